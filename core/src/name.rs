@@ -1,0 +1,228 @@
+//! Names as the broker accepts them: topics, groups, and the addresses of peers.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+/// Longest topic name, in bytes (`TopicValidator.TOPIC_MAX_LENGTH`).
+pub const TOPIC_MAX: usize = 127;
+/// Longest group name, in bytes (`Validators.CHARACTER_MAX_LENGTH` is 255 on the client; a broker
+/// takes 120, `TopicValidator.RETRY_OR_DLQ_TOPIC_MAX_LENGTH` less the prefixes).
+pub const GROUP_MAX: usize = 120;
+
+/// Why a name was refused before anything was sent.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NameError {
+    /// The name has no characters, or only white space.
+    #[error("a {what} must not be blank")]
+    Blank {
+        /// What kind of name: "topic" or "group".
+        what: &'static str,
+    },
+    /// The name is longer than brokers accept.
+    #[error("a {what} has at most {limit} bytes, this one has {length}")]
+    TooLong {
+        /// What kind of name.
+        what: &'static str,
+        /// Bytes given.
+        length: usize,
+        /// Bytes allowed.
+        limit: usize,
+    },
+    /// A character outside `%`, `|`, `_`, `-`, letters and digits of ASCII
+    /// (`TopicValidator.isTopicOrGroupIllegal`; CVE-2019-17572 came of not checking).
+    #[error("a {what} has only letters, digits, '%', '|', '_' and '-', not {found:?}")]
+    Character {
+        /// What kind of name.
+        what: &'static str,
+        /// The first character refused.
+        found: char,
+    },
+    /// An address is not `host:port` or `[ipv6]:port`.
+    #[error("{given:?} is not an address: write host:port or [ipv6]:port")]
+    Address {
+        /// The text given, cut to 128 characters.
+        given: String,
+    },
+}
+
+fn check(what: &'static str, name: &str, limit: usize) -> Result<(), NameError> {
+    if name.trim().is_empty() {
+        return Err(NameError::Blank { what });
+    }
+    if name.len() > limit {
+        return Err(NameError::TooLong { what, length: name.len(), limit });
+    }
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '%' | '|' | '_' | '-');
+    match name.chars().find(|&c| !allowed(c)) {
+        Some(found) => Err(NameError::Character { what, found }),
+        None => Ok(()),
+    }
+}
+
+macro_rules! name {
+    ($(#[$doc:meta])* $name:ident, $what:literal, $limit:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            /// Checks the name and keeps it.
+            pub fn new(name: impl AsRef<str>) -> Result<Self, NameError> {
+                check($what, name.as_ref(), $limit)?;
+                Ok(Self(Arc::from(name.as_ref())))
+            }
+
+            /// A name read from a peer, taken as it is.
+            pub(crate) fn from_wire(name: &str) -> Self {
+                Self(Arc::from(name))
+            }
+
+            /// The name as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+
+            /// The shared text itself: cloning it copies nothing.
+            pub fn shared(&self) -> Arc<str> {
+                self.0.clone()
+            }
+        }
+
+        impl TryFrom<&str> for $name {
+            type Error = NameError;
+            fn try_from(name: &str) -> Result<Self, NameError> {
+                Self::new(name)
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = NameError;
+            fn try_from(name: String) -> Result<Self, NameError> {
+                Self::new(name)
+            }
+        }
+
+        impl TryFrom<&$name> for $name {
+            type Error = NameError;
+            fn try_from(name: &$name) -> Result<Self, NameError> {
+                Ok(name.clone())
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = NameError;
+            fn from_str(name: &str) -> Result<Self, NameError> {
+                Self::new(name)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Debug::fmt(&*self.0, f)
+            }
+        }
+    };
+}
+
+name! {
+    /// The name of a topic: 1 to 127 bytes of letters, digits, `%`, `|`, `_`, `-`.
+    Topic, "topic", TOPIC_MAX
+}
+name! {
+    /// The name of a producer or consumer group: 1 to 120 bytes of the same characters.
+    Group, "group", GROUP_MAX
+}
+
+/// The address of a peer as text, `host:port`: looking the name up is IO and belongs to the adapter.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Endpoint {
+    text: Arc<str>,
+    host_end: usize,
+    port: u16,
+}
+
+impl Endpoint {
+    /// Reads `host:port` or `[ipv6]:port`; the port is 1 to 65535.
+    pub fn parse(text: &str) -> Result<Self, NameError> {
+        let text = text.trim();
+        let wrong = || NameError::Address { given: text.chars().take(128).collect() };
+        let (host, port) = text.rsplit_once(':').ok_or_else(wrong)?;
+        let bracketed = host.starts_with('[') && host.ends_with(']');
+        let bare = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
+        let port: u16 = port.parse().map_err(|_| wrong())?;
+        let clean = |c: char| !c.is_whitespace() && !matches!(c, '/' | '[' | ']' | ';' | ',');
+        if bare.is_empty() || port == 0 || !bare.chars().all(clean) || (bare.contains(':') && !bracketed) {
+            return Err(wrong());
+        }
+        Ok(Self { text: Arc::from(text), host_end: host.len(), port })
+    }
+
+    /// The host: a name, an IPv4 address, or an IPv6 address without its brackets.
+    pub fn host(&self) -> &str {
+        let host = &self.text[..self.host_end];
+        host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host)
+    }
+
+    /// The port.
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The text as given.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl FromStr for Endpoint {
+    type Err = NameError;
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        Self::parse(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_of_every_form_are_read_and_typos_named() {
+        let read = |s: &str| Endpoint::parse(s).map(|e| (e.host().to_owned(), e.port()));
+        assert_eq!(read("127.0.0.1:9876"), Ok(("127.0.0.1".into(), 9876)));
+        assert_eq!(read(" broker.example:10911"), Ok(("broker.example".into(), 10911)));
+        assert_eq!(read("[::1]:9876"), Ok(("::1".into(), 9876)));
+        for wrong in ["", "host", "host:", ":9876", "host:0", "host:70000", "::1:9876", "http://h:1", "a b:1", "h:9876;g:9876"] {
+            assert!(matches!(read(wrong), Err(NameError::Address { .. })), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn topics_and_groups_are_checked_before_they_are_used() {
+        assert_eq!(Topic::new("%RETRY%group_1|a-b").unwrap().as_str(), "%RETRY%group_1|a-b");
+        assert_eq!(Topic::new(" "), Err(NameError::Blank { what: "topic" }));
+        assert_eq!(Topic::new("../x"), Err(NameError::Character { what: "topic", found: '.' }));
+        assert!(Topic::new("t".repeat(127)).is_ok());
+        assert_eq!(Topic::new("t".repeat(128)), Err(NameError::TooLong { what: "topic", length: 128, limit: 127 }));
+        assert!(Group::new("g".repeat(121)).is_err());
+    }
+}
