@@ -1,0 +1,90 @@
+//! The binary form of a header (Java's `RocketMQSerializable`).
+//!
+//! `i16 code | u8 language | i16 version | i32 opaque | i32 flag | i32 length, remark |
+//! i32 length, fields`, each field being `i16 length, name | i32 length, value`. A text of length 0
+//! stands for none. Codes above 32,767 do not fit: Java cuts them, and so they are never sent so.
+
+use std::borrow::Cow;
+
+use super::error::HeaderError;
+use super::head::{Fields, Head, HeaderForm, Language};
+use super::opaque::Opaque;
+
+/// Reads the fixed part of a header; its extension fields are only delimited.
+pub fn read_head(header: &[u8], max_fields: usize) -> Result<Head<'_>, HeaderError> {
+    let mut cursor = Cursor { bytes: header, at: 0 };
+    let code = i32::from(i16::from_be_bytes(cursor.array("code")?));
+    let [language] = cursor.array("language")?;
+    let version = i32::from(i16::from_be_bytes(cursor.array("version")?));
+    let opaque = i32::from_be_bytes(cursor.array("opaque")?);
+    let flag = i32::from_be_bytes(cursor.array("flag")?);
+    let remark = cursor.long_text("remark")?;
+    let fields = cursor.long_text("extension fields")?;
+    let range = (cursor.at - fields.len(), cursor.at);
+    Ok(Head {
+        code,
+        flag,
+        opaque: Opaque::from_raw(opaque),
+        version,
+        language: Language::from_code(language),
+        remark: (!remark.is_empty()).then(|| String::from_utf8_lossy(remark)),
+        fields: Fields::new(HeaderForm::Binary, header, range, max_fields),
+    })
+}
+
+/// Visits the fields from `start` to the end of `header`.
+pub(super) fn visit_fields<'a>(
+    header: &'a [u8],
+    start: usize,
+    limit: usize,
+    f: &mut dyn FnMut(&str, Cow<'a, str>) -> Result<(), HeaderError>,
+) -> Result<(), HeaderError> {
+    let mut cursor = Cursor { bytes: header, at: start };
+    let mut count = 0;
+    while cursor.at < header.len() {
+        count += 1;
+        if count > limit {
+            return Err(HeaderError::TooManyFields { limit });
+        }
+        let name = cursor.short_text("field name")?;
+        let value = cursor.long_text("field value")?;
+        if !name.is_empty() && !value.is_empty() {
+            f(&String::from_utf8_lossy(name), String::from_utf8_lossy(value))?;
+        }
+    }
+    Ok(())
+}
+
+struct Cursor<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Cursor<'a> {
+    fn take(&mut self, length: usize, part: &'static str) -> Result<&'a [u8], HeaderError> {
+        let end = self.at.checked_add(length);
+        let Some(taken) = end.and_then(|end| self.bytes.get(self.at..end)) else {
+            return Err(HeaderError::Truncated { at: self.bytes.len(), part });
+        };
+        self.at += length;
+        Ok(taken)
+    }
+
+    fn array<const N: usize>(&mut self, part: &'static str) -> Result<[u8; N], HeaderError> {
+        let taken = self.take(N, part)?;
+        let truncated = HeaderError::Truncated { at: self.bytes.len(), part };
+        taken.first_chunk().copied().ok_or(truncated)
+    }
+
+    /// A text under a 16-bit length.
+    fn short_text(&mut self, part: &'static str) -> Result<&'a [u8], HeaderError> {
+        let length = u16::from_be_bytes(self.array(part)?);
+        self.take(usize::from(length), part)
+    }
+
+    /// A text under a 32-bit length; a negative one is past every end, read as unsigned.
+    fn long_text(&mut self, part: &'static str) -> Result<&'a [u8], HeaderError> {
+        let length = u32::from_be_bytes(self.array(part)?);
+        self.take(usize::try_from(length).unwrap_or(usize::MAX), part)
+    }
+}

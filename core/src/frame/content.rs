@@ -1,0 +1,69 @@
+//! What a client makes of a frame, before any lock is taken.
+
+use bytes::Bytes;
+
+use super::code::{RequestCode, ResponseCode};
+use super::error::HeaderError;
+use super::head::Head;
+use super::opaque::Opaque;
+use super::reply::ReplyFields;
+use super::request::Request;
+
+/// A frame whose header is decoded and whose body is not.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Frame {
+    /// The number that ties a reply to its request. That of a request is the peer's own choice.
+    pub opaque: Opaque,
+    /// The ordinal of the peer's version in Java's `MQVersion.Version`.
+    pub version: i32,
+    /// A reply or a request.
+    pub content: Content,
+    /// The body: a slice of the read buffer, which it keeps alive.
+    pub body: Bytes,
+    /// Bytes on the wire, length words included.
+    pub size: usize,
+}
+
+/// A reply to a request of ours, or a request of the peer's.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Content {
+    /// The answer to one of our requests.
+    Reply(Reply),
+    /// A request.
+    Request {
+        /// Its fields, or why they can't be read.
+        request: Result<Request, HeaderError>,
+        /// It must not be answered.
+        oneway: bool,
+        /// Its code, known even if the fields are not.
+        code: RequestCode,
+    },
+}
+
+/// The header of a reply.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Reply {
+    /// How the request ended.
+    pub code: ResponseCode,
+    /// Why it failed, in words.
+    pub remark: Option<Box<str>>,
+    /// The fields that the opaque's kind asks for, or why they can't be read.
+    pub fields: Result<ReplyFields, HeaderError>,
+}
+
+impl Content {
+    /// Takes from a header what outlives the read buffer. Bad fields are a value, not an error: the
+    /// rest of the connection is sound.
+    pub fn read(head: &Head<'_>) -> Self {
+        if head.is_reply() {
+            let code = ResponseCode(head.code);
+            return Self::Reply(Reply {
+                code,
+                remark: head.remark.as_deref().map(Box::from),
+                fields: ReplyFields::read(head.opaque.kind(), code, head.fields),
+            });
+        }
+        let code = RequestCode(head.code);
+        Self::Request { request: Request::read(code, head.fields), oneway: head.is_oneway(), code }
+    }
+}

@@ -1,0 +1,103 @@
+//! A frame to send, not yet encoded.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::CLIENT_VERSION;
+use super::code::ResponseCode;
+use super::opaque::Opaque;
+use super::reply::ReplyFields;
+use super::request::Request;
+use crate::message::Publish;
+
+/// A frame to send. Cheap to clone; encoded by the writer, outside any lock.
+#[derive(Clone, Debug)]
+pub struct OutFrame {
+    /// The number that ties request and reply.
+    pub opaque: Opaque,
+    /// What it carries.
+    pub payload: Payload,
+}
+
+/// What a frame to send carries.
+#[derive(Clone, Debug)]
+pub enum Payload {
+    /// A message to one queue: everything but queue, broker and opaque is already encoded.
+    Publish {
+        /// The message.
+        publish: Arc<Publish>,
+        /// The queue's id.
+        queue: u32,
+        /// The broker's name.
+        broker: Arc<str>,
+    },
+    /// A request.
+    Request {
+        /// Its code and fields.
+        request: Request,
+        /// Its body, which may be empty.
+        body: Bytes,
+        /// No answer is wanted.
+        oneway: bool,
+    },
+    /// The answer to a request.
+    Reply {
+        /// How the request ended.
+        code: ResponseCode,
+        /// Why it failed, in words.
+        remark: Option<Arc<str>>,
+        /// Its fields.
+        fields: ReplyFields,
+        /// Its body, which may be empty.
+        body: Bytes,
+        /// The version to show, an ordinal of Java's `MQVersion.Version`.
+        version: i32,
+    },
+}
+
+impl OutFrame {
+    /// A message to the queue `queue` of the broker named `broker`.
+    pub const fn publish(
+        opaque: Opaque,
+        publish: Arc<Publish>,
+        queue: u32,
+        broker: Arc<str>,
+    ) -> Self {
+        Self { opaque, payload: Payload::Publish { publish, queue, broker } }
+    }
+
+    /// A request without a body, to be answered.
+    pub const fn request(opaque: Opaque, request: Request) -> Self {
+        Self::request_with_body(opaque, request, Bytes::new())
+    }
+
+    /// A request with a body, to be answered.
+    pub const fn request_with_body(opaque: Opaque, request: Request, body: Bytes) -> Self {
+        Self { opaque, payload: Payload::Request { request, body, oneway: false } }
+    }
+
+    /// A request without a body that wants no answer.
+    pub const fn oneway(opaque: Opaque, request: Request) -> Self {
+        let body = Bytes::new();
+        Self { opaque, payload: Payload::Request { request, body, oneway: true } }
+    }
+
+    /// The answer to the request with this opaque, without a remark, in our own version.
+    pub const fn reply(
+        opaque: Opaque,
+        code: ResponseCode,
+        fields: ReplyFields,
+        body: Bytes,
+    ) -> Self {
+        let version = CLIENT_VERSION;
+        Self { opaque, payload: Payload::Reply { code, remark: None, fields, body, version } }
+    }
+
+    /// The answer that a request failed, with the reason in words.
+    pub fn refusal(opaque: Opaque, code: ResponseCode, remark: impl Into<Arc<str>>) -> Self {
+        let (remark, fields) = (Some(remark.into()), ReplyFields::None);
+        let (body, version) = (Bytes::new(), CLIENT_VERSION);
+        Self { opaque, payload: Payload::Reply { code, remark, fields, body, version } }
+    }
+}

@@ -1,0 +1,183 @@
+//! The writing half of a connection: frames in, bytes out, and which frames never left.
+
+use std::collections::VecDeque;
+use std::io::IoSlice;
+
+use bytes::{Buf, Bytes};
+
+use super::CLIENT_VERSION;
+use super::code::RequestCode;
+use super::head::{FLAG_ONEWAY, FLAG_REPLY};
+use super::json::{self, JsonFields, Trailer};
+use super::opaque::Opaque;
+use super::out_frame::{OutFrame, Payload};
+use crate::message::Publish;
+
+/// Bodies below this many bytes are copied behind their header; larger ones are chained.
+const COPY_MAX: usize = 4 << 10;
+/// Most bytes kept for headers when nothing is to be written.
+const TAIL_KEEP: usize = 1 << 20;
+/// Bytes written from which the tail is moved to its front.
+const COMPACT_MIN: usize = 64 << 10;
+
+/// Encodes frames and remembers how far they were written.
+///
+/// [`push`](Self::push) frames, write [`slices`](Self::slices), and [`advance`](Self::advance) over
+/// what the socket took.
+#[derive(Debug, Default)]
+pub struct Outbound {
+    /// Headers and small bodies, one after the other.
+    tail: Vec<u8>,
+    /// Bytes of the tail already written.
+    tail_sent: usize,
+    /// Large bodies, each with the place in the tail before which it is written.
+    chained: VecDeque<(usize, Bytes)>,
+    /// The frames not yet written whole: where each ends, counted in all bytes ever pushed.
+    frames: VecDeque<(u64, Opaque)>,
+    pushed: u64,
+    sent: u64,
+}
+
+impl Outbound {
+    /// An empty one; allocates nothing yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Encodes a frame behind the others. Its header must stay below 16 MiB.
+    pub fn push(&mut self, frame: &OutFrame) {
+        self.compact();
+        let begin = self.tail.len();
+        self.tail.extend_from_slice(&[0; 8]);
+        let body = encode_head(&mut self.tail, frame);
+        let header = self.tail.len() - begin - 8;
+        let length = 4 + header + body.len();
+        self.tail[begin..begin + 4].copy_from_slice(&(length as u32).to_be_bytes());
+        // The word's upper byte is the header's form: 0 for JSON.
+        self.tail[begin + 4..begin + 8].copy_from_slice(&(header as u32).to_be_bytes());
+        if body.len() < COPY_MAX {
+            self.tail.extend_from_slice(body);
+        } else {
+            self.chained.push_back((self.tail.len(), body.clone()));
+        }
+        self.pushed += 4 + length as u64;
+        self.frames.push_back((self.pushed, frame.opaque));
+    }
+
+    /// Fills `into` with the bytes to write next, in order, and tells how many slices that took.
+    pub fn slices<'a>(&'a self, into: &mut [IoSlice<'a>]) -> usize {
+        let mut room = into.iter_mut();
+        let mut used = 0;
+        let mut put = |bytes: &'a [u8]| {
+            if bytes.is_empty() {
+                return true;
+            }
+            let slot = room.next();
+            used += usize::from(slot.is_some());
+            slot.map(|slot| *slot = IoSlice::new(bytes)).is_some()
+        };
+        let mut from = self.tail_sent;
+        for (at, body) in &self.chained {
+            if !put(&self.tail[from..*at]) || !put(body) {
+                return used;
+            }
+            from = *at;
+        }
+        put(&self.tail[from..]);
+        used
+    }
+
+    /// The next `n` bytes were written. More than there are is clamped.
+    pub fn advance(&mut self, n: usize) {
+        let mut left = n.min(self.len());
+        self.sent += left as u64;
+        while left > 0 {
+            let edge = self.chained.front().map_or(self.tail.len(), |(at, _)| *at);
+            let step = left.min(edge - self.tail_sent);
+            self.tail_sent += step;
+            left -= step;
+            if let Some((_, body)) = self.chained.front_mut().filter(|_| left > 0) {
+                let step = left.min(body.len());
+                body.advance(step);
+                left -= step;
+                if body.is_empty() {
+                    self.chained.pop_front();
+                }
+            }
+        }
+        while self.frames.front().is_some_and(|(end, _)| *end <= self.sent) {
+            self.frames.pop_front();
+        }
+        if self.is_empty() {
+            self.tail.clear();
+            self.tail_sent = 0;
+            if self.tail.capacity() > TAIL_KEEP {
+                self.tail.shrink_to(COMPACT_MIN);
+            }
+        }
+    }
+
+    /// Bytes left to write.
+    pub const fn len(&self) -> usize {
+        (self.pushed - self.sent) as usize
+    }
+
+    /// Nothing is left to write.
+    pub const fn is_empty(&self) -> bool {
+        self.pushed == self.sent
+    }
+
+    /// Opaques of the frames whose last byte was not advanced over, in order: the peer cannot have
+    /// seen them whole.
+    pub fn unsent(&self) -> impl Iterator<Item = Opaque> {
+        self.frames.iter().map(|&(_, opaque)| opaque)
+    }
+
+    /// A writer that is never done would let the written part of the tail grow without end.
+    fn compact(&mut self) {
+        if self.tail_sent >= COMPACT_MIN && self.tail_sent >= self.tail.len() / 2 {
+            self.tail.drain(..self.tail_sent);
+            self.chained.iter_mut().for_each(|(at, _)| *at -= self.tail_sent);
+            self.tail_sent = 0;
+        }
+    }
+}
+
+/// Appends the header of a frame and gives its body.
+fn encode_head<'a>(out: &mut Vec<u8>, frame: &'a OutFrame) -> &'a Bytes {
+    let opaque = frame.opaque;
+    match &frame.payload {
+        Payload::Publish { publish, queue, broker } => {
+            encode_publish(out, opaque, publish, *queue, broker);
+            publish.body()
+        }
+        Payload::Request { request, body, oneway } => {
+            json::open_head(out, request.code().0);
+            request.write(&mut JsonFields::new(out));
+            let flag = if *oneway { FLAG_ONEWAY } else { 0 };
+            let version = CLIENT_VERSION;
+            json::close_head(out, &Trailer { flag, opaque, remark: None, version });
+            body
+        }
+        Payload::Reply { code, remark, fields, body, version } => {
+            json::open_head(out, code.0);
+            fields.write(&mut JsonFields::new(out));
+            let (remark, version) = (remark.as_deref(), *version);
+            json::close_head(out, &Trailer { flag: FLAG_REPLY, opaque, remark, version });
+            body
+        }
+    }
+}
+
+/// Most of the fields were encoded when the message was made: only its aim is added.
+fn encode_publish(out: &mut Vec<u8>, opaque: Opaque, publish: &Publish, queue: u32, broker: &str) {
+    json::open_head(out, RequestCode::SEND_MESSAGE_V2.0);
+    out.extend_from_slice(publish.fields());
+    out.extend_from_slice(b",\"e\":\"");
+    json::push_int(out, i64::from(queue));
+    out.extend_from_slice(b"\",\"n\":\"");
+    json::escape_into(out, broker);
+    out.push(b'"');
+    let trailer = Trailer { flag: 0, opaque, remark: None, version: CLIENT_VERSION };
+    json::close_head(out, &trailer);
+}
