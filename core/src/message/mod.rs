@@ -1,1 +1,24 @@
-//! message
+//! Messages: what a user sends, what a broker stores, and the ids and properties of both.
+
+mod compression;
+mod ids;
+mod java_hash;
+// The module's main type has its own file, which bears its name.
+#[expect(clippy::module_inception)]
+mod message;
+pub mod properties;
+mod publish;
+mod record;
+mod record_list;
+mod stored;
+pub mod sys_flag;
+
+pub use ids::{IdError, OffsetMessageId, UniqueId, UniqueIds};
+pub use java_hash::java_string_hash;
+pub use message::{Message, MessageError};
+pub use properties::Properties;
+pub use publish::{MessageLimits, Publish};
+pub use record::{Record, RecordError};
+pub use record_list::{Item, RecordList, Undecodable};
+pub use stored::StoredRecord;
+pub use sys_flag::Compression;

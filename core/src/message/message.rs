@@ -1,0 +1,251 @@
+//! The message a user sends.
+
+use bytes::Bytes;
+
+use super::properties::{self, Properties};
+use crate::name::Topic;
+
+/// Why a message was refused before anything was sent. None of these goes away by trying again.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MessageError {
+    /// Brokers refuse a message without a body.
+    #[error("the body is empty, and brokers refuse an empty body")]
+    EmptyBody,
+    /// The body is larger than configured (4 MiB unless changed, as on the broker).
+    #[error("the body has {length} bytes, the limit is {limit}")]
+    BodyTooLarge {
+        /// Bytes given.
+        length: usize,
+        /// Bytes allowed.
+        limit: usize,
+    },
+    /// The properties are longer than the 16 bits of their length can say.
+    #[error("tag, keys and properties take {length} bytes, the limit is {limit}")]
+    PropertiesTooLarge {
+        /// Bytes in wire form, with the unique id.
+        length: usize,
+        /// Bytes allowed.
+        limit: usize,
+    },
+    /// A property, tag or key without characters: it would vanish on the way.
+    #[error("property {name:?} has an empty name or value, which would be lost on the way")]
+    EmptyProperty {
+        /// The property's name.
+        name: Box<str>,
+    },
+    /// The characters U+0001 and U+0002 separate properties; inside one they would forge another.
+    #[error("property {name:?} holds U+0001 or U+0002, which separate properties")]
+    Separator {
+        /// The property's name.
+        name: Box<str>,
+    },
+    /// Brokers and clients give this name a meaning.
+    #[error(
+        "property name {name:?} is reserved by RocketMQ: use tag, key or delay_level, or rename"
+    )]
+    Reserved {
+        /// The property's name.
+        name: Box<str>,
+    },
+    /// Brokers split keys at blanks, so this would become several keys.
+    #[error("key {key:?} holds white space, at which brokers split keys")]
+    KeyWithSpace {
+        /// The key given, cut to 128 characters.
+        key: Box<str>,
+    },
+    /// Delay levels are 1 to 18 (`messageDelayLevel` on the broker).
+    #[error("a delay level is 1 to 18, not {level}")]
+    DelayLevel {
+        /// The level given.
+        level: u32,
+    },
+}
+
+/// A message to send: a topic, a body, and what else the receiver should know.
+///
+/// ```
+/// use rocketry_core::message::Message;
+/// use rocketry_core::name::Topic;
+///
+/// let message = Message::new(Topic::new("orders")?, r#"{"id":1848}"#)
+///     .tag("paid")
+///     .key("1848")
+///     .property("currency", "EUR");
+/// # Ok::<(), rocketry_core::name::NameError>(())
+/// ```
+///
+/// The setters never fail: the first value they can't take is remembered, and the send is refused
+/// with its [`MessageError`] before anything leaves.
+///
+/// A clone is cheap as far as the body goes: it is shared, not copied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    pub(super) topic: Topic,
+    pub(super) properties: String,
+    pub(super) body: Bytes,
+    pub(super) flag: i32,
+    pub(super) refused: Option<MessageError>,
+}
+
+impl Message {
+    /// A message with a body of 1 byte to 4 MiB. A `Vec<u8>`, a `String`, a `&'static str` or a
+    /// [`Bytes`] becomes the body without being copied.
+    pub fn new(topic: Topic, body: impl Into<Bytes>) -> Self {
+        let body = body.into();
+        Self { topic, properties: String::new(), body, flag: 0, refused: None }
+    }
+
+    /// Sets the tag, by which subscriptions select (`"paid || refunded"`). A message has one tag:
+    /// a second call replaces the first.
+    #[must_use]
+    pub fn tag(self, tag: &str) -> Self {
+        self.set(properties::TAGS, tag)
+    }
+
+    /// Adds a key, by which the message can be found on the broker, such as an order's number. Call
+    /// it again for more keys. A key has no white space.
+    #[must_use]
+    pub fn key(mut self, key: &str) -> Self {
+        if key.contains(char::is_whitespace) {
+            let key = key.chars().take(128).collect::<String>().into();
+            return self.refuse(MessageError::KeyWithSpace { key });
+        }
+        match properties::value_range(&self.properties, properties::KEYS) {
+            Some(keys) => match check(properties::KEYS, key) {
+                Ok(()) => {
+                    self.properties.insert(keys.end, ' ');
+                    self.properties.insert_str(keys.end + 1, key);
+                    self
+                }
+                Err(error) => self.refuse(error),
+            },
+            None => self.set(properties::KEYS, key),
+        }
+    }
+
+    /// Sets a property of your own; a second call with the same name replaces the first value.
+    /// Neither name nor value may be empty or hold U+0001 or U+0002. Names that RocketMQ itself
+    /// uses are refused ([`is_reserved`](properties::is_reserved)).
+    #[must_use]
+    pub fn property(self, name: &str, value: &str) -> Self {
+        if properties::is_reserved(name) {
+            return self.refuse(MessageError::Reserved { name: name.into() });
+        }
+        self.set(name, value)
+    }
+
+    /// Delivers the message later, by the broker's table of levels (`messageDelayLevel`): 1 to 18
+    /// for 1 s, 5 s, 10 s, 30 s, 1 min to 10 min, 20 min, 30 min, 1 h, 2 h unless the broker was
+    /// told otherwise.
+    #[must_use]
+    pub fn delay_level(self, level: u32) -> Self {
+        if !(1..=18).contains(&level) {
+            return self.refuse(MessageError::DelayLevel { level });
+        }
+        self.set(properties::DELAY, itoa::Buffer::new().format(level))
+    }
+
+    /// Sets the flag: 32 bits that RocketMQ carries for you and never reads.
+    #[must_use]
+    pub const fn flag(mut self, flag: i32) -> Self {
+        self.flag = flag;
+        self
+    }
+
+    /// The topic it goes to.
+    pub const fn topic(&self) -> &Topic {
+        &self.topic
+    }
+
+    /// The body.
+    pub const fn body(&self) -> &Bytes {
+        &self.body
+    }
+
+    /// Everything set so far by tag, key, property and delay level.
+    pub fn properties(&self) -> Properties<'_> {
+        Properties::new(self.properties.as_bytes())
+    }
+
+    /// The first value that a setter could not take, if any.
+    pub const fn refused(&self) -> Option<&MessageError> {
+        self.refused.as_ref()
+    }
+
+    /// Sets any property, also a reserved one.
+    fn set(mut self, name: &str, value: &str) -> Self {
+        if let Err(error) = check(name, value) {
+            return self.refuse(error);
+        }
+        match properties::value_range(&self.properties, name) {
+            Some(old) => self.properties.replace_range(old, value),
+            None => properties::append(&mut self.properties, name, value),
+        }
+        self
+    }
+
+    fn refuse(mut self, error: MessageError) -> Self {
+        self.refused.get_or_insert(error);
+        self
+    }
+}
+
+fn check(name: &str, value: &str) -> Result<(), MessageError> {
+    if name.is_empty() || value.is_empty() {
+        return Err(MessageError::EmptyProperty { name: name.into() });
+    }
+    if name.contains(['\u{1}', '\u{2}']) || value.contains(['\u{1}', '\u{2}']) {
+        return Err(MessageError::Separator { name: name.into() });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message() -> Message {
+        Message::new(Topic::new("orders").unwrap(), "body")
+    }
+
+    #[test]
+    fn tag_keys_and_properties_are_each_written_once() {
+        let message = message()
+            .key("a")
+            .tag("old")
+            .property("currency", "EUR")
+            .key("b")
+            .tag("paid")
+            .property("currency", "USD")
+            .delay_level(3)
+            .key("c");
+        let read: Vec<_> = message.properties().iter().collect();
+        assert_eq!(
+            read,
+            [("KEYS", "a b c"), ("TAGS", "paid"), ("currency", "USD"), ("DELAY", "3")]
+        );
+        assert_eq!(message.refused(), None);
+    }
+
+    #[test]
+    fn the_first_value_refused_is_remembered() {
+        let name = || "x".into();
+        let cases = [
+            (message().property("x", ""), MessageError::EmptyProperty { name: name() }),
+            (message().property("", "v"), MessageError::EmptyProperty { name: "".into() }),
+            (message().property("x", "a\u{1}b"), MessageError::Separator { name: name() }),
+            (message().key("a").key("\u{2}"), MessageError::Separator { name: "KEYS".into() }),
+            (message().key("a").key(""), MessageError::EmptyProperty { name: "KEYS".into() }),
+            (
+                message().property("UNIQ_KEY", "1"),
+                MessageError::Reserved { name: "UNIQ_KEY".into() },
+            ),
+            (message().key("a b"), MessageError::KeyWithSpace { key: "a b".into() }),
+            (message().delay_level(19).key(" "), MessageError::DelayLevel { level: 19 }),
+        ];
+        for (message, expected) in cases {
+            assert_eq!(message.refused(), Some(&expected));
+        }
+    }
+}

@@ -1,0 +1,350 @@
+//! One stored message, read where it lies in the body of a pull reply.
+
+use std::borrow::Cow;
+use std::net::{IpAddr, SocketAddr};
+
+use bytes::Bytes;
+
+use super::compression;
+use super::ids::OffsetMessageId;
+use super::properties::{self, Properties};
+use super::sys_flag::{BORN_HOST_V6, Compression, STORE_HOST_V6};
+use crate::time::UnixMillis;
+
+/// Magic of a record whose topic length has one byte (`MessageDecoder.MESSAGE_MAGIC_CODE`).
+pub(super) const MAGIC_V1: u32 = 0xDAA3_20A7;
+/// Magic of a record whose topic length has two bytes (`MESSAGE_MAGIC_CODE_V2`, from 5.0 on).
+pub(super) const MAGIC_V2: u32 = 0xDAA3_20AB;
+/// Bytes up to the end of the queue offset: enough to name a record that can't be read.
+pub(super) const NAMED: usize = 28;
+
+/// Why a stored record, or its body, can't be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RecordError {
+    /// The record's size can't be true, so where the next one begins is not known: this and all
+    /// that follows in the pull reply are one undecodable item.
+    #[error("the record says it has {found} bytes, where {left} are left")]
+    Size {
+        /// The size field; 0 when not even that is there.
+        found: u32,
+        /// Bytes left.
+        left: u32,
+    },
+    /// A magic number that is neither V1's nor V2's: another format, or damage.
+    #[error("the record's magic number is {found:#010x}, which no known format has")]
+    Magic {
+        /// The number read.
+        found: u32,
+    },
+    /// The record is too short for the fields that every record has.
+    #[error("the record has {length} bytes, too few for its fixed part")]
+    Short {
+        /// Bytes of the record.
+        length: u32,
+    },
+    /// A queue offset below zero.
+    #[error("the record's queue offset is negative")]
+    QueueOffset,
+    /// The body would end behind the record.
+    #[error("the record's body length is {found}, where {left} bytes are left")]
+    BodyLength {
+        /// The length field, unsigned.
+        found: u32,
+        /// Bytes left in the record.
+        left: u32,
+    },
+    /// The topic would end behind the record.
+    #[error("the record's topic length is {found}, where {left} bytes are left")]
+    TopicLength {
+        /// The length field, unsigned.
+        found: u32,
+        /// Bytes left in the record.
+        left: u32,
+    },
+    /// The properties would end behind the record.
+    #[error("the record's properties length is {found}, where {left} bytes are left")]
+    PropertiesLength {
+        /// The length field, unsigned.
+        found: u32,
+        /// Bytes left in the record.
+        left: u32,
+    },
+    /// The stored body is not the one that was sent. Java's client does not look.
+    #[error("the body's checksum is {found:#010x}, the record says {expected:#010x}")]
+    Checksum {
+        /// What the record says, 31 bits.
+        expected: u32,
+        /// What the body gives, 31 bits.
+        found: u32,
+    },
+    /// The body is compressed in a way that no version of RocketMQ knows.
+    #[error("compression type {found} is unknown")]
+    CompressionType {
+        /// Bits 8 to 10 of the system flag.
+        found: u8,
+    },
+    /// The body is compressed in a way that this build can't open; see [`Record::raw_body`].
+    #[error("the body is compressed with {kind:?}, which this build can't open")]
+    Compressed {
+        /// How.
+        kind: Compression,
+    },
+    /// The compressed body is damaged.
+    #[error("the body is not {kind:?} data, or is damaged")]
+    Damaged {
+        /// How it should be compressed.
+        kind: Compression,
+    },
+    /// The body is larger than the limit once opened; the work was stopped there.
+    #[error("the body opens to more than {limit} bytes")]
+    TooLarge {
+        /// Bytes allowed.
+        limit: u32,
+    },
+}
+
+/// Where the variable parts of a readable record lie, counted from its first byte.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Layout {
+    body: u8,
+    body_length: u32,
+    topic: u32,
+    topic_length: u16,
+    properties_length: u16,
+}
+
+impl Layout {
+    /// Reads the lengths of one record, which has `raw` to itself.
+    pub(super) fn of(raw: &[u8]) -> Result<Self, RecordError> {
+        let length = raw.len() as u32;
+        let short = RecordError::Short { length };
+        let found = u32::from_be_bytes(bytes_at(raw, 4).ok_or(short)?);
+        let wide = match found {
+            MAGIC_V1 => false,
+            MAGIC_V2 => true,
+            _ => return Err(RecordError::Magic { found }),
+        };
+        if i64::from_be_bytes(bytes_at(raw, 20).ok_or(short)?) < 0 {
+            return Err(RecordError::QueueOffset);
+        }
+        let flag = i32::from_be_bytes(bytes_at(raw, 36).ok_or(short)?);
+        let body = 56 + host_length(flag, BORN_HOST_V6) + host_length(flag, STORE_HOST_V6) + 16;
+        let body_length = u32::from_be_bytes(bytes_at(raw, body - 4).ok_or(short)?);
+        let mut rest = Rest { at: body, length: raw.len() };
+        rest.take(body_length)
+            .map_err(|left| RecordError::BodyLength { found: body_length, left })?;
+        let topic_length = if wide {
+            rest.take(2).map_err(|_| short)?;
+            u16::from_be_bytes(bytes_at(raw, rest.at - 2).ok_or(short)?)
+        } else {
+            rest.take(1).map_err(|_| short)?;
+            u16::from(raw[rest.at - 1])
+        };
+        let topic = rest.at as u32;
+        let found = u32::from(topic_length);
+        rest.take(found).map_err(|left| RecordError::TopicLength { found, left })?;
+        rest.take(2).map_err(|_| short)?;
+        let properties_length = u16::from_be_bytes(bytes_at(raw, rest.at - 2).ok_or(short)?);
+        let found = u32::from(properties_length);
+        rest.take(found).map_err(|left| RecordError::PropertiesLength { found, left })?;
+        // Bytes behind the properties are left alone: a later version may append fields.
+        Compression::of(flag).map_err(|found| RecordError::CompressionType { found })?;
+        Ok(Self { body: body as u8, body_length, topic, topic_length, properties_length })
+    }
+}
+
+/// What is left of a record while its lengths are read.
+struct Rest {
+    at: usize,
+    length: usize,
+}
+
+impl Rest {
+    /// Steps over `count` bytes, or tells how many there are instead.
+    fn take(&mut self, count: u32) -> Result<(), u32> {
+        let left = self.length.saturating_sub(self.at);
+        match usize::try_from(count) {
+            Ok(count) if count <= left => {
+                self.at += count;
+                Ok(())
+            }
+            _ => Err(left as u32),
+        }
+    }
+}
+
+const fn host_length(flag: i32, v6: i32) -> usize {
+    if flag & v6 == 0 { 8 } else { 20 }
+}
+
+pub(super) fn bytes_at<const N: usize>(raw: &[u8], at: usize) -> Option<[u8; N]> {
+    raw.get(at..)?.first_chunk().copied()
+}
+
+/// One stored message. A view: it borrows the [`RecordList`](super::RecordList) it was cut from.
+#[derive(Clone, Copy, Debug)]
+pub struct Record<'a> {
+    /// The whole pull body, and where this record begins in it.
+    pub(super) list: &'a Bytes,
+    pub(super) start: usize,
+    pub(super) raw: &'a [u8],
+    pub(super) layout: Layout,
+}
+
+impl<'a> Record<'a> {
+    /// The message's place in its queue, from 0 up.
+    pub fn queue_offset(&self) -> i64 {
+        self.long(20)
+    }
+
+    /// The record's first byte in the broker's commit log.
+    pub fn commit_log_offset(&self) -> i64 {
+        self.long(28)
+    }
+
+    /// The queue, as the broker stored it. (A static topic maps it to another one for clients.)
+    pub fn queue_id(&self) -> i32 {
+        self.int(12)
+    }
+
+    /// The producer's own 32 bits ([`Message::flag`](super::Message::flag)).
+    pub fn flag(&self) -> i32 {
+        self.int(16)
+    }
+
+    /// The system flag; see [`sys_flag`](super::sys_flag).
+    pub fn sys_flag(&self) -> i32 {
+        self.int(36)
+    }
+
+    /// When the producer made the message, by its own clock.
+    pub fn born_timestamp(&self) -> UnixMillis {
+        UnixMillis(self.long(40))
+    }
+
+    /// When the broker stored it, by the broker's clock.
+    pub fn store_timestamp(&self) -> UnixMillis {
+        UnixMillis(self.long(48 + self.born_host_length()))
+    }
+
+    /// The producer's address, as the broker saw it. The port is 0 if the record's number is none.
+    pub fn born_host(&self) -> SocketAddr {
+        self.host(48, self.born_host_length())
+    }
+
+    /// The broker's address. The port is 0 if the record's number is none.
+    pub fn store_host(&self) -> SocketAddr {
+        let length = host_length(self.sys_flag(), STORE_HOST_V6);
+        self.host(56 + self.born_host_length(), length)
+    }
+
+    /// How often it was delivered before and sent back.
+    pub fn reconsume_times(&self) -> i32 {
+        self.int(usize::from(self.layout.body) - 16)
+    }
+
+    /// Where the half message of this transaction lies; 0 for ordinary messages.
+    pub fn prepared_transaction_offset(&self) -> i64 {
+        self.long(usize::from(self.layout.body) - 12)
+    }
+
+    /// The topic it is stored under. Bytes that are not UTF-8 show as U+FFFD.
+    pub fn topic(&self) -> Cow<'a, str> {
+        String::from_utf8_lossy(self.part(self.layout.topic, self.layout.topic_length.into()))
+    }
+
+    /// All properties.
+    pub fn properties(&self) -> Properties<'a> {
+        let at = self.layout.topic + u32::from(self.layout.topic_length) + 2;
+        Properties::new(self.part(at, self.layout.properties_length.into()))
+    }
+
+    /// The property `name`.
+    pub fn property(&self, name: &str) -> Option<&'a str> {
+        self.properties().get(name)
+    }
+
+    /// The tag, by which subscriptions select.
+    pub fn tags(&self) -> Option<&'a str> {
+        self.property(properties::TAGS)
+    }
+
+    /// The keys, by which the message can be found on the broker.
+    pub fn keys(&self) -> impl Iterator<Item = &'a str> + Clone + use<'a> {
+        self.property(properties::KEYS).unwrap_or_default().split_ascii_whitespace()
+    }
+
+    /// The id its producer gave it: the same each time the message is sent or delivered again.
+    pub fn unique_id(&self) -> Option<&'a str> {
+        self.property(properties::UNIQ_KEY)
+    }
+
+    /// The id its broker gave it.
+    pub fn offset_message_id(&self) -> OffsetMessageId {
+        OffsetMessageId { addr: self.store_host(), offset: self.long(28) as u64 }
+    }
+
+    /// How the stored body is compressed, if it is.
+    pub fn compression(&self) -> Option<Compression> {
+        Compression::of(self.sys_flag()).unwrap_or_default()
+    }
+
+    /// The body as it was given to the producer: checked against the record's checksum, and opened
+    /// if it is compressed. One that is not compressed shares the read buffer: nothing is copied,
+    /// and the buffer lives as long as the body does.
+    ///
+    /// The work is done at each call: keep what you get.
+    pub fn body(&self) -> Result<Bytes, RecordError> {
+        let stored = self.part(self.layout.body.into(), self.layout.body_length);
+        // Brokers write 31 bits (`UtilAll.crc32`), and nothing at all for an empty body.
+        let (expected, found) = (self.int(8) as u32 & MASK, crc32fast::hash(stored) & MASK);
+        if !stored.is_empty() && expected != found {
+            return Err(RecordError::Checksum { expected, found });
+        }
+        match self.compression() {
+            None => Ok(self.raw_body()),
+            Some(kind) => compression::open(kind, stored),
+        }
+    }
+
+    /// The body as it is stored: unchecked, and compressed if the producer did so. Shares the read
+    /// buffer.
+    pub fn raw_body(&self) -> Bytes {
+        let from = self.start + usize::from(self.layout.body);
+        self.list.slice(from..from + self.layout.body_length as usize)
+    }
+
+    /// The whole stored record.
+    pub fn raw(&self) -> Bytes {
+        self.list.slice(self.start..self.start + self.raw.len())
+    }
+
+    fn born_host_length(&self) -> usize {
+        host_length(self.sys_flag(), BORN_HOST_V6)
+    }
+
+    fn part(&self, at: u32, length: u32) -> &'a [u8] {
+        self.raw.get(at as usize..(at + length) as usize).unwrap_or_default()
+    }
+
+    fn int(&self, at: usize) -> i32 {
+        bytes_at(self.raw, at).map_or(0, i32::from_be_bytes)
+    }
+
+    fn long(&self, at: usize) -> i64 {
+        bytes_at(self.raw, at).map_or(0, i64::from_be_bytes)
+    }
+
+    fn host(&self, at: usize, length: usize) -> SocketAddr {
+        let ip = if length == 8 {
+            IpAddr::from(bytes_at::<4>(self.raw, at).unwrap_or_default())
+        } else {
+            IpAddr::from(bytes_at::<16>(self.raw, at).unwrap_or_default())
+        };
+        SocketAddr::new(ip, u16::try_from(self.int(at + length - 4)).unwrap_or_default())
+    }
+}
+
+/// The bits that brokers keep of a CRC-32.
+pub(super) const MASK: u32 = 0x7FFF_FFFF;

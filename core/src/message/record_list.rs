@@ -1,0 +1,186 @@
+//! The stored messages of one pull reply, cut by each record's own size.
+
+use bytes::Bytes;
+
+use super::record::{Layout, NAMED, Record, RecordError, bytes_at};
+
+/// The body of a pull reply, cut into its records.
+///
+/// Cutting looks at sizes only and allocates one index, whatever the number of records. No record
+/// can hide its neighbours: one that can't be read is an [`Item::Undecodable`], and the next is
+/// read. Only where a record's size itself can't be true is the rest one undecodable item.
+#[derive(Clone, Debug, Default)]
+pub struct RecordList {
+    body: Bytes,
+    index: Vec<Entry>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    start: u32,
+    length: u32,
+    layout: Result<Layout, RecordError>,
+}
+
+/// One place in a pull reply.
+#[derive(Clone, Copy, Debug)]
+pub enum Item<'a> {
+    /// A record whose parts all lie within it. Its body may still turn out to be damaged.
+    Record(Record<'a>),
+    /// Bytes that are no readable record.
+    Undecodable(Undecodable<'a>),
+}
+
+impl<'a> Item<'a> {
+    /// The place in the queue, if that much can be read. Never negative.
+    pub fn queue_offset(&self) -> Option<i64> {
+        match self {
+            Self::Record(record) => Some(record.queue_offset()),
+            Self::Undecodable(undecodable) => undecodable.queue_offset,
+        }
+    }
+
+    /// The record, if it is one.
+    pub const fn record(self) -> Option<Record<'a>> {
+        match self {
+            Self::Record(record) => Some(record),
+            Self::Undecodable(_) => None,
+        }
+    }
+}
+
+/// Bytes in a pull reply that are no readable record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Undecodable<'a> {
+    /// Its place in the queue, if that much can be read. When the reason is
+    /// [`RecordError::Size`], further messages may be hidden in the same bytes.
+    pub queue_offset: Option<i64>,
+    /// The bytes.
+    pub raw: &'a [u8],
+    /// What is wrong with them.
+    pub reason: RecordError,
+}
+
+impl RecordList {
+    /// Cuts the body of a pull reply. Any bytes will do.
+    pub fn cut(body: Bytes) -> Self {
+        // A frame's length has 31 bits, so nothing is ever dropped here.
+        let body = body.slice(..body.len().min(u32::MAX as usize));
+        let mut index = Vec::with_capacity(Steps::over(&body).count());
+        for (start, size) in Steps::over(&body) {
+            let length = size.unwrap_or(body.len() - start);
+            let layout = match size {
+                Some(size) => Layout::of(&body[start..start + size]),
+                None => Err(lost(&body[start..])),
+            };
+            index.push(Entry { start: start as u32, length: length as u32, layout });
+        }
+        Self { body, index }
+    }
+
+    /// How many items there are, readable or not.
+    pub fn len(&self) -> usize {
+        self.index.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.index.is_empty()
+    }
+
+    /// Bytes of the read buffer that this list, and each body taken from it, keeps alive at least.
+    pub fn byte_len(&self) -> usize {
+        self.body.len()
+    }
+
+    /// The item at `i`.
+    ///
+    /// # Panics
+    /// If `i` is not below [`Self::len`], as with a slice.
+    pub fn item(&self, i: usize) -> Item<'_> {
+        let entry = self.index[i];
+        let start = entry.start as usize;
+        let raw = &self.body[start..start + entry.length as usize];
+        match entry.layout {
+            Ok(layout) => Item::Record(Record { list: &self.body, start, raw, layout }),
+            Err(reason) => {
+                let queue_offset = queue_offset_of(raw);
+                Item::Undecodable(Undecodable { queue_offset, raw, reason })
+            }
+        }
+    }
+
+    /// The record at `i`; `None` when that item can't be read, or there is none.
+    pub fn record(&self, i: usize) -> Option<Record<'_>> {
+        if i < self.len() { self.item(i).record() } else { None }
+    }
+
+    /// The queue offset of item `i`, also of an undecodable one if that much can be read.
+    pub fn queue_offset(&self, i: usize) -> Option<i64> {
+        let entry = self.index.get(i)?;
+        queue_offset_of(&self.body[entry.start as usize..][..entry.length as usize])
+    }
+
+    /// Bytes of item `i` as stored; 0 when there is none.
+    pub fn raw_len(&self, i: usize) -> usize {
+        self.index.get(i).map_or(0, |entry| entry.length as usize)
+    }
+
+    /// The stored bytes of item `i`, sharing the read buffer; empty when there is none.
+    pub fn raw(&self, i: usize) -> Bytes {
+        self.index.get(i).map_or_else(Bytes::new, |entry| {
+            let start = entry.start as usize;
+            self.body.slice(start..start + entry.length as usize)
+        })
+    }
+
+    /// All items, in the order the broker sent them: that of their queue offsets.
+    pub fn items(&self) -> impl ExactSizeIterator<Item = Item<'_>> + DoubleEndedIterator + '_ {
+        (0..self.len()).map(|i| self.item(i))
+    }
+}
+
+/// Steps from record to record by their sizes: start and size of each, and no size for a rest in
+/// which the next record can't be found.
+struct Steps<'a> {
+    body: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Steps<'a> {
+    const fn over(body: &'a [u8]) -> Self {
+        Self { body, at: 0 }
+    }
+}
+
+impl Iterator for Steps<'_> {
+    type Item = (usize, Option<usize>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let start = self.at;
+        let left = self.body.len() - start;
+        if left == 0 {
+            return None;
+        }
+        // A size too small to name the message is taken for damage too: stepping by it would tell
+        // nothing, and would let a peer make the index larger than what it sent.
+        let size = bytes_at(self.body, start).map_or(0, u32::from_be_bytes) as usize;
+        if (NAMED..=left).contains(&size) {
+            self.at += size;
+            Some((start, Some(size)))
+        } else {
+            self.at = self.body.len();
+            Some((start, None))
+        }
+    }
+}
+
+/// What is wrong where the next record can't be found.
+fn lost(rest: &[u8]) -> RecordError {
+    let found = bytes_at(rest, 0).map_or(0, u32::from_be_bytes);
+    RecordError::Size { found, left: rest.len() as u32 }
+}
+
+fn queue_offset_of(raw: &[u8]) -> Option<i64> {
+    bytes_at(raw, 20).map(i64::from_be_bytes).filter(|offset| *offset >= 0)
+}
