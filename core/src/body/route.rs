@@ -1,0 +1,238 @@
+//! Where a topic's queues are (`TopicRouteData`).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::error::{BodyError, parse, to_json};
+use super::text::{self, or_default};
+
+/// Most queues of one topic, read and write queues of all brokers together: 1,048,576. A route is
+/// a few bytes that stand for work per queue, so the number is bounded where it comes in.
+pub const QUEUES_MAX: u64 = 1 << 20;
+
+/// The body of a reply to `GET_ROUTEINFO_BY_TOPIC` (105).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RouteBody {
+    /// How many queues each broker has (`queueDatas`).
+    pub queues: Vec<QueueData>,
+    /// Where each broker is (`brokerDatas`).
+    pub brokers: Vec<BrokerData>,
+    /// `orderTopicConf`, as "broker-a:4;broker-b:2": set for topics of global order.
+    pub order_conf: Option<String>,
+}
+
+/// The queues of one topic on one broker (`QueueData`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueueData {
+    /// The broker, by the name that its master and slaves share.
+    #[serde(rename = "brokerName", with = "text")]
+    pub broker_name: Arc<str>,
+    /// 4: readable, 2: writable, 1: inherited (`PermName`).
+    pub perm: u32,
+    /// Queues to pull from, numbered from 0.
+    #[serde(rename = "readQueueNums", deserialize_with = "count")]
+    pub read_queues: u32,
+    /// `TopicSysFlag`: 1 unit, 2 subscribed by units. 4.x spells it `topicSynFlag`.
+    #[serde(rename = "topicSysFlag", alias = "topicSynFlag", default)]
+    pub topic_sys_flag: i32,
+    /// Queues to send to, numbered from 0.
+    #[serde(rename = "writeQueueNums", deserialize_with = "count")]
+    pub write_queues: u32,
+}
+
+/// One broker's processes (`BrokerData`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BrokerData {
+    /// The cluster it belongs to.
+    pub cluster: Arc<str>,
+    /// The name that master and slaves share.
+    pub broker_name: Arc<str>,
+    /// Addresses by broker id: 0 is the master, or a slave that acts for it.
+    pub addresses: BTreeMap<u64, String>,
+}
+
+impl RouteBody {
+    /// Reads the body: at most 16 MiB of JSON, with quoted or bare broker ids (name servers write
+    /// bare ones for clients before 4.9.4). Unknown fields and the order of fields don't matter.
+    pub fn parse(json: &[u8]) -> Result<Self, BodyError> {
+        let read: RouteJson<Vec<QueueData>, Vec<BrokerJson>> = parse("route", json)?;
+        let queues = read.queues;
+        let found =
+            queues.iter().map(|q| u64::from(q.read_queues) + u64::from(q.write_queues)).sum();
+        if found > QUEUES_MAX {
+            return Err(BodyError::TooManyQueues { found, limit: QUEUES_MAX });
+        }
+        let brokers = read.brokers.into_iter().map(BrokerJson::into_data).collect();
+        Ok(Self { queues, brokers, order_conf: read.order_conf })
+    }
+
+    /// The body as standard JSON, with fields in the order that name servers write them.
+    pub fn to_json(&self) -> Vec<u8> {
+        let brokers = self.brokers.iter().map(BrokerJson::of).collect();
+        to_json(&RouteJson::<&[QueueData], Vec<BrokerJson>> {
+            brokers,
+            filter_servers: BTreeMap::new(),
+            order_conf: self.order_conf.clone(),
+            queues: &self.queues,
+        })
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct RouteJson<Q: Default, B: Default> {
+    #[serde(rename = "brokerDatas", default, deserialize_with = "or_default")]
+    #[serde(bound(deserialize = "B: Deserialize<'de>"))]
+    brokers: B,
+    #[serde(rename = "filterServerTable", skip_deserializing)]
+    filter_servers: BTreeMap<String, String>,
+    #[serde(rename = "orderTopicConf", default, skip_serializing_if = "Option::is_none")]
+    order_conf: Option<String>,
+    #[serde(rename = "queueDatas", default, deserialize_with = "or_default")]
+    #[serde(bound(deserialize = "Q: Deserialize<'de>"))]
+    queues: Q,
+}
+
+#[derive(Serialize, Deserialize)]
+struct BrokerJson {
+    #[serde(rename = "brokerAddrs", default, deserialize_with = "or_default")]
+    addresses: BTreeMap<String, Option<String>>,
+    #[serde(rename = "brokerName", with = "text")]
+    broker_name: Arc<str>,
+    #[serde(default, deserialize_with = "or_default")]
+    cluster: String,
+    #[serde(rename = "enableActingMaster", skip_deserializing)]
+    acting_master: bool,
+}
+
+impl BrokerJson {
+    /// An id that is no number from 0 up names nobody a client could ask: that address is left out,
+    /// and the others stay.
+    fn into_data(self) -> BrokerData {
+        let address = |(id, address): (String, Option<String>)| Some((id.parse().ok()?, address?));
+        BrokerData {
+            cluster: self.cluster.into(),
+            broker_name: self.broker_name,
+            addresses: self.addresses.into_iter().filter_map(address).collect(),
+        }
+    }
+
+    fn of(data: &BrokerData) -> Self {
+        let address = |(id, address): (&u64, &String)| (id.to_string(), Some(address.clone()));
+        Self {
+            addresses: data.addresses.iter().map(address).collect(),
+            broker_name: data.broker_name.clone(),
+            cluster: data.cluster.to_string(),
+            acting_master: false,
+        }
+    }
+}
+
+/// A number of queues; one below zero counts as none.
+fn count<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
+    i32::deserialize(from).map(|count| u32::try_from(count).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::Rng;
+
+    const GOLDEN: &str = include_str!("../../../conformance/golden/bodies.txt");
+
+    fn golden(name: &str) -> &'static str {
+        let mut lines = GOLDEN.lines().filter_map(|line| line.split_once(" = "));
+        lines.find(|(found, _)| *found == name).unwrap().1
+    }
+
+    fn route() -> RouteBody {
+        let addresses = [(0, "127.0.0.1:10911".to_owned()), (1, "127.0.0.1:10921".to_owned())];
+        RouteBody {
+            queues: vec![QueueData {
+                broker_name: "b-0".into(),
+                perm: 6,
+                read_queues: 4,
+                topic_sys_flag: 0,
+                write_queues: 4,
+            }],
+            brokers: vec![BrokerData {
+                cluster: "c".into(),
+                broker_name: "b-0".into(),
+                addresses: addresses.into(),
+            }],
+            order_conf: None,
+        }
+    }
+
+    #[test]
+    fn both_forms_that_java_writes_are_read_alike() {
+        for form in ["route", "routeStd"] {
+            assert_eq!(RouteBody::parse(golden(form).as_bytes()), Ok(route()));
+        }
+    }
+
+    #[test]
+    fn what_we_write_is_what_java_writes() {
+        assert_eq!(String::from_utf8(route().to_json()).unwrap(), golden("routeStd"));
+        let ordered = RouteBody { order_conf: Some("b-0:4".into()), ..route() };
+        assert_eq!(RouteBody::parse(&ordered.to_json()), Ok(ordered));
+    }
+
+    #[test]
+    fn unknown_fields_nulls_and_any_order_are_taken() {
+        let json = r#"{"topicQueueMappingByBroker":{"b":{"currIdMap":{0:0,1:1},"epoch":7}},
+            "queueDatas":[{"writeQueueNums":-1,"readQueueNums":2,"perm":4,"brokerName":"b",
+              "topicSynFlag":1,"more":[{2:3}]}],"orderTopicConf":null,"filterServerTable":null,
+            "brokerDatas":[{"brokerName":"b","brokerAddrs":{-1:"new:1",0:"a:1","2":null},"zone":1},
+              {"brokerName":"empty","brokerAddrs":null,"cluster":null}]}"#;
+        let read = RouteBody::parse(json.as_bytes()).unwrap();
+        assert_eq!((read.queues[0].read_queues, read.queues[0].write_queues), (2, 0));
+        assert_eq!(read.queues[0].topic_sys_flag, 1);
+        assert_eq!(read.brokers[0].addresses, BTreeMap::from([(0, "a:1".to_owned())]));
+        assert!(read.brokers[1].addresses.is_empty() && read.brokers[1].cluster.is_empty());
+        assert_eq!(RouteBody::parse(b"{}"), Ok(RouteBody::default()));
+    }
+
+    #[test]
+    fn depth_size_and_numbers_of_a_hostile_route_are_bounded() {
+        for open in ["[", "{\"a\":", "{0:"] {
+            let deep = format!("{{\"queueDatas\":{}", open.repeat(200_000));
+            assert!(matches!(RouteBody::parse(deep.as_bytes()), Err(BodyError::Invalid { .. })));
+            let ignored = format!("{{\"later\":{}", open.repeat(200_000));
+            assert!(matches!(RouteBody::parse(ignored.as_bytes()), Err(BodyError::Invalid { .. })));
+        }
+        let large = vec![b' '; (16 << 20) + 1];
+        let error = BodyError::TooLarge { what: "route", length: large.len(), limit: 16 << 20 };
+        assert_eq!(RouteBody::parse(&large), Err(error));
+        let mut many = route();
+        many.queues[0].read_queues = i32::MAX as u32;
+        let found = u64::from(many.queues[0].read_queues) + 4;
+        let error = BodyError::TooManyQueues { found, limit: QUEUES_MAX };
+        assert_eq!(RouteBody::parse(&many.to_json()), Err(error));
+        let long = format!("{{\"queueDatas\":\"{}\"}}", "x".repeat(100_000));
+        let Err(BodyError::Invalid { reason, .. }) = RouteBody::parse(long.as_bytes()) else {
+            panic!("read");
+        };
+        assert!(reason.len() < 2_000);
+    }
+
+    #[test]
+    fn no_mutation_of_a_route_does_harm() {
+        let mut rng = Rng::new(105);
+        for _ in 0..20_000 {
+            let mut json = golden("route").as_bytes().to_vec();
+            for _ in 0..=rng.below(3) {
+                let at = rng.below(json.len() as u64) as usize;
+                match rng.below(3) {
+                    0 => json.truncate(at + 1),
+                    1 => json[at] = rng.next_u64() as u8,
+                    _ => json[at] = b"{}[]\":,0-\\"[rng.below(10) as usize],
+                }
+            }
+            if let Ok(route) = RouteBody::parse(&json) {
+                assert_eq!(RouteBody::parse(&route.to_json()), Ok(route));
+            }
+        }
+    }
+}
