@@ -1,0 +1,36 @@
+//! The subcommands and what they share: parsing, one line for an error, and a clean Ctrl-C.
+
+mod live;
+mod stop;
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Tools that test a RocketMQ client: real brokers, an embedded broker, measurements.
+#[derive(Debug, Parser)]
+#[command(name = "rocketry-conformance", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Start, use and stop a real Apache RocketMQ (needs Java 17 and Maven)
+    Live(live::Args),
+}
+
+/// What a subcommand ends with: its exit code, or the error to print.
+type Outcome = Result<ExitCode, Box<dyn Error>>;
+
+pub(crate) fn run() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Live(args) => live::run(args),
+    };
+    outcome.unwrap_or_else(|error| {
+        eprintln!("rocketry-conformance: {error}");
+        ExitCode::FAILURE
+    })
+}

@@ -1,0 +1,134 @@
+//! The jars of one RocketMQ version: found in a folder, or fetched through Maven once.
+
+use std::env;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::process::{self, Command, Stdio};
+
+use super::LiveError;
+use super::error::While;
+
+/// A folder with `VERSION/` subfolders of jars that somebody else filled; only read.
+const READY_MADE: &str = "ROCKETRY_JARS";
+/// The folder for everything we fetch; `~/.cache/rocketry` without it.
+const CACHE: &str = "ROCKETRY_CACHE";
+
+/// The folder that holds the jars of `version`, filled on first use.
+pub(super) fn folder(version: &str) -> Result<PathBuf, LiveError> {
+    check(version)?;
+    if let Some(root) = env::var_os(READY_MADE) {
+        let found = PathBuf::from(root).join(version);
+        if complete(&found, version) {
+            return Ok(found);
+        }
+    }
+    let cached = cache().join("rocketmq").join(version);
+    if !complete(&cached, version) {
+        fetch(&cached, version)?;
+    }
+    Ok(cached)
+}
+
+/// A version names a folder and goes into XML, so nothing but a plain one may pass.
+fn check(version: &str) -> Result<(), LiveError> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '.' || c == '-';
+    let starts = version.starts_with(|c: char| c.is_ascii_digit());
+    if starts && version.len() < 32 && version.contains('.') && version.chars().all(plain) {
+        Ok(())
+    } else {
+        Err(LiveError::Version(version.to_owned()))
+    }
+}
+
+fn complete(folder: &Path, version: &str) -> bool {
+    ["namesrv", "broker"]
+        .iter()
+        .all(|part| folder.join(format!("rocketmq-{part}-{version}.jar")).is_file())
+}
+
+fn cache() -> PathBuf {
+    if let Some(folder) = env::var_os(CACHE).filter(|folder| !folder.is_empty()) {
+        return PathBuf::from(folder);
+    }
+    match env::var_os("HOME") {
+        Some(home) => PathBuf::from(home).join(".cache").join("rocketry"),
+        None => env::temp_dir().join("rocketry-cache"),
+    }
+}
+
+/// Fetches beside the goal and renames, so that a fetch cut short or run twice leaves no half.
+fn fetch(goal: &Path, version: &str) -> Result<(), LiveError> {
+    let partial = goal.with_file_name(format!(".{version}.{}", process::id()));
+    fs::create_dir_all(&partial).during(|| format!("creating {}", partial.display()))?;
+    let fetched = maven(&partial, version).and_then(|()| match fs::rename(&partial, goal) {
+        Err(_) if complete(goal, version) => Ok(()),
+        moved => moved.during(|| format!("creating {}", goal.display())),
+    });
+    let _ = fs::remove_dir_all(&partial);
+    fetched
+}
+
+fn maven(folder: &Path, version: &str) -> Result<(), LiveError> {
+    let pom = folder.join("pom.xml");
+    fs::write(&pom, project(version)).during(|| format!("writing {}", pom.display()))?;
+    let asked = Command::new("mvn")
+        .args(["-q", "-B", "-f"])
+        .arg(&pom)
+        .arg("dependency:copy-dependencies")
+        .arg(format!("-DoutputDirectory={}", folder.display()))
+        .stdin(Stdio::null())
+        .output();
+    let answer = match asked {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            return Err(LiveError::MavenMissing { version: version.to_owned() });
+        }
+        other => other.during(|| "starting mvn".to_owned())?,
+    };
+    if answer.status.success() && complete(folder, version) {
+        return Ok(());
+    }
+    let printed = [answer.stdout, answer.stderr].concat();
+    Err(LiveError::Fetch {
+        version: version.to_owned(),
+        said: super::files::tail(&String::from_utf8_lossy(&printed), 3),
+    })
+}
+
+fn project(version: &str) -> String {
+    let dependency = |part: &str| {
+        format!(
+            "<dependency><groupId>org.apache.rocketmq</groupId>\
+             <artifactId>rocketmq-{part}</artifactId><version>{version}</version></dependency>"
+        )
+    };
+    format!(
+        "<project xmlns=\"http://maven.apache.org/POM/4.0.0\"><modelVersion>4.0.0</modelVersion>\n\
+         <groupId>rocketry</groupId><artifactId>live</artifactId><version>1</version>\n\
+         <dependencies>\n{}\n{}\n</dependencies></project>\n",
+        dependency("namesrv"),
+        dependency("broker")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_plain_versions_pass() {
+        for good in ["4.8.0", "5.3.3", "5.5.0-rc1"] {
+            assert!(check(good).is_ok(), "{good}");
+        }
+        for bad in ["", "latest", "..", "5.3.3/../..", "5.3<", "5", "-5.3.3"] {
+            assert!(matches!(check(bad), Err(LiveError::Version(_))), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_project_names_both_programs_at_the_version() {
+        let pom = project("5.3.3");
+        assert!(pom.contains("rocketmq-namesrv</artifactId><version>5.3.3<"));
+        assert!(pom.contains("rocketmq-broker</artifactId><version>5.3.3<"));
+    }
+}

@@ -1,0 +1,104 @@
+//! A small shell that ends our JVMs when we die without a word.
+//!
+//! It reads the groups to end from a pipe whose other end only we hold. When our process is killed
+//! the system closes that end, the shell sees the end of the file, kills the groups and deletes
+//! the folder. The last line it read is the whole list; `done` sends it away.
+
+use std::io::Write;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, ChildStdin, Command, Stdio};
+
+use super::group::Group;
+
+const SCRIPT: &str = r#"
+while read -r line; do
+  [ "$line" = done ] && exit 0
+  groups=$line
+done
+for group in $groups; do kill -s KILL -- "-$group" 2>/dev/null; done
+sleep 0.2
+rm -rf -- "$1"
+"#;
+
+/// The shell and our end of its pipe.
+#[derive(Debug)]
+pub(super) struct Keeper {
+    child: Child,
+    pipe: Option<ChildStdin>,
+}
+
+impl Keeper {
+    /// `None` without a shell: then only `timeout` and the sweep stand guard.
+    pub(super) fn start(folder: &Path) -> Option<Keeper> {
+        let mut command = Command::new("sh");
+        command.args(["-c", SCRIPT, "keeper"]).arg(folder);
+        // A group of its own, so that a Ctrl-C meant for us does not end the guard.
+        command.process_group(0).current_dir("/");
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut child = command.spawn().ok()?;
+        let pipe = child.stdin.take();
+        Some(Keeper { child, pipe })
+    }
+
+    /// From now on these groups are the ones to end.
+    pub(super) fn watch(&mut self, groups: &[Group]) {
+        let list: Vec<String> = groups.iter().map(|group| group.id.to_string()).collect();
+        self.say(&list.join(" "));
+    }
+
+    /// Nothing is left to guard.
+    pub(super) fn dismiss(mut self) {
+        self.say("done");
+        self.pipe = None;
+        let _ = self.child.wait();
+    }
+
+    fn say(&mut self, line: &str) {
+        if let Some(pipe) = &mut self.pipe {
+            // A keeper that somebody killed can't be told; the other guards remain.
+            let _ = writeln!(pipe, "{line}").and_then(|()| pipe.flush());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::env;
+    use std::fs;
+    use std::time::Duration;
+
+    use super::super::group;
+    use super::*;
+
+    #[test]
+    fn the_end_of_the_pipe_ends_the_groups_and_their_data() {
+        let folder = env::temp_dir().join(format!("rocketry-keeper-{}", std::process::id()));
+        fs::create_dir_all(&folder).expect("a folder");
+        let life = Duration::from_secs(30);
+        let (mut child, group) = group::spawn(
+            Path::new("sleep"),
+            &["20".to_owned()],
+            &folder,
+            Path::new("/dev/null"),
+            life,
+        )
+        .expect("sleep starts");
+        let mut keeper = Keeper::start(&folder).expect("a shell");
+        keeper.watch(&[group]);
+        keeper.pipe = None;
+        keeper.child.wait().expect("it ends");
+        assert!(!group.alive());
+        assert!(!folder.exists());
+        child.wait().expect("it was ours");
+    }
+
+    #[test]
+    fn a_dismissed_keeper_touches_nothing() {
+        let folder = env::temp_dir().join(format!("rocketry-dismissed-{}", std::process::id()));
+        fs::create_dir_all(&folder).expect("a folder");
+        Keeper::start(&folder).expect("a shell").dismiss();
+        assert!(folder.exists());
+        fs::remove_dir_all(&folder).expect("still ours");
+    }
+}
