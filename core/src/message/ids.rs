@@ -101,16 +101,11 @@ impl UniqueIds {
     /// A generator for one process. The address and process id are for the reader of an id; the
     /// `salt` must be random, since containers often share both.
     pub const fn new(address: [u8; 4], pid: u16, salt: u32) -> Self {
+        let (host, process) = (hex(u32::from_be_bytes(address)), hex(pid as u32));
         let mut fixed = [0; 12];
-        let [p, q] = pid.to_be_bytes();
-        let identity = [address[0], address[1], address[2], address[3], p, q];
-        let mut i = 0;
-        while i < 6 {
-            let [high, low] = digits(identity[i]);
-            fixed[2 * i] = high;
-            fixed[2 * i + 1] = low;
-            i += 1;
-        }
+        let (left, right) = fixed.split_at_mut(8);
+        left.copy_from_slice(&host);
+        right.copy_from_slice(process.split_at(4).1);
         Self { fixed, salt, last: AtomicU64::new(0) }
     }
 
@@ -132,15 +127,11 @@ impl UniqueIds {
             }
         };
         let (month, millis) = month_of((number >> 16).saturating_sub(DAY / 2));
-        let mut tail = [0; 10];
-        tail[..4].copy_from_slice(&self.salt.wrapping_add(month).to_be_bytes());
-        tail[4..8].copy_from_slice(&millis.to_be_bytes());
-        tail[8..].copy_from_slice(&(number as u16).to_be_bytes());
         let mut id = [0; 32];
         id[..12].copy_from_slice(&self.fixed);
-        for (pair, byte) in id[12..].chunks_exact_mut(2).zip(tail) {
-            pair.copy_from_slice(&digits(byte));
-        }
+        id[12..20].copy_from_slice(&hex(self.salt.wrapping_add(month)));
+        id[20..28].copy_from_slice(&hex(millis));
+        id[28..].copy_from_slice(&hex(number as u32 & 0xFFFF)[4..]);
         UniqueId(id)
     }
 }
@@ -157,9 +148,14 @@ fn month_of(unix: u64) -> (u32, u32) {
     (((era * 400 + year) * 12 + month) as u32, (day * DAY + unix % DAY) as u32)
 }
 
-const fn digits(byte: u8) -> [u8; 2] {
-    const HEX: &[u8; 16] = b"0123456789ABCDEF";
-    [HEX[(byte >> 4) as usize], HEX[(byte & 15) as usize]]
+/// Eight upper-case hexadecimal digits, all at once: one nibble to a byte, then to ASCII.
+const fn hex(number: u32) -> [u8; 8] {
+    let mut x = number as u64;
+    x = (x | x << 16) & 0x0000_FFFF_0000_FFFF;
+    x = (x | x << 8) & 0x00FF_00FF_00FF_00FF;
+    x = (x | x << 4) & 0x0F0F_0F0F_0F0F_0F0F;
+    let letters = (x + 0x0606_0606_0606_0606) >> 4 & 0x0101_0101_0101_0101;
+    (x + 0x3030_3030_3030_3030 + letters * 7).to_be_bytes()
 }
 
 /// The id that a broker gives a stored message: the store's address and the record's place in the
@@ -250,6 +246,13 @@ mod tests {
         }
         let salts = [first, last].map(|id| id.as_str()[12..20].to_owned());
         assert_ne!(salts[0], salts[1], "the month did not turn");
+    }
+
+    #[test]
+    fn every_nibble_gets_its_digit() {
+        for number in [0, 0x0123_4567, 0x89AB_CDEF, 0x9A9A_F0F0, u32::MAX] {
+            assert_eq!(hex(number), *format!("{number:08X}").as_bytes());
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The message a user sends.
 
+use std::fmt;
+
 use bytes::Bytes;
 
 use super::properties::{self, Properties};
@@ -79,7 +81,7 @@ pub enum MessageError {
 /// with its [`MessageError`] before anything leaves.
 ///
 /// A clone is cheap as far as the body goes: it is shared, not copied.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Message {
     pub(super) topic: Topic,
     pub(super) properties: String,
@@ -191,6 +193,19 @@ impl Message {
     }
 }
 
+/// Shows the body's length instead of the body: it may be large, or not for the log.
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Message")
+            .field("topic", &self.topic)
+            .field("properties", &self.properties())
+            .field("body_length", &self.body.len())
+            .field("flag", &self.flag)
+            .field("refused", &self.refused)
+            .finish()
+    }
+}
+
 fn check(name: &str, value: &str) -> Result<(), MessageError> {
     if name.is_empty() || value.is_empty() {
         return Err(MessageError::EmptyProperty { name: name.into() });
@@ -226,6 +241,16 @@ mod tests {
             [("KEYS", "a b c"), ("TAGS", "paid"), ("currency", "USD"), ("DELAY", "3")]
         );
         assert_eq!(message.refused(), None);
+    }
+
+    #[test]
+    fn a_message_shows_its_properties_but_not_its_body() {
+        let shown = format!("{:?}", message().tag("paid"));
+        assert!(
+            shown.contains(r#"{"TAGS": "paid"}"#) && shown.contains("body_length: 4"),
+            "{shown}"
+        );
+        assert!(!shown.contains("\"body\""), "{shown}");
     }
 
     #[test]

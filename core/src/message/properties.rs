@@ -1,5 +1,7 @@
 //! Message properties in their wire form: `name 0x01 value 0x02`, repeated.
 
+use std::fmt;
+
 use memchr::memchr;
 
 /// Ends a property's name (`MessageDecoder.NAME_VALUE_SEPARATOR`).
@@ -129,7 +131,7 @@ pub fn is_reserved(name: &str) -> bool {
 }
 
 /// The properties of one message, read where they lie: nothing is copied or kept.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct Properties<'a>(&'a [u8]);
 
 impl<'a> Properties<'a> {
@@ -167,6 +169,13 @@ impl<'a> Properties<'a> {
     pub fn get(self, name: &str) -> Option<&'a str> {
         let found = self.entries().filter(|(n, _)| *n == name.as_bytes()).last()?;
         std::str::from_utf8(found.1).ok()
+    }
+}
+
+impl fmt::Debug for Properties<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lossy = |(name, value)| (String::from_utf8_lossy(name), String::from_utf8_lossy(value));
+        f.debug_map().entries(self.entries().map(lossy)).finish()
     }
 }
 

@@ -1,5 +1,7 @@
 //! A checked message with everything encoded that does not depend on the queue it will go to.
 
+use std::fmt;
+
 use bytes::Bytes;
 
 use super::ids::UniqueId;
@@ -37,7 +39,7 @@ const DEFAULT_TOPIC: &[u8] = br#"","c":"TBW102","d":"4","f":"0","g":""#;
 ///
 /// Its ext fields are encoded but for queue and broker, so aiming it at a queue, or at another one
 /// when it is sent again, touches neither body nor properties.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Publish {
     topic: Topic,
     group: Group,
@@ -108,6 +110,19 @@ impl Publish {
     /// and queues count.
     pub fn wire_size(&self) -> usize {
         self.fields.len() + self.body.len() + FRAME_ROOM
+    }
+}
+
+/// Shows lengths instead of contents: they may be large, or not for the log.
+impl fmt::Debug for Publish {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Publish")
+            .field("topic", &self.topic)
+            .field("group", &self.group)
+            .field("unique_id", &self.unique_id)
+            .field("fields_length", &self.fields.len())
+            .field("body_length", &self.body.len())
+            .finish()
     }
 }
 

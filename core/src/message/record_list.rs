@@ -1,5 +1,7 @@
 //! The stored messages of one pull reply, cut by each record's own size.
 
+use std::fmt;
+
 use bytes::Bytes;
 
 use super::record::{Layout, NAMED, Record, RecordError, bytes_at};
@@ -9,7 +11,7 @@ use super::record::{Layout, NAMED, Record, RecordError, bytes_at};
 /// Cutting looks at sizes only and allocates one index, whatever the number of records. No record
 /// can hide its neighbours: one that can't be read is an [`Item::Undecodable`], and the next is
 /// read. Only where a record's size itself can't be true is the rest one undecodable item.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct RecordList {
     body: Bytes,
     index: Vec<Entry>,
@@ -50,7 +52,7 @@ impl<'a> Item<'a> {
 }
 
 /// Bytes in a pull reply that are no readable record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Undecodable<'a> {
     /// Its place in the queue, if that much can be read. When the reason is
     /// [`RecordError::Size`], further messages may be hidden in the same bytes.
@@ -137,6 +139,26 @@ impl RecordList {
     /// All items, in the order the broker sent them: that of their queue offsets.
     pub fn items(&self) -> impl ExactSizeIterator<Item = Item<'_>> + DoubleEndedIterator + '_ {
         (0..self.len()).map(|i| self.item(i))
+    }
+}
+
+impl fmt::Debug for RecordList {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RecordList")
+            .field("items", &self.len())
+            .field("bytes", &self.byte_len())
+            .finish()
+    }
+}
+
+/// Shows the number of bytes instead of the bytes.
+impl fmt::Debug for Undecodable<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Undecodable")
+            .field("queue_offset", &self.queue_offset)
+            .field("bytes", &self.raw.len())
+            .field("reason", &self.reason)
+            .finish()
     }
 }
 
