@@ -2,20 +2,14 @@
 
 use std::ffi::OsString;
 use std::io::{self, Write};
-use std::os::unix::process::ExitStatusExt;
-use std::process::{Child, Command, ExitCode, ExitStatus};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Subcommand;
 use rocketry_conformance::live::{self, Cluster, LiveError, Options};
-use rustix::process::{Pid, Signal, kill_process};
 
-use super::Outcome;
 use super::stop::{INTERRUPTED, Stop};
-
-/// How long a command may take to end after Ctrl-C.
-const PATIENCE: Duration = Duration::from_secs(10);
+use super::{Outcome, command};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -125,59 +119,11 @@ fn list() -> Outcome {
 
 fn exec(start: Start, command: &[OsString]) -> Outcome {
     let stop = Stop::on_signal()?;
-    let (program, args) = command.split_first().ok_or("no command")?;
     let Some(cluster) = cluster(start, &stop)? else { return Ok(INTERRUPTED.into()) };
-    let child = Command::new(program)
-        .args(args)
-        .env("NAMESRV_ADDR", cluster.namesrv())
-        .env("ROCKETMQ_BROKER_ADDR", cluster.broker())
-        .env("ROCKETMQ_VERSION", cluster.version())
-        .spawn()
-        .map_err(|error| format!("can't start {}: {error}", program.display()))?;
-    let ended = watch(child, &stop)?;
-    drop(cluster);
-    Ok(if stop.raised() { INTERRUPTED } else { code(ended) }.into())
-}
-
-/// Waits for the command. On a signal it gets one too (a terminal has sent it to both already, a
-/// supervisor only to us), and some time to end by itself.
-fn watch(mut child: Child, stop: &Stop) -> io::Result<ExitStatus> {
-    let mut asked: Option<Instant> = None;
-    loop {
-        if let Some(status) = child.try_wait()? {
-            return Ok(status);
-        }
-        match asked {
-            None if stop.raised() => {
-                asked = Some(Instant::now());
-                if let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
-                    kill_process(pid, Signal::TERM)?;
-                }
-            }
-            Some(since) if since.elapsed() >= PATIENCE => {
-                child.kill()?;
-                return child.wait();
-            }
-            _ => thread::sleep(Duration::from_millis(20)),
-        }
-    }
-}
-
-/// The command's exit code; as shells do, 128 and the signal for one that a signal ended.
-fn code(ended: ExitStatus) -> u8 {
-    let code = ended.code().or_else(|| ended.signal().map(|signal| 128 + signal)).unwrap_or(1);
-    u8::try_from(code).unwrap_or(1)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_exit_code_is_the_commands() {
-        for (script, expected) in [("exit 0", 0), ("exit 7", 7), ("kill -9 $$", 137)] {
-            let ended = Command::new("sh").args(["-c", script]).status().expect("a shell");
-            assert_eq!(code(ended), expected, "{script}");
-        }
-    }
+    let addresses = [
+        ("NAMESRV_ADDR", cluster.namesrv()),
+        ("ROCKETMQ_BROKER_ADDR", cluster.broker()),
+        ("ROCKETMQ_VERSION", cluster.version().to_owned()),
+    ];
+    command::run(command, &addresses, &stop)
 }

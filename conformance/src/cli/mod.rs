@@ -1,5 +1,7 @@
 //! The subcommands and what they share: parsing, one line for an error, and a clean Ctrl-C.
 
+mod broker;
+mod command;
 mod live;
 mod stop;
 
@@ -18,6 +20,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Serve the embedded nameserver and broker, in memory and without Java
+    Broker(broker::Args),
     /// Start, use and stop a real Apache RocketMQ (needs Java 17 and Maven)
     Live(live::Args),
 }
@@ -27,6 +31,7 @@ type Outcome = Result<ExitCode, Box<dyn Error>>;
 
 pub(crate) fn run() -> ExitCode {
     let outcome = match Cli::parse().command {
+        Command::Broker(args) => broker::run(args),
         Command::Live(args) => live::run(args),
     };
     outcome.unwrap_or_else(|error| {

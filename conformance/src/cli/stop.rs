@@ -30,7 +30,6 @@ impl Stop {
     }
 
     /// Returns once the flag is raised; looks twenty times a second.
-    #[allow(dead_code, reason = "for the subcommands that serve until Ctrl-C")]
     pub(super) fn wait(&self) {
         while !self.raised() {
             thread::sleep(Duration::from_millis(50));
