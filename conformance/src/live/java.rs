@@ -1,4 +1,4 @@
-//! Finds a Java that can run every broker version, and the flags that make the old ones start on it.
+//! Finds a Java that can run every broker version, and the flags that make old ones start on it.
 
 use std::env;
 use std::ffi::OsString;
