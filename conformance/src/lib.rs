@@ -1,1 +1,4 @@
 //! Conformance
+pub mod broker;
+pub mod live;
+pub mod serve;

@@ -1,0 +1,140 @@
+//! Who asked, what is answered, and the outbox that answers wait in.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use rocketry_core::frame::request::NotifyIdsRequest;
+use rocketry_core::frame::{
+    Opaque, OutFrame, Payload, ReplyFields, Request, RequestCode, ResponseCode,
+};
+use rocketry_core::rng::Rng;
+use rocketry_core::time::{Instant, UnixMillis};
+
+use super::config::ClusterConfig;
+use super::fault::Faults;
+use super::{ConnId, Output};
+
+/// The sender of one request.
+#[derive(Clone, Debug)]
+pub(super) struct Caller {
+    pub(super) conn: ConnId,
+    pub(super) peer: SocketAddr,
+    pub(super) code: RequestCode,
+    pub(super) opaque: Opaque,
+    pub(super) oneway: bool,
+    pub(super) version: i32,
+}
+
+/// A reply, but for where it goes.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) code: ResponseCode,
+    pub(super) remark: Option<Arc<str>>,
+    pub(super) fields: ReplyFields,
+    pub(super) body: Bytes,
+}
+
+impl Answer {
+    /// Success with these fields and no body.
+    pub(super) const fn fields(fields: ReplyFields) -> Self {
+        Self { code: ResponseCode::SUCCESS, remark: None, fields, body: Bytes::new() }
+    }
+
+    /// Success with this body and no fields.
+    pub(super) const fn body(body: Bytes) -> Self {
+        Self { code: ResponseCode::SUCCESS, remark: None, fields: ReplyFields::None, body }
+    }
+
+    /// An error and its text.
+    pub(super) fn error(code: ResponseCode, remark: impl AsRef<str>) -> Self {
+        let remark = Some(Arc::from(remark.as_ref()));
+        Self { code, remark, fields: ReplyFields::None, body: Bytes::new() }
+    }
+
+    /// What Java's default processor says to a code it does not know.
+    pub(super) fn unsupported(code: RequestCode) -> Self {
+        let remark = format!(" request type {} not supported", code.0);
+        Self::error(ResponseCode::REQUEST_CODE_NOT_SUPPORTED, remark)
+    }
+}
+
+/// Frames ready to go, and frames that a fault delays.
+#[derive(Debug, Default)]
+pub(super) struct Outbox {
+    ready: VecDeque<Output>,
+    delayed: BTreeMap<(Instant, u64), Output>,
+    sequence: u64,
+    opaque: i32,
+}
+
+impl Outbox {
+    pub(super) fn push(&mut self, output: Output) {
+        self.ready.push_back(output);
+    }
+
+    fn push_at(&mut self, at: Instant, output: Output) {
+        self.sequence += 1;
+        self.delayed.insert((at, self.sequence), output);
+    }
+
+    pub(super) fn pop(&mut self) -> Option<Output> {
+        self.ready.pop_front()
+    }
+
+    pub(super) fn next_delayed(&self) -> Option<Instant> {
+        self.delayed.first_key_value().map(|(&(at, _), _)| at)
+    }
+
+    /// Moves what was delayed until `now` to the ready frames.
+    pub(super) fn release(&mut self, now: Instant) {
+        while let Some(entry) = self.delayed.first_entry().filter(|e| e.key().0 <= now) {
+            self.ready.push_back(entry.remove());
+        }
+    }
+
+    /// Forgets every frame to `conn`.
+    pub(super) fn forget(&mut self, conn: ConnId) {
+        let to = |output: &Output| matches!(output, Output::Frame { conn: to, .. } if *to == conn);
+        self.ready.retain(|output| !to(output));
+        self.delayed.retain(|_, output| !to(output));
+    }
+
+    /// Tells a consumer that its group changed: oneway, under an opaque of the broker's own.
+    pub(super) fn notify(&mut self, conn: ConnId, group: &str) {
+        self.opaque = (self.opaque + 1) & i32::MAX;
+        let request = Request::NotifyIds(NotifyIdsRequest { consumer_group: Arc::from(group) });
+        let payload = Payload::Request { request, body: Bytes::new(), oneway: true };
+        let frame = OutFrame { opaque: Opaque::from_raw(self.opaque), payload };
+        self.push(Output::Frame { conn, frame });
+    }
+}
+
+/// What a handler may look at and change besides its own broker.
+#[derive(Debug)]
+pub(super) struct Turn<'a> {
+    pub(super) now: Instant,
+    pub(super) unix: UnixMillis,
+    pub(super) config: &'a ClusterConfig,
+    pub(super) rng: &'a mut Rng,
+    pub(super) faults: &'a Faults,
+    pub(super) out: &'a mut Outbox,
+}
+
+impl Turn<'_> {
+    /// Queues the answer, unless nobody waits for one; late if a fault says so.
+    pub(super) fn reply(&mut self, to: &Caller, answer: Answer) {
+        if to.oneway {
+            return;
+        }
+        let Answer { code, remark, fields, body } = answer;
+        let payload = Payload::Reply { code, remark, fields, body, version: self.config.version };
+        let frame = OutFrame { opaque: to.opaque, payload };
+        let output = Output::Frame { conn: to.conn, frame };
+        match self.faults.delay_of(to.code) {
+            delay if delay.is_zero() => self.out.push(output),
+            delay => self.out.push_at(self.now + delay, output),
+        }
+    }
+}

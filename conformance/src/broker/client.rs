@@ -1,0 +1,61 @@
+//! Heartbeats, leaving, and the members of a group (34, 35, 38): `ClientManageProcessor`.
+
+use bytes::Bytes;
+use rocketry_core::body::{ConsumerList, Heartbeat};
+use rocketry_core::frame::request::{ConsumerListRequest, UnregisterRequest};
+use rocketry_core::frame::{ReplyFields, ResponseCode};
+
+use super::answer::{Answer, Caller, Turn};
+use super::node::Node;
+
+impl Node {
+    pub(super) fn heartbeat(
+        &mut self,
+        turn: &mut Turn<'_>,
+        caller: &Caller,
+        body: &Bytes,
+    ) -> Answer {
+        let beat = match Heartbeat::parse(body) {
+            Ok(beat) => beat,
+            Err(error) => return Answer::error(ResponseCode::SYSTEM_ERROR, error.to_string()),
+        };
+        for consumer in &beat.consumers {
+            self.topics.retry_of(&consumer.group);
+        }
+        let (changes, differs) = self.groups.beat(turn.now, caller.conn, &beat);
+        let except = Some(caller.conn).filter(|_| !turn.config.notify_newcomer);
+        for change in &changes {
+            self.announce(turn, change, except);
+        }
+        let resend = differs || beat.fingerprint == 0;
+        let pair = |name: &str, value: bool| (Box::from(name), value.to_string().into_boxed_str());
+        Answer::fields(ReplyFields::Pairs(vec![
+            pair("IS_SUPPORT_HEART_BEAT_V2", true),
+            pair("IS_SUB_CHANGE", resend),
+        ]))
+    }
+
+    pub(super) fn unregister(
+        &mut self,
+        turn: &mut Turn<'_>,
+        caller: &Caller,
+        request: &UnregisterRequest,
+    ) -> Answer {
+        let consumer = request.consumer_group.as_deref();
+        let producer = request.producer_group.as_deref();
+        if let Some(change) = self.groups.leave(caller.conn, consumer, producer) {
+            self.announce(turn, &change, None);
+        }
+        Answer::fields(ReplyFields::None)
+    }
+
+    /// An empty group is an error, not an empty list.
+    pub(super) fn consumer_list(&self, request: &ConsumerListRequest) -> Answer {
+        let ids = self.groups.consumer_ids(&request.consumer_group);
+        if ids.is_empty() {
+            let remark = format!("no consumer for this group, {}", request.consumer_group);
+            return Answer::error(ResponseCode::SYSTEM_ERROR, remark);
+        }
+        Answer::body(Bytes::from(ConsumerList { client_ids: ids }.to_json()))
+    }
+}

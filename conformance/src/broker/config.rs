@@ -1,0 +1,131 @@
+//! What a cluster is made of: brokers, topics, limits. The defaults are Apache's.
+
+use std::time::Duration;
+
+/// How the broker ids in a route are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RouteKeys {
+    /// As `ClientRequestProcessor` does: quoted for clients of 4.9.4 (version 401) and later.
+    #[default]
+    ByVersion,
+    /// Always `{"0":"host:port"}`: standard JSON.
+    Quoted,
+    /// Always `{0:"host:port"}`: what fastjson writes for old clients.
+    Bare,
+}
+
+/// One broker, a master (id 0).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BrokerConfig {
+    /// Its name in routes.
+    pub name: String,
+    /// Its `host:port` in routes; `serve` puts the bound address here.
+    pub endpoint: String,
+}
+
+/// One topic, made on every broker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopicConfig {
+    /// Its name.
+    pub name: String,
+    /// Queues that consumers see, per broker.
+    pub read_queues: u32,
+    /// Queues that producers see, per broker.
+    pub write_queues: u32,
+    /// 4 readable, 2 writable, 1 inheritable (Java's `PermName`).
+    pub perm: u32,
+}
+
+impl TopicConfig {
+    /// A topic to read and write with `queues` queues on each broker.
+    pub fn new(name: impl Into<String>, queues: u32) -> Self {
+        Self { name: name.into(), read_queues: queues, write_queues: queues, perm: 6 }
+    }
+
+    /// The same with another permission.
+    pub fn perm(mut self, perm: u32) -> Self {
+        self.perm = perm;
+        self
+    }
+}
+
+/// The whole cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClusterConfig {
+    /// The cluster's name in routes and in the CLUSTER property.
+    pub cluster: String,
+    /// The brokers; at least one is useful.
+    pub brokers: Vec<BrokerConfig>,
+    /// Topics that exist from the start.
+    pub topics: Vec<TopicConfig>,
+    /// Whether a send to an unknown topic makes it, through TBW102 (`autoCreateTopicEnable`).
+    pub auto_create_topics: bool,
+    /// Queues of TBW102, so the most an automatic topic gets (`defaultTopicQueueNums`, 8).
+    pub default_queues: u32,
+    /// How routes are written.
+    pub route_keys: RouteKeys,
+    /// The version ordinal in every reply's header (479 is 5.3.3).
+    pub version: i32,
+    /// The largest body stored, in bytes (`maxMessageSize`, 4 MiB).
+    pub body_limit: usize,
+    /// The most messages one pull gets (`maxTransferCountOnMessageInMemory`, 32).
+    pub pull_messages: u32,
+    /// The most bytes one pull gets, but always one message
+    /// (`maxTransferBytesOnMessageInMemory`, 256 KiB).
+    pub pull_bytes: usize,
+    /// A client that sent no heartbeat for so long is closed (`channelExpiredTimeout`, 120 s).
+    pub client_expiry: Duration,
+    /// A connection without a frame either way for so long is closed
+    /// (`serverChannelMaxIdleTimeSeconds`, 120 s).
+    pub idle_limit: Duration,
+    /// Whether a consumer that joins is notified of its own joining, as Java's brokers do
+    /// (`DefaultConsumerIdsChangeListener` writes to all channels of the group).
+    pub notify_newcomer: bool,
+    /// Whether a broker that is down leaves the routes, as it does when its connection to a Java
+    /// nameserver closes.
+    pub hide_down_brokers: bool,
+}
+
+impl Default for ClusterConfig {
+    fn default() -> Self {
+        Self {
+            cluster: "DefaultCluster".to_owned(),
+            brokers: Vec::new(),
+            topics: Vec::new(),
+            auto_create_topics: true,
+            default_queues: 8,
+            route_keys: RouteKeys::default(),
+            version: 479,
+            body_limit: 4 << 20,
+            pull_messages: 32,
+            pull_bytes: 256 << 10,
+            client_expiry: Duration::from_secs(120),
+            idle_limit: Duration::from_secs(120),
+            notify_newcomer: true,
+            hide_down_brokers: true,
+        }
+        .brokers(1)
+    }
+}
+
+impl ClusterConfig {
+    /// The same with `count` brokers `broker-a`, `broker-b`, ... on 127.0.0.1:10911, 10921, ...
+    /// (at most 26).
+    pub fn brokers(mut self, count: usize) -> Self {
+        self.brokers = ('a'..='z')
+            .zip((10911u16..).step_by(10))
+            .take(count)
+            .map(|(letter, port)| BrokerConfig {
+                name: format!("broker-{letter}"),
+                endpoint: format!("127.0.0.1:{port}"),
+            })
+            .collect();
+        self
+    }
+
+    /// The same with one more topic of `queues` queues per broker.
+    pub fn topic(mut self, name: impl Into<String>, queues: u32) -> Self {
+        self.topics.push(TopicConfig::new(name, queues));
+        self
+    }
+}

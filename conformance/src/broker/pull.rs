@@ -1,0 +1,175 @@
+//! Reading messages (11), at once or by long poll: `PullMessageProcessor`,
+//! `DefaultPullMessageResultHandler`, `PullRequestHoldService`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use rocketry_core::frame::reply::PullReply;
+use rocketry_core::frame::request::PullRequest;
+use rocketry_core::frame::{ReplyFields, ResponseCode};
+
+use super::answer::{Answer, Caller, Turn};
+use super::node::Node;
+use super::queue::{QueueLog, Read, ReadLimits};
+use super::subscription::{Filter, is_tag_type};
+use super::topic::{self, Topic};
+
+const COMMIT: i32 = 1;
+const SUSPEND: i32 = 2;
+const SUBSCRIPTION: i32 = 4;
+
+impl Node {
+    /// Answers a pull, or holds it until a message arrives or its time is up. The offset that it
+    /// commits is stored on arrival only, also when the pull is held.
+    pub(super) fn pull(&mut self, turn: &mut Turn<'_>, caller: Caller, request: PullRequest) {
+        let (filter, answer) = match self.filter_of(&request) {
+            Err(refused) => return turn.reply(&caller, refused),
+            Ok((topic, filter)) => {
+                let answer = read(topic.queue(request.queue_id), turn, &request, &filter);
+                (filter, answer)
+            }
+        };
+        if request.sys_flag & COMMIT != 0 {
+            let (group, topic) = (&*request.consumer_group, &*request.topic);
+            self.offsets.commit(group, topic, request.queue_id, request.commit_offset);
+        }
+        let holds = request.sys_flag & SUSPEND != 0 && request.suspend_timeout_millis > 0;
+        if answer.code == ResponseCode::PULL_NOT_FOUND && holds {
+            self.hold(turn, caller, request, filter);
+        } else {
+            turn.reply(&caller, answer);
+        }
+    }
+
+    fn hold(&mut self, turn: &Turn<'_>, caller: Caller, request: PullRequest, filter: Filter) {
+        let wait =
+            Duration::from_millis(u64::try_from(request.suspend_timeout_millis).unwrap_or(0));
+        let (topic, queue) = (request.topic.clone(), request.queue_id);
+        let id = self.polls.hold(caller, request, filter, turn.now + wait);
+        let polls = &self.polls;
+        if let Some(log) = self.topics.find_mut(&topic).and_then(|topic| topic.queue_mut(queue)) {
+            log.waiting.retain(|&old| polls.held(old).is_some());
+            log.waiting.push(id);
+        }
+    }
+
+    /// Answers the pulls that waited for a message of this tag code in this queue.
+    pub(super) fn wake(&mut self, turn: &mut Turn<'_>, topic: &str, queue: i32, tag: i32) {
+        let Some(log) = self.topics.find_mut(topic).and_then(|topic| topic.queue_mut(queue)) else {
+            return;
+        };
+        let max = log.max() as i64;
+        for id in std::mem::take(&mut log.waiting) {
+            let Some(held) = self.polls.held(id) else { continue };
+            if held.request.queue_offset < max && held.filter.matches(tag) {
+                if let Some(held) = self.polls.take(id) {
+                    let answer = self.resume(turn, &held.request);
+                    turn.reply(&held.caller, answer);
+                }
+            } else if let Some(log) =
+                self.topics.find_mut(topic).and_then(|topic| topic.queue_mut(queue))
+            {
+                log.waiting.push(id);
+            }
+        }
+    }
+
+    /// Runs a held pull again, this time to its end.
+    pub(super) fn resume(&self, turn: &Turn<'_>, request: &PullRequest) -> Answer {
+        match self.filter_of(request) {
+            Ok((topic, filter)) => read(topic.queue(request.queue_id), turn, request, &filter),
+            Err(refused) => refused,
+        }
+    }
+
+    /// The topic a pull may read, and what it wants of it.
+    fn filter_of(&self, request: &PullRequest) -> Result<(&Topic, Filter), Answer> {
+        let name = &*request.topic;
+        let Some(topic) = self.topics.find(name) else {
+            let remark = format!("topic[{name}] not exist, apply first please!");
+            return Err(Answer::error(ResponseCode::TOPIC_NOT_EXIST, remark));
+        };
+        if topic.perm & topic::READ == 0 {
+            let remark = format!("the topic[{name}] pulling message is forbidden");
+            return Err(Answer::error(ResponseCode::NO_PERMISSION, remark));
+        }
+        let queue = request.queue_id;
+        if u32::try_from(queue).is_ok_and(|queue| queue < topic.read_queues) {
+            Ok((topic, self.subscribed(request)?))
+        } else {
+            let remark = format!(
+                "queueId[{queue}] is illegal, topic:[{name}] topicConfig.readQueueNums:[{}]",
+                topic.read_queues
+            );
+            Err(Answer::error(ResponseCode::INVALID_PARAMETER, remark))
+        }
+    }
+
+    /// The subscription in the request, or else that of the group's heartbeats.
+    fn subscribed(&self, request: &PullRequest) -> Result<Filter, Answer> {
+        if request.sys_flag & SUBSCRIPTION != 0 {
+            check_type(request.expression_type.as_deref().unwrap_or_default())?;
+            return Ok(Filter::parse(request.subscription.as_deref().unwrap_or_default()));
+        }
+        let absent = |what: &str| {
+            let remark = format!("the consumer's {what} not exist");
+            Answer::error(ResponseCode::SUBSCRIPTION_NOT_EXIST, remark)
+        };
+        let (group, topic) = (&*request.consumer_group, &*request.topic);
+        if !self.groups.exists(group) {
+            return Err(absent("group info"));
+        }
+        let found = self.groups.subscription(group, topic).ok_or_else(|| absent("subscription"))?;
+        if found.version < request.sub_version {
+            let remark = "the consumer's subscription not latest";
+            return Err(Answer::error(ResponseCode::SUBSCRIPTION_NOT_LATEST, remark));
+        }
+        check_type(&found.expression_type)?;
+        Ok(found.filter.clone())
+    }
+}
+
+/// SQL filters are off, as `enablePropertyFilter` is by default.
+fn check_type(expression_type: &str) -> Result<(), Answer> {
+    if is_tag_type(expression_type) {
+        return Ok(());
+    }
+    let remark =
+        format!("The broker does not support consumer to filter message by {expression_type}");
+    Err(Answer::error(ResponseCode::SYSTEM_ERROR, remark))
+}
+
+fn read(log: Option<&QueueLog>, turn: &Turn<'_>, request: &PullRequest, filter: &Filter) -> Answer {
+    let wanted = u32::try_from(request.max_messages).unwrap_or(0);
+    let limits = ReadLimits {
+        messages: wanted.clamp(1, turn.config.pull_messages.max(1)) as usize,
+        bytes: turn.config.pull_bytes,
+    };
+    let offset = request.queue_offset;
+    let (min, max) = log.map_or((0, 0), |log| (log.min() as i64, log.max() as i64));
+    let found = log.map_or(Read::Empty, |log| log.read(offset, limits, filter));
+    let (code, status, next, body) = match found {
+        Read::Found { records, next } => (ResponseCode::SUCCESS, "FOUND", next as i64, records),
+        Read::NoneMatched { next } => {
+            let code = ResponseCode::PULL_RETRY_IMMEDIATELY;
+            (code, "NO_MATCHED_MESSAGE", next as i64, Bytes::new())
+        }
+        Read::Empty if offset == 0 => {
+            (ResponseCode::PULL_NOT_FOUND, "NO_MESSAGE_IN_QUEUE", 0, Bytes::new())
+        }
+        Read::Empty => (ResponseCode::PULL_OFFSET_MOVED, "NO_MESSAGE_IN_QUEUE", 0, Bytes::new()),
+        Read::AtEnd => (ResponseCode::PULL_NOT_FOUND, "OFFSET_OVERFLOW_ONE", offset, Bytes::new()),
+        Read::TooSmall => (ResponseCode::PULL_OFFSET_MOVED, "OFFSET_TOO_SMALL", min, Bytes::new()),
+        Read::TooLarge => {
+            (ResponseCode::PULL_OFFSET_MOVED, "OFFSET_OVERFLOW_BADLY", max, Bytes::new())
+        }
+    };
+    let fields = ReplyFields::Pull(PullReply {
+        suggest_broker_id: Some(0),
+        next_begin_offset: next,
+        min_offset: min,
+        max_offset: max,
+    });
+    Answer { code, remark: Some(Arc::from(status)), fields, body }
+}

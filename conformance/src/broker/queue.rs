@@ -1,0 +1,148 @@
+//! One queue's log: stored records end to end in segments, and an index by queue offset.
+
+use bytes::Bytes;
+
+use super::poll::PollId;
+use super::subscription::Filter;
+
+/// Bytes of a full segment; the first ones are smaller, since most queues of tests stay small.
+const SEGMENT: usize = 1 << 20;
+const FIRST_SEGMENT: usize = 16 << 10;
+/// Messages one pull looks at when none matches (`maxFilterMessageSize` 16,000 bytes of consume
+/// queue entries of 20 bytes).
+const SCAN: u64 = 800;
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    segment: u32,
+    start: u32,
+    length: u32,
+    tag: i32,
+}
+
+/// How much one read may take.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ReadLimits {
+    pub(super) messages: usize,
+    pub(super) bytes: usize,
+}
+
+/// What a read found, after Java's `GetMessageStatus`.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Read {
+    /// Records, and the offset to go on from.
+    Found { records: Bytes, next: u64 },
+    /// Nothing up to `next` matched the filter.
+    NoneMatched { next: u64 },
+    /// The queue is empty; from another offset than 0 that is an error.
+    Empty,
+    /// The offset is that of the next message to come.
+    AtEnd,
+    /// The offset is before the first message.
+    TooSmall,
+    /// The offset is past the next message to come.
+    TooLarge,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct QueueLog {
+    segments: Vec<Vec<u8>>,
+    index: Vec<Entry>,
+    min: u64,
+    /// Pulls held until something arrives; ids of settled ones may linger.
+    pub(super) waiting: Vec<PollId>,
+}
+
+impl QueueLog {
+    pub(super) const fn min(&self) -> u64 {
+        self.min
+    }
+
+    pub(super) const fn max(&self) -> u64 {
+        self.index.len() as u64
+    }
+
+    /// Appends the record that `write` puts at the end of the segment it is given; returns its
+    /// size in bytes.
+    pub(super) fn append(
+        &mut self,
+        tag: i32,
+        size: usize,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) -> u64 {
+        let full = self.segments.last().is_none_or(|s| s.capacity() - s.len() < size);
+        if full {
+            let grown = FIRST_SEGMENT << self.segments.len().min(8);
+            self.segments.push(Vec::with_capacity(grown.min(SEGMENT).max(size)));
+        }
+        let segment = self.segments.len().saturating_sub(1);
+        let Some(bytes) = self.segments.get_mut(segment) else { return 0 };
+        let start = bytes.len();
+        write(bytes);
+        let length = bytes.len() - start;
+        self.index.push(Entry {
+            segment: segment as u32,
+            start: start as u32,
+            length: length as u32,
+            tag,
+        });
+        length as u64
+    }
+
+    fn record(&self, entry: &Entry) -> &[u8] {
+        let from = entry.start as usize;
+        self.segments
+            .get(entry.segment as usize)
+            .and_then(|s| s.get(from..from + entry.length as usize))
+            .unwrap_or_default()
+    }
+
+    /// Reads on from `offset` (`DefaultMessageStore.getMessage`).
+    pub(super) fn read(&self, offset: i64, limits: ReadLimits, filter: &Filter) -> Read {
+        if self.index.is_empty() {
+            return Read::Empty;
+        }
+        let Ok(offset) = u64::try_from(offset) else { return Read::TooSmall };
+        if offset < self.min {
+            return Read::TooSmall;
+        }
+        if offset >= self.max() {
+            return if offset == self.max() { Read::AtEnd } else { Read::TooLarge };
+        }
+        let mut next = offset;
+        let mut records = Vec::new();
+        let mut taken = 0;
+        for entry in
+            self.index.iter().skip(offset as usize).take(SCAN.max(limits.messages as u64) as usize)
+        {
+            let length = entry.length as usize;
+            if taken > 0 && (taken >= limits.messages || records.len() + length > limits.bytes) {
+                break;
+            }
+            next += 1;
+            if !filter.matches(entry.tag) {
+                continue;
+            }
+            if taken == 0 {
+                records.reserve(limits.bytes.min(length * limits.messages.max(1)).max(length));
+            }
+            records.extend_from_slice(self.record(entry));
+            taken += 1;
+        }
+        match taken {
+            0 => Read::NoneMatched { next },
+            _ => Read::Found { records: Bytes::from(records), next },
+        }
+    }
+
+    /// Every record still kept, end to end.
+    pub(super) fn all(&self) -> Bytes {
+        let kept = self.index.iter().skip(self.min as usize);
+        Bytes::from(kept.flat_map(|entry| self.record(entry).iter().copied()).collect::<Vec<u8>>())
+    }
+
+    /// Lets the messages before `offset` go, as retention does.
+    pub(super) fn expire(&mut self, offset: u64) {
+        self.min = offset.clamp(self.min, self.max());
+    }
+}

@@ -1,0 +1,197 @@
+//! Storing messages (310, and 10 with its long names): `SendMessageProcessor`.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use rocketry_core::frame::reply::SendReply;
+use rocketry_core::frame::request::SendRequest;
+use rocketry_core::frame::{ReplyFields, RequestCode, ResponseCode};
+use rocketry_core::message::properties::{self, Properties};
+use rocketry_core::message::{OffsetMessageId, StoredRecord, java_string_hash};
+use rocketry_core::rng::Rng;
+use rocketry_core::time::UnixMillis;
+
+use super::answer::{Answer, Caller, Turn};
+use super::node::Node;
+use super::topic::{self, is_valid_name};
+
+pub(super) const VERSION_1: RequestCode = RequestCode::SEND_MESSAGE;
+/// Longest properties, in bytes: their length is a signed 16-bit number in the record.
+const PROPERTIES_LIMIT: usize = 32_767;
+/// Bytes of a record besides topic, properties and body, at most.
+const RECORD_FIXED: usize = 128;
+
+/// Reads the fields of a send with long names.
+pub(super) fn from_version_1(fields: &[(Box<str>, Box<str>)]) -> Result<SendRequest, String> {
+    let find =
+        |name: &str| fields.iter().find(|(key, _)| &**key == name).map(|(_, value)| &**value);
+    let text = |name: &str| find(name).map(Arc::<str>::from);
+    let needed =
+        |name: &str| text(name).ok_or_else(|| format!("the custom field <{name}> is null"));
+    fn number<T: std::str::FromStr>(value: Option<&str>, name: &str) -> Result<T, String> {
+        value
+            .and_then(|v| v.parse().ok())
+            .ok_or_else(|| format!("the custom field <{name}> is null"))
+    }
+    let int = |name: &str| number::<i32>(find(name), name);
+    Ok(SendRequest {
+        producer_group: needed("producerGroup")?,
+        topic: needed("topic")?,
+        default_topic: needed("defaultTopic")?,
+        default_topic_queues: int("defaultTopicQueueNums")?,
+        queue_id: int("queueId")?,
+        sys_flag: int("sysFlag")?,
+        born_timestamp: number::<i64>(find("bornTimestamp"), "bornTimestamp")?,
+        flag: int("flag")?,
+        properties: text("properties"),
+        reconsume_times: int("reconsumeTimes").ok(),
+        unit_mode: find("unitMode").map(|v| v == "true"),
+        max_reconsume_times: int("maxReconsumeTimes").ok(),
+        batch: find("batch").map(|v| v == "true"),
+        broker: text("bname"),
+    })
+}
+
+/// The properties as they are stored: without WAIT, with UNIQ_KEY and the broker's own, and the
+/// tag's code.
+fn stored_properties(given: &str, cluster: &str, rng: &mut Rng) -> (String, i32) {
+    let mut stored = String::with_capacity(given.len() + 96);
+    let mut put = |name: &str, value: &str| {
+        stored.extend([name, "\u{1}", value, "\u{2}"]);
+    };
+    let (mut tag, mut unique) = (0, false);
+    for (name, value) in Properties::new(given.as_bytes()).iter() {
+        match name {
+            properties::WAIT | properties::CLUSTER | properties::MSG_REGION => continue,
+            properties::TRACE_ON => continue,
+            properties::TAGS => tag = java_string_hash(value),
+            properties::UNIQ_KEY => unique = true,
+            _ => {}
+        }
+        put(name, value);
+    }
+    if !unique {
+        put(properties::UNIQ_KEY, &format!("{:016X}{:016X}", rng.next_u64(), rng.next_u64()));
+    }
+    put(properties::MSG_REGION, "DefaultRegion");
+    put(properties::TRACE_ON, "true");
+    put(properties::CLUSTER, cluster);
+    (stored, tag)
+}
+
+impl Node {
+    /// Stores a message, answers, and wakes the pulls that waited for it.
+    pub(super) fn accept(
+        &mut self,
+        turn: &mut Turn<'_>,
+        caller: &Caller,
+        request: &SendRequest,
+        body: &Bytes,
+        fault: Option<ResponseCode>,
+    ) {
+        match self
+            .check(turn, request, body)
+            .and_then(|queue| self.store(turn, caller, request, body, queue))
+        {
+            Err(refused) => turn.reply(caller, refused),
+            Ok((reply, tag)) => {
+                let queue = reply.queue_id;
+                let mut answer = Answer::fields(ReplyFields::Send(reply));
+                answer.code = fault.unwrap_or(ResponseCode::SUCCESS);
+                turn.reply(caller, answer);
+                self.wake(turn, &request.topic, queue, tag);
+            }
+        }
+    }
+
+    /// Makes the topic if it may, and picks the queue (`AbstractSendMessageProcessor.msgCheck`,
+    /// `HookUtils.checkBeforePutMessage`).
+    fn check(
+        &mut self,
+        turn: &mut Turn<'_>,
+        request: &SendRequest,
+        body: &Bytes,
+    ) -> Result<i32, Answer> {
+        let name = &*request.topic;
+        if self.topics.find(name).is_none() {
+            if !is_valid_name(name) {
+                let remark = format!("The specified topic is illegal: {name}");
+                return Err(Answer::error(ResponseCode::INVALID_PARAMETER, remark));
+            }
+            self.topics.auto_create(name, &request.default_topic, request.default_topic_queues);
+        }
+        let Some(topic) = self.topics.find(name) else {
+            let remark = format!("topic[{name}] not exist, apply first please!");
+            return Err(Answer::error(ResponseCode::TOPIC_NOT_EXIST, remark));
+        };
+        let asked = request.queue_id;
+        if asked >= topic.read_queues.max(topic.write_queues) as i32 {
+            let remark = format!(
+                "request queueId[{asked}] is illegal, TopicConfig [topicName={name}, \
+                 readQueueNums={}, writeQueueNums={}, perm={}]",
+                topic.read_queues, topic.write_queues, topic.perm
+            );
+            return Err(Answer::error(ResponseCode::INVALID_PARAMETER, remark));
+        }
+        if topic.perm & topic::WRITE == 0 {
+            let remark = format!("the topic[{name}] sending message is forbidden");
+            return Err(Answer::error(ResponseCode::NO_PERMISSION, remark));
+        }
+        let properties = request.properties.as_deref().map_or(0, str::len);
+        if body.is_empty() || body.len() > turn.config.body_limit || properties > PROPERTIES_LIMIT {
+            let remark = format!(
+                "the message is illegal, maybe msg body or properties length not matched. msg body \
+                 length limit {}B, msg properties length limit 32KB.",
+                turn.config.body_limit
+            );
+            return Err(Answer::error(ResponseCode::MESSAGE_ILLEGAL, remark));
+        }
+        match u64::from(topic.write_queues) {
+            count if asked < 0 => Ok(turn.rng.below(count) as i32),
+            _ => Ok(asked),
+        }
+    }
+
+    fn store(
+        &mut self,
+        turn: &mut Turn<'_>,
+        caller: &Caller,
+        request: &SendRequest,
+        body: &Bytes,
+        queue: i32,
+    ) -> Result<(SendReply, i32), Answer> {
+        let given = request.properties.as_deref().unwrap_or_default();
+        let (properties, tag) = stored_properties(given, &turn.config.cluster, turn.rng);
+        let topic = self.topics.find_mut(&request.topic);
+        let Some(log) = topic.and_then(|topic| topic.queue_mut(queue)) else {
+            return Err(Answer::error(ResponseCode::SYSTEM_ERROR, "the topic has no queue"));
+        };
+        let record = StoredRecord {
+            queue_id: queue,
+            flag: request.flag,
+            queue_offset: log.max() as i64,
+            commit_log_offset: self.position as i64,
+            sys_flag: request.sys_flag,
+            born_timestamp: UnixMillis(request.born_timestamp),
+            born_host: caller.peer,
+            store_timestamp: turn.unix,
+            store_host: self.store_host,
+            reconsume_times: request.reconsume_times.unwrap_or(0),
+            prepared_transaction_offset: 0,
+            body,
+            topic: &request.topic,
+            properties: properties.as_bytes(),
+        };
+        let id = OffsetMessageId { addr: self.store_host, offset: self.position };
+        let queue_offset = record.queue_offset;
+        let size = RECORD_FIXED + request.topic.len() + properties.len() + body.len();
+        self.position += log.append(tag, size, |out| record.encode_into(out));
+        let reply = SendReply {
+            msg_id: Arc::from(id.to_string()),
+            queue_id: queue,
+            queue_offset,
+            transaction_id: None,
+        };
+        Ok((reply, tag))
+    }
+}

@@ -1,0 +1,46 @@
+//! What a consumer group wants of a topic, as far as the broker filters: by tag code.
+
+use rocketry_core::message::java_string_hash;
+
+/// Which messages pass (`ExpressionMessageFilter.isMatchedByConsumeQueue`). The broker compares
+/// hash codes only; the client compares the tags themselves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Filter {
+    /// Every message.
+    All,
+    /// Messages whose tag has one of these codes.
+    Codes(Vec<i32>),
+}
+
+impl Filter {
+    /// Reads a TAG expression: `*`, nothing, or tags joined by `||`
+    /// (`FilterAPI.buildSubscriptionData`).
+    pub(super) fn parse(expression: &str) -> Self {
+        let tags = expression.split("||").map(str::trim).filter(|tag| !tag.is_empty());
+        let codes: Vec<i32> = tags.map(java_string_hash).collect();
+        match expression.trim() {
+            "" | "*" => Self::All,
+            _ => Self::Codes(codes),
+        }
+    }
+
+    pub(super) fn matches(&self, code: i32) -> bool {
+        match self {
+            Self::All => true,
+            Self::Codes(codes) => codes.contains(&code),
+        }
+    }
+}
+
+/// One topic of a group's heartbeat.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Subscription {
+    pub(super) expression_type: Box<str>,
+    pub(super) version: i64,
+    pub(super) filter: Filter,
+}
+
+/// Whether an expression of this type is a list of tags (`ExpressionType.isTagType`).
+pub(super) fn is_tag_type(expression_type: &str) -> bool {
+    matches!(expression_type, "" | "TAG")
+}
