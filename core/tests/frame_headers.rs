@@ -1,5 +1,6 @@
 //! Headers on the wire: what Java writes, what every request and reply of ours becomes, and what
 //! broken ones are called.
+#![expect(clippy::unwrap_used, reason = "a test that fails says where")]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,14 +11,19 @@ use rocketry_core::frame::reply::{OffsetReply, PullReply, SendReply};
 use rocketry_core::frame::request::*;
 use rocketry_core::frame::{
     Content, Frame, FrameError, Head, HeaderError, HeaderForm, Inbound, Kind, Language, Limits,
-    Opaque, OutFrame, Outbound, Payload, Reply, ReplyFields, RequestCode, ResponseCode, json,
+    Opaque, OutFrame, Outbound, Pairs, Payload, Reply, ReplyFields, RequestCode, ResponseCode,
+    json,
 };
 use rocketry_core::message::{Message, MessageLimits, Publish, UniqueIds};
 use rocketry_core::name::{Group, Topic};
 use rocketry_core::time::UnixMillis;
 
 fn encode(frame: &OutFrame) -> Vec<u8> {
-    let mut outbound = Outbound::new();
+    encode_in(HeaderForm::Json, frame)
+}
+
+fn encode_in(form: HeaderForm, frame: &OutFrame) -> Vec<u8> {
+    let mut outbound = Outbound::in_form(form);
     outbound.push(frame);
     let mut slices = [std::io::IoSlice::new(&[]); 4];
     let used = outbound.slices(&mut slices);
@@ -67,7 +73,7 @@ fn read(header: &str) -> Result<Head<'_>, HeaderError> {
     json::read_head(header.as_bytes(), 1024)
 }
 
-fn read_fields(fields: &str) -> Result<Vec<(Box<str>, Box<str>)>, HeaderError> {
+fn read_fields(fields: &str) -> Result<Pairs, HeaderError> {
     read(&format!("{{\"code\":0,\"opaque\":1,\"extFields\":{fields}}}"))?.fields.to_pairs()
 }
 
@@ -178,13 +184,18 @@ fn every_request_of_the_table_comes_back_as_it_was_sent() {
         let body = Bytes::from(vec![7; number]);
         let opaque = Opaque::new(Kind::Fields, number as u32);
         let payload = Payload::Request { request: request.clone(), body: body.clone(), oneway };
-        let bytes = encode(&OutFrame { opaque, payload });
+        let frame = OutFrame { opaque, payload };
+        let (bytes, binary) = (encode(&frame), encode_in(HeaderForm::Binary, &frame));
         let code = request.code();
         assert!(header_text(&bytes).starts_with(&format!("{{\"code\":{},\"extF", code.0)));
         serde_json::from_str::<serde_json::Value>(header_text(&bytes)).unwrap();
         let frame = decode(&bytes);
-        assert_eq!((frame.opaque, frame.version, frame.body), (opaque, 479, body));
+        assert_eq!((frame.opaque, frame.version, &frame.body), (opaque, 479, &body));
         assert_eq!(frame.content, Content::Request { request: Ok(request), oneway, code });
+        // Java's binary form cuts codes to 16 bits: larger ones are not sent so.
+        assert_eq!(binary[4] == 1, code.0 <= i32::from(i16::MAX), "{code}");
+        let size = binary.len();
+        assert_eq!(decode(&binary), Frame { size, ..frame });
     }
 }
 
@@ -233,8 +244,10 @@ fn reply(kind: Kind, code: i32, fields: ReplyFields) -> Reply {
     let opaque = Opaque::new(kind, 1);
     let (code, remark) = (ResponseCode(code), Some(arc("why\n\"")));
     let payload = Payload::Reply { code, remark, fields, body: Bytes::new(), version: 413 };
-    let frame = decode(&encode(&OutFrame { opaque, payload }));
+    let out = OutFrame { opaque, payload };
+    let (frame, binary) = (decode(&encode(&out)), decode(&encode_in(HeaderForm::Binary, &out)));
     assert_eq!((frame.opaque, frame.version), (opaque, 413));
+    assert_eq!(binary.content, frame.content);
     let Content::Reply(reply) = frame.content else { panic!("{frame:?}") };
     assert_eq!((reply.code, reply.remark.as_deref()), (code, Some("why\n\"")));
     reply
@@ -303,8 +316,9 @@ fn a_field_that_is_missing_or_of_another_type_is_named() {
 #[test]
 fn json_headers_are_read_in_any_order_and_with_any_extras() {
     let head = read(
-        " {\"version\":\"401\" ,\"future\":{\"a\":[1,{\"b\":\"}]\\\"\"}],\"c\":-1.5e3},\"remark\":null,\
-         \"opaque\":-7,\"extFields\":{\"x\":\"\\u7528\\ud83d\\ude80\",\"n\":12,\"t\":true,\"z\":null,\
+        " {\"version\":\"401\" ,\"future\":{\"a\":[1,{\"b\":\"}]\\\"\"}],\"c\":-1.5e3},\
+         \"remark\":null,\"opaque\":-7,\"extFields\":{\
+         \"x\":\"\\u7528\\ud83d\\ude80\",\"n\":12,\"t\":true,\"z\":null,\
          \"o\":{\"k\":[1]}},\"language\":12,\"code\":1,\"code\":2,\"flag\":3}\r\n",
     )
     .unwrap();
@@ -358,11 +372,12 @@ fn json_that_is_not_a_header_is_refused_with_its_place() {
     ];
     for header in broken {
         let error = read(header).err();
-        let named = matches!(
-            error,
-            Some(HeaderError::Syntax { at, .. } | HeaderError::Truncated { at, .. }) if at <= header.len()
-        );
-        assert!(named, "{header:?}: {error:?}");
+        let (Some(HeaderError::Syntax { at, .. }) | Some(HeaderError::Truncated { at, .. })) =
+            error
+        else {
+            panic!("{header:?}: {error:?}")
+        };
+        assert!(at <= header.len(), "{header:?}: {error:?}");
     }
     for (header, field) in [("{}", "code"), ("{\"opaque\":1}", "code"), ("{\"code\":0}", "opaque")]
     {

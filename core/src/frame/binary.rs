@@ -4,10 +4,10 @@
 //! i32 length, fields`, each field being `i16 length, name | i32 length, value`. A text of length 0
 //! stands for none. Codes above 32,767 do not fit: Java cuts them, and so they are never sent so.
 
-use std::borrow::Cow;
-
 use super::error::HeaderError;
-use super::head::{Fields, Head, HeaderForm, Language};
+use super::head::{Fields, Head, HeaderForm, Language, Visitor};
+use super::header::FieldSink;
+use super::json::Trailer;
 use super::opaque::Opaque;
 
 /// Reads the fixed part of a header; its extension fields are only delimited.
@@ -28,7 +28,7 @@ pub fn read_head(header: &[u8], max_fields: usize) -> Result<Head<'_>, HeaderErr
         version,
         language: Language::from_code(language),
         remark: (!remark.is_empty()).then(|| String::from_utf8_lossy(remark)),
-        fields: Fields::new(HeaderForm::Binary, header, range, max_fields),
+        fields: Fields::new(HeaderForm::Binary, (header, ""), range, max_fields),
     })
 }
 
@@ -37,7 +37,7 @@ pub(super) fn visit_fields<'a>(
     header: &'a [u8],
     start: usize,
     limit: usize,
-    f: &mut dyn FnMut(&str, Cow<'a, str>) -> Result<(), HeaderError>,
+    f: &mut Visitor<'_, 'a>,
 ) -> Result<(), HeaderError> {
     let mut cursor = Cursor { bytes: header, at: start };
     let mut count = 0;
@@ -86,5 +86,60 @@ impl<'a> Cursor<'a> {
     fn long_text(&mut self, part: &'static str) -> Result<&'a [u8], HeaderError> {
         let length = u32::from_be_bytes(self.array(part)?);
         self.take(usize::try_from(length).unwrap_or(usize::MAX), part)
+    }
+}
+
+/// Appends the header of a frame with this code and the fields that `fields` writes.
+pub(super) fn write_head(
+    out: &mut Vec<u8>,
+    code: i16,
+    trailer: &Trailer<'_>,
+    fields: impl FnOnce(&mut BinaryFields<'_>),
+) {
+    out.extend_from_slice(&code.to_be_bytes());
+    out.push(Language::Rust.code());
+    let version = i16::try_from(trailer.version).unwrap_or(i16::MAX);
+    out.extend_from_slice(&version.to_be_bytes());
+    out.extend_from_slice(&trailer.opaque.raw().to_be_bytes());
+    out.extend_from_slice(&trailer.flag.to_be_bytes());
+    put_long(out, trailer.remark.unwrap_or_default());
+    let at = out.len();
+    out.extend_from_slice(&[0; 4]);
+    fields(&mut BinaryFields { out });
+    let length = (out.len() - at - 4) as u32;
+    out[at..at + 4].copy_from_slice(&length.to_be_bytes());
+}
+
+fn put_long(out: &mut Vec<u8>, text: &str) {
+    out.extend_from_slice(&(text.len() as u32).to_be_bytes());
+    out.extend_from_slice(text.as_bytes());
+}
+
+/// Writes extension fields one behind the other.
+#[derive(Debug)]
+pub(super) struct BinaryFields<'a> {
+    out: &'a mut Vec<u8>,
+}
+
+impl FieldSink for BinaryFields<'_> {
+    fn text(&mut self, key: &'static str, value: &str) {
+        self.pair(key, value);
+    }
+
+    fn int(&mut self, key: &'static str, value: i64) {
+        self.pair(key, itoa::Buffer::new().format(value));
+    }
+
+    fn flag(&mut self, key: &'static str, value: bool) {
+        self.pair(key, if value { "true" } else { "false" });
+    }
+
+    /// A name that does not fit its 16-bit length is left out: it is none of ours.
+    fn pair(&mut self, key: &str, value: &str) {
+        if let Ok(length) = i16::try_from(key.len()) {
+            self.out.extend_from_slice(&length.to_be_bytes());
+            self.out.extend_from_slice(key.as_bytes());
+            put_long(self.out, value);
+        }
     }
 }

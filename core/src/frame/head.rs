@@ -12,12 +12,32 @@ pub const FLAG_REPLY: i32 = 1;
 pub const FLAG_ONEWAY: i32 = 2;
 
 /// The form of a header: the first byte of the frame's second word (Java's `SerializeType`).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub enum HeaderForm {
     /// A JSON object; 0 on the wire.
+    #[default]
     Json,
     /// Java's `RocketMQSerializable`; 1 on the wire.
     Binary,
+}
+
+impl HeaderForm {
+    /// The byte on the wire.
+    pub const fn byte(self) -> u8 {
+        match self {
+            Self::Json => 0,
+            Self::Binary => 1,
+        }
+    }
+
+    /// The form of a byte on the wire, if it is known.
+    pub const fn from_byte(byte: u8) -> Option<Self> {
+        match byte {
+            0 => Some(Self::Json),
+            1 => Some(Self::Binary),
+            _ => None,
+        }
+    }
 }
 
 /// The fixed part of a header and, unparsed, its extension fields.
@@ -63,11 +83,19 @@ impl<'a> Head<'a> {
     }
 }
 
+/// Names and values of extension fields, in the order of the wire.
+pub type Pairs = Vec<(Box<str>, Box<str>)>;
+
+/// What is called with the name and the value of each field; an error ends the visit.
+pub type Visitor<'v, 'a> = dyn FnMut(&str, Cow<'a, str>) -> Result<(), HeaderError> + 'v;
+
 /// The extension fields of a header, unparsed. Java's `RemotingCommand.extFields`.
 #[derive(Clone, Copy, Debug)]
 pub struct Fields<'a> {
     form: HeaderForm,
     header: &'a [u8],
+    /// The header as text; empty when it is binary, or not UTF-8.
+    text: &'a str,
     start: usize,
     end: usize,
     limit: usize,
@@ -76,36 +104,37 @@ pub struct Fields<'a> {
 impl<'a> Fields<'a> {
     /// No fields.
     pub const NONE: Fields<'static> =
-        Fields { form: HeaderForm::Json, header: b"", start: 0, end: 0, limit: 0 };
+        Fields { form: HeaderForm::Json, header: b"", text: "", start: 0, end: 0, limit: 0 };
 
-    /// The fields in `header[start..end]`; `start <= end <= header.len()`.
+    /// The fields in `header[start..end]`; `start <= end <= header.len()`. `text` is the header as
+    /// text, or empty.
     pub(super) const fn new(
         form: HeaderForm,
-        header: &'a [u8],
+        (header, text): (&'a [u8], &'a str),
         (start, end): (usize, usize),
         limit: usize,
     ) -> Self {
-        Self { form, header, start, end, limit }
+        Self { form, header, text, start, end, limit }
     }
 
     /// Calls `f` with each field in the order of the wire; a field without a value is left out.
     ///
     /// A name may come twice: the last one counts. The first error ends the visit.
-    pub fn visit(
-        &self,
-        f: &mut dyn FnMut(&str, Cow<'a, str>) -> Result<(), HeaderError>,
-    ) -> Result<(), HeaderError> {
+    pub fn visit(&self, f: &mut Visitor<'_, 'a>) -> Result<(), HeaderError> {
         if self.start == self.end {
             return Ok(());
         }
         let header = self.header.get(..self.end).unwrap_or_default();
         match self.form {
-            HeaderForm::Json => json::visit_fields(header, self.start, self.limit, f),
+            HeaderForm::Json => {
+                let text = self.text.get(..self.end).unwrap_or_default();
+                json::visit_fields((header, text), self.start, self.limit, f)
+            }
             HeaderForm::Binary => binary::visit_fields(header, self.start, self.limit, f),
         }
     }
 
-    /// The value of one field; `None` when it is absent, or the fields can't be read up to their end.
+    /// The value of one field; `None` when it is absent, or the fields can't be read to the end.
     pub fn get(&self, name: &str) -> Option<Cow<'a, str>> {
         let mut found = None;
         let all = self.visit(&mut |key, value| {
@@ -118,7 +147,7 @@ impl<'a> Fields<'a> {
     }
 
     /// All fields, each a name and a value, in the order of the wire.
-    pub fn to_pairs(&self) -> Result<Vec<(Box<str>, Box<str>)>, HeaderError> {
+    pub fn to_pairs(&self) -> Result<Pairs, HeaderError> {
         let mut pairs = Vec::new();
         self.visit(&mut |key, value| {
             pairs.push((Box::from(key), Box::from(&*value)));

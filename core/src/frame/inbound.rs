@@ -104,8 +104,8 @@ impl Inbound {
 
     /// One whole frame, its header decoded in place by `decode`; `None` until more bytes come.
     ///
-    /// An empty body costs neither a split nor an allocation. After an error the connection is of no
-    /// use: every further call gives the same error, and what arrives is dropped.
+    /// An empty body costs neither a split nor an allocation. After an error the connection is of
+    /// no use: every further call gives the same error, and what arrives is dropped.
     pub fn next<T>(
         &mut self,
         decode: impl FnOnce(&Head<'_>) -> T,
@@ -245,10 +245,8 @@ impl Shape {
         {
             return Err(FrameError::Foreign(foreign));
         }
-        let form = match form {
-            0 => HeaderForm::Json,
-            1 => HeaderForm::Binary,
-            found => return Err(FrameError::SerializeType { found }),
+        let Some(form) = HeaderForm::from_byte(form) else {
+            return Err(FrameError::SerializeType { found: form });
         };
         if header > limits.header {
             return Err(FrameError::HeaderTooLarge { length: header, limit: limits.header });

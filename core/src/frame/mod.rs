@@ -1,11 +1,11 @@
 //! Bytes to frames and back: what RocketMQ's remoting protocol looks like on the wire.
 //!
 //! A frame (Java calls it `RemotingCommand`) is `length | form and header length | header | body`.
-//! [`Inbound`] cuts and decodes what a peer sends, [`Outbound`] encodes what is sent to it. Names of
-//! fields on the wire stand in [`request`] and [`reply`] only, codes in [`code`].
+//! [`Inbound`] cuts and decodes what a peer sends, [`Outbound`] encodes what is sent to it. Names
+//! of fields on the wire stand in [`request`] and [`reply`] only, codes in [`code`].
 //!
-//! Headers come in two forms, JSON and binary; each frame tells its own. We write JSON: the binary
-//! form cannot carry codes above 32,767.
+//! Headers come in two forms, JSON and binary; each frame tells its own, and a peer answers in the
+//! form it likes. We write JSON: the binary form cannot carry codes above 32,767.
 
 pub mod binary;
 pub mod code;
@@ -26,7 +26,7 @@ pub use code::{RequestCode, ResponseCode};
 pub use content::{Content, Frame, Reply};
 pub use error::{FrameError, HeaderError};
 pub use foreign::Foreign;
-pub use head::{Fields, Head, HeaderForm, Language};
+pub use head::{Fields, Head, HeaderForm, Language, Pairs};
 pub use header::{FieldSink, Header};
 pub use inbound::{Inbound, Limits, Whole};
 pub use opaque::{Kind, Opaque};

@@ -5,12 +5,15 @@ use std::io::IoSlice;
 
 use bytes::{Buf, Bytes};
 
-use super::CLIENT_VERSION;
 use super::code::RequestCode;
-use super::head::{FLAG_ONEWAY, FLAG_REPLY};
+use super::head::{FLAG_ONEWAY, FLAG_REPLY, HeaderForm};
+use super::header::FieldSink;
 use super::json::{self, JsonFields, Trailer};
 use super::opaque::Opaque;
 use super::out_frame::{OutFrame, Payload};
+use super::reply::ReplyFields;
+use super::request::Request;
+use super::{CLIENT_VERSION, binary};
 use crate::message::Publish;
 
 /// Bodies below this many bytes are copied behind their header; larger ones are chained.
@@ -36,6 +39,7 @@ pub struct Outbound {
     frames: VecDeque<(u64, Opaque)>,
     pushed: u64,
     sent: u64,
+    form: HeaderForm,
 }
 
 impl Outbound {
@@ -44,17 +48,23 @@ impl Outbound {
         Self::default()
     }
 
+    /// One that writes headers in `form` where it can: publishes, and codes above 32,767, are JSON
+    /// all the same. Any peer reads both forms.
+    pub fn in_form(form: HeaderForm) -> Self {
+        Self { form, ..Self::default() }
+    }
+
     /// Encodes a frame behind the others. Its header must stay below 16 MiB.
     pub fn push(&mut self, frame: &OutFrame) {
         self.compact();
         let begin = self.tail.len();
         self.tail.extend_from_slice(&[0; 8]);
-        let body = encode_head(&mut self.tail, frame);
+        let (body, form) = encode_head(&mut self.tail, self.form, frame);
         let header = self.tail.len() - begin - 8;
         let length = 4 + header + body.len();
         self.tail[begin..begin + 4].copy_from_slice(&(length as u32).to_be_bytes());
-        // The word's upper byte is the header's form: 0 for JSON.
         self.tail[begin + 4..begin + 8].copy_from_slice(&(header as u32).to_be_bytes());
+        self.tail[begin + 4] = form.byte();
         if body.len() < COPY_MAX {
             self.tail.extend_from_slice(body);
         } else {
@@ -143,30 +153,63 @@ impl Outbound {
     }
 }
 
-/// Appends the header of a frame and gives its body.
-fn encode_head<'a>(out: &mut Vec<u8>, frame: &'a OutFrame) -> &'a Bytes {
+/// Appends the header of a frame; gives its body and the form that the header has.
+fn encode_head<'a>(
+    out: &mut Vec<u8>,
+    form: HeaderForm,
+    frame: &'a OutFrame,
+) -> (&'a Bytes, HeaderForm) {
     let opaque = frame.opaque;
     match &frame.payload {
         Payload::Publish { publish, queue, broker } => {
             encode_publish(out, opaque, publish, *queue, broker);
-            publish.body()
+            (publish.body(), HeaderForm::Json)
         }
         Payload::Request { request, body, oneway } => {
-            json::open_head(out, request.code().0);
-            request.write(&mut JsonFields::new(out));
             let flag = if *oneway { FLAG_ONEWAY } else { 0 };
-            let version = CLIENT_VERSION;
-            json::close_head(out, &Trailer { flag, opaque, remark: None, version });
-            body
+            let trailer = Trailer { flag, opaque, remark: None, version: CLIENT_VERSION };
+            (body, encode_fields(out, form, request.code().0, &trailer, request))
         }
         Payload::Reply { code, remark, fields, body, version } => {
-            json::open_head(out, code.0);
-            fields.write(&mut JsonFields::new(out));
             let (remark, version) = (remark.as_deref(), *version);
-            json::close_head(out, &Trailer { flag: FLAG_REPLY, opaque, remark, version });
-            body
+            let trailer = Trailer { flag: FLAG_REPLY, opaque, remark, version };
+            (body, encode_fields(out, form, code.0, &trailer, fields))
         }
     }
+}
+
+/// Fields of a request or of a reply.
+trait WriteFields {
+    fn write_fields<W: FieldSink>(&self, to: &mut W);
+}
+
+impl WriteFields for Request {
+    fn write_fields<W: FieldSink>(&self, to: &mut W) {
+        self.write(to);
+    }
+}
+
+impl WriteFields for ReplyFields {
+    fn write_fields<W: FieldSink>(&self, to: &mut W) {
+        self.write(to);
+    }
+}
+
+fn encode_fields(
+    out: &mut Vec<u8>,
+    form: HeaderForm,
+    code: i32,
+    trailer: &Trailer<'_>,
+    fields: &impl WriteFields,
+) -> HeaderForm {
+    if let (HeaderForm::Binary, Ok(code)) = (form, i16::try_from(code)) {
+        binary::write_head(out, code, trailer, |to| fields.write_fields(to));
+        return HeaderForm::Binary;
+    }
+    json::open_head(out, code);
+    fields.write_fields(&mut JsonFields::new(out));
+    json::close_head(out, trailer);
+    HeaderForm::Json
 }
 
 /// Most of the fields were encoded when the message was made: only its aim is added.

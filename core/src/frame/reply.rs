@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::code::ResponseCode;
 use super::error::HeaderError;
-use super::head::Fields;
+use super::head::{Fields, Pairs};
 use super::header::{FieldSink, Header, header};
 use super::opaque::Kind;
 
@@ -56,7 +56,7 @@ pub enum ReplyFields {
     /// Of a question for an offset.
     Offset(OffsetReply),
     /// All of them, as they are.
-    Pairs(Vec<(Box<str>, Box<str>)>),
+    Pairs(Pairs),
 }
 
 impl ReplyFields {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::code::RequestCode;
 use super::error::HeaderError;
-use super::head::Fields;
+use super::head::{Fields, Pairs};
 use super::header::{FieldSink, Header, header};
 
 header! {
@@ -179,7 +179,7 @@ macro_rules! requests {
                 /// Its code.
                 code: RequestCode,
                 /// Names and values, in the order of the wire.
-                fields: Vec<(Box<str>, Box<str>)>,
+                fields: Pairs,
             },
         }
 

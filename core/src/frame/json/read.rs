@@ -3,41 +3,41 @@
 use std::borrow::Cow;
 
 use super::super::error::HeaderError;
-use super::super::head::{Fields, Head, HeaderForm, Language};
+use super::super::head::{Fields, Head, HeaderForm, Language, Visitor};
 use super::super::opaque::Opaque;
-use super::cursor::{Cursor, Value};
+use super::cursor::{Cursor, What, Wrong};
 
 /// Reads the fixed part of a header; its extension fields are only delimited.
 ///
 /// Keys come in any order, unknown ones are ignored, the last of two equal ones counts. A number
 /// may be quoted. `code` and `opaque` must be there; `flag` and `version` are 0 by default.
 pub fn read_head(header: &[u8], max_fields: usize) -> Result<Head<'_>, HeaderError> {
-    let mut cursor = Cursor { bytes: header, at: 0 };
+    // Looked through once as a whole: names and values are then cut from it without a further look.
+    let whole = std::str::from_utf8(header).unwrap_or_default();
+    let mut cursor = Cursor::new(header, whole, 0);
     let (mut code, mut opaque) = (None, None);
     let (mut flag, mut version) = (None, None);
     let mut language = Language::Unknown;
     let mut remark = None;
     let mut range = (0, 0);
-    let mut more = cursor.enter()?;
-    while more {
-        let key = cursor.key()?;
-        let at = cursor.at;
-        let value = cursor.value()?;
-        match key.bytes {
-            b"code" => code = int("code", &value)?,
-            b"opaque" => opaque = int("opaque", &value)?,
-            b"flag" => flag = int("flag", &value)?,
-            b"version" => version = int("version", &value)?,
-            b"language" => language = read_language(&value),
-            b"remark" => remark = text(header, &value),
-            b"extFields" => range = object(at, &value)?,
+    let mut next = cursor.enter().map_err(|wrong| cursor.error(wrong))?;
+    while next {
+        cursor.member().map_err(|wrong| cursor.error(wrong))?;
+        match cursor.bytes_of(cursor.key) {
+            b"code" => code = int("code", &cursor)?,
+            b"opaque" => opaque = int("opaque", &cursor)?,
+            b"flag" => flag = int("flag", &cursor)?,
+            b"version" => version = int("version", &cursor)?,
+            b"language" => language = read_language(&cursor),
+            b"remark" => remark = text(&cursor),
+            b"extFields" => range = object(&cursor)?,
             _ => {}
         }
-        more = cursor.more()?;
+        next = cursor.more().map_err(|wrong| cursor.error(wrong))?;
     }
     cursor.skip_white();
     if cursor.at != header.len() {
-        return Err(cursor.wrong("the end of the header"));
+        return Err(cursor.error(Wrong::GoesOn));
     }
     Ok(Head {
         code: code.ok_or(HeaderError::Missing { field: "code" })?,
@@ -46,75 +46,61 @@ pub fn read_head(header: &[u8], max_fields: usize) -> Result<Head<'_>, HeaderErr
         version: version.unwrap_or(0),
         language,
         remark,
-        fields: Fields::new(HeaderForm::Json, header, range, max_fields),
+        fields: Fields::new(HeaderForm::Json, (header, whole), range, max_fields),
     })
 }
 
 /// Visits the members of the object that starts at `start` and ends with `header`.
 pub(in crate::frame) fn visit_fields<'a>(
-    header: &'a [u8],
+    (header, whole): (&'a [u8], &'a str),
     start: usize,
     limit: usize,
-    f: &mut dyn FnMut(&str, Cow<'a, str>) -> Result<(), HeaderError>,
+    f: &mut Visitor<'_, 'a>,
 ) -> Result<(), HeaderError> {
-    let mut cursor = Cursor { bytes: header, at: start };
-    let mut more = cursor.enter()?;
+    let mut cursor = Cursor::new(header, whole, start);
+    let mut next = cursor.enter().map_err(|wrong| cursor.error(wrong))?;
     let mut count = 0;
-    while more {
+    while next {
         count += 1;
         if count > limit {
             return Err(HeaderError::TooManyFields { limit });
         }
-        let key = cursor.key()?;
-        let value = cursor.value()?;
-        if let Some(value) = text(header, &value) {
-            f(&key.text(), value)?;
+        cursor.member().map_err(|wrong| cursor.error(wrong))?;
+        if let Some(value) = text(&cursor) {
+            f(&cursor.text_of(cursor.key), value)?;
         }
-        more = cursor.more()?;
+        next = cursor.more().map_err(|wrong| cursor.error(wrong))?;
     }
     Ok(())
 }
 
-/// A value as text: numbers, booleans, objects and lists as they stand; `None` for null.
-fn text<'a>(header: &'a [u8], value: &Value<'a>) -> Option<Cow<'a, str>> {
-    match *value {
-        Value::Text(raw) => Some(raw.text()),
-        Value::Bare(token) => Some(String::from_utf8_lossy(token)),
-        Value::Nested { start, end } => Some(String::from_utf8_lossy(&header[start..end])),
-        Value::Null => None,
-    }
+/// The value as text; `None` for null.
+#[inline]
+fn text<'a>(cursor: &Cursor<'a>) -> Option<Cow<'a, str>> {
+    (cursor.value.what != What::Null).then(|| cursor.text_of(cursor.value))
 }
 
-fn int(field: &'static str, value: &Value<'_>) -> Result<Option<i32>, HeaderError> {
-    const EXPECTED: &str = "a 32-bit integer";
-    let text = match value {
-        Value::Bare(token) => String::from_utf8_lossy(token),
-        Value::Text(raw) => raw.text(),
-        Value::Null => return Ok(None),
-        Value::Nested { .. } => return Err(HeaderError::invalid(field, "{..}", EXPECTED)),
-    };
+fn int(field: &'static str, cursor: &Cursor<'_>) -> Result<Option<i32>, HeaderError> {
+    let Some(text) = text(cursor) else { return Ok(None) };
     match text.parse() {
         Ok(number) => Ok(Some(number)),
-        Err(_) => Err(HeaderError::invalid(field, &text, EXPECTED)),
+        Err(_) => Err(HeaderError::invalid(field, &text, "a 32-bit integer")),
     }
 }
 
 /// The name of a language, or its number (the Python client sends that).
-fn read_language(value: &Value<'_>) -> Language {
-    match value {
-        Value::Text(raw) => Language::from_name(&raw.text()),
-        Value::Bare(token) => {
-            let code = std::str::from_utf8(token).ok().and_then(|text| text.parse().ok());
-            code.map_or(Language::Unknown, Language::from_code)
-        }
-        Value::Null | Value::Nested { .. } => Language::Unknown,
+fn read_language(cursor: &Cursor<'_>) -> Language {
+    let Some(text) = text(cursor) else { return Language::Unknown };
+    match cursor.value.what {
+        What::Bare => text.parse().map_or(Language::Unknown, Language::from_code),
+        _ => Language::from_name(&text),
     }
 }
 
-fn object(at: usize, value: &Value<'_>) -> Result<(usize, usize), HeaderError> {
-    match *value {
-        Value::Nested { start, end } => Ok((start, end)),
-        Value::Null => Ok((0, 0)),
-        Value::Text(_) | Value::Bare(_) => Err(HeaderError::Syntax { at, expected: "an object" }),
+fn object(cursor: &Cursor<'_>) -> Result<(usize, usize), HeaderError> {
+    match cursor.value.what {
+        What::Nested => Ok((cursor.value.start, cursor.value.end)),
+        What::Null => Ok((0, 0)),
+        What::Text | What::Escaped | What::Bare => Err(cursor.error(Wrong::NoObject)),
     }
 }
