@@ -1,7 +1,7 @@
 //! The consumer and producer groups of a broker: who is in them and what they subscribe to
 //! (`ConsumerManager`, `ConsumerGroupInfo`, `ProducerManager`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use rocketry_core::body::{Heartbeat, MessageModel};
@@ -36,6 +36,9 @@ pub(super) struct Change {
 pub(super) struct Groups {
     consumers: BTreeMap<Box<str>, Group>,
     producers: BTreeMap<Box<str>, BTreeMap<ConnId, Box<str>>>,
+    /// Consumer groups that ever sent a heartbeat or a pull: Java's brokers make a configuration
+    /// for each then (`autoCreateSubscriptionGroup`), and take offsets of no other.
+    met: BTreeSet<Box<str>>,
 }
 
 impl Group {
@@ -78,6 +81,7 @@ impl Groups {
         let mut differs = false;
         let fingerprint = i64::from(beat.fingerprint);
         for data in &beat.consumers {
+            self.meet(&data.group);
             let group = self.consumers.entry(Box::from(&*data.group)).or_default();
             group.broadcast = data.model == MessageModel::Broadcasting;
             let member = Member { client_id: Box::from(&*beat.client_id), seen: now };
@@ -148,6 +152,18 @@ impl Groups {
         let members = self.consumers.values().flat_map(|group| &group.members);
         let silent = members.filter(|(_, member)| now.since(member.seen) > limit);
         silent.map(|(&conn, _)| conn).collect()
+    }
+
+    /// Remembers a consumer group.
+    pub(super) fn meet(&mut self, group: &str) {
+        if !self.met.contains(group) {
+            self.met.insert(Box::from(group));
+        }
+    }
+
+    /// Whether a consumer group ever sent a heartbeat or a pull.
+    pub(super) fn knows(&self, group: &str) -> bool {
+        self.met.contains(group)
     }
 
     pub(super) fn exists(&self, group: &str) -> bool {

@@ -12,6 +12,11 @@
 //! | a broker | 10, 11, 14, 15, 30, 31, 34, 35, 38, 310; it sends 40 |
 //!
 //! Every other code is answered 3, "request type N not supported".
+//!
+//! Known differences from a live 5.3.3: long polls end at their time, not at the next tick of 5 s;
+//! remarks are shorter; a reply to a send has no MSG_REGION and TRACE_ON; SQL expressions are
+//! refused, as with `enablePropertyFilter=false`; delayed and transactional messages are stored as
+//! plain ones.
 
 mod answer;
 mod client;

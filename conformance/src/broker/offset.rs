@@ -55,8 +55,13 @@ impl Node {
         }
     }
 
+    /// Offsets of groups that never sent a heartbeat or a pull are refused.
     pub(super) fn update_offset(&mut self, request: &UpdateOffsetRequest) -> Answer {
         let (group, topic) = (&*request.consumer_group, &*request.topic);
+        if !self.groups.knows(group) {
+            let remark = format!("Group {group} not exist!");
+            return Answer::error(ResponseCode::SUBSCRIPTION_GROUP_NOT_EXIST, remark);
+        }
         if self.topics.find(topic).is_none() {
             let remark = format!("Topic {topic} not exist!");
             return Answer::error(ResponseCode::TOPIC_NOT_EXIST, remark);

@@ -23,6 +23,7 @@ impl Node {
     /// Answers a pull, or holds it until a message arrives or its time is up. The offset that it
     /// commits is stored on arrival only, also when the pull is held.
     pub(super) fn pull(&mut self, turn: &mut Turn<'_>, caller: Caller, request: PullRequest) {
+        self.groups.meet(&request.consumer_group);
         let (filter, answer) = match self.filter_of(&request) {
             Err(refused) => return turn.reply(&caller, refused),
             Ok((topic, filter)) => {
@@ -110,7 +111,11 @@ impl Node {
     fn subscribed(&self, request: &PullRequest) -> Result<Filter, Answer> {
         if request.sys_flag & SUBSCRIPTION != 0 {
             check_type(request.expression_type.as_deref().unwrap_or_default())?;
-            return Ok(Filter::parse(request.subscription.as_deref().unwrap_or_default()));
+            let expression = request.subscription.as_deref().unwrap_or_default();
+            return Filter::parse(expression).ok_or_else(|| {
+                let remark = "parse the consumer's subscription failed";
+                Answer::error(ResponseCode::SUBSCRIPTION_PARSE_FAILED, remark)
+            });
         }
         let absent = |what: &str| {
             let remark = format!("the consumer's {what} not exist");

@@ -13,10 +13,10 @@ use rocketry_core::time::UnixMillis;
 
 use super::answer::{Answer, Caller, Turn};
 use super::node::Node;
-use super::topic::{self, is_valid_name};
+use super::topic::{is_forbidden, is_valid_name};
 
 pub(super) const VERSION_1: RequestCode = RequestCode::SEND_MESSAGE;
-/// Longest properties, in bytes: their length is a signed 16-bit number in the record.
+/// Longest properties as stored, in bytes: their length is a signed 16-bit number in the record.
 const PROPERTIES_LIMIT: usize = 32_767;
 /// Bytes of a record besides topic, properties and body, at most.
 const RECORD_FIXED: usize = 128;
@@ -52,31 +52,38 @@ pub(super) fn from_version_1(fields: &[(Box<str>, Box<str>)]) -> Result<SendRequ
     })
 }
 
-/// The properties as they are stored: without WAIT, with UNIQ_KEY and the broker's own, and the
-/// tag's code.
-fn stored_properties(given: &str, cluster: &str, rng: &mut Rng) -> (String, i32) {
+/// The properties as they are stored.
+struct Stored {
+    /// With UNIQ_KEY and the broker's own.
+    wire: String,
+    tag: i32,
+    unique_id: Arc<str>,
+}
+
+fn stored_properties(given: &str, cluster: &str, rng: &mut Rng) -> Stored {
     let mut stored = String::with_capacity(given.len() + 96);
     let mut put = |name: &str, value: &str| {
         stored.extend([name, "\u{1}", value, "\u{2}"]);
     };
-    let (mut tag, mut unique) = (0, false);
+    let (mut tag, mut unique) = (0, None);
     for (name, value) in Properties::new(given.as_bytes()).iter() {
         match name {
-            properties::WAIT | properties::CLUSTER | properties::MSG_REGION => continue,
-            properties::TRACE_ON => continue,
+            properties::CLUSTER | properties::MSG_REGION | properties::TRACE_ON => continue,
             properties::TAGS => tag = java_string_hash(value),
-            properties::UNIQ_KEY => unique = true,
+            properties::UNIQ_KEY => unique = Some(Arc::from(value)),
             _ => {}
         }
         put(name, value);
     }
-    if !unique {
-        put(properties::UNIQ_KEY, &format!("{:016X}{:016X}", rng.next_u64(), rng.next_u64()));
-    }
+    let unique_id = unique.unwrap_or_else(|| {
+        let made = format!("{:016X}{:016X}", rng.next_u64(), rng.next_u64());
+        put(properties::UNIQ_KEY, &made);
+        Arc::from(made)
+    });
     put(properties::MSG_REGION, "DefaultRegion");
     put(properties::TRACE_ON, "true");
     put(properties::CLUSTER, cluster);
-    (stored, tag)
+    Stored { wire: stored, tag, unique_id }
 }
 
 impl Node {
@@ -104,8 +111,9 @@ impl Node {
         }
     }
 
-    /// Makes the topic if it may, and picks the queue (`AbstractSendMessageProcessor.msgCheck`,
-    /// `HookUtils.checkBeforePutMessage`).
+    /// Makes the topic if it may, and picks the queue (`AbstractSendMessageProcessor.msgCheck`).
+    /// As in Java, a topic's permission to write is the client's affair: it is in the route, and
+    /// a send that comes all the same is stored.
     fn check(
         &mut self,
         turn: &mut Turn<'_>,
@@ -113,6 +121,10 @@ impl Node {
         body: &Bytes,
     ) -> Result<i32, Answer> {
         let name = &*request.topic;
+        if is_forbidden(name) {
+            let remark = format!("Sending message to topic[{name}] is forbidden.");
+            return Err(Answer::error(ResponseCode::NO_PERMISSION, remark));
+        }
         if self.topics.find(name).is_none() {
             if !is_valid_name(name) {
                 let remark = format!("The specified topic is illegal: {name}");
@@ -133,18 +145,9 @@ impl Node {
             );
             return Err(Answer::error(ResponseCode::INVALID_PARAMETER, remark));
         }
-        if topic.perm & topic::WRITE == 0 {
-            let remark = format!("the topic[{name}] sending message is forbidden");
-            return Err(Answer::error(ResponseCode::NO_PERMISSION, remark));
-        }
-        let properties = request.properties.as_deref().map_or(0, str::len);
-        if body.is_empty() || body.len() > turn.config.body_limit || properties > PROPERTIES_LIMIT {
-            let remark = format!(
-                "the message is illegal, maybe msg body or properties length not matched. msg body \
-                 length limit {}B, msg properties length limit 32KB.",
-                turn.config.body_limit
-            );
-            return Err(Answer::error(ResponseCode::MESSAGE_ILLEGAL, remark));
+        if body.is_empty() {
+            // Java trips over it: the body of such a frame is null.
+            return Err(Answer::error(ResponseCode::SYSTEM_ERROR, "the message has no body"));
         }
         match u64::from(topic.write_queues) {
             count if asked < 0 => Ok(turn.rng.below(count) as i32),
@@ -161,7 +164,16 @@ impl Node {
         queue: i32,
     ) -> Result<(SendReply, i32), Answer> {
         let given = request.properties.as_deref().unwrap_or_default();
-        let (properties, tag) = stored_properties(given, &turn.config.cluster, turn.rng);
+        let Stored { wire: properties, tag, unique_id } =
+            stored_properties(given, &turn.config.cluster, turn.rng);
+        let limit = turn.config.body_limit;
+        if body.len() > limit || properties.len() > PROPERTIES_LIMIT {
+            let remark = format!(
+                "the message is illegal, maybe msg body or properties length not matched. msg body \
+                 length limit {limit}B, msg properties length limit 32KB."
+            );
+            return Err(Answer::error(ResponseCode::MESSAGE_ILLEGAL, remark));
+        }
         let topic = self.topics.find_mut(&request.topic);
         let Some(log) = topic.and_then(|topic| topic.queue_mut(queue)) else {
             return Err(Answer::error(ResponseCode::SYSTEM_ERROR, "the topic has no queue"));
@@ -190,7 +202,7 @@ impl Node {
             msg_id: Arc::from(id.to_string()),
             queue_id: queue,
             queue_offset,
-            transaction_id: None,
+            transaction_id: Some(unique_id),
         };
         Ok((reply, tag))
     }

@@ -15,13 +15,16 @@ pub(super) enum Filter {
 impl Filter {
     /// Reads a TAG expression: `*`, nothing, or tags joined by `||`
     /// (`FilterAPI.buildSubscriptionData`).
-    pub(super) fn parse(expression: &str) -> Self {
-        let tags = expression.split("||").map(str::trim).filter(|tag| !tag.is_empty());
-        let codes: Vec<i32> = tags.map(java_string_hash).collect();
-        match expression.trim() {
-            "" | "*" => Self::All,
-            _ => Self::Codes(codes),
+    /// `None`: separators and nothing else.
+    pub(super) fn parse(expression: &str) -> Option<Self> {
+        if matches!(expression, "" | "*") {
+            return Some(Self::All);
         }
+        if expression.split("||").all(str::is_empty) {
+            return None;
+        }
+        let tags = expression.split("||").map(str::trim).filter(|tag| !tag.is_empty());
+        Some(Self::Codes(tags.map(java_string_hash).collect()))
     }
 
     pub(super) fn matches(&self, code: i32) -> bool {

@@ -123,3 +123,17 @@ impl Topics {
 pub(super) fn is_valid_name(name: &str) -> bool {
     name.starts_with(RETRY_PREFIX) || Name::new(name).is_ok()
 }
+
+/// Whether this is one of the broker's own topics that clients may not send to
+/// (`TopicValidator.isNotAllowedSendTopic`).
+pub(super) fn is_forbidden(name: &str) -> bool {
+    matches!(
+        name,
+        "SCHEDULE_TOPIC_XXXX"
+            | "RMQ_SYS_TRANS_HALF_TOPIC"
+            | "RMQ_SYS_TRANS_OP_HALF_TOPIC"
+            | "TRANS_CHECK_MAX_TIME_TOPIC"
+            | "SELF_TEST_TOPIC"
+            | "OFFSET_MOVED_EVENT"
+    )
+}

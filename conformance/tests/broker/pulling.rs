@@ -130,6 +130,9 @@ fn messages_of_other_tags_are_left_out() {
     assert_eq!((found.bodies, found.next), (vec!["A".to_owned(), "B".to_owned()], 6));
     let none = world.pull(&mut client, waiting(by_heartbeat(3, 1)));
     assert_eq!((none.code, none.next), (ResponseCode::PULL_RETRY_IMMEDIATELY, 6));
+    let separators = PullRequest { subscription: Some(Arc::from("||")), ..pull_from(0) };
+    let refused = world.pull(&mut client, separators).code;
+    assert_eq!(refused, ResponseCode::SUBSCRIPTION_PARSE_FAILED);
     let own = PullRequest { subscription: Some(Arc::from("C")), ..pull_from(0) };
     assert_eq!(world.pull(&mut client, own).bodies, ["C", "C", "C"]);
 
@@ -173,6 +176,9 @@ fn offsets_are_stored_and_a_young_queue_starts_at_0() {
         commit_offset: 42,
         broker: None,
     };
+    let (code, _) = ask(&mut world, Request::UpdateOffset(update.clone()));
+    assert_eq!(code, ResponseCode::SUBSCRIPTION_GROUP_NOT_EXIST, "nobody of the group was here");
+    world.beat(&mut producer, "client-1", "*", 1);
     assert_eq!(ask(&mut world, Request::UpdateOffset(update.clone())).0, ResponseCode::SUCCESS);
     assert_eq!(ask(&mut world, query_offset(1)), (ResponseCode::SUCCESS, Some(42)));
     let unknown = UpdateOffsetRequest { topic: Arc::from("unknown"), ..update };

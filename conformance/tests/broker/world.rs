@@ -203,8 +203,8 @@ pub(crate) fn heartbeat(id: &str, topic: &str, expression: &str, version: i64) -
     let names: Vec<String> = tags.iter().map(|tag| format!("\"{tag}\"")).collect();
     let codes: Vec<String> = tags.iter().map(|tag| java_string_hash(tag).to_string()).collect();
     let subscription = format!(
-        r#"{{"classFilterMode":false,"codeSet":[{}],"expressionType":"TAG","subString":"{expression}",
-        "subVersion":{version},"tagsSet":[{}],"topic":"{topic}"}}"#,
+        r#"{{"classFilterMode":false,"codeSet":[{}],"expressionType":"TAG",
+        "subString":"{expression}","subVersion":{version},"tagsSet":[{}],"topic":"{topic}"}}"#,
         codes.join(","),
         names.join(",")
     );
