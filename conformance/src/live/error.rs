@@ -38,7 +38,7 @@ pub enum LiveError {
     Fetch {
         /// The RocketMQ version asked for.
         version: String,
-        /// The last lines that Maven printed.
+        /// Maven's first complaint.
         said: String,
     },
     /// Not of the form of a released version, such as `5.3.3`.

@@ -89,10 +89,14 @@ fn maven(folder: &Path, version: &str) -> Result<(), LiveError> {
         return Ok(());
     }
     let printed = [answer.stdout, answer.stderr].concat();
-    Err(LiveError::Fetch {
-        version: version.to_owned(),
-        said: super::files::tail(&String::from_utf8_lossy(&printed), 3),
-    })
+    let said = complaint(&String::from_utf8_lossy(&printed));
+    Err(LiveError::Fetch { version: version.to_owned(), said })
+}
+
+/// Maven says what is wrong first, and where to read about Maven last.
+fn complaint(printed: &str) -> String {
+    let first = printed.lines().find_map(|line| line.split_once("[ERROR] "));
+    first.map_or_else(|| super::files::tail(printed, 3), |(_, said)| said.trim().to_owned())
 }
 
 fn project(version: &str) -> String {
@@ -123,6 +127,13 @@ mod tests {
         for bad in ["", "latest", "..", "5.3.3/../..", "5.3<", "5", "-5.3.3"] {
             assert!(matches!(check(bad), Err(LiveError::Version(_))), "{bad}");
         }
+    }
+
+    #[test]
+    fn maven_is_quoted_with_its_first_complaint() {
+        let printed = "noise\n[ERROR] No artifact 5.9.9\n[ERROR] see http://maven\n";
+        assert_eq!(complaint(printed), "No artifact 5.9.9");
+        assert_eq!(complaint("killed\n"), "killed");
     }
 
     #[test]
