@@ -74,11 +74,6 @@ macro_rules! name {
                 Ok(Self(Arc::from(name.as_ref())))
             }
 
-            /// A name read from a peer, taken as it is.
-            pub(crate) fn from_wire(name: &str) -> Self {
-                Self(Arc::from(name))
-            }
-
             /// The name as text.
             pub fn as_str(&self) -> &str {
                 &self.0
@@ -159,7 +154,11 @@ impl Endpoint {
         let bare = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
         let port: u16 = port.parse().map_err(|_| wrong())?;
         let clean = |c: char| !c.is_whitespace() && !matches!(c, '/' | '[' | ']' | ';' | ',');
-        if bare.is_empty() || port == 0 || !bare.chars().all(clean) || (bare.contains(':') && !bracketed) {
+        if bare.is_empty()
+            || port == 0
+            || !bare.chars().all(clean)
+            || (bare.contains(':') && !bracketed)
+        {
             return Err(wrong());
         }
         Ok(Self { text: Arc::from(text), host_end: host.len(), port })
@@ -211,7 +210,18 @@ mod tests {
         assert_eq!(read("127.0.0.1:9876"), Ok(("127.0.0.1".into(), 9876)));
         assert_eq!(read(" broker.example:10911"), Ok(("broker.example".into(), 10911)));
         assert_eq!(read("[::1]:9876"), Ok(("::1".into(), 9876)));
-        for wrong in ["", "host", "host:", ":9876", "host:0", "host:70000", "::1:9876", "http://h:1", "a b:1", "h:9876;g:9876"] {
+        for wrong in [
+            "",
+            "host",
+            "host:",
+            ":9876",
+            "host:0",
+            "host:70000",
+            "::1:9876",
+            "http://h:1",
+            "a b:1",
+            "h:9876;g:9876",
+        ] {
             assert!(matches!(read(wrong), Err(NameError::Address { .. })), "{wrong}");
         }
     }
@@ -222,7 +232,10 @@ mod tests {
         assert_eq!(Topic::new(" "), Err(NameError::Blank { what: "topic" }));
         assert_eq!(Topic::new("../x"), Err(NameError::Character { what: "topic", found: '.' }));
         assert!(Topic::new("t".repeat(127)).is_ok());
-        assert_eq!(Topic::new("t".repeat(128)), Err(NameError::TooLong { what: "topic", length: 128, limit: 127 }));
+        assert_eq!(
+            Topic::new("t".repeat(128)),
+            Err(NameError::TooLong { what: "topic", length: 128, limit: 127 })
+        );
         assert!(Group::new("g".repeat(121)).is_err());
     }
 }

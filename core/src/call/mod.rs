@@ -1,0 +1,186 @@
+//! Requests on their way: which answer belongs to whom.
+//!
+//! An opaque names its request by a 26-bit sequence that never repeats while anything could still
+//! answer it (67 million requests later at the soonest). The table is a ring indexed by the low
+//! bits, so that open and close cost O(1); a sequence whose place is still taken (a long poll) is
+//! skipped. An answer is taken only from the peer that was asked, with the kind that was asked for.
+
+use crate::connection::PeerId;
+use crate::frame::{Kind, Opaque};
+use crate::id::{OpId, QueueKey, SubscriptionId};
+use crate::name::Topic;
+use crate::timer::TimerKey;
+
+/// Places in an empty ring.
+const FIRST: usize = 64;
+const MASK: u32 = (1 << Opaque::SEQUENCE_BITS) - 1;
+
+/// What an answer is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// A message of the application.
+    Send(OpId),
+    /// A question of the application.
+    Query(OpId),
+    /// The route of a topic; `fallback` asks for `TBW102` instead.
+    Route { topic: Topic, fallback: bool },
+    /// A heartbeat.
+    Heartbeat,
+    /// The members of a consumer's group.
+    Members(SubscriptionId),
+    /// Where to begin in a queue: what the group has `stored`, or an end of the queue.
+    Begin { sub: SubscriptionId, queue: QueueKey, stored: bool },
+    /// Messages of a queue.
+    Pull { sub: SubscriptionId, queue: QueueKey },
+    /// A group's offset of a queue, stored.
+    Commit { sub: SubscriptionId, queue: QueueKey, offset: i64 },
+    /// A consumer's or, without one, a producer's farewell.
+    Unregister(Option<SubscriptionId>),
+}
+
+/// One request without an answer yet.
+#[derive(Clone, Debug)]
+pub(crate) struct Call {
+    pub(crate) peer: PeerId,
+    pub(crate) purpose: Purpose,
+    /// Set for requests of our own; the application's operations carry their own deadline.
+    pub(crate) timer: Option<TimerKey>,
+    /// The frame was handed to the adapter: the peer may have seen it.
+    pub(crate) left: bool,
+}
+
+/// All requests on their way.
+#[derive(Debug)]
+pub(crate) struct Calls {
+    ring: Vec<Option<(Opaque, Call)>>,
+    next: u32,
+    open: usize,
+}
+
+impl Default for Calls {
+    fn default() -> Self {
+        Self { ring: Self::places(FIRST), next: 0, open: 0 }
+    }
+}
+
+impl Calls {
+    fn places(count: usize) -> Vec<Option<(Opaque, Call)>> {
+        std::iter::repeat_with(|| None).take(count).collect()
+    }
+
+    fn place(&self, opaque: Opaque) -> usize {
+        opaque.sequence() as usize & (self.ring.len() - 1)
+    }
+
+    /// Keeps `call` and gives the opaque its request must carry.
+    pub(crate) fn open(&mut self, kind: Kind, call: Call) -> Opaque {
+        if self.open * 2 >= self.ring.len() {
+            self.grow();
+        }
+        loop {
+            let opaque = Opaque::new(kind, self.next);
+            self.next = (self.next + 1) & MASK;
+            let place = self.place(opaque);
+            if self.ring[place].is_none() {
+                self.ring[place] = Some((opaque, call));
+                self.open += 1;
+                return opaque;
+            }
+        }
+    }
+
+    fn grow(&mut self) {
+        let mut size = self.ring.len() * 2;
+        'again: loop {
+            let mut ring = Self::places(size);
+            for (opaque, call) in self.ring.iter().flatten() {
+                let place = opaque.sequence() as usize & (size - 1);
+                if ring[place].is_some() {
+                    size *= 2;
+                    continue 'again;
+                }
+                ring[place] = Some((*opaque, call.clone()));
+            }
+            self.ring = ring;
+            return;
+        }
+    }
+
+    /// The call of `opaque`, if it still waits.
+    pub(crate) fn find(&mut self, opaque: Opaque) -> Option<&mut Call> {
+        let place = self.place(opaque);
+        let (kept, call) = self.ring[place].as_mut()?;
+        (*kept == opaque).then_some(call)
+    }
+
+    /// Ends a call whatever peer it was for.
+    pub(crate) fn close(&mut self, opaque: Opaque) -> Option<Call> {
+        self.find(opaque)?;
+        let place = self.place(opaque);
+        self.open -= 1;
+        self.ring[place].take().map(|(_, call)| call)
+    }
+
+    /// Ends the call that `peer` answers with `opaque`. An answer from another peer, of another
+    /// kind, late or twice, belongs to nobody.
+    pub(crate) fn answered(&mut self, peer: PeerId, opaque: Opaque) -> Option<Call> {
+        if self.find(opaque)?.peer != peer {
+            return None;
+        }
+        self.close(opaque)
+    }
+
+    /// The opaques of all calls to `peer`, in the order of their places.
+    pub(crate) fn of_peer(&self, peer: PeerId) -> Vec<Opaque> {
+        let calls = self.ring.iter().flatten().filter(|(_, call)| call.peer == peer);
+        calls.map(|(opaque, _)| *opaque).collect()
+    }
+
+    /// Requests without an answer.
+    pub(crate) fn len(&self) -> usize {
+        self.open
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn call(peer: u32) -> Call {
+        Call { peer: PeerId(peer), purpose: Purpose::Heartbeat, timer: None, left: false }
+    }
+
+    #[test]
+    fn an_answer_is_taken_once_from_the_peer_that_was_asked() {
+        let mut calls = Calls::default();
+        let opaque = calls.open(Kind::Heartbeat, call(1));
+        assert!(calls.answered(PeerId(2), opaque).is_none());
+        let other = Opaque::new(Kind::Send, opaque.sequence());
+        assert!(calls.answered(PeerId(1), other).is_none());
+        assert!(calls.answered(PeerId(1), opaque).is_some());
+        assert!(calls.answered(PeerId(1), opaque).is_none());
+        assert_eq!(calls.len(), 0);
+    }
+
+    #[test]
+    fn a_long_poll_keeps_its_place_while_the_sequence_goes_round() {
+        let mut calls = Calls::default();
+        let poll = calls.open(Kind::Pull, call(1));
+        for _ in 0..1000 {
+            let opaque = calls.open(Kind::Send, call(1));
+            assert_ne!(opaque.sequence(), poll.sequence());
+            calls.close(opaque).unwrap();
+        }
+        assert_eq!(calls.ring.len(), FIRST);
+        assert!(calls.answered(PeerId(1), poll).is_some());
+    }
+
+    #[test]
+    fn many_calls_in_flight_are_all_found_again() {
+        let mut calls = Calls { next: MASK - 3000, ..Calls::default() };
+        let opaques: Vec<_> = (0..70_000).map(|_| calls.open(Kind::Send, call(3))).collect();
+        assert_eq!(calls.of_peer(PeerId(3)).len(), 70_000);
+        assert!(opaques.iter().all(|opaque| calls.close(*opaque).is_some()));
+        assert_eq!(calls.len(), 0);
+    }
+}

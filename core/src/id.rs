@@ -1,0 +1,185 @@
+//! Ids as slot and generation: an id that outlived its object names nothing, at the cost of one
+//! comparison.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+/// A place in a [`Slots`] and how often that place had been used before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key {
+    slot: u32,
+    generation: u32,
+}
+
+impl Key {
+    /// The place; at most one living object has it.
+    pub const fn slot(self) -> u32 {
+        self.slot
+    }
+}
+
+/// A typed [`Key`].
+pub trait Id: Copy {
+    /// The id of the object at `key`.
+    fn from_key(key: Key) -> Self;
+    /// Where the object lives.
+    fn key(self) -> Key;
+}
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Key);
+
+        impl Id for $name {
+            fn from_key(key: Key) -> Self {
+                Self(key)
+            }
+            fn key(self) -> Key {
+                self.0
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!(stringify!($name), "({}.{})"), self.0.slot, self.0.generation)
+            }
+        }
+    };
+}
+
+id! {
+    /// One socket, from its `Connect` to its `Closed`. A reconnect is another id.
+    ConnectionId
+}
+id! {
+    /// One call of the application: a send, a query.
+    OpId
+}
+id! {
+    /// One consumer, from `subscribe` until it has left its group.
+    SubscriptionId
+}
+id! {
+    /// One queue assigned to a consumer; the same queue assigned again is another id.
+    QueueKey
+}
+
+struct Entry<T> {
+    generation: u32,
+    value: Option<T>,
+}
+
+/// Objects by generational id. Insert, look up and remove in O(1); walks go in slot order.
+pub struct Slots<I, T> {
+    entries: Vec<Entry<T>>,
+    free: Vec<u32>,
+    id: PhantomData<fn() -> I>,
+}
+
+impl<I: Id, T> Default for Slots<I, T> {
+    fn default() -> Self {
+        Self { entries: Vec::new(), free: Vec::new(), id: PhantomData }
+    }
+}
+
+impl<I: Id, T> Slots<I, T> {
+    /// Keeps `value` and says under which id.
+    pub fn insert(&mut self, value: T) -> I {
+        self.insert_with(|_| value)
+    }
+
+    /// Keeps the value made for the id it gets.
+    pub fn insert_with(&mut self, make: impl FnOnce(I) -> T) -> I {
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.entries.push(Entry { generation: 0, value: None });
+            (self.entries.len() - 1) as u32
+        });
+        let entry = &mut self.entries[slot as usize];
+        let id = I::from_key(Key { slot, generation: entry.generation });
+        entry.value = Some(make(id));
+        id
+    }
+
+    /// The object of `id`, if it still lives.
+    pub fn get(&self, id: I) -> Option<&T> {
+        let key = id.key();
+        let entry = self.entries.get(key.slot as usize)?;
+        if entry.generation == key.generation { entry.value.as_ref() } else { None }
+    }
+
+    /// The object of `id`, to change it.
+    pub fn get_mut(&mut self, id: I) -> Option<&mut T> {
+        let key = id.key();
+        let entry = self.entries.get_mut(key.slot as usize)?;
+        if entry.generation == key.generation { entry.value.as_mut() } else { None }
+    }
+
+    /// Takes the object out; its id names nothing from now on.
+    pub fn remove(&mut self, id: I) -> Option<T> {
+        let key = id.key();
+        let entry = self.entries.get_mut(key.slot as usize)?;
+        if entry.generation != key.generation {
+            return None;
+        }
+        let value = entry.value.take()?;
+        entry.generation = entry.generation.wrapping_add(1);
+        self.free.push(key.slot);
+        Some(value)
+    }
+
+    /// How many objects live.
+    pub fn len(&self) -> usize {
+        self.entries.len() - self.free.len()
+    }
+
+    /// Whether none lives.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// All living objects, in slot order.
+    pub fn iter(&self) -> impl Iterator<Item = (I, &T)> {
+        self.entries.iter().enumerate().filter_map(|(slot, entry)| {
+            let key = Key { slot: slot as u32, generation: entry.generation };
+            Some((I::from_key(key), entry.value.as_ref()?))
+        })
+    }
+
+    /// All living objects, in slot order, to change them.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (I, &mut T)> {
+        self.entries.iter_mut().enumerate().filter_map(|(slot, entry)| {
+            let key = Key { slot: slot as u32, generation: entry.generation };
+            Some((I::from_key(key), entry.value.as_mut()?))
+        })
+    }
+
+    /// The ids of all living objects, in slot order: a copy, so that the objects may change.
+    pub fn ids(&self) -> Vec<I> {
+        self.iter().map(|(id, _)| id).collect()
+    }
+}
+
+impl<I, T> fmt::Debug for Slots<I, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Slots({} of {})", self.entries.len() - self.free.len(), self.entries.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_names_nothing_once_its_object_is_gone() {
+        let mut slots: Slots<OpId, &str> = Slots::default();
+        let first = slots.insert("first");
+        assert_eq!(slots.remove(first), Some("first"));
+        let second = slots.insert("second");
+        assert_eq!(first.key().slot(), second.key().slot());
+        assert_eq!((slots.get(first), slots.get(second)), (None, Some(&"second")));
+        assert_eq!(slots.remove(first), None);
+        assert_eq!(slots.len(), 1);
+    }
+}
