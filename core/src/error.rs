@@ -1,0 +1,425 @@
+//! What can go wrong, as facts: one enum per operation, each `Clone + PartialEq`, so that one cause
+//! reaches every waiter.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::frame::{FrameError, HeaderError, ResponseCode};
+use crate::message::MessageError;
+use crate::name::{Endpoint, Topic};
+
+/// Whether a message that ended in an error may be in the broker's log all the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stored {
+    /// It is not there: nothing left this process, or the broker refused it.
+    No,
+    /// It left this process whole and no answer came: sending it again may store it twice.
+    Unknown,
+    /// The broker said that it is there.
+    Yes,
+}
+
+/// Why a socket could not be had.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// The host's name has no address.
+    #[error("the name has no address ({detail})")]
+    Unresolved {
+        /// What the resolver said.
+        detail: Box<str>,
+    },
+    /// The operating system refused or gave up.
+    #[error("{detail}")]
+    Io {
+        /// The class of the error.
+        kind: io::ErrorKind,
+        /// The system's words.
+        detail: Box<str>,
+    },
+    /// No connection within `connect_timeout`.
+    #[error("no connection within {0:?}")]
+    TimedOut(Duration),
+    /// Given up by our side before it was there.
+    #[error("given up before it was connected")]
+    Aborted,
+    /// It was there, and was lost before the request had left.
+    #[error("lost before the request had left: {0}")]
+    Lost(Box<CloseReason>),
+}
+
+impl From<io::Error> for ConnectError {
+    fn from(error: io::Error) -> Self {
+        Self::Io { kind: error.kind(), detail: error.to_string().into() }
+    }
+}
+
+/// Why a connection ended.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CloseReason {
+    /// The peer closed it.
+    #[error("the peer closed the connection")]
+    Ended,
+    /// A read or a write failed.
+    #[error("{detail}")]
+    Io {
+        /// The class of the error.
+        kind: io::ErrorKind,
+        /// The system's words.
+        detail: Box<str>,
+    },
+    /// The peer's bytes are not frames.
+    #[error("{0}")]
+    Frame(#[from] FrameError),
+    /// We closed it: the client is stopping.
+    #[error("the client is stopping")]
+    Stopping,
+    /// We closed it: it took longer than `connect_timeout`.
+    #[error("the connection took too long")]
+    Slow,
+}
+
+impl From<io::Error> for CloseReason {
+    fn from(error: io::Error) -> Self {
+        Self::Io { kind: error.kind(), detail: error.to_string().into() }
+    }
+}
+
+/// Why one request to one peer came to nothing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Failure {
+    /// There was no connection; nothing was sent.
+    #[error("not connected: {0}")]
+    Connect(ConnectError),
+    /// The connection ended before the answer.
+    #[error("connection lost: {0}")]
+    Closed(CloseReason),
+    /// The peer answered with an error.
+    #[error("answered {code}{}", Remark(.remark))]
+    Refused {
+        /// The peer's code.
+        code: ResponseCode,
+        /// The peer's words.
+        remark: Option<Arc<str>>,
+    },
+    /// The peer's answer lacks what it must have.
+    #[error("unreadable answer: {0}")]
+    Unreadable(HeaderError),
+    /// The peer's answer has a body that can't be read.
+    #[error("unreadable answer: {0}")]
+    Body(Arc<str>),
+    /// No answer in time.
+    #[error("no answer within {0:?}")]
+    TimedOut(Duration),
+}
+
+struct Remark<'a>(&'a Option<Arc<str>>);
+
+impl fmt::Display for Remark<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            // Java brokers append a stack trace to some remarks: the first line says it all.
+            Some(text) => write!(f, ": {}", text.lines().next().unwrap_or_default()),
+            None => Ok(()),
+        }
+    }
+}
+
+/// One try of an operation: whom we asked and what became of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// The peer's address.
+    pub endpoint: Endpoint,
+    /// What the peer is for.
+    pub peer: PeerKind,
+    /// How it failed.
+    pub failure: Failure,
+}
+
+/// What a peer is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PeerKind {
+    /// It tells routes.
+    NameServer,
+    /// It keeps messages.
+    Broker,
+}
+
+impl fmt::Display for Attempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match self.peer {
+            PeerKind::NameServer => "nameserver",
+            PeerKind::Broker => "broker",
+        };
+        write!(f, "{kind} {}: {}{}", self.endpoint, self.failure, hint(self))
+    }
+}
+
+/// What a user should look at next, where the failure has a well-known cause.
+fn hint(attempt: &Attempt) -> &'static str {
+    match (&attempt.failure, attempt.peer) {
+        (Failure::Refused { code, .. }, PeerKind::NameServer)
+            if *code == ResponseCode::REQUEST_CODE_NOT_SUPPORTED =>
+        {
+            " (it does not know route requests: this looks like a broker's port; \
+             nameservers listen on 9876 by default)"
+        }
+        (Failure::Connect(ConnectError::Io { kind: io::ErrorKind::ConnectionRefused, .. }), _) => {
+            " (nothing listens there: check host and port)"
+        }
+        (Failure::Closed(CloseReason::Frame(FrameError::Foreign(_))), PeerKind::NameServer) => {
+            " (check that this is a nameserver's remoting port, 9876 by default)"
+        }
+        _ => "",
+    }
+}
+
+/// The tries of one operation, oldest first; at most the first and the last few are kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Attempts(Vec<Attempt>);
+
+/// Tries kept by one operation.
+const KEPT: usize = 8;
+
+impl Attempts {
+    pub(crate) fn push(&mut self, attempt: Attempt) {
+        // A peer that stays away fails the same way many times: once is enough to read.
+        if self.0.last() == Some(&attempt) {
+            return;
+        }
+        if self.0.len() == KEPT {
+            self.0.remove(1);
+        }
+        self.0.push(attempt);
+    }
+
+    pub(crate) fn extend(&mut self, other: &Self) {
+        other.0.iter().for_each(|attempt| self.push(attempt.clone()));
+    }
+
+    /// The tries, oldest first.
+    pub fn iter(&self) -> impl Iterator<Item = &Attempt> {
+        self.0.iter()
+    }
+
+    /// The last try.
+    pub fn last(&self) -> Option<&Attempt> {
+        self.0.last()
+    }
+
+    /// Whether nothing was tried.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl fmt::Display for Attempts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, attempt) in self.0.iter().enumerate() {
+            write!(f, "{}{attempt}", if i == 0 { "; tried " } else { ", then " })?;
+        }
+        Ok(())
+    }
+}
+
+/// Why a call was refused at once: nothing was sent and nothing will be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refused {
+    /// The client is stopping or has stopped.
+    #[error("the client has been shut down")]
+    Stopped,
+    /// `max_pending` calls have not ended yet.
+    #[error("{0} sends are pending already, as many as max_pending allows")]
+    Full(usize),
+    /// This client has a consumer of that group already: a second one would steal from the first.
+    #[error("this client already has a consumer of that group")]
+    DuplicateGroup,
+    /// A consumer needs at least one topic.
+    #[error("the consumer has no topic")]
+    NoTopic,
+}
+
+/// The id is of something that has ended: a queue given to another consumer, a finished message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the queue has been given up; the message will be delivered again, perhaps elsewhere")]
+pub struct Stale;
+
+/// Why a send did not end with the message stored, as far as is known.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SendError {
+    /// The message can't be sent as it is; nothing left this process.
+    #[error(transparent)]
+    Invalid(#[from] MessageError),
+    /// The call was refused at once; nothing left this process.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// The nameservers do not know the topic, and no broker creates topics by itself.
+    #[error("topic {topic} does not exist and is not created automatically{attempts}")]
+    NoTopic {
+        /// The topic.
+        topic: Topic,
+        /// Who said so.
+        attempts: Attempts,
+    },
+    /// No nameserver could tell the topic's route.
+    #[error("no route for topic {topic}{attempts}")]
+    NoRoute {
+        /// The topic.
+        topic: Topic,
+        /// Whom we asked.
+        attempts: Attempts,
+    },
+    /// The topic has no queue that may be written to on a master that is up.
+    #[error("topic {topic} has no writable queue on a broker that is up")]
+    NotWritable {
+        /// The topic.
+        topic: Topic,
+    },
+    /// The broker answered with an error: the message was not stored by it.
+    #[error("topic {topic} was refused{attempts}")]
+    Rejected {
+        /// The topic.
+        topic: Topic,
+        /// The last code.
+        code: ResponseCode,
+        /// Whether an earlier try may have stored it.
+        stored: Stored,
+        /// Each try.
+        attempts: Attempts,
+    },
+    /// The deadline passed.
+    #[error("no answer for topic {topic} by the deadline{}{attempts}", stored_text(*.stored))]
+    TimedOut {
+        /// The topic.
+        topic: Topic,
+        /// `Unknown` once the message had left this process.
+        stored: Stored,
+        /// Each try.
+        attempts: Attempts,
+    },
+    /// The connection was lost with the message under way, and no try was left.
+    #[error("connection lost while sending to topic {topic}{}{attempts}", stored_text(*.stored))]
+    Lost {
+        /// The topic.
+        topic: Topic,
+        /// Whether the message may have been stored.
+        stored: Stored,
+        /// Each try.
+        attempts: Attempts,
+    },
+    /// The client stopped before the answer came.
+    #[error("the client stopped before the answer came{}", stored_text(*.stored))]
+    Stopped {
+        /// Whether the message may have been stored.
+        stored: Stored,
+    },
+    /// The runtime that moved this client's bytes is gone, or a thread panicked inside the client.
+    #[error("the runtime of this client is gone{}", stored_text(*.stored))]
+    RuntimeGone {
+        /// Whether the message may have been stored.
+        stored: Stored,
+    },
+    /// Waiting on this thread would block the very runtime that has to do the work.
+    #[error("waiting here would block the runtime's only thread: await the call instead")]
+    WouldDeadlock,
+}
+
+/// The codes after which another queue may take the message (`DefaultMQProducer.retryResponseCodes`
+/// and the general errors; protocol facts 3.1).
+pub(crate) const fn is_retriable_send(code: ResponseCode) -> bool {
+    matches!(code.0, 1 | 2 | 14 | 16 | 17 | 204 | 205 | 1500)
+}
+
+const fn stored_text(stored: Stored) -> &'static str {
+    match stored {
+        Stored::No => " (it was not stored)",
+        Stored::Unknown => " (it may have been stored)",
+        Stored::Yes => " (it was stored)",
+    }
+}
+
+impl SendError {
+    /// Whether the same call may succeed later without a change by the user. A retry after
+    /// [`Stored::Unknown`] may store the message twice, under one unique id.
+    pub const fn is_retriable(&self) -> bool {
+        match self {
+            Self::Invalid(_) | Self::NoTopic { .. } | Self::NotWritable { .. } => false,
+            Self::Stopped { .. } | Self::RuntimeGone { .. } | Self::WouldDeadlock => false,
+            Self::Refused(refused) => matches!(refused, Refused::Full(_)),
+            Self::NoRoute { .. } | Self::TimedOut { .. } | Self::Lost { .. } => true,
+            Self::Rejected { code, .. } => is_retriable_send(*code),
+        }
+    }
+
+    /// Whether the message may be in the log.
+    pub const fn stored(&self) -> Stored {
+        match self {
+            Self::Rejected { stored, .. }
+            | Self::TimedOut { stored, .. }
+            | Self::Lost { stored, .. }
+            | Self::Stopped { stored }
+            | Self::RuntimeGone { stored } => *stored,
+            Self::WouldDeadlock => Stored::Unknown,
+            Self::Invalid(_)
+            | Self::Refused(_)
+            | Self::NoTopic { .. }
+            | Self::NoRoute { .. }
+            | Self::NotWritable { .. } => Stored::No,
+        }
+    }
+
+    /// The tries made, oldest first.
+    pub const fn attempts(&self) -> Option<&Attempts> {
+        match self {
+            Self::NoTopic { attempts, .. }
+            | Self::NoRoute { attempts, .. }
+            | Self::Rejected { attempts, .. }
+            | Self::TimedOut { attempts, .. }
+            | Self::Lost { attempts, .. } => Some(attempts),
+            Self::Invalid(_)
+            | Self::Refused(_)
+            | Self::NotWritable { .. }
+            | Self::Stopped { .. }
+            | Self::RuntimeGone { .. }
+            | Self::WouldDeadlock => None,
+        }
+    }
+}
+
+/// Why a query has no answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum QueryError {
+    /// The call was refused at once.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// The topic, or that queue of it, has no route.
+    #[error("no route for topic {topic}{attempts}")]
+    NoRoute {
+        /// The topic.
+        topic: Topic,
+        /// Whom we asked.
+        attempts: Attempts,
+    },
+    /// The peer failed or refused.
+    #[error("{0}")]
+    Failed(Attempt),
+    /// The deadline passed.
+    #[error("no answer by the deadline{attempts}")]
+    TimedOut {
+        /// Each try.
+        attempts: Attempts,
+    },
+    /// The client stopped, or its runtime is gone.
+    #[error("the client stopped before the answer came")]
+    Stopped,
+    /// Waiting on this thread would block the very runtime that has to do the work.
+    #[error("waiting here would block the runtime's only thread: await the call instead")]
+    WouldDeadlock,
+}
