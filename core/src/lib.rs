@@ -2,8 +2,26 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod body;
+mod broker;
+mod call;
+#[cfg(feature = "client")]
+pub mod client;
+pub mod config;
+mod connection;
+pub mod consumer;
+#[cfg(feature = "driver")]
+pub mod driver;
+pub mod engine;
+pub mod error;
 pub mod frame;
+pub mod id;
 pub mod message;
 pub mod name;
+mod nameserver;
+pub mod producer;
+pub mod query;
+pub mod rebalance;
 pub mod rng;
+mod route;
 pub mod time;
+pub mod timer;

@@ -1,0 +1,233 @@
+//! The consumers of one client: each a member of its group, with its share of the queues.
+//!
+//! | state of a consumer | leaves on | to |
+//! |---|---|---|
+//! | Joining | routes known and a broker has heard of it | Member |
+//! | Member | `close` or shutdown | Committing |
+//! | Committing | every offset answered, or the deadline | Unregistering |
+//! | Unregistering | every broker answered, or the deadline | gone, `Event::Left` |
+//!
+//! Codes: `GET_CONSUMER_LIST_BY_GROUP` (38), `NOTIFY_CONSUMER_IDS_CHANGED` (40),
+//! `UNREGISTER_CLIENT` (35); those of one queue stand in [`queue`].
+
+mod batch;
+pub(crate) mod queue;
+mod subscribe;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+pub use batch::{Batch, BatchId, DeliveryId, Handout, Settled};
+pub(crate) use queue::Queue;
+pub use subscribe::{Expression, Start, Subscribe, Tags};
+
+use crate::id::{QueueKey, Slots, SubscriptionId};
+use crate::name::Group;
+use crate::query::QueueName;
+use crate::rebalance::average;
+use crate::route::RouteQueue;
+use crate::time::Instant;
+use crate::timer::TimerKey;
+
+/// What the application makes of one message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is done with; its offset may be committed.
+    Done,
+    /// It is to be delivered again, to this consumer, at once and without a count: what dropping
+    /// a delivery means.
+    Again,
+    /// It is to be delivered again, to this consumer, after `retry_delay`.
+    Later,
+}
+
+/// How far a consumer has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    Joining,
+    Member,
+    Committing { waiting: usize },
+    Unregistering { waiting: usize },
+}
+
+/// One consumer.
+#[derive(Debug)]
+pub(crate) struct Consumer {
+    pub(crate) subscribe: Subscribe,
+    /// Java's `subVersion`: wall time of the subscription.
+    pub(crate) version: i64,
+    pub(crate) phase: Phase,
+    pub(crate) queues: Slots<QueueKey, Queue>,
+    by_place: BTreeMap<(usize, RouteQueue), QueueKey>,
+    ready: VecDeque<Handout>,
+    later: VecDeque<(Instant, Handout)>,
+    /// The question for the members is on its way.
+    pub(crate) asking_members: bool,
+    pub(crate) rebalance_timer: Option<TimerKey>,
+    pub(crate) rebalanced: Option<Instant>,
+}
+
+/// What a rebalance changed.
+#[derive(Debug, Default)]
+pub(crate) struct Change {
+    pub(crate) added: Vec<QueueKey>,
+    pub(crate) removed: Vec<(QueueKey, Queue)>,
+}
+
+impl Consumer {
+    pub(crate) fn new(subscribe: Subscribe, version: i64) -> Self {
+        Self {
+            subscribe,
+            version,
+            phase: Phase::Joining,
+            queues: Slots::default(),
+            by_place: BTreeMap::new(),
+            ready: VecDeque::new(),
+            later: VecDeque::new(),
+            asking_members: false,
+            rebalance_timer: None,
+            rebalanced: None,
+        }
+    }
+
+    pub(crate) const fn is_leaving(&self) -> bool {
+        matches!(self.phase, Phase::Committing { .. } | Phase::Unregistering { .. })
+    }
+
+    /// Makes `share` the queues of topic number `topic`: what is new begins, what is no longer
+    /// there is given up.
+    pub(crate) fn assign(
+        &mut self,
+        topic: usize,
+        share: &[RouteQueue],
+        name: &dyn Fn(RouteQueue) -> QueueName,
+    ) -> Change {
+        let mut change = Change::default();
+        let held = self.by_place.range((topic, RouteQueue::FIRST)..);
+        let held = held.take_while(|((of, _), _)| *of == topic);
+        let gone: Vec<_> =
+            held.map(|(place, _)| *place).filter(|(_, at)| !share.contains(at)).collect();
+        for place in gone {
+            change.removed.extend(self.give_up(place));
+        }
+        for &at in share {
+            if !self.by_place.contains_key(&(topic, at)) {
+                let key = self.queues.insert(Queue::new(name(at), at, topic));
+                self.by_place.insert((topic, at), key);
+                change.added.push(key);
+            }
+        }
+        change
+    }
+
+    fn give_up(&mut self, place: (usize, RouteQueue)) -> Option<(QueueKey, Queue)> {
+        let key = self.by_place.remove(&place)?;
+        let queue = self.queues.remove(key)?;
+        queue.revoke();
+        self.ready.retain(|handout| handout.batch.id().queue != key);
+        self.later.retain(|(_, handout)| handout.batch.id().queue != key);
+        Some((key, queue))
+    }
+
+    /// Gives up every queue.
+    pub(crate) fn give_up_all(&mut self) -> Vec<(QueueKey, Queue)> {
+        let places: Vec<_> = self.by_place.keys().copied().collect();
+        places.into_iter().filter_map(|place| self.give_up(place)).collect()
+    }
+
+    /// The share of the member `me` of `members` in `queues`, which are in order. `None` when `me`
+    /// is not among the members: then the broker's list is older than our heartbeat.
+    pub(crate) fn share<'q>(
+        queues: &'q [RouteQueue],
+        members: &[String],
+        me: &str,
+    ) -> Option<&'q [RouteQueue]> {
+        let mut sorted: Vec<&str> = members.iter().map(String::as_str).collect();
+        // Java compares UTF-16 units; for the ASCII that client ids are, bytes give the same order.
+        sorted.sort_unstable();
+        sorted.dedup();
+        let index = sorted.binary_search(&me).ok()?;
+        queues.get(average(queues.len(), sorted.len(), index))
+    }
+
+    /// Queues messages to be handed out.
+    pub(crate) fn offer(&mut self, handout: Handout) {
+        self.ready.push_back(handout);
+    }
+
+    /// Queues one message to be handed out before all others.
+    pub(crate) fn offer_first(&mut self, handout: Handout) {
+        self.ready.push_front(handout);
+    }
+
+    /// Queues one message to be handed out at `at`. Times come in order.
+    pub(crate) fn offer_at(&mut self, at: Instant, handout: Handout) {
+        self.later.push_back((at, handout));
+    }
+
+    /// Moves what is due to the front. True if there was any.
+    pub(crate) fn wake_later(&mut self, now: Instant) -> bool {
+        let mut any = false;
+        while self.later.front().is_some_and(|(at, _)| *at <= now) {
+            if let Some((_, handout)) = self.later.pop_front() {
+                self.ready.push_back(handout);
+                any = true;
+            }
+        }
+        any
+    }
+
+    /// The next messages to hand out.
+    pub(crate) fn take(&mut self) -> Option<Handout> {
+        self.ready.pop_front()
+    }
+
+    pub(crate) fn has_ready(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
+    /// The batch of a delivery, while its queue is ours.
+    pub(crate) fn batch(&self, id: BatchId) -> Option<&Arc<Batch>> {
+        self.queues.get(id.queue)?.batch(id.number)
+    }
+}
+
+/// All consumers of one client.
+#[derive(Debug, Default)]
+pub(crate) struct Consumers {
+    slots: Slots<SubscriptionId, Consumer>,
+}
+
+impl Consumers {
+    pub(crate) fn insert(&mut self, consumer: Consumer) -> SubscriptionId {
+        self.slots.insert(consumer)
+    }
+
+    pub(crate) fn get(&self, id: SubscriptionId) -> Option<&Consumer> {
+        self.slots.get(id)
+    }
+
+    pub(crate) fn get_mut(&mut self, id: SubscriptionId) -> Option<&mut Consumer> {
+        self.slots.get_mut(id)
+    }
+
+    pub(crate) fn remove(&mut self, id: SubscriptionId) -> Option<Consumer> {
+        self.slots.remove(id)
+    }
+
+    pub(crate) fn of_group(&self, group: &Group) -> Option<SubscriptionId> {
+        self.slots.iter().find(|(_, c)| c.subscribe.group == *group).map(|(id, _)| id)
+    }
+
+    pub(crate) fn ids(&self) -> Vec<SubscriptionId> {
+        self.slots.ids()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (SubscriptionId, &Consumer)> {
+        self.slots.iter()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+}

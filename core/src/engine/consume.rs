@@ -1,0 +1,205 @@
+//! Messages handed out, settled, and committed.
+
+use bytes::Bytes;
+
+use super::{Engine, Event, TimerKind};
+use crate::call::Purpose;
+use crate::consumer::{BatchId, DeliveryId, Handout, Outcome, Phase, Queue, Settled};
+use crate::error::Stale;
+use crate::frame::request::UpdateOffsetRequest;
+use crate::frame::{Kind, Request};
+use crate::id::{QueueKey, SubscriptionId};
+use crate::time::Instant;
+
+impl Engine {
+    /// The next messages of a consumer, oldest pull first. Handing out is the application's pace:
+    /// what is not taken fills the queue's window, and its pulls pause.
+    pub fn poll_batch(&mut self, now: Instant, sub: SubscriptionId) -> Option<Handout> {
+        self.tick(now);
+        self.consumers.get_mut(sub)?.take()
+    }
+
+    /// Whether [`poll_batch`](Self::poll_batch) would give something.
+    pub fn has_batch(&self, sub: SubscriptionId) -> bool {
+        self.consumers.get(sub).is_some_and(|consumer| consumer.has_ready())
+    }
+
+    /// Says what became of one message. [`Batch::settle`](crate::consumer::Batch::settle) with
+    /// [`batch_ended`](Self::batch_ended) does the same for [`Outcome::Done`] without the engine.
+    pub fn settle(&mut self, now: Instant, id: DeliveryId, outcome: Outcome) -> Result<(), Stale> {
+        let now = self.tick(now);
+        let delay = self.ground.config.retry_delay;
+        let consumer = self.consumers.get_mut(id.batch.sub).ok_or(Stale)?;
+        let batch = consumer.batch(id.batch).ok_or(Stale)?.clone();
+        match outcome {
+            Outcome::Done => {
+                if batch.settle(id.index) == Settled::Last {
+                    self.batch_ended(now, id.batch)?;
+                }
+            }
+            Outcome::Again | Outcome::Later if batch.is_settled(id.index) => {}
+            Outcome::Again => {
+                consumer.offer_first(Handout::single(batch, id.index));
+                self.out.event(Event::Deliverable { sub: id.batch.sub });
+            }
+            Outcome::Later => {
+                consumer.offer_at(now + delay, Handout::single(batch, id.index));
+                self.timers.after(now, delay, TimerKind::Again(id.batch.sub));
+            }
+        }
+        Ok(())
+    }
+
+    /// The last message of a batch was settled: its room is free again.
+    pub fn batch_ended(&mut self, now: Instant, id: BatchId) -> Result<(), Stale> {
+        self.tick(now);
+        let consumer = self.consumers.get_mut(id.sub).ok_or(Stale)?;
+        let queue = consumer.queues.get_mut(id.queue).ok_or(Stale)?;
+        queue.end(id.number);
+        self.poke(id.sub, id.queue);
+        Ok(())
+    }
+
+    pub(super) fn deliver_again(&mut self, sub: SubscriptionId) {
+        let now = self.ground.now;
+        if self.consumers.get_mut(sub).is_some_and(|consumer| consumer.wake_later(now)) {
+            self.out.event(Event::Deliverable { sub });
+        }
+    }
+
+    /// Commits what every consumer has settled.
+    pub(super) fn commit_due(&mut self) {
+        for sub in self.consumers.ids() {
+            self.commit_new(sub);
+        }
+        self.timers.at(self.ground.now + self.ground.config.commit, TimerKind::Commit);
+    }
+
+    /// Commits what is new in every queue of one consumer.
+    fn commit_new(&mut self, sub: SubscriptionId) {
+        let Some(consumer) = self.consumers.get(sub).filter(|c| !c.is_leaving()) else { return };
+        let new = consumer.queues.iter().filter(|(_, queue)| queue.to_commit().is_some());
+        let new: Vec<QueueKey> = new.map(|(key, _)| key).collect();
+        for key in new {
+            let Some((offset, request)) = self.commit_request(sub, key) else { continue };
+            if self.send_commit(sub, key, offset, request)
+                && let Some(queue) = self.queue_mut(sub, key)
+            {
+                queue.committing = Some(offset);
+            }
+        }
+    }
+
+    fn queue_mut(&mut self, sub: SubscriptionId, key: QueueKey) -> Option<&mut Queue> {
+        self.consumers.get_mut(sub)?.queues.get_mut(key)
+    }
+
+    fn commit_request(&self, sub: SubscriptionId, key: QueueKey) -> Option<(i64, CommitTo)> {
+        let queue = self.consumers.get(sub)?.queues.get(key)?;
+        let offset = queue.to_commit()?;
+        Some((offset, CommitTo::of(queue)))
+    }
+
+    /// Commits a queue that is no longer in the consumer's table, as far as it was settled.
+    pub(super) fn commit_queue(&mut self, sub: SubscriptionId, key: QueueKey, queue: &Queue) {
+        let Some(offset) = queue.position().filter(|at| queue.committed != Some(*at)) else {
+            return;
+        };
+        self.send_commit(sub, key, offset, CommitTo::of(queue));
+    }
+
+    /// Sends one commit to the queue's master. Commits wait for their answers: a oneway one may be
+    /// lost without a trace. False if no master is connected.
+    fn send_commit(
+        &mut self,
+        sub: SubscriptionId,
+        queue: QueueKey,
+        offset: i64,
+        to: CommitTo,
+    ) -> bool {
+        let Some(consumer) = self.consumers.get(sub) else { return false };
+        let peer = self.brokers.master(to.broker).filter(|peer| self.peers.is_connected(*peer));
+        let Some(peer) = peer else { return false };
+        let request = Request::UpdateOffset(UpdateOffsetRequest {
+            consumer_group: consumer.subscribe.group.shared(),
+            topic: to.name.topic.shared(),
+            queue_id: to.name.queue as i32,
+            commit_offset: offset,
+            broker: Some(to.name.broker),
+        });
+        let within = self.ground.config.request_timeout;
+        let purpose = Purpose::Commit { sub, queue, offset };
+        self.ask(peer, purpose, Kind::Plain, request, Bytes::new(), within);
+        true
+    }
+
+    /// A commit was answered, or came to nothing.
+    pub(super) fn commit_answered(
+        &mut self,
+        sub: SubscriptionId,
+        key: QueueKey,
+        stored: Option<i64>,
+    ) {
+        if let Some(queue) = self.queue_mut(sub, key) {
+            queue.committing = None;
+            queue.committed = stored.or(queue.committed);
+        }
+        self.commit_settled(sub);
+    }
+
+    /// Leaves a group: what is settled is committed with an answer, every broker is told, and
+    /// [`Event::Left`] ends it, within `shutdown_timeout`. Messages handed out and not settled go
+    /// to other members.
+    pub fn leave(&mut self, now: Instant, sub: SubscriptionId) -> Result<(), Stale> {
+        self.tick(now);
+        let consumer = self.consumers.get_mut(sub).ok_or(Stale)?;
+        if consumer.is_leaving() {
+            return Ok(());
+        }
+        if let Some(timer) = consumer.rebalance_timer.take() {
+            self.timers.cancel(timer);
+        }
+        // Commits under way are answered first; giving up the queues makes the last ones final.
+        consumer.phase = Phase::Committing { waiting: 1 };
+        let mut sent = 1;
+        for (key, queue) in consumer.give_up_all() {
+            let Some(offset) = queue.position().filter(|at| queue.committed != Some(*at)) else {
+                continue;
+            };
+            sent += usize::from(self.send_commit(sub, key, offset, CommitTo::of(&queue)));
+            sent += usize::from(queue.committing.is_some());
+        }
+        if let Some(consumer) = self.consumers.get_mut(sub) {
+            consumer.phase = Phase::Committing { waiting: sent };
+        }
+        let overdue = self.ground.now + self.ground.config.shutdown_timeout;
+        self.timers.at(overdue, TimerKind::Leave(Some(sub)));
+        // The count began at one so that it can't reach zero while commits are being sent.
+        self.commit_settled(sub);
+        self.advance();
+        Ok(())
+    }
+
+    /// One commit less to wait for.
+    fn commit_settled(&mut self, sub: SubscriptionId) {
+        let Some(consumer) = self.consumers.get_mut(sub) else { return };
+        if let Phase::Committing { waiting } = &mut consumer.phase {
+            *waiting = waiting.saturating_sub(1);
+            if *waiting == 0 {
+                self.unregister_consumer(sub);
+            }
+        }
+    }
+}
+
+/// Where a commit goes.
+struct CommitTo {
+    name: crate::query::QueueName,
+    broker: crate::broker::BrokerId,
+}
+
+impl CommitTo {
+    fn of(queue: &Queue) -> Self {
+        Self { name: queue.name.clone(), broker: queue.at.broker }
+    }
+}

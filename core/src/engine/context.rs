@@ -1,0 +1,75 @@
+//! What every sub-machine gets: the time, chance, timers, and where to put its effects.
+
+use std::collections::VecDeque;
+
+use crate::config::Config;
+use crate::connection::PeerId;
+use crate::engine::{Command, Event, Note};
+use crate::frame::Opaque;
+use crate::id::{ConnectionId, OpId, QueueKey, SubscriptionId};
+use crate::name::Topic;
+use crate::rng::Rng;
+use crate::time::Instant;
+use crate::timer::Timers;
+
+/// What a timer is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TimerKind {
+    /// The deadline of a call of the application.
+    Deadline(OpId),
+    /// The deadline of a request of our own.
+    #[doc(hidden)]
+    Call(Opaque),
+    /// A connection has to be there by now.
+    Connect(ConnectionId),
+    /// The pause before a reconnect is over.
+    #[doc(hidden)]
+    Reconnect(PeerId),
+    /// A topic is to be looked up again after failures.
+    Route(Topic),
+    /// All routes in use are to be looked up again.
+    Routes,
+    /// Brokers are to hear from us.
+    Heartbeat,
+    /// Consumers are to commit.
+    Commit,
+    /// A consumer is to look at its share.
+    Rebalance(SubscriptionId),
+    /// A queue's pause is over.
+    Queue(SubscriptionId, QueueKey),
+    /// A message is to be delivered again.
+    Again(SubscriptionId),
+    /// A consumer's or the client's leave has taken long enough.
+    Leave(Option<SubscriptionId>),
+}
+
+/// Where effects go.
+#[derive(Debug, Default)]
+pub(crate) struct Out {
+    pub(crate) commands: VecDeque<Command>,
+    pub(crate) events: VecDeque<Event>,
+}
+
+impl Out {
+    pub(crate) fn command(&mut self, command: Command) {
+        self.commands.push_back(command);
+    }
+
+    pub(crate) fn event(&mut self, event: Event) {
+        self.events.push_back(event);
+    }
+
+    pub(crate) fn note(&mut self, note: Note) {
+        self.events.push_back(Event::Note(note));
+    }
+}
+
+/// What a sub-machine may touch besides itself.
+pub(crate) struct Context<'a> {
+    pub(crate) now: Instant,
+    pub(crate) rng: &'a mut Rng,
+    pub(crate) timers: &'a mut Timers<TimerKind>,
+    pub(crate) out: &'a mut Out,
+    pub(crate) config: &'a Config,
+}

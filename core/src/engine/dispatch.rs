@@ -1,0 +1,210 @@
+//! What came in, to whom it belongs.
+
+use super::{Arrived, Engine, Input, TimerKind};
+use crate::call::{Call, Purpose};
+use crate::connection::{Lost, PeerId};
+use crate::error::{ConnectError, Failure, PeerKind, Stored};
+use crate::frame::{Content, OutFrame, Reply, Request, RequestCode, ResponseCode};
+use crate::id::ConnectionId;
+use crate::name::Group;
+use crate::time::Instant;
+
+impl Engine {
+    /// Something happened in the world.
+    pub fn handle(&mut self, now: Instant, input: Input) {
+        self.tick(now);
+        match input {
+            Input::Connected { conn } => {
+                let (peers, mut ctx) = self.peers();
+                let connected = peers.connected_now(&mut ctx, conn);
+                if let Some(peer) = connected.filter(|p| self.peers.kind(*p) == PeerKind::Broker) {
+                    self.tell_broker(peer);
+                }
+            }
+            Input::ConnectFailed { conn, error } => {
+                let (peers, mut ctx) = self.peers();
+                if let Some((lost, error)) = peers.failed(&mut ctx, conn, error) {
+                    let failure = Failure::Connect(error);
+                    self.fail_calls(lost, &[], &failure, &failure);
+                }
+            }
+            Input::Closed { conn, reason, unsent } => {
+                let reason = self.peers.blame(conn).cloned().unwrap_or(reason);
+                let (peers, mut ctx) = self.peers();
+                if let Some(lost) = peers.closed(&mut ctx, conn, &reason) {
+                    let never = Failure::Connect(ConnectError::Lost(Box::new(reason.clone())));
+                    self.fail_calls(lost, &unsent, &Failure::Closed(reason), &never);
+                }
+            }
+            Input::Malformed { conn, error } => self.malformed(conn, error),
+            Input::Timeout => self.time_passed(),
+            Input::ClockSync { unix } => {
+                (self.ground.unix, self.ground.anchor) = (unix, self.ground.now);
+            }
+        }
+        self.advance();
+    }
+
+    /// Frames of one connection, in order; `frames` is drained.
+    pub fn handle_frames(&mut self, now: Instant, conn: ConnectionId, frames: &mut Vec<Arrived>) {
+        self.tick(now);
+        let Some(peer) = self.peers.of(conn) else {
+            frames.clear();
+            return;
+        };
+        for frame in frames.drain(..) {
+            let Arrived { opaque, content, body, size: _ } = frame;
+            match content {
+                Content::Reply(reply) => {
+                    if let Some(call) = self.calls.answered(peer, opaque) {
+                        self.answered(call, reply, body);
+                    }
+                }
+                Content::Request { request, oneway, code } => {
+                    let answer = self.requested(request.ok(), code);
+                    if !oneway {
+                        let remark = format!("request type {code} is not for this client");
+                        let frame = OutFrame::refusal(opaque, answer, remark);
+                        let (peers, mut ctx) = self.peers();
+                        peers.send(&mut ctx, peer, frame);
+                    }
+                }
+            }
+        }
+        self.advance();
+    }
+
+    /// A broker asks something of us. Answers come from this table; what is not in it is unknown.
+    fn requested(&mut self, request: Option<Request>, _code: RequestCode) -> ResponseCode {
+        match request {
+            Some(Request::NotifyIds(notice)) => {
+                if let Ok(group) = Group::new(&*notice.consumer_group) {
+                    self.members_changed(&group);
+                }
+                ResponseCode::SUCCESS
+            }
+            _ => ResponseCode::REQUEST_CODE_NOT_SUPPORTED,
+        }
+    }
+
+    /// The answer to one of our requests.
+    fn answered(&mut self, call: Call, reply: Reply, body: super::Body) {
+        let Call { peer, purpose, timer, .. } = call;
+        if let Some(timer) = timer {
+            self.timers.cancel(timer);
+        }
+        match purpose {
+            Purpose::Send(op) => {
+                self.peers.count_send(peer, -1);
+                self.send_answered(peer, op, reply);
+            }
+            Purpose::Query(op) => self.ask_answered(peer, op, reply),
+            Purpose::Route { topic, fallback } => {
+                self.route_answered(peer, &topic, fallback, reply, body);
+            }
+            Purpose::Heartbeat => self.heartbeat_answered(peer, reply.code),
+            Purpose::Members(sub) => self.members_answered(sub, reply.code, body),
+            Purpose::Begin { sub, queue, stored } => {
+                self.begin_answered(peer, sub, queue, stored, reply);
+            }
+            Purpose::Pull { sub, queue } => self.pull_answered(sub, queue, peer, reply, body),
+            Purpose::Commit { sub, queue, offset } => {
+                let stored = reply.code == ResponseCode::SUCCESS;
+                self.commit_answered(sub, queue, stored.then_some(offset));
+            }
+            Purpose::Unregister(sub) => self.unregister_answered(sub),
+        }
+    }
+
+    /// One of our requests came to nothing.
+    fn failed(&mut self, call: Call, failure: Failure) {
+        let Call { peer, purpose, timer, left } = call;
+        if let Some(timer) = timer {
+            self.timers.cancel(timer);
+        }
+        match purpose {
+            Purpose::Send(op) => {
+                self.peers.count_send(peer, -1);
+                let stored = if left { Stored::Unknown } else { Stored::No };
+                self.send_failed(peer, op, failure, stored);
+            }
+            Purpose::Query(op) => self.ask_failed(peer, op, failure),
+            Purpose::Route { topic, fallback } => {
+                self.route_failed(peer, &topic, fallback, failure);
+            }
+            Purpose::Heartbeat => self.brokers.forgot(peer),
+            Purpose::Members(sub) => self.members_failed(sub),
+            Purpose::Begin { sub, queue, .. } | Purpose::Pull { sub, queue } => {
+                self.queue_failed(sub, queue, &failure);
+            }
+            Purpose::Commit { sub, queue, .. } => self.commit_answered(sub, queue, None),
+            Purpose::Unregister(sub) => self.unregister_answered(sub),
+        }
+    }
+
+    /// A connection is gone, and with it every request on it. `unsent` and what was still queued
+    /// never left: those fail as `never`, the others as `maybe`.
+    fn fail_calls(
+        &mut self,
+        lost: Lost,
+        unsent: &[crate::frame::Opaque],
+        maybe: &Failure,
+        never: &Failure,
+    ) {
+        for opaque in unsent {
+            if let Some(call) = self.calls.find(*opaque) {
+                call.left = false;
+            }
+        }
+        drop(lost.queued);
+        self.lost(lost.peer);
+        for opaque in self.calls.of_peer(lost.peer) {
+            let Some(call) = self.calls.close(opaque) else { continue };
+            let failure = if call.left { maybe.clone() } else { never.clone() };
+            self.failed(call, failure);
+        }
+    }
+
+    fn time_passed(&mut self) {
+        while let Some(kind) = self.timers.pop_due(self.ground.now) {
+            self.fire(kind);
+        }
+    }
+
+    fn fire(&mut self, kind: TimerKind) {
+        match kind {
+            TimerKind::Deadline(op) => self.deadline(op),
+            TimerKind::Call(opaque) => {
+                if let Some(mut call) = self.calls.close(opaque) {
+                    call.timer = None;
+                    let within = match call.purpose {
+                        Purpose::Pull { .. } => self.ground.config.pull_timeout,
+                        _ => self.ground.config.request_timeout,
+                    };
+                    self.failed(call, Failure::TimedOut(within));
+                }
+            }
+            TimerKind::Connect(conn) => {
+                let (peers, mut ctx) = self.peers();
+                peers.too_slow(&mut ctx, conn);
+            }
+            TimerKind::Reconnect(peer) => {
+                let (peers, mut ctx) = self.peers();
+                peers.pause_over(&mut ctx, peer);
+            }
+            TimerKind::Route(topic) => self.route_pause_over(&topic),
+            TimerKind::Routes => self.refresh_routes(),
+            TimerKind::Heartbeat => self.heartbeat_due(),
+            TimerKind::Commit => self.commit_due(),
+            TimerKind::Rebalance(sub) => self.rebalance_due(sub),
+            TimerKind::Queue(sub, queue) => self.queue_pause_over(sub, queue),
+            TimerKind::Again(sub) => self.deliver_again(sub),
+            TimerKind::Leave(sub) => self.leave_overdue(sub),
+        }
+    }
+
+    /// The peer behind a connection, for what an adapter logs.
+    pub fn endpoint(&self, conn: ConnectionId) -> Option<&crate::name::Endpoint> {
+        self.peers.of(conn).map(|peer: PeerId| self.peers.endpoint(peer))
+    }
+}

@@ -1,0 +1,236 @@
+//! Consumers joining, and their share of the queues.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::{Body, Engine, Note, TimerKind};
+use crate::call::Purpose;
+use crate::connection::PeerId;
+use crate::consumer::{Consumer, Phase, Subscribe};
+use crate::error::Refused;
+use crate::frame::request::ConsumerListRequest;
+use crate::frame::{Kind, Request, ResponseCode};
+use crate::id::SubscriptionId;
+use crate::name::{Group, Topic};
+use crate::query::QueueName;
+use crate::time::Instant;
+
+/// Notices of one change come from every broker and for every member: they are taken together.
+const GATHER: Duration = Duration::from_millis(50);
+/// A rebalance that could not be done is tried again after this (`RebalanceService`, 5.3).
+const AGAIN: Duration = Duration::from_secs(1);
+
+impl Engine {
+    /// Joins a group: its share of the topics' queues is pulled from now on. Messages come by
+    /// [`Event::Deliverable`](super::Event::Deliverable) and [`poll_batch`](Self::poll_batch).
+    pub fn subscribe(
+        &mut self,
+        now: Instant,
+        subscribe: Subscribe,
+    ) -> Result<SubscriptionId, Refused> {
+        self.tick(now);
+        if !self.life.is_running() {
+            return Err(Refused::Stopped);
+        }
+        if subscribe.topics.is_empty() {
+            return Err(Refused::NoTopic);
+        }
+        if self.consumers.of_group(&subscribe.group).is_some() {
+            return Err(Refused::DuplicateGroup);
+        }
+        let topics: Vec<Topic> = subscribe.topics.iter().map(|(topic, _)| topic.clone()).collect();
+        let version = self.unix().0;
+        let sub = self.consumers.insert(Consumer::new(subscribe, version));
+        self.brokers.changed();
+        for topic in &topics {
+            self.refresh_route(topic);
+            self.reach_brokers(topic);
+        }
+        self.tell_brokers();
+        self.rebalance_at(sub, AGAIN);
+        Ok(sub)
+    }
+
+    /// Whether a consumer reads the topic.
+    pub(super) fn is_consumed(&self, topic: &Topic) -> bool {
+        let mut consumers = self.consumers.iter().filter(|(_, consumer)| !consumer.is_leaving());
+        consumers.any(|(_, c)| c.subscribe.topics.iter().any(|(own, _)| own == topic))
+    }
+
+    /// A consumer waits for a topic that does not exist: it may be created any moment.
+    pub(super) fn watch_missing(&mut self, topic: &Topic) {
+        if self.is_consumed(topic) && self.routes.known(topic).is_none() {
+            for sub in self.readers(topic) {
+                self.rebalance_at(sub, AGAIN);
+            }
+        }
+    }
+
+    fn readers(&self, topic: &Topic) -> Vec<SubscriptionId> {
+        let consumers = self.consumers.iter().filter(|(_, consumer)| !consumer.is_leaving());
+        let readers =
+            consumers.filter(|(_, c)| c.subscribe.topics.iter().any(|(own, _)| own == topic));
+        readers.map(|(sub, _)| sub).collect()
+    }
+
+    /// The queues of a topic are others than before.
+    pub(super) fn topic_changed(&mut self, topic: &Topic) {
+        if !self.is_consumed(topic) {
+            return;
+        }
+        self.reach_brokers(topic);
+        for sub in self.readers(topic) {
+            self.rebalance_now(sub);
+        }
+    }
+
+    /// Connects to every broker that has queues of the topic, and has it hear of us.
+    fn reach_brokers(&mut self, topic: &Topic) {
+        let Some(route) = self.routes.known(topic).cloned() else { return };
+        let mut brokers: Vec<_> = route.readable.iter().map(|queue| queue.broker).collect();
+        brokers.dedup();
+        let readers: Vec<PeerId> =
+            brokers.into_iter().filter_map(|broker| self.brokers.reader(broker)).collect();
+        for peer in readers {
+            let (peers, mut ctx) = self.peers();
+            peers.want(&mut ctx, peer);
+        }
+    }
+
+    /// The broker has heard of us on this connection: what waited for that goes on.
+    pub(super) fn broker_knows(&mut self, peer: PeerId) {
+        for sub in self.consumers.ids() {
+            let joining = self.consumers.get(sub).is_some_and(|c| c.phase == Phase::Joining);
+            if joining {
+                self.rebalance_now(sub);
+            }
+            self.poke_all(sub, Some(peer));
+        }
+    }
+
+    /// A broker says that a group's members changed.
+    pub(super) fn members_changed(&mut self, group: &Group) {
+        if let Some(sub) = self.consumers.of_group(group) {
+            self.rebalance_at(sub, GATHER);
+        }
+    }
+
+    /// The next rebalance is in `after`, or earlier if it was to be earlier.
+    fn rebalance_at(&mut self, sub: SubscriptionId, after: Duration) {
+        let now = self.ground.now;
+        let Some(consumer) = self.consumers.get_mut(sub) else { return };
+        if let Some(timer) = consumer.rebalance_timer.take() {
+            self.timers.cancel(timer);
+        }
+        let timer = self.timers.at(now + after, TimerKind::Rebalance(sub));
+        consumer.rebalance_timer = Some(timer);
+    }
+
+    pub(super) fn rebalance_due(&mut self, sub: SubscriptionId) {
+        let Some(consumer) = self.consumers.get_mut(sub) else { return };
+        consumer.rebalance_timer = None;
+        let topics: Vec<Topic> =
+            consumer.subscribe.topics.iter().map(|(topic, _)| topic.clone()).collect();
+        for topic in &topics {
+            // A consumer may be started before its topic exists.
+            if self.routes.known(topic).is_none() {
+                self.want_route(topic, None);
+            }
+        }
+        self.rebalance_now(sub);
+    }
+
+    /// Asks a broker that knows us for the members of the group.
+    fn rebalance_now(&mut self, sub: SubscriptionId) {
+        let Some(consumer) = self.consumers.get(sub) else { return };
+        if consumer.is_leaving() {
+            return;
+        }
+        if consumer.asking_members {
+            return self.rebalance_at(sub, GATHER);
+        }
+        let topics = consumer.subscribe.topics.iter();
+        let queues = topics.filter_map(|(topic, _)| self.routes.known(topic));
+        let mut queues = queues.flat_map(|route| &route.readable);
+        let peer = queues.find_map(|queue| {
+            self.brokers.reader(queue.broker).filter(|peer| self.is_ready(*peer))
+        });
+        let Some(peer) = peer else { return self.rebalance_at(sub, AGAIN) };
+        let consumer_group = consumer.subscribe.group.shared();
+        let request = Request::ConsumerList(ConsumerListRequest { consumer_group });
+        let within = self.ground.config.request_timeout;
+        self.ask(peer, Purpose::Members(sub), Kind::ConsumerList, request, Bytes::new(), within);
+        if let Some(consumer) = self.consumers.get_mut(sub) {
+            consumer.asking_members = true;
+        }
+    }
+
+    /// Whether the peer is connected and has answered a heartbeat with all our groups.
+    pub(super) fn is_ready(&self, peer: PeerId) -> bool {
+        self.peers.is_connected(peer) && self.brokers.knows(peer)
+    }
+
+    pub(super) fn members_failed(&mut self, sub: SubscriptionId) {
+        if let Some(consumer) = self.consumers.get_mut(sub) {
+            consumer.asking_members = false;
+            self.rebalance_at(sub, AGAIN);
+        }
+    }
+
+    /// The members are known: this consumer's share is computed.
+    pub(super) fn members_answered(&mut self, sub: SubscriptionId, code: ResponseCode, body: Body) {
+        let members = match (code, body) {
+            (ResponseCode::SUCCESS, Body::Members(Ok(members))) => members.client_ids,
+            // An empty group answers code 1: our heartbeat has not been counted yet.
+            _ => return self.members_failed(sub),
+        };
+        let (now, me) = (self.ground.now, self.ground.client_id.clone());
+        let Some(consumer) = self.consumers.get_mut(sub) else { return };
+        consumer.asking_members = false;
+        if consumer.is_leaving() {
+            return;
+        }
+        let mut missing = false;
+        for topic in 0..consumer.subscribe.topics.len() {
+            missing |= !self.share_topic(sub, topic, &members, &me);
+        }
+        let Some(consumer) = self.consumers.get_mut(sub) else { return };
+        consumer.rebalanced = Some(now);
+        if !missing {
+            consumer.phase = Phase::Member;
+        }
+        let after = if missing { AGAIN } else { self.ground.config.rebalance };
+        self.rebalance_at(sub, after);
+        self.poke_all(sub, None);
+    }
+
+    /// Takes this consumer's share of one topic. False if the members do not include us.
+    fn share_topic(
+        &mut self,
+        sub: SubscriptionId,
+        topic: usize,
+        members: &[String],
+        me: &str,
+    ) -> bool {
+        let Some(consumer) = self.consumers.get_mut(sub) else { return true };
+        let name = consumer.subscribe.topics[topic].0.clone();
+        let Some(route) = self.routes.known(&name).cloned() else { return false };
+        let Some(share) = Consumer::share(&route.readable, members, me) else { return false };
+        let brokers = &self.brokers;
+        let change = consumer.assign(topic, share, &|at| QueueName {
+            topic: name.clone(),
+            broker: brokers.name(at.broker).clone(),
+            queue: at.queue,
+        });
+        if !change.added.is_empty() || !change.removed.is_empty() {
+            let group = consumer.subscribe.group.clone();
+            let (share, members) = (share.len(), members.len());
+            self.out.note(Note::Rebalanced { group, topic: name, share, members });
+        }
+        for (key, queue) in &change.removed {
+            self.commit_queue(sub, *key, queue);
+        }
+        true
+    }
+}

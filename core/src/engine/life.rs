@@ -1,0 +1,190 @@
+//! The end: finish what runs, commit, unregister, close.
+//!
+//! | state | leaves on | to |
+//! |---|---|---|
+//! | Running | `shutdown` | Draining |
+//! | Draining | every call has ended, every consumer has left | Unregistering |
+//! | Unregistering | every broker answered | Closing |
+//! | any but Running | `shutdown_timeout` | Closing, what still waits ended with an error |
+//! | Closing | every connection is closed | Stopped, `Event::Stopped` |
+
+use bytes::Bytes;
+
+use super::{Engine, Event, Operation, TimerKind};
+use crate::call::Purpose;
+use crate::connection::PeerId;
+use crate::consumer::Phase;
+use crate::error::{PeerKind, QueryError, SendError};
+use crate::frame::request::UnregisterRequest;
+use crate::frame::{Kind, Request};
+use crate::id::SubscriptionId;
+use crate::time::Instant;
+use crate::timer::Timers;
+
+#[derive(Debug, Default)]
+enum State {
+    #[default]
+    Running,
+    Draining,
+    Unregistering {
+        waiting: usize,
+    },
+    Closing,
+    Stopped,
+}
+
+/// How far the client has come in its life.
+#[derive(Debug, Default)]
+pub(super) struct Life(State);
+
+impl Life {
+    pub(super) const fn is_running(&self) -> bool {
+        matches!(self.0, State::Running)
+    }
+
+    pub(super) const fn is_stopped(&self) -> bool {
+        matches!(self.0, State::Stopped)
+    }
+}
+
+impl Engine {
+    /// Ends everything in good order, within `shutdown_timeout`: new calls are refused, sends
+    /// under way finish, consumers commit and leave, brokers are told, connections close. Ends
+    /// with [`Event::Stopped`]. A second call changes nothing.
+    pub fn shutdown(&mut self, now: Instant) {
+        let now = self.tick(now);
+        if !self.life.is_running() {
+            return;
+        }
+        self.life.0 = State::Draining;
+        let overdue = now + self.ground.config.shutdown_timeout;
+        self.timers.at(overdue, TimerKind::Leave(None));
+        for sub in self.consumers.ids() {
+            // A consumer that had gone would have no id here.
+            let _ = self.leave(now, sub);
+        }
+        self.advance();
+    }
+
+    /// Goes on with the end, as far as it can go now.
+    pub(super) fn advance(&mut self) {
+        if matches!(self.life.0, State::Draining)
+            && self.operations.is_empty()
+            && self.consumers.is_empty()
+        {
+            let waiting = self.unregister_producers();
+            self.life.0 = State::Unregistering { waiting };
+        }
+        if matches!(self.life.0, State::Unregistering { waiting: 0 }) {
+            self.close_all();
+        }
+        if matches!(self.life.0, State::Closing) && self.peers.sockets() == 0 {
+            self.life.0 = State::Stopped;
+            self.timers = Timers::default();
+            self.out.event(Event::Stopped);
+        }
+    }
+
+    fn close_all(&mut self) {
+        self.life.0 = State::Closing;
+        let (peers, mut ctx) = self.peers();
+        peers.stop(&mut ctx);
+    }
+
+    fn connected_brokers(&self) -> Vec<PeerId> {
+        self.peers.connected().filter(|peer| self.peers.kind(*peer) == PeerKind::Broker).collect()
+    }
+
+    /// Java's clients tell each broker for each group (`MQClientInstance.unregisterClient`).
+    fn unregister_producers(&mut self) -> usize {
+        let groups: Vec<_> = self.producers.groups.iter().map(|group| group.shared()).collect();
+        let peers = self.connected_brokers();
+        for peer in &peers {
+            for group in &groups {
+                self.unregister(*peer, None, Some(group.clone()), None);
+            }
+        }
+        peers.len() * groups.len()
+    }
+
+    fn unregister(
+        &mut self,
+        peer: PeerId,
+        sub: Option<SubscriptionId>,
+        producer_group: Option<std::sync::Arc<str>>,
+        consumer_group: Option<std::sync::Arc<str>>,
+    ) {
+        let client_id = self.ground.client_id.clone();
+        let request =
+            Request::Unregister(UnregisterRequest { client_id, producer_group, consumer_group });
+        let within = self.ground.config.request_timeout;
+        self.ask(peer, Purpose::Unregister(sub), Kind::Plain, request, Bytes::new(), within);
+    }
+
+    /// A consumer's offsets are safe: brokers may give its queues to others.
+    pub(super) fn unregister_consumer(&mut self, sub: SubscriptionId) {
+        let Some(consumer) = self.consumers.get_mut(sub) else { return };
+        let group = consumer.subscribe.group.shared();
+        let peers = self.connected_brokers();
+        if let Some(consumer) = self.consumers.get_mut(sub) {
+            consumer.phase = Phase::Unregistering { waiting: peers.len() };
+        }
+        for peer in &peers {
+            self.unregister(*peer, Some(sub), None, Some(group.clone()));
+        }
+        if peers.is_empty() {
+            self.left(sub);
+        }
+    }
+
+    pub(super) fn unregister_answered(&mut self, sub: Option<SubscriptionId>) {
+        let waiting = match (sub.map(|sub| self.consumers.get_mut(sub)), &mut self.life.0) {
+            (Some(Some(consumer)), _) => match &mut consumer.phase {
+                Phase::Unregistering { waiting } => waiting,
+                Phase::Joining | Phase::Member | Phase::Committing { .. } => return,
+            },
+            (None, State::Unregistering { waiting }) => waiting,
+            _ => return,
+        };
+        *waiting = waiting.saturating_sub(1);
+        if let (0, Some(sub)) = (*waiting, sub) {
+            self.left(sub);
+        }
+    }
+
+    /// A consumer has left, or has taken long enough.
+    fn left(&mut self, sub: SubscriptionId) {
+        if let Some(mut consumer) = self.consumers.remove(sub) {
+            consumer.give_up_all();
+            self.out.event(Event::Left { sub });
+        }
+    }
+
+    /// `shutdown_timeout` is over, for one consumer or for all.
+    pub(super) fn leave_overdue(&mut self, sub: Option<SubscriptionId>) {
+        match sub {
+            Some(sub) => self.left(sub),
+            None => {
+                self.abandon_operations();
+                for sub in self.consumers.ids() {
+                    self.left(sub);
+                }
+                self.close_all();
+            }
+        }
+    }
+
+    /// Ends every call of the application with an error.
+    fn abandon_operations(&mut self) {
+        for op in self.operations.ids() {
+            match self.operations.get(op) {
+                Some(Operation::Send(_)) => {
+                    let stored = self.detach_send(op).0;
+                    self.end_send(op, Err(SendError::Stopped { stored }));
+                }
+                Some(Operation::Ask(_)) => self.end_ask(op, Err(QueryError::Stopped)),
+                None => {}
+            }
+        }
+    }
+}

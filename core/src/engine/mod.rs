@@ -1,0 +1,264 @@
+//! The whole client as one state machine: the only place where sub-machines meet.
+//!
+//! Four kinds of methods. *Getters* take `&self`. `handle_*` and [`handle`](Engine::handle) tell
+//! what happened in the world; they can't fail: a bad peer is closed and reported. *Bare verbs*
+//! come from the application; an error means refused now, with nothing sent. `poll_*` tell what
+//! the world is to do; drain each until it gives `None`. Any number of calls may come before a
+//! drain, and `now` is clamped to the latest one seen.
+//!
+//! | after | these may give something new |
+//! |---|---|
+//! | any `handle*`, any verb | `poll_command`, `poll_event`, `poll_timeout` |
+//! | `Command::Transmit` | `poll_frame` of that connection, until `None` |
+//! | `Event::Deliverable` | `poll_batch` of that consumer, until `None` |
+
+mod asks;
+mod consume;
+mod context;
+mod dispatch;
+mod greeting;
+mod io;
+mod join;
+mod life;
+mod paths;
+mod pull;
+mod send;
+mod session;
+
+use std::sync::Arc;
+
+pub use context::TimerKind;
+pub(crate) use context::{Context, Out};
+pub(crate) use io::Body;
+pub use io::{Arrived, Command, Event, Input, Note};
+pub use send::Cancelled;
+pub use session::Session;
+
+use crate::broker::Brokers;
+use crate::call::Calls;
+use crate::config::Config;
+use crate::connection::Peers;
+use crate::consumer::Consumers;
+use crate::error::PeerKind;
+use crate::frame::{OutFrame, Payload};
+use crate::id::{ConnectionId, OpId, Slots};
+use crate::name::Group;
+use crate::nameserver::NameServers;
+use crate::producer::Send;
+use crate::query::Asked;
+use crate::rng::Rng;
+use crate::route::Routes;
+use crate::time::{Instant, UnixMillis};
+use crate::timer::Timers;
+use life::Life;
+
+/// One call of the application.
+#[derive(Debug)]
+enum Operation {
+    Send(Box<Send>),
+    Ask(Box<Asked>),
+}
+
+/// What never changes, and the clock.
+#[derive(Debug)]
+struct Ground {
+    config: Arc<Config>,
+    client_id: Arc<str>,
+    now: Instant,
+    /// Wall time at `anchor`.
+    unix: UnixMillis,
+    anchor: Instant,
+    rng: Rng,
+}
+
+/// The groups that heartbeats name, besides the consumers'.
+#[derive(Debug, Default)]
+struct Producers {
+    groups: Vec<Group>,
+}
+
+/// A RocketMQ client without IO. See the [module](self) for the contract.
+#[derive(Debug)]
+pub struct Engine {
+    ground: Ground,
+    timers: Timers<TimerKind>,
+    out: Out,
+    calls: Calls,
+    peers: Peers,
+    names: NameServers,
+    routes: Routes,
+    brokers: Brokers,
+    producers: Producers,
+    operations: Slots<OpId, Operation>,
+    consumers: Consumers,
+    life: Life,
+}
+
+/// Figures of an engine at one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Calls of the application that have not ended.
+    pub operations: usize,
+    /// Requests without an answer.
+    pub requests: usize,
+    /// Sockets that exist or are being made.
+    pub sockets: usize,
+    /// Timers set.
+    pub timers: usize,
+}
+
+impl Engine {
+    /// An engine that has done nothing yet. `seed` decides all it draws; `unix` is the wall time
+    /// at `now`. The configuration must have passed [`Config::check`].
+    pub fn new(config: Arc<Config>, seed: u64, now: Instant, unix: UnixMillis) -> Self {
+        let mut rng = Rng::new(seed);
+        let mut peers = Peers::default();
+        let servers = config.name_servers.iter();
+        let servers = servers.map(|server| peers.at(PeerKind::NameServer, server)).collect();
+        let names = NameServers::new(servers, rng.next_u64());
+        let mut timers = Timers::default();
+        timers.at(now + rng.jitter(config.route_refresh), TimerKind::Routes);
+        timers.at(now + rng.jitter(config.heartbeat), TimerKind::Heartbeat);
+        timers.at(now + config.commit, TimerKind::Commit);
+        let client_id = config.client_id();
+        Self {
+            ground: Ground { config, client_id, now, unix, anchor: now, rng },
+            timers,
+            out: Out::default(),
+            calls: Calls::default(),
+            peers,
+            names,
+            routes: Routes::default(),
+            brokers: Brokers::default(),
+            producers: Producers::default(),
+            operations: Slots::default(),
+            consumers: Consumers::default(),
+            life: Life::default(),
+        }
+    }
+
+    /// The settings.
+    pub fn config(&self) -> &Arc<Config> {
+        &self.ground.config
+    }
+
+    /// The id brokers know this client by.
+    pub fn client_id(&self) -> &Arc<str> {
+        &self.ground.client_id
+    }
+
+    /// Figures of this moment.
+    pub fn stats(&self) -> Stats {
+        Stats {
+            operations: self.operations.len(),
+            requests: self.calls.len(),
+            sockets: self.peers.sockets(),
+            timers: self.timers.len(),
+        }
+    }
+
+    /// Whether [`Event::Stopped`] has been given or waits to be.
+    pub fn is_stopped(&self) -> bool {
+        self.life.is_stopped()
+    }
+
+    /// The wall time that belongs to the present moment.
+    fn unix(&self) -> UnixMillis {
+        self.ground.unix + self.ground.now.since(self.ground.anchor)
+    }
+
+    /// Moves the clock on, never back: threads read it before they lock.
+    fn tick(&mut self, now: Instant) -> Instant {
+        self.ground.now = self.ground.now.max(now);
+        self.ground.now
+    }
+
+    /// The connections, and the context to call them with.
+    fn peers(&mut self) -> (&mut Peers, Context<'_>) {
+        let Ground { config, now, rng, .. } = &mut self.ground;
+        let (timers, out) = (&mut self.timers, &mut self.out);
+        (&mut self.peers, Context { now: *now, rng, timers, out, config })
+    }
+
+    /// Makes the producer group `group` part of what heartbeats say. Sends of a group that was not
+    /// named work all the same; a broker then does not know who its producers are.
+    pub fn produce(&mut self, now: Instant, group: &Group) {
+        self.tick(now);
+        if !self.producers.groups.contains(group) {
+            self.producers.groups.push(group.clone());
+            self.brokers.changed();
+            self.tell_brokers();
+        }
+    }
+
+    /// The next thing to do for the adapter.
+    pub fn poll_command(&mut self) -> Option<Command> {
+        self.out.commands.pop_front()
+    }
+
+    /// The next frame to write on a connection. A frame handed out counts as seen by the peer,
+    /// unless [`Input::Closed`] says otherwise.
+    pub fn poll_frame(&mut self, conn: ConnectionId) -> Option<OutFrame> {
+        loop {
+            let frame = self.peers.next_frame(conn)?;
+            if !expects_reply(&frame) {
+                return Some(frame);
+            }
+            // A request whose call has ended meanwhile need not leave.
+            if let Some(call) = self.calls.find(frame.opaque) {
+                call.left = true;
+                return Some(frame);
+            }
+        }
+    }
+
+    /// Whether frames wait for the connection's writer.
+    pub fn has_frames(&self, conn: ConnectionId) -> bool {
+        self.peers.has_frames(conn)
+    }
+
+    /// Whether at most one send waits for its answer on the connection: then the thread that sent
+    /// it may as well write it, since there is nothing to write together with it.
+    pub fn is_quiet(&self, conn: ConnectionId) -> bool {
+        self.peers.is_quiet(conn)
+    }
+
+    /// The next thing to tell the application.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.out.events.pop_front()
+    }
+
+    /// When to call with [`Input::Timeout`] if nothing else happens before, and what for. After a
+    /// drain it lies in the future of the last `now`.
+    pub fn poll_timeout(&self) -> Option<(Instant, TimerKind)> {
+        self.timers.next()
+    }
+
+    /// As [`poll_timeout`](Self::poll_timeout), without the reason.
+    pub fn next_timeout(&self) -> Option<Instant> {
+        self.timers.next_at()
+    }
+
+    /// Panics when something that must always hold does not: for tests, simulation and fuzzing.
+    pub fn check(&self) {
+        self.peers.check();
+        self.routes.check();
+        self.check_queues();
+        for (op, operation) in self.operations.iter() {
+            let (topic, call) = match operation {
+                Operation::Send(send) => (send.publish.topic(), send.call),
+                Operation::Ask(asked) => (asked.query.topic(), asked.call),
+            };
+            let waits = call.is_some() || self.routes.is_awaited(topic);
+            assert!(waits, "{op:?} waits for nothing");
+        }
+    }
+}
+
+const fn expects_reply(frame: &OutFrame) -> bool {
+    match frame.payload {
+        Payload::Publish { .. } => true,
+        Payload::Request { oneway, .. } => !oneway,
+        Payload::Reply { .. } => false,
+    }
+}

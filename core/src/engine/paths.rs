@@ -1,0 +1,274 @@
+//! Ways to brokers: routes looked up, brokers told who we are, requests of our own sent.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::{Body, Command, Engine, TimerKind};
+use crate::call::{Call, Purpose};
+use crate::connection::PeerId;
+use crate::error::{Attempt, Failure, PeerKind, QueryError, SendError};
+use crate::frame::request::{HeartbeatRequest, RouteRequest};
+use crate::frame::{Kind, OutFrame, Payload, Reply, Request, ResponseCode};
+use crate::id::OpId;
+use crate::name::{Endpoint, Topic};
+use crate::route::{FALLBACK, Next, PAUSE, Route};
+
+impl Engine {
+    /// Sends a request of our own, with a deadline of its own.
+    pub(super) fn ask(
+        &mut self,
+        peer: PeerId,
+        purpose: Purpose,
+        kind: Kind,
+        request: Request,
+        body: Bytes,
+        within: Duration,
+    ) -> crate::frame::Opaque {
+        let call = Call { peer, purpose, timer: None, left: false };
+        let opaque = self.calls.open(kind, call);
+        let timer = self.timers.after(self.ground.now, within, TimerKind::Call(opaque));
+        if let Some(call) = self.calls.find(opaque) {
+            call.timer = Some(timer);
+        }
+        let payload = Payload::Request { request, body, oneway: false };
+        let (peers, mut ctx) = self.peers();
+        peers.send(&mut ctx, peer, OutFrame { opaque, payload });
+        opaque
+    }
+
+    /// Has a topic looked up; `waiter` goes on when its route is known.
+    pub(super) fn want_route(&mut self, topic: &Topic, waiter: Option<OpId>) {
+        if self.routes.want(self.ground.now, topic, waiter) {
+            self.ask_route(topic, false);
+        }
+    }
+
+    /// Looks a topic in use up again.
+    pub(super) fn refresh_route(&mut self, topic: &Topic) {
+        if self.life.is_running() {
+            self.want_route(topic, None);
+        }
+    }
+
+    fn ask_route(&mut self, topic: &Topic, fallback: bool) {
+        let Some(peer) = self.names.current() else { return };
+        let purpose = Purpose::Route { topic: topic.clone(), fallback };
+        let asked = if fallback { std::sync::Arc::from(FALLBACK) } else { topic.shared() };
+        let request = Request::Route(RouteRequest { topic: asked });
+        let within = self.ground.config.request_timeout;
+        self.ask(peer, purpose, Kind::Route, request, Bytes::new(), within);
+    }
+
+    /// A nameserver answered.
+    pub(super) fn route_answered(
+        &mut self,
+        peer: PeerId,
+        topic: &Topic,
+        fallback: bool,
+        reply: Reply,
+        body: Body,
+    ) {
+        let failure = match (reply.code, body) {
+            (ResponseCode::SUCCESS, Body::Route(Ok(body))) => {
+                let peers = &mut self.peers;
+                let brokers = &mut self.brokers;
+                let route = Route::compile(&body, fallback, &mut |data| {
+                    let addresses = data.addresses.iter().filter_map(|(id, address)| {
+                        Some((*id, peers.at(PeerKind::Broker, &Endpoint::parse(address).ok()?)))
+                    });
+                    let addresses: std::collections::BTreeMap<_, _> = addresses.collect();
+                    let master = addresses.contains_key(&0);
+                    let known = !addresses.is_empty();
+                    known.then(|| (brokers.learn(&data.broker_name, addresses), master))
+                });
+                return self.route_learned(topic, route);
+            }
+            (ResponseCode::SUCCESS, Body::Route(Err(error))) => {
+                Failure::Body(error.to_string().into())
+            }
+            (code, _) => Failure::Refused { code, remark: reply.remark.map(Into::into) },
+        };
+        let missing = reply.code == ResponseCode::TOPIC_NOT_EXIST;
+        if !missing {
+            return self.route_failed(peer, topic, fallback, failure);
+        }
+        if !fallback && self.routes.is_awaited(topic) && self.routes.known(topic).is_none() {
+            return self.ask_route(topic, true);
+        }
+        let endpoint = self.peers.endpoint(peer).clone();
+        let attempt = Attempt { endpoint, peer: PeerKind::NameServer, failure };
+        let (waiters, attempts) = self.routes.missing(topic, attempt);
+        for op in waiters {
+            if self.routes.known(topic).is_some() {
+                self.route_known(op);
+            } else {
+                let (topic, attempts) = (topic.clone(), attempts.clone());
+                self.no_topic(op, SendError::NoTopic { topic, attempts });
+            }
+        }
+        self.watch_missing(topic);
+    }
+
+    fn route_learned(&mut self, topic: &Topic, route: Route) {
+        let start = self.ground.rng.next_u64();
+        let (waiters, changed) = self.routes.learned(topic, route, start);
+        for op in waiters {
+            self.route_known(op);
+        }
+        if changed {
+            self.topic_changed(topic);
+        }
+    }
+
+    fn route_known(&mut self, op: OpId) {
+        if self.send_of(op).is_some() {
+            self.route_send(op);
+        } else {
+            self.route_ask(op);
+        }
+    }
+
+    /// The nameserver could not be asked, or could not answer.
+    pub(super) fn route_failed(
+        &mut self,
+        peer: PeerId,
+        topic: &Topic,
+        fallback: bool,
+        failure: Failure,
+    ) {
+        self.names.failed(peer);
+        let endpoint = self.peers.endpoint(peer).clone();
+        // What never will be a nameserver is not asked until the deadline.
+        let hopeless = self.names.len() == 1
+            && matches!(&failure, Failure::Refused { code, .. }
+                if *code == ResponseCode::REQUEST_CODE_NOT_SUPPORTED);
+        let hopeless = hopeless
+            || self.names.len() == 1
+                && matches!(
+                    &failure,
+                    Failure::Closed(crate::error::CloseReason::Frame(
+                        crate::frame::FrameError::Foreign(_)
+                    ))
+                );
+        let attempt = Attempt { endpoint, peer: PeerKind::NameServer, failure };
+        let in_use = self.is_consumed(topic);
+        let (now, servers) = (self.ground.now, self.names.len());
+        match self.routes.failed(now, topic, attempt, servers, in_use) {
+            Next::Ask => self.ask_route(topic, fallback),
+            Next::Rest => {}
+            Next::Pause => {
+                self.timers.after(now, PAUSE, TimerKind::Route(topic.clone()));
+            }
+        }
+        if hopeless && self.routes.known(topic).is_none() {
+            let (waiters, attempts) = self.routes.give_up(topic);
+            for op in waiters {
+                let (topic, attempts) = (topic.clone(), attempts.clone());
+                self.no_topic(op, SendError::NoRoute { topic, attempts });
+            }
+        }
+    }
+
+    /// No route will come for a call.
+    fn no_topic(&mut self, op: OpId, error: SendError) {
+        if self.send_of(op).is_some() {
+            return self.end_send(op, Err(error));
+        }
+        if let SendError::NoTopic { topic, attempts } | SendError::NoRoute { topic, attempts } =
+            error
+        {
+            self.end_ask(op, Err(QueryError::NoRoute { topic, attempts }));
+        }
+    }
+
+    /// The pause after failed lookups is over.
+    pub(super) fn route_pause_over(&mut self, topic: &Topic) {
+        if self.routes.pause_over(self.ground.now, topic) {
+            self.ask_route(topic, false);
+        }
+    }
+
+    /// Looks all topics in use up again.
+    pub(super) fn refresh_routes(&mut self) {
+        for topic in self.routes.topics() {
+            self.refresh_route(&topic);
+        }
+        let after = self.ground.rng.jitter(self.ground.config.route_refresh);
+        self.timers.at(self.ground.now + after, TimerKind::Routes);
+    }
+
+    /// Tells one broker who we are.
+    pub(super) fn tell_broker(&mut self, peer: PeerId) {
+        if self.has_groups() && self.life.is_running() {
+            let body = self.heartbeat();
+            self.tell(peer, body);
+        }
+    }
+
+    fn tell(&mut self, peer: PeerId, body: Bytes) {
+        self.brokers.told(peer);
+        let request = Request::Heartbeat(HeartbeatRequest {});
+        let within = self.ground.config.request_timeout;
+        self.ask(peer, Purpose::Heartbeat, Kind::Heartbeat, request, body, within);
+    }
+
+    /// Tells every broker there is a connection to; one that stalls delays no other.
+    pub(super) fn tell_brokers(&mut self) {
+        if !self.has_groups() || !self.life.is_running() {
+            return;
+        }
+        let connected: Vec<PeerId> =
+            self.peers.connected().filter(|p| self.peers.kind(*p) == PeerKind::Broker).collect();
+        let body = self.heartbeat();
+        for peer in connected {
+            self.tell(peer, body.clone());
+        }
+    }
+
+    /// The heartbeat of all brokers is due.
+    pub(super) fn heartbeat_due(&mut self) {
+        self.tell_brokers();
+        let after = self.ground.rng.jitter(self.ground.config.heartbeat);
+        self.timers.at(self.ground.now + after, TimerKind::Heartbeat);
+    }
+
+    /// A broker answered a heartbeat.
+    pub(super) fn heartbeat_answered(&mut self, peer: PeerId, code: ResponseCode) {
+        if code != ResponseCode::SUCCESS {
+            return self.brokers.forgot(peer);
+        }
+        if self.brokers.answered(peer) && self.brokers.knows(peer) {
+            self.broker_knows(peer);
+        }
+    }
+
+    /// A connection was lost: calls on it fail, and the topics of its broker are looked up again,
+    /// since their masters may have moved.
+    pub(super) fn lost(&mut self, peer: PeerId) {
+        self.brokers.forgot(peer);
+        if self.peers.kind(peer) == PeerKind::NameServer || !self.life.is_running() {
+            return;
+        }
+        for broker in self.brokers.with(peer) {
+            for topic in self.routes.touched_by(self.ground.now, broker) {
+                self.refresh_route(&topic);
+            }
+        }
+    }
+
+    /// Ends with what the peer sent being no frames: the connection is closed for it.
+    pub(super) fn malformed(
+        &mut self,
+        conn: crate::id::ConnectionId,
+        error: crate::frame::FrameError,
+    ) {
+        let (peers, mut ctx) = self.peers();
+        peers.close(&mut ctx, conn, error.into());
+    }
+
+    /// The commands that wait, for tests and traces.
+    pub fn commands(&self) -> impl Iterator<Item = &Command> {
+        self.out.commands.iter()
+    }
+}

@@ -1,0 +1,295 @@
+//! Queues of consumers: where to begin, the next pull, what a pull brought.
+
+use bytes::Bytes;
+
+use super::{Body, Engine, Event, Note, TimerKind};
+use crate::call::Purpose;
+use crate::connection::PeerId;
+use crate::consumer::queue::State;
+use crate::consumer::{Consumer, Handout, Queue, Start};
+use crate::error::Failure;
+use crate::frame::reply::PullReply;
+use crate::frame::request::{MaxOffsetRequest, MinOffsetRequest, PullRequest, QueryOffsetRequest};
+use crate::frame::{Kind, Reply, ReplyFields, Request, ResponseCode};
+use crate::id::{QueueKey, SubscriptionId};
+
+/// `PullSysFlag`: the broker may hold the pull until something comes.
+const SUSPEND: i32 = 2;
+/// Pause after a broker says that it is busy (`PULL_TIME_DELAY_MILLS_WHEN_BROKER_FLOW_CONTROL`).
+const FLOW_CONTROL: std::time::Duration = std::time::Duration::from_millis(20);
+
+impl Engine {
+    /// Lets every queue of a consumer that can go on do so; only those read at `peer`, if given.
+    pub(super) fn poke_all(&mut self, sub: SubscriptionId, peer: Option<PeerId>) {
+        let Some(consumer) = self.consumers.get(sub) else { return };
+        let queues = consumer.queues.iter().filter(|(_, queue)| {
+            peer.is_none_or(|peer| self.brokers.reader(queue.at.broker) == Some(peer))
+        });
+        let keys: Vec<QueueKey> = queues.map(|(key, _)| key).collect();
+        for key in keys {
+            self.poke(sub, key);
+        }
+    }
+
+    /// Lets one queue go on, if it can.
+    pub(super) fn poke(&mut self, sub: SubscriptionId, key: QueueKey) {
+        let Some(consumer) = self.consumers.get_mut(sub) else { return };
+        if consumer.is_leaving() {
+            return;
+        }
+        let Some(queue) = consumer.queues.get_mut(key) else { return };
+        let config = &self.ground.config;
+        if matches!(queue.state, State::Ready | State::Full) {
+            let full = queue.is_full(config.queue_messages, config.queue_bytes);
+            queue.state = if full { State::Full } else { State::Ready };
+        }
+        let (state, at) = (queue.state, queue.at);
+        let Some(peer) = self.brokers.reader(at.broker).filter(|p| self.is_ready(*p)) else {
+            return;
+        };
+        match state {
+            State::Unasked => self.ask_begin(peer, sub, key),
+            State::Ready => self.pull(peer, sub, key),
+            State::Asking(_) | State::Pulling(_) | State::Pausing { .. } | State::Full => {}
+        }
+    }
+
+    fn queue_of(
+        &mut self,
+        sub: SubscriptionId,
+        key: QueueKey,
+    ) -> Option<(&mut Queue, &crate::consumer::Subscribe)> {
+        let Consumer { queues, subscribe, .. } = self.consumers.get_mut(sub)?;
+        Some((queues.get_mut(key)?, subscribe))
+    }
+
+    /// Asks for the offset the group has stored.
+    fn ask_begin(&mut self, peer: PeerId, sub: SubscriptionId, key: QueueKey) {
+        let Some((queue, subscribe)) = self.queue_of(sub, key) else { return };
+        let request = Request::QueryOffset(QueryOffsetRequest {
+            consumer_group: subscribe.group.shared(),
+            topic: queue.name.topic.shared(),
+            queue_id: queue.name.queue as i32,
+            broker: Some(queue.name.broker.clone()),
+        });
+        self.begin_with(peer, sub, key, true, request);
+    }
+
+    /// The group has none: it begins at an end of the queue.
+    fn ask_end(&mut self, peer: PeerId, sub: SubscriptionId, key: QueueKey) {
+        let Some((queue, subscribe)) = self.queue_of(sub, key) else { return };
+        let (topic, broker) = (queue.name.topic.shared(), Some(queue.name.broker.clone()));
+        let queue_id = queue.name.queue as i32;
+        let request = match subscribe.start {
+            Start::First => Request::MinOffset(MinOffsetRequest { topic, queue_id, broker }),
+            Start::Last => Request::MaxOffset(MaxOffsetRequest { topic, queue_id, broker }),
+        };
+        self.begin_with(peer, sub, key, false, request);
+    }
+
+    fn begin_with(
+        &mut self,
+        peer: PeerId,
+        sub: SubscriptionId,
+        queue: QueueKey,
+        stored: bool,
+        request: Request,
+    ) {
+        let within = self.ground.config.request_timeout;
+        let purpose = Purpose::Begin { sub, queue, stored };
+        let opaque = self.ask(peer, purpose, Kind::Offset, request, Bytes::new(), within);
+        if let Some((queue, _)) = self.queue_of(sub, queue) {
+            queue.state = State::Asking(opaque);
+        }
+    }
+
+    /// An offset to begin at came, or word that there is none. An error is neither: guessing an
+    /// offset is how other clients skip messages (alibaba/rocketmq #210, apache/rocketmq #3513).
+    pub(super) fn begin_answered(
+        &mut self,
+        peer: PeerId,
+        sub: SubscriptionId,
+        key: QueueKey,
+        stored: bool,
+        reply: Reply,
+    ) {
+        match (reply.code, reply.fields) {
+            (ResponseCode::SUCCESS, Ok(ReplyFields::Offset(fields))) if fields.offset >= 0 => {
+                if let Some((queue, _)) = self.queue_of(sub, key) {
+                    queue.begin(fields.offset, stored);
+                }
+                self.poke(sub, key);
+            }
+            (ResponseCode::QUERY_NOT_FOUND, _) if stored => self.ask_end(peer, sub, key),
+            _ => self.pause(sub, key, self.ground.config.pull_retry),
+        }
+    }
+
+    fn pull(&mut self, peer: PeerId, sub: SubscriptionId, key: QueueKey) {
+        let config = self.ground.config.clone();
+        let Some(consumer) = self.consumers.get(sub) else { return };
+        let Some(queue) = consumer.queues.get(key) else { return };
+        let (topic, expression) = &consumer.subscribe.topics[queue.topic];
+        let request = PullRequest {
+            consumer_group: consumer.subscribe.group.shared(),
+            topic: topic.shared(),
+            queue_id: queue.name.queue as i32,
+            queue_offset: queue.next,
+            max_messages: config.pull_batch as i32,
+            sys_flag: SUSPEND,
+            commit_offset: 0,
+            suspend_timeout_millis: config.pull_suspend.as_millis() as i64,
+            subscription: Some(expression.text().into()),
+            sub_version: consumer.version,
+            expression_type: Some("TAG".into()),
+            broker: Some(queue.name.broker.clone()),
+        };
+        let purpose = Purpose::Pull { sub, queue: key };
+        let request = Request::Pull(request);
+        let opaque =
+            self.ask(peer, purpose, Kind::Pull, request, Bytes::new(), config.pull_timeout);
+        if let Some((queue, _)) = self.queue_of(sub, key) {
+            queue.state = State::Pulling(opaque);
+        }
+    }
+
+    /// The broker answered a pull.
+    pub(super) fn pull_answered(
+        &mut self,
+        sub: SubscriptionId,
+        key: QueueKey,
+        peer: PeerId,
+        reply: Reply,
+        body: Body,
+    ) {
+        let Some(consumer) = self.consumers.get_mut(sub).filter(|c| !c.is_leaving()) else {
+            return;
+        };
+        let Some(queue) = consumer.queues.get_mut(key) else { return };
+        queue.state = State::Ready;
+        let fields = match reply.fields {
+            Ok(ReplyFields::Pull(fields)) => Some(fields),
+            Ok(_) | Err(_) => None,
+        };
+        match (reply.code, fields, body) {
+            (ResponseCode::SUCCESS, Some(fields), Body::Records(records))
+                if !records.is_empty() =>
+            {
+                let tags = consumer.subscribe.topics[queue.topic].1.tags();
+                let batch = queue.keep(sub, key, records, tags);
+                queue.next = Self::next_offset(queue.next, &fields, &batch);
+                consumer.offer(Handout::whole(batch));
+                self.out.event(Event::Deliverable { sub });
+                self.poke(sub, key);
+            }
+            (
+                ResponseCode::PULL_NOT_FOUND | ResponseCode::PULL_RETRY_IMMEDIATELY,
+                Some(fields),
+                _,
+            ) => {
+                queue.next = queue.next.max(fields.next_begin_offset);
+                self.poke(sub, key);
+            }
+            (ResponseCode::PULL_OFFSET_MOVED, Some(fields), _) => {
+                self.offset_moved(sub, key, fields.next_begin_offset);
+            }
+            (code, ..) => self.pull_refused(sub, key, peer, code, reply.remark),
+        }
+    }
+
+    /// Where the next pull begins: where the broker says, but never before what came, and never
+    /// at the same place again (a broker's wrong word must neither skip nor loop).
+    fn next_offset(asked: i64, fields: &PullReply, batch: &crate::consumer::Batch) -> i64 {
+        let records = batch.records();
+        let last = (0..records.len()).rev().find_map(|i| records.queue_offset(i));
+        let least = last.unwrap_or(asked).max(asked).saturating_add(1);
+        if fields.next_begin_offset < least || fields.next_begin_offset == i64::MAX {
+            least
+        } else {
+            fields.next_begin_offset
+        }
+    }
+
+    /// The offset asked for is not in the queue: the broker says where to go on.
+    fn offset_moved(&mut self, sub: SubscriptionId, key: QueueKey, to: i64) {
+        let retry = self.ground.config.pull_retry;
+        let Some((queue, _)) = self.queue_of(sub, key) else { return };
+        let (from, to) = (queue.next, to.max(0));
+        if from == to {
+            return self.pause(sub, key, retry);
+        }
+        (queue.next, queue.committed) = (to, None);
+        let name = queue.name.clone();
+        self.out.note(Note::OffsetMoved { queue: name, from, to });
+        self.poke(sub, key);
+    }
+
+    fn pull_refused(
+        &mut self,
+        sub: SubscriptionId,
+        key: QueueKey,
+        peer: PeerId,
+        code: ResponseCode,
+        remark: Option<Box<str>>,
+    ) {
+        match code {
+            ResponseCode::FLOW_CONTROL => return self.pause(sub, key, FLOW_CONTROL),
+            ResponseCode::SUBSCRIPTION_NOT_EXIST
+            | ResponseCode::SUBSCRIPTION_NOT_LATEST
+            | ResponseCode::SUBSCRIPTION_GROUP_NOT_EXIST => {
+                // The broker does not know our groups: it has to hear of them first.
+                self.brokers.forgot(peer);
+                self.tell_broker(peer);
+            }
+            _ => {}
+        }
+        if let Some((queue, _)) = self.queue_of(sub, key) {
+            let (queue, remark) = (queue.name.clone(), remark.map(Into::into));
+            self.out.note(Note::PullRefused { queue, code, remark });
+        }
+        self.pause(sub, key, self.ground.config.pull_retry);
+    }
+
+    /// A request for the queue came to nothing.
+    pub(super) fn queue_failed(&mut self, sub: SubscriptionId, key: QueueKey, failure: &Failure) {
+        let retry = self.ground.config.pull_retry;
+        let Some((queue, _)) = self.queue_of(sub, key) else { return };
+        let asked = !matches!(queue.state, State::Asking(_) | State::Unasked);
+        queue.state = if asked { State::Ready } else { State::Unasked };
+        match failure {
+            // It goes on when the broker knows us again.
+            Failure::Connect(_) | Failure::Closed(_) => {}
+            _ => self.pause(sub, key, retry),
+        }
+    }
+
+    fn pause(&mut self, sub: SubscriptionId, key: QueueKey, pause: std::time::Duration) {
+        let timer = self.timers.after(self.ground.now, pause, TimerKind::Queue(sub, key));
+        let Some((queue, _)) = self.queue_of(sub, key) else { return self.timers.cancel(timer) };
+        let asked = !matches!(queue.state, State::Asking(_) | State::Unasked);
+        queue.state = State::Pausing { timer, asked };
+    }
+
+    pub(super) fn queue_pause_over(&mut self, sub: SubscriptionId, key: QueueKey) {
+        let Some((queue, _)) = self.queue_of(sub, key) else { return };
+        if let State::Pausing { asked, .. } = queue.state {
+            queue.state = if asked { State::Ready } else { State::Unasked };
+            self.poke(sub, key);
+        }
+    }
+
+    /// Each queue has one pull in flight, one timer, or one named condition.
+    pub(super) fn check_queues(&self) {
+        let config = &self.ground.config;
+        for (sub, consumer) in self.consumers.iter() {
+            for (key, queue) in consumer.queues.iter() {
+                let full = queue.is_full(config.queue_messages, config.queue_bytes);
+                queue.check(full);
+                let ready = self.brokers.reader(queue.at.broker).is_some_and(|p| self.is_ready(p));
+                let idle = matches!(queue.state, State::Ready | State::Unasked);
+                let stuck = idle && ready && !consumer.is_leaving();
+                assert!(!stuck, "{key:?} of {sub:?} could go on and does not");
+            }
+        }
+    }
+}

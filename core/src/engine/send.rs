@@ -1,0 +1,251 @@
+//! Sends: from the application's call over routes and connections to its event.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Engine, Event, Operation, TimerKind};
+use crate::call::{Call, Purpose};
+use crate::connection::PeerId;
+use crate::error::{
+    Attempt, Attempts, Failure, QueryError, Refused, SendError, Stored, is_retriable_send,
+};
+use crate::frame::{Kind, OutFrame, Payload, Reply, ReplyFields};
+use crate::id::OpId;
+use crate::message::Publish;
+use crate::producer::{Send, SendReceipt, SendStatus, choose};
+use crate::time::Instant;
+
+/// What [`Engine::cancel`] found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cancelled {
+    /// Nothing had left this process: the message was not sent and will not be.
+    Removed,
+    /// The request had left: the message may be stored. Its answer will be ignored.
+    Detached,
+    /// The call had ended before.
+    Unknown,
+}
+
+impl Engine {
+    /// Sends one message: to the next queue of its topic in turn, with one more try on another
+    /// queue where that may help. Ends in one [`Event::Sent`] by `send_timeout`, whatever happens.
+    pub fn send(&mut self, now: Instant, publish: Arc<Publish>) -> Result<OpId, Refused> {
+        let within = self.ground.config.send_timeout;
+        self.send_within(now, publish, within)
+    }
+
+    /// As [`send`](Self::send), with a deadline of its own.
+    pub fn send_within(
+        &mut self,
+        now: Instant,
+        publish: Arc<Publish>,
+        within: Duration,
+    ) -> Result<OpId, Refused> {
+        let now = self.tick(now);
+        self.admit()?;
+        let op = self.operations.insert_with(|op| {
+            let timer = self.timers.after(now, within, TimerKind::Deadline(op));
+            Operation::Send(Box::new(Send::new(publish, timer)))
+        });
+        self.route_send(op);
+        Ok(op)
+    }
+
+    pub(super) fn admit(&self) -> Result<(), Refused> {
+        let most = self.ground.config.max_pending;
+        if !self.life.is_running() {
+            Err(Refused::Stopped)
+        } else if self.operations.len() >= most {
+            Err(Refused::Full(most))
+        } else {
+            Ok(())
+        }
+    }
+
+    pub(super) fn send_of(&mut self, op: OpId) -> Option<&mut Send> {
+        match self.operations.get_mut(op)? {
+            Operation::Send(send) => Some(send),
+            Operation::Ask(_) => None,
+        }
+    }
+
+    /// Gives the message to a queue, or has its topic looked up first.
+    pub(super) fn route_send(&mut self, op: OpId) {
+        let Some(Operation::Send(send)) = self.operations.get(op) else { return };
+        let (topic, last) = (send.publish.topic(), send.queue);
+        let Some((route, turn)) = self.routes.turn(topic) else {
+            let topic = topic.clone();
+            return self.want_route(&topic, Some(op));
+        };
+        let (peers, brokers) = (&self.peers, &self.brokers);
+        let is_down = |broker| brokers.master(broker).is_none_or(|peer| peers.is_down(peer));
+        let queue = choose(&route, turn, last, &is_down);
+        let peer = queue.and_then(|queue| self.brokers.master(queue.broker));
+        let (Some(queue), Some(peer)) = (queue, peer) else {
+            let topic = topic.clone();
+            return self.end_send(op, Err(SendError::NotWritable { topic }));
+        };
+        let broker = self.brokers.name(queue.broker).clone();
+        let call = Call { peer, purpose: Purpose::Send(op), timer: None, left: false };
+        let opaque = self.calls.open(Kind::Send, call);
+        let Some(send) = self.send_of(op) else { return };
+        (send.queue, send.call) = (Some(queue), Some(opaque));
+        let publish = send.publish.clone();
+        let payload = Payload::Publish { publish, queue: queue.queue, broker };
+        let (peers, mut ctx) = self.peers();
+        peers.count_send(peer, 1);
+        peers.send(&mut ctx, peer, OutFrame { opaque, payload });
+    }
+
+    /// The broker answered.
+    pub(super) fn send_answered(&mut self, peer: PeerId, op: OpId, reply: Reply) {
+        let Some(status) = SendStatus::of(reply.code) else {
+            let code = reply.code;
+            let failure = Failure::Refused { code, remark: reply.remark.map(Arc::from) };
+            return self.send_failed(peer, op, failure, Stored::No);
+        };
+        let fields = match reply.fields {
+            Ok(ReplyFields::Send(fields)) => fields,
+            Ok(_) => {
+                let missing = Failure::Body(Arc::from("no fields"));
+                return self.send_failed(peer, op, missing, Stored::Yes);
+            }
+            Err(error) => {
+                return self.send_failed(peer, op, Failure::Unreadable(error), Stored::Yes);
+            }
+        };
+        let Some(Operation::Send(send)) = self.operations.get(op) else { return };
+        let Some(queue) = send.queue else { return };
+        let receipt = SendReceipt {
+            status,
+            topic: send.publish.topic().clone(),
+            broker: self.brokers.name(queue.broker).clone(),
+            queue: fields.queue_id,
+            offset: fields.queue_offset,
+            message_id: send.publish.unique_id(),
+            offset_message_id: fields.msg_id,
+        };
+        let created = self.routes.known(send.publish.topic()).is_some_and(|route| route.fallback);
+        if created {
+            // The broker has just created the topic: its own route will replace TBW102's.
+            let topic = receipt.topic.clone();
+            self.refresh_route(&topic);
+        }
+        self.end_send(op, Ok(receipt));
+    }
+
+    /// One try came to nothing. `stored`: whether that try may have stored the message.
+    pub(super) fn send_failed(&mut self, peer: PeerId, op: OpId, why: Failure, stored: Stored) {
+        let most = self.ground.config.send_attempts;
+        let endpoint = self.peers.endpoint(peer).clone();
+        let attempt = Attempt { endpoint, peer: self.peers.kind(peer), failure: why.clone() };
+        let Some(send) = self.send_of(op) else { return };
+        send.call = None;
+        send.attempts.push(attempt);
+        send.stored = send.stored.max(stored);
+        let unsent = matches!(why, Failure::Connect(_));
+        if !unsent {
+            send.tries += 1;
+        }
+        let again = match &why {
+            Failure::Connect(_) | Failure::Closed(_) => true,
+            Failure::Refused { code, .. } => is_retriable_send(*code),
+            Failure::Unreadable(_) | Failure::Body(_) | Failure::TimedOut(_) => false,
+        };
+        if again && send.tries < most {
+            return self.route_send(op);
+        }
+        let (topic, stored) = (send.publish.topic().clone(), send.stored);
+        let attempts = std::mem::take(&mut send.attempts);
+        let error = match why {
+            Failure::Refused { code, .. } => SendError::Rejected { topic, code, stored, attempts },
+            _ => SendError::Lost { topic, stored, attempts },
+        };
+        self.end_send(op, Err(error));
+    }
+
+    /// The deadline of a call has come.
+    pub(super) fn deadline(&mut self, op: OpId) {
+        match self.operations.get(op) {
+            Some(Operation::Send(send)) => {
+                let topic = send.publish.topic().clone();
+                let error = match self.detach_send(op) {
+                    (stored, attempts, true) => SendError::TimedOut { topic, stored, attempts },
+                    (_, attempts, false) => SendError::NoRoute { topic, attempts },
+                };
+                self.end_send(op, Err(error));
+            }
+            Some(Operation::Ask(asked)) => {
+                let (topic, mut attempts) = (asked.query.topic().clone(), asked.attempts.clone());
+                attempts.extend(&self.routes.forget(&topic, op));
+                self.end_ask(op, Err(QueryError::TimedOut { attempts }));
+            }
+            None => {}
+        }
+    }
+
+    /// Takes a send off whatever it waits for. Gives whether it may be stored, what was tried, and
+    /// whether its topic had a route.
+    pub(super) fn detach_send(&mut self, op: OpId) -> (Stored, Attempts, bool) {
+        let Some(Operation::Send(send)) = self.operations.get(op) else {
+            return (Stored::No, Attempts::default(), false);
+        };
+        let (mut stored, mut attempts) = (send.stored, send.attempts.clone());
+        let (topic, call) = (send.publish.topic().clone(), send.call);
+        let within = self.ground.config.send_timeout;
+        if let Some(call) = call.and_then(|opaque| self.calls.close(opaque)) {
+            self.peers.count_send(call.peer, -1);
+            if call.left {
+                stored = stored.max(Stored::Unknown);
+                let endpoint = self.peers.endpoint(call.peer).clone();
+                let peer = self.peers.kind(call.peer);
+                attempts.push(Attempt { endpoint, peer, failure: Failure::TimedOut(within) });
+            }
+        }
+        if let Some(send) = self.send_of(op) {
+            send.call = None;
+        }
+        attempts.extend(&self.routes.forget(&topic, op));
+        (stored, attempts, self.routes.known(&topic).is_some())
+    }
+
+    /// Gives a call up. It ends without an event.
+    pub fn cancel(&mut self, now: Instant, op: OpId) -> Cancelled {
+        self.tick(now);
+        let found = match self.operations.get(op) {
+            None => return Cancelled::Unknown,
+            Some(Operation::Send(_)) => match self.detach_send(op).0 {
+                Stored::No => Cancelled::Removed,
+                Stored::Unknown | Stored::Yes => Cancelled::Detached,
+            },
+            Some(Operation::Ask(asked)) => {
+                let (topic, call) = (asked.query.topic().clone(), asked.call);
+                self.routes.forget(&topic, op);
+                call.map(|opaque| self.calls.close(opaque));
+                Cancelled::Removed
+            }
+        };
+        if let Some(operation) = self.operations.remove(op) {
+            self.timers.cancel(operation.timer());
+        }
+        self.advance();
+        found
+    }
+
+    pub(super) fn end_send(&mut self, op: OpId, result: Result<SendReceipt, SendError>) {
+        let Some(operation) = self.operations.remove(op) else { return };
+        self.timers.cancel(operation.timer());
+        if let Operation::Send(send) = operation {
+            self.out.event(Event::Sent { op, publish: send.publish, result });
+        }
+    }
+}
+
+impl Operation {
+    pub(super) const fn timer(&self) -> crate::timer::TimerKey {
+        match self {
+            Self::Send(send) => send.timer,
+            Self::Ask(asked) => asked.timer,
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! Engine and byte halves together: for hand-written event loops, tests, simulation and fuzzing.
+
+use std::collections::BTreeMap;
+use std::io::IoSlice;
+
+use super::{Arrived, Engine, Input};
+use crate::error::{CloseReason, ConnectError};
+use crate::frame::{Inbound, Limits, Outbound};
+use crate::id::ConnectionId;
+use crate::time::Instant;
+
+/// Frames encoded ahead of the socket: enough for one write.
+const AHEAD: usize = 64 << 10;
+
+#[derive(Debug)]
+struct Halves {
+    inbound: Inbound,
+    outbound: Outbound,
+}
+
+/// An engine whose connections are bytes in and bytes out.
+///
+/// The loop: do what [`poll_command`](Self::poll_command) says (connect, write, close), tell what
+/// came of it, and wait for readable sockets until [`Engine::poll_timeout`].
+#[derive(Debug)]
+pub struct Session {
+    engine: Engine,
+    limits: Limits,
+    halves: BTreeMap<ConnectionId, Halves>,
+    arrived: Vec<Arrived>,
+}
+
+impl Session {
+    /// A session around an engine without connections.
+    pub fn new(engine: Engine, limits: Limits) -> Self {
+        Self { engine, limits, halves: BTreeMap::new(), arrived: Vec::new() }
+    }
+
+    /// The engine, for getters.
+    pub const fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// The engine, for verbs and polls. Frames and connections go by the session's own methods.
+    pub const fn engine_mut(&mut self) -> &mut Engine {
+        &mut self.engine
+    }
+
+    /// The socket asked for by `Connect` is there.
+    pub fn connected(&mut self, now: Instant, conn: ConnectionId) {
+        let (inbound, outbound) = (Inbound::new(self.limits.clone()), Outbound::new());
+        self.halves.insert(conn, Halves { inbound, outbound });
+        self.engine.handle(now, Input::Connected { conn });
+    }
+
+    /// The socket asked for by `Connect` could not be had.
+    pub fn connect_failed(&mut self, now: Instant, conn: ConnectionId, error: ConnectError) {
+        self.engine.handle(now, Input::ConnectFailed { conn, error });
+    }
+
+    /// The socket is gone.
+    pub fn closed(&mut self, now: Instant, conn: ConnectionId, reason: CloseReason) {
+        if let Some(halves) = self.halves.remove(&conn) {
+            let unsent = halves.outbound.unsent().collect();
+            self.engine.handle(now, Input::Closed { conn, reason, unsent });
+        }
+    }
+
+    /// Time passed.
+    pub fn timeout(&mut self, now: Instant) {
+        self.engine.handle(now, Input::Timeout);
+    }
+
+    /// Room for the next read of a socket. `None`: the connection is not there.
+    pub fn space(&mut self, conn: ConnectionId) -> Option<&mut [u8]> {
+        Some(self.halves.get_mut(&conn)?.inbound.space())
+    }
+
+    /// `count` bytes of [`space`](Self::space) hold what was read.
+    pub fn received(&mut self, now: Instant, conn: ConnectionId, count: usize) {
+        let Some(halves) = self.halves.get_mut(&conn) else { return };
+        halves.inbound.filled(count);
+        let error = loop {
+            match halves.inbound.next_frame() {
+                Ok(Some(frame)) => self.arrived.push(frame.into()),
+                Ok(None) => break None,
+                Err(error) => break Some(error),
+            }
+        };
+        self.engine.handle_frames(now, conn, &mut self.arrived);
+        if let Some(error) = error {
+            self.engine.handle(now, Input::Malformed { conn, error });
+        }
+    }
+
+    /// Copies `bytes` in, as if they had been read.
+    pub fn receive(&mut self, now: Instant, conn: ConnectionId, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let Some(space) = self.space(conn) else { return };
+            let count = space.len().min(bytes.len());
+            space[..count].copy_from_slice(&bytes[..count]);
+            bytes = &bytes[count..];
+            self.received(now, conn, count);
+        }
+    }
+
+    /// What is to be written on a socket, as slices for one vectored write. Gives how many slices
+    /// it filled; 0 when there is nothing.
+    pub fn to_write<'a>(&'a mut self, conn: ConnectionId, slices: &mut [IoSlice<'a>]) -> usize {
+        let Some(halves) = self.halves.get_mut(&conn) else { return 0 };
+        while halves.outbound.len() < AHEAD {
+            let Some(frame) = self.engine.poll_frame(conn) else { break };
+            halves.outbound.push(&frame);
+        }
+        halves.outbound.slices(slices)
+    }
+
+    /// `count` bytes of [`to_write`](Self::to_write) were given to the system.
+    pub fn wrote(&mut self, conn: ConnectionId, count: usize) {
+        if let Some(halves) = self.halves.get_mut(&conn) {
+            halves.outbound.advance(count);
+        }
+    }
+
+    /// Takes out at most `most` bytes that are to be written, as if they had been.
+    pub fn transmit(&mut self, conn: ConnectionId, most: usize) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let mut slices = [IoSlice::new(&[]); 16];
+        let count = self.to_write(conn, &mut slices);
+        for slice in &slices[..count] {
+            let room = most - bytes.len();
+            bytes.extend_from_slice(&slice[..room.min(slice.len())]);
+        }
+        self.wrote(conn, bytes.len());
+        bytes
+    }
+}

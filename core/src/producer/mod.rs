@@ -1,0 +1,152 @@
+//! A message on its way to a queue: choosing it, trying another one, and what came of it.
+//!
+//! | state of a send | leaves on | to |
+//! |---|---|---|
+//! | Routing | the topic's route | Sent |
+//! | | no such topic, the deadline | ended |
+//! | Sent | stored (codes 0, 10, 11, 12) | ended |
+//! | | never left this process | Sent elsewhere; costs no attempt |
+//! | | an error another queue may not have, a lost connection | Sent elsewhere, or ended |
+//! | | another error, the deadline | ended |
+//!
+//! Codes: `SEND_MESSAGE_V2` (310).
+
+use std::sync::Arc;
+
+use crate::broker::BrokerId;
+use crate::error::{Attempts, Stored};
+use crate::frame::{Opaque, ResponseCode};
+use crate::message::{Publish, UniqueId};
+use crate::name::Topic;
+use crate::route::{Route, RouteQueue};
+use crate::timer::TimerKey;
+
+/// How a stored message stands (`SendStatus`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SendStatus {
+    /// Stored as the broker's configuration asks.
+    Ok,
+    /// Stored, but not yet flushed to disk in time.
+    FlushDiskTimeout,
+    /// Stored, but not yet copied to a slave in time.
+    FlushSlaveTimeout,
+    /// Stored, and there is no slave to copy it to.
+    SlaveNotAvailable,
+}
+
+impl SendStatus {
+    /// The status a code stands for; `None` for an error.
+    pub(crate) const fn of(code: ResponseCode) -> Option<Self> {
+        match code {
+            ResponseCode::SUCCESS => Some(Self::Ok),
+            ResponseCode::FLUSH_DISK_TIMEOUT => Some(Self::FlushDiskTimeout),
+            ResponseCode::FLUSH_SLAVE_TIMEOUT => Some(Self::FlushSlaveTimeout),
+            ResponseCode::SLAVE_NOT_AVAILABLE => Some(Self::SlaveNotAvailable),
+            _ => None,
+        }
+    }
+}
+
+/// Where a message was stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SendReceipt {
+    /// How it stands.
+    pub status: SendStatus,
+    /// Its topic.
+    pub topic: Topic,
+    /// The broker group that has it.
+    pub broker: Arc<str>,
+    /// The queue on that broker.
+    pub queue: i32,
+    /// Its place in the queue, from 0.
+    pub offset: i64,
+    /// The id this client gave it; the same on every try.
+    pub message_id: UniqueId,
+    /// The broker's id of this copy: address and place in the commit log.
+    pub offset_message_id: Arc<str>,
+}
+
+/// One send.
+#[derive(Debug)]
+pub(crate) struct Send {
+    pub(crate) publish: Arc<Publish>,
+    pub(crate) timer: TimerKey,
+    /// Tries whose frame may have left.
+    pub(crate) tries: u32,
+    pub(crate) stored: Stored,
+    pub(crate) attempts: Attempts,
+    /// The queue of the present or last try.
+    pub(crate) queue: Option<RouteQueue>,
+    /// The request of the present try.
+    pub(crate) call: Option<Opaque>,
+}
+
+impl Send {
+    pub(crate) fn new(publish: Arc<Publish>, timer: TimerKey) -> Self {
+        Self {
+            publish,
+            timer,
+            tries: 0,
+            stored: Stored::No,
+            attempts: Attempts::default(),
+            queue: None,
+            call: None,
+        }
+    }
+}
+
+/// The next queue in turn: not on the broker that failed last nor on one that is down, as long as
+/// there are others; else not the queue that failed last, as long as there are others.
+pub(crate) fn choose(
+    route: &Route,
+    turn: u32,
+    last: Option<RouteQueue>,
+    is_down: &dyn Fn(BrokerId) -> bool,
+) -> Option<RouteQueue> {
+    let count = route.writable.len();
+    if count == 0 {
+        return None;
+    }
+    let at = |step: usize| route.writable[(turn as usize % count + step) % count];
+    let find = |wanted: &dyn Fn(RouteQueue) -> bool| (0..count).map(at).find(|q| wanted(*q));
+    let other_broker = |q: RouteQueue| last.is_none_or(|last| last.broker != q.broker);
+    let other_queue = |q: RouteQueue| last != Some(q);
+    find(&|q| other_broker(q) && !is_down(q.broker))
+        .or_else(|| find(&|q| other_queue(q) && !is_down(q.broker)))
+        .or_else(|| find(&other_broker))
+        .or_else(|| find(&other_queue))
+        .or_else(|| Some(at(0)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn route() -> Route {
+        let queue = |broker, queue| RouteQueue { broker: BrokerId(broker), queue };
+        let writable = vec![queue(0, 0), queue(0, 1), queue(1, 0), queue(1, 1)];
+        Route { writable, ..Route::default() }
+    }
+
+    #[test]
+    fn queues_take_turns_evenly() {
+        let route = route();
+        let mut seen = std::collections::BTreeMap::new();
+        for turn in 7..407 {
+            *seen.entry(choose(&route, turn, None, &|_| false).unwrap()).or_insert(0) += 1;
+        }
+        assert!(seen.len() == 4 && seen.values().all(|count| *count == 100), "{seen:?}");
+    }
+
+    #[test]
+    fn a_retry_goes_to_another_broker_and_else_to_another_queue() {
+        let route = route();
+        let last = Some(route.writable[2]);
+        let pick = |down: &dyn Fn(BrokerId) -> bool| choose(&route, 2, last, down).unwrap();
+        assert_eq!(pick(&|_| false), route.writable[0]);
+        assert_eq!(pick(&|broker| broker == BrokerId(0)), route.writable[3]);
+        let only = Route { writable: vec![route.writable[2]], ..Route::default() };
+        assert_eq!(choose(&only, 9, last, &|_| true), last);
+        assert_eq!(choose(&Route::default(), 0, None, &|_| false), None);
+    }
+}
