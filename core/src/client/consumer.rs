@@ -1,0 +1,214 @@
+//! The handle that receives messages.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures_core::Stream;
+
+use super::delivery::{Delivery, Unreadable, settle};
+use super::pending::block_on;
+use super::shared::Owner;
+use super::{Pending, SubscribeError};
+use crate::consumer::{Expression, Handout, Start, Subscribe};
+use crate::error::Refused;
+use crate::id::SubscriptionId;
+use crate::name::{Group, NameError, Topic};
+
+/// A consumer to be: name its topics, then [`start`](Self::start) it.
+#[derive(Debug)]
+pub struct ConsumerBuilder {
+    owner: Arc<Owner>,
+    group: Group,
+    topics: Vec<(Topic, Expression)>,
+    start: Start,
+    wrong: Option<NameError>,
+}
+
+impl ConsumerBuilder {
+    pub(crate) const fn new(owner: Arc<Owner>, group: Group) -> Self {
+        Self { owner, group, topics: Vec::new(), start: Start::Last, wrong: None }
+    }
+
+    /// Adds a topic with the tags wanted: `*` for all, or `TagA || TagB`.
+    pub fn topic<T>(mut self, topic: T, tags: &str) -> Self
+    where
+        T: TryInto<Topic>,
+        NameError: From<T::Error>,
+    {
+        match topic.try_into() {
+            Ok(topic) => self.topics.push((topic, Expression::parse(tags))),
+            Err(error) => self.wrong = Some(error.into()),
+        }
+        self
+    }
+
+    /// Where the group begins in queues it has no offset for. After the newest message, unless
+    /// told otherwise here.
+    pub const fn start_at(mut self, start: Start) -> Self {
+        self.start = start;
+        self
+    }
+
+    /// Joins the group. Returns at once; messages come as soon as the brokers have heard of this
+    /// consumer and its share of the queues is known.
+    pub fn start(self) -> Result<Consumer, SubscribeError> {
+        if let Some(wrong) = self.wrong {
+            return Err(wrong.into());
+        }
+        let subscribe = Subscribe { group: self.group, topics: self.topics, start: self.start };
+        let sub = self.owner.shared().run(|core, now| {
+            let sub = core.engine.subscribe(now, subscribe)?;
+            core.consumers.insert(sub, Default::default());
+            Ok::<_, Refused>(sub)
+        });
+        let sub = sub.ok_or(Refused::Stopped)??;
+        Ok(Consumer { owner: self.owner, sub, current: None })
+    }
+}
+
+/// Receives the messages of its share of the queues: a [`Stream`], and a blocking
+/// [`recv`](Self::recv).
+///
+/// Taking messages is the pace: what is not taken and settled fills the queues' windows, and their
+/// pulls pause. Dropping the consumer leaves its group in the background, with what is settled
+/// committed; [`close`](Self::close) waits for it.
+pub struct Consumer {
+    owner: Arc<Owner>,
+    sub: SubscriptionId,
+    /// Messages taken from the engine and not handed out yet.
+    current: Option<Handout>,
+}
+
+impl fmt::Debug for Consumer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Consumer").field("sub", &self.sub).finish_non_exhaustive()
+    }
+}
+
+/// What [`Consumer::next`] gives: the next message, once there is one.
+#[derive(Debug)]
+#[must_use = "futures do nothing unless awaited"]
+pub struct Next<'a>(&'a mut Consumer);
+
+impl Future for Next<'_> {
+    type Output = Option<Result<Delivery, Unreadable>>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.0.poll_delivery(cx)
+    }
+}
+
+impl Consumer {
+    /// The next message; `None` once the consumer has left its group. A message that can't be read
+    /// comes as an error, once, and counts as settled; the next call gives its neighbour.
+    ///
+    /// Dropping the future loses nothing.
+    pub const fn next(&mut self) -> Next<'_> {
+        Next(self)
+    }
+
+    /// As [`next`](Self::next), blocking this thread. `None` also on a thread that must not block.
+    pub fn recv(&mut self) -> Option<Result<Delivery, Unreadable>> {
+        if !self.owner.shared().host().may_block() {
+            log::error!("recv would block the runtime's only thread: use next().await");
+            return None;
+        }
+        block_on(|cx| self.poll_delivery(cx))
+    }
+
+    /// As [`recv`](Self::recv), for at most `within`; `None` then as well.
+    pub fn recv_timeout(&mut self, within: Duration) -> Option<Result<Delivery, Unreadable>> {
+        let shared = self.owner.shared().clone();
+        let deadline = shared.host().now() + within;
+        if !shared.host().may_block() {
+            log::error!("recv would block the runtime's only thread: use next().await");
+            return None;
+        }
+        super::pending::block_until(deadline, shared.host(), |cx| self.poll_delivery(cx)).flatten()
+    }
+
+    /// The next message from what is at hand, without a lock.
+    fn at_hand(&mut self) -> Option<Result<Delivery, Unreadable>> {
+        let shared = self.owner.shared();
+        let handout = self.current.as_mut()?;
+        while handout.next < handout.end && !handout.batch.is_revoked() {
+            let index = handout.next;
+            handout.next += 1;
+            if handout.batch.is_settled(index) {
+                continue;
+            }
+            if !handout.batch.wanted(index) {
+                // Not asked for: the broker's filter knows tags only by their hashes.
+                let _ = settle(&handout.batch, index, shared);
+                continue;
+            }
+            let opened = Delivery::open(&handout.batch, index, shared);
+            if opened.is_err() {
+                let _ = settle(&handout.batch, index, shared);
+            }
+            return Some(opened);
+        }
+        self.current = None;
+        None
+    }
+
+    fn poll_delivery(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Delivery, Unreadable>>> {
+        loop {
+            if let Some(delivery) = self.at_hand() {
+                return Poll::Ready(Some(delivery));
+            }
+            let waker = cx.waker().clone();
+            let (shared, sub) = (self.owner.shared().clone(), self.sub);
+            let taken = shared.run(|core, now| {
+                let consumer = core.consumers.get_mut(&sub)?;
+                let handout = core.engine.poll_batch(now, sub);
+                let old = match &handout {
+                    Some(_) => Some(waker),
+                    None => consumer.waker.replace(waker),
+                };
+                Some((handout, old))
+            });
+            match taken.flatten() {
+                None => return Poll::Ready(None),
+                Some((None, _old)) => return Poll::Pending,
+                Some((handout, _old)) => self.current = handout,
+            }
+        }
+    }
+
+    /// Leaves the group: what is settled is committed with the broker's answer, and the queues go
+    /// to other members. Resolves when that is done, at the latest after `shutdown_timeout`.
+    pub fn close(self) -> Pending<()> {
+        let shared = self.owner.shared().clone();
+        let sub = self.sub;
+        drop(self);
+        Pending::left(shared, sub)
+    }
+}
+
+impl Stream for Consumer {
+    type Item = Result<Delivery, Unreadable>;
+
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Delivery, Unreadable>>> {
+        self.poll_delivery(cx)
+    }
+}
+
+impl Drop for Consumer {
+    fn drop(&mut self) {
+        self.owner.shared().run(|core, now| {
+            // It may have left with the whole client already.
+            let _ = core.engine.leave(now, self.sub);
+        });
+    }
+}

@@ -1,0 +1,101 @@
+//! The writing half of one connection: who writes is a state that changes only under the lock.
+
+use std::io::{self, IoSlice};
+use std::sync::Arc;
+use std::task::Waker;
+
+use crate::error::CloseReason;
+use crate::frame::{OutFrame, Outbound};
+
+/// Frames taken out of the engine under one hold of the lock.
+const FRAMES: usize = 64;
+
+/// Where a connection's bytes go. Calls never block.
+pub trait Sink: Send + Sync + 'static {
+    /// Writes what the system takes now; `WouldBlock` when it takes nothing.
+    fn try_write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize>;
+
+    /// Ends both directions: the reader sees the end of the stream.
+    fn shutdown(&self);
+}
+
+/// What a writer needs, handed from one to the next.
+#[derive(Debug, Default)]
+pub(crate) struct Writer {
+    outbound: Outbound,
+    frames: Vec<OutFrame>,
+}
+
+impl Writer {
+    /// Takes frames out of the engine, at most [`FRAMES`]. Under the lock.
+    pub(crate) fn fill(&mut self, mut next: impl FnMut() -> Option<OutFrame>) {
+        while self.frames.len() < FRAMES {
+            let Some(frame) = next() else { break };
+            self.frames.push(frame);
+        }
+    }
+
+    /// Encodes and writes until all is written (`Ok(true)`) or the system takes no more
+    /// (`Ok(false)`). Not under the lock.
+    pub(crate) fn write(&mut self, sink: &dyn Sink) -> io::Result<bool> {
+        self.write_with(|slices| sink.try_write(slices))
+    }
+
+    /// As [`write`](Self::write), with a write of the caller's.
+    pub(crate) fn write_with(
+        &mut self,
+        mut write: impl FnMut(&[IoSlice<'_>]) -> io::Result<usize>,
+    ) -> io::Result<bool> {
+        for frame in self.frames.drain(..) {
+            self.outbound.push(&frame);
+        }
+        while !self.outbound.is_empty() {
+            let mut slices = [IoSlice::new(&[]); 64];
+            let count = self.outbound.slices(&mut slices);
+            match write(&slices[..count]) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) => self.outbound.advance(written),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(true)
+    }
+
+    /// Whether something taken out has not been written.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.frames.is_empty() && self.outbound.is_empty()
+    }
+
+    /// The frames that were taken out and not written whole.
+    pub(crate) fn unsent(&self) -> Vec<crate::frame::Opaque> {
+        let unwritten = self.frames.iter().map(|frame| frame.opaque);
+        self.outbound.unsent().chain(unwritten).collect()
+    }
+}
+
+/// One connection, as the handles and the pump share it.
+pub(crate) enum Link {
+    /// The pump is connecting.
+    Connecting { waker: Option<Waker>, aborted: bool },
+    /// There is a socket.
+    Open(Open),
+}
+
+pub(crate) struct Open {
+    pub(crate) sink: Arc<dyn Sink>,
+    /// `None` while somebody writes.
+    pub(crate) writer: Option<Box<Writer>>,
+    /// Wakes the writing task or thread.
+    pub(crate) waker: Option<Waker>,
+    /// The reader saw the end; the connection is closed once nobody writes.
+    pub(crate) ended: Option<CloseReason>,
+}
+
+/// A write to be done by whoever holds it, after unlocking.
+pub(crate) struct Job {
+    pub(crate) conn: crate::id::ConnectionId,
+    pub(crate) sink: Arc<dyn Sink>,
+    pub(crate) writer: Box<Writer>,
+}

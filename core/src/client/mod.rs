@@ -1,0 +1,133 @@
+//! The handles users hold: the same concrete types on every runtime.
+//!
+//! A handle locks, asks the engine, and waits on a waker, so it needs no runtime. One mutex holds
+//! the engine; nothing of the user's runs under it: wakers are cloned before and dropped after, log
+//! records are written after, bodies are encoded before and written after.
+
+mod consumer;
+mod delivery;
+mod link;
+mod log;
+mod pending;
+mod producer;
+mod pump;
+mod shared;
+
+use std::sync::Arc;
+
+pub use consumer::{Consumer, ConsumerBuilder, Next};
+pub use delivery::{Delivery, Unreadable};
+pub use link::Sink;
+pub(crate) use link::Writer;
+pub use pending::{Blockable, Pending};
+pub use producer::Producer;
+pub(crate) use pump::Turn;
+pub use pump::{Room, Step};
+pub use shared::{Host, Shared};
+
+use crate::config::Config;
+use crate::error::{QueryError, Refused};
+use crate::name::{Group, NameError, Topic};
+use crate::query::{Answer, Query, QueueName};
+use pending::{Slot, answered};
+use shared::Owner;
+
+/// One client: its connections, shared by all its producers and consumers.
+///
+/// Cheap to clone. Dropping the last handle of a client shuts it down in the background; use
+/// [`shutdown`](Self::shutdown) to wait for it.
+#[derive(Clone, Debug)]
+pub struct Client {
+    owner: Arc<Owner>,
+}
+
+impl Client {
+    /// A client around `shared`; for adapters, which give it to their pump as well.
+    pub fn new(shared: Arc<Shared>) -> Self {
+        Self { owner: Arc::new(Owner::new(shared)) }
+    }
+
+    /// A producer of the group `group`. Nothing is sent until its first message.
+    pub fn producer<G>(&self, group: G) -> Result<Producer, NameError>
+    where
+        G: TryInto<Group>,
+        NameError: From<G::Error>,
+    {
+        Ok(Producer::new(self.owner.clone(), group.try_into()?))
+    }
+
+    /// A consumer of the group `group`, once its topics are named.
+    pub fn consumer<G>(&self, group: G) -> Result<ConsumerBuilder, NameError>
+    where
+        G: TryInto<Group>,
+        NameError: From<G::Error>,
+    {
+        Ok(ConsumerBuilder::new(self.owner.clone(), group.try_into()?))
+    }
+
+    /// The queues of a topic that may be read. Sends one route request where the route is not
+    /// known; resolves within `request_timeout`; dropping it leaves nothing behind.
+    pub fn queues(&self, topic: &Topic) -> Pending<Result<Vec<QueueName>, QueryError>> {
+        self.query(Query::Queues(topic.clone()), |slot| match answered(slot)? {
+            Answer::Queues(queues) => Ok(queues),
+            Answer::Offset(_) => Ok(Vec::new()),
+        })
+    }
+
+    /// The offset of a queue's first message.
+    pub fn min_offset(&self, queue: &QueueName) -> Pending<Result<i64, QueryError>> {
+        self.query(Query::MinOffset(queue.clone()), offset)
+    }
+
+    /// The offset after a queue's last message: how many messages it ever took.
+    pub fn max_offset(&self, queue: &QueueName) -> Pending<Result<i64, QueryError>> {
+        self.query(Query::MaxOffset(queue.clone()), offset)
+    }
+
+    fn query<T>(
+        &self,
+        query: Query,
+        read: fn(Slot) -> Result<T, QueryError>,
+    ) -> Pending<Result<T, QueryError>> {
+        match self.owner.shared().query(query) {
+            Ok(op) => Pending::call(self.owner.shared().clone(), op, read),
+            Err(error) => Pending::ready(Err(error)),
+        }
+    }
+
+    /// The settings in force.
+    pub fn config(&self) -> &Arc<Config> {
+        self.owner.shared().config()
+    }
+
+    /// The id brokers know this client by.
+    pub fn id(&self) -> Arc<str> {
+        self.owner.shared().client_id()
+    }
+
+    /// Ends everything in good order: new calls are refused, sends under way finish, consumers
+    /// commit and leave their groups, brokers are told, connections close. Resolves when all of
+    /// it is done, at the latest after `shutdown_timeout`; dropping it does not stop it.
+    pub fn shutdown(&self) -> Pending<()> {
+        self.owner.shared().shutdown()
+    }
+}
+
+fn offset(slot: Slot) -> Result<i64, QueryError> {
+    match answered(slot)? {
+        Answer::Offset(offset) => Ok(offset),
+        Answer::Queues(_) => Ok(-1),
+    }
+}
+
+/// Why a consumer could not be made.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SubscribeError {
+    /// The engine refused.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// A name is not valid.
+    #[error(transparent)]
+    Name(#[from] NameError),
+}

@@ -1,0 +1,334 @@
+//! Calls that have not ended: a future, and a thread that waits.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::future::Future;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+
+use super::shared::{Host, Shared};
+use crate::engine::Cancelled;
+use crate::error::{QueryError, SendError, Stored};
+use crate::id::{OpId, SubscriptionId};
+use crate::producer::SendReceipt;
+use crate::query::Answer;
+use crate::time::Instant;
+
+/// What a call waits for, or how it ended.
+pub(crate) enum Slot {
+    Waiting(Option<Waker>),
+    /// Nobody wants the result any more.
+    Detached,
+    Sent(Result<SendReceipt, SendError>),
+    Answered(Result<Answer, QueryError>),
+    /// The runtime is gone.
+    Gone,
+}
+
+/// Spreads ids over a table. They are our own numbers, so nobody can make them collide.
+#[derive(Default)]
+pub(crate) struct IdHasher(u64);
+
+impl Hasher for IdHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_u32(u32::from(*byte)));
+    }
+
+    fn write_u32(&mut self, number: u32) {
+        self.0 = (self.0.rotate_left(5) ^ u64::from(number)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    }
+}
+
+/// The calls of one client that somebody waits for.
+///
+/// A result stays here until its handle takes it, while the engine has given the id's place to
+/// another call: so this is a table of ids, not of places.
+#[derive(Default)]
+pub(crate) struct Waiting(HashMap<OpId, Slot, BuildHasherDefault<IdHasher>>);
+
+impl Waiting {
+    pub(crate) fn insert(&mut self, op: OpId) {
+        self.0.insert(op, Slot::Waiting(None));
+    }
+
+    /// A call ended. Gives who is to be woken.
+    pub(crate) fn end(&mut self, op: OpId, result: Slot) -> Option<Waker> {
+        let slot = self.0.get_mut(&op)?;
+        match std::mem::replace(slot, result) {
+            Slot::Waiting(waker) => waker,
+            Slot::Detached => {
+                self.0.remove(&op);
+                None
+            }
+            ended @ (Slot::Sent(_) | Slot::Answered(_) | Slot::Gone) => {
+                *slot = ended;
+                None
+            }
+        }
+    }
+
+    /// Nobody wants the result any more.
+    fn detach(&mut self, op: OpId) -> Option<Slot> {
+        match self.0.get_mut(&op)? {
+            slot @ Slot::Waiting(_) => Some(std::mem::replace(slot, Slot::Detached)),
+            Slot::Detached => None,
+            Slot::Sent(_) | Slot::Answered(_) | Slot::Gone => self.0.remove(&op),
+        }
+    }
+
+    /// The result, or a waker to be woken when it is there. Gives back the waker it replaced.
+    fn take(&mut self, op: OpId, waker: Waker) -> Result<Slot, Option<Waker>> {
+        match self.0.get_mut(&op) {
+            Some(Slot::Waiting(old)) => Err(old.replace(waker)),
+            Some(Slot::Sent(_) | Slot::Answered(_) | Slot::Gone | Slot::Detached) | None => {
+                Ok(self.0.remove(&op).unwrap_or(Slot::Gone))
+            }
+        }
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the order of waking is nobody's promise")]
+    pub(crate) fn abandon(&mut self, wakers: &mut Vec<Waker>) {
+        self.0.retain(|_, slot| !matches!(slot, Slot::Detached));
+        for slot in self.0.values_mut() {
+            if let Slot::Waiting(waker) = slot {
+                wakers.extend(waker.take());
+                *slot = Slot::Gone;
+            }
+        }
+    }
+}
+
+enum State<T> {
+    Ready(Option<T>),
+    Call { op: OpId, read: fn(Slot) -> T },
+    Stop { read: fn() -> T },
+    Left { sub: SubscriptionId, read: fn() -> T },
+}
+
+/// A call that has not ended: await it, or [`wait`](Self::wait) for it.
+///
+/// The call goes on whether or not anybody looks. Dropping this detaches: the result is ignored.
+/// [`cancel`](Self::cancel) gives the call up and says whether anything had left this process.
+#[must_use = "the result tells whether it worked; use `drop` to let the call go on unseen"]
+pub struct Pending<T> {
+    shared: Option<Arc<Shared>>,
+    state: State<T>,
+}
+
+impl<T> fmt::Debug for Pending<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Pending");
+        match &self.state {
+            State::Ready(result) => shown.field("ready", &result.is_some()),
+            State::Call { op, .. } => shown.field("op", op),
+            State::Stop { .. } => shown.field("op", &"stop"),
+            State::Left { sub, .. } => shown.field("leaving", sub),
+        };
+        shown.finish_non_exhaustive()
+    }
+}
+
+impl<T> Unpin for Pending<T> {}
+
+/// What may be waited for where the thread itself has to do the work.
+pub trait Blockable {
+    /// The error for waiting on such a thread.
+    fn would_deadlock() -> Self;
+}
+
+impl<T> Blockable for Result<T, SendError> {
+    fn would_deadlock() -> Self {
+        Err(SendError::WouldDeadlock)
+    }
+}
+
+impl<T> Blockable for Result<T, QueryError> {
+    fn would_deadlock() -> Self {
+        Err(QueryError::WouldDeadlock)
+    }
+}
+
+impl Blockable for () {
+    /// A shutdown goes on without anybody waiting.
+    fn would_deadlock() -> Self {}
+}
+
+impl<T> Pending<T> {
+    pub(crate) const fn ready(result: T) -> Self {
+        Self { shared: None, state: State::Ready(Some(result)) }
+    }
+
+    pub(crate) const fn call(shared: Arc<Shared>, op: OpId, read: fn(Slot) -> T) -> Self {
+        Self { shared: Some(shared), state: State::Call { op, read } }
+    }
+
+    /// Gives the call up. [`Cancelled::Removed`]: nothing had left this process.
+    pub fn cancel(mut self) -> Cancelled {
+        let state = std::mem::replace(&mut self.state, State::Ready(None));
+        let (Some(shared), State::Call { op, .. }) = (self.shared.take(), state) else {
+            return Cancelled::Unknown;
+        };
+        let found = shared.run(|core, now| {
+            let slot = core.waiting.detach(op);
+            let found = core.engine.cancel(now, op);
+            (slot, core.waiting.end(op, Slot::Gone), found)
+        });
+        found.map_or(Cancelled::Unknown, |(_slot, _waker, found)| found)
+    }
+
+    fn poll_result(&mut self, cx: &Context<'_>) -> Poll<T> {
+        let Some(shared) = &self.shared else {
+            let State::Ready(result) = &mut self.state else { return Poll::Pending };
+            return result.take().map_or(Poll::Pending, Poll::Ready);
+        };
+        let waker = cx.waker().clone();
+        let result = match &self.state {
+            State::Ready(_) => return Poll::Pending,
+            State::Call { op, read } => {
+                let taken = shared.lock().waiting.take(*op, waker);
+                match taken {
+                    Ok(slot) => read(slot),
+                    Err(old) => {
+                        drop(old);
+                        return Poll::Pending;
+                    }
+                }
+            }
+            State::Stop { read } => {
+                let mut core = shared.lock();
+                if !core.stopped {
+                    core.stops.push(waker);
+                    return Poll::Pending;
+                }
+                read()
+            }
+            State::Left { sub, read } => {
+                let mut core = shared.lock();
+                if let Some(consumer) = core.consumers.get_mut(sub) {
+                    let old = consumer.waker.replace(waker);
+                    drop(core);
+                    drop(old);
+                    return Poll::Pending;
+                }
+                read()
+            }
+        };
+        self.shared = None;
+        self.state = State::Ready(None);
+        Poll::Ready(result)
+    }
+}
+
+impl<T: Blockable> Pending<T> {
+    /// Blocks this thread until the call has ended, which it does by its deadline. On a thread
+    /// that an adapter says must not block, such as the only one of a tokio runtime, this is an
+    /// error at once.
+    pub fn wait(mut self) -> T {
+        let allowed = self.shared.as_ref().is_none_or(|shared| shared.host().may_block());
+        if !allowed {
+            return T::would_deadlock();
+        }
+        block_on(|cx| self.poll_result(cx))
+    }
+}
+
+impl Pending<()> {
+    pub(crate) const fn stop(shared: Arc<Shared>) -> Self {
+        Self { shared: Some(shared), state: State::Stop { read: || () } }
+    }
+}
+
+impl Pending<()> {
+    pub(crate) const fn left(shared: Arc<Shared>, sub: SubscriptionId) -> Self {
+        Self { shared: Some(shared), state: State::Left { sub, read: || () } }
+    }
+}
+
+impl<T> Future for Pending<T> {
+    type Output = T;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
+        self.poll_result(cx)
+    }
+}
+
+impl<T> Drop for Pending<T> {
+    fn drop(&mut self) {
+        if let (Some(shared), State::Call { op, .. }) = (&self.shared, &self.state) {
+            // What was waiting is dropped after the lock.
+            let slot = shared.lock().waiting.detach(*op);
+            drop(slot);
+        }
+    }
+}
+
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+thread_local! {
+    static UNPARK: Waker = Waker::from(Arc::new(Unpark(thread::current())));
+}
+
+/// Blocks this thread until `poll` is ready.
+pub(crate) fn block_on<T>(mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> T {
+    let waker = UNPARK.with(Waker::clone);
+    let mut cx = Context::from_waker(&waker);
+    loop {
+        if let Poll::Ready(result) = poll(&mut cx) {
+            return result;
+        }
+        thread::park();
+    }
+}
+
+/// Blocks this thread until `poll` is ready or the host's clock shows `deadline`.
+pub(crate) fn block_until<T>(
+    deadline: Instant,
+    host: &dyn Host,
+    mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>,
+) -> Option<T> {
+    let waker = UNPARK.with(Waker::clone);
+    let mut cx = Context::from_waker(&waker);
+    loop {
+        if let Poll::Ready(result) = poll(&mut cx) {
+            return Some(result);
+        }
+        let left = deadline.since(host.now());
+        if left.is_zero() {
+            return None;
+        }
+        thread::park_timeout(left);
+    }
+}
+
+pub(crate) fn sent(slot: Slot) -> Result<SendReceipt, SendError> {
+    match slot {
+        Slot::Sent(result) => result,
+        Slot::Answered(_) | Slot::Waiting(_) | Slot::Detached | Slot::Gone => {
+            Err(SendError::RuntimeGone { stored: Stored::Unknown })
+        }
+    }
+}
+
+pub(crate) fn answered(slot: Slot) -> Result<Answer, QueryError> {
+    match slot {
+        Slot::Answered(result) => result,
+        Slot::Sent(_) | Slot::Waiting(_) | Slot::Detached | Slot::Gone => Err(QueryError::Stopped),
+    }
+}

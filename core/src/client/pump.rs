@@ -1,0 +1,205 @@
+//! What an adapter's tasks and threads call: the other side of [`Shared`].
+
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use super::Sink;
+use super::link::{Link, Open, Writer};
+use super::shared::{After, Shared};
+use crate::engine::{Arrived, Command, Input};
+use crate::error::{CloseReason, ConnectError};
+use crate::frame::FrameError;
+use crate::id::ConnectionId;
+use crate::name::Endpoint;
+use crate::time::Instant;
+
+/// What the pump is to do next.
+#[derive(Debug)]
+pub enum Step {
+    /// Connect, then call [`Shared::connected`] or [`Shared::connect_failed`].
+    Connect(ConnectionId, Endpoint),
+    /// Nothing until the waker is woken, or until then: call [`Shared::tick`].
+    Wait(Instant),
+    /// The client has stopped, and every connection with it.
+    Done,
+}
+
+/// What a writer is to do next.
+pub(crate) enum Turn {
+    /// Write this, then give it back.
+    Write(Box<Writer>),
+    /// Let those who are about to send go first, then ask again.
+    Yield,
+    /// Nothing until the waker is woken.
+    Wait,
+    /// The connection is gone.
+    Gone,
+}
+
+/// Room that a reader reuses from one read to the next.
+#[derive(Default)]
+pub struct Room(After);
+
+impl std::fmt::Debug for Room {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Room")
+    }
+}
+
+impl Shared {
+    /// The next thing for the pump to do.
+    pub fn step(&self, waker: &Waker) -> Step {
+        let mut core = self.lock();
+        while let Some(command) = core.connects.pop_front() {
+            if let Command::Connect { conn, endpoint } = command {
+                return Step::Connect(conn, endpoint);
+            }
+        }
+        if core.gone || (core.stopped && core.links.is_empty()) {
+            return Step::Done;
+        }
+        core.armed = core.engine.next_timeout().unwrap_or(Instant::FAR);
+        let (armed, old) = (core.armed, core.pump.replace(waker.clone()));
+        drop(core);
+        drop(old);
+        Step::Wait(armed)
+    }
+
+    /// The time that [`Step::Wait`] named has come.
+    pub fn tick(&self) {
+        self.run(|core, now| core.engine.handle(now, Input::Timeout));
+    }
+
+    /// The monotonic clock of the adapter, for its timers.
+    pub fn now(&self) -> Instant {
+        self.host().now()
+    }
+
+    /// How long a connection may take: the engine gives up by itself, this is for adapters whose
+    /// threads have to be freed as well.
+    pub fn connect_timeout(&self) -> std::time::Duration {
+        self.config().connect_timeout
+    }
+
+    /// Whether a connection that is being made is no longer wanted.
+    pub fn poll_aborted(&self, conn: ConnectionId, cx: &mut Context<'_>) -> Poll<()> {
+        let mut core = self.lock();
+        match core.links.get_mut(&conn) {
+            Some(Link::Connecting { waker, aborted: false }) => {
+                let old = waker.replace(cx.waker().clone());
+                drop(core);
+                drop(old);
+                Poll::Pending
+            }
+            _ => Poll::Ready(()),
+        }
+    }
+
+    /// There is a socket. False if nobody wants it any more: drop it.
+    pub fn connected(&self, conn: ConnectionId, sink: Arc<dyn Sink>) -> bool {
+        let done = self.run(|core, now| {
+            let link = core.links.get_mut(&conn)?;
+            let Link::Connecting { aborted: false, .. } = link else { return None };
+            let writer = Some(Box::default());
+            *link = Link::Open(Open { sink, writer, waker: None, ended: None });
+            core.engine.handle(now, Input::Connected { conn });
+            Some(())
+        });
+        let open = done.flatten().is_some();
+        if !open {
+            self.connect_failed(conn, ConnectError::Aborted);
+        }
+        open
+    }
+
+    /// There is no socket.
+    pub fn connect_failed(&self, conn: ConnectionId, error: ConnectError) {
+        self.run(|core, now| {
+            core.links.remove(&conn);
+            core.engine.handle(now, Input::ConnectFailed { conn, error });
+        });
+    }
+
+    /// Frames were read, in order; `frames` is drained.
+    pub fn arrived(&self, conn: ConnectionId, frames: &mut Vec<Arrived>, room: &mut Room) {
+        self.run_into(&mut room.0, |core, now| core.engine.handle_frames(now, conn, frames));
+        frames.clear();
+        self.finish(&mut room.0);
+    }
+
+    /// What was read is no frame. The connection is closed; stop reading and call
+    /// [`ended`](Self::ended).
+    pub fn malformed(&self, conn: ConnectionId, error: FrameError) {
+        self.run(|core, now| core.engine.handle(now, Input::Malformed { conn, error }));
+    }
+
+    /// The stream has ended: called once for each connection, by its reader.
+    pub fn ended(&self, conn: ConnectionId, reason: CloseReason) {
+        self.run(|core, now| {
+            if let Some(Link::Open(open)) = core.links.get_mut(&conn) {
+                open.ended = Some(reason);
+                core.close_if_idle(conn, now);
+            }
+        });
+    }
+
+    /// The next thing for a connection's writer to do. `patient`: it has let others go first.
+    pub(crate) fn turn(&self, conn: ConnectionId, waker: &Waker, patient: bool) -> Turn {
+        let mut core = self.lock();
+        let core = &mut *core;
+        let Some(Link::Open(open)) = core.links.get_mut(&conn) else { return Turn::Gone };
+        let waits = core.engine.has_frames(conn)
+            || open.writer.as_ref().is_some_and(|writer| !writer.is_empty());
+        if !waits || open.writer.is_none() {
+            // Cloned under the lock, as the one exception: it is the adapter's own waker.
+            if !open.waker.as_ref().is_some_and(|old| old.will_wake(waker)) {
+                open.waker = Some(waker.clone());
+            }
+            return Turn::Wait;
+        }
+        if !patient && !core.engine.is_quiet(conn) {
+            return Turn::Yield;
+        }
+        let Some(mut writer) = open.writer.take() else { return Turn::Wait };
+        writer.fill(|| core.engine.poll_frame(conn));
+        Turn::Write(writer)
+    }
+
+    /// Gives the right to write back.
+    pub(crate) fn give_back(&self, conn: ConnectionId, writer: Box<Writer>, after: &mut After) {
+        self.run_into(after, |core, now| {
+            let Some(Link::Open(open)) = core.links.get_mut(&conn) else { return None };
+            let more = !writer.is_empty() || core.engine.has_frames(conn);
+            open.writer = Some(writer);
+            let waker = if more { open.waker.take() } else { None };
+            core.close_if_idle(conn, now);
+            waker
+        })
+        .flatten()
+        .into_iter()
+        .for_each(|waker| after.wakers.push(waker));
+    }
+
+    /// As [`give_back`](Self::give_back), for tasks.
+    pub(crate) fn wrote(&self, conn: ConnectionId, writer: Box<Writer>) {
+        let mut after = After::default();
+        self.give_back(conn, writer, &mut after);
+        self.finish(&mut after);
+    }
+}
+
+impl super::shared::Core {
+    /// Closes a connection whose reader has ended, once nobody writes on it.
+    fn close_if_idle(&mut self, conn: ConnectionId, now: Instant) {
+        let Some(Link::Open(open)) = self.links.get_mut(&conn) else { return };
+        let (Some(reason), Some(writer)) = (open.ended.clone(), open.writer.as_ref()) else {
+            return;
+        };
+        let unsent = writer.unsent();
+        if let Some(Link::Open(Open { waker: Some(waker), .. })) = self.links.remove(&conn) {
+            // The writer's task ends when it looks again.
+            self.stops.push(waker);
+        }
+        self.engine.handle(now, Input::Closed { conn, reason, unsent });
+    }
+}

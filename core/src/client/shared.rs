@@ -1,0 +1,320 @@
+//! One mutex around the engine and the wakers, and the one function that takes it.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+
+use super::Pending;
+use super::link::{Job, Link};
+use super::log::log_note;
+use super::pending::{Slot, Waiting};
+use crate::config::Config;
+use crate::engine::{Command, Engine, Event, Note};
+use crate::id::{ConnectionId, OpId, SubscriptionId};
+use crate::message::{MessageLimits, Publish, UniqueIds};
+use crate::query::Query;
+use crate::time::{Instant, UnixMillis};
+
+/// What an adapter lends the handles.
+pub trait Host: Send + Sync + 'static {
+    /// The monotonic clock.
+    fn now(&self) -> Instant;
+
+    /// The wall clock.
+    fn unix(&self) -> UnixMillis;
+
+    /// Whether the calling thread may wait: not if it is the one that has to do the work.
+    fn may_block(&self) -> bool;
+}
+
+/// A consumer, as its handle waits for it.
+#[derive(Default)]
+pub(crate) struct Subscribed {
+    pub(crate) waker: Option<Waker>,
+}
+
+/// Everything behind the lock.
+pub(crate) struct Core {
+    pub(crate) engine: Engine,
+    pub(crate) waiting: Waiting,
+    pub(crate) consumers: BTreeMap<SubscriptionId, Subscribed>,
+    pub(crate) links: BTreeMap<ConnectionId, Link>,
+    pub(crate) connects: VecDeque<Command>,
+    pub(crate) pump: Option<Waker>,
+    /// What the pump's timer is set to.
+    pub(crate) armed: Instant,
+    pub(crate) stops: Vec<Waker>,
+    pub(crate) stopped: bool,
+    /// The runtime is gone, or a thread panicked under the lock.
+    pub(crate) gone: bool,
+}
+
+/// What is left to do after unlocking.
+#[derive(Default)]
+pub(crate) struct After {
+    pub(crate) wakers: Vec<Waker>,
+    notes: Vec<Note>,
+    shutdowns: Vec<Arc<dyn super::Sink>>,
+    spent: Vec<Arc<Publish>>,
+    job: Option<Job>,
+}
+
+/// The state that a client's handles and its pump share.
+pub struct Shared {
+    host: Box<dyn Host>,
+    config: Arc<Config>,
+    client_id: Arc<str>,
+    ids: UniqueIds,
+    core: Mutex<Core>,
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").field("client_id", &self.client_id).finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    /// A client that has done nothing yet. `seed` decides what its engine draws.
+    pub fn new(config: Config, seed: u64, host: impl Host) -> Arc<Self> {
+        let config = Arc::new(config);
+        let identity = &config.identity;
+        let salt = identity.salt as u32 ^ (identity.salt >> 32) as u32;
+        let ids = UniqueIds::new(identity.address, identity.process as u16, salt);
+        let engine = Engine::new(config.clone(), seed, host.now(), host.unix());
+        let core = Core {
+            waiting: Waiting::default(),
+            consumers: BTreeMap::new(),
+            links: BTreeMap::new(),
+            connects: VecDeque::new(),
+            pump: None,
+            armed: Instant::FAR,
+            stops: Vec::new(),
+            stopped: false,
+            gone: false,
+            engine,
+        };
+        let client_id = core.engine.client_id().clone();
+        Arc::new(Self { host: Box::new(host), config, client_id, ids, core: Mutex::new(core) })
+    }
+
+    pub(crate) fn config(&self) -> &Arc<Config> {
+        &self.config
+    }
+
+    pub(crate) fn client_id(&self) -> Arc<str> {
+        self.client_id.clone()
+    }
+
+    pub(crate) fn ids(&self) -> &UniqueIds {
+        &self.ids
+    }
+
+    pub(crate) fn limits(&self) -> MessageLimits {
+        MessageLimits { body: self.config.max_body, ..MessageLimits::default() }
+    }
+
+    pub(crate) fn host(&self) -> &dyn Host {
+        &*self.host
+    }
+
+    /// Takes the lock. A thread that panicked under it has left the engine in no known state:
+    /// every call then ends with one typed error.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Core> {
+        match self.core.lock() {
+            Ok(core) => core,
+            Err(poisoned) => {
+                self.core.clear_poison();
+                let mut core = PoisonError::into_inner(poisoned);
+                let mut after = After::default();
+                core.abandon(&mut after);
+                after.wakers.drain(..).for_each(Waker::wake);
+                core
+            }
+        }
+    }
+
+    /// Runs `f` on the engine under the lock, then does what came of it without the lock. `None`
+    /// once the runtime is gone.
+    pub(crate) fn run<R>(&self, f: impl FnOnce(&mut Core, Instant) -> R) -> Option<R> {
+        let mut after = After::default();
+        let result = self.run_into(&mut after, f);
+        self.finish(&mut after);
+        result
+    }
+
+    /// As [`run`](Self::run), with the work for afterwards left in `after`, whose room is reused.
+    pub(crate) fn run_into<R>(
+        &self,
+        after: &mut After,
+        f: impl FnOnce(&mut Core, Instant) -> R,
+    ) -> Option<R> {
+        let now = self.host.now();
+        let mut core = self.lock();
+        if core.gone {
+            return None;
+        }
+        let result = f(&mut core, now);
+        core.drain(after);
+        Some(result)
+    }
+
+    /// Does what was left to do. Not under the lock.
+    pub(crate) fn finish(&self, after: &mut After) {
+        while let Some(mut job) = after.job.take() {
+            let failed = job.writer.write(&*job.sink).is_err();
+            if failed {
+                job.sink.shutdown();
+            }
+            self.give_back(job.conn, job.writer, after);
+        }
+        after.wakers.drain(..).for_each(Waker::wake);
+        after.shutdowns.drain(..).for_each(|sink| sink.shutdown());
+        after.spent.clear();
+        for note in after.notes.drain(..) {
+            log_note(&self.client_id, &note);
+        }
+    }
+
+    /// Ends the client's work; see [`Client::shutdown`](super::Client::shutdown).
+    pub(crate) fn shutdown(self: &Arc<Self>) -> Pending<()> {
+        self.run(|core, now| core.engine.shutdown(now));
+        Pending::stop(self.clone())
+    }
+
+    /// The runtime ends before the client did: every call ends with an error.
+    pub fn abandon(&self) {
+        let mut after = After::default();
+        {
+            let mut core = self.lock();
+            core.abandon(&mut after);
+        }
+        self.finish(&mut after);
+    }
+
+    /// Asks the engine for one fact.
+    pub(crate) fn query(&self, query: Query) -> Result<OpId, crate::error::QueryError> {
+        let asked = self.run(|core, now| {
+            let op = core.engine.query(now, query)?;
+            core.waiting.insert(op);
+            Ok::<_, crate::error::Refused>(op)
+        });
+        Ok(asked.ok_or(crate::error::QueryError::Stopped)??)
+    }
+}
+
+impl Core {
+    /// Sorts what the engine gave to those who wait for it.
+    pub(crate) fn drain(&mut self, after: &mut After) {
+        while let Some(event) = self.engine.poll_event() {
+            match event {
+                Event::Sent { op, publish, result } => {
+                    after.spent.push(publish);
+                    after.wakers.extend(self.waiting.end(op, Slot::Sent(result)));
+                }
+                Event::Answered { op, result } => {
+                    after.wakers.extend(self.waiting.end(op, Slot::Answered(result)));
+                }
+                Event::Deliverable { sub } => {
+                    let consumer = self.consumers.get_mut(&sub);
+                    after.wakers.extend(consumer.and_then(|consumer| consumer.waker.take()));
+                }
+                Event::Left { sub } => {
+                    let consumer = self.consumers.remove(&sub);
+                    after.wakers.extend(consumer.and_then(|consumer| consumer.waker));
+                }
+                Event::Note(note) => after.notes.push(note),
+                Event::Stopped => {
+                    self.stopped = true;
+                    after.wakers.append(&mut self.stops);
+                    after.wakers.extend(self.pump.take());
+                }
+            }
+        }
+        while let Some(command) = self.engine.poll_command() {
+            self.command(command, after);
+        }
+        let next = self.engine.next_timeout().unwrap_or(Instant::FAR);
+        if next < self.armed {
+            self.armed = next;
+            after.wakers.extend(self.pump.take());
+        }
+    }
+
+    fn command(&mut self, command: Command, after: &mut After) {
+        match command {
+            Command::Connect { conn, .. } => {
+                self.links.insert(conn, Link::Connecting { waker: None, aborted: false });
+                self.connects.push_back(command);
+                after.wakers.extend(self.pump.take());
+            }
+            Command::Transmit { conn } => {
+                let Some(Link::Open(open)) = self.links.get_mut(&conn) else { return };
+                // The calling thread writes at once when nobody writes and nothing is gained by
+                // waiting for others; one write for each hold of the lock.
+                let quiet = after.job.is_none() && self.engine.is_quiet(conn);
+                match open.writer.take_if(|_| quiet) {
+                    Some(mut writer) => {
+                        writer.fill(|| self.engine.poll_frame(conn));
+                        after.job = Some(Job { conn, sink: open.sink.clone(), writer });
+                    }
+                    None => after.wakers.extend(open.waker.take()),
+                }
+            }
+            Command::Close { conn, .. } => match self.links.get_mut(&conn) {
+                Some(Link::Open(open)) => after.shutdowns.push(open.sink.clone()),
+                Some(Link::Connecting { waker, aborted }) => {
+                    *aborted = true;
+                    after.wakers.extend(waker.take());
+                }
+                None => {}
+            },
+        }
+    }
+
+    /// Ends every wait with an error: nobody moves bytes any more.
+    fn abandon(&mut self, after: &mut After) {
+        if std::mem::replace(&mut self.gone, true) {
+            return;
+        }
+        self.stopped = true;
+        self.waiting.abandon(&mut after.wakers);
+        after.wakers.append(&mut self.stops);
+        after.wakers.extend(self.pump.take());
+        for (_, consumer) in std::mem::take(&mut self.consumers) {
+            after.wakers.extend(consumer.waker);
+        }
+        for (_, link) in std::mem::take(&mut self.links) {
+            match link {
+                Link::Connecting { waker, .. } => after.wakers.extend(waker),
+                Link::Open(open) => {
+                    after.wakers.extend(open.waker);
+                    after.shutdowns.push(open.sink);
+                }
+            }
+        }
+    }
+}
+
+/// What the users' handles hold together: when the last is dropped, the client shuts down.
+#[derive(Debug)]
+pub(crate) struct Owner {
+    shared: Arc<Shared>,
+}
+
+impl Owner {
+    pub(crate) const fn new(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+
+    pub(crate) const fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        self.shared.run(|core, now| core.engine.shutdown(now));
+    }
+}
