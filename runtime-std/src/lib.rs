@@ -1,1 +1,175 @@
-//! Placeholder
+//! Sockets, name lookups and timers on plain threads for the Rocketry RocketMQ client.
+//!
+//! [`connect`] gives a [`Client`] whose bytes are moved by threads of its own: one that keeps time,
+//! and a reader and a writer for each connection. No async runtime is anywhere in this crate's
+//! tree. The handles are those of `rocketry-core`, the same on every runtime.
+
+pub mod host;
+mod socket;
+
+use std::io;
+use std::sync::Arc;
+use std::task::{Wake, Waker};
+use std::thread::{self, Thread};
+
+use rocketry_core::client::{Client, Host, Shared, Step};
+use rocketry_core::config::{Config, ConfigError};
+use rocketry_core::driver::{Reader, Wrote, write_next};
+use rocketry_core::error::{CloseReason, ConnectError};
+use rocketry_core::id::ConnectionId;
+use rocketry_core::name::Endpoint;
+use rocketry_core::time::{Instant, UnixMillis};
+
+use host::Clocks;
+use socket::Stream;
+
+/// Stack of a connection's threads: they call nothing deep, and no code of the user's but wakers.
+const STACK: usize = 256 << 10;
+
+/// Why there is no client.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClientError {
+    /// The settings can't work.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The system gave no thread.
+    #[error("no thread: {0}")]
+    NoThread(String),
+}
+
+impl From<io::Error> for ClientError {
+    fn from(error: io::Error) -> Self {
+        Self::NoThread(error.to_string())
+    }
+}
+
+/// A client on threads of its own.
+///
+/// `config` is a list of nameservers (`"127.0.0.1:9876"`, several joined by `;`) or a [`Config`].
+/// Nothing is sent before the first use of a producer or consumer, so a nameserver that is not
+/// there shows as an error of the first call, by its deadline. The threads end when the client has
+/// shut down, which dropping its last handle starts.
+pub fn connect<C>(config: C) -> Result<Client, ClientError>
+where
+    C: TryInto<Config>,
+    ConfigError: From<C::Error>,
+{
+    let mut config: Config = config.try_into().map_err(ConfigError::from)?;
+    config.check()?;
+    host::identify(&mut config.identity);
+    let clocks = Clocks::default();
+    let shared = Shared::new(config, host::random(), Threads(clocks));
+    let pump = shared.clone();
+    spawn("rocketry-pump", move || run(&pump, clocks))?;
+    Ok(Client::new(shared))
+}
+
+struct Threads(Clocks);
+
+impl Host for Threads {
+    fn now(&self) -> Instant {
+        self.0.now()
+    }
+
+    fn unix(&self) -> UnixMillis {
+        self.0.unix()
+    }
+
+    fn may_block(&self) -> bool {
+        true
+    }
+}
+
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    thread::Builder::new().name(name.to_owned()).stack_size(STACK).spawn(run).map(drop)
+}
+
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+fn waker() -> Waker {
+    Waker::from(Arc::new(Unpark(thread::current())))
+}
+
+/// Ends the client's calls with an error if its pump panics.
+struct Guard<'a>(&'a Shared);
+
+impl Drop for Guard<'_> {
+    fn drop(&mut self) {
+        self.0.abandon();
+    }
+}
+
+/// Keeps time and makes connections until the client has stopped.
+fn run(shared: &Arc<Shared>, clocks: Clocks) {
+    let _guard = Guard(shared);
+    let waker = waker();
+    loop {
+        match shared.step(&waker) {
+            Step::Connect(conn, endpoint) => {
+                let own = shared.clone();
+                let run = move || connection(&own, conn, &endpoint);
+                if let Err(error) = spawn("rocketry-read", run) {
+                    shared.connect_failed(conn, ConnectError::from(error));
+                }
+            }
+            Step::Wait(at) => {
+                let left = at.since(clocks.now());
+                if left.is_zero() {
+                    shared.tick();
+                } else {
+                    thread::park_timeout(left);
+                }
+            }
+            Step::Done => return,
+        }
+    }
+}
+
+/// Makes one connection and reads from it until its end.
+fn connection(shared: &Arc<Shared>, conn: ConnectionId, endpoint: &Endpoint) {
+    let stream = match Stream::connect(endpoint, shared.connect_timeout()) {
+        Ok(stream) => Arc::new(stream),
+        Err(error) => return shared.connect_failed(conn, error),
+    };
+    if !shared.connected(conn, stream.clone()) {
+        return;
+    }
+    let (own, sink) = (shared.clone(), stream.clone());
+    let reason = match spawn("rocketry-write", move || write(&own, conn, &sink)) {
+        Ok(()) => read(shared, conn, &stream),
+        Err(error) => error.into(),
+    };
+    rocketry_core::client::Sink::shutdown(&*stream);
+    shared.ended(conn, reason);
+}
+
+fn read(shared: &Arc<Shared>, conn: ConnectionId, stream: &Stream) -> CloseReason {
+    let mut reader = Reader::new(shared.clone(), conn);
+    loop {
+        match stream.read(reader.space()) {
+            Ok(0) => return CloseReason::Ended,
+            Ok(count) if reader.filled(count) => {}
+            Ok(_) => return CloseReason::Ended,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return error.into(),
+        }
+    }
+}
+
+fn write(shared: &Shared, conn: ConnectionId, stream: &Stream) {
+    let waker = waker();
+    loop {
+        match write_next(shared, conn, stream, &waker) {
+            Wrote::Some => {}
+            Wrote::Nothing => thread::park(),
+            Wrote::Gone => return,
+        }
+    }
+}

@@ -1,1 +1,122 @@
-//! Placeholder
+//! Sockets, name lookups and timers of tokio for the Rocketry RocketMQ client.
+//!
+//! [`connect`] gives a [`Client`] whose bytes are moved by tasks of the tokio runtime it is called
+//! in. The handles are those of `rocketry-core`, the same on every runtime.
+
+mod socket;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use rocketry_core::client::{Client, Host, Shared};
+use rocketry_core::config::{Config, ConfigError};
+use rocketry_core::driver::{Runtime, Timer, pump};
+use rocketry_core::error::ConnectError;
+use rocketry_core::name::Endpoint;
+use rocketry_core::time::{Instant, UnixMillis};
+use rocketry_std::host::{self, Clocks};
+use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::time::Sleep;
+
+use socket::Stream;
+
+/// Why there is no client.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClientError {
+    /// The settings can't work.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// No tokio runtime runs here.
+    #[error("call this inside a tokio runtime, or use `Handle::enter`")]
+    NoRuntime,
+}
+
+/// A client on the tokio runtime this is called in, which needs IO and time enabled.
+///
+/// `config` is a list of nameservers (`"127.0.0.1:9876"`, several joined by `;`) or a [`Config`].
+/// Nothing is sent before the first use of a producer or consumer, so a nameserver that is not
+/// there shows as an error of the first call, by its deadline. When the runtime is dropped first,
+/// every call ends with an error.
+pub fn connect<C>(config: C) -> Result<Client, ClientError>
+where
+    C: TryInto<Config>,
+    ConfigError: From<C::Error>,
+{
+    let mut config: Config = config.try_into().map_err(ConfigError::from)?;
+    config.check()?;
+    let handle = Handle::try_current().map_err(|_| ClientError::NoRuntime)?;
+    host::identify(&mut config.identity);
+    let clocks = Clocks::default();
+    let shared = Shared::new(config, host::random(), Tasks(clocks));
+    handle.spawn(pump(shared.clone(), Tokio { handle: handle.clone(), clocks }));
+    Ok(Client::new(shared))
+}
+
+struct Tasks(Clocks);
+
+impl Host for Tasks {
+    fn now(&self) -> Instant {
+        self.0.now()
+    }
+
+    fn unix(&self) -> UnixMillis {
+        self.0.unix()
+    }
+
+    /// Blocking the only thread of a runtime blocks the client's own tasks too.
+    fn may_block(&self) -> bool {
+        let Ok(handle) = Handle::try_current() else { return true };
+        handle.runtime_flavor() != RuntimeFlavor::CurrentThread
+            && handle.metrics().num_workers() > 1
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Tokio {
+    handle: Handle,
+    clocks: Clocks,
+}
+
+impl Runtime for Tokio {
+    type Socket = Stream;
+    type Timer = Alarm;
+
+    fn connect(
+        &self,
+        endpoint: Endpoint,
+    ) -> impl Future<Output = Result<Stream, ConnectError>> + Send + 'static {
+        Stream::connect(endpoint)
+    }
+
+    fn timer(&self) -> Alarm {
+        Alarm { clocks: self.clocks, at: Instant::FAR, sleep: None }
+    }
+
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.handle.spawn(task);
+    }
+}
+
+/// One timer, set anew only when it is to fire at another time.
+struct Alarm {
+    clocks: Clocks,
+    at: Instant,
+    sleep: Option<Pin<Box<Sleep>>>,
+}
+
+impl Timer for Alarm {
+    fn poll_at(&mut self, cx: &mut Context<'_>, at: Instant, _: Instant) -> Poll<()> {
+        let deadline = tokio::time::Instant::from_std(self.clocks.system(at));
+        let sleep = match &mut self.sleep {
+            Some(sleep) => sleep,
+            none => none.insert(Box::pin(tokio::time::sleep_until(deadline))),
+        };
+        if self.at != at {
+            self.at = at;
+            sleep.as_mut().reset(deadline);
+        }
+        sleep.as_mut().poll(cx)
+    }
+}

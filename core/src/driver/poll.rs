@@ -1,0 +1,201 @@
+//! Loops that poll: for every runtime of tasks.
+
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use super::reader::Reader;
+use crate::client::{Shared, Sink, Step, Turn, Writer};
+use crate::error::{CloseReason, ConnectError};
+use crate::id::ConnectionId;
+use crate::name::Endpoint;
+use crate::time::Instant;
+
+/// Reads done before other tasks get their turn.
+const READS: usize = 16;
+
+/// What a runtime of tasks lends the pump.
+pub trait Runtime: Clone + Send + Sync + 'static {
+    /// A connected stream.
+    type Socket: Socket;
+    /// One timer.
+    type Timer: Timer;
+
+    /// Looks the name up and connects. Dropping the future gives up.
+    fn connect(
+        &self,
+        endpoint: Endpoint,
+    ) -> impl Future<Output = Result<Self::Socket, ConnectError>> + Send + 'static;
+
+    /// A timer that is not set.
+    fn timer(&self) -> Self::Timer;
+
+    /// Runs a task to its end.
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static);
+}
+
+/// A connected stream of a runtime of tasks.
+pub trait Socket: Sink {
+    /// Reads into `space`; 0 is the end.
+    fn poll_read(&self, cx: &mut Context<'_>, space: &mut [u8]) -> Poll<io::Result<usize>>;
+
+    /// Ready when [`Sink::try_write`] may take something again.
+    fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+}
+
+/// A timer of a runtime of tasks.
+pub trait Timer: Send + Unpin + 'static {
+    /// Ready once `at` has come, where it is `now` now.
+    fn poll_at(&mut self, cx: &mut Context<'_>, at: Instant, now: Instant) -> Poll<()>;
+}
+
+/// Ends the client's calls with an error if the runtime is dropped before the client has stopped.
+struct Guard(Arc<Shared>);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.0.abandon();
+    }
+}
+
+/// Runs a client until it has stopped and its connections are closed: connects, keeps time, and
+/// spawns a reader and a writer for each connection.
+pub async fn pump<R: Runtime>(shared: Arc<Shared>, runtime: R) {
+    let guard = Guard(shared.clone());
+    let mut timer = runtime.timer();
+    poll_fn(|cx| {
+        loop {
+            match shared.step(cx.waker()) {
+                Step::Connect(conn, endpoint) => {
+                    runtime.spawn(connect(shared.clone(), runtime.clone(), conn, endpoint));
+                }
+                Step::Wait(at) => {
+                    // The clock is asked before the timer: a runtime may hide that a timer is due.
+                    let now = shared.now();
+                    if at > now && timer.poll_at(cx, at, now).is_pending() {
+                        return Poll::Pending;
+                    }
+                    shared.tick();
+                }
+                Step::Done => return Poll::Ready(()),
+            }
+        }
+    })
+    .await;
+    drop(guard);
+}
+
+/// Makes one connection and runs its two halves.
+async fn connect<R: Runtime>(
+    shared: Arc<Shared>,
+    runtime: R,
+    conn: ConnectionId,
+    endpoint: Endpoint,
+) {
+    let mut connecting = pin!(runtime.connect(endpoint));
+    let result = poll_fn(|cx| match connecting.as_mut().poll(cx) {
+        Poll::Ready(result) => Poll::Ready(result),
+        Poll::Pending => shared.poll_aborted(conn, cx).map(|()| Err(ConnectError::Aborted)),
+    })
+    .await;
+    match result {
+        Err(error) => shared.connect_failed(conn, error),
+        Ok(socket) => {
+            let socket = Arc::new(socket);
+            if shared.connected(conn, socket.clone()) {
+                let writing = Writing {
+                    shared: shared.clone(),
+                    conn,
+                    socket: socket.clone(),
+                    writer: None,
+                    patient: false,
+                };
+                runtime.spawn(writing);
+                read(shared, conn, socket).await;
+            }
+        }
+    }
+}
+
+/// Reads until the end of the stream.
+async fn read<S: Socket>(shared: Arc<Shared>, conn: ConnectionId, socket: Arc<S>) {
+    let mut reader = Reader::new(shared.clone(), conn);
+    let reason = poll_fn(|cx| {
+        for _ in 0..READS {
+            let reason = match socket.poll_read(cx, reader.space()) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Ok(0)) => CloseReason::Ended,
+                Poll::Ready(Ok(count)) if reader.filled(count) => continue,
+                Poll::Ready(Ok(_)) => CloseReason::Ended,
+                Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Poll::Ready(Err(error)) => error.into(),
+            };
+            return Poll::Ready(reason);
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+    socket.shutdown();
+    shared.ended(conn, reason);
+}
+
+/// Writes until the connection is gone.
+struct Writing<S> {
+    shared: Arc<Shared>,
+    conn: ConnectionId,
+    socket: Arc<S>,
+    /// Held while the system takes no more.
+    writer: Option<Box<Writer>>,
+    patient: bool,
+}
+
+impl<S: Socket> Future for Writing<S> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            if let Some(mut writer) = self.writer.take() {
+                match writer.write(&*self.socket) {
+                    Ok(true) => {}
+                    Ok(false) => match self.socket.poll_writable(cx) {
+                        Poll::Ready(Ok(())) => {
+                            self.writer = Some(writer);
+                            continue;
+                        }
+                        Poll::Ready(Err(_)) => self.socket.shutdown(),
+                        Poll::Pending => {
+                            self.writer = Some(writer);
+                            return Poll::Pending;
+                        }
+                    },
+                    // The reader sees the end, and tells the engine what was not written.
+                    Err(_) => self.socket.shutdown(),
+                }
+                self.shared.wrote(self.conn, writer);
+            }
+            let patient = std::mem::take(&mut self.patient);
+            match self.shared.turn(self.conn, cx.waker(), patient) {
+                Turn::Write(writer) => self.writer = Some(writer),
+                Turn::Wait => return Poll::Pending,
+                Turn::Gone => return Poll::Ready(()),
+                Turn::Yield => {
+                    self.patient = true;
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+            }
+        }
+    }
+}
+
+impl<S> Drop for Writing<S> {
+    fn drop(&mut self) {
+        // The runtime was dropped in the middle of a write: nobody else may wait for the writer.
+        if let Some(writer) = self.writer.take() {
+            self.shared.wrote(self.conn, writer);
+        }
+    }
+}

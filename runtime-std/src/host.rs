@@ -1,0 +1,71 @@
+//! What the standard library knows that the core must be told: clocks, and who we are.
+
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
+use std::net::{IpAddr, UdpSocket};
+use std::time::SystemTime;
+
+use rocketry_core::config::Identity;
+use rocketry_core::time::{Instant, UnixMillis};
+
+/// The monotonic and the wall clock of the system.
+#[derive(Clone, Copy, Debug)]
+pub struct Clocks {
+    epoch: std::time::Instant,
+}
+
+impl Default for Clocks {
+    fn default() -> Self {
+        Self { epoch: std::time::Instant::now() }
+    }
+}
+
+impl Clocks {
+    /// The monotonic clock, as the core counts it.
+    pub fn now(&self) -> Instant {
+        Instant::from_nanos(self.epoch.elapsed().as_nanos() as u64)
+    }
+
+    /// When an instant of the core is, on the system's clock. Far instants are a day away.
+    pub fn system(&self, at: Instant) -> std::time::Instant {
+        let day = std::time::Duration::from_secs(86_400);
+        let latest = self.epoch.elapsed() + day;
+        self.epoch + at.since(Instant::ZERO).min(latest)
+    }
+
+    /// The wall clock.
+    pub fn unix(&self) -> UnixMillis {
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        UnixMillis(since.map_or(0, |since| since.as_millis() as i64))
+    }
+}
+
+/// 64 bits that differ from run to run.
+pub fn random() -> u64 {
+    RandomState::new().hash_one(std::process::id())
+}
+
+/// Fills in what the settings leave open of who we are: address, process, and random bits.
+pub fn identify(identity: &mut Identity) {
+    let default = Identity::default();
+    if identity.address == default.address {
+        identity.address = local_address().unwrap_or(default.address);
+    }
+    if identity.process == default.process {
+        identity.process = std::process::id();
+    }
+    if identity.salt == default.salt {
+        identity.salt = random();
+    }
+}
+
+/// The address this host would use to reach the outside. Connecting a datagram socket looks it up
+/// and sends nothing; the target is an address kept for documentation (RFC 5737).
+fn local_address() -> Option<[u8; 4]> {
+    let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
+    socket.connect("192.0.2.1:9").ok()?;
+    match socket.local_addr().ok()?.ip() {
+        IpAddr::V4(address) => Some(address.octets()),
+        IpAddr::V6(_) => None,
+    }
+}

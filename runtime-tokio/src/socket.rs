@@ -1,0 +1,87 @@
+//! A tokio stream that readers and writers share.
+
+use std::io::{self, IoSlice, Read};
+use std::net::Shutdown;
+use std::task::{Context, Poll, ready};
+
+use rocketry_core::client::Sink;
+use rocketry_core::driver::Socket;
+use rocketry_core::error::ConnectError;
+use rocketry_core::name::Endpoint;
+use socket2::SockRef;
+use tokio::io::Interest;
+use tokio::net::{TcpStream, lookup_host};
+
+/// A connected stream.
+#[derive(Debug)]
+pub(crate) struct Stream(TcpStream);
+
+impl Stream {
+    /// Looks the name up and tries each of its addresses.
+    pub(crate) async fn connect(endpoint: Endpoint) -> Result<Self, ConnectError> {
+        let addresses = lookup_host((endpoint.host(), endpoint.port())).await;
+        let addresses = addresses
+            .map_err(|error| ConnectError::Unresolved { detail: error.to_string().into() })?;
+        let mut last = ConnectError::Unresolved { detail: "no address".into() };
+        for address in addresses {
+            match TcpStream::connect(address).await {
+                Ok(stream) => {
+                    stream.set_nodelay(true)?;
+                    return Ok(Self(stream));
+                }
+                Err(error) => last = error.into(),
+            }
+        }
+        Err(last)
+    }
+
+    /// One read. A short one has emptied the socket, so the next one would only be told to wait:
+    /// saying so at once saves that system call. (Readiness is edge-triggered; what comes in
+    /// between sets it again.)
+    fn read(&self, space: &mut [u8]) -> io::Result<usize> {
+        let mut read = None;
+        let result = self.0.try_io(Interest::READABLE, || {
+            let count = (&*SockRef::from(&self.0)).read(space)?;
+            read = Some(count);
+            if 0 < count && count < space.len() {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            Ok(())
+        });
+        match (read, result) {
+            (Some(count), _) => Ok(count),
+            (None, Err(error)) => Err(error),
+            (None, Ok(())) => Ok(0),
+        }
+    }
+}
+
+impl Sink for Stream {
+    fn try_write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        match slices {
+            [only] => self.0.try_write(only),
+            _ => self.0.try_write_vectored(slices),
+        }
+    }
+
+    fn shutdown(&self) {
+        // Fails only where the peer was faster.
+        let _ = SockRef::from(&self.0).shutdown(Shutdown::Both);
+    }
+}
+
+impl Socket for Stream {
+    fn poll_read(&self, cx: &mut Context<'_>, space: &mut [u8]) -> Poll<io::Result<usize>> {
+        loop {
+            ready!(self.0.poll_read_ready(cx))?;
+            match self.read(space) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                done => return Poll::Ready(done),
+            }
+        }
+    }
+
+    fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.0.poll_write_ready(cx)
+    }
+}
