@@ -1,1 +1,38 @@
-//! Rocketry
+//! A RocketMQ client with a sans-IO protocol core and pluggable runtimes.
+//!
+//! Pick a runtime by feature (`std`, the default; `tokio`), connect, and use the handles of
+//! [`client`], the same on each:
+//!
+//! ```no_run
+//! use rocketry::{Message, Topic};
+//!
+//! let client = rocketry::blocking::connect("127.0.0.1:9876")?;
+//! let producer = client.producer("orders")?;
+//! let receipt = producer.send(Message::new(Topic::new("order")?, "paid")).wait()?;
+//! println!("stored at offset {} of queue {}", receipt.offset, receipt.queue);
+//! client.shutdown().wait();
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! To drive the state machine from an event loop of your own, use [`core`].
+
+pub use rocketry_core as core;
+pub use rocketry_core::client::{self, Client, Consumer, Delivery, Pending, Producer, Unreadable};
+pub use rocketry_core::config::{Config, ConfigError};
+pub use rocketry_core::consumer::Start;
+pub use rocketry_core::error::{QueryError, SendError, Stored};
+pub use rocketry_core::message::Message;
+pub use rocketry_core::name::{Group, Topic};
+pub use rocketry_core::producer::{SendReceipt, SendStatus};
+
+/// The client on plain threads.
+#[cfg(feature = "std")]
+pub mod blocking {
+    pub use rocketry_std::{ClientError, connect};
+}
+
+/// The client on tokio.
+#[cfg(feature = "tokio")]
+pub mod tokio {
+    pub use rocketry_tokio::{ClientError, connect};
+}
