@@ -1,5 +1,6 @@
 //! What an embedder may set, with Java's defaults.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -123,6 +124,13 @@ pub enum ConfigError {
         /// What is wrong with it.
         problem: &'static str,
     },
+}
+
+impl From<Infallible> for ConfigError {
+    /// Settings that are made already can't be refused.
+    fn from(never: Infallible) -> Self {
+        match never {}
+    }
 }
 
 impl Config {

@@ -1,5 +1,6 @@
 //! Names as the broker accepts them: topics, groups, and the addresses of peers.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -45,6 +46,13 @@ pub enum NameError {
         /// The text given, cut to 128 characters.
         given: String,
     },
+}
+
+impl From<Infallible> for NameError {
+    /// A name that is one already can't be refused.
+    fn from(never: Infallible) -> Self {
+        match never {}
+    }
 }
 
 fn check(what: &'static str, name: &str, limit: usize) -> Result<(), NameError> {

@@ -1,5 +1,6 @@
 //! The subcommands and what they share: parsing, one line for an error, and a clean Ctrl-C.
 
+mod bench;
 mod broker;
 mod command;
 mod live;
@@ -20,6 +21,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Send or consume as fast as it goes, and print one line of figures
+    Bench(bench::Args),
     /// Serve the embedded nameserver and broker, in memory and without Java
     Broker(broker::Args),
     /// Start, use and stop a real Apache RocketMQ (needs Java 17 and Maven)
@@ -31,6 +34,7 @@ type Outcome = Result<ExitCode, Box<dyn Error>>;
 
 pub(crate) fn run() -> ExitCode {
     let outcome = match Cli::parse().command {
+        Command::Bench(args) => bench::run(args),
         Command::Broker(args) => broker::run(args),
         Command::Live(args) => live::run(args),
     };

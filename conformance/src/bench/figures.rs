@@ -1,0 +1,110 @@
+//! What a run is measured by.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use hdrhistogram::Histogram;
+use rustix::time::{ClockId, clock_gettime};
+
+use super::{BenchError, Plan, Runtime};
+
+/// CPU time of this process so far, of threads that have ended as well.
+fn cpu() -> Duration {
+    let spent = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::new(spent.tv_sec as u64, spent.tv_nsec as u32)
+}
+
+/// The most memory this process has held, in KiB; 0 where the system does not tell.
+fn peak_rss_kb() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0)
+}
+
+/// How long each message took, in microseconds.
+#[derive(Debug)]
+pub(super) struct Latencies(Histogram<u64>);
+
+impl Latencies {
+    pub(super) fn new() -> Result<Self, BenchError> {
+        let histogram = Histogram::new_with_bounds(1, 60_000_000, 3);
+        Ok(Self(histogram.map_err(std::io::Error::other)?))
+    }
+
+    pub(super) fn add(&mut self, since: Instant) {
+        self.0.saturating_record((since.elapsed().as_micros() as u64).max(1));
+    }
+
+    pub(super) fn merge(&mut self, other: &Self) {
+        // Both have the same bounds.
+        let _ = self.0.add(&other.0);
+    }
+}
+
+/// The clocks of one run.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Start {
+    wall: Instant,
+    cpu: Duration,
+}
+
+impl Start {
+    pub(super) fn now() -> Self {
+        Self { wall: Instant::now(), cpu: cpu() }
+    }
+
+    /// The figures of `count` messages since the start.
+    pub(super) fn end(
+        self,
+        plan: &Plan,
+        peer: Runtime,
+        count: usize,
+        latencies: &Latencies,
+    ) -> Report {
+        let (wall, cpu) = (self.wall.elapsed(), cpu().saturating_sub(self.cpu));
+        let quantile =
+            |at| if latencies.0.is_empty() { 0 } else { latencies.0.value_at_quantile(at) };
+        Report {
+            peer,
+            work: plan.name(),
+            count,
+            rate: count as f64 / wall.as_secs_f64(),
+            cpu_us: cpu.as_secs_f64() * 1e6 / count as f64,
+            rss_kb: peak_rss_kb(),
+            p50_us: quantile(0.5),
+            p99_us: quantile(0.99),
+            p999_us: quantile(0.999),
+        }
+    }
+}
+
+/// The figures of one run; shown as one line.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// The runtime.
+    pub peer: Runtime,
+    /// The work and its parallelism.
+    pub work: String,
+    /// Messages counted.
+    pub count: usize,
+    /// Messages per second.
+    pub rate: f64,
+    /// CPU time of this process per message, in microseconds.
+    pub cpu_us: f64,
+    /// Peak memory, in KiB.
+    pub rss_kb: u64,
+    /// Half the messages took no longer, in microseconds.
+    pub p50_us: u64,
+    /// 99 of 100 took no longer.
+    pub p99_us: u64,
+    /// 999 of 1,000 took no longer.
+    pub p999_us: u64,
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { peer, work, count, rate, cpu_us, rss_kb, p50_us, p99_us, p999_us } = self;
+        write!(f, "peer=rocketry-{peer} work={work} n={count} rate={rate:.0} cpu_us={cpu_us:.2} ")?;
+        write!(f, "rss_kb={rss_kb} p50_us={p50_us} p99_us={p99_us} p999_us={p999_us}")
+    }
+}
