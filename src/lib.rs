@@ -1,6 +1,6 @@
 //! A RocketMQ client with a sans-IO protocol core and pluggable runtimes.
 //!
-//! Pick a runtime by feature (`std`, the default; `tokio`), connect, and use the handles of
+//! Pick a runtime by feature (`std`, the default; `tokio`; `smol`; `async-std`), connect, and use the handles of
 //! [`client`], the same on each:
 //!
 //! ```no_run
@@ -35,4 +35,16 @@ pub mod blocking {
 #[cfg(feature = "tokio")]
 pub mod tokio {
     pub use rocketry_tokio::{ClientError, connect};
+}
+
+/// The client on smol.
+#[cfg(feature = "smol")]
+pub mod smol {
+    pub use rocketry_async_std::{ClientError, smol::connect};
+}
+
+/// The client on async-std, which is discontinued (RUSTSEC-2025-0052): for new programs take smol.
+#[cfg(feature = "async-std")]
+pub mod async_std {
+    pub use rocketry_async_std::{ClientError, async_std::connect};
 }

@@ -1,1 +1,154 @@
-//! Placeholder
+//! Sockets, name lookups and timers of `async-io` for the Rocketry RocketMQ client: for smol
+//! (feature `smol`, the default) and for async-std (feature `async-std`).
+//!
+//! Both stand on the same reactor; only where tasks are spawned differs. The handles are those of
+//! `rocketry-core`, the same on every runtime. async-std is discontinued (RUSTSEC-2025-0052): for
+//! new programs take smol.
+
+mod socket;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use rocketry_core::client::{Client, Host, Shared};
+use rocketry_core::config::{Config, ConfigError};
+use rocketry_core::driver::{Runtime, Timer, pump};
+use rocketry_core::error::ConnectError;
+use rocketry_core::name::Endpoint;
+use rocketry_core::time::{Instant, UnixMillis};
+use rocketry_std::host::{self, Clocks};
+
+use socket::Stream;
+
+/// Why there is no client.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClientError {
+    /// The settings can't work.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+}
+
+/// The client on smol's global executor.
+#[cfg(feature = "smol")]
+pub mod smol {
+    use super::{Client, ClientError, Config, ConfigError, start};
+
+    /// A client on smol's global executor, whose threads (`SMOL_THREADS`) move its bytes.
+    ///
+    /// `config` is a list of nameservers (`"127.0.0.1:9876"`, several joined by `;`) or a
+    /// [`Config`]. Nothing is sent before the first use of a producer or consumer, so a nameserver
+    /// that is not there shows as an error of the first call, by its deadline.
+    pub fn connect<C>(config: C) -> Result<Client, ClientError>
+    where
+        C: TryInto<Config>,
+        ConfigError: From<C::Error>,
+    {
+        start(config, |task| smol::spawn(task).detach())
+    }
+}
+
+/// The client on async-std's global executor.
+#[cfg(feature = "async-std")]
+pub mod async_std {
+    use super::{Client, ClientError, Config, ConfigError, start};
+
+    /// A client on async-std's global executor, whose threads move its bytes.
+    ///
+    /// `config` is a list of nameservers (`"127.0.0.1:9876"`, several joined by `;`) or a
+    /// [`Config`]. Nothing is sent before the first use of a producer or consumer, so a nameserver
+    /// that is not there shows as an error of the first call, by its deadline.
+    pub fn connect<C>(config: C) -> Result<Client, ClientError>
+    where
+        C: TryInto<Config>,
+        ConfigError: From<C::Error>,
+    {
+        start(config, |task| drop(async_std::task::spawn(task)))
+    }
+}
+
+/// A task to be run to its end.
+type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+#[cfg_attr(not(any(feature = "smol", feature = "async-std")), expect(dead_code))]
+fn start<C>(config: C, spawn: fn(Task)) -> Result<Client, ClientError>
+where
+    C: TryInto<Config>,
+    ConfigError: From<C::Error>,
+{
+    let mut config: Config = config.try_into().map_err(ConfigError::from)?;
+    config.check()?;
+    host::identify(&mut config.identity);
+    let clocks = Clocks::default();
+    let shared = Shared::new(config, host::random(), Tasks(clocks));
+    spawn(Box::pin(pump(shared.clone(), Reactor { clocks, spawn })));
+    Ok(Client::new(shared))
+}
+
+struct Tasks(Clocks);
+
+impl Host for Tasks {
+    fn now(&self) -> Instant {
+        self.0.now()
+    }
+
+    fn unix(&self) -> UnixMillis {
+        self.0.unix()
+    }
+
+    /// The executors have threads of their own; waiting on one of them blocks it, and with it the
+    /// client if it is the only one (`SMOL_THREADS` is 1 by default). They do not tell who runs on
+    /// them, so waiting is allowed: await inside tasks.
+    fn may_block(&self) -> bool {
+        true
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Reactor {
+    clocks: Clocks,
+    spawn: fn(Task),
+}
+
+impl Runtime for Reactor {
+    type Socket = Stream;
+    type Timer = Alarm;
+
+    fn connect(
+        &self,
+        endpoint: Endpoint,
+    ) -> impl Future<Output = Result<Stream, ConnectError>> + Send + 'static {
+        Stream::connect(endpoint)
+    }
+
+    fn timer(&self) -> Alarm {
+        Alarm { clocks: self.clocks, at: Instant::FAR, timer: async_io::Timer::never() }
+    }
+
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        (self.spawn)(Box::pin(task));
+    }
+}
+
+/// One timer, set anew only when it is to fire at another time.
+struct Alarm {
+    clocks: Clocks,
+    at: Instant,
+    timer: async_io::Timer,
+}
+
+impl Timer for Alarm {
+    fn poll_at(&mut self, cx: &mut Context<'_>, at: Instant, _: Instant) -> Poll<()> {
+        if self.at != at {
+            self.at = at;
+            self.timer.set_at(self.clocks.system(at));
+        }
+        let fired = Pin::new(&mut self.timer).poll(cx).map(drop);
+        if fired.is_ready() {
+            // A timer that has fired is set again even for the same time.
+            self.at = Instant::FAR;
+        }
+        fired
+    }
+}

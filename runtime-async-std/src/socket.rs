@@ -1,0 +1,66 @@
+//! An `async-io` stream that readers and writers share.
+
+use std::io::{self, IoSlice, Read, Write};
+use std::net::{Shutdown, TcpStream, ToSocketAddrs};
+use std::task::{Context, Poll, ready};
+
+use async_io::Async;
+use rocketry_core::client::Sink;
+use rocketry_core::driver::Socket;
+use rocketry_core::error::ConnectError;
+use rocketry_core::name::Endpoint;
+
+/// A connected stream.
+#[derive(Debug)]
+pub(crate) struct Stream(Async<TcpStream>);
+
+impl Stream {
+    /// Looks the name up on the blocking pool and tries each of its addresses.
+    pub(crate) async fn connect(endpoint: Endpoint) -> Result<Self, ConnectError> {
+        let addresses = blocking::unblock(move || {
+            (endpoint.host(), endpoint.port()).to_socket_addrs().map(Vec::from_iter)
+        });
+        let addresses = addresses
+            .await
+            .map_err(|error| ConnectError::Unresolved { detail: error.to_string().into() })?;
+        let mut last = ConnectError::Unresolved { detail: "no address".into() };
+        for address in addresses {
+            match Async::<TcpStream>::connect(address).await {
+                Ok(stream) => {
+                    stream.get_ref().set_nodelay(true)?;
+                    return Ok(Self(stream));
+                }
+                Err(error) => last = error.into(),
+            }
+        }
+        Err(last)
+    }
+}
+
+impl Sink for Stream {
+    fn try_write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.0.get_ref().write_vectored(slices)
+    }
+
+    fn shutdown(&self) {
+        // Fails only where the peer was faster.
+        let _ = self.0.get_ref().shutdown(Shutdown::Both);
+    }
+}
+
+impl Socket for Stream {
+    fn poll_read(&self, cx: &mut Context<'_>, space: &mut [u8]) -> Poll<io::Result<usize>> {
+        loop {
+            match self.0.get_ref().read(space) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    ready!(self.0.poll_readable(cx))?;
+                }
+                done => return Poll::Ready(done),
+            }
+        }
+    }
+
+    fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.0.poll_writable(cx)
+    }
+}
