@@ -26,6 +26,9 @@ use socket::Stream;
 /// Stack of a connection's threads: they call nothing deep, and no code of the user's but wakers.
 const STACK: usize = 256 << 10;
 
+/// Up to so many sends in flight, the thread that sends one writes it.
+const ALONE: u32 = 32;
+
 /// Why there is no client.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -78,6 +81,11 @@ impl Host for Threads {
 
     fn may_block(&self) -> bool {
         true
+    }
+
+    /// Waking another thread costs more than a write of one's own, until there is much to write.
+    fn writes_alone(&self) -> u32 {
+        ALONE
     }
 }
 

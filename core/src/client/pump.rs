@@ -157,7 +157,7 @@ impl Shared {
             }
             return Turn::Wait;
         }
-        if !patient && !core.engine.is_quiet(conn) {
+        if !patient && core.engine.sends_on(conn) > core.alone {
             return Turn::Yield;
         }
         let Some(mut writer) = open.writer.take() else { return Turn::Wait };

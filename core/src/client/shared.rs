@@ -26,6 +26,12 @@ pub trait Host: Send + Sync + 'static {
 
     /// Whether the calling thread may wait: not if it is the one that has to do the work.
     fn may_block(&self) -> bool;
+
+    /// With so many sends in flight on a connection the calling thread still writes by itself;
+    /// with more it leaves writing to the connection's writer, which writes many together.
+    fn writes_alone(&self) -> u32 {
+        1
+    }
 }
 
 /// A consumer, as its handle waits for it.
@@ -42,6 +48,8 @@ pub(crate) struct Core {
     pub(crate) links: BTreeMap<ConnectionId, Link>,
     pub(crate) connects: VecDeque<Command>,
     pub(crate) pump: Option<Waker>,
+    /// [`Host::writes_alone`].
+    pub(crate) alone: u32,
     /// What the pump's timer is set to.
     pub(crate) armed: Instant,
     pub(crate) stops: Vec<Waker>,
@@ -89,6 +97,7 @@ impl Shared {
             links: BTreeMap::new(),
             connects: VecDeque::new(),
             pump: None,
+            alone: host.writes_alone(),
             armed: Instant::FAR,
             stops: Vec::new(),
             stopped: false,
@@ -253,7 +262,7 @@ impl Core {
                 let Some(Link::Open(open)) = self.links.get_mut(&conn) else { return };
                 // The calling thread writes at once when nobody writes and nothing is gained by
                 // waiting for others; one write for each hold of the lock.
-                let quiet = after.job.is_none() && self.engine.is_quiet(conn);
+                let quiet = after.job.is_none() && self.engine.sends_on(conn) <= self.alone;
                 match open.writer.take_if(|_| quiet) {
                     Some(mut writer) => {
                         writer.fill(|| self.engine.poll_frame(conn));

@@ -46,7 +46,7 @@ struct Peer {
     failures: u32,
     /// Keep connected even while nothing is to be sent.
     wanted: bool,
-    /// Sends without an answer: while it is at most one, the caller may write by itself.
+    /// Sends without an answer: while they are few, the caller may write by itself.
     sends: u32,
 }
 
@@ -135,10 +135,9 @@ impl Peers {
         peer.sends = peer.sends.saturating_add_signed(change);
     }
 
-    /// Whether the connection has at most one send without an answer: then nothing is gained by
-    /// waiting for others to write together with it.
-    pub(crate) fn is_quiet(&self, conn: ConnectionId) -> bool {
-        self.of(conn).is_some_and(|id| self.list[id.0 as usize].sends <= 1)
+    /// Sends without an answer on the connection.
+    pub(crate) fn sends(&self, conn: ConnectionId) -> u32 {
+        self.of(conn).map_or(0, |id| self.list[id.0 as usize].sends)
     }
 
     /// Queues a frame, and connects if there is no connection.

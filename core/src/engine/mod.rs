@@ -217,10 +217,10 @@ impl Engine {
         self.peers.has_frames(conn)
     }
 
-    /// Whether at most one send waits for its answer on the connection: then the thread that sent
-    /// it may as well write it, since there is nothing to write together with it.
-    pub fn is_quiet(&self, conn: ConnectionId) -> bool {
-        self.peers.is_quiet(conn)
+    /// Sends that wait for their answers on the connection: while they are few, the thread that
+    /// sends may as well write, since there is little to write together with.
+    pub fn sends_on(&self, conn: ConnectionId) -> u32 {
+        self.peers.sends(conn)
     }
 
     /// The next thing to tell the application.
