@@ -93,14 +93,18 @@ impl Engine {
         if !missing {
             return self.route_failed(peer, topic, fallback, failure);
         }
-        if !fallback && self.routes.is_awaited(topic) && self.routes.known(topic).is_none() {
+        // Only a send makes a broker create the topic: a question has no use for `TBW102`.
+        let creates = self.routes.waiters(topic).any(|op| self.is_send(op));
+        if !fallback && creates && self.routes.known(topic).is_none() {
             return self.ask_route(topic, true);
         }
         let endpoint = self.peers.endpoint(peer).clone();
         let attempt = Attempt { endpoint, peer: PeerKind::NameServer, failure };
         let (waiters, attempts) = self.routes.missing(topic, attempt);
         for op in waiters {
-            if self.routes.known(topic).is_some() {
+            // A question about a topic that only `TBW102` stands for would ask again for ever.
+            let known = self.routes.known(topic);
+            if known.is_some_and(|route| !route.fallback || self.is_send(op)) {
                 self.route_known(op);
             } else {
                 let (topic, attempts) = (topic.clone(), attempts.clone());

@@ -62,6 +62,10 @@ impl Engine {
         }
     }
 
+    pub(super) fn is_send(&self, op: OpId) -> bool {
+        matches!(self.operations.get(op), Some(Operation::Send(_)))
+    }
+
     pub(super) fn send_of(&mut self, op: OpId) -> Option<&mut Send> {
         match self.operations.get_mut(op)? {
             Operation::Send(send) => Some(send),

@@ -203,7 +203,12 @@ impl Routes {
         (std::mem::take(&mut entry.waiters), std::mem::take(&mut entry.attempts))
     }
 
-    /// Whether a send waits for the topic: only a send makes a broker create it.
+    /// The operations that wait for the topic.
+    pub(crate) fn waiters(&self, topic: &Topic) -> impl Iterator<Item = OpId> {
+        self.topics.get(topic).into_iter().flat_map(|entry| entry.waiters.iter().copied())
+    }
+
+    /// Whether an operation waits for the topic.
     pub(crate) fn is_awaited(&self, topic: &Topic) -> bool {
         self.topics.get(topic).is_some_and(|entry| !entry.waiters.is_empty())
     }
