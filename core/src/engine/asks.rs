@@ -23,7 +23,8 @@ impl Engine {
         let op = self.operations.insert_with(|op| {
             let timer = self.timers.after(now, within, TimerKind::Deadline(op));
             let attempts = Attempts::default();
-            Operation::Ask(Box::new(Asked { query, timer, call: None, attempts }))
+            let asked = Asked { query, since: now, timer, call: None, attempts };
+            Operation::Ask(Box::new(asked))
         });
         self.route_ask(op);
         Ok(op)

@@ -7,7 +7,8 @@ use super::{Engine, Event, Operation, TimerKind};
 use crate::call::{Call, Purpose};
 use crate::connection::PeerId;
 use crate::error::{
-    Attempt, Attempts, Failure, QueryError, Refused, SendError, Stored, is_retriable_send,
+    Attempt, Attempts, ConnectError, Failure, QueryError, Refused, SendError, Stored,
+    is_retriable_send,
 };
 use crate::frame::{Kind, OutFrame, Payload, Reply, ReplyFields};
 use crate::id::OpId;
@@ -45,7 +46,7 @@ impl Engine {
         self.admit()?;
         let op = self.operations.insert_with(|op| {
             let timer = self.timers.after(now, within, TimerKind::Deadline(op));
-            Operation::Send(Box::new(Send::new(publish, timer)))
+            Operation::Send(Box::new(Send::new(publish, now, timer)))
         });
         self.route_send(op);
         Ok(op)
@@ -181,7 +182,10 @@ impl Engine {
             }
             Some(Operation::Ask(asked)) => {
                 let (topic, mut attempts) = (asked.query.topic().clone(), asked.attempts.clone());
+                let (call, since) = (asked.call, asked.since);
                 attempts.extend(&self.routes.forget(&topic, op));
+                let call = call.and_then(|opaque| self.calls.close(opaque));
+                self.blame_for(&mut attempts, call.as_ref(), since);
                 self.end_ask(op, Err(QueryError::TimedOut { attempts }));
             }
             None => {}
@@ -195,22 +199,40 @@ impl Engine {
             return (Stored::No, Attempts::default(), false);
         };
         let (mut stored, mut attempts) = (send.stored, send.attempts.clone());
-        let (topic, call) = (send.publish.topic().clone(), send.call);
-        let within = self.ground.config.send_timeout;
-        if let Some(call) = call.and_then(|opaque| self.calls.close(opaque)) {
+        let (topic, call, since) = (send.publish.topic().clone(), send.call, send.since);
+        let call = call.and_then(|opaque| self.calls.close(opaque));
+        if let Some(call) = &call {
             self.peers.count_send(call.peer, -1);
             if call.left {
                 stored = stored.max(Stored::Unknown);
-                let endpoint = self.peers.endpoint(call.peer).clone();
-                let peer = self.peers.kind(call.peer);
-                attempts.push(Attempt { endpoint, peer, failure: Failure::TimedOut(within) });
             }
         }
         if let Some(send) = self.send_of(op) {
             send.call = None;
         }
         attempts.extend(&self.routes.forget(&topic, op));
+        self.blame_for(&mut attempts, call.as_ref(), since);
         (stored, attempts, self.routes.known(&topic).is_some())
+    }
+
+    /// Adds for whom a call was waiting when its time was up: for `call`'s answer, or else for the
+    /// topic's route. A peer whose last failure is in the list already is not named again.
+    fn blame_for(&self, attempts: &mut Attempts, call: Option<&Call>, since: Instant) {
+        let Some(peer) = call.map(|call| call.peer).or_else(|| self.names.current()) else {
+            return;
+        };
+        let endpoint = self.peers.endpoint(peer).clone();
+        let left = call.is_some_and(|call| call.left);
+        if !left && attempts.last().is_some_and(|last| last.endpoint == endpoint) {
+            return;
+        }
+        let waited = self.ground.now.since(since);
+        let failure = if left || self.peers.is_connected(peer) {
+            Failure::TimedOut(waited)
+        } else {
+            Failure::Connect(ConnectError::TimedOut(waited))
+        };
+        attempts.push(Attempt { endpoint, peer: self.peers.kind(peer), failure });
     }
 
     /// Gives a call up. It ends without an event.

@@ -19,6 +19,7 @@ use crate::frame::{Opaque, ResponseCode};
 use crate::message::{Publish, UniqueId};
 use crate::name::Topic;
 use crate::route::{Route, RouteQueue};
+use crate::time::Instant;
 use crate::timer::TimerKey;
 
 /// How a stored message stands (`SendStatus`).
@@ -70,6 +71,8 @@ pub struct SendReceipt {
 #[derive(Debug)]
 pub(crate) struct Send {
     pub(crate) publish: Arc<Publish>,
+    /// When it was asked for.
+    pub(crate) since: Instant,
     pub(crate) timer: TimerKey,
     /// Tries whose frame may have left.
     pub(crate) tries: u32,
@@ -82,9 +85,10 @@ pub(crate) struct Send {
 }
 
 impl Send {
-    pub(crate) fn new(publish: Arc<Publish>, timer: TimerKey) -> Self {
+    pub(crate) fn new(publish: Arc<Publish>, since: Instant, timer: TimerKey) -> Self {
         Self {
             publish,
+            since,
             timer,
             tries: 0,
             stored: Stored::No,

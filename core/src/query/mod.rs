@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::error::Attempts;
 use crate::frame::Opaque;
 use crate::name::Topic;
+use crate::time::Instant;
 use crate::timer::TimerKey;
 
 /// A queue by its names.
@@ -55,6 +56,8 @@ pub enum Answer {
 #[derive(Debug)]
 pub(crate) struct Asked {
     pub(crate) query: Query,
+    /// When it was asked.
+    pub(crate) since: Instant,
     pub(crate) timer: TimerKey,
     pub(crate) call: Option<Opaque>,
     pub(crate) attempts: Attempts,
