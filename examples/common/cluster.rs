@@ -1,0 +1,46 @@
+//! Where an example's messages go: an embedded broker, or a cluster of the user's.
+
+use std::{env, fmt, io};
+
+use rocketry::Topic;
+use rocketry_conformance::broker::ClusterConfig;
+use rocketry_conformance::serve::Served;
+
+/// The cluster of one run.
+#[derive(Debug)]
+pub(crate) enum Cluster {
+    /// A nameserver and a broker of this process: in memory, gone with it.
+    Embedded { namesrv: String, _served: Served },
+    /// What `NAMESRV_ADDR` names.
+    Given(String),
+}
+
+impl Cluster {
+    /// The cluster at `NAMESRV_ADDR`; else an embedded one with `topic`.
+    pub(crate) fn new(topic: &Topic) -> io::Result<Self> {
+        match env::var("NAMESRV_ADDR") {
+            Ok(namesrv) if !namesrv.trim().is_empty() => Ok(Self::Given(namesrv)),
+            _ => {
+                let config = ClusterConfig::default().topic(topic.as_str(), 8);
+                let served = Served::start(config)?;
+                Ok(Self::Embedded { namesrv: served.namesrv(), _served: served })
+            }
+        }
+    }
+
+    /// The nameservers' addresses.
+    pub(crate) fn namesrv(&self) -> &str {
+        match self {
+            Self::Embedded { namesrv, .. } | Self::Given(namesrv) => namesrv,
+        }
+    }
+}
+
+impl fmt::Display for Cluster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Embedded { namesrv, .. } => write!(f, "embedded broker at {namesrv}"),
+            Self::Given(namesrv) => write!(f, "cluster at NAMESRV_ADDR={namesrv}"),
+        }
+    }
+}

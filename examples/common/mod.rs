@@ -1,0 +1,187 @@
+//! What the examples share: one run's cluster, names and count of messages.
+
+mod cluster;
+mod tally;
+
+use std::error::Error;
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime};
+
+use rocketry::{Group, Message, SendError, Topic};
+
+use cluster::Cluster;
+use tally::Tally;
+
+const USAGE: &str = "usage: EXAMPLE [COUNT]
+Sends COUNT messages (10000 if not given, 1 to 100000000) and consumes them again.
+quickstart also takes --runtime std or --runtime tokio.
+With NAMESRV_ADDR set they go to that cluster, else to a broker embedded in this process;
+with TOPIC set they go to that topic, else to a new one.";
+const MOST: usize = 100_000_000;
+
+/// Bytes of each message's body.
+const BODY: usize = 1024;
+/// The exit code of a program ended by Ctrl-C (128 + SIGINT).
+const INTERRUPTED: u8 = 130;
+/// A message that has not come after this is lost. Taking the queues of a consumer that is gone
+/// can take a broker half as long.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long to listen for duplicates once every message is there.
+const ENCORE: Duration = Duration::from_millis(100);
+
+pub(crate) type Failure = Box<dyn Error + Send + Sync>;
+pub(crate) type Outcome = Result<(), Failure>;
+
+static STOPPED: AtomicBool = AtomicBool::new(false);
+
+/// One run: where it goes, under which names, and what came of it.
+#[derive(Debug)]
+pub(crate) struct Run {
+    cluster: Cluster,
+    topic: Topic,
+    group: Group,
+    tag: String,
+    count: usize,
+    tally: Tally,
+}
+
+impl Run {
+    /// `COUNT` messages through the cluster at `NAMESRV_ADDR`, or through an embedded broker.
+    ///
+    /// Topic, group and tag are new in each run, so that messages of earlier runs don't disturb.
+    fn new(count: usize) -> Result<Self, Failure> {
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
+        let name = format!("rocketry-{:x}-{:x}", since.as_millis(), std::process::id());
+        let topic = Topic::new(std::env::var("TOPIC").as_deref().unwrap_or(&name))?;
+        let cluster = Cluster::new(&topic)?;
+        let (group, tally) = (Group::new(&name)?, Tally::new(count));
+        println!("{cluster}, topic {topic}, {BODY} bytes a message");
+        Ok(Self { cluster, topic, group, tag: name, count, tally })
+    }
+
+    /// The nameservers' addresses.
+    pub(crate) fn namesrv(&self) -> &str {
+        self.cluster.namesrv()
+    }
+
+    pub(crate) const fn topic(&self) -> &Topic {
+        &self.topic
+    }
+
+    pub(crate) const fn group(&self) -> &Group {
+        &self.group
+    }
+
+    /// The tag of this run's messages, to subscribe with.
+    pub(crate) fn tag(&self) -> &str {
+        &self.tag
+    }
+
+    /// Messages to send.
+    pub(crate) const fn count(&self) -> usize {
+        self.count
+    }
+
+    /// The message number `index`, from 0. Its body begins with the number.
+    pub(crate) fn message(&self, index: usize) -> Message {
+        let mut body = index.to_string().into_bytes();
+        body.resize(BODY, b' ');
+        Message::new(self.topic.clone(), body).tag(&self.tag)
+    }
+
+    /// A broker has said that it stored the message number `index`.
+    pub(crate) fn sent(&self, index: usize) {
+        self.tally.note_sent(index);
+    }
+
+    /// A message with this body was delivered.
+    pub(crate) fn received(&self, body: &[u8]) {
+        let number = std::str::from_utf8(body).ok().and_then(|text| text.trim_end().parse().ok());
+        match number {
+            Some(index) => self.tally.note_received(index),
+            None => eprintln!("a message that no run of the examples sent was delivered"),
+        }
+    }
+
+    /// How long to wait for the next message; after that there is none.
+    pub(crate) fn patience(&self) -> Duration {
+        if self.tally.is_complete() { ENCORE } else { PATIENCE }
+    }
+}
+
+/// Runs an example to its end: its last line tells what was sent and what came back.
+pub(crate) fn main(
+    args: impl IntoIterator<Item = String>,
+    job: impl FnOnce(&Run) -> Outcome,
+) -> ExitCode {
+    let args: Vec<String> = args.into_iter().collect();
+    let count = match args.as_slice() {
+        [] => Ok(10_000),
+        [help] if help == "--help" || help == "-h" => {
+            println!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
+        [count] => count.parse().map_err(drop),
+        _ => Err(()),
+    };
+    let Ok(count @ 1..=MOST) = count else {
+        eprintln!("{USAGE}");
+        return ExitCode::from(2);
+    };
+    match Run::new(count) {
+        Ok(run) => report(&run, job(&run)),
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn report(run: &Run, ended: Outcome) -> ExitCode {
+    if is_stopped() {
+        eprintln!("interrupted: {} sent, {} consumed", run.tally.sent(), run.tally.consumed());
+        return ExitCode::from(INTERRUPTED);
+    }
+    match ended {
+        Ok(()) => {
+            println!("{}", run.tally);
+            if run.tally.is_exact() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        }
+        Err(error) => {
+            let advice = advice(run, error.downcast_ref());
+            eprintln!("{}: {error}{advice}", run.cluster);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// What to do about an error, where there is something to do.
+fn advice(run: &Run, error: Option<&SendError>) -> String {
+    match error {
+        Some(SendError::NoTopic { .. }) => format!(
+            "; create one with `mqadmin updateTopic -n '{}' -c DefaultCluster -t NAME` and run this \
+             again with TOPIC=NAME, or set autoCreateTopicEnable=true on the brokers",
+            run.namesrv(),
+        ),
+        _ => String::new(),
+    }
+}
+
+/// Whether Ctrl-C was pressed.
+pub(crate) fn is_stopped() -> bool {
+    STOPPED.load(Ordering::SeqCst)
+}
+
+/// The first Ctrl-C calls `stop`, a second one ends the process at once.
+///
+/// What to do in `stop`: shut the client down. That ends every wait of its producers and consumers,
+/// so that the program leaves by the path it always takes.
+pub(crate) fn on_ctrl_c(stop: impl Fn() + Send + 'static) -> Result<(), ctrlc::Error> {
+    ctrlc::set_handler(move || {
+        if STOPPED.swap(true, Ordering::SeqCst) {
+            std::process::exit(INTERRUPTED.into());
+        }
+        stop();
+    })
+}
