@@ -80,6 +80,10 @@ pub enum CloseReason {
     /// We closed it: it took longer than `connect_timeout`.
     #[error("the connection took too long")]
     Slow,
+    /// We closed it: requests went out and nothing at all came back for so long, as on a
+    /// connection whose other end is gone without a word.
+    #[error("nothing came back for {0:?}")]
+    Silent(Duration),
 }
 
 impl From<io::Error> for CloseReason {

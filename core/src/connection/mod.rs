@@ -6,7 +6,7 @@
 //! | Connecting | connected | Connected |
 //! | | failed, or `connect_timeout` | Backoff, its frames given back |
 //! | Connected | closed | Backoff, its frames given back |
-//! | | `close` | Closing |
+//! | | `close`, or requests time out and nothing comes back | Closing |
 //! | Closing | closed | Backoff |
 //! | Backoff | the pause is over, work waits | Connecting |
 //! | | the pause is over, no work | Idle |
@@ -14,12 +14,14 @@
 //! The pause doubles from `reconnect_min` to `reconnect_max`, each drawn within a quarter.
 
 use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
 
 use crate::engine::{Command, Context, Note, TimerKind};
 use crate::error::{CloseReason, ConnectError, PeerKind};
 use crate::frame::OutFrame;
 use crate::id::{ConnectionId, Slots};
 use crate::name::Endpoint;
+use crate::time::Instant;
 use crate::timer::TimerKey;
 
 /// A peer by its address; small, dense, and the same for the life of the engine.
@@ -48,6 +50,8 @@ struct Peer {
     wanted: bool,
     /// Sends without an answer: while they are few, the caller may write by itself.
     sends: u32,
+    /// When the first request left that nothing has come back since. Long polls do not count.
+    unheard: Option<Instant>,
 }
 
 /// A peer that lost its connection, with the frames that had not been handed out.
@@ -83,6 +87,7 @@ impl Peers {
             failures: 0,
             wanted: false,
             sends: 0,
+            unheard: None,
         });
         self.by_endpoint.insert(key, id);
         id
@@ -255,7 +260,7 @@ impl Peers {
         self.connections.remove(conn);
         let stopping = self.stopping;
         let peer = self.peer(id);
-        peer.raised = false;
+        (peer.raised, peer.unheard) = (false, None);
         let queued = std::mem::take(&mut peer.queue);
         if stopping {
             peer.state = State::Idle;
@@ -306,6 +311,29 @@ impl Peers {
             }
         }
         ctx.out.command(Command::Close { conn, reason: why });
+    }
+
+    /// A request that is to be answered soon was handed out.
+    pub(crate) fn asked(&mut self, conn: ConnectionId, now: Instant) {
+        if let Some(id) = self.of(conn) {
+            self.peer(id).unheard.get_or_insert(now);
+        }
+    }
+
+    /// Something came from the peer.
+    pub(crate) fn heard(&mut self, id: PeerId) {
+        self.peer(id).unheard = None;
+    }
+
+    /// A request to the peer timed out. If nothing at all came back for `limit`, the connection is
+    /// dead without a word, and another one has to be made (Java: `clientCloseSocketIfTimeout`).
+    pub(crate) fn close_if_silent(&mut self, ctx: &mut Context<'_>, id: PeerId, limit: Duration) {
+        let peer = self.peer(id);
+        let silent = peer.unheard.map(|since| ctx.now.since(since)).filter(|time| *time >= limit);
+        if let (Some(time), State::Connected { conn }) = (silent, &peer.state) {
+            let conn = *conn;
+            self.close(ctx, conn, CloseReason::Silent(time));
+        }
     }
 
     /// Closes every connection and makes no further one.

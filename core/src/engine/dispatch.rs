@@ -52,6 +52,7 @@ impl Engine {
             frames.clear();
             return;
         };
+        self.peers.heard(peer);
         for frame in frames.drain(..) {
             let Arrived { opaque, content, body, size: _ } = frame;
             match content {
@@ -165,6 +166,13 @@ impl Engine {
         }
     }
 
+    /// A request to `peer` had no answer in time: its connection may be dead.
+    pub(super) fn suspect(&mut self, peer: PeerId) {
+        let limit = self.ground.config.request_timeout;
+        let (peers, mut ctx) = self.peers();
+        peers.close_if_silent(&mut ctx, peer, limit);
+    }
+
     fn time_passed(&mut self) {
         while let Some(kind) = self.timers.pop_due(self.ground.now) {
             self.fire(kind);
@@ -181,7 +189,9 @@ impl Engine {
                         Purpose::Pull { .. } => self.ground.config.pull_timeout,
                         _ => self.ground.config.request_timeout,
                     };
+                    let peer = call.peer;
                     self.failed(call, Failure::TimedOut(within));
+                    self.suspect(peer);
                 }
             }
             TimerKind::Connect(conn) => {

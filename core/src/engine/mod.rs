@@ -40,7 +40,7 @@ use crate::config::Config;
 use crate::connection::Peers;
 use crate::consumer::Consumers;
 use crate::error::PeerKind;
-use crate::frame::{OutFrame, Payload};
+use crate::frame::{Kind, OutFrame, Payload};
 use crate::id::{ConnectionId, OpId, Slots};
 use crate::name::Group;
 use crate::nameserver::NameServers;
@@ -207,6 +207,9 @@ impl Engine {
             // A request whose call has ended meanwhile need not leave.
             if let Some(call) = self.calls.find(frame.opaque) {
                 call.left = true;
+                if frame.opaque.kind() != Some(Kind::Pull) {
+                    self.peers.asked(conn, self.ground.now);
+                }
                 return Some(frame);
             }
         }

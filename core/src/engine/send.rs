@@ -10,7 +10,7 @@ use crate::error::{
     Attempt, Attempts, ConnectError, Failure, QueryError, Refused, SendError, Stored,
     is_retriable_send,
 };
-use crate::frame::{Kind, OutFrame, Payload, Reply, ReplyFields};
+use crate::frame::{Kind, Opaque, OutFrame, Payload, Reply, ReplyFields};
 use crate::id::OpId;
 use crate::message::Publish;
 use crate::producer::{Send, SendReceipt, SendStatus, choose};
@@ -171,6 +171,8 @@ impl Engine {
 
     /// The deadline of a call has come.
     pub(super) fn deadline(&mut self, op: OpId) {
+        let call = self.operations.get(op).and_then(Operation::call);
+        let asked = call.and_then(|opaque| self.calls.find(opaque)).map(|call| call.peer);
         match self.operations.get(op) {
             Some(Operation::Send(send)) => {
                 let topic = send.publish.topic().clone();
@@ -189,6 +191,9 @@ impl Engine {
                 self.end_ask(op, Err(QueryError::TimedOut { attempts }));
             }
             None => {}
+        }
+        if let Some(peer) = asked {
+            self.suspect(peer);
         }
     }
 
@@ -268,6 +273,14 @@ impl Engine {
 }
 
 impl Operation {
+    /// The request on its way, if there is one.
+    pub(super) const fn call(&self) -> Option<Opaque> {
+        match self {
+            Self::Send(send) => send.call,
+            Self::Ask(asked) => asked.call,
+        }
+    }
+
     pub(super) const fn timer(&self) -> crate::timer::TimerKey {
         match self {
             Self::Send(send) => send.timer,
