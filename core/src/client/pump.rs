@@ -197,8 +197,7 @@ impl super::shared::Core {
         };
         let unsent = writer.unsent();
         if let Some(Link::Open(Open { waker: Some(waker), .. })) = self.links.remove(&conn) {
-            // The writer's task ends when it looks again.
-            self.stops.push(waker);
+            self.orphans.push(waker);
         }
         self.engine.handle(now, Input::Closed { conn, reason, unsent });
     }

@@ -53,6 +53,8 @@ pub(crate) struct Core {
     /// What the pump's timer is set to.
     pub(crate) armed: Instant,
     pub(crate) stops: Vec<Waker>,
+    /// Writers of connections that have ended: they end when they look again.
+    pub(crate) orphans: Vec<Waker>,
     pub(crate) stopped: bool,
     /// The runtime is gone, or a thread panicked under the lock.
     pub(crate) gone: bool,
@@ -100,6 +102,7 @@ impl Shared {
             alone: host.writes_alone(),
             armed: Instant::FAR,
             stops: Vec::new(),
+            orphans: Vec::new(),
             stopped: false,
             gone: false,
             engine,
@@ -216,6 +219,7 @@ impl Shared {
 impl Core {
     /// Sorts what the engine gave to those who wait for it.
     pub(crate) fn drain(&mut self, after: &mut After) {
+        after.wakers.append(&mut self.orphans);
         while let Some(event) = self.engine.poll_event() {
             match event {
                 Event::Sent { op, publish, result } => {
