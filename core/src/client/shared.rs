@@ -141,8 +141,9 @@ impl Shared {
                 let mut core = PoisonError::into_inner(poisoned);
                 let mut after = After::default();
                 core.abandon(&mut after);
-                after.wakers.drain(..).for_each(Waker::wake);
-                core
+                drop(core);
+                self.finish(&mut after);
+                self.lock()
             }
         }
     }
@@ -195,12 +196,15 @@ impl Shared {
         Pending::stop(self.clone())
     }
 
-    /// The runtime ends before the client did: every call ends with an error.
+    /// The runtime is done with this client: what has not ended ends with an error. A client that
+    /// has stopped needs no runtime, and goes on to refuse calls as stopped.
     pub fn abandon(&self) {
         let mut after = After::default();
         {
             let mut core = self.lock();
-            core.abandon(&mut after);
+            if !(core.stopped && core.links.is_empty()) {
+                core.abandon(&mut after);
+            }
         }
         self.finish(&mut after);
     }

@@ -62,8 +62,17 @@ impl Drop for Guard {
 
 /// Runs a client until it has stopped and its connections are closed: connects, keeps time, and
 /// spawns a reader and a writer for each connection.
-pub async fn pump<R: Runtime>(shared: Arc<Shared>, runtime: R) {
-    let guard = Guard(shared.clone());
+///
+/// A runtime may be dropped before it has polled this once: the calls end then as well.
+pub fn pump<R: Runtime>(
+    shared: Arc<Shared>,
+    runtime: R,
+) -> impl Future<Output = ()> + Send + 'static {
+    run(Guard(shared), runtime)
+}
+
+async fn run<R: Runtime>(guard: Guard, runtime: R) {
+    let shared = &guard.0;
     let mut timer = runtime.timer();
     poll_fn(|cx| {
         loop {
@@ -84,7 +93,6 @@ pub async fn pump<R: Runtime>(shared: Arc<Shared>, runtime: R) {
         }
     })
     .await;
-    drop(guard);
 }
 
 /// Makes one connection and runs its two halves.
