@@ -28,6 +28,8 @@ enum Heard {
     Told(u64),
     /// It answered the heartbeat of that revision.
     Knows(u64),
+    /// A heartbeat came to nothing; the timer of that number sends another one.
+    Refused(u64),
 }
 
 /// All brokers any route has named.
@@ -38,6 +40,8 @@ pub(crate) struct Brokers {
     heard: HashMap<PeerId, Heard>,
     /// Counts the changes of what a heartbeat says.
     revision: u64,
+    /// Counts the heartbeats that came to nothing.
+    refusals: u64,
 }
 
 impl Brokers {
@@ -99,13 +103,25 @@ impl Brokers {
                 self.heard.insert(peer, Heard::Knows(revision));
                 true
             }
-            Some(Heard::Knows(_)) | None => false,
+            Some(Heard::Knows(_) | Heard::Refused(_)) | None => false,
         }
     }
 
     /// The connection is gone, or the broker says that it does not know us.
     pub(crate) fn forgot(&mut self, peer: PeerId) {
         self.heard.remove(&peer);
+    }
+
+    /// A heartbeat came to nothing. Gives the number of this event.
+    pub(crate) fn refused(&mut self, peer: PeerId) -> u64 {
+        self.refusals += 1;
+        self.heard.insert(peer, Heard::Refused(self.refusals));
+        self.refusals
+    }
+
+    /// Whether no heartbeat went out since that one came to nothing.
+    pub(crate) fn still_refused(&self, peer: PeerId, number: u64) -> bool {
+        self.heard.get(&peer) == Some(&Heard::Refused(number))
     }
 
     /// Whether the broker has answered a heartbeat with all that is in force now.

@@ -32,6 +32,9 @@ pub enum TimerKind {
     Routes,
     /// Brokers are to hear from us.
     Heartbeat,
+    /// A broker that did not take a heartbeat is to get another one.
+    #[doc(hidden)]
+    Greet(PeerId, u64),
     /// Consumers are to commit.
     Commit,
     /// A consumer is to look at its share.

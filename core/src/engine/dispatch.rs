@@ -133,7 +133,7 @@ impl Engine {
             Purpose::Route { topic, fallback } => {
                 self.route_failed(peer, &topic, fallback, failure);
             }
-            Purpose::Heartbeat => self.brokers.forgot(peer),
+            Purpose::Heartbeat => self.heartbeat_failed(peer),
             Purpose::Members(sub) => self.members_failed(sub),
             Purpose::Begin { sub, queue, .. } | Purpose::Pull { sub, queue } => {
                 self.queue_failed(sub, queue, &failure);
@@ -205,6 +205,7 @@ impl Engine {
             TimerKind::Route(topic) => self.route_pause_over(&topic),
             TimerKind::Routes => self.refresh_routes(),
             TimerKind::Heartbeat => self.heartbeat_due(),
+            TimerKind::Greet(peer, refusal) => self.greet_again(peer, refusal),
             TimerKind::Commit => self.commit_due(),
             TimerKind::Rebalance(sub) => self.rebalance_due(sub),
             TimerKind::Queue(sub, queue) => self.queue_pause_over(sub, queue),

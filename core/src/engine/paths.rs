@@ -14,6 +14,9 @@ use crate::id::OpId;
 use crate::name::{Endpoint, Topic};
 use crate::route::{FALLBACK, Next, PAUSE, Route};
 
+/// Pause after a heartbeat that came to nothing.
+const GREET: Duration = Duration::from_secs(1);
+
 impl Engine {
     /// Sends a request of our own, with a deadline of its own.
     pub(super) fn ask(
@@ -240,10 +243,27 @@ impl Engine {
     /// A broker answered a heartbeat.
     pub(super) fn heartbeat_answered(&mut self, peer: PeerId, code: ResponseCode) {
         if code != ResponseCode::SUCCESS {
-            return self.brokers.forgot(peer);
+            return self.heartbeat_failed(peer);
         }
         if self.brokers.answered(peer) && self.brokers.knows(peer) {
             self.broker_knows(peer);
+        }
+    }
+
+    /// A heartbeat came to nothing. Nothing is pulled from a broker that does not know us, so this
+    /// can't wait for the next round. A lost connection needs none: its successor begins with one.
+    pub(super) fn heartbeat_failed(&mut self, peer: PeerId) {
+        if !self.peers.is_connected(peer) {
+            return self.brokers.forgot(peer);
+        }
+        let refusal = self.brokers.refused(peer);
+        self.timers.after(self.ground.now, GREET, TimerKind::Greet(peer, refusal));
+    }
+
+    /// The pause after a heartbeat that came to nothing is over.
+    pub(super) fn greet_again(&mut self, peer: PeerId, refusal: u64) {
+        if self.brokers.still_refused(peer, refusal) && self.peers.is_connected(peer) {
+            self.tell_broker(peer);
         }
     }
 
