@@ -116,12 +116,13 @@ fn requests() -> Vec<Request> {
     let (group, topic, broker) = (arc("g\"用\\"), arc("%RETRY%t"), Some(arc("broker-a")));
     let (consumer_group, queue_id) = (group.clone(), 3);
     vec![
-        Request::Route(RouteRequest { topic: topic.clone() }),
-        Request::Heartbeat(HeartbeatRequest {}),
+        Request::Route(RouteRequest { topic: topic.clone(), ..Default::default() }),
+        Request::Heartbeat(HeartbeatRequest::default()),
         Request::Unregister(UnregisterRequest {
             client_id: arc("10.0.0.1@7"),
             producer_group: None,
             consumer_group: Some(group.clone()),
+            ..Default::default()
         }),
         Request::Send(SendRequest {
             producer_group: group.clone(),
@@ -138,6 +139,7 @@ fn requests() -> Vec<Request> {
             max_reconsume_times: None,
             batch: Some(true),
             broker: broker.clone(),
+            ..Default::default()
         }),
         Request::Pull(PullRequest {
             consumer_group: group.clone(),
@@ -152,13 +154,18 @@ fn requests() -> Vec<Request> {
             sub_version: 1_763_800_000_000,
             expression_type: None,
             broker: broker.clone(),
+            ..Default::default()
         }),
-        Request::ConsumerList(ConsumerListRequest { consumer_group: group.clone() }),
+        Request::ConsumerList(ConsumerListRequest {
+            consumer_group: group.clone(),
+            ..Default::default()
+        }),
         Request::QueryOffset(QueryOffsetRequest {
             consumer_group: group.clone(),
             topic: topic.clone(),
             queue_id,
             broker: broker.clone(),
+            ..Default::default()
         }),
         Request::UpdateOffset(UpdateOffsetRequest {
             consumer_group,
@@ -166,12 +173,18 @@ fn requests() -> Vec<Request> {
             queue_id,
             commit_offset: 0,
             broker: None,
+            ..Default::default()
         }),
-        Request::MaxOffset(MaxOffsetRequest { topic: topic.clone(), queue_id, broker: None }),
-        Request::MinOffset(MinOffsetRequest { topic, queue_id, broker }),
+        Request::MaxOffset(MaxOffsetRequest {
+            topic: topic.clone(),
+            queue_id,
+            broker: None,
+            ..Default::default()
+        }),
+        Request::MinOffset(MinOffsetRequest { topic, queue_id, broker, ..Default::default() }),
         Request::NotifyIds(NotifyIdsRequest { consumer_group: group }),
         Request::Unknown {
-            code: RequestCode::POP_MESSAGE,
+            code: RequestCode(200_099),
             fields: vec![("a\"b".into(), "\u{1f}".into()), ("用".into(), "".into())],
         },
     ]
@@ -205,6 +218,7 @@ fn a_request_is_written_as_fastjson_writes_it() {
         client_id: arc("c"),
         producer_group: None,
         consumer_group: None,
+        ..Default::default()
     });
     let bytes = encode(&OutFrame::request(Opaque::from_raw(1), request));
     assert_eq!(
@@ -260,12 +274,14 @@ fn replies_are_read_by_the_kind_in_their_opaque_and_only_for_codes_that_have_fie
         queue_id: 2,
         queue_offset: 1 << 33,
         transaction_id: Some(arc("tx")),
+        ..Default::default()
     });
     let pull = ReplyFields::Pull(PullReply {
         suggest_broker_id: None,
         next_begin_offset: 5,
         min_offset: 0,
         max_offset: 9,
+        ..Default::default()
     });
     let offset = ReplyFields::Offset(OffsetReply { offset: -1 });
     for (kind, fields, with) in [
@@ -275,7 +291,7 @@ fn replies_are_read_by_the_kind_in_their_opaque_and_only_for_codes_that_have_fie
         (Kind::Plain, &offset, &[]),
         (Kind::Route, &offset, &[]),
         (Kind::ConsumerList, &offset, &[]),
-        (Kind::Heartbeat, &offset, &[]),
+        (Kind::Records, &offset, &[]),
     ] {
         for code in (0..30).chain([215, 1500, -1]) {
             let kept = if with.contains(&code) { fields.clone() } else { ReplyFields::None };

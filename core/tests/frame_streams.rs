@@ -70,13 +70,14 @@ fn send_reply(sequence: u32) -> OutFrame {
         queue_id: 3,
         queue_offset: i64::from(sequence),
         transaction_id: None,
+        ..Default::default()
     });
     OutFrame::reply(Opaque::new(Kind::Send, sequence), ResponseCode::SUCCESS, fields, Bytes::new())
 }
 
 fn with_body(sequence: u32, length: usize) -> OutFrame {
     let body: Vec<u8> = (0..length).map(|at| (at as u32 + sequence) as u8).collect();
-    let request = Request::Heartbeat(HeartbeatRequest {});
+    let request = Request::Heartbeat(HeartbeatRequest::default());
     OutFrame::request_with_body(Opaque::new(Kind::Heartbeat, sequence), request, body.into())
 }
 

@@ -13,7 +13,7 @@ use super::group::{Change, Groups};
 use super::offset::Offsets;
 use super::poll::Polls;
 use super::topic::Topics;
-use super::{ConnId, send};
+use super::ConnId;
 
 #[derive(Debug)]
 pub(super) struct Node {
@@ -67,11 +67,8 @@ impl Node {
     ) {
         let answer = match request {
             Request::Send(send) => return self.accept(turn, &caller, &send, body, fault),
-            Request::Unknown { code, fields } if code == send::VERSION_1 => {
-                match send::from_version_1(&fields) {
-                    Ok(send) => return self.accept(turn, &caller, &send, body, fault),
-                    Err(error) => Answer::error(ResponseCode::SYSTEM_ERROR, error),
-                }
+            Request::SendV1(send) => {
+                return self.accept(turn, &caller, &send.into(), body, fault);
             }
             Request::Pull(pull) => return self.pull(turn, caller, pull),
             Request::Heartbeat(_) => self.heartbeat(turn, &caller, body),
@@ -81,9 +78,7 @@ impl Node {
             Request::UpdateOffset(update) => self.update_offset(&update),
             Request::MaxOffset(ask) => self.max_offset(&ask.topic, ask.queue_id),
             Request::MinOffset(ask) => self.min_offset(&ask.topic, ask.queue_id),
-            Request::Route(_) | Request::NotifyIds(_) | Request::Unknown { .. } => {
-                Answer::unsupported(caller.code)
-            }
+            _ => Answer::unsupported(caller.code),
         };
         turn.reply(&caller, answer);
     }

@@ -175,6 +175,7 @@ fn read(log: Option<&QueueLog>, turn: &Turn<'_>, request: &PullRequest, filter: 
         next_begin_offset: next,
         min_offset: min,
         max_offset: max,
+        ..Default::default()
     });
     Answer { code, remark: Some(Arc::from(status)), fields, body }
 }

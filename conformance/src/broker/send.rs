@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use rocketry_core::frame::reply::SendReply;
 use rocketry_core::frame::request::SendRequest;
-use rocketry_core::frame::{ReplyFields, RequestCode, ResponseCode};
+use rocketry_core::frame::{ReplyFields, ResponseCode};
 use rocketry_core::message::properties::{self, Properties};
 use rocketry_core::message::{OffsetMessageId, StoredRecord, java_string_hash};
 use rocketry_core::rng::Rng;
@@ -15,42 +15,10 @@ use super::answer::{Answer, Caller, Turn};
 use super::node::Node;
 use super::topic::{is_forbidden, is_valid_name};
 
-pub(super) const VERSION_1: RequestCode = RequestCode::SEND_MESSAGE;
 /// Longest properties as stored, in bytes: their length is a signed 16-bit number in the record.
 const PROPERTIES_LIMIT: usize = 32_767;
 /// Bytes of a record besides topic, properties and body, at most.
 const RECORD_FIXED: usize = 128;
-
-/// Reads the fields of a send with long names.
-pub(super) fn from_version_1(fields: &[(Box<str>, Box<str>)]) -> Result<SendRequest, String> {
-    let find =
-        |name: &str| fields.iter().find(|(key, _)| &**key == name).map(|(_, value)| &**value);
-    let text = |name: &str| find(name).map(Arc::<str>::from);
-    let needed =
-        |name: &str| text(name).ok_or_else(|| format!("the custom field <{name}> is null"));
-    fn number<T: std::str::FromStr>(value: Option<&str>, name: &str) -> Result<T, String> {
-        value
-            .and_then(|v| v.parse().ok())
-            .ok_or_else(|| format!("the custom field <{name}> is null"))
-    }
-    let int = |name: &str| number::<i32>(find(name), name);
-    Ok(SendRequest {
-        producer_group: needed("producerGroup")?,
-        topic: needed("topic")?,
-        default_topic: needed("defaultTopic")?,
-        default_topic_queues: int("defaultTopicQueueNums")?,
-        queue_id: int("queueId")?,
-        sys_flag: int("sysFlag")?,
-        born_timestamp: number::<i64>(find("bornTimestamp"), "bornTimestamp")?,
-        flag: int("flag")?,
-        properties: text("properties"),
-        reconsume_times: int("reconsumeTimes").ok(),
-        unit_mode: find("unitMode").map(|v| v == "true"),
-        max_reconsume_times: int("maxReconsumeTimes").ok(),
-        batch: find("batch").map(|v| v == "true"),
-        broker: text("bname"),
-    })
-}
 
 /// The properties as they are stored.
 struct Stored {
@@ -203,6 +171,7 @@ impl Node {
             queue_id: queue,
             queue_offset,
             transaction_id: Some(unique_id),
+            ..Default::default()
         };
         Ok((reply, tag))
     }

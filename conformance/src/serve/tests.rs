@@ -93,6 +93,7 @@ fn message() -> Request {
         max_reconsume_times: None,
         batch: None,
         broker: None,
+        ..Default::default()
     })
 }
 
@@ -110,6 +111,7 @@ fn pull(offset: i64, wait: Duration) -> Request {
         sub_version: 0,
         expression_type: None,
         broker: None,
+        ..Default::default()
     })
 }
 
@@ -121,7 +123,7 @@ fn address(served: &Served, broker: usize) -> String {
 fn a_route_leads_to_the_brokers_that_listen() {
     let served = served(2);
     let mut names = Client::connect(&served.namesrv());
-    let route = Request::Route(RouteRequest { topic: Arc::from("topic_a") });
+    let route = Request::Route(RouteRequest { topic: Arc::from("topic_a"), ..Default::default() });
     let (code, body) = names.ask(Kind::Route, route, "");
     assert_eq!(code, ResponseCode::SUCCESS);
     let route = RouteBody::parse(&body).unwrap();

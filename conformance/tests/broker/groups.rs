@@ -26,7 +26,10 @@ fn members_are_told_when_their_group_changes() {
     world.beat(&mut third, "c3", "*", 1);
     assert!(world.received(&mut first).is_empty(), "a heartbeat like the last one changes nothing");
 
-    let list = Request::ConsumerList(ConsumerListRequest { consumer_group: Arc::from(GROUP) });
+    let list = Request::ConsumerList(ConsumerListRequest {
+        consumer_group: Arc::from(GROUP),
+        ..Default::default()
+    });
     let (reply, body) = world.ask(&mut first, Kind::ConsumerList, list.clone(), "");
     assert_eq!(reply.code, ResponseCode::SUCCESS);
     let mut ids: Vec<String> = ConsumerList::parse(&body).unwrap().client_ids;
@@ -37,6 +40,7 @@ fn members_are_told_when_their_group_changes() {
         client_id: Arc::from("c2"),
         producer_group: Some(Arc::from("producers")),
         consumer_group: Some(Arc::from(GROUP)),
+        ..Default::default()
     });
     world.received(&mut third);
     let (reply, _) = world.ask(&mut second, Kind::Plain, leave, "");
@@ -63,7 +67,7 @@ fn a_newcomer_hears_of_itself_unless_that_is_off() {
         let mut new = world.connect(BROKER);
         world.beat(&mut old, "old", "*", 1);
         world.received(&mut old);
-        let beat = Request::Heartbeat(HeartbeatRequest {});
+        let beat = Request::Heartbeat(HeartbeatRequest::default());
         let body = Bytes::from(heartbeat("new", TOPIC, "*", 1));
         world.send_as(&new, Kind::Heartbeat, beat, body, false);
         let heard = world.received(&mut new);

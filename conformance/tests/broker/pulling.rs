@@ -162,10 +162,18 @@ fn offsets_are_stored_and_a_young_queue_starts_at_0() {
     assert_eq!(ask(&mut world, query_offset(0)), (ResponseCode::QUERY_NOT_FOUND, None));
 
     let topic: Arc<str> = Arc::from(TOPIC);
-    let min =
-        Request::MinOffset(MinOffsetRequest { topic: topic.clone(), queue_id: 0, broker: None });
-    let max =
-        Request::MaxOffset(MaxOffsetRequest { topic: topic.clone(), queue_id: 0, broker: None });
+    let min = Request::MinOffset(MinOffsetRequest {
+        topic: topic.clone(),
+        queue_id: 0,
+        broker: None,
+        ..Default::default()
+    });
+    let max = Request::MaxOffset(MaxOffsetRequest {
+        topic: topic.clone(),
+        queue_id: 0,
+        broker: None,
+        ..Default::default()
+    });
     assert_eq!(ask(&mut world, min), (ResponseCode::SUCCESS, Some(1)));
     assert_eq!(ask(&mut world, max), (ResponseCode::SUCCESS, Some(1)));
 
@@ -175,6 +183,7 @@ fn offsets_are_stored_and_a_young_queue_starts_at_0() {
         queue_id: 1,
         commit_offset: 42,
         broker: None,
+        ..Default::default()
     };
     let (code, _) = ask(&mut world, Request::UpdateOffset(update.clone()));
     assert_eq!(code, ResponseCode::SUBSCRIPTION_GROUP_NOT_EXIST, "nobody of the group was here");

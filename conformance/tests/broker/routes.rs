@@ -15,7 +15,7 @@ pub(crate) fn route_of(
     client: &mut Client,
     topic: &str,
 ) -> (ResponseCode, Bytes) {
-    let request = Request::Route(RouteRequest { topic: Arc::from(topic) });
+    let request = Request::Route(RouteRequest { topic: Arc::from(topic), ..Default::default() });
     let (reply, body) = world.ask(client, Kind::Route, request, "");
     (reply.code, body)
 }
@@ -62,7 +62,7 @@ fn unknown_topics_have_no_route_and_the_template_has_one_when_topics_are_made() 
 fn requests_nobody_knows_are_refused_by_number() {
     let mut world = World::one_topic(1);
     for (listener, request) in [
-        (BROKER, Request::Route(RouteRequest { topic: Arc::from(TOPIC) })),
+        (BROKER, Request::Route(RouteRequest { topic: Arc::from(TOPIC), ..Default::default() })),
         (BROKER, Request::Unknown { code: RequestCode(9999), fields: Vec::new() }),
         (ListenerId::Nameserver, query_offset(0)),
     ] {

@@ -139,7 +139,7 @@ impl World {
         version: i64,
     ) -> ResponseCode {
         let body = heartbeat(id, TOPIC, expression, version);
-        let request = Request::Heartbeat(HeartbeatRequest {});
+        let request = Request::Heartbeat(HeartbeatRequest::default());
         self.ask(client, Kind::Heartbeat, request, &body).0.code
     }
 
@@ -232,6 +232,7 @@ pub(crate) fn message(topic: &str, queue: i32) -> SendRequest {
         max_reconsume_times: None,
         batch: None,
         broker: None,
+        ..Default::default()
     }
 }
 
@@ -255,6 +256,7 @@ pub(crate) fn pull_from(offset: i64) -> PullRequest {
         sub_version: 0,
         expression_type: None,
         broker: None,
+        ..Default::default()
     }
 }
 
@@ -272,6 +274,7 @@ pub(crate) fn query_offset(queue_id: i32) -> Request {
         topic: Arc::from(TOPIC),
         queue_id,
         broker: None,
+        ..Default::default()
     })
 }
 

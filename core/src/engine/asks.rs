@@ -66,9 +66,9 @@ impl Engine {
         let (topic, queue_id) = (name.topic.shared(), name.queue as i32);
         let broker = Some(name.broker.clone());
         let request = if first {
-            Request::MinOffset(MinOffsetRequest { topic, queue_id, broker })
+            Request::MinOffset(MinOffsetRequest { topic, queue_id, broker, ..Default::default() })
         } else {
-            Request::MaxOffset(MaxOffsetRequest { topic, queue_id, broker })
+            Request::MaxOffset(MaxOffsetRequest { topic, queue_id, broker, ..Default::default() })
         };
         let call = Call { peer, purpose: Purpose::Query(op), timer: None, left: false };
         let opaque = self.calls.open(Kind::Offset, call);

@@ -126,6 +126,7 @@ impl Engine {
             queue_id: to.name.queue as i32,
             commit_offset: offset,
             broker: Some(to.name.broker),
+            ..Default::default()
         });
         let within = self.ground.config.request_timeout;
         let purpose = Purpose::Commit { sub, queue, offset };

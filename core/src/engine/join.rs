@@ -158,7 +158,8 @@ impl Engine {
         });
         let Some(peer) = peer else { return self.rebalance_at(sub, AGAIN) };
         let consumer_group = consumer.subscribe.group.shared();
-        let request = Request::ConsumerList(ConsumerListRequest { consumer_group });
+        let request =
+            Request::ConsumerList(ConsumerListRequest { consumer_group, ..Default::default() });
         let within = self.ground.config.request_timeout;
         self.ask(peer, Purpose::Members(sub), Kind::ConsumerList, request, Bytes::new(), within);
         if let Some(consumer) = self.consumers.get_mut(sub) {

@@ -115,8 +115,12 @@ impl Engine {
         consumer_group: Option<std::sync::Arc<str>>,
     ) {
         let client_id = self.ground.client_id.clone();
-        let request =
-            Request::Unregister(UnregisterRequest { client_id, producer_group, consumer_group });
+        let request = Request::Unregister(UnregisterRequest {
+            client_id,
+            producer_group,
+            consumer_group,
+            ..Default::default()
+        });
         let within = self.ground.config.request_timeout;
         self.ask(peer, Purpose::Unregister(sub), Kind::Plain, request, Bytes::new(), within);
     }

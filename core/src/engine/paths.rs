@@ -58,7 +58,7 @@ impl Engine {
         let Some(peer) = self.names.current() else { return };
         let purpose = Purpose::Route { topic: topic.clone(), fallback };
         let asked = if fallback { std::sync::Arc::from(FALLBACK) } else { topic.shared() };
-        let request = Request::Route(RouteRequest { topic: asked });
+        let request = Request::Route(RouteRequest { topic: asked, ..Default::default() });
         let within = self.ground.config.request_timeout;
         self.ask(peer, purpose, Kind::Route, request, Bytes::new(), within);
     }
@@ -215,7 +215,7 @@ impl Engine {
 
     fn tell(&mut self, peer: PeerId, body: Bytes) {
         self.brokers.told(peer);
-        let request = Request::Heartbeat(HeartbeatRequest {});
+        let request = Request::Heartbeat(HeartbeatRequest::default());
         let within = self.ground.config.request_timeout;
         self.ask(peer, Purpose::Heartbeat, Kind::Heartbeat, request, body, within);
     }

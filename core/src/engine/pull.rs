@@ -71,6 +71,7 @@ impl Engine {
             topic: queue.name.topic.shared(),
             queue_id: queue.name.queue as i32,
             broker: Some(queue.name.broker.clone()),
+            ..Default::default()
         });
         self.begin_with(peer, sub, key, true, request);
     }
@@ -81,8 +82,18 @@ impl Engine {
         let (topic, broker) = (queue.name.topic.shared(), Some(queue.name.broker.clone()));
         let queue_id = queue.name.queue as i32;
         let request = match subscribe.start {
-            Start::First => Request::MinOffset(MinOffsetRequest { topic, queue_id, broker }),
-            Start::Last => Request::MaxOffset(MaxOffsetRequest { topic, queue_id, broker }),
+            Start::First => Request::MinOffset(MinOffsetRequest {
+                topic,
+                queue_id,
+                broker,
+                ..Default::default()
+            }),
+            Start::Last => Request::MaxOffset(MaxOffsetRequest {
+                topic,
+                queue_id,
+                broker,
+                ..Default::default()
+            }),
         };
         self.begin_with(peer, sub, key, false, request);
     }
@@ -143,6 +154,7 @@ impl Engine {
             sub_version: consumer.version,
             expression_type: Some("TAG".into()),
             broker: Some(queue.name.broker.clone()),
+            ..Default::default()
         };
         let purpose = Purpose::Pull { sub, queue: key };
         let request = Request::Pull(request);

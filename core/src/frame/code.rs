@@ -93,6 +93,7 @@ codes! {
         RECALL_MESSAGE = 370: "Take a delayed message back.",
         QUERY_ASSIGNMENT = 400: "The queues a broker gives to this consumer.",
         SET_MESSAGE_REQUEST_MODE = 401: "Choose pull or pop for a group.",
+        GET_ALL_MESSAGE_REQUEST_MODE = 402: "Which groups pull and which pop.",
         SWITCH_TIMER_ENGINE = 5001: "Choose a broker's timer store.",
         POP_MESSAGE = 200050: "Read messages under an invisible time.",
         ACK_MESSAGE = 200051: "Settle one popped message.",
@@ -100,10 +101,17 @@ codes! {
         CHANGE_MESSAGE_INVISIBLETIME = 200053: "Move when a popped message is seen again.",
         NOTIFICATION = 200054: "Wait until a queue has messages.",
         POLLING_INFO = 200055: "How many pops are waiting.",
+        POP_ROLLBACK = 200056: "Between brokers: give pops back.",
         POP_LITE_MESSAGE = 200070: "A pop of a lite topic.",
         LITE_SUBSCRIPTION_CTL = 200071: "Add or remove lite subscriptions.",
         ACK_LITE_MESSAGE = 200072: "Settle a message of a lite topic.",
         NOTIFY_UNSUBSCRIBE_LITE = 200073: "From the broker: a lite subscription ended.",
+        GET_BROKER_LITE_INFO = 200074: "A broker's figures of lite topics.",
+        GET_PARENT_TOPIC_INFO = 200075: "The lite topics below a topic.",
+        GET_LITE_TOPIC_INFO = 200076: "One lite topic.",
+        GET_LITE_CLIENT_INFO = 200077: "A client's lite subscriptions.",
+        GET_LITE_GROUP_INFO = 200078: "A group's lite topics and lag.",
+        TRIGGER_LITE_DISPATCH = 200079: "Have a broker look at lite topics again.",
         BATCH_ACK_MESSAGE = 200151: "Settle several popped messages.",
     }
 }
@@ -154,6 +162,8 @@ codes! {
         NOT_LEADER_FOR_QUEUE = 501: "The queue is led elsewhere.",
         ILLEGAL_OPERATION = 604: "Not allowed in this state.",
         GO_AWAY = 1500: "The peer is about to close: connect again.",
+        LMQ_QUOTA_EXCEEDED = 2017: "The broker has no room for another light queue.",
+        LITE_SUBSCRIPTION_QUOTA_EXCEEDED = 2018: "The client has too many lite subscriptions.",
         USER_NOT_EXIST = 3001: "There is no such user.",
         POLICY_NOT_EXIST = 3002: "There is no such access policy.",
     }
@@ -169,6 +179,6 @@ mod tests {
         assert_eq!(RequestCode(310), RequestCode::SEND_MESSAGE_V2);
         assert_eq!(RequestCode(-7).to_string(), "-7");
         assert_eq!(ResponseCode::GO_AWAY.to_string(), "GO_AWAY (1500)");
-        assert_eq!(ResponseCode(2017).name(), None);
+        assert_eq!(ResponseCode(2016).name(), None);
     }
 }

@@ -8,6 +8,10 @@ use super::head::Fields;
 
 /// The extension fields of one kind of request or reply.
 pub trait Header: Sized {
+    /// The names of the fields on the wire, in the order of the table, without those that any
+    /// request may carry.
+    const NAMES: &'static [&'static str];
+
     /// Writes the fields that have a value, in the order of the table.
     fn write<W: FieldSink>(&self, to: &mut W);
     /// Reads the fields; unknown ones are ignored, the last of two equal ones counts.
@@ -100,24 +104,33 @@ impl<T: FieldValue> FieldValue for Option<T> {
 }
 
 /// Makes a struct and its [`Header`] from lines of `field: Type = "wireName"`, each with
-/// `or default` after it where an absent field has a value.
+/// `or default` after it where an absent field has a value; `..common` at the end adds the fields
+/// of [`Common`](super::request::Common).
 macro_rules! header {
     (
         $(#[$doc:meta])*
         $name:ident {
             $($(#[$field_doc:meta])* $field:ident: $type:ty = $wire:literal $(or $default:expr)?,)*
+            $(..$common:ident)?
         }
     ) => {
         $(#[$doc])*
-        #[derive(Clone, PartialEq, Eq, Debug)]
+        #[derive(Clone, PartialEq, Eq, Default, Debug)]
         pub struct $name {
             $($(#[$field_doc])* #[doc = concat!(" `", $wire, "` on the wire.")] pub $field: $type,)*
+            $(
+                /// The fields that any request may carry.
+                pub $common: $crate::frame::request::Common,
+            )?
         }
 
         impl $crate::frame::header::Header for $name {
+            const NAMES: &'static [&'static str] = &[$($wire),*];
+
             #[allow(unused_variables, reason = "some headers have no fields")]
             fn write<W: $crate::frame::header::FieldSink>(&self, to: &mut W) {
                 $($crate::frame::header::FieldValue::write(&self.$field, $wire, to);)*
+                $($crate::frame::header::Header::write(&self.$common, to);)?
             }
 
             #[allow(unused_variables, reason = "some headers have no fields")]
@@ -125,13 +138,14 @@ macro_rules! header {
                 fields: $crate::frame::head::Fields<'_>,
             ) -> Result<Self, $crate::frame::error::HeaderError> {
                 $(let mut $field: Option<$type> = None;)*
+                $(let mut $common = $crate::frame::request::Common::default();)?
                 fields.visit(&mut |key, value| {
                     match key {
                         $($wire => {
                             let read = <$type as $crate::frame::header::FieldValue>::read;
                             $field = Some(read($wire, value)?);
                         })*
-                        _ => {}
+                        _ => { $($common.take(key, value)?;)? }
                     }
                     Ok(())
                 })?;
@@ -140,6 +154,7 @@ macro_rules! header {
                         Some(value) => value,
                         None => $crate::frame::header::header!(@absent $type, $wire $(, $default)?),
                     },)*
+                    $($common,)?
                 })
             }
         }

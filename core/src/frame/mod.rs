@@ -21,6 +21,7 @@ mod out_frame;
 pub mod outbound;
 pub mod reply;
 pub mod request;
+pub mod version;
 
 pub use code::{RequestCode, ResponseCode};
 pub use content::{Content, Frame, Reply};
@@ -37,4 +38,4 @@ pub use request::Request;
 
 /// The version we show to peers: the ordinal of `V5_3_3` in Java's `MQVersion.Version`. From 401 on
 /// a name server writes routes as standard JSON, above 475 a peer may answer `GO_AWAY`.
-pub const CLIENT_VERSION: i32 = 479;
+pub const CLIENT_VERSION: i32 = version::V5_3_3;

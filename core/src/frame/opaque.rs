@@ -36,17 +36,7 @@ impl Opaque {
         if self.0 < 0 {
             return None;
         }
-        match self.0 >> Self::SEQUENCE_BITS {
-            0 => Some(Kind::Plain),
-            1 => Some(Kind::Send),
-            2 => Some(Kind::Pull),
-            3 => Some(Kind::Route),
-            4 => Some(Kind::ConsumerList),
-            5 => Some(Kind::Offset),
-            6 => Some(Kind::Heartbeat),
-            7 => Some(Kind::Fields),
-            _ => None,
-        }
+        Kind::from_number(self.0 >> Self::SEQUENCE_BITS)
     }
 
     /// The 26 bits of sequence.
@@ -55,10 +45,30 @@ impl Opaque {
     }
 }
 
-/// Which decoder the reply to a request needs.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-#[repr(u8)]
-pub enum Kind {
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $kind:ident = $number:literal,)*) => {
+        /// Which decoder the reply to a request needs.
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+        #[repr(u8)]
+        pub enum Kind {
+            $($(#[$doc])* $kind = $number,)*
+        }
+
+        impl Kind {
+            /// All kinds, in the order of their numbers.
+            pub const ALL: &[Self] = &[$(Self::$kind),*];
+
+            const fn from_number(number: i32) -> Option<Self> {
+                match number {
+                    $($number => Some(Self::$kind),)*
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+kinds! {
     /// Only the code, the remark and the version matter.
     Plain = 0,
     /// The fields of a send's reply.
@@ -69,32 +79,43 @@ pub enum Kind {
     Route = 3,
     /// No fields; the body is a list of client ids.
     ConsumerList = 4,
-    /// One offset: a query of a consumer, the largest or the least of a queue.
+    /// One offset: a query of a consumer, the largest or the least of a queue, that of a time.
     Offset = 5,
-    /// The version of the broker, from the header itself.
+    /// What the broker says of heartbeats; its version is in the header itself.
     Heartbeat = 6,
     /// All extension fields are kept as text.
     Fields = 7,
+    /// The fields of a pop's reply; its body is a list of records.
+    Pop = 8,
+    /// The new receipt of a popped message.
+    ChangeInvisible = 9,
+    /// Whether there is something to pop.
+    Notification = 10,
+    /// How many pops wait.
+    PollingInfo = 11,
+    /// When a queue's first message was stored.
+    Timestamp = 12,
+    /// Which message was taken back.
+    Recall = 13,
+    /// The fields of a search by key; the body is a list of records.
+    QueryMessage = 14,
+    /// No fields; the body is one record, or some.
+    Records = 15,
+    /// No fields; the body tells which queues are locked.
+    Locks = 16,
+    /// No fields; the body is a list of assigned queues.
+    Assignments = 17,
+    /// No fields; the body tells clusters and brokers.
+    Cluster = 18,
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const ALL: [Kind; 8] = [
-        Kind::Plain,
-        Kind::Send,
-        Kind::Pull,
-        Kind::Route,
-        Kind::ConsumerList,
-        Kind::Offset,
-        Kind::Heartbeat,
-        Kind::Fields,
-    ];
-
     #[test]
     fn every_kind_and_the_ends_of_the_sequence_come_back() {
-        for kind in ALL {
+        for &kind in Kind::ALL {
             for sequence in [0, 1, 0x2AA_AAAA, 0x3FF_FFFF] {
                 let opaque = Opaque::new(kind, sequence);
                 assert!(opaque.raw() >= 0);
@@ -107,7 +128,7 @@ mod tests {
 
     #[test]
     fn numbers_we_never_issue_have_no_kind() {
-        for raw in [-1, i32::MIN, i32::MAX, 8 << 26, 31 << 26] {
+        for raw in [-1, i32::MIN, i32::MAX, 31 << 26] {
             assert_eq!(Opaque::from_raw(raw).kind(), None, "{raw}");
         }
     }
