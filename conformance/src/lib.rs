@@ -1,5 +1,6 @@
 //! Conformance
 pub mod bench;
 pub mod broker;
+pub mod fuzz;
 pub mod live;
 pub mod serve;

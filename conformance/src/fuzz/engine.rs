@@ -1,0 +1,326 @@
+//! The whole client against a hostile network and hostile peers, under a clock of our own.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rocketry_core::config::Config;
+use rocketry_core::consumer::{Expression, Handout, Outcome, Start, Subscribe};
+use rocketry_core::engine::{Command, Engine, Event, Session};
+use rocketry_core::error::{CloseReason, ConnectError};
+use rocketry_core::frame::Limits;
+use rocketry_core::frame::{Opaque, OutFrame, Outbound, Request, RequestCode};
+use rocketry_core::id::{ConnectionId, OpId, SubscriptionId};
+use rocketry_core::message::{Message, MessageLimits, Publish, UniqueIds};
+use rocketry_core::name::{Group, Topic};
+use rocketry_core::query::{Query, QueueName};
+use rocketry_core::time::{Instant, UnixMillis};
+
+use super::peer::Peer;
+use super::streams;
+use super::supply::Supply;
+
+/// Steps of one input.
+const STEPS: usize = 400;
+/// Commands and events after one step: an engine that gives more has run away.
+const OUT_MAX: usize = 10_000;
+
+/// An engine, driven by the input: connections that come and go, bytes and answers of any kind,
+/// and calls of an application. Nothing panics, every call ends once, everything stays bounded, and
+/// after a timeout the next one lies in the future.
+pub fn engine_session(data: &[u8]) {
+    let mut supply = Supply::new(data);
+    let Some(mut run) = Run::new(&mut supply) else { return };
+    for _ in 0..STEPS {
+        if supply.is_empty() {
+            break;
+        }
+        run.step(&mut supply);
+        run.settle_down();
+    }
+    run.end();
+}
+
+struct Run {
+    session: Session,
+    now: Instant,
+    ids: UniqueIds,
+    topic: Topic,
+    group: Group,
+    /// Asked for, and not there yet.
+    dialled: Vec<ConnectionId>,
+    peers: BTreeMap<ConnectionId, Peer>,
+    calls: BTreeMap<OpId, ()>,
+    subs: Vec<SubscriptionId>,
+    handouts: Vec<Handout>,
+    made: usize,
+    stopped: bool,
+}
+
+impl Run {
+    fn new(supply: &mut Supply<'_>) -> Option<Self> {
+        let mut config = Config::new("ns-a:9876;ns-b:9876").ok()?;
+        config.max_pending = 64;
+        let now = Instant::from_nanos(1);
+        let seed = u64::from(supply.short());
+        let engine = Engine::new(Arc::new(config), seed, now, UnixMillis(1_700_000_000_000));
+        Some(Self {
+            session: Session::new(engine, Limits { frame: 1 << 20, ..Limits::default() }),
+            now,
+            ids: UniqueIds::new([127, 0, 0, 1], 1, 1),
+            topic: Topic::new("topic").ok()?,
+            group: Group::new("group").ok()?,
+            dialled: Vec::new(),
+            peers: BTreeMap::new(),
+            calls: BTreeMap::new(),
+            subs: Vec::new(),
+            handouts: Vec::new(),
+            made: 0,
+            stopped: false,
+        })
+    }
+
+    fn step(&mut self, supply: &mut Supply<'_>) {
+        match supply.byte() % 20 {
+            0 | 1 => self.dialled(supply, true),
+            2 => self.dialled(supply, false),
+            3..=7 => self.answer(supply),
+            8 => {
+                let bytes = supply.long_chunk();
+                self.receive(supply, bytes);
+            }
+            9 => self.notice(supply),
+            10 => self.pass(Duration::from_millis(u64::from(supply.short()))),
+            11 => self.to_next_timer(),
+            12 | 13 => self.send(supply),
+            14 => self.subscribe(supply),
+            15 => self.take(supply),
+            16 => self.settle(supply),
+            17 => self.close(supply),
+            18 => self.ask(supply),
+            _ => self.leave(supply),
+        }
+    }
+
+    /// One of the attempts to connect succeeds, or fails.
+    fn dialled(&mut self, supply: &mut Supply<'_>, good: bool) {
+        if self.dialled.is_empty() {
+            return;
+        }
+        let conn = self.dialled.remove(usize::from(supply.byte()) % self.dialled.len());
+        if good {
+            self.peers.insert(conn, Peer::new());
+            self.session.connected(self.now, conn);
+        } else {
+            let error = ConnectError::Unresolved { detail: supply.text().into() };
+            self.session.connect_failed(self.now, conn, error);
+        }
+    }
+
+    fn some_peer(&self, supply: &mut Supply<'_>) -> Option<ConnectionId> {
+        let at = usize::from(supply.byte()) % self.peers.len().max(1);
+        self.peers.keys().nth(at).copied()
+    }
+
+    fn receive(&mut self, supply: &mut Supply<'_>, bytes: &[u8]) {
+        let Some(conn) = self.some_peer(supply) else { return };
+        let (first, second) = bytes.split_at(usize::from(supply.byte()).min(bytes.len()));
+        self.session.receive(self.now, conn, first);
+        self.session.receive(self.now, conn, second);
+    }
+
+    fn answer(&mut self, supply: &mut Supply<'_>) {
+        let Some(conn) = self.some_peer(supply) else { return };
+        let client_id = self.session.engine().client_id().clone();
+        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        let bytes = peer.answer(&client_id, supply);
+        self.session.receive(self.now, conn, &bytes);
+    }
+
+    /// A request from the broker.
+    fn notice(&mut self, supply: &mut Supply<'_>) {
+        let group =
+            if supply.byte() & 1 == 0 { "group-0".into() } else { supply.text().into_owned() };
+        let fields = vec![("consumerGroup".into(), group.into())];
+        let code = match supply.byte() {
+            0..=127 => RequestCode::NOTIFY_CONSUMER_IDS_CHANGED,
+            _ => RequestCode(i32::from(supply.short())),
+        };
+        let request = Request::Unknown { code, fields };
+        let mut outbound = Outbound::new();
+        outbound.push(&OutFrame::request(Opaque::from_raw(supply.int()), request));
+        self.receive(supply, &streams::written(&outbound));
+    }
+
+    fn pass(&mut self, time: Duration) {
+        self.now += time;
+        self.session.timeout(self.now);
+        self.drain();
+        let next = self.session.engine().next_timeout();
+        assert!(next.is_none_or(|at| at > self.now), "a timer that is never over: {next:?}");
+    }
+
+    fn to_next_timer(&mut self) {
+        if let Some(at) = self.session.engine().next_timeout() {
+            self.pass(at.since(self.now));
+        }
+    }
+
+    fn send(&mut self, supply: &mut Supply<'_>) {
+        let message = Message::new(self.topic.clone(), vec![supply.byte(); 3]);
+        let id = self.ids.next(UnixMillis(1));
+        let limits = MessageLimits::default();
+        let publish = Publish::new(message, &self.group, id, UnixMillis(1), &limits);
+        let Ok(publish) = publish else { return };
+        if let Ok(op) = self.session.engine_mut().send(self.now, Arc::new(publish)) {
+            assert!(self.calls.insert(op, ()).is_none(), "{op:?} was given out twice");
+        }
+    }
+
+    fn subscribe(&mut self, supply: &mut Supply<'_>) {
+        let Ok(group) = Group::new(format!("group-{}", supply.byte() % 4)) else { return };
+        let topics = vec![(self.topic.clone(), Expression::parse(&supply.text()))];
+        let start = if supply.byte() & 1 == 0 { Start::First } else { Start::Last };
+        let subscribe = Subscribe { group, topics, start };
+        if let Ok(sub) = self.session.engine_mut().subscribe(self.now, subscribe) {
+            self.subs.push(sub);
+        }
+    }
+
+    fn some_sub(&self, supply: &mut Supply<'_>) -> Option<SubscriptionId> {
+        self.subs.get(usize::from(supply.byte()) % self.subs.len().max(1)).copied()
+    }
+
+    fn take(&mut self, supply: &mut Supply<'_>) {
+        let Some(sub) = self.some_sub(supply) else { return };
+        if let Some(handout) = self.session.engine_mut().poll_batch(self.now, sub) {
+            assert!(handout.next < handout.end);
+            assert!(handout.end as usize <= handout.batch.records().len());
+            self.handouts.push(handout);
+        }
+    }
+
+    fn settle(&mut self, supply: &mut Supply<'_>) {
+        if self.handouts.is_empty() {
+            return;
+        }
+        let handout = self.handouts.swap_remove(usize::from(supply.byte()) % self.handouts.len());
+        let outcome = match supply.byte() % 4 {
+            0 => Outcome::Again,
+            1 => Outcome::Later,
+            _ => Outcome::Done,
+        };
+        for index in handout.next..handout.end {
+            let _ = handout.batch.wanted(index);
+            let id = rocketry_core::consumer::DeliveryId { batch: handout.batch.id(), index };
+            // Stale when the queue was given up meanwhile.
+            let _ = self.session.engine_mut().settle(self.now, id, outcome);
+        }
+    }
+
+    fn close(&mut self, supply: &mut Supply<'_>) {
+        if let Some(conn) = self.some_peer(supply) {
+            self.peers.remove(&conn);
+            self.session.closed(self.now, conn, CloseReason::Ended);
+        }
+    }
+
+    fn ask(&mut self, supply: &mut Supply<'_>) {
+        let broker = format!("b-{}", supply.byte() % 4).into();
+        let queue =
+            QueueName { topic: self.topic.clone(), broker, queue: u32::from(supply.byte()) };
+        let query = match supply.byte() % 4 {
+            0 => Query::Queues(self.topic.clone()),
+            1 => Query::MinOffset(queue),
+            2 => Query::MaxOffset(queue),
+            _ => {
+                let Some((&op, ())) = self.calls.iter().next() else { return };
+                self.session.engine_mut().cancel(self.now, op);
+                self.calls.remove(&op);
+                return;
+            }
+        };
+        if let Ok(op) = self.session.engine_mut().query(self.now, query) {
+            assert!(self.calls.insert(op, ()).is_none(), "{op:?} was given out twice");
+        }
+    }
+
+    fn leave(&mut self, supply: &mut Supply<'_>) {
+        match (supply.byte() % 8, self.some_sub(supply)) {
+            (0, _) => self.session.engine_mut().shutdown(self.now),
+            (_, Some(sub)) => {
+                let _ = self.session.engine_mut().leave(self.now, sub);
+            }
+            (_, None) => {}
+        }
+    }
+
+    /// Does what the engine wants done, hears what it tells, and holds it to its promises.
+    fn settle_down(&mut self) {
+        self.drain();
+        let conns: Vec<ConnectionId> = self.peers.keys().copied().collect();
+        for conn in conns {
+            let bytes = self.session.transmit(conn, 1 << 20);
+            if let Some(peer) = self.peers.get_mut(&conn) {
+                peer.read(&bytes);
+            }
+        }
+        self.drain();
+        self.session.engine().check();
+        let stats = self.session.engine().stats();
+        assert!(stats.operations <= 64 && stats.sockets <= 64, "{stats:?}");
+        assert!(stats.requests <= 4096 && stats.timers <= 8192, "{stats:?}");
+        assert_eq!(stats.sockets, self.peers.len() + self.dialled.len(), "{stats:?}");
+    }
+
+    fn drain(&mut self) {
+        let mut out = 0;
+        while let Some(command) = self.session.engine_mut().poll_command() {
+            match command {
+                Command::Connect { conn, .. } => {
+                    self.made += 1;
+                    self.dialled.push(conn);
+                }
+                Command::Transmit { .. } => {}
+                Command::Close { conn, reason } => {
+                    if self.peers.remove(&conn).is_some() {
+                        self.session.closed(self.now, conn, reason);
+                    } else if let Some(at) = self.dialled.iter().position(|d| *d == conn) {
+                        self.dialled.remove(at);
+                        self.session.connect_failed(self.now, conn, ConnectError::Aborted);
+                    }
+                }
+            }
+            out += 1;
+            assert!(out < OUT_MAX, "commands without end");
+        }
+        while let Some(event) = self.session.engine_mut().poll_event() {
+            match event {
+                Event::Sent { op, .. } | Event::Answered { op, .. } => {
+                    assert!(self.calls.remove(&op).is_some(), "{op:?} ended twice");
+                }
+                Event::Stopped => {
+                    assert!(!self.stopped, "stopped twice");
+                    self.stopped = true;
+                }
+                _ => {}
+            }
+            out += 1;
+            assert!(out < OUT_MAX, "events without end");
+        }
+    }
+
+    /// Without answers, every call ends by its deadline and a shutdown by its own.
+    fn end(&mut self) {
+        self.session.engine_mut().shutdown(self.now);
+        for _ in 0..200 {
+            self.settle_down();
+            if self.stopped {
+                break;
+            }
+            self.pass(Duration::from_millis(200));
+        }
+        assert!(self.stopped, "a shutdown without end");
+        assert_eq!(self.calls.len(), 0, "calls that never ended");
+    }
+}

@@ -1,0 +1,61 @@
+//! What must hold of any bytes: one function per decoder, for fuzzers and for ordinary tests.
+//!
+//! Each function takes any bytes, returns when all is well and panics when a promise is broken.
+//! `conformance/fuzz` runs them under libFuzzer; the test `fuzz` runs them over the committed
+//! corpus and over mutations of [`Target::seeds`], which keep lengths plausible.
+
+mod bodies;
+mod engine;
+mod headers;
+mod messages;
+mod mutate;
+mod names;
+mod peer;
+mod publish;
+mod seeds;
+mod streams;
+mod supply;
+
+pub use bodies::{route_body, tolerant_json};
+pub use engine::engine_session;
+pub use headers::{binary_header, json_header};
+pub use messages::{compressed_body, properties, record_list};
+pub use mutate::mutate;
+pub use names::{ids, names};
+pub use publish::publish;
+pub use streams::{inbound_stream, outbound_partial};
+
+/// One function to fuzz.
+#[derive(Clone, Copy, Debug)]
+pub struct Target {
+    /// The name of the function, of its cargo-fuzz target and of its corpus.
+    pub name: &'static str,
+    /// The function.
+    pub run: fn(&[u8]),
+    /// Valid inputs, made from what Java wrote and from what we write.
+    pub seeds: fn() -> Vec<Vec<u8>>,
+}
+
+macro_rules! targets {
+    ($($name:ident,)*) => {
+        /// All of them.
+        pub const TARGETS: &[Target] =
+            &[$(Target { name: stringify!($name), run: $name, seeds: seeds::$name },)*];
+    };
+}
+
+targets! {
+    inbound_stream,
+    json_header,
+    binary_header,
+    record_list,
+    properties,
+    route_body,
+    tolerant_json,
+    compressed_body,
+    ids,
+    names,
+    outbound_partial,
+    publish,
+    engine_session,
+}
