@@ -4,3 +4,4 @@ pub mod broker;
 pub mod fuzz;
 pub mod live;
 pub mod serve;
+pub mod sim;

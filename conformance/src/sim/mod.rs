@@ -1,0 +1,36 @@
+//! Engines and an embedded broker in one thread under virtual time: the same seed gives the same
+//! run, byte for byte.
+//!
+//! A [`World`] holds one broker [`Session`](crate::broker::Session), any number of engine
+//! [`Session`](rocketry_core::engine::Session)s, and a network between them that delays, splits,
+//! refuses, swallows, stalls and cuts. Time jumps from one thing that happens to the next, so an
+//! hour takes milliseconds. [`Engine::check`](rocketry_core::engine::Engine::check) runs after
+//! every call into an engine, and after every drain its next timeout must lie in the future.
+//!
+//! | file | what it is |
+//! |---|---|
+//! | `world` | the clock, and what happens next |
+//! | `network` | connections, and bytes on their way |
+//! | `arrival` | what reaches either end |
+//! | `fault` | what a test does to the network and the brokers |
+//! | `app` | the application: sends, consumers, events |
+//! | `ledger` | what the applications can look up |
+//! | `storm` | faults drawn at random, then calm |
+//! | `trace` | every command, event and frame as a line of text |
+
+mod app;
+mod arrival;
+mod fault;
+mod ledger;
+mod link;
+mod network;
+mod storm;
+mod trace;
+mod world;
+
+pub use app::{ClientId, Delivered, Ended, Pace, Sent};
+pub use link::{Door, Host, Way};
+pub use network::Split;
+pub use storm::Storm;
+pub use trace::{Trace, bytes_of};
+pub use world::World;

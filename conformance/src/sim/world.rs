@@ -1,0 +1,295 @@
+//! The clock, and what happens next.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::time::Duration;
+
+use rocketry_core::config::Config;
+use rocketry_core::consumer::Handout;
+use rocketry_core::engine::{Engine, Session};
+use rocketry_core::error::CloseReason;
+use rocketry_core::frame::Limits;
+use rocketry_core::id::SubscriptionId;
+use rocketry_core::rng::Rng;
+use rocketry_core::time::{Instant, UnixMillis};
+
+use super::app::{App, ClientId, Delivered};
+use super::link::{LinkId, Way};
+use super::network::Network;
+use super::trace::Trace;
+use crate::broker::{self, Cluster, ClusterConfig};
+
+/// When every world begins.
+const BIRTH: Instant = Instant::from_nanos(10_000_000_000);
+const BIRTH_UNIX: UnixMillis = UnixMillis(1_700_000_000_000);
+
+/// Where the numbers of the agenda begin, with room on both sides.
+const MIDDLE: u64 = 1 << 40;
+
+/// Something that a test wants done later.
+pub(super) struct Act(pub(super) Box<dyn FnOnce(&mut World)>);
+
+impl fmt::Debug for Act {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Act")
+    }
+}
+
+/// What is due at some moment.
+#[derive(Debug)]
+pub(super) enum Happening {
+    /// An attempt to connect succeeds.
+    Connected(LinkId),
+    /// An attempt to connect is refused.
+    Refused(LinkId),
+    /// The engine's own `Close` is done, or its attempt given up.
+    Closed(LinkId),
+    /// Bytes arrive.
+    Arrived { link: LinkId, way: Way, bytes: Vec<u8> },
+    /// The end of a direction arrives.
+    Ended { link: LinkId, way: Way, reason: CloseReason },
+    /// A consumer is done with some messages.
+    Settle { client: ClientId, sub: SubscriptionId, handout: Handout },
+    /// The test wants something done.
+    Act(Act),
+}
+
+/// One engine and its application.
+#[derive(Debug)]
+pub(super) struct Client {
+    pub(super) session: Session,
+    pub(super) app: App,
+    /// Its process is gone: nothing is asked of it or told to it any more.
+    pub(super) gone: bool,
+}
+
+/// Engines, a broker cluster, the network between them, and one clock.
+#[derive(Debug)]
+pub struct World {
+    pub(super) now: Instant,
+    pub(super) rng: Rng,
+    pub(super) clients: Vec<Client>,
+    pub(super) broker: broker::Session,
+    pub(super) network: Network,
+    pub(super) agenda: BTreeMap<(Instant, u64), Happening>,
+    pub(super) sequence: u64,
+    pub(super) trace: Trace,
+    pub(super) delivered: Vec<Delivered>,
+    pub(super) distinct: BTreeSet<String>,
+    /// Counts down: what is held goes before what is due.
+    front: u64,
+    steps: u64,
+}
+
+impl World {
+    /// A world with a cluster and no clients. The nameserver listens at `ns:9876`, the brokers
+    /// where their configuration says.
+    pub fn new(seed: u64, cluster: ClusterConfig) -> Self {
+        let mut rng = Rng::new(seed);
+        let network = Network::new(&cluster, rng.next_u64());
+        let broker = broker::Session::new(cluster, rng.next_u64(), BIRTH, BIRTH_UNIX);
+        Self {
+            now: BIRTH,
+            rng,
+            clients: Vec::new(),
+            broker,
+            network,
+            agenda: BTreeMap::new(),
+            sequence: MIDDLE,
+            front: MIDDLE,
+            trace: Trace::default(),
+            delivered: Vec::new(),
+            distinct: BTreeSet::new(),
+            steps: 0,
+        }
+    }
+
+    /// A new client. Its salt is its number, so that ids differ.
+    pub fn client(&mut self, mut config: Config) -> ClientId {
+        let id = ClientId(self.clients.len());
+        config.identity.salt = id.0 as u64;
+        let app = App::new(&config);
+        let engine = Engine::new(config.into(), self.rng.next_u64(), self.now, self.unix());
+        let session = Session::new(engine, Limits::default());
+        self.clients.push(Client { session, app, gone: false });
+        id
+    }
+
+    /// The clock.
+    pub const fn now(&self) -> Instant {
+        self.now
+    }
+
+    /// Time since the world began.
+    pub const fn elapsed(&self) -> Duration {
+        self.now.since(BIRTH)
+    }
+
+    pub(super) fn unix(&self) -> UnixMillis {
+        BIRTH_UNIX + self.elapsed()
+    }
+
+    /// Moments at which something happened.
+    pub const fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    /// All that happened, as text.
+    pub const fn trace(&self) -> &Trace {
+        &self.trace
+    }
+
+    /// The cluster, to look at.
+    pub const fn cluster(&self) -> &Cluster {
+        self.broker.cluster()
+    }
+
+    /// Does something to the cluster.
+    pub fn with_cluster<T>(&mut self, act: impl FnOnce(&mut Cluster) -> T) -> T {
+        let done = self.broker.with(act);
+        self.pump();
+        done
+    }
+
+    /// A client's engine, for getters.
+    pub fn engine(&self, client: ClientId) -> &Engine {
+        self.clients[client.0].session.engine()
+    }
+
+    /// Has something done after `after`.
+    pub fn later(&mut self, after: Duration, act: impl FnOnce(&mut Self) + 'static) {
+        self.schedule(self.now + after, Happening::Act(Act(Box::new(act))));
+    }
+
+    pub(super) fn schedule(&mut self, at: Instant, what: Happening) {
+        self.sequence += 1;
+        self.agenda.insert((at, self.sequence), what);
+    }
+
+    /// Has something done now, before anything else that is due.
+    pub(super) fn schedule_first(&mut self, what: Happening) {
+        self.front -= 1;
+        self.agenda.insert((self.now, self.front), what);
+    }
+
+    /// Calls into an engine and checks what must always hold.
+    pub(super) fn tell<T>(
+        &mut self,
+        client: ClientId,
+        call: impl FnOnce(&mut Session, Instant) -> T,
+    ) -> T {
+        let session = &mut self.clients[client.0].session;
+        let done = call(session, self.now);
+        session.engine().check();
+        done
+    }
+
+    fn living(&self) -> Vec<ClientId> {
+        (0..self.clients.len()).filter(|at| !self.clients[*at].gone).map(ClientId).collect()
+    }
+
+    /// When something happens next.
+    fn next(&self) -> Option<Instant> {
+        let agenda = self.agenda.first_key_value().map(|(&(at, _), _)| at);
+        let living = self.clients.iter().filter(|client| !client.gone);
+        let engines = living.filter_map(|c| c.session.engine().next_timeout());
+        engines.chain(agenda).chain(self.broker.poll_timeout()).min()
+    }
+
+    /// Goes to the next moment at which something happens, but not past `limit`. False if nothing
+    /// happens until then.
+    pub fn step(&mut self, limit: Instant) -> bool {
+        let Some(at) = self.next().filter(|at| *at <= limit) else {
+            self.now = self.now.max(limit);
+            return false;
+        };
+        self.now = self.now.max(at);
+        self.steps += 1;
+        while let Some(entry) = self.agenda.first_entry().filter(|e| e.key().0 <= self.now) {
+            let happening = entry.remove();
+            self.happen(happening);
+            // The contract allows any number of calls before a drain.
+            if self.rng.below(2) == 0 {
+                self.pump();
+            }
+        }
+        for client in self.living() {
+            if self.engine(client).next_timeout().is_some_and(|at| at <= self.now) {
+                self.tell(client, |session, now| session.timeout(now));
+            }
+        }
+        if self.broker.poll_timeout().is_some_and(|at| at <= self.now) {
+            self.broker.timeout(self.now);
+        }
+        self.pump();
+        self.assert_no_spin();
+        true
+    }
+
+    /// Lets time pass until `condition` holds. `None` if it does not within `limit`; else how long
+    /// it took.
+    pub fn run_until(
+        &mut self,
+        limit: Duration,
+        mut condition: impl FnMut(&Self) -> bool,
+    ) -> Option<Duration> {
+        let (start, end) = (self.now, self.now + limit);
+        while !condition(self) {
+            if !self.step(end) && !condition(self) {
+                return None;
+            }
+        }
+        Some(self.now.since(start))
+    }
+
+    /// Lets time pass.
+    pub fn run_for(&mut self, time: Duration) {
+        let end = self.now + time;
+        while self.step(end) {}
+    }
+
+    fn happen(&mut self, happening: Happening) {
+        match happening {
+            Happening::Connected(link) => self.connected(link),
+            Happening::Refused(link) => self.refused(link),
+            Happening::Closed(link) => self.closed_here(link),
+            Happening::Arrived { link, way, bytes } => self.arrived(link, way, bytes),
+            Happening::Ended { link, way, reason } => self.ended(link, way, reason),
+            Happening::Settle { client, sub, handout } => self.settle_all(client, sub, &handout),
+            Happening::Act(act) => (act.0)(self),
+        }
+    }
+
+    /// Does all that the engines and the broker ask for at this moment.
+    pub(super) fn pump(&mut self) {
+        loop {
+            let mut busy = false;
+            for client in self.living() {
+                busy |= self.obey(client);
+                busy |= self.listen(client);
+            }
+            busy |= self.carry_all();
+            if !busy {
+                break;
+            }
+        }
+    }
+
+    /// After a drain the next timeout of every engine lies in the future: nothing spins.
+    fn assert_no_spin(&self) {
+        for client in self.clients.iter().filter(|client| !client.gone) {
+            let next = client.session.engine().poll_timeout();
+            let spins = next.as_ref().is_some_and(|(at, _)| *at <= self.now);
+            assert!(!spins, "{next:?} is due at {:?}", self.now);
+        }
+    }
+}
+
+impl Drop for World {
+    /// A failed test shows how it came to that.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("the last of {} lines:\n{}", self.trace.lines(), self.trace.tail(60));
+        }
+    }
+}

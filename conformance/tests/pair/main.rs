@@ -1,0 +1,16 @@
+//! Engine and embedded broker as a pair, under virtual time: what a client does, and what it does
+//! when the network or the broker fails.
+#![allow(clippy::unwrap_used, reason = "a test that fails says where")]
+
+mod setting;
+
+mod answers;
+mod cancelling;
+mod connecting;
+mod consuming;
+mod cutting;
+mod outages;
+mod refusing;
+mod sending;
+mod sharing;
+mod topics;

@@ -1,0 +1,81 @@
+//! The worlds that tests begin with.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use rocketry_conformance::broker::ClusterConfig;
+use rocketry_conformance::sim::{ClientId, Pace, World};
+use rocketry_core::config::Config;
+use rocketry_core::consumer::{Start, Subscribe};
+use rocketry_core::id::{OpId, SubscriptionId};
+use rocketry_core::message::Message;
+use rocketry_core::name::{Group, Topic};
+
+pub(crate) const TOPIC: &str = "topic_a";
+pub(crate) const GROUP: &str = "group_a";
+pub(crate) const NS: &str = "ns:9876";
+pub(crate) const BROKER: &str = "127.0.0.1:10911";
+pub(crate) const SECOND: Duration = Duration::from_secs(1);
+
+pub(crate) const fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+pub(crate) fn config() -> Config {
+    Config::new(NS).unwrap()
+}
+
+/// One broker with `TOPIC` of so many queues.
+pub(crate) fn world(seed: u64, queues: u32) -> World {
+    World::new(seed, ClusterConfig::default().topic(TOPIC, queues))
+}
+
+/// The same with one client.
+pub(crate) fn pair(seed: u64, queues: u32) -> (World, ClientId) {
+    let mut world = world(seed, queues);
+    let client = world.client(config());
+    (world, client)
+}
+
+pub(crate) fn topic(name: &str) -> Topic {
+    Topic::new(name).unwrap()
+}
+
+pub(crate) fn message(body: impl Into<Bytes>) -> Message {
+    Message::new(topic(TOPIC), body)
+}
+
+pub(crate) fn send(world: &mut World, client: ClientId, body: &str) -> OpId {
+    world.try_send(client, message(body.to_owned())).unwrap()
+}
+
+/// Sends and waits for the answer, which must be a good one.
+pub(crate) fn store(world: &mut World, client: ClientId, body: &str) {
+    let op = send(world, client, body);
+    let (_, result) = world.end_of(client, op);
+    result.unwrap();
+}
+
+/// Sends `count` messages, "0" and up, and waits until all are stored.
+pub(crate) fn store_many(world: &mut World, client: ClientId, count: usize) {
+    let ops: Vec<OpId> = (0..count).map(|i| send(world, client, &i.to_string())).collect();
+    for op in ops {
+        world.end_of(client, op).1.unwrap();
+    }
+}
+
+pub(crate) fn from_first(group: &str) -> Subscribe {
+    let mut subscribe = Subscribe::new(Group::new(group).unwrap(), topic(TOPIC));
+    subscribe.start = Start::First;
+    subscribe
+}
+
+/// A consumer of `TOPIC` in `GROUP` from the first message on.
+pub(crate) fn consume(world: &mut World, client: ClientId, pace: Pace) -> SubscriptionId {
+    world.subscribe(client, from_first(GROUP), pace).unwrap()
+}
+
+/// The bodies delivered, in order.
+pub(crate) fn bodies(world: &World) -> Vec<&str> {
+    world.delivered().iter().map(|one| one.body.as_deref().unwrap()).collect()
+}

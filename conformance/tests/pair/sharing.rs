@@ -1,0 +1,146 @@
+//! Consumers of one group that share the queues of a topic.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use rocketry_conformance::sim::{ClientId, Pace, World};
+use rocketry_core::id::SubscriptionId;
+
+use crate::setting::*;
+
+/// The queues of the consumer that the last notice of its share names.
+fn share(world: &World, client: ClientId) -> usize {
+    let notes = world.notes(client).filter_map(|note| match note {
+        rocketry_core::engine::Note::Rebalanced { share, .. } => Some(*share),
+        _ => None,
+    });
+    notes.last().unwrap_or(0)
+}
+
+fn two(seed: u64) -> (World, [(ClientId, SubscriptionId); 2]) {
+    let mut world = world(seed, 8);
+    let members = [(); 2].map(|()| {
+        let client = world.client(config());
+        let sub = consume(&mut world, client, Pace::Within(ms(30)));
+        (client, sub)
+    });
+    let [(a, _), (b, _)] = members;
+    let took = world.run_until(3 * SECOND, |world| share(world, a) == 4 && share(world, b) == 4);
+    assert!(took.is_some_and(|took| took < 2 * SECOND), "{took:?}");
+    (world, members)
+}
+
+/// Sends a message each 10 ms.
+fn traffic(world: &mut World, client: ClientId, count: usize) {
+    for i in 0..count {
+        let after = ms(10 * i as u64);
+        world.later(after, move |world| {
+            send(world, client, &i.to_string());
+        });
+    }
+}
+
+fn assert_all_consumed(world: &mut World, count: usize) {
+    let took = world.run_until(30 * SECOND, |world| world.distinct() == count);
+    assert!(took.is_some(), "{} of {count}", world.distinct());
+    assert_eq!(world.cluster().stored(TOPIC) as usize, count);
+}
+
+#[test]
+fn two_consumers_take_four_queues_each() {
+    for seed in 0..5 {
+        two(seed);
+    }
+}
+
+#[test]
+fn consumers_that_come_one_after_the_other_share_soon() {
+    let mut world = world(1, 8);
+    let mut members: Vec<ClientId> = Vec::new();
+    for count in 1..=4 {
+        let client = world.client(config());
+        consume(&mut world, client, Pace::AtOnce);
+        members.push(client);
+        let fair = 8 / count;
+        let took = world.run_until(10 * SECOND, |world| {
+            let shares: Vec<usize> = members.iter().map(|c| share(world, *c)).collect();
+            shares.iter().sum::<usize>() == 8 && shares.iter().all(|s| *s >= fair)
+        });
+        assert!(took.is_some_and(|took| took < 2 * SECOND), "{count}: {took:?}");
+        world.run_for(5 * SECOND);
+    }
+}
+
+#[test]
+fn when_one_leaves_the_other_has_all_queues_within_two_seconds_and_misses_nothing() {
+    for seed in 0..5 {
+        let (mut world, [(a, _), (b, sub)]) = two(seed);
+        traffic(&mut world, a, 500);
+        world.run_for(2 * SECOND);
+        world.leave(b, sub).unwrap();
+        let took = world.run_until(5 * SECOND, |world| share(world, a) == 8);
+        assert!(took.is_some_and(|took| took < 2 * SECOND), "{took:?}");
+        assert_all_consumed(&mut world, 500);
+    }
+}
+
+#[test]
+fn when_one_vanishes_without_goodbye_the_other_has_all_queues_within_25_seconds() {
+    for seed in 0..5 {
+        let (mut world, [(a, _), (b, _)]) = two(seed);
+        traffic(&mut world, a, 500);
+        world.run_for(2 * SECOND);
+        world.vanish(b);
+        let took = world.run_until(25 * SECOND, |world| share(world, a) == 8);
+        assert!(took.is_some_and(|took| took < 2 * SECOND), "the broker notices: {took:?}");
+        assert_all_consumed(&mut world, 500);
+    }
+}
+
+#[test]
+fn when_the_notice_is_lost_the_next_look_finds_the_change() {
+    let (mut world, [(a, _), (b, _)]) = two(1);
+    // Oneway requests of the broker carry no answer: dropping them is what a lost notice is.
+    world.tamper(|_, _, bytes| {
+        if String::from_utf8_lossy(bytes).contains("\"code\":40,") {
+            bytes.clear();
+        }
+    });
+    world.vanish(b);
+    let took = world.run_until(30 * SECOND, |world| share(world, a) == 8).unwrap();
+    assert!(took > SECOND && took < 25 * SECOND, "{took:?}");
+}
+
+#[test]
+fn a_member_joining_under_load_costs_no_message_and_at_most_a_commits_worth_twice() {
+    for seed in 0..5 {
+        let mut world = world(seed, 8);
+        let a = world.client(config());
+        consume(&mut world, a, Pace::Within(ms(30)));
+        world.run_for(SECOND);
+        traffic(&mut world, a, 1000);
+        world.run_for(3 * SECOND);
+        let b = world.client(config());
+        consume(&mut world, b, Pace::Within(ms(30)));
+        assert_all_consumed(&mut world, 1000);
+        let twice = world.delivered().len() - 1000;
+        assert!(twice < 300, "{twice} were delivered twice");
+        let by_b: BTreeSet<_> =
+            world.delivered().iter().filter(|d| d.client == b).map(|d| d.queue.queue).collect();
+        assert_eq!(by_b.len(), 4);
+    }
+}
+
+#[test]
+fn a_notice_leads_to_one_look_at_the_members_within_a_moment() {
+    let (mut world, [(a, _), _]) = two(1);
+    world.run_for(30 * SECOND);
+    let lists = |world: &World| world.trace().count("Up GET_CONSUMER_LIST_BY_GROUP");
+    let before = lists(&world);
+    let third = world.client(config());
+    consume(&mut world, third, Pace::AtOnce);
+    let took = world.run_until(5 * SECOND, |world| share(world, a) == 3).unwrap();
+    assert!(took < Duration::from_millis(500), "{took:?}");
+    world.run_for(SECOND);
+    assert!(lists(&world) - before <= 9, "{} lists for one change", lists(&world) - before);
+}
