@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn ten_million_ids_across_a_month_do_not_repeat() {
+    fn wire_22_ten_million_ids_across_a_month_do_not_repeat() {
         let ids = UniqueIds::new([10, 0, 0, 1], 4711, 0x1234_5678);
         let turn = FEBRUARY + HALF_DAY;
         let mut last = ids.next(UnixMillis(turn - 60));
@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn offset_ids_are_those_that_java_prints() {
+    fn wire_21_offset_ids_are_those_that_java_prints() {
         let mut rows = 0;
         for line in include_str!("../../../conformance/golden/message_ids.jsonl").lines() {
             let row: serde_json::Value = serde_json::from_str(line).unwrap();

@@ -1,7 +1,9 @@
 //! Messages: what a user sends, what a broker stores, and the ids and properties of both.
 
+mod batch;
 mod compression;
 mod ids;
+mod inner_batch;
 mod java_hash;
 // The module's main type has its own file, which bears its name.
 #[expect(clippy::module_inception)]
@@ -13,6 +15,7 @@ mod record_list;
 mod stored;
 pub mod sys_flag;
 
+pub use batch::{BatchBody, BatchError, Batched};
 pub use ids::{IdError, OffsetMessageId, UniqueId, UniqueIds};
 pub use java_hash::java_string_hash;
 pub use message::{Message, MessageError};

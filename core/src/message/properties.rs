@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn java_and_we_read_the_same_properties() {
+    fn wire_20_java_and_we_read_the_same_properties() {
         let mut rows = 0;
         for line in include_str!("../../../conformance/golden/properties.jsonl").lines() {
             let row: serde_json::Value = serde_json::from_str(line).unwrap();
@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn text_that_is_not_utf8_hides_no_other_property() {
+    fn bad_13_text_that_is_not_utf8_hides_no_other_property() {
         let properties = Properties::new(b"A\x01\xFF\x02B\x01b\x02");
         assert_eq!(properties.iter().collect::<Vec<_>>(), [("B", "b")]);
         assert_eq!(properties.entries().count(), 2);

@@ -97,6 +97,12 @@ pub enum RecordError {
         /// How it should be compressed.
         kind: Compression,
     },
+    /// The record is a batch, and from this message on it can't be taken apart.
+    #[error("message {index} of the batch in the record can't be read")]
+    InnerBatch {
+        /// Which message, from 0.
+        index: u32,
+    },
     /// The body is larger than the limit once opened; the work was stopped there.
     #[error("the body opens to more than {limit} bytes")]
     TooLarge {

@@ -4,6 +4,7 @@ use std::fmt;
 
 use bytes::Bytes;
 
+use super::inner_batch;
 use super::record::{Layout, NAMED, Record, RecordError, bytes_at};
 
 /// The body of a pull reply, cut into its records.
@@ -17,11 +18,12 @@ pub struct RecordList {
     index: Vec<Entry>,
 }
 
+/// Where an item lies, and how to read it.
 #[derive(Clone, Copy, Debug)]
-struct Entry {
-    start: u32,
-    length: u32,
-    layout: Result<Layout, RecordError>,
+pub(super) struct Entry {
+    pub(super) start: u32,
+    pub(super) length: u32,
+    pub(super) layout: Result<Layout, RecordError>,
 }
 
 /// One place in a pull reply.
@@ -65,19 +67,39 @@ pub struct Undecodable<'a> {
 
 impl RecordList {
     /// Cuts the body of a pull reply. Any bytes will do.
+    ///
+    /// A batch that the broker keeps as one record comes out as its messages, each at its own queue
+    /// offset. That copies the list's bytes and opens the batch at once; messages of a batch that
+    /// can't be read, or don't fit into 64 MiB together, are one [`Item::Undecodable`], which holds
+    /// the whole batch and the offset of the first of them.
     pub fn cut(body: Bytes) -> Self {
         // A frame's length has 31 bits, so nothing is ever dropped here.
         let body = body.slice(..body.len().min(u32::MAX as usize));
         let mut index = Vec::with_capacity(Steps::over(&body).count());
+        let mut batches = false;
         for (start, size) in Steps::over(&body) {
             let length = size.unwrap_or(body.len() - start);
             let layout = match size {
                 Some(size) => Layout::of(&body[start..start + size]),
                 None => Err(lost(&body[start..])),
             };
+            batches |= layout.is_ok() && inner_batch::is_batch(&body[start..start + length]);
             index.push(Entry { start: start as u32, length: length as u32, layout });
         }
+        let list = Self { body, index };
+        // Where frames can't come from, positions could not be counted any more.
+        if batches && list.body.len() <= i32::MAX as usize {
+            return inner_batch::unwrap(&list);
+        }
+        list
+    }
+
+    pub(super) const fn of(body: Bytes, index: Vec<Entry>) -> Self {
         Self { body, index }
+    }
+
+    pub(super) fn entries(&self) -> &[Entry] {
+        &self.index
     }
 
     /// How many items there are, readable or not.

@@ -21,6 +21,9 @@ pub const NEED_UNWRAP: i32 = 64;
 /// A batch stored as one record.
 pub const INNER_BATCH: i32 = 128;
 
+/// The three bits that say how a body is compressed.
+pub const COMPRESSION_TYPE: i32 = 7 << 8;
+
 /// How a body is compressed (`CompressionType`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Compression {

@@ -1,0 +1,35 @@
+//! Opens compressed bodies, up to a limit.
+
+#[cfg(feature = "lz4")]
+mod lz4;
+#[cfg(feature = "zlib")]
+mod zlib;
+#[cfg(feature = "zstd")]
+mod zstd;
+
+use bytes::Bytes;
+
+use super::record::RecordError;
+use super::sys_flag::Compression;
+
+/// Bytes that a body may open to: 32 MiB, eight times what brokers take by default.
+pub(super) const LIMIT: u32 = 32 << 20;
+
+/// The body that `stored` holds in compressed form. The work stops at the limit: a small record
+/// can't claim memory without end.
+#[cfg_attr(
+    not(any(feature = "zlib", feature = "lz4", feature = "zstd")),
+    expect(unused_variables, reason = "no codec looks at it")
+)]
+pub(super) fn open(kind: Compression, stored: &[u8]) -> Result<Bytes, RecordError> {
+    match kind {
+        #[cfg(feature = "zlib")]
+        Compression::Zlib => zlib::open(stored, LIMIT),
+        #[cfg(feature = "lz4")]
+        Compression::Lz4 => lz4::open(stored, LIMIT),
+        #[cfg(feature = "zstd")]
+        Compression::Zstd => zstd::open(stored, LIMIT),
+        #[allow(unreachable_patterns, reason = "none is left when every feature is on")]
+        kind => Err(RecordError::Compressed { kind }),
+    }
+}
