@@ -8,7 +8,7 @@ mod common;
 use std::process::ExitCode;
 use std::thread;
 
-use common::{Outcome, Run, on_ctrl_c};
+use common::{Outcome, PAUSE, Run, on_ctrl_c};
 use rocketry::{Client, Producer, SendError, Start};
 
 /// Threads that send. Each waits for its own message, so this many are under way.
@@ -50,8 +50,13 @@ fn produce(run: &Run, client: &Client) -> Outcome {
 /// Sends every sixteenth message, beginning with `first`.
 fn send(run: &Run, producer: &Producer, first: usize) -> Result<(), SendError> {
     for index in (first..run.count()).step_by(SENDERS) {
-        // An error's `stored()` tells whether the message may be on the broker all the same.
-        producer.send(run.message(index)).wait()?;
+        while let Err(error) = producer.send(run.message(index)).wait() {
+            // The error knows whether the message may be stored, and whether a repetition can help.
+            if !run.may_repeat(&error) {
+                return Err(error);
+            }
+            thread::sleep(PAUSE);
+        }
         run.sent(index);
     }
     Ok(())

@@ -9,7 +9,7 @@
 
 mod common;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, IoSlice, Read, Write};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
@@ -17,7 +17,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use common::{Outcome, Run, on_ctrl_c};
+use common::{Outcome, PAUSE, Run, on_ctrl_c};
 use rocketry::core::consumer::{Expression, Settled, Subscribe};
 use rocketry::core::engine::{Command, Engine, Event, Session};
 use rocketry::core::error::{CloseReason, ConnectError};
@@ -55,8 +55,15 @@ fn job(run: &Run) -> Outcome {
     let session = Session::new(engine, Limits::default());
 
     let mut sockets = Sockets { session, clock, open: BTreeMap::new() };
-    let mut work =
-        Work { run, ids, next: 0, sending: HashMap::new(), consumer: None, heard: clock.now() };
+    let mut work = Work {
+        run,
+        ids,
+        next: 0,
+        sending: HashMap::new(),
+        again: VecDeque::new(),
+        consumer: None,
+        heard: clock.now(),
+    };
     let engine = sockets.session.engine_mut();
     engine.produce(clock.now(), run.group());
     while !work.advance(&mut sockets.session, clock)? {
@@ -93,6 +100,8 @@ struct Work<'a> {
     next: usize,
     /// Which message a send under way is.
     sending: HashMap<OpId, usize>,
+    /// What a busy broker refused, and when to send it again.
+    again: VecDeque<(Instant, usize, Arc<Publish>)>,
     consumer: Option<SubscriptionId>,
     /// When the last message came.
     heard: Instant,
@@ -103,10 +112,14 @@ impl Work<'_> {
     fn advance(&mut self, session: &mut Session, clock: Clock) -> Result<bool, common::Failure> {
         while let Some(event) = session.engine_mut().poll_event() {
             match event {
-                Event::Sent { op, result, .. } => {
-                    result?;
-                    if let Some(index) = self.sending.remove(&op) {
-                        self.run.sent(index);
+                Event::Sent { op, publish, result } => {
+                    let Some(index) = self.sending.remove(&op) else { continue };
+                    match result {
+                        Ok(_) => self.run.sent(index),
+                        Err(error) if self.run.may_repeat(&error) => {
+                            self.again.push_back((clock.now() + PAUSE, index, publish));
+                        }
+                        Err(error) => return Err(error.into()),
                     }
                 }
                 Event::Deliverable { sub } => self.consume(session, clock.now(), sub)?,
@@ -114,10 +127,16 @@ impl Work<'_> {
                 _ => {}
             }
         }
-        while self.next < self.run.count() && self.sending.len() < IN_FLIGHT {
+        while self.again.front().is_some_and(|(at, ..)| *at <= clock.now()) {
+            let Some((_, index, publish)) = self.again.pop_front() else { break };
+            let op = session.engine_mut().send(clock.now(), publish)?;
+            self.sending.insert(op, index);
+        }
+        let refused = self.again.len();
+        while self.next < self.run.count() && self.sending.len() + refused < IN_FLIGHT {
             self.send(session, clock)?;
         }
-        if self.consumer.is_none() && self.sending.is_empty() {
+        if self.consumer.is_none() && self.sending.len() + refused == 0 {
             self.consumer = Some(session.engine_mut().subscribe(
                 clock.now(),
                 Subscribe {

@@ -6,18 +6,20 @@
 //! NAMESRV_ADDR=localhost:9876 cargo run --release --example quickstart
 //! ```
 //!
-//! `blocking.rs` and `tokio.rs` do the same without the figures.
+//! `blocking.rs`, `tokio.rs` and `smol.rs` do the same without the figures.
 
 mod common;
 
 use std::collections::VecDeque;
+use std::fmt::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{Outcome, Run, on_ctrl_c};
-use indicatif::{ProgressBar, ProgressStyle};
-use rocketry::{Client, Pending, SendError, SendReceipt, Start};
+use common::{Outcome, PAUSE, Run, on_ctrl_c};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
+use rocketry::{Client, Pending, Producer, SendError, SendReceipt, Start};
 
 /// Sends under way at once.
 const IN_FLIGHT: usize = 256;
@@ -68,15 +70,16 @@ fn through(run: &Run, client: &Client, runtime: &str) -> Outcome {
     done
 }
 
+type Call = Pending<Result<SendReceipt, SendError>>;
 /// A send under way: its message's number, when it began, and the call.
-type Sending = (usize, Instant, Pending<Result<SendReceipt, SendError>>);
+type Sending = (usize, Instant, Call);
 
 fn produce(run: &Run, client: &Client) -> Outcome {
     let bar = progress("sending", run.count());
     let began = Instant::now();
     let producer = client.producer(run.group())?;
     // The first send alone: it finds the brokers, connects, and creates the topic if need be.
-    let receipt = producer.send(run.message(0)).wait()?;
+    let receipt = settle(run, &producer, 0, producer.send(run.message(0)))?;
     let first = began.elapsed();
     run.sent(0);
 
@@ -89,7 +92,7 @@ fn produce(run: &Run, client: &Client) -> Outcome {
             window.push_back((next, Instant::now(), producer.send(run.message(next))));
             next += 1;
         } else if let Some((index, since, pending)) = window.pop_front() {
-            let receipt = pending.wait()?;
+            let receipt = settle(run, &producer, index, pending)?;
             latencies.push(since.elapsed());
             run.sent(index);
             note_broker(&mut brokers, &receipt.broker);
@@ -110,6 +113,22 @@ fn produce(run: &Run, client: &Client) -> Outcome {
         brokers.join(", "),
     );
     Ok(())
+}
+
+/// Waits for a send, and sends again what a busy broker refused.
+fn settle(
+    run: &Run,
+    producer: &Producer,
+    index: usize,
+    mut call: Call,
+) -> Result<SendReceipt, SendError> {
+    loop {
+        match call.wait() {
+            Err(error) if run.may_repeat(&error) => thread::sleep(PAUSE),
+            ended => return ended,
+        }
+        call = producer.send(run.message(index));
+    }
 }
 
 fn consume(run: &Run, client: &Client) -> Outcome {
@@ -141,9 +160,13 @@ fn consume(run: &Run, client: &Client) -> Outcome {
 
 /// A bar on the terminal's error output; nothing when that is not a terminal.
 fn progress(what: &'static str, count: usize) -> ProgressBar {
-    let style = ProgressStyle::with_template("{msg:9} [{bar:40}] {pos}/{len} {per_sec}");
+    let style = ProgressStyle::with_template("{msg:9} [{bar:40}] {pos}/{len} {rate}");
     let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
-    ProgressBar::new(count as u64).with_style(style).with_message(what)
+    let rate = |state: &ProgressState, out: &mut dyn Write| {
+        // The bar is only there to be looked at: nothing is to be done about a failed write.
+        let _ = write!(out, "{:.0}/s", state.per_sec());
+    };
+    ProgressBar::new(count as u64).with_style(style.with_key("rate", rate)).with_message(what)
 }
 
 fn note_broker(brokers: &mut Vec<Arc<str>>, broker: &Arc<str>) {

@@ -6,10 +6,10 @@ mod common;
 
 use std::process::ExitCode;
 
-use common::{Outcome, Run, on_ctrl_c};
+use common::{Outcome, PAUSE, Run, on_ctrl_c};
 use futures::{StreamExt, TryStreamExt, stream};
-use rocketry::{Client, SendError, Start};
-use tokio::time::timeout;
+use rocketry::{Client, Producer, SendError, Start};
+use tokio::time::{sleep, timeout};
 
 /// Sends under way at once.
 const IN_FLIGHT: usize = 256;
@@ -39,17 +39,21 @@ async fn work(run: &Run, client: &Client) -> Outcome {
 
 async fn produce(run: &Run, client: &Client) -> Outcome {
     let producer = client.producer(run.group())?;
-    let send = |index| {
-        // Under way from here on, whether or not anybody polls the future.
-        let sending = producer.send(run.message(index));
-        async move {
-            // An error's `stored()` tells whether the message may be on the broker all the same.
-            sending.await?;
-            run.sent(index);
-            Ok::<_, SendError>(())
+    let sends = stream::iter(0..run.count()).map(|index| send(run, &producer, index));
+    sends.buffer_unordered(IN_FLIGHT).try_collect::<()>().await?;
+    Ok(())
+}
+
+async fn send(run: &Run, producer: &Producer, index: usize) -> Result<(), SendError> {
+    // Under way once `send` returns, whether or not anybody polls what it gives.
+    while let Err(error) = producer.send(run.message(index)).await {
+        // The error knows whether the message may be stored, and whether a repetition can help.
+        if !run.may_repeat(&error) {
+            return Err(error);
         }
-    };
-    stream::iter(0..run.count()).map(send).buffer_unordered(IN_FLIGHT).try_collect::<()>().await?;
+        sleep(PAUSE).await;
+    }
+    run.sent(index);
     Ok(())
 }
 

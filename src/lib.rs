@@ -1,7 +1,7 @@
 //! A RocketMQ client with a sans-IO protocol core and pluggable runtimes.
 //!
-//! Pick a runtime by feature (`std`, the default; `tokio`; `smol`; `async-std`), connect, and use the handles of
-//! [`client`], the same on each:
+//! Pick a runtime by feature (`std`, the default; `tokio`; `smol`; `async-std`), connect, and use
+//! the handles of [`client`], the same on each:
 //!
 //! ```no_run
 //! use rocketry::{Message, Topic};
@@ -48,3 +48,8 @@ pub mod smol {
 pub mod async_std {
     pub use rocketry_async_std::{ClientError, async_std::connect};
 }
+
+/// Has the README's code compiled with the other doc tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

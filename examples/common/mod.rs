@@ -5,10 +5,10 @@ mod tally;
 
 use std::error::Error;
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
-use rocketry::{Group, Message, SendError, Topic};
+use rocketry::{Group, Message, SendError, Stored, Topic};
 
 use cluster::Cluster;
 use tally::Tally;
@@ -30,6 +30,11 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How long to listen for duplicates once every message is there.
 const ENCORE: Duration = Duration::from_millis(100);
 
+/// How long to leave a busy broker alone.
+pub(crate) const PAUSE: Duration = Duration::from_millis(20);
+/// How often a run may send a message again.
+const REPEATS: usize = 10_000;
+
 pub(crate) type Failure = Box<dyn Error + Send + Sync>;
 pub(crate) type Outcome = Result<(), Failure>;
 
@@ -44,6 +49,7 @@ pub(crate) struct Run {
     tag: String,
     count: usize,
     tally: Tally,
+    repeats: AtomicUsize,
 }
 
 impl Run {
@@ -57,7 +63,8 @@ impl Run {
         let cluster = Cluster::new(&topic)?;
         let (group, tally) = (Group::new(&name)?, Tally::new(count));
         println!("{cluster}, topic {topic}, {BODY} bytes a message");
-        Ok(Self { cluster, topic, group, tag: name, count, tally })
+        let repeats = AtomicUsize::new(REPEATS);
+        Ok(Self { cluster, topic, group, tag: name, count, tally, repeats })
     }
 
     /// The nameservers' addresses.
@@ -93,6 +100,17 @@ impl Run {
     /// A broker has said that it stored the message number `index`.
     pub(crate) fn sent(&self, index: usize) {
         self.tally.note_sent(index);
+    }
+
+    /// Whether to send a message again, after [`PAUSE`]. Brokers refuse when they are too busy, as
+    /// a cold one is for its first seconds; the client has tried twice by then.
+    pub(crate) fn may_repeat(&self, error: &SendError) -> bool {
+        let is_busy = matches!(error, SendError::Rejected { .. }) && error.is_retriable();
+        // What may have been stored would come twice.
+        is_busy && error.stored() == Stored::No && {
+            let take = |left: usize| left.checked_sub(1);
+            self.repeats.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok()
+        }
     }
 
     /// A message with this body was delivered.
@@ -160,8 +178,8 @@ fn report(run: &Run, ended: Outcome) -> ExitCode {
 fn advice(run: &Run, error: Option<&SendError>) -> String {
     match error {
         Some(SendError::NoTopic { .. }) => format!(
-            "; create one with `mqadmin updateTopic -n '{}' -c DefaultCluster -t NAME` and run this \
-             again with TOPIC=NAME, or set autoCreateTopicEnable=true on the brokers",
+            "; create one with `mqadmin updateTopic -n '{}' -c DefaultCluster -t NAME` and run \
+             this again with TOPIC=NAME, or set autoCreateTopicEnable=true on the brokers",
             run.namesrv(),
         ),
         _ => String::new(),

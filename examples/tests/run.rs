@@ -9,7 +9,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rocketry::core::frame::RequestCode;
+use rocketry::core::frame::{RequestCode, ResponseCode};
 use rocketry_conformance::broker::ClusterConfig;
 use rocketry_conformance::serve::Served;
 use rustix::process::{Pid, Signal, kill_process};
@@ -74,7 +74,7 @@ fn quickstart_shows_rates_latency_and_the_broker() {
 
 #[test]
 fn threads_tasks_and_a_custom_loop_deliver_every_message_once() {
-    for name in ["blocking", "tokio", "custom_loop"] {
+    for name in ["blocking", "tokio", "smol", "custom_loop"] {
         assert_delivers(&run(example(name).arg("2000")), 2000);
     }
 }
@@ -82,7 +82,7 @@ fn threads_tasks_and_a_custom_loop_deliver_every_message_once() {
 #[test]
 fn a_given_cluster_is_used_and_its_topic_created() {
     let served = Served::start(ClusterConfig::default()).unwrap();
-    for name in ["quickstart", "blocking", "tokio", "custom_loop"] {
+    for name in ["quickstart", "blocking", "tokio", "smol", "custom_loop"] {
         let output = run(example(name).arg("300").env("NAMESRV_ADDR", served.namesrv()));
         assert_delivers(&output, 300);
         assert!(text(&output.stdout).contains(&served.namesrv()), "{output:?}");
@@ -106,8 +106,20 @@ fn a_cluster_that_creates_no_topics_is_explained_and_topic_helps() {
 }
 
 #[test]
+fn a_busy_broker_is_asked_again() {
+    for name in ["quickstart", "blocking", "tokio", "smol", "custom_loop"] {
+        let served = Served::start(ClusterConfig::default()).unwrap();
+        served.with(|cluster| {
+            cluster.push_error(RequestCode::SEND_MESSAGE_V2, [ResponseCode::SYSTEM_BUSY; 400]);
+        });
+        let output = run(example(name).arg("500").env("NAMESRV_ADDR", served.namesrv()));
+        assert_delivers(&output, 500);
+    }
+}
+
+#[test]
 fn a_wrong_address_is_one_sentence() {
-    let names = ["quickstart", "blocking", "tokio", "custom_loop"];
+    let names = ["quickstart", "blocking", "tokio", "smol", "custom_loop"];
     let wrong = [("localhost:1", "Connection refused"), ("garbage", "host:port")];
     let start = |name| {
         let run = |address| example(name).env("NAMESRV_ADDR", address).spawn().unwrap();
@@ -144,7 +156,7 @@ fn wait_for_sends(served: &Served, count: u64) {
 
 #[test]
 fn ctrl_c_shuts_the_client_down_before_the_process_ends() {
-    for name in ["quickstart", "blocking", "tokio", "custom_loop"] {
+    for name in ["quickstart", "blocking", "tokio", "smol", "custom_loop"] {
         let served = Served::start(ClusterConfig::default()).unwrap();
         let mut command = example(name);
         let child = command.arg("10000000").env("NAMESRV_ADDR", served.namesrv()).spawn().unwrap();
