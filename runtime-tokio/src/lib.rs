@@ -69,7 +69,16 @@ impl Host for Tasks {
     fn may_block(&self) -> bool {
         let Ok(handle) = Handle::try_current() else { return true };
         handle.runtime_flavor() != RuntimeFlavor::CurrentThread
-            && handle.metrics().num_workers() > 1
+    }
+
+    /// A worker keeps the task woken last to itself, where no other worker can take it: blocked
+    /// without a word, it would keep the client's own task from ever running. Inside a `LocalSet`
+    /// tokio panics here, as it does for any `block_in_place`.
+    fn block(&self, wait: &mut dyn FnMut()) {
+        match Handle::try_current() {
+            Ok(_) => tokio::task::block_in_place(wait),
+            Err(_) => wait(),
+        }
     }
 }
 

@@ -117,7 +117,8 @@ impl Consumer {
             log::error!("recv would block the runtime's only thread: use next().await");
             return None;
         }
-        block_on(|cx| self.poll_delivery(cx))
+        let shared = self.owner.shared().clone();
+        block_on(shared.host(), |cx| self.poll_delivery(cx))
     }
 
     /// As [`recv`](Self::recv), for at most `within`; `None` then as well.
@@ -164,21 +165,21 @@ impl Consumer {
             if let Some(delivery) = self.at_hand() {
                 return Poll::Ready(Some(delivery));
             }
-            let waker = cx.waker().clone();
+            // The one that is left here is dropped after the lock.
+            let mut waker = Some(cx.waker().clone());
             let (shared, sub) = (self.owner.shared().clone(), self.sub);
             let taken = shared.run(|core, now| {
                 let consumer = core.consumers.get_mut(&sub)?;
                 let handout = core.engine.poll_batch(now, sub);
-                let old = match &handout {
-                    Some(_) => Some(waker),
-                    None => consumer.waker.replace(waker),
-                };
-                Some((handout, old))
+                if handout.is_none() {
+                    std::mem::swap(&mut consumer.waker, &mut waker);
+                }
+                Some(handout)
             });
             match taken.flatten() {
                 None => return Poll::Ready(None),
-                Some((None, _old)) => return Poll::Pending,
-                Some((handout, _old)) => self.current = handout,
+                Some(None) => return Poll::Pending,
+                Some(handout) => self.current = handout,
             }
         }
     }

@@ -83,12 +83,16 @@ impl Waiting {
         }
     }
 
-    /// The result, or a waker to be woken when it is there. Gives back the waker it replaced.
-    fn take(&mut self, op: OpId, waker: Waker) -> Result<Slot, Option<Waker>> {
+    /// The result; or `waker` is kept, to be woken when it is there, and the one it replaces is
+    /// left in its place: dropping a waker may run any code, so it is for after the lock.
+    fn take(&mut self, op: OpId, waker: &mut Option<Waker>) -> Option<Slot> {
         match self.0.get_mut(&op) {
-            Some(Slot::Waiting(old)) => Err(old.replace(waker)),
+            Some(Slot::Waiting(old)) => {
+                std::mem::swap(old, waker);
+                None
+            }
             Some(Slot::Sent(_) | Slot::Answered(_) | Slot::Gone | Slot::Detached) | None => {
-                Ok(self.0.remove(&op).unwrap_or(Slot::Gone))
+                Some(self.0.remove(&op).unwrap_or(Slot::Gone))
             }
         }
     }
@@ -188,23 +192,21 @@ impl<T> Pending<T> {
             let State::Ready(result) = &mut self.state else { return Poll::Pending };
             return result.take().map_or(Poll::Pending, Poll::Ready);
         };
-        let waker = cx.waker().clone();
+        // Dropped after every lock below.
+        let mut waker = Some(cx.waker().clone());
         let result = match &self.state {
             State::Ready(_) => return Poll::Pending,
             State::Call { op, read } => {
-                let taken = shared.lock().waiting.take(*op, waker);
+                let taken = shared.lock().waiting.take(*op, &mut waker);
                 match taken {
-                    Ok(slot) => read(slot),
-                    Err(old) => {
-                        drop(old);
-                        return Poll::Pending;
-                    }
+                    Some(slot) => read(slot),
+                    None => return Poll::Pending,
                 }
             }
             State::Stop { read } => {
                 let mut core = shared.lock();
                 if !core.stopped {
-                    core.stops.push(waker);
+                    core.stops.extend(waker.take());
                     return Poll::Pending;
                 }
                 read()
@@ -212,9 +214,7 @@ impl<T> Pending<T> {
             State::Left { sub, read } => {
                 let mut core = shared.lock();
                 if let Some(consumer) = core.consumers.get_mut(sub) {
-                    let old = consumer.waker.replace(waker);
-                    drop(core);
-                    drop(old);
+                    std::mem::swap(&mut consumer.waker, &mut waker);
                     return Poll::Pending;
                 }
                 read()
@@ -231,11 +231,16 @@ impl<T: Blockable> Pending<T> {
     /// that an adapter says must not block, such as the only one of a tokio runtime, this is an
     /// error at once.
     pub fn wait(mut self) -> T {
-        let allowed = self.shared.as_ref().is_none_or(|shared| shared.host().may_block());
-        if !allowed {
+        if let State::Ready(result) = &mut self.state
+            && let Some(result) = result.take()
+        {
+            return result;
+        }
+        let Some(shared) = self.shared.clone() else { return T::would_deadlock() };
+        if !shared.host().may_block() {
             return T::would_deadlock();
         }
-        block_on(|cx| self.poll_result(cx))
+        block_on(shared.host(), |cx| self.poll_result(cx))
     }
 }
 
@@ -286,14 +291,22 @@ thread_local! {
 }
 
 /// Blocks this thread until `poll` is ready.
-pub(crate) fn block_on<T>(mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> T {
+pub(crate) fn block_on<T>(host: &dyn Host, mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> T {
     let waker = UNPARK.with(Waker::clone);
     let mut cx = Context::from_waker(&waker);
     loop {
-        if let Poll::Ready(result) = poll(&mut cx) {
+        let mut polled = poll(&mut cx);
+        if polled.is_pending() {
+            host.block(&mut || {
+                while polled.is_pending() {
+                    thread::park();
+                    polled = poll(&mut cx);
+                }
+            });
+        }
+        if let Poll::Ready(result) = polled {
             return result;
         }
-        thread::park();
     }
 }
 
@@ -305,15 +318,22 @@ pub(crate) fn block_until<T>(
 ) -> Option<T> {
     let waker = UNPARK.with(Waker::clone);
     let mut cx = Context::from_waker(&waker);
-    loop {
-        if let Poll::Ready(result) = poll(&mut cx) {
-            return Some(result);
-        }
-        let left = deadline.since(host.now());
-        if left.is_zero() {
-            return None;
-        }
-        thread::park_timeout(left);
+    let mut polled = poll(&mut cx);
+    if polled.is_pending() {
+        host.block(&mut || {
+            while polled.is_pending() {
+                let left = deadline.since(host.now());
+                if left.is_zero() {
+                    return;
+                }
+                thread::park_timeout(left);
+                polled = poll(&mut cx);
+            }
+        });
+    }
+    match polled {
+        Poll::Ready(result) => Some(result),
+        Poll::Pending => None,
     }
 }
 

@@ -27,6 +27,12 @@ pub trait Host: Send + Sync + 'static {
     /// Whether the calling thread may wait: not if it is the one that has to do the work.
     fn may_block(&self) -> bool;
 
+    /// Runs `wait`, which blocks the calling thread, where [`may_block`](Self::may_block) allows
+    /// it. An executor that would strand tasks behind a blocked thread hears of it here.
+    fn block(&self, wait: &mut dyn FnMut()) {
+        wait();
+    }
+
     /// With so many sends in flight on a connection the calling thread still writes by itself;
     /// with more it leaves writing to the connection's writer, which writes many together.
     fn writes_alone(&self) -> u32 {
