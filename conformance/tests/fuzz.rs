@@ -99,6 +99,7 @@ holds! {
     json_header,
     binary_header,
     record_list,
+    batch_body,
     properties,
     route_body,
     tolerant_json,

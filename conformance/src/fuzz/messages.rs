@@ -5,7 +5,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use bytes::Bytes;
 use rocketry_core::message::{
-    Compression, Item, OffsetMessageId, Properties, Record, RecordError, RecordList, StoredRecord,
+    BatchBody, Batched, Compression, Item, OffsetMessageId, Properties, Record, RecordError,
+    RecordList, StoredRecord, sys_flag,
 };
 use rocketry_core::time::UnixMillis;
 
@@ -16,6 +17,9 @@ const OPENED_MAX: usize = 64 << 20;
 /// stored again.
 pub fn record_list(data: &[u8]) {
     let list = RecordList::cut(Bytes::copy_from_slice(data));
+    if may_hold_batches(data) {
+        return unwrapped(&list);
+    }
     assert_eq!((0..list.len()).map(|at| list.raw_len(at)).sum::<usize>(), data.len());
     assert_eq!(list.is_empty(), data.is_empty());
     assert!(list.record(list.len()).is_none() && list.raw(list.len()).is_empty());
@@ -42,6 +46,71 @@ pub fn record_list(data: &[u8]) {
                 store_again(&record);
             }
         }
+    }
+}
+
+/// Whether a record's system flag marks a batch, wherever the records lie.
+fn may_hold_batches(data: &[u8]) -> bool {
+    let mut rest = data;
+    while let Some(size) = rest.first_chunk().map(|word| u32::from_be_bytes(*word) as usize) {
+        if size < 40 || size > rest.len() {
+            return false;
+        }
+        if i32::from(rest[39]) & (sys_flag::NEED_UNWRAP | sys_flag::INNER_BATCH) != 0 {
+            return true;
+        }
+        rest = &rest[size..];
+    }
+    false
+}
+
+/// A list whose batches were taken apart, in a copy of its bytes.
+fn unwrapped(list: &RecordList) {
+    let mut opened = 0;
+    for (index, item) in list.items().enumerate() {
+        assert_eq!(list.raw(index).len(), list.raw_len(index));
+        assert!(item.queue_offset().is_none_or(|offset| offset >= 0));
+        if let Item::Record(record) = item
+            && opened < OPENED_MAX
+        {
+            opened += body(&record);
+            assert_eq!(record.raw(), list.raw(index));
+            let _ = record.properties().iter().count();
+        }
+    }
+}
+
+/// The body of a batch: no byte is lost, and each message can be written again.
+pub fn batch_body(data: &[u8]) {
+    let mut batch = BatchBody::new(data);
+    let mut at = 0;
+    while let Some(read) = batch.next() {
+        match read {
+            Ok(message) => {
+                let read = data.len() - batch.rest().len();
+                assert!(read >= at + 22 + message.body.len());
+                at = read;
+                write_again(&message);
+            }
+            Err(error) => {
+                assert!(!error.to_string().is_empty());
+                assert!(batch.next().is_none(), "an error is the end");
+                assert_eq!(batch.rest(), &data[at..]);
+                return;
+            }
+        }
+    }
+    assert_eq!(at, data.len());
+}
+
+fn write_again(message: &Batched<'_>) {
+    let mut out = Vec::new();
+    let fits = message.properties.as_bytes().len() <= i16::MAX as usize;
+    assert_eq!(message.encode_into(&mut out).is_ok(), fits);
+    if fits {
+        let mut again = BatchBody::new(&out);
+        assert_eq!(again.next(), Some(Ok(*message)));
+        assert_eq!(again.next(), None);
     }
 }
 

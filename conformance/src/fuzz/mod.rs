@@ -19,7 +19,7 @@ mod supply;
 pub use bodies::{route_body, tolerant_json};
 pub use engine::engine_session;
 pub use headers::{binary_header, json_header};
-pub use messages::{compressed_body, properties, record_list};
+pub use messages::{batch_body, compressed_body, properties, record_list};
 pub use mutate::mutate;
 pub use names::{ids, names};
 pub use publish::publish;
@@ -49,6 +49,7 @@ targets! {
     json_header,
     binary_header,
     record_list,
+    batch_body,
     properties,
     route_body,
     tolerant_json,

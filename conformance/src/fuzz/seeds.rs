@@ -3,6 +3,7 @@
 use rocketry_core::frame::{
     HeaderForm, Kind, Opaque, OutFrame, Outbound, Request, RequestCode, ResponseCode,
 };
+use rocketry_core::message::{Batched, Properties};
 use rocketry_core::rng::Rng;
 use serde_json::Value;
 
@@ -111,6 +112,17 @@ pub(super) fn binary_header() -> Vec<Vec<u8>> {
 
 pub(super) fn record_list() -> Vec<Vec<u8>> {
     golden(PULLS, "pulled").into_iter().filter(|pulled| pulled.len() < 8192).take(ROWS).collect()
+}
+
+pub(super) fn batch_body() -> Vec<Vec<u8>> {
+    let mut batches = vec![Vec::new(); 3];
+    for (at, wire) in golden(PROPERTIES, "text_hex").iter().enumerate().take(ROWS) {
+        let properties = Properties::new(wire);
+        let message = Batched { flag: at as i32, body: &wire[wire.len() / 2..], properties };
+        // Golden properties are short: each message fits.
+        let _ = message.encode_into(&mut batches[at % 3]);
+    }
+    batches
 }
 
 pub(super) fn properties() -> Vec<Vec<u8>> {

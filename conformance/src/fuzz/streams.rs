@@ -83,7 +83,7 @@ pub(super) fn written(outbound: &Outbound) -> Vec<u8> {
 }
 
 fn join(slices: &[IoSlice<'_>]) -> Vec<u8> {
-    slices.iter().flat_map(|slice| slice.iter().copied()).collect()
+    slices.iter().map(|slice| &**slice).collect::<Vec<_>>().concat()
 }
 
 /// The fields of a reply by their names on the wire.

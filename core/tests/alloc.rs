@@ -1,0 +1,178 @@
+//! How much memory the decoders take, counted by the allocator itself.
+#![allow(clippy::unwrap_used)]
+
+use allocation_counter::{AllocationInfo, measure};
+use bytes::Bytes;
+use rocketry_core::frame::{
+    Content, Head, HeaderForm, Inbound, Kind, Limits, Opaque, OutFrame, Outbound, ReplyFields,
+    ResponseCode,
+};
+use rocketry_core::message::{Item, RecordList};
+use rocketry_core::rng::Rng;
+
+const FRAMES: &str = include_str!("../../conformance/golden/frames.jsonl");
+const PULLS: &str = include_str!("../../conformance/golden/pull_bodies.jsonl");
+
+fn golden(rows: &str, key: &str) -> Vec<Vec<u8>> {
+    let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap();
+    rows.lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
+        .map(|row| row[key].as_str().unwrap().as_bytes().chunks(2).map(byte).collect())
+        .collect()
+}
+
+/// No decoder may hold more at once than this, for input of `length` bytes.
+fn assert_bounded(what: &str, length: usize, info: &AllocationInfo) {
+    let most = 2 * length as u64 + (64 << 10);
+    assert!(info.bytes_max <= most, "{what}: {length} bytes took {} of {most}", info.bytes_max);
+}
+
+fn frame(form: HeaderForm, header: &[u8]) -> Vec<u8> {
+    let mut bytes = (4 + header.len() as u32).to_be_bytes().to_vec();
+    bytes.extend((u32::from(form.byte()) << 24 | header.len() as u32).to_be_bytes());
+    bytes.extend(header);
+    bytes
+}
+
+/// Headers that try to become large: many fields, long texts, escapes, bytes that are no text.
+fn hostile_headers() -> Vec<(HeaderForm, Vec<u8>)> {
+    let opaque = Opaque::new(Kind::Fields, 1).raw();
+    let json = |fields: &str, remark: &str, flag: u8| {
+        let header = format!(
+            "{{\"code\":0,\"flag\":{flag},\"opaque\":{opaque},\"extFields\":{{{fields}}},\
+            \"remark\":\"{remark}\"}}"
+        );
+        (HeaderForm::Json, header.into_bytes())
+    };
+    let many = |value: &str| {
+        (0..1024).map(|n| format!("\"{n}\":\"{value}\"")).collect::<Vec<_>>().join(",")
+    };
+    let mut headers = Vec::new();
+    for flag in [0, 1] {
+        headers.push(json(&many(""), "", flag));
+        headers.push(json(&many("\\n"), &"\\u0041".repeat(100_000), flag));
+        headers.push(json(&many(&"x".repeat(1000)), "", flag));
+        headers.push(json(&format!("\"a\":\"{}\"", "\\n".repeat(500_000)), "", flag));
+        headers.push(json("", &"\\t".repeat(500_000), flag));
+        headers.push(json(&format!("\"a\":{}1{}", "[".repeat(128), "]".repeat(128)), "", flag));
+        headers.push(json(&"\"a\":null,".repeat(100_000), "", flag));
+    }
+    headers
+}
+
+#[test]
+fn hostile_headers_take_no_more_than_twice_their_bytes() {
+    for (form, header) in hostile_headers() {
+        let info = measure(|| {
+            if let Ok(head) = Head::read(form, &header, 1024) {
+                drop(Content::read(&head));
+            }
+        });
+        assert_bounded("a header", header.len(), &info);
+    }
+}
+
+#[test]
+fn a_read_buffer_takes_no_more_than_twice_what_has_arrived() {
+    let mut streams: Vec<_> = hostile_headers().iter().map(|(f, h)| frame(*f, h)).collect();
+    // Length words that promise 32 MiB, of which 8 bytes, or a little more, have come.
+    streams.push(vec![0x02, 0, 0, 0, 0, 0, 0, 2]);
+    streams.push([&[0x02, 0, 0, 0, 0, 0, 0, 2, b'{', b'}'][..], &[7; 200_000]].concat());
+    for stream in streams {
+        let mut inbound = Inbound::new(Limits::default());
+        let (mut held, mut arrived) = (0, 0);
+        for piece in stream.chunks(9_999) {
+            let info = measure(|| read(&mut inbound, piece));
+            held += info.bytes_current;
+            arrived += piece.len() as u64;
+            assert!(held as u64 <= 2 * arrived + (64 << 10), "{held} for {arrived}");
+            // While it moves from one allocation to the next, it has both.
+            assert!(info.bytes_max <= 2 * arrived + (64 << 10), "{info:?} for {arrived}");
+            held += measure(|| drop(inbound.next_frame())).bytes_current;
+        }
+    }
+}
+
+/// As a socket read would; `bytes` fit the least space there is.
+fn read(inbound: &mut Inbound, bytes: &[u8]) {
+    inbound.space()[..bytes.len()].copy_from_slice(bytes);
+    inbound.filled(bytes.len());
+}
+
+#[test]
+fn mutated_frames_take_no_more_than_twice_their_bytes() {
+    let mut rng = Rng::new(4);
+    for frame in golden(FRAMES, "frame") {
+        for _ in 0..50 {
+            let mut bytes = frame.clone();
+            for _ in 0..=rng.below(4) {
+                let at = rng.below(bytes.len() as u64) as usize;
+                bytes[at] = rng.next_u64() as u8;
+            }
+            let mut inbound = Inbound::new(Limits::default());
+            read(&mut inbound, &bytes);
+            let info = measure(|| drop(inbound.next_frame()));
+            assert_bounded("a frame", bytes.len(), &info);
+        }
+    }
+}
+
+#[test]
+fn mutated_records_take_no_more_than_twice_their_bytes() {
+    let mut rng = Rng::new(5);
+    let cut = |body: Bytes| {
+        // A first clone makes the count that all of them share; a read buffer has one.
+        let shared = body.clone();
+        let info = measure(|| drop(RecordList::cut(shared)));
+        assert_bounded("records", body.len(), &info);
+    };
+    for pulled in golden(PULLS, "pulled") {
+        for _ in 0..50 {
+            let mut bytes = pulled.clone();
+            for _ in 0..=rng.below(4) {
+                let at = rng.below(bytes.len() as u64) as usize;
+                bytes[at] = rng.next_u64() as u8;
+            }
+            cut(bytes.into());
+        }
+    }
+    // The smallest records there can be, and zeros.
+    cut([0, 0, 0, 28].repeat(7).repeat(40_000).into());
+    cut(vec![0; 1 << 20].into());
+}
+
+#[test]
+fn a_frame_takes_two_allocations_and_a_message_none() {
+    let pulled = golden(PULLS, "pulled").into_iter().max_by_key(Vec::len).unwrap();
+    let field = |name: &str| (Box::from(name), Box::from("7"));
+    let fields = ["nextBeginOffset", "minOffset", "maxOffset", "suggestWhichBrokerId"].map(field);
+    let (fields, opaque) = (ReplyFields::Pairs(fields.into()), Opaque::new(Kind::Pull, 1));
+    let mut outbound = Outbound::new();
+    outbound.push(&OutFrame::reply(opaque, ResponseCode::SUCCESS, fields, pulled.into()));
+    let mut slices = [std::io::IoSlice::new(&[]); 4];
+    let count = outbound.slices(&mut slices);
+    let bytes: Vec<u8> = slices[..count].iter().flat_map(|slice| slice.to_vec()).collect();
+    let mut inbound = Inbound::new(Limits::default());
+    for round in 0..4 {
+        read(&mut inbound, &bytes);
+        let mut list = RecordList::default();
+        let info = measure(|| {
+            let frame = inbound.next_frame().unwrap().unwrap();
+            list = RecordList::cut(frame.body);
+        });
+        assert!(info.count_total <= 2, "round {round}: {info:?}");
+        assert!(list.len() > 3);
+        let mut seen = 0;
+        let info = measure(|| {
+            for item in list.items() {
+                if let Item::Record(record) = item {
+                    seen += record.raw_body().len() + record.topic().len();
+                    seen += record.property("TAGS").map_or(0, str::len);
+                    seen += record.unique_id().map_or(0, str::len) + record.keys().count();
+                }
+            }
+        });
+        assert!(seen > 0);
+        assert_eq!(info.count_total, 0, "{info:?}");
+    }
+}
