@@ -91,7 +91,7 @@ impl Run {
             }
             9 => self.notice(supply),
             10 => self.pass(Duration::from_millis(u64::from(supply.short()))),
-            11 => self.to_next_timer(),
+            11 => self.await_timer(),
             12 | 13 => self.send(supply),
             14 => self.subscribe(supply),
             15 => self.take(supply),
@@ -160,7 +160,7 @@ impl Run {
         assert!(next.is_none_or(|at| at > self.now), "a timer that is never over: {next:?}");
     }
 
-    fn to_next_timer(&mut self) {
+    fn await_timer(&mut self) {
         if let Some(at) = self.session.engine().next_timeout() {
             self.pass(at.since(self.now));
         }

@@ -18,8 +18,8 @@ impl<'a> Supply<'a> {
     }
 
     /// All that is left.
-    pub(super) const fn rest(&mut self) -> &'a [u8] {
-        std::mem::replace(&mut self.rest, &[])
+    pub(super) fn rest(&mut self) -> &'a [u8] {
+        std::mem::take(&mut self.rest)
     }
 
     /// At most `most` bytes.
