@@ -1,0 +1,131 @@
+//! What the handles promise: threads may share them, futures may move, deliveries come again.
+
+use std::time::{Duration, Instant};
+
+use futures::{StreamExt, TryStreamExt};
+use rocketry::client::{Next, Pending};
+use rocketry::core::engine::Cancelled;
+use rocketry::{Client, Consumer, Delivery, Message, Producer, QueryError, SendError, SendReceipt};
+use rocketry::{Start, Topic};
+
+use crate::rig::{On, Rig};
+use crate::{TOPIC, on_both, served};
+
+on_both!(
+    a_dropped_delivery_comes_again_at_once,
+    a_retried_delivery_comes_again_after_the_delay,
+    a_consumer_is_a_stream,
+    a_successor_begins_where_the_last_one_settled,
+    a_call_given_up_says_whether_anything_left,
+);
+
+const fn shared<T: Send + Sync + Clone + 'static>() {}
+const fn moves<T: Send + Unpin + 'static>() {}
+const fn sends<T: Send>() {}
+
+/// Checked by the compiler.
+const _: () = {
+    shared::<Client>();
+    shared::<Producer>();
+    moves::<Consumer>();
+    moves::<Delivery>();
+    moves::<Pending<Result<SendReceipt, SendError>>>();
+    moves::<Pending<Result<i64, QueryError>>>();
+    moves::<Pending<()>>();
+    sends::<Next<'_>>();
+};
+
+fn message(body: &'static str) -> Message {
+    Message::new(Topic::new(TOPIC).expect("a topic"), body)
+}
+
+fn consumer(rig: &Rig, group: &str) -> Consumer {
+    let builder = rig.client.consumer(group).expect("a group").topic(TOPIC, "*");
+    builder.start_at(Start::First).start().expect("a consumer")
+}
+
+fn next(consumer: &mut Consumer) -> Delivery {
+    let next = consumer.recv_timeout(Duration::from_secs(10)).expect("a message in time");
+    next.expect("a readable message")
+}
+
+/// A client that has sent `count` messages, and a consumer of them.
+fn with_messages(on: On, namesrv: &str, count: usize) -> (Rig, Consumer) {
+    let rig = Rig::start(on, namesrv);
+    let producer = rig.client.producer("handles").expect("a producer");
+    for _ in 0..count {
+        producer.send(message("x")).wait().expect("sent");
+    }
+    let consumer = consumer(&rig, "handles");
+    (rig, consumer)
+}
+
+fn a_dropped_delivery_comes_again_at_once(on: On) {
+    let served = served();
+    let (_rig, mut consumer) = with_messages(on, &served.namesrv(), 1);
+    let first = next(&mut consumer);
+    let (offset, dropped) = (first.offset(), Instant::now());
+    drop(first);
+    let again = next(&mut consumer);
+    assert_eq!(again.offset(), offset);
+    assert!(dropped.elapsed() < Duration::from_millis(200), "{:?}", dropped.elapsed());
+    again.ack().expect("ours still");
+    assert!(consumer.recv_timeout(Duration::from_millis(300)).is_none(), "it is settled");
+}
+
+fn a_retried_delivery_comes_again_after_the_delay(on: On) {
+    let served = served();
+    let (rig, mut consumer) = with_messages(on, &served.namesrv(), 1);
+    let delay = rig.client.config().retry_delay;
+    let retried = Instant::now();
+    next(&mut consumer).retry().expect("ours still");
+    let again = next(&mut consumer);
+    let took = retried.elapsed();
+    assert!(delay <= took && took < delay + Duration::from_millis(500), "{took:?}");
+    again.ack().expect("ours still");
+}
+
+fn a_consumer_is_a_stream(on: On) {
+    let served = served();
+    let (rig, consumer) = with_messages(on, &served.namesrv(), 20);
+    let offsets = consumer.take(20).map_ok(|delivery| {
+        let offset = delivery.offset();
+        delivery.ack().expect("ours still");
+        offset
+    });
+    let collected = offsets.try_collect::<Vec<i64>>();
+    let offsets = match &rig.tokio {
+        Some(tokio) => tokio.block_on(collected),
+        None => futures::executor::block_on(collected),
+    };
+    assert_eq!(offsets.expect("readable messages").len(), 20);
+}
+
+fn a_successor_begins_where_the_last_one_settled(on: On) {
+    let served = served();
+    let (rig, mut first) = with_messages(on, &served.namesrv(), 40);
+    for _ in 0..24 {
+        next(&mut first).ack().expect("ours still");
+    }
+    first.close().wait();
+    assert!(served.with(|cluster| cluster.consumers(0, "handles")).is_empty());
+    let mut second = consumer(&rig, "handles");
+    let mut came = 0;
+    while let Some(delivery) = second.recv_timeout(Duration::from_secs(1)) {
+        delivery.expect("a readable message").ack().expect("ours still");
+        came += 1;
+    }
+    assert_eq!(came, 16);
+}
+
+fn a_call_given_up_says_whether_anything_left(on: On) {
+    let served = served();
+    let rig = Rig::start(on, &served.namesrv());
+    let producer = rig.client.producer("handles").expect("a producer");
+    served.stop_broker(0);
+    let cancelled = producer.send(message("given up")).cancel();
+    assert_eq!(cancelled, Cancelled::Removed);
+    served.start_broker(0).expect("the same port");
+    producer.send(message("sent")).wait().expect("sent");
+    assert_eq!(served.with(|cluster| cluster.stored(TOPIC)), 1);
+}

@@ -1,0 +1,148 @@
+//! Clients that are dropped leave no thread, no task and no file descriptor behind.
+//!
+//! The counts are of a whole process, so each runs in one of its own: this test binary again, with
+//! one ignored test.
+
+use std::env;
+use std::fs;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use rocketry::{Client, Message, Start, Topic};
+
+use crate::rig::{On, eventually, tokio_runtime};
+use crate::{TOPIC, on_both, served};
+
+on_both!(a_hundred_clients_leave_nothing_behind, connections_that_were_lost_leave_nothing_behind);
+
+const CYCLES: usize = 100;
+
+/// Runs one ignored test of this module in a process of its own.
+fn alone(test: &str, on: On) {
+    let mut command = Command::new(env::current_exe().expect("this program"));
+    command.args(["--exact", &format!("leaks::{test}"), "--ignored", "--nocapture"]);
+    let output = command.env("LEAKS_ON", format!("{on:?}")).output().expect("a process");
+    let said = String::from_utf8_lossy(&output.stdout);
+    let found = said.lines().filter(|line| line.contains("threads"));
+    found.for_each(|line| println!("{on:?}: {line}"));
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}\n{errors}");
+}
+
+fn a_hundred_clients_leave_nothing_behind(on: On) {
+    alone("cycles", on);
+}
+
+fn connections_that_were_lost_leave_nothing_behind(on: On) {
+    alone("lost_connections", on);
+}
+
+/// Threads and open files of this process.
+fn counts() -> (usize, usize) {
+    let count = |path: &str| fs::read_dir(path).map_or(0, Iterator::count);
+    (count("/proc/self/task"), count("/proc/self/fd"))
+}
+
+/// Waits until no more is there than before.
+fn settles_at(before: (usize, usize), within: Duration) -> bool {
+    eventually(within, || {
+        let now = counts();
+        now.0 <= before.0 && now.1 <= before.1
+    })
+}
+
+fn asked() -> Option<On> {
+    env::var("LEAKS_ON").ok().map(|name| On::named(&name))
+}
+
+fn connect(on: On, namesrv: &str) -> Client {
+    match on {
+        On::Threads => rocketry::blocking::connect(namesrv).expect("a client"),
+        On::Tokio => rocketry::tokio::connect(namesrv).expect("a client"),
+    }
+}
+
+fn message() -> Message {
+    Message::new(Topic::new(TOPIC).expect("a topic"), "x")
+}
+
+/// One client with a producer and a consumer, used and dropped in one of the possible orders.
+fn cycle(on: On, namesrv: &str, number: usize) {
+    let client = connect(on, namesrv);
+    let producer = client.producer("leaks").expect("a producer");
+    let builder = client.consumer(format!("leaks-{number}")).expect("a group").topic(TOPIC, "*");
+    let mut consumer = builder.start_at(Start::First).start().expect("a consumer");
+    producer.send(message()).wait().expect("sent");
+    let got = consumer.recv_timeout(Duration::from_secs(10)).expect("a message");
+    let delivery = got.expect("a readable message");
+    match number % 4 {
+        0 => {
+            delivery.ack().expect("ours still");
+            drop(client);
+            drop(consumer);
+            drop(producer);
+        }
+        1 => {
+            drop(delivery);
+            drop(producer);
+            drop(client);
+            drop(consumer);
+        }
+        2 => {
+            // The handle of a message outlives everything else.
+            drop(consumer);
+            drop((producer, client));
+            drop(delivery);
+        }
+        _ => {
+            delivery.ack().expect("ours still");
+            consumer.close().wait();
+            client.shutdown().wait();
+        }
+    }
+}
+
+#[test]
+#[ignore = "started by a_hundred_clients_leave_nothing_behind"]
+fn cycles() {
+    let Some(on) = asked() else { return };
+    let served = served();
+    let tokio = tokio_runtime();
+    let _entered = tokio.enter();
+    cycle(on, &served.namesrv(), 0);
+    std::thread::sleep(Duration::from_secs(1));
+    let (before, begun) = (counts(), Instant::now());
+    let mut most = before;
+    for number in 1..=CYCLES {
+        cycle(on, &served.namesrv(), number);
+        let now = counts();
+        most = (most.0.max(now.0), most.1.max(now.1));
+    }
+    let took = begun.elapsed();
+    let settled = settles_at(before, Duration::from_secs(15));
+    println!("(threads, files): {before:?} before, {most:?} most, {:?} after {took:?}", counts());
+    assert!(settled, "{:?} after {before:?}", counts());
+    let idle = eventually(Duration::from_secs(5), || tokio.metrics().num_alive_tasks() == 0);
+    assert!(idle, "{} tasks", tokio.metrics().num_alive_tasks());
+}
+
+#[test]
+#[ignore = "started by connections_that_were_lost_leave_nothing_behind"]
+fn lost_connections() {
+    let Some(on) = asked() else { return };
+    let served = served();
+    let tokio = tokio_runtime();
+    let _entered = tokio.enter();
+    let client = connect(on, &served.namesrv());
+    let producer = client.producer("leaks").expect("a producer");
+    producer.send(message()).wait().expect("sent");
+    let (before, tasks) = (counts(), tokio.metrics().num_alive_tasks());
+    for _ in 0..30 {
+        served.with(|cluster| cluster.disconnect(0));
+        producer.send(message()).wait().expect("sent on a new connection");
+    }
+    let settled = settles_at(before, Duration::from_secs(5));
+    println!("(threads, files): {before:?} before, {:?} after 30 losses", counts());
+    assert!(settled, "{:?} after {before:?}", counts());
+    assert_eq!(tokio.metrics().num_alive_tasks(), tasks);
+}

@@ -1,0 +1,72 @@
+//! A broker that goes away and comes back in the middle of work.
+
+use std::collections::HashSet;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use crate::rig::collector::Collector;
+use crate::rig::load::Load;
+use crate::rig::{On, Rig, eventually};
+use crate::{TOPIC, on_both, served};
+
+on_both!(
+    a_broker_that_comes_back_is_used_again_and_nothing_answered_is_missing,
+    a_broker_that_drops_every_connection_is_used_again,
+);
+
+const CALLERS: usize = 8;
+
+fn a_broker_that_comes_back_is_used_again_and_nothing_answered_is_missing(on: On) {
+    let served = served();
+    let rig = Rig::start(on, &served.namesrv());
+    let collector = Collector::start(&rig, "restart", TOPIC);
+    let load = Load::start(&rig, TOPIC, CALLERS, Duration::from_millis(2));
+    assert!(eventually(Duration::from_secs(5), || collector.look(|seen| seen.ids.len() > 100)));
+
+    served.stop_broker(0);
+    sleep(Duration::from_millis(1500));
+    let back = Instant::now();
+    served.start_broker(0).expect("the same port");
+    let first = load.first_after(back, Duration::from_secs(10)).expect("sends flow again");
+    println!("{on:?}: first answer {:?} after the broker came back", first - back);
+    assert!(first - back < Duration::from_secs(3), "{:?}", first - back);
+    let consumed = eventually(Duration::from_secs(3), || {
+        collector.look(|seen| seen.queues_since(back).len() == 8)
+    });
+    assert!(consumed, "not every queue is read again");
+    println!("{on:?}: every queue read again by {:?}", back.elapsed());
+
+    sleep(Duration::from_millis(500));
+    all_arrived(&load_stopped(load), &collector);
+}
+
+fn a_broker_that_drops_every_connection_is_used_again(on: On) {
+    let served = served();
+    let rig = Rig::start(on, &served.namesrv());
+    let collector = Collector::start(&rig, "dropped", TOPIC);
+    let load = Load::start(&rig, TOPIC, CALLERS, Duration::from_millis(2));
+    for _ in 0..5 {
+        sleep(Duration::from_millis(300));
+        let cut = Instant::now();
+        served.with(|cluster| cluster.disconnect(0));
+        let first = load.first_after(cut, Duration::from_secs(5)).expect("sends flow again");
+        assert!(first - cut < Duration::from_secs(1), "{:?}", first - cut);
+    }
+    let sent = load_stopped(load);
+    all_arrived(&sent, &collector);
+}
+
+/// The ids of what was answered SEND_OK.
+fn load_stopped(load: Load) -> HashSet<String> {
+    let outcome = load.stop();
+    println!("{} sent, {} failed", outcome.sent.len(), outcome.failed.len());
+    outcome.sent.iter().map(|(receipt, _)| receipt.message_id.to_string()).collect()
+}
+
+fn all_arrived(sent: &HashSet<String>, collector: &Collector) {
+    let missing =
+        || collector.look(|seen| sent.iter().filter(|id| !seen.ids.contains_key(*id)).count());
+    let all = eventually(Duration::from_secs(10), || missing() == 0);
+    assert!(all, "{} of {} never came", missing(), sent.len());
+    println!("{} again", collector.look(|seen| seen.duplicates()));
+}
