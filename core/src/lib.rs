@@ -1,6 +1,8 @@
 //! The sans-IO state machine of Rocketry, a RocketMQ client.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(feature = "acl")]
+pub mod auth;
 pub mod body;
 mod broker;
 mod call;
@@ -25,3 +27,4 @@ pub mod rng;
 mod route;
 pub mod time;
 pub mod timer;
+pub mod trace;
