@@ -1,15 +1,44 @@
-//! Bodies that are JSON: routes, heartbeats and lists of consumers, as fastjson writes them.
+//! Bodies that are JSON, as fastjson writes and reads them: routes, heartbeats, locks, offsets,
+//! assignments, figures and lists.
+//!
+//! What comes in is read by one tolerant reader, bounded in size ([`BODY_MAX`]), in the number of
+//! values ([`ELEMENTS_MAX`]) and in depth. What goes out has the shapes that Java reads: keys in
+//! alphabetical order, objects as keys of a [`QueueTable`].
 
-mod bare_keys;
+mod assignment;
+mod batch_ack;
+mod cluster;
 mod consumer_list;
 mod error;
 mod heartbeat;
+mod locks;
+mod offsets;
+mod queue;
 mod route;
+mod running;
+mod standard;
 mod text;
+mod topics;
 
+pub use assignment::{Assignment, AssignmentQuery, Assignments, RequestMode, RequestModeBody};
+pub use batch_ack::{ACK_BITS_MAX, AckBits, BatchAck, BatchAckBody};
+pub use cluster::ClusterInfo;
 pub use consumer_list::ConsumerList;
-pub use error::{BODY_MAX, BodyError};
+pub use error::{BODY_MAX, BodyError, ELEMENTS_MAX};
 pub use heartbeat::{
     ConsumeFrom, ConsumeType, ConsumerData, Heartbeat, MessageModel, ProducerData, SubscriptionData,
 };
+pub use locks::{LockBody, LockedBody};
+pub use offsets::{
+    ConsumeOffset, ConsumeStats, ConsumerStatusBody, ResetOffsetBody, TopicOffset, TopicStats,
+};
+pub use queue::{MessageQueue, QueueKey, QueueTable};
 pub use route::{BrokerData, QUEUES_MAX, QueueData, RouteBody};
+pub use running::{
+    ConsumeDirectlyResult, ConsumeStatus, DirectResult, PopQueueInfo, PullQueueInfo, RunningInfo,
+};
+pub use topics::{
+    CheckClientBody, Connection, ConsumerConnections, GroupConfig, GroupConfigList,
+    GroupConfigTable, ProducerConnections, TopicConfig, TopicConfigList, TopicConfigTable,
+    TopicList,
+};

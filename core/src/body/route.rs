@@ -95,7 +95,7 @@ struct RouteJson<Q: Default, B: Default> {
 }
 
 #[derive(Serialize, Deserialize)]
-struct BrokerJson {
+pub(super) struct BrokerJson {
     #[serde(rename = "brokerAddrs", default, deserialize_with = "or_default")]
     addresses: BTreeMap<String, Option<String>>,
     #[serde(rename = "brokerName", with = "text")]
@@ -109,7 +109,7 @@ struct BrokerJson {
 impl BrokerJson {
     /// An id that is no number from 0 up names nobody a client could ask: that address is left out,
     /// and the others stay.
-    fn into_data(self) -> BrokerData {
+    pub(super) fn into_data(self) -> BrokerData {
         let address = |(id, address): (String, Option<String>)| Some((id.parse().ok()?, address?));
         BrokerData {
             cluster: self.cluster.into(),
@@ -118,7 +118,7 @@ impl BrokerJson {
         }
     }
 
-    fn of(data: &BrokerData) -> Self {
+    pub(super) fn of(data: &BrokerData) -> Self {
         let address = |(id, address): (&u64, &String)| (id.to_string(), Some(address.clone()));
         Self {
             addresses: data.addresses.iter().map(address).collect(),
