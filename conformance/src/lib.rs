@@ -6,4 +6,3 @@ pub mod live;
 pub mod proxy;
 pub mod serve;
 pub mod sim;
-pub mod vectors;
