@@ -188,11 +188,16 @@ fn plain_copy(
     });
 }
 
-/// As a socket read would.
+/// As socket reads would, each into the space there is.
 fn read(inbound: &mut Inbound, bytes: &[u8]) {
-    let space = inbound.space();
-    space[..bytes.len()].copy_from_slice(black_box(bytes));
-    inbound.filled(bytes.len());
+    let mut rest = black_box(bytes);
+    while !rest.is_empty() {
+        let space = inbound.space();
+        let count = space.len().min(rest.len());
+        space[..count].copy_from_slice(&rest[..count]);
+        inbound.filled(count);
+        rest = &rest[count..];
+    }
 }
 
 fn decode_send_reply(c: &mut Criterion) {
@@ -218,7 +223,6 @@ fn decode_send_reply(c: &mut Criterion) {
 
 fn decode_pull_reply(c: &mut Criterion) {
     let bytes = pull_reply();
-    assert!(bytes.len() < 60_000, "it must fit one read");
     let mut group = c.benchmark_group("decode_pull_32x1k");
     let mut inbound = Inbound::new(Limits::default());
     group.bench_function("ours", |b| {
