@@ -6,3 +6,4 @@ pub mod live;
 pub mod proxy;
 pub mod serve;
 pub mod sim;
+pub mod vectors;

@@ -5,6 +5,7 @@ mod broker;
 mod command;
 mod live;
 mod stop;
+mod vectors;
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -27,6 +28,8 @@ enum Command {
     Broker(broker::Args),
     /// Start, use and stop a real Apache RocketMQ (needs Java 17 and Maven)
     Live(live::Args),
+    /// Check the codec against vectors: what the real Java classes print
+    Vectors(vectors::Args),
 }
 
 /// What a subcommand ends with: its exit code, or the error to print.
@@ -37,6 +40,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Bench(args) => bench::run(args),
         Command::Broker(args) => broker::run(args),
         Command::Live(args) => live::run(args),
+        Command::Vectors(args) => vectors::run(&args),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("rocketry-conformance: {error}");
