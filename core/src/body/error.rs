@@ -8,7 +8,7 @@ use super::standard::{self, Bounds, Stop};
 /// Largest JSON body that is read: 16 MiB, the largest frame a Java peer takes.
 pub const BODY_MAX: usize = 16 << 20;
 
-/// Most values in a JSON body, members of lists and objects counted together: 1,048,576. A value may
+/// Most values in a JSON body, members of lists and objects together: 1,048,576. A value may
 /// be two bytes that become two hundred in memory, so their number is bounded before any is read.
 pub const ELEMENTS_MAX: usize = 1 << 20;
 

@@ -8,7 +8,7 @@ use super::error::{BodyError, ObjectWriter, parse};
 use super::queue::{MessageQueue, QueueTable};
 use super::text::or_default;
 
-/// The body of `RESET_CONSUMER_CLIENT_OFFSET` (220), and of the reply to 222: `ResetOffsetBody`, for
+/// The body of `RESET_CONSUMER_CLIENT_OFFSET` (220), and of 222's reply: `ResetOffsetBody`, for
 /// C++ clients `ResetOffsetBodyForC`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 pub struct ResetOffsetBody {

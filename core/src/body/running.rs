@@ -20,7 +20,7 @@ pub struct RunningInfo {
     pub mq_pop_table: QueueTable<PopQueueInfo>,
     /// The queues it pulls from.
     pub mq_table: QueueTable<PullQueueInfo>,
-    /// Its settings, and `PROP_CONSUME_TYPE`, `PROP_CLIENT_VERSION`, `PROP_CONSUMER_START_TIMESTAMP`
+    /// Settings, and `PROP_CONSUME_TYPE`, `PROP_CLIENT_VERSION`, `PROP_CONSUMER_START_TIMESTAMP`
     /// and so on, by which Java's admin tools know what they see.
     #[serde(deserialize_with = "or_default")]
     pub properties: BTreeMap<String, String>,
