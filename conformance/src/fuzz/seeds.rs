@@ -100,7 +100,8 @@ pub(super) fn json_header() -> Vec<Vec<u8>> {
     headers.push(
         br#"{"flag":0,"code":310,"extFields":{"a":"g","b":"t","c":"TBW102","d":"4","e":"1","f":"0",
         "g":"1","h":0,"i":"KEYS\u0001k\u0002","j":"0","k":false,"m":"false","x":null,
-        "y":[{"z":{}}]},        "opaque":"67108865","language":12,"remark":"\ud83d\ude80\ud83d\n","version":-1}"#
+        "y":[{"z":{}}]},
+        "opaque":"67108865","language":12,"remark":"\ud83d\ude80\ud83d\n","version":-1}"#
             .to_vec(),
     );
     headers
