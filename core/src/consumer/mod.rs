@@ -46,7 +46,7 @@ pub enum Outcome {
 pub(crate) enum Phase {
     Joining,
     Member,
-    Committing { waiting: usize },
+    Committing,
     Unregistering { waiting: usize },
 }
 
@@ -61,6 +61,8 @@ pub(crate) struct Consumer {
     by_place: BTreeMap<(usize, RouteQueue), QueueKey>,
     ready: VecDeque<Handout>,
     later: VecDeque<(Instant, Handout)>,
+    /// Commits without an answer, those of queues given up included.
+    pub(crate) commits: usize,
     /// The question for the members is on its way.
     pub(crate) asking_members: bool,
     pub(crate) rebalance_timer: Option<TimerKey>,
@@ -84,6 +86,7 @@ impl Consumer {
             by_place: BTreeMap::new(),
             ready: VecDeque::new(),
             later: VecDeque::new(),
+            commits: 0,
             asking_members: false,
             rebalance_timer: None,
             rebalanced: None,
@@ -91,7 +94,7 @@ impl Consumer {
     }
 
     pub(crate) const fn is_leaving(&self) -> bool {
-        matches!(self.phase, Phase::Committing { .. } | Phase::Unregistering { .. })
+        matches!(self.phase, Phase::Committing | Phase::Unregistering { .. })
     }
 
     /// Makes `share` the queues of topic number `topic`: what is new begins, what is no longer

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::{Engine, Event, TimerKind};
 use crate::call::Purpose;
-use crate::consumer::{BatchId, DeliveryId, Handout, Outcome, Phase, Queue, Settled};
+use crate::consumer::{BatchId, Consumer, DeliveryId, Handout, Outcome, Phase, Queue, Settled};
 use crate::error::Stale;
 use crate::frame::request::UpdateOffsetRequest;
 use crate::frame::{Kind, Request};
@@ -131,6 +131,9 @@ impl Engine {
         let within = self.ground.config.request_timeout;
         let purpose = Purpose::Commit { sub, queue, offset };
         self.ask(peer, purpose, Kind::Plain, request, Bytes::new(), within);
+        if let Some(consumer) = self.consumers.get_mut(sub) {
+            consumer.commits += 1;
+        }
         true
     }
 
@@ -145,7 +148,10 @@ impl Engine {
             queue.committing = None;
             queue.committed = stored.or(queue.committed);
         }
-        self.commit_settled(sub);
+        if let Some(consumer) = self.consumers.get_mut(sub) {
+            consumer.commits = consumer.commits.saturating_sub(1);
+        }
+        self.unregister_if_committed(sub);
     }
 
     /// Leaves a group: what is settled is committed with an answer, every broker is told, and
@@ -161,34 +167,26 @@ impl Engine {
             self.timers.cancel(timer);
         }
         // Commits under way are answered first; giving up the queues makes the last ones final.
-        consumer.phase = Phase::Committing { waiting: 1 };
-        let mut sent = 1;
+        consumer.phase = Phase::Committing;
         for (key, queue) in consumer.give_up_all() {
             let Some(offset) = queue.position().filter(|at| queue.committed != Some(*at)) else {
                 continue;
             };
-            sent += usize::from(self.send_commit(sub, key, offset, CommitTo::of(&queue)));
-            sent += usize::from(queue.committing.is_some());
-        }
-        if let Some(consumer) = self.consumers.get_mut(sub) {
-            consumer.phase = Phase::Committing { waiting: sent };
+            self.send_commit(sub, key, offset, CommitTo::of(&queue));
         }
         let overdue = self.ground.now + self.ground.config.shutdown_timeout;
         self.timers.at(overdue, TimerKind::Leave(Some(sub)));
-        // The count began at one so that it can't reach zero while commits are being sent.
-        self.commit_settled(sub);
+        self.unregister_if_committed(sub);
         self.advance();
         Ok(())
     }
 
-    /// One commit less to wait for.
-    fn commit_settled(&mut self, sub: SubscriptionId) {
-        let Some(consumer) = self.consumers.get_mut(sub) else { return };
-        if let Phase::Committing { waiting } = &mut consumer.phase {
-            *waiting = waiting.saturating_sub(1);
-            if *waiting == 0 {
-                self.unregister_consumer(sub);
-            }
+    /// A consumer that leaves tells the brokers once no commit of it is under way.
+    fn unregister_if_committed(&mut self, sub: SubscriptionId) {
+        let done =
+            |consumer: &Consumer| consumer.phase == Phase::Committing && consumer.commits == 0;
+        if self.consumers.get(sub).is_some_and(done) {
+            self.unregister_consumer(sub);
         }
     }
 }

@@ -145,7 +145,7 @@ impl Engine {
         let waiting = match (sub.map(|sub| self.consumers.get_mut(sub)), &mut self.life.0) {
             (Some(Some(consumer)), _) => match &mut consumer.phase {
                 Phase::Unregistering { waiting } => waiting,
-                Phase::Joining | Phase::Member | Phase::Committing { .. } => return,
+                Phase::Joining | Phase::Member | Phase::Committing => return,
             },
             (None, State::Unregistering { waiting }) => waiting,
             _ => return,
