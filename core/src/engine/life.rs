@@ -11,7 +11,7 @@
 use bytes::Bytes;
 
 use super::{Engine, Event, Operation, TimerKind};
-use crate::call::Purpose;
+use crate::call::{Calls, Purpose};
 use crate::connection::PeerId;
 use crate::consumer::Phase;
 use crate::error::{PeerKind, QueryError, SendError};
@@ -80,7 +80,8 @@ impl Engine {
         }
         if matches!(self.life.0, State::Closing) && self.peers.sockets() == 0 {
             self.life.0 = State::Stopped;
-            self.timers = Timers::default();
+            // Requests to peers that were not connected have nobody left to wait for them.
+            (self.timers, self.calls) = (Timers::default(), Calls::default());
             self.out.event(Event::Stopped);
         }
     }
