@@ -47,6 +47,10 @@ fn answer(opaque: Opaque) -> Vec<u8> {
         queue_id: 3,
         queue_offset: 99,
         transaction_id: None,
+        batch_unique_id: None,
+        recall_handle: None,
+        region: Default::default(),
+        trace_on: None,
     });
     let (code, body) = (ResponseCode::SUCCESS, bytes::Bytes::new());
     let payload = Payload::Reply { code, remark: None, fields, body, version: 479 };

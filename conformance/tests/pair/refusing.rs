@@ -1,5 +1,7 @@
 //! Brokers that answer a send with an error.
 
+use std::time::Duration;
+
 use rocketry_conformance::sim::{ClientId, World};
 use rocketry_core::error::{SendError, Stored};
 use rocketry_core::frame::{RequestCode, ResponseCode};
@@ -12,18 +14,28 @@ fn refused_with(
     client: ClientId,
     codes: &[ResponseCode],
 ) -> Result<SendReceipt, SendError> {
-    let codes = codes.to_vec();
-    world.with_cluster(|cluster| cluster.push_error(RequestCode::SEND_MESSAGE_V2, codes));
-    let op = send(world, client, "x");
-    let (took, result) = world.end_of(client, op);
+    let (took, result) = timed(world, client, codes);
     assert!(took < ms(50), "{took:?}");
     result
 }
 
+fn timed(
+    world: &mut World,
+    client: ClientId,
+    codes: &[ResponseCode],
+) -> (Duration, Result<SendReceipt, SendError>) {
+    let codes = codes.to_vec();
+    world.with_cluster(|cluster| cluster.push_error(RequestCode::SEND_MESSAGE_V2, codes));
+    let op = send(world, client, "x");
+    world.end_of(client, op)
+}
+
 #[test]
-fn a_busy_broker_is_asked_once_more_on_another_queue() {
+fn a_busy_broker_is_asked_again_after_a_pause_on_another_queue() {
     let (mut world, client) = pair(1, 4);
-    let receipt = refused_with(&mut world, client, &[ResponseCode::SYSTEM_BUSY]).unwrap();
+    let (took, result) = timed(&mut world, client, &[ResponseCode::SYSTEM_BUSY]);
+    let receipt = result.unwrap();
+    assert!(took > ms(30) && took < ms(120), "{took:?}");
     assert_eq!(receipt.status, SendStatus::Ok);
     assert_eq!(world.copies(TOPIC, receipt.message_id.as_str()), 1);
     let sends = world.trace().text().lines().filter(|line| line.contains("Up SEND_MESSAGE_V2"));
@@ -36,13 +48,14 @@ fn a_busy_broker_is_asked_once_more_on_another_queue() {
 #[test]
 fn a_broker_that_stays_busy_rejects_the_message_and_has_not_stored_it() {
     let (mut world, client) = pair(1, 4);
-    let error = refused_with(&mut world, client, &[ResponseCode::SYSTEM_BUSY; 2]).unwrap_err();
+    let (took, result) = timed(&mut world, client, &[ResponseCode::SYSTEM_BUSY; 64]);
+    let error = result.unwrap_err();
+    assert_eq!(took, ms(3000), "the deadline alone ends the tries");
     let SendError::Rejected { code, stored, attempts, .. } = &error else { panic!("{error}") };
     assert_eq!((*code, *stored), (ResponseCode::SYSTEM_BUSY, Stored::No));
     assert_eq!(attempts.iter().count(), 1, "two alike are one to read: {error}");
     assert!(error.is_retriable());
     assert_eq!(world.cluster().stored(TOPIC), 0);
-    store(&mut world, client, "next");
 }
 
 #[test]

@@ -21,6 +21,8 @@ pub enum TimerKind {
     /// The deadline of a request of our own.
     #[doc(hidden)]
     Call(Opaque),
+    /// A message that a busy broker refused is to be sent again.
+    Resend(OpId),
     /// A connection has to be there by now.
     Connect(ConnectionId),
     /// The pause before a reconnect is over.

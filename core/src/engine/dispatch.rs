@@ -194,6 +194,7 @@ impl Engine {
                     self.suspect(peer);
                 }
             }
+            TimerKind::Resend(op) => self.send_pause_over(op),
             TimerKind::Connect(conn) => {
                 let (peers, mut ctx) = self.peers();
                 peers.too_slow(&mut ctx, conn);

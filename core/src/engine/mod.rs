@@ -248,11 +248,13 @@ impl Engine {
         self.routes.check();
         self.check_queues();
         for (op, operation) in self.operations.iter() {
-            let (topic, call) = match operation {
-                Operation::Send(send) => (send.publish.topic(), send.call),
-                Operation::Ask(asked) => (asked.query.topic(), asked.call),
+            let (topic, called) = match operation {
+                Operation::Send(send) => {
+                    (send.publish.topic(), send.call.is_some() || send.pause.is_some())
+                }
+                Operation::Ask(asked) => (asked.query.topic(), asked.call.is_some()),
             };
-            let waits = call.is_some() || self.routes.is_awaited(topic);
+            let waits = called || self.routes.is_awaited(topic);
             assert!(waits, "{op:?} waits for nothing");
         }
     }

@@ -10,7 +10,7 @@ use crate::error::{
     Attempt, Attempts, ConnectError, Failure, QueryError, Refused, SendError, Stored,
     is_retriable_send,
 };
-use crate::frame::{Kind, Opaque, OutFrame, Payload, Reply, ReplyFields};
+use crate::frame::{Kind, Opaque, OutFrame, Payload, Reply, ReplyFields, ResponseCode};
 use crate::id::OpId;
 use crate::message::Publish;
 use crate::producer::{Send, SendReceipt, SendStatus, choose};
@@ -26,6 +26,10 @@ pub enum Cancelled {
     /// The call had ended before.
     Unknown,
 }
+
+/// Pause after a busy broker's first refusal; it doubles up to [`BUSY_MAX`].
+const BUSY_MIN: Duration = Duration::from_millis(50);
+const BUSY_MAX: Duration = Duration::from_millis(500);
 
 impl Engine {
     /// Sends one message: to the next queue of its topic in turn, with one more try on another
@@ -148,8 +152,10 @@ impl Engine {
         send.call = None;
         send.attempts.push(attempt);
         send.stored = send.stored.max(stored);
-        let unsent = matches!(why, Failure::Connect(_));
-        if !unsent {
+        if matches!(&why, Failure::Refused { code, .. } if *code == ResponseCode::SYSTEM_BUSY) {
+            return self.pause_send(op);
+        }
+        if !matches!(why, Failure::Connect(_)) {
             send.tries += 1;
         }
         let again = match &why {
@@ -169,6 +175,24 @@ impl Engine {
         self.end_send(op, Err(error));
     }
 
+    /// A busy broker has stored nothing and says so at once: it is given time, and the deadline
+    /// alone ends the tries (SYSTEM_BUSY of a broker that has just started lasts for seconds).
+    fn pause_send(&mut self, op: OpId) {
+        let Some(Operation::Send(send)) = self.operations.get_mut(op) else { return };
+        let pause = BUSY_MIN.saturating_mul(1 << send.busy.min(8)).min(BUSY_MAX);
+        let at = self.ground.now + self.ground.rng.jitter(pause);
+        send.busy += 1;
+        send.pause = Some(self.timers.at(at, TimerKind::Resend(op)));
+    }
+
+    /// The pause after a busy broker's refusal is over.
+    pub(super) fn send_pause_over(&mut self, op: OpId) {
+        if let Some(send) = self.send_of(op) {
+            send.pause = None;
+            self.route_send(op);
+        }
+    }
+
     /// The deadline of a call has come.
     pub(super) fn deadline(&mut self, op: OpId) {
         let call = self.operations.get(op).and_then(Operation::call);
@@ -176,7 +200,12 @@ impl Engine {
         match self.operations.get(op) {
             Some(Operation::Send(send)) => {
                 let topic = send.publish.topic().clone();
+                let refused = send.pause.is_some();
                 let error = match self.detach_send(op) {
+                    (stored, attempts, _) if refused => {
+                        let code = ResponseCode::SYSTEM_BUSY;
+                        SendError::Rejected { topic, code, stored, attempts }
+                    }
                     (stored, attempts, true) => SendError::TimedOut { topic, stored, attempts },
                     (_, attempts, false) => SendError::NoRoute { topic, attempts },
                 };
@@ -205,6 +234,7 @@ impl Engine {
         };
         let (mut stored, mut attempts) = (send.stored, send.attempts.clone());
         let (topic, call, since) = (send.publish.topic().clone(), send.call, send.since);
+        let pausing = send.pause.is_some();
         let call = call.and_then(|opaque| self.calls.close(opaque));
         if let Some(call) = &call {
             self.peers.count_send(call.peer, -1);
@@ -212,11 +242,16 @@ impl Engine {
                 stored = stored.max(Stored::Unknown);
             }
         }
-        if let Some(send) = self.send_of(op) {
+        if let Some(Operation::Send(send)) = self.operations.get_mut(op) {
             send.call = None;
+            if let Some(pause) = send.pause.take() {
+                self.timers.cancel(pause);
+            }
         }
         attempts.extend(&self.routes.forget(&topic, op));
-        self.blame_for(&mut attempts, call.as_ref(), since);
+        if !pausing {
+            self.blame_for(&mut attempts, call.as_ref(), since);
+        }
         (stored, attempts, self.routes.known(&topic).is_some())
     }
 

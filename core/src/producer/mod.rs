@@ -7,6 +7,8 @@
 //! | Sent | stored (codes 0, 10, 11, 12) | ended |
 //! | | never left this process | Sent elsewhere; costs no attempt |
 //! | | an error another queue may not have, a lost connection | Sent elsewhere, or ended |
+//! | | the broker is busy (code 2) | Pausing; costs no attempt |
+//! | Pausing | the pause | Sent elsewhere |
 //! | | another error, the deadline | ended |
 //!
 //! Codes: `SEND_MESSAGE_V2` (310).
@@ -80,6 +82,9 @@ pub(crate) struct Send {
     pub(crate) attempts: Attempts,
     /// The queue of the present or last try.
     pub(crate) queue: Option<RouteQueue>,
+    /// Busy brokers' refusals, and the pause after the last one.
+    pub(crate) busy: u32,
+    pub(crate) pause: Option<TimerKey>,
     /// The request of the present try.
     pub(crate) call: Option<Opaque>,
 }
@@ -94,6 +99,8 @@ impl Send {
             stored: Stored::No,
             attempts: Attempts::default(),
             queue: None,
+            busy: 0,
+            pause: None,
             call: None,
         }
     }
