@@ -65,7 +65,8 @@ pub(crate) struct Consumer {
     pub(crate) commits: usize,
     /// The question for the members is on its way.
     pub(crate) asking_members: bool,
-    pub(crate) rebalance_timer: Option<TimerKey>,
+    /// When it looks at its share next.
+    pub(crate) rebalance_timer: Option<(Instant, TimerKey)>,
     pub(crate) rebalanced: Option<Instant>,
 }
 

@@ -163,7 +163,7 @@ impl Engine {
         if consumer.is_leaving() {
             return Ok(());
         }
-        if let Some(timer) = consumer.rebalance_timer.take() {
+        if let Some((_, timer)) = consumer.rebalance_timer.take() {
             self.timers.cancel(timer);
         }
         // Commits under way are answered first; giving up the queues makes the last ones final.

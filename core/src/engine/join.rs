@@ -116,15 +116,19 @@ impl Engine {
         }
     }
 
-    /// The next rebalance is in `after`, or earlier if it was to be earlier.
+    /// The next rebalance is in `after`, or earlier if it was to be earlier: a list of members that
+    /// comes now may be older than the notice that set that time.
     fn rebalance_at(&mut self, sub: SubscriptionId, after: Duration) {
-        let now = self.ground.now;
+        let at = self.ground.now + after;
         let Some(consumer) = self.consumers.get_mut(sub) else { return };
-        if let Some(timer) = consumer.rebalance_timer.take() {
+        if let Some((earlier, timer)) = consumer.rebalance_timer {
+            if earlier <= at {
+                return;
+            }
             self.timers.cancel(timer);
         }
-        let timer = self.timers.at(now + after, TimerKind::Rebalance(sub));
-        consumer.rebalance_timer = Some(timer);
+        let timer = self.timers.at(at, TimerKind::Rebalance(sub));
+        consumer.rebalance_timer = Some((at, timer));
     }
 
     pub(super) fn rebalance_due(&mut self, sub: SubscriptionId) {
