@@ -60,7 +60,7 @@ impl Engine {
 
     /// A consumer waits for a topic that does not exist: it may be created any moment.
     pub(super) fn watch_missing(&mut self, topic: &Topic) {
-        if self.is_consumed(topic) && self.routes.known(topic).is_none() {
+        if self.is_consumed(topic) && !self.routes.exists(topic) {
             for sub in self.readers(topic) {
                 self.rebalance_at(sub, AGAIN);
             }
@@ -138,7 +138,7 @@ impl Engine {
             consumer.subscribe.topics.iter().map(|(topic, _)| topic.clone()).collect();
         for topic in &topics {
             // A consumer may be started before its topic exists.
-            if self.routes.known(topic).is_none() {
+            if !self.routes.exists(topic) {
                 self.want_route(topic, None);
             }
         }

@@ -135,6 +135,11 @@ impl Routes {
         self.topics.get(topic)?.route.as_ref()
     }
 
+    /// Whether the topic has a route of its own; `TBW102`'s has no queue to read.
+    pub(crate) fn exists(&self, topic: &Topic) -> bool {
+        self.known(topic).is_some_and(|route| !route.fallback)
+    }
+
     /// The route and the round robin's next place, for one send.
     pub(crate) fn turn(&mut self, topic: &Topic) -> Option<(Arc<Route>, u32)> {
         let entry = self.topics.get_mut(topic)?;
