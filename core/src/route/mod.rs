@@ -266,8 +266,12 @@ impl Routes {
         touched.map(|(topic, _)| topic.clone()).collect()
     }
 
-    /// All topics in use, for the periodic refresh.
-    pub(crate) fn topics(&self) -> Vec<Topic> {
+    /// All topics in use, for the periodic refresh. A topic that nobody found and nobody waits for
+    /// is forgotten: a misspelt name is not asked for until the client ends.
+    pub(crate) fn topics(&mut self) -> Vec<Topic> {
+        self.topics.retain(|_, entry| {
+            entry.route.is_some() || entry.fetch != Fetch::Idle || !entry.waiters.is_empty()
+        });
         self.topics.keys().cloned().collect()
     }
 
