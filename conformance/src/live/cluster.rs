@@ -133,7 +133,8 @@ impl Cluster {
             let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, cluster.ports.broker));
             cluster.said("broker").contains("boot success")
                 && TcpStream::connect_timeout(&loopback, Duration::from_secs(1)).is_ok()
-                && topic::route_queues(&cluster.namesrv(), topic::TEMPLATE)
+                // Each broker has a topic of its own name, whether or not it creates others.
+                && topic::route_queues(&cluster.namesrv(), files::BROKER_NAME)
                     .is_ok_and(|queues| queues.is_some())
         })
     }

@@ -14,7 +14,7 @@ const ROUTE: i32 = 105;
 /// `ResponseCode.TOPIC_NOT_EXIST`.
 const TOPIC_NOT_EXIST: i64 = 17;
 /// The topic whose settings new topics copy (`TopicValidator.AUTO_CREATE_TOPIC_KEY_TOPIC`).
-pub(super) const TEMPLATE: &str = "TBW102";
+const TEMPLATE: &str = "TBW102";
 
 /// How long a new topic may take to show in the route; brokers register it at once.
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -1,0 +1,78 @@
+//! What only a real Apache RocketMQ can show, on tokio and on plain threads. These tests are
+//! ignored, since they need Java:
+//!
+//! ```text
+//! cargo run --release -p rocketry-conformance -- live exec 5.3.3 -- \
+//!     cargo test --release -p rocketry-conformance --test live -- --ignored
+//! ```
+//!
+//! `NAMESRV_ADDR` and `ROCKETMQ_BROKER_ADDR` name the cluster that the tests share; each test makes
+//! topics and groups of its own. A test that hurts the broker starts a cluster for itself.
+
+mod cluster;
+mod refusals;
+mod restart;
+#[path = "../rig/mod.rs"]
+mod rig;
+mod sharing;
+mod volume;
+
+use std::env;
+use std::process;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use rocketry_conformance::live;
+
+/// The addresses of the cluster that the tests share: nameserver, broker.
+fn shared() -> (String, String) {
+    let address = |name: &str| {
+        env::var(name).unwrap_or_else(|_| panic!("{name} is not set: see the top of this file"))
+    };
+    (address("NAMESRV_ADDR"), address("ROCKETMQ_BROKER_ADDR"))
+}
+
+/// The version of RocketMQ to start.
+fn version() -> String {
+    env::var("ROCKETMQ_VERSION").unwrap_or_else(|_| "5.3.3".to_owned())
+}
+
+/// A name that no other test and no earlier run has used.
+fn new_name() -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let number = COUNT.fetch_add(1, Ordering::Relaxed);
+    format!("live_{}_{number}", process::id())
+}
+
+/// A new topic on the shared cluster.
+fn new_topic(queues: u32) -> String {
+    let topic = new_name();
+    let (namesrv, broker) = shared();
+    live::create_topic(&namesrv, &broker, &topic, queues).expect("the topic is created");
+    topic
+}
+
+/// Makes two ignored tests of a function that takes a runtime.
+macro_rules! live_on_both {
+    ($($name:ident),* $(,)?) => { $(
+        mod $name {
+            #[test]
+            #[ignore = "needs a live broker"]
+            fn on_tokio() {
+                super::$name($crate::rig::On::Tokio);
+            }
+
+            #[test]
+            #[ignore = "needs a live broker"]
+            fn on_threads() {
+                super::$name($crate::rig::On::Threads);
+            }
+        }
+    )* };
+}
+use live_on_both;
+
+#[test]
+#[ignore = "started by the tests that kill it"]
+fn a_member_in_a_process_of_its_own() {
+    rig::member::be_member();
+}
