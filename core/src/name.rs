@@ -144,7 +144,7 @@ name! {
     Group, "group", GROUP_MAX
 }
 
-/// The address of a peer as text, `host:port`: looking the name up is IO and belongs to the adapter.
+/// The address of a peer as text, `host:port`. Looking the name up is IO: the adapter's work.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Endpoint {
     text: Arc<str>,

@@ -136,7 +136,11 @@ fn clusters_topics_groups_and_connections_come_back() {
     let topic = TopicConfig::new("T", 4);
     assert_eq!(
         text(topic.to_json()),
-        r#"{"attributes":{},"order":false,"perm":6,"readQueueNums":4,"topicFilterType":"SINGLE_TAG","topicName":"T","topicSysFlag":0,"writeQueueNums":4}"#
+        concat!(
+            r#"{"attributes":{},"order":false,"perm":6,"readQueueNums":4,"#,
+            r#""topicFilterType":"SINGLE_TAG","topicName":"T","topicSysFlag":0,"#,
+            r#""writeQueueNums":4}"#
+        )
     );
     let list = TopicConfigList { topics: vec![topic] };
     assert_eq!(TopicConfigList::parse(&list.to_json()), Ok(list));
@@ -195,7 +199,8 @@ fn bad_25_a_route_keeps_what_can_be_used() {
         RouteBody::parse(
             format!(
                 r#"{{"queueDatas":[{{"brokerName":"b","perm":6,"readQueueNums":{read},
-                "writeQueueNums":0}}],"brokerDatas":[{{"brokerName":"b","brokerAddrs":{{{addresses}}},
+                "writeQueueNums":0}}],
+                 "brokerDatas":[{{"brokerName":"b","brokerAddrs":{{{addresses}}},
                 "cluster":"c"}},{{"brokerName":"b","brokerAddrs":{{0:"x:2"}},"cluster":"c"}}]}}"#
             )
             .as_bytes(),

@@ -113,8 +113,14 @@ fn frames_that_java_wrote_are_read_in_both_forms() {
 }
 
 fn requests() -> Vec<Request> {
+    let mut all = message_requests();
+    all.extend(group_requests());
+    all
+}
+
+fn message_requests() -> Vec<Request> {
     let (group, topic, broker) = (arc("g\"用\\"), arc("%RETRY%t"), Some(arc("broker-a")));
-    let (consumer_group, queue_id) = (group.clone(), 3);
+    let queue_id = 3;
     vec![
         Request::Route(RouteRequest { topic: topic.clone(), ..Default::default() }),
         Request::Heartbeat(HeartbeatRequest::default()),
@@ -153,9 +159,16 @@ fn requests() -> Vec<Request> {
             subscription: Some(arc("*")),
             sub_version: 1_763_800_000_000,
             expression_type: None,
-            broker: broker.clone(),
+            broker,
             ..Default::default()
         }),
+    ]
+}
+
+fn group_requests() -> Vec<Request> {
+    let (group, topic, broker) = (arc("g\"用\\"), arc("%RETRY%t"), Some(arc("broker-a")));
+    let (consumer_group, queue_id) = (group.clone(), 3);
+    vec![
         Request::ConsumerList(ConsumerListRequest {
             consumer_group: group.clone(),
             ..Default::default()

@@ -7,13 +7,13 @@ use bytes::Bytes;
 use rocketry_core::frame::{Request, ResponseCode};
 use rocketry_core::time::Instant;
 
+use super::ConnId;
 use super::answer::{Answer, Caller, Turn};
 use super::config::{BrokerConfig, ClusterConfig};
 use super::group::{Change, Groups};
 use super::offset::Offsets;
 use super::poll::Polls;
 use super::topic::Topics;
-use super::ConnId;
 
 #[derive(Debug)]
 pub(super) struct Node {

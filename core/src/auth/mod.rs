@@ -33,7 +33,8 @@ const VERSION_5: i32 = 412;
 
 /// Whether a server takes this ext field into account for the signature.
 ///
-/// `header` is the version that the request shows, `broker` the version that the broker has told (in
+/// `header` is the version that the request shows, `broker` the version that the broker has told
+/// (in
 /// the answer to a heartbeat). Brokers of 4.x always leave [`UNIQUE_KEY_QUERY`] out of a query's
 /// signature (`PlainAccessValidator`); later ones do so for requests up to version 399
 /// (`DefaultAuthenticationContextBuilder`; rmq#5310).

@@ -28,7 +28,11 @@ pub struct Delivery {
 /// A message that can't be read: handed out so that it is not lost in silence, and counted as
 /// settled. Its neighbours are not affected.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
-#[error("message at offset {offset:?} of queue {} of {} can't be read: {reason}", queue.queue, queue.topic)]
+#[error(
+    "message at offset {offset:?} of queue {} of {} can't be read: {reason}",
+    queue.queue,
+    queue.topic
+)]
 pub struct Unreadable {
     /// The queue it is in.
     pub queue: QueueName,

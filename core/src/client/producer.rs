@@ -32,8 +32,8 @@ impl Producer {
     ///
     /// The call is under way when this returns; nothing has to be polled for it to leave. It ends
     /// by `send_timeout` (3 s), route lookup, connect and one retry on another queue included.
-    /// `Ok` means that the broker has stored it; look at [`SendReceipt::status`] for how well. On an
-    /// error, [`SendError::stored`] tells whether it may be stored all the same, and
+    /// `Ok` means that the broker has stored it; look at [`SendReceipt::status`] for how well. On
+    /// an error, [`SendError::stored`] tells whether it may be stored all the same, and
     /// [`SendError::is_retriable`] whether the same call may succeed later.
     ///
     /// Dropping the [`Pending`] lets the call go on unseen.

@@ -2,8 +2,8 @@
 //!
 //! Such a record has both flags `NEED_UNWRAP` and `INNER_BATCH`, and the body of a batch send. Its
 //! message `i` stands at the record's queue offset plus `i` and takes all else from the record
-//! (`MessageDecoder.decodeMessage`). Each is written anew as a record of its own, so that readers of
-//! a list need not know: batch queues are rare, and everybody else pays nothing.
+//! (`MessageDecoder.decodeMessage`). Each is written anew as a record of its own, so that readers
+//! of a list need not know: batch queues are rare, and everybody else pays nothing.
 
 use super::batch::{BatchBody, Batched};
 use super::compression::LIMIT;

@@ -176,8 +176,8 @@ impl TraceContext {
     }
 
     /// Appends the record, as the body of a message to the trace topic; several may follow each
-    /// other. Nothing without messages. A separator inside a text, which a hostile producer may have
-    /// put there, becomes a blank: it would forge another record.
+    /// other. Nothing without messages. A separator inside a text, which a hostile producer may
+    /// have put there, becomes a blank: it would forge another record.
     pub fn encode_into(&self, out: &mut String) {
         encode::encode(self, out);
     }
