@@ -222,8 +222,17 @@ impl World {
     }
 
     /// Is done with a whole run of messages, as the handles are: bits first, then the engine.
-    pub fn settle_all(&mut self, client: ClientId, _sub: SubscriptionId, handout: &Handout) {
+    pub fn settle_all(&mut self, client: ClientId, handout: &Handout) {
+        self.be_done(client, handout);
+        self.pump();
+    }
+
+    pub(super) fn be_done(&mut self, client: ClientId, handout: &Handout) {
         let batch = &handout.batch;
+        let settled = self.settled.entry(batch.queue().clone()).or_default();
+        let offsets = (handout.next..handout.end)
+            .filter_map(|index| batch.records().queue_offset(index as usize));
+        settled.extend(offsets);
         for index in handout.next..handout.end {
             if batch.settle(index) == Settled::Last {
                 // Stale when the queue was given up meanwhile.
@@ -292,13 +301,13 @@ impl World {
             Pace::Manual => {}
             Pace::AtOnce => {
                 for handout in self.take(client, sub) {
-                    self.settle_all(client, sub, &handout);
+                    self.be_done(client, &handout);
                 }
             }
             Pace::Within(time) => {
                 for handout in self.take(client, sub) {
                     let after = Duration::from_nanos(self.rng.below(time.as_nanos() as u64));
-                    let settle = Happening::Settle { client, sub, handout };
+                    let settle = Happening::Settle { client, handout };
                     self.schedule(self.now + after, settle);
                 }
             }

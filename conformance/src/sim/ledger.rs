@@ -1,12 +1,14 @@
 //! What became of what the applications asked for.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use rocketry_core::engine::Note;
 use rocketry_core::error::{QueryError, SendError};
 use rocketry_core::id::{OpId, SubscriptionId};
+use rocketry_core::name::Topic;
 use rocketry_core::producer::SendReceipt;
-use rocketry_core::query::Answer;
+use rocketry_core::query::{Answer, QueueName};
 use rocketry_core::time::Instant;
 
 use super::app::{ClientId, Delivered, Ended, Sent};
@@ -80,19 +82,43 @@ impl World {
         self.clients[client.0].app.stopped
     }
 
-    /// Whether a message of this unique id is in the log of any broker, and how often.
+    /// How often the message of this unique id is in the logs of the brokers.
     pub fn copies(&self, topic: &str, id: &str) -> usize {
+        self.all_copies(topic).get(id).copied().unwrap_or_default()
+    }
+
+    /// Every unique id in the logs of the brokers, and how often it is there.
+    pub fn all_copies(&self, topic: &str) -> BTreeMap<String, usize> {
         let cluster = self.cluster();
-        let mut copies = 0;
+        let mut copies = BTreeMap::new();
         for broker in 0..cluster.config().brokers.len() {
             let (read, write) = cluster.queues(broker, topic).unwrap_or_default();
             for queue in 0..read.max(write) as i32 {
                 let records = cluster.messages(broker, topic, queue);
-                let same = records.items().filter_map(|item| item.record());
-                copies += same.filter(|record| record.unique_id() == Some(id)).count();
+                for record in records.items().filter_map(|item| item.record()) {
+                    let id = record.unique_id().unwrap_or_default().to_owned();
+                    *copies.entry(id).or_default() += 1;
+                }
             }
         }
         copies
+    }
+
+    /// Panics if a group's committed offset passes a message that no consumer was ever done with.
+    /// For consumers that keep a pace; what a test settles by itself is not counted.
+    pub fn assert_none_passed(&self, group: &str, topic: &str) {
+        let none = BTreeSet::new();
+        for (broker, config) in self.cluster().config().brokers.iter().enumerate() {
+            let (read, _) = self.cluster().queues(broker, topic).unwrap_or_default();
+            for queue in 0..read {
+                let committed = self.cluster().committed(broker, group, topic, queue as i32);
+                let Ok(name) = Topic::new(topic) else { return };
+                let name = QueueName { topic: name, broker: config.name.as_str().into(), queue };
+                let settled = self.settled.get(&name).unwrap_or(&none);
+                let passed = (0..committed.unwrap_or(0)).find(|offset| !settled.contains(offset));
+                assert_eq!(passed, None, "{name:?} is committed to {committed:?}");
+            }
+        }
     }
 
     /// Panics unless each send has ended by its deadline or was cancelled.

@@ -89,7 +89,7 @@ impl World {
     fn gust(&mut self, rng: &mut Rng) {
         let way = if rng.below(2) == 0 { Way::Up } else { Way::Down };
         let mut lasts = |most: u64| Duration::from_millis(rng.below(most));
-        let (short, long) = (lasts(2000), lasts(5000));
+        let (short, long, endless) = (lasts(2000), lasts(5000), lasts(15_000));
         match rng.below(8) {
             0 => self.some_link(rng, |world, link| world.cut(link)),
             1 => {
@@ -101,7 +101,7 @@ impl World {
             4 => self.some_link(rng, |world, link| {
                 world.trace.line(world.now, format_args!("{link:?} stalls {way:?}"));
                 world.stall_link(link, way);
-                world.later(long, move |world| world.unstall_link(link));
+                world.later(endless, move |world| world.unstall_link(link));
             }),
             5 => {
                 let broker = rng.below(self.cluster().config().brokers.len() as u64) as usize;

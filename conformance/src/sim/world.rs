@@ -9,7 +9,7 @@ use rocketry_core::consumer::Handout;
 use rocketry_core::engine::{Engine, Session};
 use rocketry_core::error::CloseReason;
 use rocketry_core::frame::Limits;
-use rocketry_core::id::SubscriptionId;
+use rocketry_core::query::QueueName;
 use rocketry_core::rng::Rng;
 use rocketry_core::time::{Instant, UnixMillis};
 
@@ -49,7 +49,7 @@ pub(super) enum Happening {
     /// The end of a direction arrives.
     Ended { link: LinkId, way: Way, reason: CloseReason },
     /// A consumer is done with some messages.
-    Settle { client: ClientId, sub: SubscriptionId, handout: Handout },
+    Settle { client: ClientId, handout: Handout },
     /// The test wants something done.
     Act(Act),
 }
@@ -76,6 +76,8 @@ pub struct World {
     pub(super) trace: Trace,
     pub(super) delivered: Vec<Delivered>,
     pub(super) distinct: BTreeSet<String>,
+    /// What any consumer was ever done with, by queue.
+    pub(super) settled: BTreeMap<QueueName, BTreeSet<i64>>,
     /// Counts down: what is held goes before what is due.
     front: u64,
     steps: u64,
@@ -100,6 +102,7 @@ impl World {
             trace: Trace::default(),
             delivered: Vec::new(),
             distinct: BTreeSet::new(),
+            settled: BTreeMap::new(),
             steps: 0,
         }
     }
@@ -255,7 +258,7 @@ impl World {
             Happening::Closed(link) => self.closed_here(link),
             Happening::Arrived { link, way, bytes } => self.arrived(link, way, bytes),
             Happening::Ended { link, way, reason } => self.ended(link, way, reason),
-            Happening::Settle { client, sub, handout } => self.settle_all(client, sub, &handout),
+            Happening::Settle { client, handout } => self.be_done(client, &handout),
             Happening::Act(act) => (act.0)(self),
         }
     }

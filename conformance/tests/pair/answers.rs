@@ -46,11 +46,7 @@ fn answer(opaque: Opaque) -> Vec<u8> {
         msg_id: "7F00000100002A9F0000000000000000".into(),
         queue_id: 3,
         queue_offset: 99,
-        transaction_id: None,
-        batch_unique_id: None,
-        recall_handle: None,
-        region: Default::default(),
-        trace_on: None,
+        ..SendReply::default()
     });
     let (code, body) = (ResponseCode::SUCCESS, bytes::Bytes::new());
     let payload = Payload::Reply { code, remark: None, fields, body, version: 479 };

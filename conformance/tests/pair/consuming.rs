@@ -166,3 +166,23 @@ fn several_groups_and_topics_in_one_client_do_not_mix() {
     let count = |sub| world.delivered().iter().filter(|one| one.sub == sub).count();
     assert_eq!((count(both), count(other)), (20, 30));
 }
+
+#[test]
+fn a_topic_made_anew_is_consumed_from_where_the_broker_says_and_the_jump_is_told() {
+    let (mut world, client) = pair(1, 1);
+    consume(&mut world, client, Pace::AtOnce);
+    store_many(&mut world, client, 10);
+    world.run_for(6 * SECOND);
+    world.with_cluster(|cluster| cluster.delete_topic(TOPIC));
+    let anew = rocketry_conformance::broker::TopicConfig::new(TOPIC, 1);
+    world.with_cluster(|cluster| cluster.create_topic(&anew));
+    store_many(&mut world, client, 3);
+    world.run_for(20 * SECOND);
+    // Offset 10 is past the end: a 5.x broker says to go on at the end, which is 3.
+    let told = world.notes(client).any(|note| note.to_string().contains("no offset 10: on at 3"));
+    assert!(told && world.distinct() == 10);
+    store(&mut world, client, "new");
+    world.run_until(SECOND, |world| world.distinct() == 11).unwrap();
+    world.run_for(6 * SECOND);
+    assert_eq!(world.cluster().committed(0, GROUP, TOPIC, 0), Some(4));
+}

@@ -1,6 +1,7 @@
 //! Messages on their way to the log and back without faults.
 
 use rocketry_conformance::sim::{Pace, Split};
+use rocketry_core::error::Refused;
 
 use crate::setting::*;
 
@@ -43,4 +44,29 @@ fn rounds_that_do_not_divide_differ_by_one() {
     let ends: Vec<u64> = ends.collect();
     assert_eq!(ends.iter().filter(|end| **end == 126).count(), 3, "{ends:?}");
     assert_eq!(ends.iter().filter(|end| **end == 125).count(), 5, "{ends:?}");
+}
+
+#[test]
+fn a_message_as_large_as_allowed_goes_through_a_small_window() {
+    let (mut world, client) = pair(4, 1);
+    consume(&mut world, client, Pace::AtOnce);
+    let op = world.try_send(client, message("x".repeat(4 << 20))).unwrap();
+    world.end_of(client, op).1.unwrap();
+    world.run_until(5 * SECOND, |world| world.distinct() == 1).unwrap();
+    assert_eq!(bodies(&world)[0].len(), 4 << 20);
+}
+
+#[test]
+fn one_send_more_than_may_be_pending_is_refused_and_nothing_is_lost() {
+    let mut world = world(5, 4);
+    let mut config = config();
+    config.max_pending = 10;
+    let client = world.client(config);
+    let ops: Vec<_> = (0..10).map(|i| send(&mut world, client, &i.to_string())).collect();
+    assert_eq!(world.try_send(client, message("x")).unwrap_err(), Refused::Full(10));
+    for op in ops {
+        world.end_of(client, op).1.unwrap();
+    }
+    store(&mut world, client, "x");
+    assert_eq!(world.cluster().stored(TOPIC), 11);
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use rocketry_conformance::sim::{ClientId, Pace, World};
+use rocketry_core::frame::RequestCode;
 use rocketry_core::id::SubscriptionId;
 
 use crate::setting::*;
@@ -100,6 +101,7 @@ fn when_one_vanishes_without_goodbye_the_other_has_all_queues_within_25_seconds(
 #[test]
 fn when_the_notice_is_lost_the_next_look_finds_the_change() {
     let (mut world, [(a, _), (b, _)]) = two(1);
+    world.run_for(2 * SECOND);
     // Oneway requests of the broker carry no answer: dropping them is what a lost notice is.
     world.tamper(|_, _, bytes| {
         if String::from_utf8_lossy(bytes).contains("\"code\":40,") {
@@ -143,4 +145,18 @@ fn a_notice_leads_to_one_look_at_the_members_within_a_moment() {
     assert!(took < Duration::from_millis(500), "{took:?}");
     world.run_for(SECOND);
     assert!(lists(&world) - before <= 9, "{} lists for one change", lists(&world) - before);
+}
+
+#[test]
+fn a_notice_that_overtakes_an_older_list_of_members_is_not_forgotten() {
+    let (mut world, [(a, _), (b, sub)]) = two(1);
+    world.run_for(15 * SECOND);
+    // Java's brokers answer from a pool of threads: a notice may leave before an older answer.
+    let list = RequestCode::GET_CONSUMER_LIST_BY_GROUP;
+    let before = world.cluster().requests(list);
+    world.with_cluster(|cluster| cluster.set_delay(list, ms(700)));
+    world.run_until(10 * SECOND, |world| world.cluster().requests(list) == before + 2).unwrap();
+    world.leave(b, sub).unwrap();
+    let took = world.run_until(30 * SECOND, |world| share(world, a) == 8).unwrap();
+    assert!(took < 3 * SECOND, "{took:?}");
 }

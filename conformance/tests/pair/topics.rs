@@ -112,3 +112,34 @@ fn a_consumer_may_be_there_before_its_topic() {
     let took = world.run_until(5 * SECOND, |world| world.delivered().len() == 1);
     assert!(took.is_some());
 }
+
+#[test]
+fn topics_that_do_not_exist_are_not_asked_for_again() {
+    let (mut world, client) = without_creation();
+    for i in 0..50 {
+        let message = Message::new(topic(&format!("typo_{i}")), "x");
+        let op = world.try_send(client, message).unwrap();
+        assert!(world.end_of(client, op).1.is_err());
+    }
+    assert_eq!(routes_asked(&world), 100);
+    world.run_for(300 * SECOND);
+    assert_eq!(routes_asked(&world), 100);
+}
+
+#[test]
+fn a_consumer_finds_its_topic_soon_although_a_send_was_about_to_create_it() {
+    let (mut world, client) = pair(1, 1);
+    let mut subscribe = Subscribe::new(Group::new(GROUP).unwrap(), topic(FRESH));
+    subscribe.start = rocketry_core::consumer::Start::First;
+    world.subscribe(client, subscribe, Pace::AtOnce).unwrap();
+    // TBW102's route stands for the topic now, but the broker does not take the message.
+    let illegal = [rocketry_core::frame::ResponseCode::MESSAGE_ILLEGAL];
+    world.with_cluster(|cluster| cluster.push_error(RequestCode::SEND_MESSAGE_V2, illegal));
+    let op = world.try_send(client, fresh("refused")).unwrap();
+    assert!(world.end_of(client, op).1.is_err());
+    let producer = world.client(config());
+    let op = world.try_send(producer, fresh("early")).unwrap();
+    world.end_of(producer, op).1.unwrap();
+    let took = world.run_until(60 * SECOND, |world| world.delivered().len() == 1).unwrap();
+    assert!(took < 5 * SECOND, "{took:?}");
+}

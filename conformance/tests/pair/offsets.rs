@@ -1,0 +1,145 @@
+//! What is committed: never past an unsettled message, and all of the rest at the end.
+
+use std::collections::BTreeSet;
+
+use rocketry_conformance::sim::{ClientId, Pace, World};
+use rocketry_core::consumer::{DeliveryId, Handout, Outcome};
+use rocketry_core::frame::{RequestCode, ResponseCode};
+use rocketry_core::id::SubscriptionId;
+use rocketry_core::rng::Rng;
+
+use crate::setting::*;
+
+fn ids(handouts: &[Handout]) -> Vec<DeliveryId> {
+    let runs = handouts.iter();
+    runs.flat_map(|h| (h.next..h.end).map(|index| DeliveryId { batch: h.batch.id(), index }))
+        .collect()
+}
+
+/// A consumer that has taken 100 messages of one queue and settled none.
+fn loaded(seed: u64) -> (World, ClientId, SubscriptionId, Vec<DeliveryId>) {
+    let (mut world, client) = pair(seed, 1);
+    store_many(&mut world, client, 100);
+    let sub = consume(&mut world, client, Pace::Manual);
+    world.run_for(3 * SECOND);
+    let handouts = world.take(client, sub);
+    let ids = ids(&handouts);
+    assert_eq!(ids.len(), 100);
+    (world, client, sub, ids)
+}
+
+fn committed(world: &World) -> Option<i64> {
+    world.cluster().committed(0, GROUP, TOPIC, 0)
+}
+
+#[test]
+fn a_commit_reaches_the_lowest_unsettled_message_and_never_passes_it() {
+    for seed in 0..5 {
+        let (mut world, client, _, ids) = loaded(seed);
+        let mut rng = Rng::new(seed);
+        let mut open: BTreeSet<usize> = (0..100).collect();
+        while !open.is_empty() {
+            for _ in 0..7 {
+                let at = rng.below(open.len().max(1) as u64) as usize;
+                let Some(index) = open.iter().copied().nth(at) else { break };
+                open.remove(&index);
+                world.settle(client, ids[index], Outcome::Done).unwrap();
+            }
+            let low = open.first().copied().unwrap_or(100) as i64;
+            let mut passed = false;
+            world.run_until(6 * SECOND, |world| {
+                passed |= committed(world).is_some_and(|offset| offset > low);
+                false
+            });
+            assert!(!passed, "{:?} passes {low}", committed(&world));
+            assert_eq!(committed(&world).unwrap_or(0), low);
+        }
+    }
+}
+
+#[test]
+fn a_refused_commit_is_sent_again_with_the_next_round() {
+    let (mut world, client, _, ids) = loaded(1);
+    let code = RequestCode::UPDATE_CONSUMER_OFFSET;
+    world.with_cluster(|cluster| cluster.push_error(code, [ResponseCode::SYSTEM_ERROR; 2]));
+    ids[..30].iter().for_each(|id| world.settle(client, *id, Outcome::Done).unwrap());
+    let took = world.run_until(30 * SECOND, |world| committed(world) == Some(30)).unwrap();
+    assert!(took > 10 * SECOND && took <= 16 * SECOND, "{took:?}");
+}
+
+#[test]
+fn a_commit_that_has_nothing_new_is_not_sent() {
+    let (mut world, client, _, ids) = loaded(1);
+    ids.iter().for_each(|id| world.settle(client, *id, Outcome::Done).unwrap());
+    world.run_for(60 * SECOND);
+    assert!(world.cluster().requests(RequestCode::UPDATE_CONSUMER_OFFSET) <= 2);
+}
+
+fn assert_successor_begins_at(world: &mut World, offset: i64) {
+    let before = world.delivered().len();
+    let heir = world.client(config());
+    consume(world, heir, Pace::AtOnce);
+    world.run_for(5 * SECOND);
+    let offsets: Vec<i64> =
+        world.delivered()[before..].iter().map(|one| one.offset.unwrap()).collect();
+    assert_eq!(offsets, (offset..100).collect::<Vec<_>>());
+}
+
+#[test]
+fn who_leaves_has_committed_all_that_it_settled_and_the_successor_begins_there() {
+    for (seed, done) in [(1, 0), (2, 1), (3, 37), (4, 99), (5, 100)] {
+        let (mut world, client, sub, ids) = loaded(seed);
+        // One of those that come later is settled too: it has to come again.
+        ids[..done].iter().for_each(|id| world.settle(client, *id, Outcome::Done).unwrap());
+        ids.get(done + 1).map(|id| world.settle(client, *id, Outcome::Done));
+        world.leave(client, sub).unwrap();
+        let took = world.run_until(SECOND, |world| world.left_at(client, sub).is_some());
+        assert!(took.is_some_and(|took| took < ms(50)), "{took:?}");
+        assert_eq!(committed(&world).unwrap_or(0), done as i64);
+        assert_successor_begins_at(&mut world, done as i64);
+        assert!(world.settle(client, ids[99], Outcome::Done).is_err());
+    }
+}
+
+#[test]
+fn who_shuts_down_has_committed_all_that_it_settled_and_the_successor_begins_there() {
+    for (seed, done) in [(1, 0), (2, 1), (3, 37), (4, 99), (5, 100)] {
+        let (mut world, client, _, ids) = loaded(seed);
+        ids[..done].iter().for_each(|id| world.settle(client, *id, Outcome::Done).unwrap());
+        world.shutdown(client);
+        let took = world.run_until(SECOND, |world| world.stopped_at(client).is_some());
+        assert!(took.is_some_and(|took| took < ms(50)), "{took:?}");
+        assert_eq!(committed(&world).unwrap_or(0), done as i64);
+        assert_successor_begins_at(&mut world, done as i64);
+    }
+}
+
+#[test]
+fn who_leaves_waits_for_every_commit_to_be_answered() {
+    for pause in [0, 10, 40, 60, 100, 300, 2000, 4990, 5010] {
+        let mut world = world(pause, 8);
+        let client = world.client(config());
+        store_many(&mut world, client, 200);
+        let sub = consume(&mut world, client, Pace::Within(ms(2000)));
+        world.run_for(4 * SECOND);
+        let late = RequestCode::UPDATE_CONSUMER_OFFSET;
+        world.with_cluster(|cluster| cluster.set_delay(late, ms(500)));
+        // A second member takes half the queues: their commits are on their way as well.
+        let other = world.client(config());
+        consume(&mut world, other, Pace::AtOnce);
+        world.run_for(ms(pause));
+        store_many(&mut world, client, 16);
+        world.leave(client, sub).unwrap();
+        world.run_until(4 * SECOND, |world| world.left_at(client, sub).is_some()).unwrap();
+        let mine = |line: &&str| line.contains("client-0");
+        let text = world.trace().text();
+        let (before, _) =
+            text.split_once("client-0 ConnectionId(1.0) Up UNREGISTER_CLIENT").unwrap();
+        let asked = before.lines().filter(mine).filter(|l| l.contains("Up UPDATE_CONSUMER_OFFSET"));
+        for line in asked {
+            let opaque = line.split('#').nth(1).unwrap().split(' ').next().unwrap();
+            let answer = format!("Down answer #{opaque} ");
+            assert!(before.contains(&answer), "{pause}: left before the answer to {line}");
+        }
+    }
+}
