@@ -8,7 +8,7 @@
 //! | Unregistering | every broker answered, or the deadline | gone, `Event::Left` |
 //!
 //! Codes: `GET_CONSUMER_LIST_BY_GROUP` (38), `NOTIFY_CONSUMER_IDS_CHANGED` (40),
-//! `UNREGISTER_CLIENT` (35); those of one queue stand in [`queue`].
+//! `UNREGISTER_CLIENT` (35); those of one queue stand in `queue.rs`.
 
 mod batch;
 pub(crate) mod queue;

@@ -20,7 +20,7 @@ struct Halves {
 
 /// An engine whose connections are bytes in and bytes out.
 ///
-/// The loop: do what [`poll_command`](Self::poll_command) says (connect, write, close), tell what
+/// The loop: do what [`Engine::poll_command`] says (connect, write, close), tell what
 /// came of it, and wait for readable sockets until [`Engine::poll_timeout`].
 #[derive(Debug)]
 pub struct Session {
