@@ -77,8 +77,8 @@ impl Writer {
 
 /// One connection, as the handles and the pump share it.
 pub(crate) enum Link {
-    /// The pump is connecting.
-    Connecting { waker: Option<Waker>, aborted: bool },
+    /// The pump is connecting; the waker is of a task that does.
+    Connecting { waker: Option<Waker> },
     /// There is a socket.
     Open(Open),
 }

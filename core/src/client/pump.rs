@@ -51,7 +51,10 @@ impl Shared {
     pub fn step(&self, waker: &Waker) -> Step {
         let mut core = self.lock();
         while let Some(command) = core.connects.pop_front() {
-            if let Command::Connect { conn, endpoint } = command {
+            // It may have been given up before anybody looked.
+            if let Command::Connect { conn, endpoint } = command
+                && core.links.contains_key(&conn)
+            {
                 return Step::Connect(conn, endpoint);
             }
         }
@@ -85,7 +88,7 @@ impl Shared {
     pub fn poll_aborted(&self, conn: ConnectionId, cx: &mut Context<'_>) -> Poll<()> {
         let mut core = self.lock();
         match core.links.get_mut(&conn) {
-            Some(Link::Connecting { waker, aborted: false }) => {
+            Some(Link::Connecting { waker }) => {
                 let old = waker.replace(cx.waker().clone());
                 drop(core);
                 drop(old);
@@ -99,7 +102,7 @@ impl Shared {
     pub fn connected(&self, conn: ConnectionId, sink: Arc<dyn Sink>) -> bool {
         let done = self.run(|core, now| {
             let link = core.links.get_mut(&conn)?;
-            let Link::Connecting { aborted: false, .. } = link else { return None };
+            let Link::Connecting { .. } = link else { return None };
             let writer = Some(Box::default());
             *link = Link::Open(Open { sink, writer, waker: None, ended: None });
             core.engine.handle(now, Input::Connected { conn });

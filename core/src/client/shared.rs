@@ -10,7 +10,8 @@ use super::link::{Job, Link};
 use super::log::log_note;
 use super::pending::{Slot, Waiting};
 use crate::config::Config;
-use crate::engine::{Command, Engine, Event, Note};
+use crate::engine::{Command, Engine, Event, Input, Note};
+use crate::error::ConnectError;
 use crate::id::{ConnectionId, OpId, SubscriptionId};
 use crate::message::{MessageLimits, Publish, UniqueIds};
 use crate::query::Query;
@@ -175,7 +176,7 @@ impl Shared {
             return None;
         }
         let result = f(&mut core, now);
-        core.drain(after);
+        core.drain(now, after);
         Some(result)
     }
 
@@ -228,8 +229,21 @@ impl Shared {
 
 impl Core {
     /// Sorts what the engine gave to those who wait for it.
-    pub(crate) fn drain(&mut self, after: &mut After) {
+    pub(crate) fn drain(&mut self, now: Instant, after: &mut After) {
         after.wakers.append(&mut self.orphans);
+        self.drain_events(after);
+        while let Some(command) = self.engine.poll_command() {
+            self.command(now, command, after);
+            self.drain_events(after);
+        }
+        let next = self.engine.next_timeout().unwrap_or(Instant::FAR);
+        if next < self.armed {
+            self.armed = next;
+            after.wakers.extend(self.pump.take());
+        }
+    }
+
+    fn drain_events(&mut self, after: &mut After) {
         while let Some(event) = self.engine.poll_event() {
             match event {
                 Event::Sent { op, publish, result } => {
@@ -255,20 +269,12 @@ impl Core {
                 }
             }
         }
-        while let Some(command) = self.engine.poll_command() {
-            self.command(command, after);
-        }
-        let next = self.engine.next_timeout().unwrap_or(Instant::FAR);
-        if next < self.armed {
-            self.armed = next;
-            after.wakers.extend(self.pump.take());
-        }
     }
 
-    fn command(&mut self, command: Command, after: &mut After) {
+    fn command(&mut self, now: Instant, command: Command, after: &mut After) {
         match command {
             Command::Connect { conn, .. } => {
-                self.links.insert(conn, Link::Connecting { waker: None, aborted: false });
+                self.links.insert(conn, Link::Connecting { waker: None });
                 self.connects.push_back(command);
                 after.wakers.extend(self.pump.take());
             }
@@ -287,9 +293,13 @@ impl Core {
             }
             Command::Close { conn, .. } => match self.links.get_mut(&conn) {
                 Some(Link::Open(open)) => after.shutdowns.push(open.sink.clone()),
-                Some(Link::Connecting { waker, aborted }) => {
-                    *aborted = true;
+                // A thread in the middle of connecting, or of looking a name up, can't be told:
+                // the engine does not wait for it, and it finds its link gone.
+                Some(Link::Connecting { waker }) => {
                     after.wakers.extend(waker.take());
+                    self.links.remove(&conn);
+                    let error = ConnectError::Aborted;
+                    self.engine.handle(now, Input::ConnectFailed { conn, error });
                 }
                 None => {}
             },
@@ -310,7 +320,7 @@ impl Core {
         }
         for (_, link) in std::mem::take(&mut self.links) {
             match link {
-                Link::Connecting { waker, .. } => after.wakers.extend(waker),
+                Link::Connecting { waker } => after.wakers.extend(waker),
                 Link::Open(open) => {
                     after.wakers.extend(open.waker);
                     after.shutdowns.push(open.sink);
