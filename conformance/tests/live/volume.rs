@@ -1,10 +1,11 @@
 //! Much of everything: each message stored once, told once, read once.
 
 use std::collections::{HashSet, VecDeque};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rocketry::{Client, Config, Consumer, Message, Pending, Producer, SendError, SendReceipt};
-use rocketry::{SendStatus, Start, Topic};
+use rocketry::{SendStatus, Start, Stored, Topic};
 
 use crate::rig::collector::Collector;
 use crate::rig::{On, Rig, eventually};
@@ -17,6 +18,8 @@ live_on_both!(
 
 const COUNT: usize = 100_000;
 const WINDOW: usize = 256;
+/// Pause after a broker said that it is busy.
+const BUSY: Duration = Duration::from_millis(20);
 
 type Sent = Pending<Result<SendReceipt, SendError>>;
 
@@ -24,40 +27,50 @@ fn message(topic: &Topic) -> Message {
     Message::new(topic.clone(), vec![b'z'; 1024])
 }
 
-fn kept(ids: &mut HashSet<String>, result: Result<SendReceipt, SendError>) {
-    let receipt = result.expect("stored");
-    assert_eq!(receipt.status, SendStatus::Ok);
-    assert!(ids.insert(receipt.message_id.to_string()), "an id was given twice");
+/// Keeps the id of a stored message. False if it is to be sent once more: a broker under load
+/// refuses some ("broker busy") and says that it has not stored them.
+fn kept(ids: &mut HashSet<String>, result: Result<SendReceipt, SendError>) -> bool {
+    match result {
+        Ok(receipt) => {
+            assert_eq!(receipt.status, SendStatus::Ok);
+            assert!(ids.insert(receipt.message_id.to_string()), "an id was given twice");
+            true
+        }
+        Err(error) => {
+            assert!(error.is_retriable() && error.stored() == Stored::No, "{error}");
+            false
+        }
+    }
 }
 
 async fn send_all_on_tokio(producer: Producer, topic: Topic) -> HashSet<String> {
-    let (mut ids, mut window) = (HashSet::new(), VecDeque::<Sent>::new());
-    for _ in 0..COUNT {
-        if window.len() == WINDOW
-            && let Some(first) = window.pop_front()
+    let (mut ids, mut window, mut left) = (HashSet::new(), VecDeque::<Sent>::new(), COUNT);
+    while left > 0 || !window.is_empty() {
+        if left > 0 && window.len() < WINDOW {
+            window.push_back(producer.send(message(&topic)));
+            left -= 1;
+        } else if let Some(first) = window.pop_front()
+            && !kept(&mut ids, first.await)
         {
-            kept(&mut ids, first.await);
+            tokio::time::sleep(BUSY).await;
+            left += 1;
         }
-        window.push_back(producer.send(message(&topic)));
-    }
-    for pending in window {
-        kept(&mut ids, pending.await);
     }
     ids
 }
 
 fn send_all(producer: &Producer, topic: &Topic) -> HashSet<String> {
-    let (mut ids, mut window) = (HashSet::new(), VecDeque::<Sent>::new());
-    for _ in 0..COUNT {
-        if window.len() == WINDOW
-            && let Some(first) = window.pop_front()
+    let (mut ids, mut window, mut left) = (HashSet::new(), VecDeque::<Sent>::new(), COUNT);
+    while left > 0 || !window.is_empty() {
+        if left > 0 && window.len() < WINDOW {
+            window.push_back(producer.send(message(topic)));
+            left -= 1;
+        } else if let Some(first) = window.pop_front()
+            && !kept(&mut ids, first.wait())
         {
-            kept(&mut ids, first.wait());
+            thread::sleep(BUSY);
+            left += 1;
         }
-        window.push_back(producer.send(message(topic)));
-    }
-    for pending in window {
-        kept(&mut ids, pending.wait());
     }
     ids
 }

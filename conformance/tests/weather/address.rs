@@ -10,12 +10,13 @@ use rocketry_conformance::broker::ClusterConfig;
 use rocketry_conformance::serve::Served;
 
 use crate::rig::{On, Rig};
-use crate::{TOPIC, on_both, served};
+use crate::{TOPIC, black_hole, on_both, served};
 
 on_both!(
     a_typo_is_a_typed_error_that_quotes_it,
     a_nameserver_that_is_not_there_fails_by_the_deadline_with_a_hint,
     a_name_without_an_address_fails_by_the_deadline,
+    an_address_that_swallows_everything_fails_by_the_deadline,
     a_brokers_port_as_nameserver_fails_at_once_with_a_hint,
     an_unknown_topic_fails_at_once_where_brokers_create_none,
     a_peer_that_speaks_http_is_named_as_such,
@@ -85,6 +86,15 @@ fn a_name_without_an_address_fails_by_the_deadline(on: On) {
     assert!(text.contains("nameserver.invalid:9876"), "{text}");
     assert!(text.contains("the name has no address"), "{text}");
     assert!(by_the_deadline(took), "{took:?}");
+}
+
+fn an_address_that_swallows_everything_fails_by_the_deadline(on: On) {
+    let hole = black_hole();
+    let (error, took) = refused(on, &hole.0.to_string(), TOPIC);
+    assert!(matches!(error, SendError::NoRoute { .. }) && error.is_retriable(), "{error:?}");
+    assert!(error.to_string().contains(&hole.0.to_string()), "{error}");
+    assert!(by_the_deadline(took), "{took:?}");
+    println!("{error}");
 }
 
 fn a_brokers_port_as_nameserver_fails_at_once_with_a_hint(on: On) {

@@ -12,7 +12,7 @@ use rocketry_conformance::proxy::{Direction, Proxy};
 use crate::rig::collector::Collector;
 use crate::rig::load::Load;
 use crate::rig::{On, Rig, eventually, tokio_runtime};
-use crate::{TOPIC, on_both, served};
+use crate::{TOPIC, black_hole, on_both, served};
 
 on_both!(
     a_shutdown_ends_every_send_under_way,
@@ -100,8 +100,8 @@ fn a_shutdown_ends_by_its_deadline_with_a_broker_that_is_silent(on: On) {
 }
 
 fn a_shutdown_ends_while_a_connection_is_being_made(on: On) {
-    // An address kept for documentation (RFC 5737): packets to it go nowhere, or are refused.
-    let mut config = rocketry::Config::new("192.0.2.1:9876").expect("settings that work");
+    let (hole, ..) = &black_hole();
+    let mut config = rocketry::Config::new(&hole.to_string()).expect("settings that work");
     config.connect_timeout = Duration::from_secs(6);
     config.shutdown_timeout = Duration::from_millis(300);
     let rig = Rig::with(on, config);
