@@ -1,5 +1,6 @@
-//! What holds the client to its word: an embedded broker, a simulator under virtual time, real Apache
-//! brokers, a proxy that hurts connections, fuzz targets, Java's own vectors, and a load generator.
+//! What holds the client to its word: an embedded broker, a simulator under virtual time, real
+//! Apache brokers, a proxy that hurts connections, fuzz targets, Java's own vectors, and a load
+//! generator.
 
 pub mod bench;
 pub mod broker;

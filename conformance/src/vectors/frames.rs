@@ -108,7 +108,12 @@ fn written(said: &Said) -> Result<(), String> {
         let again = read(&bytes)?;
         same("our frame's code", again.code, said.code)?;
         same("our frame's opaque", again.opaque, said.opaque)?;
-        same("our frame's fields", &again.fields, &said.fields)?;
+        // The binary form, where the code fits it, has no empty values: they read as absent.
+        let binary = bytes.get(4) == Some(&HeaderForm::Binary.byte());
+        let kept = |text: &str| !binary || !text.is_empty();
+        let expected: Vec<_> =
+            said.fields.iter().filter(|(_, value)| kept(value)).cloned().collect();
+        same("our frame's fields", &again.fields, &expected)?;
         same("our frame's body", &again.body, &said.body)?;
         if said.flag & 1 == 1 {
             same("our frame's version", again.version, said.version)?;

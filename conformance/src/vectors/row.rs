@@ -52,14 +52,16 @@ impl<'a> Row<'a> {
         texts.ok_or_else(|| format!("{key:?} is not a list of texts"))
     }
 
-    /// Names and texts; null counts as an object without any.
+    /// Names and texts; null counts as an object without any, and a null text as absent: that is
+    /// how Java reads an empty value of the binary form.
     pub(super) fn map(self, key: &str) -> Result<BTreeMap<&'a str, &'a str>, String> {
         if self.0[key].is_null() {
             return Ok(BTreeMap::new());
         }
         let object = self.0[key].as_object();
         let pairs = object.map(|object| {
-            let pairs = object.iter().map(|(name, value)| Some((name.as_str(), value.as_str()?)));
+            let pairs = object.iter().filter(|(_, value)| !value.is_null());
+            let pairs = pairs.map(|(name, value)| Some((name.as_str(), value.as_str()?)));
             pairs.collect::<Option<BTreeMap<_, _>>>()
         });
         pairs.flatten().ok_or_else(|| format!("{key:?} is not an object of texts"))
