@@ -95,6 +95,8 @@ pub enum AllocationError {
 /// The queues of a topic and the members of a group, sorted once for any number of questions.
 #[derive(Clone, Debug)]
 pub struct Allocation {
+    /// Part of the text that consistent hashing hashes.
+    #[cfg_attr(not(feature = "consistent-hash"), allow(dead_code))]
     topic: Arc<str>,
     queues: Vec<Queue>,
     members: Vec<Arc<str>>,
