@@ -32,7 +32,7 @@ fn pairs(fields: &[(&str, &str)]) -> ReplyFields {
 fn reply(kind: Kind, fields: &[(&str, &str)], body: Vec<u8>) -> Vec<u8> {
     let opaque = Opaque::new(kind, 1848);
     let mut out = Outbound::new();
-    out.push(&OutFrame::reply(opaque, ResponseCode::SUCCESS, pairs(fields), body.into()));
+    out.push(&OutFrame::reply(opaque, ResponseCode::SUCCESS, pairs(fields), body.into())).unwrap();
     written(&mut out)
 }
 
@@ -142,14 +142,14 @@ fn encode_send(c: &mut Criterion) {
     group.bench_function("message_to_bytes", |b| {
         b.iter(|| {
             let publish = Arc::new(sender.publish(sender.ids.next(BORN)));
-            out.push(&OutFrame::publish(opaque, publish, 3, broker.clone()));
+            out.push(&OutFrame::publish(opaque, publish, 3, broker.clone())).unwrap();
             take(&mut out)
         });
     });
     let publish = Arc::new(sender.publish(sender.ids.next(BORN)));
     group.bench_function("frame_to_bytes", |b| {
         b.iter(|| {
-            out.push(&OutFrame::publish(opaque, publish.clone(), 3, broker.clone()));
+            out.push(&OutFrame::publish(opaque, publish.clone(), 3, broker.clone())).unwrap();
             take(&mut out)
         });
     });
@@ -159,7 +159,7 @@ fn encode_send(c: &mut Criterion) {
             naive::encode_send("orders", "shop", &sender.body, id.as_str(), BORN.0)
         });
     });
-    out.push(&OutFrame::publish(opaque, publish, 3, broker));
+    out.push(&OutFrame::publish(opaque, publish, 3, broker)).unwrap();
     let bytes = written(&mut out);
     plain_copy(&mut group, &bytes);
 }

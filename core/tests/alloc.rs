@@ -3,14 +3,17 @@
 
 use allocation_counter::{AllocationInfo, measure};
 use bytes::Bytes;
+use rocketry_core::body::*;
 use rocketry_core::frame::{
     Content, Head, HeaderForm, Inbound, Kind, Limits, Opaque, OutFrame, Outbound, ReplyFields,
-    ResponseCode,
+    Request, RequestCode, ResponseCode,
 };
 use rocketry_core::message::{Item, RecordList};
 use rocketry_core::rng::Rng;
+use serde_json::Value;
 
 const FRAMES: &str = include_str!("../../conformance/golden/frames.jsonl");
+const BODIES: &str = include_str!("../../conformance/golden/bodies.txt");
 const PULLS: &str = include_str!("../../conformance/golden/pull_bodies.jsonl");
 
 fn golden(rows: &str, key: &str) -> Vec<Vec<u8>> {
@@ -56,6 +59,22 @@ fn hostile_headers() -> Vec<(HeaderForm, Vec<u8>)> {
         headers.push(json("", &"\\t".repeat(500_000), flag));
         headers.push(json(&format!("\"a\":{}1{}", "[".repeat(128), "]".repeat(128)), "", flag));
         headers.push(json(&"\"a\":null,".repeat(100_000), "", flag));
+    }
+    for length in [8_000, 9_000, 2_000_000] {
+        let bad = vec![0xff; length];
+        for form in [HeaderForm::Json, HeaderForm::Binary] {
+            let fields = vec![("k".into(), "?".repeat(length).into())];
+            let request = Request::Unknown { code: RequestCode(4711), fields };
+            let large = Limits { header: 4 << 20, ..Limits::default() };
+            let mut outbound = Outbound::with_limits(large).in_form(form);
+            outbound.push(&OutFrame::request(Opaque::new(Kind::Fields, 1), request)).unwrap();
+            let mut slices = [std::io::IoSlice::new(&[]); 1];
+            outbound.slices(&mut slices);
+            let mut header = slices[0][8..].to_vec();
+            let at = header.windows(length).position(|part| part.iter().all(|b| *b == b'?'));
+            header[at.unwrap()..][..length].copy_from_slice(&bad);
+            headers.push((form, header));
+        }
     }
     headers
 }
@@ -141,6 +160,93 @@ fn mutated_records_take_no_more_than_twice_their_bytes() {
     cut(vec![0; 1 << 20].into());
 }
 
+/// Standard JSON of golden bodies, each with one of its lists or tables made long.
+fn long_bodies() -> Vec<String> {
+    const COUNT: usize = 600;
+    fn grow(value: &Value, found: &mut dyn FnMut(Value)) {
+        let empty = || serde_json::json!({});
+        match value {
+            Value::Array(list) => {
+                let first = list.first().cloned().unwrap_or_else(empty);
+                for member in [first, empty(), Value::from("a")] {
+                    found(Value::from(vec![member; COUNT]));
+                }
+                for (at, member) in list.iter().enumerate() {
+                    grow(member, &mut |grown| {
+                        let mut list = list.clone();
+                        list[at] = grown;
+                        found(list.into());
+                    });
+                }
+            }
+            Value::Object(table) => {
+                let first = table.values().next().cloned().unwrap_or_else(empty);
+                for member in [first, empty(), Value::from(1)] {
+                    let members = (0..COUNT).map(|n| (n.to_string(), member.clone()));
+                    found(Value::Object(members.collect()));
+                }
+                for (name, member) in table {
+                    grow(member, &mut |grown| {
+                        let mut table = table.clone();
+                        table[name] = grown;
+                        found(table.into());
+                    });
+                }
+            }
+            _ => {}
+        }
+    }
+    let others = [
+        r#"{"topicConfigTable":{"T":{"topicName":"T","perm":6,"attributes":{"+a":"b"}}}}"#,
+        r#"{"clusterAddrTable":{"c":["b"]},"brokerAddrTable":{"b":{"brokerAddrs":{"0":"a:1"}}}}"#,
+        r#"{"connectionSet":[{"clientId":"c"}],"subscriptionTable":{"T":{"topic":"T"}}}"#,
+        r#"{"subscriptionGroupTable":{"g":{"groupName":"g"}},"groupConfigList":[{}]}"#,
+        r#"{"lockOKMQSet":[{"topic":"T"}],"mqSet":[{}],"topicList":["T"]}"#,
+        r#"{"offsetTable":{"{"topic":"T"}":{"brokerOffset":1}}}"#,
+        r#"{"mqTable":{"{"topic":"T"}":{}},"statusTable":{"T":{}},"subscriptionSet":[{}]}"#,
+    ];
+    let mut grown = Vec::new();
+    let golden = BODIES.lines().filter_map(|line| Some(line.split_once(" = ")?.1));
+    for value in golden.chain(others).filter_map(|json| serde_json::from_str(json).ok()) {
+        grow(&value, &mut |value| grown.push(value.to_string()));
+    }
+    grown
+}
+
+macro_rules! readers {
+    ($($body:ident,)*) => {
+        [$((stringify!($body), |json: &[u8]| drop($body::parse(json))),)*]
+    };
+}
+
+/// Reads one kind of body and drops it.
+type Reader = (&'static str, fn(&[u8]));
+
+#[test]
+fn json_bodies_take_memory_by_the_number_of_their_values() {
+    let readers: [Reader; 25] = readers! {
+        AssignmentQuery, Assignments, BatchAckBody, CheckClientBody, ClusterInfo,
+        ConsumeDirectlyResult, ConsumeStats, ConsumerConnections, ConsumerList,
+        ConsumerStatusBody, GroupConfig, GroupConfigList, GroupConfigTable, Heartbeat, LockBody,
+        LockedBody, ProducerConnections, RequestModeBody, ResetOffsetBody, RouteBody, RunningInfo,
+        TopicConfig, TopicConfigTable, TopicList, TopicStats,
+    };
+    let bodies = long_bodies();
+    assert!(bodies.len() > 100);
+    let mut worst = 0;
+    for json in &bodies {
+        let values = json.bytes().filter(|byte| b",{[".contains(byte)).count() as u64;
+        let least = 4 * json.len() as u64 + (4 << 10);
+        for (name, read) in readers {
+            let info = measure(|| read(json.as_bytes()));
+            let each = info.bytes_max.saturating_sub(least) / values;
+            assert!(each <= VALUE_MAX as u64, "{name}: {each} bytes per value of {json:.200}");
+            worst = worst.max(each);
+        }
+    }
+    println!("at most {worst} bytes per value");
+}
+
 #[test]
 fn a_frame_takes_two_allocations_and_a_message_none() {
     let pulled = golden(PULLS, "pulled").into_iter().max_by_key(Vec::len).unwrap();
@@ -148,7 +254,7 @@ fn a_frame_takes_two_allocations_and_a_message_none() {
     let fields = ["nextBeginOffset", "minOffset", "maxOffset", "suggestWhichBrokerId"].map(field);
     let (fields, opaque) = (ReplyFields::Pairs(fields.into()), Opaque::new(Kind::Pull, 1));
     let mut outbound = Outbound::new();
-    outbound.push(&OutFrame::reply(opaque, ResponseCode::SUCCESS, fields, pulled.into()));
+    outbound.push(&OutFrame::reply(opaque, ResponseCode::SUCCESS, fields, pulled.into())).unwrap();
     let mut slices = [std::io::IoSlice::new(&[]); 4];
     let count = outbound.slices(&mut slices);
     let bytes: Vec<u8> = slices[..count].iter().flat_map(|slice| slice.to_vec()).collect();

@@ -16,8 +16,8 @@ use rocketry_core::frame::{
 };
 
 fn encode_in(form: HeaderForm, frame: &OutFrame) -> Vec<u8> {
-    let mut outbound = Outbound::in_form(form);
-    outbound.push(frame);
+    let mut outbound = Outbound::new().in_form(form);
+    outbound.push(frame).unwrap();
     let mut slices = [std::io::IoSlice::new(&[]); 4];
     let used = outbound.slices(&mut slices);
     slices[..used].iter().flat_map(|slice| slice.to_vec()).collect()
@@ -47,7 +47,7 @@ fn read(code: RequestCode, fields: &[(&str, &str)]) -> Result<Request, HeaderErr
         fields.iter().map(|(key, value)| ((*key).to_owned(), (*value).into())).collect();
     let header = serde_json::json!({"code": code.0, "opaque": 1, "extFields": members});
     let header = header.to_string();
-    Request::read(code, json::read_head(header.as_bytes(), 1024).unwrap().fields)
+    Request::read(code, &json::read_head(header.as_bytes(), 1024).unwrap().fields)
 }
 
 /// A value for each field of a request: numbers, or what its type takes.
@@ -414,8 +414,8 @@ fn bad_10_a_hundred_thousand_fields_are_refused_at_the_limit() {
     let header = format!("{{\"code\":11,\"opaque\":1,\"extFields\":{{{}}}}}", members.join(","));
     let head = json::read_head(header.as_bytes(), 1024).unwrap();
     let limit = HeaderError::TooManyFields { limit: 1024 };
-    assert_eq!(Request::read(RequestCode(11), head.fields), Err(limit.clone()));
-    assert_eq!(Request::read(RequestCode(4711), head.fields), Err(limit));
+    assert_eq!(Request::read(RequestCode(11), &head.fields), Err(limit.clone()));
+    assert_eq!(Request::read(RequestCode(4711), &head.fields), Err(limit));
 }
 
 /// A binary header with code 35 and these fields, their length as given.
@@ -431,7 +431,7 @@ fn bad_11_binary_lengths_below_zero_are_errors() {
     for fields in [&b"\xff\xffk\0\0\0\x01v"[..], b"\0\x01k\xff\xff\xff\xffv", b"\x80\0k"] {
         let header = binary(fields, fields.len() as u32);
         let head = Head::read(HeaderForm::Binary, &header, 1024).unwrap();
-        let error = Request::read(RequestCode(35), head.fields).unwrap_err();
+        let error = Request::read(RequestCode(35), &head.fields).unwrap_err();
         assert!(matches!(error, HeaderError::Truncated { .. }), "{error}");
     }
     for length in [u32::MAX, 1 << 31] {
@@ -446,7 +446,7 @@ fn bad_12_binary_lengths_past_the_end_are_errors() {
     for fields in [&b"\0\x09k\0\0\0\x01v"[..], b"\0\x01k\0\0\0\x02v", b"\0\x01k\x7f\xff\xff\xffv"] {
         let header = binary(fields, fields.len() as u32);
         let head = Head::read(HeaderForm::Binary, &header, 1024).unwrap();
-        let error = Request::read(RequestCode(35), head.fields).unwrap_err();
+        let error = Request::read(RequestCode(35), &head.fields).unwrap_err();
         assert!(error.to_string().contains(&header.len().to_string()), "{error}");
     }
     let header = binary(b"\0\x01k\0\0\0\x01v", 9);
@@ -465,7 +465,7 @@ fn bad_13_bytes_that_are_not_text_are_replaced_and_their_neighbours_kept() {
     let header = binary(fields, fields.len() as u32);
     let binary = Head::read(HeaderForm::Binary, &header, 9).unwrap();
     for head in [head, binary] {
-        let read = Request::read(RequestCode::UNREGISTER_CLIENT, head.fields).unwrap();
+        let read = Request::read(RequestCode::UNREGISTER_CLIENT, &head.fields).unwrap();
         let Request::Unregister(read) = read else { panic!("{read:?}") };
         assert_eq!((&*read.client_id, read.consumer_group.as_deref()), ("a\u{fffd}", Some("g")));
     }

@@ -23,8 +23,8 @@ fn encode(frame: &OutFrame) -> Vec<u8> {
 }
 
 fn encode_in(form: HeaderForm, frame: &OutFrame) -> Vec<u8> {
-    let mut outbound = Outbound::in_form(form);
-    outbound.push(frame);
+    let mut outbound = Outbound::new().in_form(form);
+    outbound.push(frame).unwrap();
     let mut slices = [std::io::IoSlice::new(&[]); 4];
     let used = outbound.slices(&mut slices);
     slices[..used].iter().flat_map(|slice| slice.to_vec()).collect()
@@ -82,7 +82,7 @@ fn arc(text: &str) -> Arc<str> {
 }
 
 #[test]
-fn frames_that_java_wrote_are_read_in_both_forms() {
+fn wire_02_wire_03_frames_that_java_wrote_are_read_in_both_forms() {
     let golden = include_str!("../../conformance/golden/frames.jsonl");
     let mut forms = [0, 0];
     for line in golden.lines() {
@@ -226,7 +226,7 @@ fn every_request_of_the_table_comes_back_as_it_was_sent() {
 }
 
 #[test]
-fn a_request_is_written_as_fastjson_writes_it() {
+fn wire_07_a_request_is_written_as_fastjson_writes_it() {
     let request = Request::Unregister(UnregisterRequest {
         client_id: arc("c"),
         producer_group: None,
@@ -239,6 +239,75 @@ fn a_request_is_written_as_fastjson_writes_it() {
         "{\"code\":35,\"extFields\":{\"clientID\":\"c\"},\"flag\":0,\"language\":\"RUST\",\
          \"opaque\":1,\"serializeTypeCurrentRPC\":\"JSON\",\"version\":479}"
     );
+}
+
+#[test]
+fn wire_01_a_length_leaves_itself_out_and_the_second_word_tells_form_and_header() {
+    let request = Request::Unknown { code: RequestCode(4711), fields: Vec::new() };
+    let frame = OutFrame::request_with_body(Opaque::from_raw(1), request, "body".into());
+    for form in [HeaderForm::Json, HeaderForm::Binary] {
+        let bytes = encode_in(form, &frame);
+        let word = |at: usize| u32::from_be_bytes(*bytes[at..].first_chunk().unwrap());
+        let header = (word(4) & 0x00FF_FFFF) as usize;
+        assert_eq!(word(0) as usize, bytes.len() - 4);
+        assert_eq!(word(4) >> 24, u32::from(form.byte()));
+        assert_eq!(&bytes[8 + header..], b"body");
+    }
+}
+
+#[test]
+fn wire_10_wire_15_each_frame_is_read_in_its_own_form_whatever_version_it_names() {
+    let (code, remark) = (ResponseCode(1), None);
+    let reply = |opaque, version| {
+        let (fields, body) = (ReplyFields::None, Bytes::from_static(b"x"));
+        let remark: Option<Arc<str>> = remark.clone();
+        OutFrame { opaque, payload: Payload::Reply { code, remark, fields, body, version } }
+    };
+    let versions = [0, 1, 317, 479, 32_767];
+    let forms = [HeaderForm::Json, HeaderForm::Binary];
+    let mut bytes = Vec::new();
+    for (at, version) in versions.into_iter().enumerate() {
+        let frame = reply(Opaque::new(Kind::Plain, at as u32), version);
+        bytes.extend(forms.map(|form| encode_in(form, &frame)).concat());
+    }
+    let mut inbound = inbound(&bytes);
+    for (at, version) in versions.into_iter().enumerate() {
+        for _ in forms {
+            let frame = inbound.next_frame().unwrap().unwrap();
+            assert_eq!((frame.opaque.sequence(), frame.version), (at as u32, version));
+            assert_eq!(frame.body, "x");
+        }
+    }
+    assert_eq!(inbound.next_frame(), Ok(None));
+}
+
+#[test]
+fn a_frame_over_the_limits_is_left_out_whole() {
+    let request = |length: usize| {
+        let fields = vec![("k".into(), "v".repeat(length).into())];
+        OutFrame::request(Opaque::from_raw(1), Request::Unknown { code: RequestCode(4711), fields })
+    };
+    let body = |length: usize| {
+        let request = Request::Unknown { code: RequestCode(4711), fields: Vec::new() };
+        OutFrame::request_with_body(Opaque::from_raw(2), request, vec![0; length].into())
+    };
+    for form in [HeaderForm::Json, HeaderForm::Binary] {
+        let mut outbound = Outbound::new().in_form(form);
+        outbound.push(&request(65_000)).unwrap();
+        let length = outbound.len();
+        assert!(matches!(
+            outbound.push(&request(65_600)),
+            Err(FrameError::HeaderTooLarge { length: 65_601.., limit: 65_536 })
+        ));
+        for length in [(32 << 20) - 20, (32 << 20) + 1] {
+            assert!(matches!(
+                outbound.push(&body(length)),
+                Err(FrameError::TooLarge { length, limit: 33_554_432 }) if length > 33_554_432
+            ));
+        }
+        assert_eq!(outbound.len(), length);
+        assert!(outbound.unsent().eq([Opaque::from_raw(1)]));
+    }
 }
 
 #[test]
@@ -322,7 +391,7 @@ fn replies_are_read_by_the_kind_in_their_opaque_and_only_for_codes_that_have_fie
 fn a_field_that_is_missing_or_of_another_type_is_named() {
     let offset = |fields: &str| {
         let header = format!("{{\"code\":0,\"opaque\":1,\"extFields\":{fields}}}");
-        OffsetReply::read(read(&header).unwrap().fields)
+        OffsetReply::read(&read(&header).unwrap().fields)
     };
     assert_eq!(offset("{\"offset\":\"7\"}"), Ok(OffsetReply { offset: 7 }));
     assert_eq!(offset("{\"x\":1,\"offset\":7}"), Ok(OffsetReply { offset: 7 }));
@@ -343,7 +412,7 @@ fn a_field_that_is_missing_or_of_another_type_is_named() {
 }
 
 #[test]
-fn json_headers_are_read_in_any_order_and_with_any_extras() {
+fn wire_08_wire_11_wire_12_wire_13_json_headers_are_read_in_any_order_and_with_any_extras() {
     let head = read(
         " {\"version\":\"401\" ,\"future\":{\"a\":[1,{\"b\":\"}]\\\"\"}],\"c\":-1.5e3},\
          \"remark\":null,\"opaque\":-7,\"extFields\":{\

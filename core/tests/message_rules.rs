@@ -183,16 +183,20 @@ fn comp_05_every_compression_type_is_known_or_undecodable() {
 
 #[test]
 #[cfg(feature = "zlib")]
-fn comp_10_what_python_compressed_opens() {
+fn comp_10_what_python_and_go_compressed_opens() {
     // zlib.compress(b"hello from python " * 20), at its levels 6 and 1, with the legacy type 0.
     let fast = "7801cb48cdc9c957482bcacf5528a82cc9c8cf53c81815a141680000dbdd87c9";
     let deflated = "789ccb48cdc9c957482bcacf5528a82cc9c8cf53c81815a1810800dbdd87c9";
-    for text in [deflated, fast] {
+    // Go's compress/zlib over strings.Repeat("hello from go ", 20), at its levels 5 and 1.
+    let go = "785eca48cdc9c957482bcacf5548cf5718e5c17880000000fffffdc663d9";
+    let go_fast = "7801ecc7310d00200c05512b678e96a1cd25dfff8011c677cf8c545c5abe2a2e2d2f0000fffffdc\
+        663d9";
+    for (text, writer) in [(deflated, "python"), (fast, "python"), (go, "go"), (go_fast, "go")] {
         let byte = |at| u8::from_str_radix(&text[at..at + 2], 16).unwrap();
         let packed: Vec<u8> = (0..text.len()).step_by(2).map(byte).collect();
         let list = cut(&[stored(5, sys_flag::COMPRESSED, &packed)]);
         let body = list.record(0).unwrap().body().unwrap();
-        assert_eq!(body, "hello from python ".repeat(20));
+        assert_eq!(body, format!("hello from {writer} ").repeat(20));
     }
 }
 

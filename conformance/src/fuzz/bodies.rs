@@ -1,6 +1,6 @@
 //! Bodies in JSON.
 
-use rocketry_core::body::{ConsumerList, Heartbeat, QUEUES_MAX, RouteBody};
+use rocketry_core::body::*;
 use serde_json::Value;
 
 /// A route: what is read can be written and read again, and claims a bounded number of queues.
@@ -40,4 +40,36 @@ pub fn tolerant_json(data: &[u8]) {
             list.client_ids.iter().map(String::as_str).eq(ids.iter().filter_map(Value::as_str))
         );
     }
+}
+
+/// Reads one kind of body; what is read can be written and read again.
+type Check = fn(&[u8]);
+
+macro_rules! checks {
+    ($($body:ident,)*) => {
+        [$(|json| match $body::parse(json) {
+            Ok(read) => assert_eq!($body::parse(&read.to_json()), Ok(read)),
+            Err(error) => assert!(error.to_string().len() < 4096, "a bounded reason"),
+        }),*]
+    };
+}
+
+/// Every body there is, besides those with a target of their own.
+const CHECKS: [Check; 22] = checks! {
+    AssignmentQuery, Assignments, BatchAckBody, CheckClientBody, ClusterInfo,
+    ConsumeDirectlyResult, ConsumeStats, ConsumerConnections, ConsumerStatusBody, GroupConfig,
+    GroupConfigList, GroupConfigTable, LockBody, LockedBody, ProducerConnections,
+    RequestModeBody, ResetOffsetBody, RunningInfo, TopicConfig, TopicConfigTable, TopicList,
+    TopicStats,
+};
+
+/// The first byte tells the kind of body, the rest is JSON.
+pub fn json_bodies(data: &[u8]) {
+    let Some((kind, json)) = data.split_first() else { return };
+    CHECKS[usize::from(*kind) % CHECKS.len()](json);
+}
+
+/// Every kind of body with the number that [`json_bodies`] knows it by.
+pub(super) fn kinds() -> std::ops::Range<u8> {
+    0..CHECKS.len() as u8
 }

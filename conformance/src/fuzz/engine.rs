@@ -148,7 +148,7 @@ impl Run {
         };
         let request = Request::Unknown { code, fields };
         let mut outbound = Outbound::new();
-        outbound.push(&OutFrame::request(Opaque::from_raw(supply.int()), request));
+        let _ = outbound.push(&OutFrame::request(Opaque::from_raw(supply.int()), request));
         self.receive(supply, &streams::written(&outbound));
     }
 

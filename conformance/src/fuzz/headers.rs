@@ -35,7 +35,7 @@ pub fn json_header(data: &[u8]) {
         assert_eq!((head.code, head.opaque.raw()), (expected.code, expected.opaque));
         assert_eq!((head.flag, head.version), (expected.flag, expected.version));
         if expected.fields.len() < FIELDS_MAX {
-            same_fields(head.fields, &expected.fields);
+            same_fields(&head.fields, &expected.fields);
         }
     }
 }
@@ -51,11 +51,11 @@ pub fn binary_header(data: &[u8]) {
 fn typed(head: &Head<'_>) {
     let _ = Content::read(head);
     for kind in KINDS {
-        let _ = ReplyFields::read(Some(kind), ResponseCode(head.code), head.fields);
-        let _ = ReplyFields::read(Some(kind), ResponseCode::SUCCESS, head.fields);
+        let _ = ReplyFields::read(Some(kind), ResponseCode(head.code), &head.fields);
+        let _ = ReplyFields::read(Some(kind), ResponseCode::SUCCESS, &head.fields);
     }
     for code in [head.code, head.code & 0x1FF, 310, 11] {
-        if let Ok(request) = Request::read(RequestCode(code), head.fields) {
+        if let Ok(request) = Request::read(RequestCode(code), &head.fields) {
             round_trip(request, HeaderForm::Json);
         }
     }
@@ -79,11 +79,11 @@ fn typed(head: &Head<'_>) {
 
 /// What is written is read as the same.
 fn round_trip(request: Request, form: HeaderForm) {
-    let mut outbound = Outbound::in_form(form);
-    let frame = OutFrame::request(Opaque::new(Kind::Plain, 7), request.clone());
-    outbound.push(&frame);
-    let bytes = streams::written(&outbound);
     let limits = Limits { header: 16 << 20, ..Limits::default() };
+    let mut outbound = Outbound::with_limits(limits.clone()).in_form(form);
+    let frame = OutFrame::request(Opaque::new(Kind::Plain, 7), request.clone());
+    assert_eq!(outbound.push(&frame), Ok(()));
+    let bytes = streams::written(&outbound);
     let mut inbound = Inbound::new(limits);
     streams::fill(&mut inbound, &bytes);
     let read = inbound.next_frame().unwrap_or_else(|error| panic!("{error} in {request:?}"));
@@ -121,7 +121,7 @@ fn plain(data: &[u8]) -> Option<Plain> {
     Some(Plain { code, opaque, flag, version, fields })
 }
 
-fn same_fields(fields: Fields<'_>, expected: &BTreeMap<String, Value>) {
+fn same_fields(fields: &Fields<'_>, expected: &BTreeMap<String, Value>) {
     let Ok(pairs) = fields.to_pairs() else { return };
     let read: BTreeMap<_, _> = pairs.iter().map(|(key, value)| (&**key, &**value)).collect();
     for (key, value) in expected {

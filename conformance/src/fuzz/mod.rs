@@ -16,12 +16,12 @@ mod seeds;
 mod streams;
 mod supply;
 
-pub use bodies::{route_body, tolerant_json};
+pub use bodies::{json_bodies, route_body, tolerant_json};
 pub use engine::engine_session;
 pub use headers::{binary_header, json_header};
 pub use messages::{batch_body, compressed_body, properties, record_list};
 pub use mutate::mutate;
-pub use names::{ids, names};
+pub use names::{ids, names, trace};
 pub use publish::publish;
 pub use streams::{inbound_stream, outbound_partial};
 
@@ -53,7 +53,9 @@ targets! {
     properties,
     route_body,
     tolerant_json,
+    json_bodies,
     compressed_body,
+    trace,
     ids,
     names,
     outbound_partial,

@@ -4,6 +4,7 @@ use rocketry_core::config::Config;
 use rocketry_core::consumer::Expression;
 use rocketry_core::message::{OffsetMessageId, UniqueId, java_string_hash};
 use rocketry_core::name::{Endpoint, Group, Topic};
+use rocketry_core::trace::TraceContext;
 
 /// Ids: those that are read are written as the same.
 pub fn ids(data: &[u8]) {
@@ -16,6 +17,25 @@ pub fn ids(data: &[u8]) {
         Ok(id) => {
             assert_eq!(id.to_string(), text.to_ascii_uppercase());
             assert_eq!(OffsetMessageId::parse(&id.to_string()), Ok(id));
+        }
+        Err(error) => assert!(error.to_string().len() < 256),
+    }
+}
+
+/// Trace records: what is read is written so that it reads as the same.
+pub fn trace(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    match TraceContext::parse(&text) {
+        Ok(contexts) => {
+            let mut written = String::new();
+            contexts.iter().for_each(|context| context.encode_into(&mut written));
+            let again = TraceContext::parse(&written);
+            assert_eq!(again.as_ref().map(Vec::len), Ok(contexts.len()), "{written:?}");
+            for (context, again) in contexts.iter().zip(again.iter().flatten()) {
+                assert_eq!(context.kind, again.kind);
+                assert_eq!(context.request_id, again.request_id);
+                assert_eq!(context.messages[0].message_id, again.messages[0].message_id);
+            }
         }
         Err(error) => assert!(error.to_string().len() < 256),
     }

@@ -65,7 +65,7 @@ impl Peer {
         };
         let (fields, body) = content(code, client_id, supply);
         let mut outbound = Outbound::new();
-        outbound.push(&OutFrame::reply(opaque, status, fields, body));
+        let _ = outbound.push(&OutFrame::reply(opaque, status, fields, body));
         streams::written(&outbound)
     }
 }

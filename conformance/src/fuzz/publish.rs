@@ -43,7 +43,11 @@ pub fn publish(data: &[u8]) {
     };
     let mut outbound = Outbound::new();
     let opaque = Opaque::new(Kind::Send, 1);
-    outbound.push(&OutFrame::publish(opaque, publish.clone(), queue, broker.clone()));
+    let frame = OutFrame::publish(opaque, publish.clone(), queue, broker.clone());
+    if outbound.push(&frame).is_err() {
+        assert!(broker.len() > 100, "a publish of {} bytes is refused", publish.fields().len());
+        return;
+    }
     // The estimate leaves room for broker and queue, not for a name of any length.
     assert!(outbound.len() <= publish.wire_size() + 6 * broker.len() + 64);
     let mut inbound = Inbound::new(Default::default());

@@ -14,6 +14,7 @@ const MESSAGES: &str = include_str!("../../golden/messages.jsonl");
 const PULLS: &str = include_str!("../../golden/pull_bodies.jsonl");
 const PROPERTIES: &str = include_str!("../../golden/properties.jsonl");
 const IDS: &str = include_str!("../../golden/message_ids.jsonl");
+const TRACES: &str = include_str!("../../golden/trace.jsonl");
 const BODIES: &str = include_str!("../../golden/bodies.txt");
 /// Seeds taken from one file of golden rows.
 const ROWS: usize = 24;
@@ -60,8 +61,8 @@ fn ours(form: HeaderForm) -> Vec<u8> {
         OutFrame::refusal(opaque, ResponseCode(2), "[TIMEOUT_CLEAN_QUEUE] busy\n"),
         OutFrame::oneway(Opaque::from_raw(-5), notify),
     ] {
-        let mut outbound = Outbound::in_form(form);
-        outbound.push(&frame);
+        let mut outbound = Outbound::new().in_form(form);
+        let _ = outbound.push(&frame);
         bytes.extend(streams::written(&outbound));
     }
     bytes
@@ -156,6 +157,24 @@ pub(super) fn tolerant_json() -> Vec<Vec<u8>> {
         br#"{"consumerIdList":["10.0.0.1@1#2","b\"\u7528"],"later":{0:1,-2:[{3:{}}]}}"#.into(),
     );
     seeds
+}
+
+/// Each golden body as some of the kinds: the fuzzers turn it into the others.
+pub(super) fn json_bodies() -> Vec<Vec<u8>> {
+    let mut texts = bodies(&[]);
+    texts.push(
+        br#"{"topicConfigTable":{"T":{"topicName":"T","perm":6,"attributes":{"+a":"b"}}}}"#.into(),
+    );
+    let kinds = super::bodies::kinds();
+    let some = texts.iter().enumerate().flat_map(|(at, text)| {
+        let kinds = [0, 7, 14].map(|step| (at + step) % kinds.len());
+        kinds.map(|kind| [&[kind as u8][..], text].concat())
+    });
+    some.collect()
+}
+
+pub(super) fn trace() -> Vec<Vec<u8>> {
+    golden(TRACES, "data_hex").into_iter().take(ROWS).collect()
 }
 
 pub(super) fn compressed_body() -> Vec<Vec<u8>> {

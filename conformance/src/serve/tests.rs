@@ -36,7 +36,7 @@ impl Client {
         for (request, body) in requests {
             self.sequence += 1;
             let opaque = Opaque::new(kind, self.sequence);
-            out.push(&OutFrame::request_with_body(opaque, request, body));
+            out.push(&OutFrame::request_with_body(opaque, request, body)).unwrap();
         }
         while !out.is_empty() {
             let mut slices = [IoSlice::new(&[]); 16];

@@ -100,8 +100,8 @@ fn describe(frame: &Frame) -> String {
 
 /// The bytes of one frame, for a test to inject or to compare with.
 pub fn bytes_of(frame: &OutFrame) -> Vec<u8> {
-    let mut out = Outbound::new();
-    out.push(frame);
+    let mut out = Outbound::with_limits(Limits::default());
+    let _ = out.push(frame);
     let mut bytes = Vec::new();
     while !out.is_empty() {
         let mut slices = [IoSlice::new(&[]); 4];

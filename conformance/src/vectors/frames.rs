@@ -100,8 +100,8 @@ fn written(said: &Said) -> Result<(), String> {
     };
     let frame = OutFrame { opaque: Opaque::from_raw(said.opaque as i32), payload };
     for form in [HeaderForm::Json, HeaderForm::Binary] {
-        let mut outbound = Outbound::in_form(form);
-        outbound.push(&frame);
+        let mut outbound = Outbound::with_limits(Limits::default()).in_form(form);
+        outbound.push(&frame).map_err(|error| format!("our frame: {error}"))?;
         let mut slices = [IoSlice::new(&[]); 4];
         let used = outbound.slices(&mut slices);
         let bytes: Vec<u8> = slices[..used].iter().flat_map(|slice| slice.to_vec()).collect();

@@ -50,7 +50,7 @@ impl World {
 
     pub(crate) fn send_frame(&mut self, client: &Client, frame: &OutFrame) {
         let mut out = Outbound::new();
-        out.push(frame);
+        out.push(frame).unwrap();
         let mut bytes = Vec::new();
         while !out.is_empty() {
             let mut slices = [std::io::IoSlice::new(&[]); 4];

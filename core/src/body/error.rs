@@ -12,6 +12,10 @@ pub const BODY_MAX: usize = 16 << 20;
 /// be two bytes that become two hundred in memory, so their number is bounded before any is read.
 pub const ELEMENTS_MAX: usize = 1 << 20;
 
+/// Most bytes that a JSON body takes per value once it is read, besides four times its own length:
+/// no body takes more than [`ELEMENTS_MAX`] times that and 64 MiB.
+pub const VALUE_MAX: usize = 128;
+
 /// Why a JSON body was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

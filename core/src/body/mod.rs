@@ -24,7 +24,7 @@ pub use assignment::{Assignment, AssignmentQuery, Assignments, RequestMode, Requ
 pub use batch_ack::{ACK_BITS_MAX, AckBits, BatchAck, BatchAckBody};
 pub use cluster::ClusterInfo;
 pub use consumer_list::ConsumerList;
-pub use error::{BODY_MAX, BodyError, ELEMENTS_MAX};
+pub use error::{BODY_MAX, BodyError, ELEMENTS_MAX, VALUE_MAX};
 pub use heartbeat::{
     ConsumeFrom, ConsumeType, ConsumerData, Heartbeat, MessageModel, ProducerData, SubscriptionData,
 };

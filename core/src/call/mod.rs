@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_poll_keeps_its_place_while_the_sequence_goes_round() {
+    fn wire_09_a_long_poll_keeps_its_place_while_the_sequence_goes_round() {
         let mut calls = Calls::default();
         let poll = calls.open(Kind::Pull, call(1));
         for _ in 0..1000 {

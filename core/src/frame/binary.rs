@@ -4,8 +4,10 @@
 //! i32 length, fields`, each field being `i16 length, name | i32 length, value`. A text of length 0
 //! stands for none. Codes above 32,767 do not fit: Java cuts them, and so they are never sent so.
 
+use std::borrow::Cow;
+
 use super::error::HeaderError;
-use super::head::{Fields, Head, HeaderForm, Language, Visitor};
+use super::head::{Fields, Head, HeaderForm, LOSSY_MAX, Language, Visitor};
 use super::header::FieldSink;
 use super::json::Trailer;
 use super::opaque::Opaque;
@@ -21,14 +23,20 @@ pub fn read_head(header: &[u8], max_fields: usize) -> Result<Head<'_>, HeaderErr
     let remark = cursor.long_text("remark")?;
     let fields = cursor.long_text("extension fields")?;
     let range = (cursor.at - fields.len(), cursor.at);
+    let remark = match remark {
+        [] => None,
+        remark => Some(Lossy::default().text(remark, range.0 - 4 - remark.len())?),
+    };
+    let mut fields = Fields::new(HeaderForm::Binary, (header, ""), max_fields);
+    fields.range = range;
     Ok(Head {
         code,
         flag,
         opaque: Opaque::from_raw(opaque),
         version,
         language: Language::from_code(language),
-        remark: (!remark.is_empty()).then(|| String::from_utf8_lossy(remark)),
-        fields: Fields::new(HeaderForm::Binary, (header, ""), range, max_fields),
+        remark,
+        fields,
     })
 }
 
@@ -40,7 +48,7 @@ pub(super) fn visit_fields<'a>(
     f: &mut Visitor<'_, 'a>,
 ) -> Result<(), HeaderError> {
     let mut cursor = Cursor { bytes: header, at: start };
-    let mut count = 0;
+    let (mut count, mut lossy) = (0, Lossy::default());
     while cursor.at < header.len() {
         count += 1;
         if count > limit {
@@ -49,10 +57,30 @@ pub(super) fn visit_fields<'a>(
         let name = cursor.short_text("field name")?;
         let value = cursor.long_text("field value")?;
         if !name.is_empty() && !value.is_empty() {
-            f(&String::from_utf8_lossy(name), String::from_utf8_lossy(value))?;
+            let at = cursor.at - value.len();
+            f(&lossy.text(name, at - 4 - name.len())?, lossy.text(value, at)?)?;
         }
     }
     Ok(())
+}
+
+/// Reads texts, and few bytes that are none.
+#[derive(Default)]
+struct Lossy {
+    bytes: usize,
+}
+
+impl Lossy {
+    /// The text at `at`, bad bytes as U+FFFD.
+    fn text<'a>(&mut self, bytes: &'a [u8], at: usize) -> Result<Cow<'a, str>, HeaderError> {
+        if let Err(error) = std::str::from_utf8(bytes) {
+            self.bytes += bytes.len();
+            if self.bytes > LOSSY_MAX {
+                return Err(HeaderError::NotText { at: at + error.valid_up_to() });
+            }
+        }
+        Ok(String::from_utf8_lossy(bytes))
+    }
 }
 
 struct Cursor<'a> {

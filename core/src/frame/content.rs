@@ -60,10 +60,10 @@ impl Content {
             return Self::Reply(Reply {
                 code,
                 remark: head.remark.as_deref().map(Box::from),
-                fields: ReplyFields::read(head.opaque.kind(), code, head.fields),
+                fields: ReplyFields::read(head.opaque.kind(), code, &head.fields),
             });
         }
         let code = RequestCode(head.code);
-        Self::Request { request: Request::read(code, head.fields), oneway: head.is_oneway(), code }
+        Self::Request { request: Request::read(code, &head.fields), oneway: head.is_oneway(), code }
     }
 }

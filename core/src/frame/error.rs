@@ -25,6 +25,12 @@ pub enum HeaderError {
         /// What should stand there.
         expected: &'static str,
     },
+    /// Much of the header is not UTF-8. Up to 8 KiB of such text is read, its bad bytes as U+FFFD.
+    #[error("the header is not UTF-8 at byte {at}")]
+    NotText {
+        /// The first bad byte.
+        at: usize,
+    },
     /// Objects and lists in a JSON header are nested too deeply.
     #[error("the header nests more than {limit} levels at byte {at}")]
     Depth {

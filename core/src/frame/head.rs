@@ -2,10 +2,14 @@
 
 use std::borrow::Cow;
 
+use super::binary;
 use super::error::HeaderError;
+use super::json::{self, Found};
 use super::opaque::Opaque;
-use super::{binary, json};
 
+/// Bytes of text that is not UTF-8 and is read all the same, each bad byte as U+FFFD, which takes
+/// three. Only small headers: a broker's are UTF-8, and damage must not make them grow.
+pub(super) const LOSSY_MAX: usize = 8 << 10;
 /// Bit 0 of the flag: the frame answers a request (`RemotingCommand.RPC_TYPE`).
 pub const FLAG_REPLY: i32 = 1;
 /// Bit 1 of the flag: the request wants no answer (`RemotingCommand.RPC_ONEWAY`).
@@ -90,47 +94,46 @@ pub type Pairs = Vec<(Box<str>, Box<str>)>;
 pub type Visitor<'v, 'a> = dyn FnMut(&str, Cow<'a, str>) -> Result<(), HeaderError> + 'v;
 
 /// The extension fields of a header, unparsed. Java's `RemotingCommand.extFields`.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Fields<'a> {
     form: HeaderForm,
     header: &'a [u8],
     /// The header as text; empty when it is binary, or not UTF-8.
     text: &'a str,
-    start: usize,
-    end: usize,
+    /// Where in the header they stand: the first byte, and the one behind the last.
+    pub(super) range: (usize, usize),
+    pub(super) found: Found,
     limit: usize,
 }
 
 impl<'a> Fields<'a> {
     /// No fields.
-    pub const NONE: Fields<'static> =
-        Fields { form: HeaderForm::Json, header: b"", text: "", start: 0, end: 0, limit: 0 };
+    pub const NONE: Fields<'static> = Fields::new(HeaderForm::Json, (b"", ""), 0);
 
-    /// The fields in `header[start..end]`; `start <= end <= header.len()`. `text` is the header as
-    /// text, or empty.
+    /// No fields of `header` yet. `text` is the header as text, or empty.
     pub(super) const fn new(
         form: HeaderForm,
         (header, text): (&'a [u8], &'a str),
-        (start, end): (usize, usize),
         limit: usize,
     ) -> Self {
-        Self { form, header, text, start, end, limit }
+        Self { form, header, text, range: (0, 0), found: Found::UNKNOWN, limit }
     }
 
     /// Calls `f` with each field in the order of the wire; a field without a value is left out.
     ///
     /// A name may come twice: the last one counts. The first error ends the visit.
     pub fn visit(&self, f: &mut Visitor<'_, 'a>) -> Result<(), HeaderError> {
-        if self.start == self.end {
+        let (start, end) = self.range;
+        if start == end {
             return Ok(());
         }
-        let header = self.header.get(..self.end).unwrap_or_default();
+        let header = self.header.get(..end).unwrap_or_default();
         match self.form {
             HeaderForm::Json => {
-                let text = self.text.get(..self.end).unwrap_or_default();
-                json::visit_fields((header, text), self.start, self.limit, f)
+                let text = self.text.get(..end).unwrap_or_default();
+                json::visit_fields((header, text), start, (self.limit, &self.found), f)
             }
-            HeaderForm::Binary => binary::visit_fields(header, self.start, self.limit, f),
+            HeaderForm::Binary => binary::visit_fields(header, start, self.limit, f),
         }
     }
 
@@ -158,7 +161,7 @@ impl<'a> Fields<'a> {
 
     /// There is no field (a field without a value counts as one).
     pub fn is_empty(&self) -> bool {
-        let bytes = self.header.get(self.start..self.end).unwrap_or_default();
+        let bytes = self.header.get(self.range.0..self.range.1).unwrap_or_default();
         match self.form {
             HeaderForm::Json => !bytes.iter().any(|b| !b" \t\r\n{}".contains(b)),
             HeaderForm::Binary => bytes.is_empty(),

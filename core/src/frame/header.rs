@@ -15,7 +15,7 @@ pub trait Header: Sized {
     /// Writes the fields that have a value, in the order of the table.
     fn write<W: FieldSink>(&self, to: &mut W);
     /// Reads the fields; unknown ones are ignored, the last of two equal ones counts.
-    fn read(fields: Fields<'_>) -> Result<Self, HeaderError>;
+    fn read(fields: &Fields<'_>) -> Result<Self, HeaderError>;
 }
 
 /// Where extension fields are written to. On the wire every value is text.
@@ -135,7 +135,7 @@ macro_rules! header {
 
             #[allow(unused_variables, reason = "some headers have no fields")]
             fn read(
-                fields: $crate::frame::head::Fields<'_>,
+                fields: &$crate::frame::head::Fields<'_>,
             ) -> Result<Self, $crate::frame::error::HeaderError> {
                 $(let mut $field: Option<$type> = None;)*
                 $(let mut $common = $crate::frame::request::Common::default();)?

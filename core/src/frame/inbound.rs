@@ -30,9 +30,16 @@ pub struct Limits {
 }
 
 impl Default for Limits {
+    /// What is read.
     fn default() -> Self {
         Self { frame: 32 << 20, header: 2 << 20, fields: 1024 }
     }
+}
+
+impl Limits {
+    /// What is sent: as what is read, but headers of 64 KiB. Brokers answer a batch with the ids of
+    /// all its messages in one header; no request of a client is that long.
+    pub const SENT: Self = Self { frame: 32 << 20, header: 64 << 10, fields: 1024 };
 }
 
 /// Cuts the bytes of one connection into frames.

@@ -94,6 +94,14 @@ impl OutFrame {
         Self { opaque, payload: Payload::Reply { code, remark: None, fields, body, version } }
     }
 
+    /// Its body, which may be empty.
+    pub fn body(&self) -> &Bytes {
+        match &self.payload {
+            Payload::Publish { publish, .. } => publish.body(),
+            Payload::Request { body, .. } | Payload::Reply { body, .. } => body,
+        }
+    }
+
     /// The answer that a request failed, with the reason in words.
     pub fn refusal(opaque: Opaque, code: ResponseCode, remark: impl Into<Arc<str>>) -> Self {
         let (remark, fields) = (Some(remark.into()), ReplyFields::None);

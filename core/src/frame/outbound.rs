@@ -6,8 +6,10 @@ use std::io::IoSlice;
 use bytes::{Buf, Bytes};
 
 use super::code::RequestCode;
+use super::error::FrameError;
 use super::head::{FLAG_ONEWAY, FLAG_REPLY, HeaderForm};
 use super::header::FieldSink;
+use super::inbound::Limits;
 use super::json::{self, JsonFields, Trailer};
 use super::opaque::Opaque;
 use super::out_frame::{OutFrame, Payload};
@@ -27,7 +29,7 @@ const COMPACT_MIN: usize = 64 << 10;
 ///
 /// [`push`](Self::push) frames, write [`slices`](Self::slices), and [`advance`](Self::advance) over
 /// what the socket took.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Outbound {
     /// Headers and small bodies, one after the other.
     tail: Vec<u8>,
@@ -40,28 +42,59 @@ pub struct Outbound {
     pushed: u64,
     sent: u64,
     form: HeaderForm,
+    limits: Limits,
+}
+
+impl Default for Outbound {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl Outbound {
-    /// An empty one; allocates nothing yet.
+    /// An empty one with the limits [`Limits::SENT`]; allocates nothing yet.
     pub fn new() -> Self {
-        Self::default()
+        Self::with_limits(Limits::SENT)
     }
 
-    /// One that writes headers in `form` where it can: publishes, and codes above 32,767, are JSON
-    /// all the same. Any peer reads both forms.
-    pub fn in_form(form: HeaderForm) -> Self {
-        Self { form, ..Self::default() }
+    /// One with limits of its own. The number of fields is not counted, and a header is never
+    /// longer than 16 MiB.
+    pub fn with_limits(limits: Limits) -> Self {
+        let (tail, chained, frames) = (Vec::new(), VecDeque::new(), VecDeque::new());
+        let form = HeaderForm::Json;
+        Self { tail, tail_sent: 0, chained, frames, pushed: 0, sent: 0, form, limits }
     }
 
-    /// Encodes a frame behind the others. Its header must stay below 16 MiB.
-    pub fn push(&mut self, frame: &OutFrame) {
+    /// The same, writing headers in `form` where it can: publishes, and codes above 32,767, are
+    /// JSON all the same. Any peer reads both forms.
+    #[must_use]
+    pub fn in_form(mut self, form: HeaderForm) -> Self {
+        self.form = form;
+        self
+    }
+
+    /// Encodes a frame behind the others. One that is larger than the limits is left out, whole.
+    pub fn push(&mut self, frame: &OutFrame) -> Result<(), FrameError> {
+        let limit = self.limits.frame;
+        let too_large = |length| FrameError::TooLarge { length, limit };
+        if frame.body().len() > limit {
+            return Err(too_large(frame.body().len()));
+        }
         self.compact();
         let begin = self.tail.len();
         self.tail.extend_from_slice(&[0; 8]);
         let (body, form) = encode_head(&mut self.tail, self.form, frame);
         let header = self.tail.len() - begin - 8;
         let length = 4 + header + body.len();
+        let most = self.limits.header.min((1 << 24) - 1);
+        if header > most || length > limit {
+            self.tail.truncate(begin);
+            return Err(if header > most {
+                FrameError::HeaderTooLarge { length: header, limit: most }
+            } else {
+                too_large(length)
+            });
+        }
         self.tail[begin..begin + 4].copy_from_slice(&(length as u32).to_be_bytes());
         self.tail[begin + 4..begin + 8].copy_from_slice(&(header as u32).to_be_bytes());
         self.tail[begin + 4] = form.byte();
@@ -72,6 +105,7 @@ impl Outbound {
         }
         self.pushed += 4 + length as u64;
         self.frames.push_back((self.pushed, frame.opaque));
+        Ok(())
     }
 
     /// Fills `into` with the bytes to write next, in order, and tells how many slices that took.

@@ -201,7 +201,7 @@ macro_rules! replies {
             pub fn read(
                 kind: Option<Kind>,
                 code: ResponseCode,
-                fields: Fields<'_>,
+                fields: &Fields<'_>,
             ) -> Result<Self, HeaderError> {
                 match (kind, code.0) {
                     $((Some(Kind::$variant), $codes) => {

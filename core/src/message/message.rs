@@ -30,6 +30,15 @@ pub enum MessageError {
         /// Bytes allowed.
         limit: usize,
     },
+    /// The properties are longer than a header may be: each byte that separates two of them takes
+    /// six there.
+    #[error("tag, keys and properties take {length} bytes in the header, the limit is {limit}")]
+    HeaderTooLarge {
+        /// Bytes of the header.
+        length: usize,
+        /// Bytes allowed: 64 KiB.
+        limit: usize,
+    },
     /// A property, tag or key without characters: it would vanish on the way.
     #[error("property {name:?} has an empty name or value, which would be lost on the way")]
     EmptyProperty {

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::ids::UniqueId;
 use super::message::{Message, MessageError};
 use super::properties::{NAME_END, UNIQ_KEY, VALUE_END, WAIT};
+use crate::frame::Limits;
 use crate::frame::json::escape_into;
 use crate::name::{Group, Topic};
 use crate::time::UnixMillis;
@@ -29,6 +30,8 @@ impl Default for MessageLimits {
 
 /// Bytes of a frame beside fields and body: lengths, fixed header keys, queue and broker.
 const FRAME_ROOM: usize = 192;
+/// Bytes of a header beside the fields: fixed keys, queue, and a broker's name of any length seen.
+const HEADER_ROOM: usize = 1024;
 /// Bytes of the fields that are the same in each message, with their numbers at their longest.
 const FIXED_ROOM: usize = 144;
 /// The topic a broker makes unknown topics from (`TopicValidator.AUTO_CREATE_TOPIC_KEY_TOPIC`), and
@@ -77,6 +80,10 @@ impl Publish {
         }
         let added = std::str::from_utf8(&added).unwrap_or_default();
         let fields = encode(&topic, group, &properties, added, born, flag);
+        let (length, limit) = (fields.len() + HEADER_ROOM, Limits::SENT.header);
+        if length > limit {
+            return Err(MessageError::HeaderTooLarge { length, limit });
+        }
         Ok(Self { topic, group: group.clone(), body, unique_id: id, fields })
     }
 
@@ -245,6 +252,12 @@ mod tests {
             publish(message("x").property("p", &"v".repeat(most + 1))).unwrap_err(),
             MessageError::PropertiesTooLarge { length: 32_768, limit: 32_767 }
         );
+        let many = |count| (0..count).fold(message("x"), |m, n| m.property(&format!("{n}"), "v"));
+        assert!(publish(many(3_000)).is_ok());
+        let limit = 64 << 10;
+        let refused = publish(many(4_000)).unwrap_err();
+        assert!(matches!(refused, MessageError::HeaderTooLarge { length, limit: l }
+            if l == limit && length > limit));
         let refused = publish(message("x").key("a b")).unwrap_err();
         assert_eq!(refused, MessageError::KeyWithSpace { key: "a b".into() });
     }

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::super::error::HeaderError;
 use super::escape::unescape;
+use super::found::Found;
 
 /// Levels of objects and lists in a value that is passed over: as many as a `u128` has bits.
 const DEPTH_MAX: u32 = 128;
@@ -35,7 +36,7 @@ pub(super) struct Span {
 }
 
 /// What kind of value it is.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum What {
     /// A string without escapes.
     Text,
@@ -143,11 +144,24 @@ impl<'a> Cursor<'a> {
 
     /// Past the next member: its name and value are in [`key`](Self::key), [`value`](Self::value).
     pub(super) fn member(&mut self) -> Step<()> {
+        self.name()?;
+        self.value()
+    }
+
+    /// Past the name of the next member, and to its value.
+    #[inline]
+    pub(super) fn name(&mut self) -> Step<()> {
         self.skip_white();
         self.key = self.string()?;
         self.skip_white();
         self.expect(b':', Wrong::NoColon)?;
         self.skip_white();
+        Ok(())
+    }
+
+    /// Past a value.
+    #[inline]
+    pub(super) fn value(&mut self) -> Step<()> {
         self.value = match self.peek() {
             Some(b'"') => self.string()?,
             Some(b'{' | b'[') => self.nested()?,
@@ -200,6 +214,32 @@ impl<'a> Cursor<'a> {
         let start = self.at;
         self.at += token.len();
         Ok(Span { start, end: self.at, what })
+    }
+
+    /// Past the object of extension fields: their places go into `found`, as far as it has room.
+    ///
+    /// What is no good object is passed over by its brackets alone, with nothing found: a bad field
+    /// spoils one frame, and is reported by who reads the fields.
+    pub(super) fn fields(&mut self, found: &mut Found) -> Step<()> {
+        let start = self.at;
+        found.clear();
+        if self.peek() == Some(b'{') && self.flat(found).is_ok() {
+            self.value = Span { start, end: self.at, what: What::Nested };
+            return Ok(());
+        }
+        found.overflow();
+        self.at = start;
+        self.value()
+    }
+
+    fn flat(&mut self, found: &mut Found) -> Step<()> {
+        let mut next = self.enter()?;
+        while next {
+            self.member()?;
+            found.push(self.key, self.value);
+            next = self.more()?;
+        }
+        Ok(())
     }
 
     /// Past an object or a list. Only strings and brackets are looked at.

@@ -2,10 +2,12 @@
 
 mod cursor;
 mod escape;
+mod found;
 mod read;
 mod write;
 
 pub use escape::escape_into;
+pub(super) use found::Found;
 pub use read::read_head;
 pub(super) use read::visit_fields;
 pub use write::JsonFields;

@@ -3,9 +3,10 @@
 use std::borrow::Cow;
 
 use super::super::error::HeaderError;
-use super::super::head::{Fields, Head, HeaderForm, Language, Visitor};
+use super::super::head::{Fields, Head, HeaderForm, LOSSY_MAX, Language, Visitor};
 use super::super::opaque::Opaque;
 use super::cursor::{Cursor, What, Wrong};
+use super::found::Found;
 
 /// Reads the fixed part of a header; its extension fields are only delimited.
 ///
@@ -13,24 +14,31 @@ use super::cursor::{Cursor, What, Wrong};
 /// may be quoted. `code` and `opaque` must be there; `flag` and `version` are 0 by default.
 pub fn read_head(header: &[u8], max_fields: usize) -> Result<Head<'_>, HeaderError> {
     // Looked through once as a whole: names and values are then cut from it without a further look.
-    let whole = std::str::from_utf8(header).unwrap_or_default();
+    let whole = match std::str::from_utf8(header) {
+        Ok(whole) => whole,
+        Err(_) if header.len() <= LOSSY_MAX => "",
+        Err(error) => return Err(HeaderError::NotText { at: error.valid_up_to() }),
+    };
     let mut cursor = Cursor::new(header, whole, 0);
     let (mut code, mut opaque) = (None, None);
     let (mut flag, mut version) = (None, None);
     let mut language = Language::Unknown;
     let mut remark = None;
-    let mut range = (0, 0);
+    let mut fields = Fields::new(HeaderForm::Json, (header, whole), max_fields);
     let mut next = cursor.enter().map_err(|wrong| cursor.error(wrong))?;
     while next {
-        cursor.member().map_err(|wrong| cursor.error(wrong))?;
-        match cursor.bytes_of(cursor.key) {
+        cursor.name().map_err(|wrong| cursor.error(wrong))?;
+        let name = cursor.bytes_of(cursor.key);
+        if name == b"extFields" { cursor.fields(&mut fields.found) } else { cursor.value() }
+            .map_err(|wrong| cursor.error(wrong))?;
+        match name {
             b"code" => code = int("code", &cursor)?,
             b"opaque" => opaque = int("opaque", &cursor)?,
             b"flag" => flag = int("flag", &cursor)?,
             b"version" => version = int("version", &cursor)?,
             b"language" => language = read_language(&cursor),
             b"remark" => remark = text(&cursor),
-            b"extFields" => range = object(&cursor)?,
+            b"extFields" => fields.range = object(&cursor)?,
             _ => {}
         }
         next = cursor.more().map_err(|wrong| cursor.error(wrong))?;
@@ -46,7 +54,7 @@ pub fn read_head(header: &[u8], max_fields: usize) -> Result<Head<'_>, HeaderErr
         version: version.unwrap_or(0),
         language,
         remark,
-        fields: Fields::new(HeaderForm::Json, (header, whole), range, max_fields),
+        fields,
     })
 }
 
@@ -54,10 +62,18 @@ pub fn read_head(header: &[u8], max_fields: usize) -> Result<Head<'_>, HeaderErr
 pub(in crate::frame) fn visit_fields<'a>(
     (header, whole): (&'a [u8], &'a str),
     start: usize,
-    limit: usize,
+    (limit, found): (usize, &Found),
     f: &mut Visitor<'_, 'a>,
 ) -> Result<(), HeaderError> {
     let mut cursor = Cursor::new(header, whole, start);
+    if let Some(spans) = found.spans().filter(|spans| spans.len() <= limit) {
+        for (name, value) in spans {
+            if value.what != What::Null {
+                f(&cursor.text_of(name), cursor.text_of(value))?;
+            }
+        }
+        return Ok(());
+    }
     let mut next = cursor.enter().map_err(|wrong| cursor.error(wrong))?;
     let mut count = 0;
     while next {

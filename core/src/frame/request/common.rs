@@ -49,7 +49,7 @@ impl Header for Common {
         self.logical.write("lo", to);
     }
 
-    fn read(fields: Fields<'_>) -> Result<Self, HeaderError> {
+    fn read(fields: &Fields<'_>) -> Result<Self, HeaderError> {
         let mut common = Self::default();
         fields.visit(&mut |key, value| common.take(key, value))?;
         Ok(common)

@@ -64,7 +64,7 @@ macro_rules! requests {
             }
 
             /// Reads the extension fields of a request with this code.
-            pub fn read(code: RequestCode, fields: Fields<'_>) -> Result<Self, HeaderError> {
+            pub fn read(code: RequestCode, fields: &Fields<'_>) -> Result<Self, HeaderError> {
                 match code {
                     $(RequestCode::$code => <$header>::read(fields).map(Self::$variant),)*
                     _ => Ok(Self::Unknown { code, fields: fields.to_pairs()? }),
