@@ -40,8 +40,15 @@ pub struct Config {
     pub send_attempts: u32,
     /// Largest body, in bytes, refused before anything is sent. 4 MiB, as Java's `maxMessageSize`.
     pub max_body: usize,
+    /// Longer bodies are compressed with zlib; a batch's never are. 4,096 bytes, as Java's
+    /// `compressMsgBodyOverHowmuch`.
+    pub compress_over: usize,
+    /// How hard, 0 to 9. 5, as Java's `rocketmq.message.compressLevel`.
+    pub compress_level: u32,
     /// Sends not yet ended; one more is refused. 65,536.
     pub max_pending: usize,
+    /// Bytes of sends not yet ended; one more is refused. 100 MiB (`backPressureForAsyncSendSize`).
+    pub max_pending_bytes: usize,
     /// From a request to its answer, for requests of our own (routes, heartbeats, offsets). 3 s.
     pub request_timeout: Duration,
     /// From `Connect` until the attempt is given up. 3 s.
@@ -85,7 +92,10 @@ impl Default for Config {
             send_timeout: seconds(3),
             send_attempts: 2,
             max_body: 4 << 20,
+            compress_over: 4096,
+            compress_level: 5,
             max_pending: 65_536,
+            max_pending_bytes: 100 << 20,
             request_timeout: seconds(3),
             connect_timeout: seconds(3),
             reconnect_min: Duration::from_millis(100),
@@ -153,7 +163,9 @@ impl Config {
         };
         field(self.send_timeout.is_zero(), "send_timeout", "must not be zero")?;
         field(self.send_attempts == 0, "send_attempts", "must be at least 1")?;
+        field(self.compress_level > 9, "compress_level", "must be 0 to 9")?;
         field(self.max_pending == 0, "max_pending", "must be at least 1")?;
+        field(self.max_pending_bytes == 0, "max_pending_bytes", "must be at least 1")?;
         field(self.request_timeout.is_zero(), "request_timeout", "must not be zero")?;
         field(self.connect_timeout.is_zero(), "connect_timeout", "must not be zero")?;
         field(self.reconnect_min.is_zero(), "reconnect_min", "must not be zero")?;

@@ -240,6 +240,9 @@ pub enum Refused {
     /// `max_pending` calls have not ended yet.
     #[error("{0} sends are pending already, as many as max_pending allows")]
     Full(usize),
+    /// Sends that have not ended take `max_pending_bytes`.
+    #[error("sends of {0} bytes are pending already, as much as max_pending_bytes allows")]
+    FullOfBytes(usize),
     /// This client has a consumer of that group already: a second one would steal from the first.
     #[error("this client already has a consumer of that group")]
     DuplicateGroup,
@@ -332,6 +335,9 @@ pub enum SendError {
     /// Waiting on this thread would block the very runtime that has to do the work.
     #[error("waiting here would block the runtime's only thread: await the call instead")]
     WouldDeadlock,
+    /// The message was sent without asking for an answer.
+    #[error("the message was sent oneway: nobody knows where it was stored, or whether")]
+    NoReceipt,
 }
 
 /// The codes after which another queue may take the message (`DefaultMQProducer.retryResponseCodes`
@@ -354,8 +360,9 @@ impl SendError {
     pub const fn is_retriable(&self) -> bool {
         match self {
             Self::Invalid(_) | Self::NoTopic { .. } | Self::NotWritable { .. } => false,
-            Self::Stopped { .. } | Self::RuntimeGone { .. } | Self::WouldDeadlock => false,
-            Self::Refused(refused) => matches!(refused, Refused::Full(_)),
+            Self::Stopped { .. } | Self::RuntimeGone { .. } => false,
+            Self::WouldDeadlock | Self::NoReceipt => false,
+            Self::Refused(refused) => matches!(refused, Refused::Full(_) | Refused::FullOfBytes(_)),
             Self::NoRoute { .. } | Self::TimedOut { .. } | Self::Lost { .. } => true,
             Self::Rejected { code, .. } => is_retriable_send(*code),
         }
@@ -369,7 +376,7 @@ impl SendError {
             | Self::Lost { stored, .. }
             | Self::Stopped { stored }
             | Self::RuntimeGone { stored } => *stored,
-            Self::WouldDeadlock => Stored::Unknown,
+            Self::WouldDeadlock | Self::NoReceipt => Stored::Unknown,
             Self::Invalid(_)
             | Self::Refused(_)
             | Self::NoTopic { .. }
@@ -391,7 +398,8 @@ impl SendError {
             | Self::NotWritable { .. }
             | Self::Stopped { .. }
             | Self::RuntimeGone { .. }
-            | Self::WouldDeadlock => None,
+            | Self::WouldDeadlock
+            | Self::NoReceipt => None,
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use rocketry_core::frame::{Content, Inbound, Kind, Opaque, OutFrame, Outbound, Request};
-use rocketry_core::message::{Message, MessageLimits, Properties, Publish, UniqueIds};
+use rocketry_core::message::{Message, MessageLimits, Properties, Publish, UniqueIds, sys_flag};
 use rocketry_core::name::{Group, Topic};
 use rocketry_core::time::UnixMillis;
 
@@ -17,7 +17,7 @@ pub fn publish(data: &[u8]) {
     let (Ok(topic), Ok(group)) = (Topic::new(supply.text()), Group::new(supply.text())) else {
         return;
     };
-    let (broker, queue): (Arc<str>, _) = (supply.text().into(), supply.int().unsigned_abs());
+    let (broker, queue): (Arc<str>, _) = (supply.text().into(), supply.int());
     let born = UnixMillis(supply.long());
     let body = Bytes::copy_from_slice(supply.chunk());
     let mut message = Message::new(topic.clone(), body.clone());
@@ -53,13 +53,16 @@ pub fn publish(data: &[u8]) {
     let mut inbound = Inbound::new(Default::default());
     streams::fill(&mut inbound, &streams::written(&outbound));
     let Ok(Some(frame)) = inbound.next_frame() else { panic!("not whole") };
-    assert_eq!((frame.opaque, &frame.body), (opaque, &body));
+    assert_eq!((frame.opaque, &frame.body), (opaque, publish.body()));
     let Content::Request { request: Ok(Request::Send(sent)), oneway: false, .. } = frame.content
     else {
         panic!("{:?}", frame.content)
     };
     assert_eq!((&*sent.topic, &*sent.producer_group), (topic.as_str(), group.as_str()));
-    assert_eq!(sent.born_timestamp, born.0);
+    assert_eq!((sent.born_timestamp, sent.queue_id), (born.0, queue));
+    // A body that is not sent as it was given is compressed, and shorter.
+    let packed = sent.sys_flag == sys_flag::COMPRESSED;
+    assert!(if packed { publish.body().len() < body.len() } else { *publish.body() == body });
     assert_eq!(sent.broker.as_deref(), Some(&*broker));
     let wire = sent.properties.unwrap_or_default();
     let read: Vec<_> = Properties::new(wire.as_bytes()).entries().map(owned).collect();

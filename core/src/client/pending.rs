@@ -24,6 +24,8 @@ pub(crate) enum Slot {
     Detached,
     Sent(Result<SendReceipt, SendError>),
     Answered(Result<Answer, QueryError>),
+    /// A oneway send was given to its writer.
+    Handed,
     /// The runtime is gone.
     Gone,
 }
@@ -67,7 +69,7 @@ impl Waiting {
                 self.0.remove(&op);
                 None
             }
-            ended @ (Slot::Sent(_) | Slot::Answered(_) | Slot::Gone) => {
+            ended @ (Slot::Sent(_) | Slot::Answered(_) | Slot::Handed | Slot::Gone) => {
                 *slot = ended;
                 None
             }
@@ -79,7 +81,7 @@ impl Waiting {
         match self.0.get_mut(&op)? {
             slot @ Slot::Waiting(_) => Some(std::mem::replace(slot, Slot::Detached)),
             Slot::Detached => None,
-            Slot::Sent(_) | Slot::Answered(_) | Slot::Gone => self.0.remove(&op),
+            Slot::Sent(_) | Slot::Answered(_) | Slot::Handed | Slot::Gone => self.0.remove(&op),
         }
     }
 
@@ -91,9 +93,7 @@ impl Waiting {
                 std::mem::swap(old, waker);
                 None
             }
-            Some(Slot::Sent(_) | Slot::Answered(_) | Slot::Gone | Slot::Detached) | None => {
-                Some(self.0.remove(&op).unwrap_or(Slot::Gone))
-            }
+            Some(_) | None => Some(self.0.remove(&op).unwrap_or(Slot::Gone)),
         }
     }
 
@@ -340,15 +340,25 @@ pub(crate) fn block_until<T>(
 pub(crate) fn sent(slot: Slot) -> Result<SendReceipt, SendError> {
     match slot {
         Slot::Sent(result) => result,
+        Slot::Handed => Err(SendError::NoReceipt),
         Slot::Answered(_) | Slot::Waiting(_) | Slot::Detached | Slot::Gone => {
             Err(SendError::RuntimeGone { stored: Stored::Unknown })
         }
     }
 }
 
+pub(crate) fn handed(slot: Slot) -> Result<(), SendError> {
+    match sent(slot) {
+        Ok(_) | Err(SendError::NoReceipt) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
 pub(crate) fn answered(slot: Slot) -> Result<Answer, QueryError> {
     match slot {
         Slot::Answered(result) => result,
-        Slot::Sent(_) | Slot::Waiting(_) | Slot::Detached | Slot::Gone => Err(QueryError::Stopped),
+        Slot::Sent(_) | Slot::Handed | Slot::Waiting(_) | Slot::Detached | Slot::Gone => {
+            Err(QueryError::Stopped)
+        }
     }
 }

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use super::Pending;
-use super::pending::sent;
+use super::pending::{Slot, handed, sent};
 use super::shared::Owner;
 use crate::error::{SendError, Stored};
-use crate::message::{Message, Publish};
+use crate::message::{Message, MessageError, Publish};
 use crate::name::Group;
-use crate::producer::SendReceipt;
+use crate::producer::{SendOptions, SendReceipt};
 
 /// Sends messages. Cheap to clone, and used from any number of threads and tasks at once.
 #[derive(Clone, Debug)]
@@ -38,20 +38,81 @@ impl Producer {
     ///
     /// Dropping the [`Pending`] lets the call go on unseen.
     pub fn send(&self, message: Message) -> Pending<Result<SendReceipt, SendError>> {
+        self.send_with(message, SendOptions::default())
+    }
+
+    /// As [`send`](Self::send), to a queue of its own or with a deadline of its own.
+    ///
+    /// A oneway send ends like [`send_oneway`](Self::send_oneway), which has a result that says
+    /// so: here it is [`SendError::NoReceipt`].
+    pub fn send_with(
+        &self,
+        message: Message,
+        options: SendOptions,
+    ) -> Pending<Result<SendReceipt, SendError>> {
+        self.start(self.publish(message), options, sent)
+    }
+
+    /// Sends one message without asking for an answer: the broker may store it, or not, and nobody
+    /// will know. `Ok` means that it was given to the writer of the broker's connection. Errors are
+    /// those that come before that: no route, no connection by the deadline, a full window.
+    pub fn send_oneway(&self, message: Message) -> Pending<Result<(), SendError>> {
+        self.start(self.publish(message), SendOptions::default().oneway(), handed)
+    }
+
+    /// Sends several messages of one topic together (`SEND_BATCH_MESSAGE`, 320): all of them are
+    /// stored one after the other in one queue, or none is. They must have no delay, and fit
+    /// `max_body` together. [`SendReceipt::messages`] tells each one's id and offset.
+    pub fn send_batch(&self, messages: &[Message]) -> Pending<Result<SendReceipt, SendError>> {
+        self.send_batch_with(messages, SendOptions::default())
+    }
+
+    /// As [`send_batch`](Self::send_batch), to a queue of its own or with a deadline of its own.
+    pub fn send_batch_with(
+        &self,
+        messages: &[Message],
+        options: SendOptions,
+    ) -> Pending<Result<SendReceipt, SendError>> {
+        self.start(self.batch(messages), options, sent)
+    }
+
+    /// As [`send_batch`](Self::send_batch), without asking for an answer; see
+    /// [`send_oneway`](Self::send_oneway).
+    pub fn send_batch_oneway(&self, messages: &[Message]) -> Pending<Result<(), SendError>> {
+        self.start(self.batch(messages), SendOptions::default().oneway(), handed)
+    }
+
+    fn publish(&self, message: Message) -> Result<Publish, MessageError> {
         let shared = self.owner.shared();
         let born = shared.host().unix();
         let id = shared.ids().next(born);
-        let publish = match Publish::new(message, &self.group, id, born, &shared.limits()) {
+        Publish::new(message, &self.group, id, born, &shared.limits())
+    }
+
+    fn batch(&self, messages: &[Message]) -> Result<Publish, MessageError> {
+        let shared = self.owner.shared();
+        let born = shared.host().unix();
+        Publish::batch(messages, &self.group, || shared.ids().next(born), born, &shared.limits())
+    }
+
+    fn start<T>(
+        &self,
+        publish: Result<Publish, MessageError>,
+        options: SendOptions,
+        read: fn(Slot) -> Result<T, SendError>,
+    ) -> Pending<Result<T, SendError>> {
+        let shared = self.owner.shared();
+        let publish = match publish {
             Ok(publish) => Arc::new(publish),
             Err(error) => return Pending::ready(Err(error.into())),
         };
         let op = shared.run(|core, now| {
-            let op = core.engine.send(now, publish)?;
+            let op = core.engine.send_with(now, publish, options)?;
             core.waiting.insert(op);
             Ok(op)
         });
         match op {
-            Some(Ok(op)) => Pending::call(shared.clone(), op, sent),
+            Some(Ok(op)) => Pending::call(shared.clone(), op, read),
             Some(Err(refused)) => Pending::ready(Err(SendError::Refused(refused))),
             None => Pending::ready(Err(SendError::RuntimeGone { stored: Stored::No })),
         }

@@ -131,7 +131,8 @@ impl Shared {
     }
 
     pub(crate) fn limits(&self) -> MessageLimits {
-        MessageLimits { body: self.config.max_body, ..MessageLimits::default() }
+        let Config { max_body: body, compress_over, compress_level, .. } = *self.config;
+        MessageLimits { body, compress_over, compress_level, ..MessageLimits::default() }
     }
 
     pub(crate) fn host(&self) -> &dyn Host {
@@ -249,6 +250,10 @@ impl Core {
                 Event::Sent { op, publish, result } => {
                     after.spent.push(publish);
                     after.wakers.extend(self.waiting.end(op, Slot::Sent(result)));
+                }
+                Event::Handed { op, publish } => {
+                    after.spent.push(publish);
+                    after.wakers.extend(self.waiting.end(op, Slot::Handed));
                 }
                 Event::Answered { op, result } => {
                     after.wakers.extend(self.waiting.end(op, Slot::Answered(result)));

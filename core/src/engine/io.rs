@@ -94,6 +94,13 @@ pub enum Event {
         /// How.
         result: Result<SendReceipt, SendError>,
     },
+    /// A oneway send was given to the writer of its connection.
+    Handed {
+        /// Which.
+        op: OpId,
+        /// The message, given back.
+        publish: Arc<Publish>,
+    },
     /// A query has ended.
     Answered {
         /// Which.

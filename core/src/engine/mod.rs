@@ -90,6 +90,8 @@ pub struct Engine {
     brokers: Brokers,
     producers: Producers,
     operations: Slots<OpId, Operation>,
+    /// Bytes of the sends among them.
+    sending: usize,
     consumers: Consumers,
     life: Life,
 }
@@ -132,6 +134,7 @@ impl Engine {
             brokers: Brokers::default(),
             producers: Producers::default(),
             operations: Slots::default(),
+            sending: 0,
             consumers: Consumers::default(),
             life: Life::default(),
         }
@@ -201,6 +204,12 @@ impl Engine {
     pub fn poll_frame(&mut self, conn: ConnectionId) -> Option<OutFrame> {
         loop {
             let frame = self.peers.next_frame(conn)?;
+            if let Payload::Publish { oneway: true, .. } = frame.payload {
+                if self.handed(frame.opaque) {
+                    return Some(frame);
+                }
+                continue;
+            }
             if !expects_reply(&frame) {
                 return Some(frame);
             }
@@ -262,8 +271,7 @@ impl Engine {
 
 const fn expects_reply(frame: &OutFrame) -> bool {
     match frame.payload {
-        Payload::Publish { .. } => true,
-        Payload::Request { oneway, .. } => !oneway,
+        Payload::Publish { oneway, .. } | Payload::Request { oneway, .. } => !oneway,
         Payload::Reply { .. } => false,
     }
 }

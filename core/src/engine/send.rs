@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Engine, Event, Operation, TimerKind};
+use crate::broker::BrokerId;
 use crate::call::{Call, Purpose};
 use crate::connection::PeerId;
 use crate::error::{
@@ -13,7 +14,8 @@ use crate::error::{
 use crate::frame::{Kind, Opaque, OutFrame, Payload, Reply, ReplyFields, ResponseCode};
 use crate::id::OpId;
 use crate::message::Publish;
-use crate::producer::{Send, SendReceipt, SendStatus, choose};
+use crate::producer::{Aim, Send, SendOptions, SendReceipt, SendStatus, choose};
+use crate::route::RouteQueue;
 use crate::time::Instant;
 
 /// What [`Engine::cancel`] found.
@@ -32,25 +34,28 @@ const BUSY_MIN: Duration = Duration::from_millis(50);
 const BUSY_MAX: Duration = Duration::from_millis(500);
 
 impl Engine {
-    /// Sends one message: to the next queue of its topic in turn, with one more try on another
-    /// queue where that may help. Ends in one [`Event::Sent`] by `send_timeout`, whatever happens.
+    /// Sends one message, or one batch: to the next queue of its topic in turn, with one more try
+    /// on another queue where that may help. Ends in one [`Event::Sent`] by `send_timeout`,
+    /// whatever happens.
     pub fn send(&mut self, now: Instant, publish: Arc<Publish>) -> Result<OpId, Refused> {
-        let within = self.ground.config.send_timeout;
-        self.send_within(now, publish, within)
+        self.send_with(now, publish, SendOptions::default())
     }
 
-    /// As [`send`](Self::send), with a deadline of its own.
-    pub fn send_within(
+    /// As [`send`](Self::send), to a queue and with a deadline of its own; a oneway send ends in
+    /// [`Event::Handed`] instead, unless it fails.
+    pub fn send_with(
         &mut self,
         now: Instant,
         publish: Arc<Publish>,
-        within: Duration,
+        options: SendOptions,
     ) -> Result<OpId, Refused> {
         let now = self.tick(now);
         self.admit()?;
+        self.admit_bytes(publish.wire_size())?;
+        let within = options.timeout.unwrap_or(self.ground.config.send_timeout);
         let op = self.operations.insert_with(|op| {
             let timer = self.timers.after(now, within, TimerKind::Deadline(op));
-            Operation::Send(Box::new(Send::new(publish, now, timer)))
+            Operation::Send(Box::new(Send::new(publish, options, now, timer)))
         });
         self.route_send(op);
         Ok(op)
@@ -67,6 +72,16 @@ impl Engine {
         }
     }
 
+    /// Makes room for a message of `size` bytes; a message larger than all there is may go alone.
+    fn admit_bytes(&mut self, size: usize) -> Result<(), Refused> {
+        let most = self.ground.config.max_pending_bytes;
+        if self.sending > 0 && self.sending + size > most {
+            return Err(Refused::FullOfBytes(most));
+        }
+        self.sending += size;
+        Ok(())
+    }
+
     pub(super) fn is_send(&self, op: OpId) -> bool {
         matches!(self.operations.get(op), Some(Operation::Send(_)))
     }
@@ -81,29 +96,74 @@ impl Engine {
     /// Gives the message to a queue, or has its topic looked up first.
     pub(super) fn route_send(&mut self, op: OpId) {
         let Some(Operation::Send(send)) = self.operations.get(op) else { return };
-        let (topic, last) = (send.publish.topic(), send.queue);
-        let Some((route, turn)) = self.routes.turn(topic) else {
+        let topic = send.publish.topic();
+        if self.routes.known(topic).is_none() {
             let topic = topic.clone();
             return self.want_route(&topic, Some(op));
-        };
-        let (peers, brokers) = (&self.peers, &self.brokers);
-        let is_down = |broker| brokers.master(broker).is_none_or(|peer| peers.is_down(peer));
-        let queue = choose(&route, turn, last, &is_down);
-        let peer = queue.and_then(|queue| self.brokers.master(queue.broker));
-        let (Some(queue), Some(peer)) = (queue, peer) else {
-            let topic = topic.clone();
+        }
+        let Some((peer, broker, queue)) = self.aimed(op) else {
+            let Some(send) = self.send_of(op) else { return };
+            let topic = send.publish.topic().clone();
             return self.end_send(op, Err(SendError::NotWritable { topic }));
         };
-        let broker = self.brokers.name(queue.broker).clone();
+        let name = self.brokers.name(broker).clone();
         let call = Call { peer, purpose: Purpose::Send(op), timer: None, left: false };
         let opaque = self.calls.open(Kind::Send, call);
         let Some(send) = self.send_of(op) else { return };
-        (send.queue, send.call) = (Some(queue), Some(opaque));
-        let publish = send.publish.clone();
-        let payload = Payload::Publish { publish, queue: queue.queue, broker };
+        (send.at, send.call) = (Some((broker, queue)), Some(opaque));
+        let (publish, oneway) = (send.publish.clone(), send.oneway);
+        let payload = Payload::Publish { publish, queue, broker: name, oneway };
         let (peers, mut ctx) = self.peers();
         peers.count_send(peer, 1);
         peers.send(&mut ctx, peer, OutFrame { opaque, payload });
+    }
+
+    /// Where the next try of a send goes: to which peer, as which queue of which broker.
+    fn aimed(&mut self, op: OpId) -> Option<(PeerId, BrokerId, i32)> {
+        let Some(Operation::Send(send)) = self.operations.get(op) else { return None };
+        let (topic, last) = (send.publish.topic(), send.at);
+        let (broker, queue) = match &send.aim {
+            Aim::Queue { broker, queue } => (self.brokers.id(broker)?, *queue),
+            Aim::Hash(hash) => {
+                let writable = &self.routes.known(topic)?.writable;
+                // Java's remainder keeps the sign, and its `abs` drops it.
+                let at = i64::from(*hash).checked_rem(writable.len() as i64)?.unsigned_abs();
+                let chosen = writable[at as usize];
+                (chosen.broker, chosen.queue as i32)
+            }
+            aim @ (Aim::InTurn | Aim::Random) => {
+                let (route, mut turn) = self.routes.turn(topic)?;
+                if *aim == Aim::Random {
+                    turn = self.ground.rng.next_u64() as u32;
+                }
+                let (peers, brokers) = (&self.peers, &self.brokers);
+                let is_down = |broker| brokers.master(broker).is_none_or(|p| peers.is_down(p));
+                let last = last.map(|(broker, queue)| RouteQueue { broker, queue: queue as u32 });
+                let chosen = choose(&route, turn, last, &is_down)?;
+                (chosen.broker, chosen.queue as i32)
+            }
+        };
+        Some((self.brokers.master(broker)?, broker, queue))
+    }
+
+    /// A oneway frame is handed out, if its call has not ended: that ends it.
+    pub(super) fn handed(&mut self, opaque: Opaque) -> bool {
+        let Some(call) = self.calls.close(opaque) else { return false };
+        self.peers.count_send(call.peer, -1);
+        let Purpose::Send(op) = call.purpose else { return false };
+        if let Some(send) = self.remove_send(op) {
+            self.out.event(Event::Handed { op, publish: send.publish });
+        }
+        true
+    }
+
+    /// Takes an operation that is a send out of the table.
+    fn remove_send(&mut self, op: OpId) -> Option<Box<Send>> {
+        let operation = self.operations.remove(op)?;
+        self.timers.cancel(operation.timer());
+        let Operation::Send(send) = operation else { return None };
+        self.sending -= send.publish.wire_size();
+        Some(send)
     }
 
     /// The broker answered.
@@ -124,15 +184,16 @@ impl Engine {
             }
         };
         let Some(Operation::Send(send)) = self.operations.get(op) else { return };
-        let Some(queue) = send.queue else { return };
+        let Some((broker, _)) = send.at else { return };
         let receipt = SendReceipt {
             status,
             topic: send.publish.topic().clone(),
-            broker: self.brokers.name(queue.broker).clone(),
+            broker: self.brokers.name(broker).clone(),
             queue: fields.queue_id,
             offset: fields.queue_offset,
             message_id: send.publish.unique_id(),
             offset_message_id: fields.msg_id,
+            batch: send.publish.batch_ids().cloned(),
         };
         let created = self.routes.known(send.publish.topic()).is_some_and(|route| route.fallback);
         if created {
@@ -291,7 +352,9 @@ impl Engine {
                 Cancelled::Removed
             }
         };
-        if let Some(operation) = self.operations.remove(op) {
+        if self.is_send(op) {
+            self.remove_send(op);
+        } else if let Some(operation) = self.operations.remove(op) {
             self.timers.cancel(operation.timer());
         }
         self.advance();
@@ -299,9 +362,7 @@ impl Engine {
     }
 
     pub(super) fn end_send(&mut self, op: OpId, result: Result<SendReceipt, SendError>) {
-        let Some(operation) = self.operations.remove(op) else { return };
-        self.timers.cancel(operation.timer());
-        if let Operation::Send(send) = operation {
+        if let Some(send) = self.remove_send(op) {
             self.out.event(Event::Sent { op, publish: send.publish, result });
         }
     }

@@ -27,10 +27,12 @@ pub enum Payload {
     Publish {
         /// The message.
         publish: Arc<Publish>,
-        /// The queue's id.
-        queue: u32,
+        /// The queue's id; -1 lets the broker pick one.
+        queue: i32,
         /// The broker's name.
         broker: Arc<str>,
+        /// No answer is wanted.
+        oneway: bool,
     },
     /// A request.
     Request {
@@ -61,10 +63,10 @@ impl OutFrame {
     pub const fn publish(
         opaque: Opaque,
         publish: Arc<Publish>,
-        queue: u32,
+        queue: i32,
         broker: Arc<str>,
     ) -> Self {
-        Self { opaque, payload: Payload::Publish { publish, queue, broker } }
+        Self { opaque, payload: Payload::Publish { publish, queue, broker, oneway: false } }
     }
 
     /// A request without a body, to be answered.

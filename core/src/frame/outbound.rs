@@ -5,7 +5,6 @@ use std::io::IoSlice;
 
 use bytes::{Buf, Bytes};
 
-use super::code::RequestCode;
 use super::error::FrameError;
 use super::head::{FLAG_ONEWAY, FLAG_REPLY, HeaderForm};
 use super::header::FieldSink;
@@ -195,8 +194,8 @@ fn encode_head<'a>(
 ) -> (&'a Bytes, HeaderForm) {
     let opaque = frame.opaque;
     match &frame.payload {
-        Payload::Publish { publish, queue, broker } => {
-            encode_publish(out, opaque, publish, *queue, broker);
+        Payload::Publish { publish, queue, broker, oneway } => {
+            encode_publish(out, (opaque, *oneway), publish, *queue, broker);
             (publish.body(), HeaderForm::Json)
         }
         Payload::Request { request, body, oneway } => {
@@ -247,14 +246,21 @@ fn encode_fields(
 }
 
 /// Most of the fields were encoded when the message was made: only its aim is added.
-fn encode_publish(out: &mut Vec<u8>, opaque: Opaque, publish: &Publish, queue: u32, broker: &str) {
-    json::open_head(out, RequestCode::SEND_MESSAGE_V2.0);
+fn encode_publish(
+    out: &mut Vec<u8>,
+    (opaque, oneway): (Opaque, bool),
+    publish: &Publish,
+    queue: i32,
+    broker: &str,
+) {
+    json::open_head(out, publish.code().0);
     out.extend_from_slice(publish.fields());
     out.extend_from_slice(b",\"e\":\"");
     json::push_int(out, i64::from(queue));
     out.extend_from_slice(b"\",\"n\":\"");
     json::escape_into(out, broker);
     out.push(b'"');
-    let trailer = Trailer { flag: 0, opaque, remark: None, version: CLIENT_VERSION };
+    let flag = if oneway { FLAG_ONEWAY } else { 0 };
+    let trailer = Trailer { flag, opaque, remark: None, version: CLIENT_VERSION };
     json::close_head(out, &trailer);
 }

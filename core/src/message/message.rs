@@ -5,6 +5,7 @@ use std::fmt;
 use bytes::Bytes;
 
 use super::properties::{self, Properties};
+use super::publish::{ADDED, MessageLimits};
 use crate::name::Topic;
 
 /// Why a message was refused before anything was sent. None of these goes away by trying again.
@@ -64,6 +65,30 @@ pub enum MessageError {
     KeyWithSpace {
         /// The key given, cut to 128 characters.
         key: Box<str>,
+    },
+    /// A batch has at least one message.
+    #[error("a batch needs at least one message")]
+    EmptyBatch,
+    /// A batch goes to one topic.
+    #[error("message {index} of the batch is for another topic than the first")]
+    MixedTopics {
+        /// Which message, from 0.
+        index: usize,
+    },
+    /// Brokers do not take delayed messages in a batch, nor batches for retry topics
+    /// (`MessageBatch.generateFromList`).
+    #[error("message {index} of the batch has a delay or a retry topic, which batches can't have")]
+    NotForBatch {
+        /// Which message, from 0.
+        index: usize,
+    },
+    /// All bodies and properties of a batch together are one body.
+    #[error("the batch takes {length} bytes, the limit is {limit}: split it")]
+    BatchTooLarge {
+        /// Bytes of the batch.
+        length: usize,
+        /// Bytes allowed.
+        limit: usize,
     },
     /// Delay levels are 1 to 18 (`messageDelayLevel` on the broker).
     #[error("a delay level is 1 to 18, not {level}")]
@@ -194,6 +219,25 @@ impl Message {
             None => properties::append(&mut self.properties, name, value),
         }
         self
+    }
+
+    /// Whether it can be sent as it is.
+    pub(super) fn check(&self, limits: &MessageLimits) -> Result<(), MessageError> {
+        if let Some(error) = &self.refused {
+            return Err(error.clone());
+        }
+        if self.body.is_empty() {
+            return Err(MessageError::EmptyBody);
+        }
+        if self.body.len() > limits.body {
+            return Err(MessageError::BodyTooLarge { length: self.body.len(), limit: limits.body });
+        }
+        let length = self.properties.len() + ADDED;
+        let limit = limits.properties.min(i16::MAX as usize);
+        if length > limit {
+            return Err(MessageError::PropertiesTooLarge { length, limit });
+        }
+        Ok(())
     }
 
     fn refuse(mut self, error: MessageError) -> Self {

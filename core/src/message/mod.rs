@@ -1,6 +1,7 @@
 //! Messages: what a user sends, what a broker stores, and the ids and properties of both.
 
 mod batch;
+mod batch_publish;
 mod compression;
 mod ids;
 mod inner_batch;

@@ -1,14 +1,16 @@
 //! A checked message with everything encoded that does not depend on the queue it will go to.
 
 use std::fmt;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
 use super::ids::UniqueId;
 use super::message::{Message, MessageError};
-use super::properties::{NAME_END, UNIQ_KEY, VALUE_END, WAIT};
-use crate::frame::Limits;
+use super::properties::{NAME_END, UNIQ_KEY, VALUE_END};
+use super::{compression, sys_flag};
 use crate::frame::json::escape_into;
+use crate::frame::{Limits, RequestCode};
 use crate::name::{Group, Topic};
 use crate::time::UnixMillis;
 
@@ -20,11 +22,17 @@ pub struct MessageLimits {
     pub body: usize,
     /// Bytes of properties in wire form: 32,767, what the length field can say.
     pub properties: usize,
+    /// A longer body is compressed: 4,096 bytes (`compressMsgBodyOverHowmuch`); a batch's never is.
+    /// Without the feature `zlib` none is.
+    pub compress_over: usize,
+    /// How hard: 0 to 9; 5 (`compressLevel`).
+    pub compress_level: u32,
 }
 
 impl Default for MessageLimits {
     fn default() -> Self {
-        Self { body: 4 << 20, properties: i16::MAX as usize }
+        let properties = i16::MAX as usize;
+        Self { body: 4 << 20, properties, compress_over: 4096, compress_level: 5 }
     }
 }
 
@@ -36,7 +44,7 @@ const HEADER_ROOM: usize = 1024;
 const FIXED_ROOM: usize = 144;
 /// The topic a broker makes unknown topics from (`TopicValidator.AUTO_CREATE_TOPIC_KEY_TOPIC`), and
 /// how many queues it then gets at most (`DefaultMQProducer.defaultTopicQueueNums`).
-const DEFAULT_TOPIC: &[u8] = br#"","c":"TBW102","d":"4","f":"0","g":""#;
+const DEFAULT_TOPIC: &[u8] = br#"","c":"TBW102","d":"4","f":""#;
 
 /// A message ready to send, made once in the caller's thread.
 ///
@@ -48,6 +56,8 @@ pub struct Publish {
     group: Group,
     body: Bytes,
     unique_id: UniqueId,
+    /// The ids of a batch's messages; `unique_id` is the first one.
+    batch: Option<Arc<[UniqueId]>>,
     fields: Vec<u8>,
 }
 
@@ -61,30 +71,27 @@ impl Publish {
         born: UnixMillis,
         limits: &MessageLimits,
     ) -> Result<Self, MessageError> {
-        let Message { topic, properties, body, flag, refused } = message;
-        if let Some(error) = refused {
-            return Err(error);
-        }
-        if body.is_empty() {
-            return Err(MessageError::EmptyBody);
-        }
-        if body.len() > limits.body {
-            return Err(MessageError::BodyTooLarge { length: body.len(), limit: limits.body });
-        }
-        let mut added = [0; ADDED];
-        write_added(&mut added, &id);
-        let length = properties.len() + ADDED;
-        let limit = limits.properties.min(i16::MAX as usize);
-        if length > limit {
-            return Err(MessageError::PropertiesTooLarge { length, limit });
-        }
-        let added = std::str::from_utf8(&added).unwrap_or_default();
-        let fields = encode(&topic, group, &properties, added, born, flag);
-        let (length, limit) = (fields.len() + HEADER_ROOM, Limits::SENT.header);
-        if length > limit {
-            return Err(MessageError::HeaderTooLarge { length, limit });
-        }
-        Ok(Self { topic, group: group.clone(), body, unique_id: id, fields })
+        message.check(limits)?;
+        let Message { topic, properties, body, flag, .. } = message;
+        let added = Added::new(&id);
+        let packed = compression::pack(&body, limits);
+        let sys_flag = if packed.is_some() { sys_flag::COMPRESSED } else { 0 };
+        let texts = [&*properties, added.as_str()];
+        let fields = Fields { topic: &topic, group, texts, born, flag, sys_flag, batch: false };
+        let fields = fields.encode()?;
+        let body = packed.unwrap_or(body);
+        Ok(Self { topic, group: group.clone(), body, unique_id: id, batch: None, fields })
+    }
+
+    /// A batch; `ids` has at least one id.
+    pub(super) fn of_batch(
+        topic: Topic,
+        group: Group,
+        body: Bytes,
+        ids: Vec<UniqueId>,
+        fields: Vec<u8>,
+    ) -> Self {
+        Self { topic, group, body, unique_id: ids[0], batch: Some(ids.into()), fields }
     }
 
     /// The topic it goes to.
@@ -107,7 +114,20 @@ impl Publish {
         self.unique_id
     }
 
-    /// The ext fields of `SEND_MESSAGE_V2` (310) as JSON members without the braces: all but queue
+    /// The ids of a batch's messages, in their order; `None` for a single message.
+    pub const fn batch_ids(&self) -> Option<&Arc<[UniqueId]>> {
+        self.batch.as_ref()
+    }
+
+    /// `SEND_MESSAGE_V2` (310), or `SEND_BATCH_MESSAGE` (320).
+    pub const fn code(&self) -> RequestCode {
+        match self.batch {
+            None => RequestCode::SEND_MESSAGE_V2,
+            Some(_) => RequestCode::SEND_BATCH_MESSAGE,
+        }
+    }
+
+    /// The ext fields of the request as JSON members without the braces: all but queue
     /// (`e`) and broker (`n`). The members' names are those of `SendMessageRequestHeaderV2`.
     pub fn fields(&self) -> &[u8] {
         &self.fields
@@ -134,23 +154,27 @@ impl fmt::Debug for Publish {
 }
 
 /// Bytes of the two properties that every message gets: `UNIQ_KEY` and `WAIT`.
-const ADDED: usize = UNIQ_KEY.len() + 32 + WAIT.len() + "true".len() + 4;
+pub(super) const ADDED: usize = UNIQ_KEY.len() + 32 + WAITS.len() + 2;
+/// The broker is to answer when the message is stored.
+const WAITS: &[u8] = b"WAIT\x01true\x02";
 
-fn write_added(out: &mut [u8; ADDED], id: &UniqueId) {
-    let parts = [
-        UNIQ_KEY.as_bytes(),
-        &[NAME_END],
-        id.as_str().as_bytes(),
-        &[VALUE_END],
-        WAIT.as_bytes(),
-        &[NAME_END],
-        b"true",
-        &[VALUE_END],
-    ];
-    let mut at = 0;
-    for part in parts {
-        out[at..at + part.len()].copy_from_slice(part);
-        at += part.len();
+/// The properties that every message gets, in wire form.
+pub(super) struct Added([u8; ADDED]);
+
+impl Added {
+    pub(super) fn new(id: &UniqueId) -> Self {
+        let mut out = [0; ADDED];
+        let parts = [UNIQ_KEY.as_bytes(), &[NAME_END], id.as_str().as_bytes(), &[VALUE_END], WAITS];
+        let mut at = 0;
+        for part in parts {
+            out[at..at + part.len()].copy_from_slice(part);
+            at += part.len();
+        }
+        Self(out)
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
     }
 }
 
@@ -165,31 +189,43 @@ fn escape_room(text: &str) -> usize {
         .sum()
 }
 
-fn encode(
-    topic: &Topic,
-    group: &Group,
-    properties: &str,
-    added: &str,
-    born: UnixMillis,
-    flag: i32,
-) -> Vec<u8> {
-    let texts = [group.as_str(), topic.as_str(), properties, added];
-    let room: usize = texts.iter().map(|text| text.len() + escape_room(text)).sum();
-    let mut number = itoa::Buffer::new();
-    let mut out = Vec::with_capacity(FIXED_ROOM + room);
-    out.extend_from_slice(br#""a":""#);
-    escape_into(&mut out, group.as_str());
-    out.extend_from_slice(br#"","b":""#);
-    escape_into(&mut out, topic.as_str());
-    out.extend_from_slice(DEFAULT_TOPIC);
-    out.extend_from_slice(number.format(born.0).as_bytes());
-    out.extend_from_slice(br#"","h":""#);
-    out.extend_from_slice(number.format(flag).as_bytes());
-    out.extend_from_slice(br#"","i":""#);
-    escape_into(&mut out, properties);
-    escape_into(&mut out, added);
-    out.extend_from_slice(br#"","j":"0","k":"false","m":"false""#);
-    out
+/// What the ext fields of a send are made from.
+pub(super) struct Fields<'a> {
+    pub(super) topic: &'a Topic,
+    pub(super) group: &'a Group,
+    /// The properties, in two parts.
+    pub(super) texts: [&'a str; 2],
+    pub(super) born: UnixMillis,
+    pub(super) flag: i32,
+    pub(super) sys_flag: i32,
+    pub(super) batch: bool,
+}
+
+impl Fields<'_> {
+    /// As JSON members; see [`Publish::fields`].
+    pub(super) fn encode(&self) -> Result<Vec<u8>, MessageError> {
+        let (group, topic) = (self.group.as_str(), self.topic.as_str());
+        let texts = [group, topic, self.texts[0], self.texts[1]];
+        let room: usize = texts.iter().map(|text| text.len() + escape_room(text)).sum();
+        let mut number = itoa::Buffer::new();
+        let mut out = Vec::with_capacity(FIXED_ROOM + room);
+        out.extend_from_slice(br#""a":""#);
+        escape_into(&mut out, group);
+        out.extend_from_slice(br#"","b":""#);
+        escape_into(&mut out, topic);
+        out.extend_from_slice(DEFAULT_TOPIC);
+        out.extend_from_slice(number.format(self.sys_flag).as_bytes());
+        out.extend_from_slice(br#"","g":""#);
+        out.extend_from_slice(number.format(self.born.0).as_bytes());
+        out.extend_from_slice(br#"","h":""#);
+        out.extend_from_slice(number.format(self.flag).as_bytes());
+        out.extend_from_slice(br#"","i":""#);
+        self.texts.iter().for_each(|text| escape_into(&mut out, text));
+        out.extend_from_slice(br#"","j":"0","k":"false","m":""#);
+        out.extend_from_slice(if self.batch { b"true\"" } else { b"false\"" });
+        let (length, limit) = (out.len() + HEADER_ROOM, Limits::SENT.header);
+        if length > limit { Err(MessageError::HeaderTooLarge { length, limit }) } else { Ok(out) }
+    }
 }
 
 #[cfg(test)]

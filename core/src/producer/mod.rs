@@ -10,19 +10,84 @@
 //! | | the broker is busy (code 2) | Pausing; costs no attempt |
 //! | Pausing | the pause | Sent elsewhere |
 //! | | another error, the deadline | ended |
+//! | Sent, oneway | the frame is given to the writer | ended |
 //!
-//! Codes: `SEND_MESSAGE_V2` (310).
+//! Codes: `SEND_MESSAGE_V2` (310), `SEND_BATCH_MESSAGE` (320).
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::broker::BrokerId;
 use crate::error::{Attempts, Stored};
 use crate::frame::{Opaque, ResponseCode};
-use crate::message::{Publish, UniqueId};
+use crate::message::{Publish, UniqueId, java_string_hash};
 use crate::name::Topic;
+use crate::query::QueueName;
 use crate::route::{Route, RouteQueue};
 use crate::time::Instant;
 use crate::timer::TimerKey;
+
+/// Which queue a message goes to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Aim {
+    /// The topic's queues in turn; a second try goes to another broker.
+    #[default]
+    InTurn,
+    /// Any queue; a second try goes to another broker.
+    Random,
+    /// The queue at this place, modulo the number of queues, of all that may be written to, by
+    /// broker name and number (`SelectMessageQueueByHash`): the same one while the route stays the
+    /// same. Every try goes there.
+    Hash(i32),
+    /// This queue, whether or not the route has it. Every try goes there.
+    Queue {
+        /// The broker group.
+        broker: Arc<str>,
+        /// The queue's number; -1 lets the broker pick one.
+        queue: i32,
+    },
+}
+
+/// How one message is sent.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SendOptions {
+    /// Which queue it goes to.
+    pub aim: Aim,
+    /// From the call to its end; `None`: the client's `send_timeout`.
+    pub timeout: Option<Duration>,
+    /// No answer is asked for: the call ends when the message is given to the socket's writer, and
+    /// nobody will know whether it was stored.
+    pub oneway: bool,
+}
+
+impl SendOptions {
+    /// To that queue of that broker.
+    pub fn to(queue: &QueueName) -> Self {
+        let (broker, queue) = (queue.broker.clone(), queue.queue as i32);
+        Self { aim: Aim::Queue { broker, queue }, ..Self::default() }
+    }
+
+    /// To the queue that `key` hashes to (`String.hashCode`).
+    pub fn hash(key: &str) -> Self {
+        Self { aim: Aim::Hash(java_string_hash(key)), ..Self::default() }
+    }
+
+    /// With a deadline of its own.
+    #[must_use]
+    pub const fn within(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// Without an answer.
+    #[must_use]
+    pub const fn oneway(mut self) -> Self {
+        self.oneway = true;
+        self
+    }
+}
 
 /// How a stored message stands (`SendStatus`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,8 +130,22 @@ pub struct SendReceipt {
     pub offset: i64,
     /// The id this client gave it; the same on every try.
     pub message_id: UniqueId,
-    /// The broker's id of this copy: address and place in the commit log.
+    /// The broker's id of this copy: address and place in the commit log. Of a batch, the ids of
+    /// all its messages, joined by commas.
     pub offset_message_id: Arc<str>,
+    /// The ids of a batch's messages, in their order; `message_id` is the first one.
+    pub batch: Option<Arc<[UniqueId]>>,
+}
+
+impl SendReceipt {
+    /// Each message that was stored: its id, its offset, the broker's id of it.
+    pub fn messages(&self) -> impl Iterator<Item = (UniqueId, i64, &str)> {
+        let single = std::slice::from_ref(&self.message_id);
+        let ids = self.batch.as_deref().unwrap_or(single);
+        let copies = self.offset_message_id.split(',').chain(std::iter::repeat(""));
+        let each = ids.iter().zip(self.offset..).zip(copies);
+        each.map(|((id, offset), copy)| (*id, offset, copy))
+    }
 }
 
 /// One send.
@@ -76,12 +155,14 @@ pub(crate) struct Send {
     /// When it was asked for.
     pub(crate) since: Instant,
     pub(crate) timer: TimerKey,
+    pub(crate) aim: Aim,
+    pub(crate) oneway: bool,
     /// Tries whose frame may have left.
     pub(crate) tries: u32,
     pub(crate) stored: Stored,
     pub(crate) attempts: Attempts,
-    /// The queue of the present or last try.
-    pub(crate) queue: Option<RouteQueue>,
+    /// Broker and queue of the present or last try.
+    pub(crate) at: Option<(BrokerId, i32)>,
     /// Busy brokers' refusals, and the pause after the last one.
     pub(crate) busy: u32,
     pub(crate) pause: Option<TimerKey>,
@@ -90,15 +171,23 @@ pub(crate) struct Send {
 }
 
 impl Send {
-    pub(crate) fn new(publish: Arc<Publish>, since: Instant, timer: TimerKey) -> Self {
+    pub(crate) fn new(
+        publish: Arc<Publish>,
+        options: SendOptions,
+        since: Instant,
+        timer: TimerKey,
+    ) -> Self {
+        let SendOptions { aim, oneway, timeout: _ } = options;
         Self {
             publish,
             since,
             timer,
+            aim,
+            oneway,
             tries: 0,
             stored: Stored::No,
             attempts: Attempts::default(),
-            queue: None,
+            at: None,
             busy: 0,
             pause: None,
             call: None,

@@ -1,4 +1,4 @@
-//! Opens compressed bodies, up to a limit.
+//! Opens compressed bodies, up to a limit, and compresses those that are sent.
 
 #[cfg(feature = "lz4")]
 mod lz4;
@@ -9,11 +9,22 @@ mod zstd;
 
 use bytes::Bytes;
 
+use super::publish::MessageLimits;
 use super::record::RecordError;
 use super::sys_flag::Compression;
 
 /// Bytes that a body may open to: 32 MiB, eight times what brokers take by default.
 pub(super) const LIMIT: u32 = 32 << 20;
+
+/// The body compressed, if it is long enough to be and shrinks by it.
+#[cfg_attr(not(feature = "zlib"), expect(unused_variables, reason = "nothing compresses"))]
+pub(super) fn pack(body: &Bytes, limits: &MessageLimits) -> Option<Bytes> {
+    #[cfg(feature = "zlib")]
+    if body.len() > limits.compress_over {
+        return zlib::pack(body, limits.compress_level).filter(|packed| packed.len() < body.len());
+    }
+    None
+}
 
 /// The body that `stored` holds in compressed form. The work stops at the limit: a small record
 /// can't claim memory without end.

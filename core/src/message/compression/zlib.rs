@@ -1,6 +1,6 @@
 //! Opens zlib streams (`ZlibCompressor`).
 
-use std::io::Read;
+use std::io::{Read, Write};
 
 use bytes::Bytes;
 
@@ -19,10 +19,16 @@ pub(super) fn open(stored: &[u8], limit: u32) -> Result<Bytes, RecordError> {
     Ok(opened.into())
 }
 
+/// The same as a zlib stream.
+pub(super) fn pack(body: &[u8], level: u32) -> Option<Bytes> {
+    let level = flate2::Compression::new(level.min(9));
+    let mut writer = flate2::write::ZlibEncoder::new(Vec::with_capacity(body.len() / 2), level);
+    writer.write_all(body).ok()?;
+    writer.finish().ok().map(Bytes::from)
+}
+
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
-
     use super::super::LIMIT;
     use super::*;
 

@@ -1,0 +1,66 @@
+//! Several messages of one topic made into one send (`MessageBatch`).
+
+use bytes::Bytes;
+
+use super::batch::Batched;
+use super::ids::UniqueId;
+use super::message::{Message, MessageError};
+use super::properties::{self, Properties};
+use super::publish::{Added, Fields, MessageLimits, Publish};
+use crate::name::Group;
+use crate::time::UnixMillis;
+
+/// The properties of the batch itself, in wire form.
+const WAITS: &str = "WAIT\u{1}true\u{2}";
+/// Topics of messages that are to be delivered again.
+const RETRY: &str = "%RETRY%";
+
+impl Publish {
+    /// Checks the messages and encodes them as one body; `next_id` gives each its unique id.
+    ///
+    /// All of them are stored one after the other in one queue, or none is. They must be for one
+    /// topic, without delay and not for a retry topic; what they take together is held against the
+    /// limit of one body. A batch is not compressed, as in Java.
+    pub fn batch(
+        messages: &[Message],
+        group: &Group,
+        mut next_id: impl FnMut() -> UniqueId,
+        born: UnixMillis,
+        limits: &MessageLimits,
+    ) -> Result<Self, MessageError> {
+        let Some(first) = messages.first() else { return Err(MessageError::EmptyBatch) };
+        let topic = first.topic.clone();
+        let (mut ids, mut body) = (Vec::with_capacity(messages.len()), Vec::new());
+        for (index, message) in messages.iter().enumerate() {
+            message.check(limits)?;
+            if message.topic != topic {
+                return Err(MessageError::MixedTopics { index });
+            }
+            let delayed = message.properties().get(properties::DELAY).is_some();
+            if delayed || topic.as_str().starts_with(RETRY) {
+                return Err(MessageError::NotForBatch { index });
+            }
+            let id = next_id();
+            let properties = format!("{}{}", message.properties, Added::new(&id).as_str());
+            let properties = Properties::new(properties.as_bytes());
+            let batched = Batched { flag: message.flag, body: &message.body, properties };
+            let too_large = |length| MessageError::BatchTooLarge { length, limit: limits.body };
+            batched.encode_into(&mut body).map_err(|_| too_large(message.body.len()))?;
+            if body.len() > limits.body {
+                return Err(too_large(body.len()));
+            }
+            ids.push(id);
+        }
+        let fields = Fields {
+            topic: &topic,
+            group,
+            texts: [WAITS, ""],
+            born,
+            flag: 0,
+            sys_flag: 0,
+            batch: true,
+        };
+        let fields = fields.encode()?;
+        Ok(Self::of_batch(topic, group.clone(), Bytes::from(body), ids, fields))
+    }
+}
