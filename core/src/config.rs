@@ -49,6 +49,21 @@ pub struct Config {
     pub max_pending: usize,
     /// Bytes of sends not yet ended; one more is refused. 100 MiB (`backPressureForAsyncSendSize`).
     pub max_pending_bytes: usize,
+    /// What a send does when `max_pending` or `max_pending_bytes` leave no room: it is refused, or,
+    /// with this, it begins when there is room, and its deadline begins then. Off.
+    pub wait_for_room: bool,
+    /// Producers leave brokers alone that answer late or fail, by Java's table. Off, as Java's
+    /// `sendLatencyFaultEnable`: a broker without a connection is passed over all the same.
+    pub fault_isolation: bool,
+    /// Brokers that are left alone are asked every 3 s whether they are well again. Off, as Java's
+    /// `startDetectorEnable`.
+    pub probe_isolated: bool,
+    /// A message stored without being flushed or copied in time is sent again to another broker,
+    /// and is then stored twice. Off, as Java's `retryAnotherBrokerWhenNotStoreOK`.
+    pub retry_not_ok: bool,
+    /// Addresses to use in place of those that nameservers tell: for brokers that advertise an
+    /// address which can't be reached from here, as a container's own. Empty.
+    pub rewrite_addresses: Vec<(Endpoint, Endpoint)>,
     /// From a request to its answer, for requests of our own (routes, heartbeats, offsets). 3 s.
     pub request_timeout: Duration,
     /// From `Connect` until the attempt is given up. 3 s.
@@ -96,6 +111,11 @@ impl Default for Config {
             compress_level: 5,
             max_pending: 65_536,
             max_pending_bytes: 100 << 20,
+            wait_for_room: false,
+            fault_isolation: false,
+            probe_isolated: false,
+            retry_not_ok: false,
+            rewrite_addresses: Vec::new(),
             request_timeout: seconds(3),
             connect_timeout: seconds(3),
             reconnect_min: Duration::from_millis(100),
@@ -183,6 +203,12 @@ impl Config {
         field(self.queue_messages == 0, "queue_messages", "must be at least 1")?;
         field(self.queue_bytes == 0, "queue_bytes", "must be at least 1")?;
         field(self.shutdown_timeout.is_zero(), "shutdown_timeout", "must not be zero")
+    }
+
+    /// The address to use for one that a nameserver told.
+    pub(crate) fn rewritten(&self, told: Endpoint) -> Endpoint {
+        let found = self.rewrite_addresses.iter().find(|(from, _)| *from == told);
+        found.map_or(told, |(_, to)| to.clone())
     }
 
     /// The id brokers know this client by: `ip@pid#salt`, which differs even between two clients

@@ -80,6 +80,9 @@ pub enum CloseReason {
     /// We closed it: it took longer than `connect_timeout`.
     #[error("the connection took too long")]
     Slow,
+    /// We closed it: the broker said that it goes (`GO_AWAY`), and had answered everything.
+    #[error("the broker asked for a new connection")]
+    GoAway,
     /// We closed it: requests went out and nothing at all came back for so long, as on a
     /// connection whose other end is gone without a word.
     #[error("nothing came back for {0:?}")]
@@ -171,6 +174,13 @@ fn hint(attempt: &Attempt) -> &'static str {
         {
             " (it does not know route requests: this looks like a broker's port; \
              nameservers listen on 9876 by default)"
+        }
+        (
+            Failure::Connect(ConnectError::TimedOut(_) | ConnectError::Unresolved { .. }),
+            PeerKind::Broker,
+        ) => {
+            " (the nameserver told this address: if it can't be reached from here, as a \
+             container's own, set brokerIP1 on the broker or rewrite_addresses here)"
         }
         (Failure::Connect(ConnectError::Io { kind: io::ErrorKind::ConnectionRefused, .. }), _) => {
             " (nothing listens there: check host and port)"
@@ -335,6 +345,12 @@ pub enum SendError {
     /// Waiting on this thread would block the very runtime that has to do the work.
     #[error("waiting here would block the runtime's only thread: await the call instead")]
     WouldDeadlock,
+    /// The selector panicked, or chose no queue, or one that is not there. Nothing was sent.
+    #[error("the selector chose no queue of topic {topic}")]
+    NoChoice {
+        /// The topic.
+        topic: Topic,
+    },
     /// The message was sent without asking for an answer.
     #[error("the message was sent oneway: nobody knows where it was stored, or whether")]
     NoReceipt,
@@ -360,6 +376,7 @@ impl SendError {
     pub const fn is_retriable(&self) -> bool {
         match self {
             Self::Invalid(_) | Self::NoTopic { .. } | Self::NotWritable { .. } => false,
+            Self::NoChoice { .. } => false,
             Self::Stopped { .. } | Self::RuntimeGone { .. } => false,
             Self::WouldDeadlock | Self::NoReceipt => false,
             Self::Refused(refused) => matches!(refused, Refused::Full(_) | Refused::FullOfBytes(_)),
@@ -381,7 +398,8 @@ impl SendError {
             | Self::Refused(_)
             | Self::NoTopic { .. }
             | Self::NoRoute { .. }
-            | Self::NotWritable { .. } => Stored::No,
+            | Self::NotWritable { .. }
+            | Self::NoChoice { .. } => Stored::No,
         }
     }
 
@@ -396,6 +414,7 @@ impl SendError {
             Self::Invalid(_)
             | Self::Refused(_)
             | Self::NotWritable { .. }
+            | Self::NoChoice { .. }
             | Self::Stopped { .. }
             | Self::RuntimeGone { .. }
             | Self::WouldDeadlock

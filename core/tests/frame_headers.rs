@@ -428,6 +428,8 @@ fn wire_08_wire_11_wire_12_wire_13_json_headers_are_read_in_any_order_and_with_a
     assert_eq!(head.fields.get("t").as_deref(), Some("true"));
     assert_eq!(head.fields.get("o").as_deref(), Some("{\"k\":[1]}"));
     assert_eq!((head.fields.get("z"), head.fields.get("y")), (None, None));
+    let twice = read("{\"code\":0,\"opaque\":\"JAVA\",\"opaque\":7}").unwrap();
+    assert_eq!(twice.opaque.raw(), 7);
     let bare = read("{\"code\":0,\"opaque\":1}").unwrap();
     assert_eq!((bare.flag, bare.version, bare.language), (0, 0, Language::Unknown));
     assert!(bare.fields.is_empty() && read("{\"code\":0,\"opaque\":1,\"extFields\":{ }}").is_ok());

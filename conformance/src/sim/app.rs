@@ -58,6 +58,8 @@ pub struct Sent {
     pub deadline: Instant,
     /// What became of it; stays `None` if it was cancelled in time.
     pub ended: Option<Ended<Result<SendReceipt, SendError>>>,
+    /// When a oneway message was given to its writer.
+    pub handed: Option<Instant>,
     /// What cancelling it found.
     pub cancelled: Option<Cancelled>,
 }
@@ -124,20 +126,58 @@ impl World {
         message: Message,
         within: Duration,
     ) -> Result<OpId, Refused> {
-        let (asked, born) = (self.now, self.unix());
+        let options = SendOptions::default().within(within);
+        self.send_with(client, message, options)
+    }
+
+    /// Sends a message with options of its own.
+    ///
+    /// # Panics
+    /// When the message itself is not valid.
+    pub fn send_with(
+        &mut self,
+        client: ClientId,
+        message: Message,
+        options: SendOptions,
+    ) -> Result<OpId, Refused> {
+        let born = self.unix();
         let app = &self.clients[client.0].app;
         let id = app.ids.next(born);
         // The length of a body is the length of its frame: tests count on it.
         let mut limits = MessageLimits::default();
         limits.compress_over = usize::MAX;
         let publish = Publish::new(message, &app.group, id, born, &limits);
-        let publish = Arc::new(publish.unwrap_or_else(|error| panic!("{error}")));
+        let publish = publish.unwrap_or_else(|error| panic!("{error}"));
+        self.send_publish(client, publish, options)
+    }
+
+    /// Sends a batch.
+    pub fn send_batch(
+        &mut self,
+        client: ClientId,
+        messages: &[Message],
+        options: SendOptions,
+    ) -> Result<OpId, SendError> {
+        let born = self.unix();
+        let app = &self.clients[client.0].app;
+        let ids = || app.ids.next(born);
+        let publish = Publish::batch(messages, &app.group, ids, born, &MessageLimits::default())?;
+        Ok(self.send_publish(client, publish, options)?)
+    }
+
+    fn send_publish(
+        &mut self,
+        client: ClientId,
+        publish: Publish,
+        options: SendOptions,
+    ) -> Result<OpId, Refused> {
+        let (asked, id) = (self.now, publish.unique_id());
+        let within = options.timeout.unwrap_or(self.engine(client).config().send_timeout);
         let op = self.tell(client, |session, now| {
-            let options = SendOptions::default().within(within);
-            session.engine_mut().send_with(now, publish, options)
+            session.engine_mut().send_with(now, Arc::new(publish), options)
         })?;
         let deadline = asked + within;
-        let sent = Sent { id, asked, deadline, ended: None, cancelled: None };
+        let sent = Sent { id, asked, deadline, ended: None, handed: None, cancelled: None };
         let twin = self.clients[client.0].app.sends.insert(op, sent);
         assert!(twin.is_none(), "{op:?} was given out twice");
         self.pump();
@@ -282,6 +322,13 @@ impl World {
                     assert!(sent.cancelled.is_none(), "{op:?} ended after it was cancelled");
                     assert!(now <= sent.deadline, "{op:?} ended late");
                     sent.ended = Some(Ended { at: now, result });
+                }
+                Event::Handed { op, publish } => {
+                    let sent = app.sends.get_mut(&op);
+                    let sent = sent.unwrap_or_else(|| panic!("{op:?} was never asked for"));
+                    assert_eq!(sent.id, publish.unique_id(), "{op:?} has another message");
+                    assert!(sent.ended.is_none() && sent.handed.is_none(), "{op:?} ended twice");
+                    sent.handed = Some(now);
                 }
                 Event::Answered { op, result } => {
                     let twin = app.answers.insert(op, Ended { at: now, result });

@@ -125,7 +125,8 @@ impl World {
     pub fn assert_all_ended(&self) {
         for (client, at) in self.clients.iter().enumerate() {
             for (op, sent) in &at.app.sends {
-                let open = sent.ended.is_none() && sent.cancelled.is_none();
+                let open =
+                    sent.ended.is_none() && sent.handed.is_none() && sent.cancelled.is_none();
                 assert!(!open || self.now < sent.deadline, "client-{client} {op:?} never ended");
             }
         }

@@ -4,6 +4,7 @@
 
 mod setting;
 
+mod aiming;
 mod answers;
 mod cancelling;
 mod connecting;

@@ -4,6 +4,8 @@
 //! heartbeat, so nothing is pulled from a broker that has not answered one on this connection
 //! (protocol facts 2.3: pulling earlier gives 24).
 
+pub(crate) mod health;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -68,6 +70,16 @@ impl Brokers {
     /// Where messages go: the master alone.
     pub(crate) fn master(&self, id: BrokerId) -> Option<PeerId> {
         self.list[id.0 as usize].peers.get(&0).copied()
+    }
+
+    /// All addresses of a broker, by the broker's own ids.
+    pub(crate) fn peers(&self, id: BrokerId) -> impl Iterator<Item = (u64, PeerId)> {
+        self.list[id.0 as usize].peers.iter().map(|(own, peer)| (*own, *peer))
+    }
+
+    /// All brokers.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = BrokerId> + use<> {
+        (0..self.list.len() as u32).map(BrokerId)
     }
 
     /// Where messages are read: the master, or the first slave while there is none.

@@ -5,6 +5,7 @@
 //! bits, so that open and close cost O(1); a sequence whose place is still taken (a long poll) is
 //! skipped. An answer is taken only from the peer that was asked, with the kind that was asked for.
 
+use crate::broker::BrokerId;
 use crate::connection::PeerId;
 use crate::frame::{Kind, Opaque};
 use crate::id::{OpId, QueueKey, SubscriptionId};
@@ -26,6 +27,8 @@ pub(crate) enum Purpose {
     Route { topic: Topic, fallback: bool },
     /// A heartbeat.
     Heartbeat,
+    /// Whether a broker that is left alone is well again.
+    Probe(BrokerId),
     /// The members of a consumer's group.
     Members(SubscriptionId),
     /// Where to begin in a queue: what the group has `stored`, or an end of the queue.

@@ -6,6 +6,7 @@
 
 mod consumer;
 mod delivery;
+mod later;
 mod link;
 mod log;
 mod pending;
@@ -70,7 +71,7 @@ impl Client {
     pub fn queues(&self, topic: &Topic) -> Pending<Result<Vec<QueueName>, QueryError>> {
         self.query(Query::Queues(topic.clone()), |slot| match answered(slot)? {
             Answer::Queues(queues) => Ok(queues),
-            Answer::Offset(_) => Ok(Vec::new()),
+            Answer::Offset(_) | Answer::Writable(_) => Ok(Vec::new()),
         })
     }
 
@@ -116,7 +117,7 @@ impl Client {
 fn offset(slot: Slot) -> Result<i64, QueryError> {
     match answered(slot)? {
         Answer::Offset(offset) => Ok(offset),
-        Answer::Queues(_) => Ok(-1),
+        Answer::Queues(_) | Answer::Writable(_) => Ok(-1),
     }
 }
 

@@ -5,10 +5,11 @@ use std::fmt;
 use std::future::Future;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
+use super::later::Later;
 use super::shared::{Host, Shared};
 use crate::engine::Cancelled;
 use crate::error::{QueryError, SendError, Stored};
@@ -111,9 +112,19 @@ impl Waiting {
 
 enum State<T> {
     Ready(Option<T>),
-    Call { op: OpId, read: fn(Slot) -> T },
-    Stop { read: fn() -> T },
-    Left { sub: SubscriptionId, read: fn() -> T },
+    Call {
+        op: OpId,
+        read: fn(Slot) -> T,
+    },
+    Stop {
+        read: fn() -> T,
+    },
+    Left {
+        sub: SubscriptionId,
+        read: fn() -> T,
+    },
+    /// Not begun. The mutex is never locked: it lets a `Pending` be shared between threads.
+    Later(Mutex<Box<dyn Later<T>>>),
 }
 
 /// A call that has not ended: await it, or [`wait`](Self::wait) for it.
@@ -134,6 +145,7 @@ impl<T> fmt::Debug for Pending<T> {
             State::Call { op, .. } => shown.field("op", op),
             State::Stop { .. } => shown.field("op", &"stop"),
             State::Left { sub, .. } => shown.field("leaving", sub),
+            State::Later(_) => shown.field("begun", &false),
         };
         shown.finish_non_exhaustive()
     }
@@ -173,9 +185,22 @@ impl<T> Pending<T> {
         Self { shared: Some(shared), state: State::Call { op, read } }
     }
 
+    /// A call that begins when it can: at once, if it can now.
+    pub(super) fn later(shared: Arc<Shared>, later: Box<dyn Later<T>>) -> Self {
+        let state = State::Later(Mutex::new(later));
+        let mut pending = Self { shared: Some(shared), state };
+        match pending.poll_result(&Context::from_waker(Waker::noop())) {
+            Poll::Ready(result) => Self::ready(result),
+            Poll::Pending => pending,
+        }
+    }
+
     /// Gives the call up. [`Cancelled::Removed`]: nothing had left this process.
     pub fn cancel(mut self) -> Cancelled {
         let state = std::mem::replace(&mut self.state, State::Ready(None));
+        if let State::Later(_) = state {
+            return Cancelled::Removed;
+        }
         let (Some(shared), State::Call { op, .. }) = (self.shared.take(), state) else {
             return Cancelled::Unknown;
         };
@@ -187,15 +212,21 @@ impl<T> Pending<T> {
         found.map_or(Cancelled::Unknown, |(_slot, _waker, found)| found)
     }
 
-    fn poll_result(&mut self, cx: &Context<'_>) -> Poll<T> {
+    pub(super) fn poll_result(&mut self, cx: &Context<'_>) -> Poll<T> {
         let Some(shared) = &self.shared else {
             let State::Ready(result) = &mut self.state else { return Poll::Pending };
             return result.take().map_or(Poll::Pending, Poll::Ready);
         };
         // Dropped after every lock below.
         let mut waker = Some(cx.waker().clone());
+        if let State::Later(later) = &mut self.state {
+            let later = later.get_mut().unwrap_or_else(PoisonError::into_inner);
+            let Some(begun) = later.begin(&mut waker) else { return Poll::Pending };
+            *self = begun;
+            return self.poll_result(cx);
+        }
         let result = match &self.state {
-            State::Ready(_) => return Poll::Pending,
+            State::Ready(_) | State::Later(_) => return Poll::Pending,
             State::Call { op, read } => {
                 let taken = shared.lock().waiting.take(*op, &mut waker);
                 match taken {

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use super::Pending;
-use super::pending::{Slot, handed, sent};
+use super::later::{Choosing, Read, Waiting};
+use super::pending::{Slot, answered, handed, sent};
 use super::shared::Owner;
-use crate::error::{SendError, Stored};
+use crate::error::{QueryError, SendError, Stored};
 use crate::message::{Message, MessageError, Publish};
 use crate::name::Group;
 use crate::producer::{SendOptions, SendReceipt};
+use crate::query::{Answer, Query, QueueChoice};
 
 /// Sends messages. Cheap to clone, and used from any number of threads and tasks at once.
 #[derive(Clone, Debug)]
@@ -82,6 +84,29 @@ impl Producer {
         self.start(self.batch(messages), SendOptions::default().oneway(), handed)
     }
 
+    /// As [`send`](Self::send), to the queue that `select` chooses by its place among those of the
+    /// topic that may be written to, by broker name and number. It runs once, in this thread when
+    /// the topic's route is known, else in the one that waits for the result: until then nothing
+    /// is sent. Every try goes to its queue. A panic in it, `None`, and a place that is not there
+    /// end the send with [`SendError::NoChoice`], and harm nothing else.
+    pub fn send_by(
+        &self,
+        message: Message,
+        select: impl FnOnce(&Message, &[QueueChoice]) -> Option<usize> + Send + 'static,
+    ) -> Pending<Result<SendReceipt, SendError>> {
+        let shared = self.owner.shared();
+        let topic = message.topic().clone();
+        let asked = shared.query(Query::Writable(topic.clone()));
+        let queues = match asked {
+            Ok(op) => Pending::call(shared.clone(), op, writable),
+            Err(error) => Pending::ready(Err(error)),
+        };
+        let own = self.clone();
+        let start = move |message, options| own.send_with(message, options);
+        let rest = Some((message, Box::new(select) as _, Box::new(start) as _));
+        Pending::later(shared.clone(), Box::new(Choosing { topic, queues, rest }))
+    }
+
     fn publish(&self, message: Message) -> Result<Publish, MessageError> {
         let shared = self.owner.shared();
         let born = shared.host().unix();
@@ -99,13 +124,20 @@ impl Producer {
         &self,
         publish: Result<Publish, MessageError>,
         options: SendOptions,
-        read: fn(Slot) -> Result<T, SendError>,
-    ) -> Pending<Result<T, SendError>> {
+        read: Read<T>,
+    ) -> Pending<Result<T, SendError>>
+    where
+        T: 'static,
+    {
         let shared = self.owner.shared();
         let publish = match publish {
             Ok(publish) => Arc::new(publish),
             Err(error) => return Pending::ready(Err(error.into())),
         };
+        if shared.config().wait_for_room {
+            let waiting = Waiting { shared: shared.clone(), publish, options, read };
+            return Pending::later(shared.clone(), Box::new(waiting));
+        }
         let op = shared.run(|core, now| {
             let op = core.engine.send_with(now, publish, options)?;
             core.waiting.insert(op);
@@ -116,5 +148,12 @@ impl Producer {
             Some(Err(refused)) => Pending::ready(Err(SendError::Refused(refused))),
             None => Pending::ready(Err(SendError::RuntimeGone { stored: Stored::No })),
         }
+    }
+}
+
+fn writable(slot: Slot) -> Result<Vec<QueueChoice>, QueryError> {
+    match answered(slot)? {
+        Answer::Writable(queues) => Ok(queues),
+        Answer::Queues(_) | Answer::Offset(_) => Ok(Vec::new()),
     }
 }

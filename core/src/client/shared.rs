@@ -59,6 +59,8 @@ pub(crate) struct Core {
     pub(crate) alone: u32,
     /// What the pump's timer is set to.
     pub(crate) armed: Instant,
+    /// Sends that wait for room, the oldest first.
+    pub(crate) queueing: VecDeque<Waker>,
     pub(crate) stops: Vec<Waker>,
     /// Writers of connections that have ended: they end when they look again.
     pub(crate) orphans: Vec<Waker>,
@@ -108,6 +110,7 @@ impl Shared {
             pump: None,
             alone: host.writes_alone(),
             armed: Instant::FAR,
+            queueing: VecDeque::new(),
             stops: Vec::new(),
             orphans: Vec::new(),
             stopped: false,
@@ -249,10 +252,12 @@ impl Core {
             match event {
                 Event::Sent { op, publish, result } => {
                     after.spent.push(publish);
+                    after.wakers.extend(self.queueing.pop_front());
                     after.wakers.extend(self.waiting.end(op, Slot::Sent(result)));
                 }
                 Event::Handed { op, publish } => {
                     after.spent.push(publish);
+                    after.wakers.extend(self.queueing.pop_front());
                     after.wakers.extend(self.waiting.end(op, Slot::Handed));
                 }
                 Event::Answered { op, result } => {
@@ -269,6 +274,7 @@ impl Core {
                 Event::Note(note) => after.notes.push(note),
                 Event::Stopped => {
                     self.stopped = true;
+                    after.wakers.extend(self.queueing.drain(..));
                     after.wakers.append(&mut self.stops);
                     after.wakers.extend(self.pump.take());
                 }
@@ -318,6 +324,7 @@ impl Core {
         }
         self.stopped = true;
         self.waiting.abandon(&mut after.wakers);
+        after.wakers.extend(self.queueing.drain(..));
         after.wakers.append(&mut self.stops);
         after.wakers.extend(self.pump.take());
         for (_, consumer) in std::mem::take(&mut self.consumers) {

@@ -7,13 +7,14 @@
 //! | | failed, or `connect_timeout` | Backoff, its frames given back |
 //! | Connected | closed | Backoff, its frames given back |
 //! | | `close`, or requests time out and nothing comes back | Closing |
-//! | Closing | closed | Backoff |
+//! | | the peer goes away | Connected, leaving: nothing is sent, and closed when all is answered |
+//! | Closing | closed | Backoff; without a pause where the peer went away |
 //! | Backoff | the pause is over, work waits | Connecting |
 //! | | the pause is over, no work | Idle |
 //!
 //! The pause doubles from `reconnect_min` to `reconnect_max`, each drawn within a quarter.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 
 use crate::engine::{Command, Context, Note, TimerKind};
@@ -32,9 +33,20 @@ pub struct PeerId(pub(crate) u32);
 enum State {
     Idle,
     Backoff,
-    Connecting { conn: ConnectionId, timer: TimerKey, slow: bool },
-    Connected { conn: ConnectionId },
-    Closing { conn: ConnectionId, reason: CloseReason },
+    Connecting {
+        conn: ConnectionId,
+        timer: TimerKey,
+        slow: bool,
+    },
+    /// `leaving`: the peer said that it goes; nothing more is sent.
+    Connected {
+        conn: ConnectionId,
+        leaving: bool,
+    },
+    Closing {
+        conn: ConnectionId,
+        reason: CloseReason,
+    },
 }
 
 #[derive(Debug)]
@@ -151,7 +163,7 @@ impl Peers {
         peer.queue.push_back(frame);
         match peer.state {
             State::Idle => self.connect(ctx, id),
-            State::Connected { conn } if !peer.raised => {
+            State::Connected { conn, .. } if !peer.raised => {
                 peer.raised = true;
                 ctx.out.command(Command::Transmit { conn });
             }
@@ -198,7 +210,7 @@ impl Peers {
             peer.state = State::Closing { conn, reason: CloseReason::Slow };
             return None;
         }
-        peer.state = State::Connected { conn };
+        peer.state = State::Connected { conn, leaving: false };
         if peer.failures > 0 {
             ctx.out.note(Note::Reconnected { endpoint: peer.endpoint.clone() });
         }
@@ -260,6 +272,7 @@ impl Peers {
         self.connections.remove(conn);
         let stopping = self.stopping;
         let peer = self.peer(id);
+        let asked = matches!(&peer.state, State::Closing { reason: CloseReason::GoAway, .. });
         (peer.raised, peer.unheard) = (false, None);
         let queued = std::mem::take(&mut peer.queue);
         if stopping {
@@ -267,8 +280,8 @@ impl Peers {
         } else {
             let doubled = ctx.config.reconnect_min.saturating_mul(1 << peer.failures.min(16));
             let pause = ctx.rng.jitter(doubled.min(ctx.config.reconnect_max));
-            let pause = pause.min(ctx.config.reconnect_max);
-            peer.failures = peer.failures.saturating_add(1);
+            let pause = if asked { Duration::ZERO } else { pause.min(ctx.config.reconnect_max) };
+            peer.failures = peer.failures.saturating_add(u32::from(!asked));
             peer.state = State::Backoff;
             ctx.timers.at(ctx.now + pause, TimerKind::Reconnect(id));
         }
@@ -330,7 +343,7 @@ impl Peers {
     pub(crate) fn close_if_silent(&mut self, ctx: &mut Context<'_>, id: PeerId, limit: Duration) {
         let peer = self.peer(id);
         let silent = peer.unheard.map(|since| ctx.now.since(since)).filter(|time| *time >= limit);
-        if let (Some(time), State::Connected { conn }) = (silent, &peer.state) {
+        if let (Some(time), State::Connected { conn, .. }) = (silent, &peer.state) {
             let conn = *conn;
             self.close(ctx, conn, CloseReason::Silent(time));
         }
@@ -348,7 +361,7 @@ impl Peers {
     pub(crate) fn next_frame(&mut self, conn: ConnectionId) -> Option<OutFrame> {
         let id = self.of(conn)?;
         let peer = self.peer(id);
-        if !matches!(peer.state, State::Connected { .. }) {
+        if !matches!(peer.state, State::Connected { leaving: false, .. }) {
             return None;
         }
         let frame = peer.queue.pop_front();
@@ -359,7 +372,33 @@ impl Peers {
 
     /// Whether frames wait for a connection's writer.
     pub(crate) fn has_frames(&self, conn: ConnectionId) -> bool {
-        self.of(conn).is_some_and(|id| !self.list[id.0 as usize].queue.is_empty())
+        let Some(id) = self.of(conn) else { return false };
+        let peer = &self.list[id.0 as usize];
+        !peer.queue.is_empty() && !matches!(peer.state, State::Connected { leaving: true, .. })
+    }
+
+    /// The peer said that it goes: nothing more is handed out for its connection.
+    pub(crate) fn leave(&mut self, id: PeerId) {
+        let peer = self.peer(id);
+        if let State::Connected { leaving, .. } = &mut peer.state {
+            // As if `Transmit` had been said: what comes is for the next connection.
+            (*leaving, peer.raised) = (true, true);
+        }
+    }
+
+    /// The connection of a peer that said that it goes.
+    pub(crate) fn leaving(&self, id: PeerId) -> Option<ConnectionId> {
+        match self.list[id.0 as usize].state {
+            State::Connected { conn, leaving: true } => Some(conn),
+            _ => None,
+        }
+    }
+
+    /// Brokers that are not among `used` need no connection any more.
+    pub(crate) fn want_only(&mut self, used: &BTreeSet<PeerId>) {
+        for (id, peer) in self.list.iter_mut().enumerate() {
+            peer.wanted &= peer.kind != PeerKind::Broker || used.contains(&PeerId(id as u32));
+        }
     }
 
     /// What must hold between two calls.
@@ -367,7 +406,7 @@ impl Peers {
         for (conn, id) in self.connections.iter() {
             let state = &self.list[id.0 as usize].state;
             let (State::Connecting { conn: own, .. }
-            | State::Connected { conn: own }
+            | State::Connected { conn: own, .. }
             | State::Closing { conn: own, .. }) = state
             else {
                 panic!("{conn:?} of {id:?} in state {state:?}");

@@ -1,14 +1,19 @@
 //! Bytes to frames, decoded before the lock is taken.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::client::{Room, Shared};
 use crate::engine::Arrived;
 use crate::frame::{Inbound, Limits};
 use crate::id::ConnectionId;
+use crate::time::Instant;
 
 /// Frames given to the engine under one hold of the lock.
 const FRAMES: usize = 32;
+
+/// A frame that takes longer than this is reported as a sign of life, part by part.
+const SLOW: Duration = Duration::from_millis(500);
 
 /// The reading half of one connection.
 #[derive(Debug)]
@@ -18,13 +23,16 @@ pub struct Reader {
     inbound: Inbound,
     arrived: Vec<Arrived>,
     room: Room,
+    /// When the engine last heard of this connection.
+    told: Instant,
 }
 
 impl Reader {
     /// A reader that has read nothing.
     pub fn new(shared: Arc<Shared>, conn: ConnectionId) -> Self {
         let (inbound, room) = (Inbound::new(Limits::default()), Room::default());
-        Self { shared, conn, inbound, arrived: Vec::with_capacity(FRAMES), room }
+        let told = shared.now();
+        Self { shared, conn, inbound, arrived: Vec::with_capacity(FRAMES), room, told }
     }
 
     /// Room for the next read; never empty.
@@ -47,7 +55,7 @@ impl Reader {
                 }
             };
             let more = self.arrived.len() == FRAMES;
-            if !self.arrived.is_empty() {
+            if !self.arrived.is_empty() || self.is_slow() {
                 self.shared.arrived(self.conn, &mut self.arrived, &mut self.room);
             }
             if let Some(error) = error {
@@ -58,5 +66,15 @@ impl Reader {
                 return true;
             }
         }
+    }
+
+    /// A frame takes long to arrive: the engine must hear that the peer is alive.
+    fn is_slow(&mut self) -> bool {
+        let now = self.shared.now();
+        let slow = now.since(self.told) >= SLOW;
+        if slow || !self.arrived.is_empty() {
+            self.told = now;
+        }
+        slow
     }
 }

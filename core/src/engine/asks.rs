@@ -11,7 +11,9 @@ use crate::error::{Attempt, Attempts, Failure, QueryError, Refused};
 use crate::frame::request::{MaxOffsetRequest, MinOffsetRequest};
 use crate::frame::{Kind, OutFrame, Payload, Reply, ReplyFields, Request, ResponseCode};
 use crate::id::OpId;
-use crate::query::{Answer, Asked, Query, QueueName};
+use crate::name::Topic;
+use crate::query::{Answer, Asked, Query, QueueChoice, QueueName};
+use crate::route::{Route, RouteQueue};
 use crate::time::Instant;
 
 impl Engine {
@@ -42,12 +44,18 @@ impl Engine {
         let Some(asked) = self.asked(op) else { return };
         let query = asked.query.clone();
         let topic = query.topic();
-        let Some(route) = self.routes.known(topic).filter(|route| !route.fallback).cloned() else {
+        let creates = matches!(query, Query::Writable(_));
+        let known = self.routes.known(topic).filter(|route| creates || !route.fallback);
+        let Some(route) = known.cloned() else {
             return self.want_route(topic, Some(op));
         };
         let (name, first) = match &query {
             Query::MinOffset(name) => (name, true),
             Query::MaxOffset(name) => (name, false),
+            Query::Writable(topic) => {
+                let queues = self.choices(topic, &route);
+                return self.end_ask(op, Ok(Answer::Writable(queues)));
+            }
             Query::Queues(topic) => {
                 let queues = route.readable.iter().map(|at| QueueName {
                     topic: topic.clone(),
@@ -80,6 +88,23 @@ impl Engine {
         peers.send(&mut ctx, peer, OutFrame { opaque, payload });
     }
 
+    fn choices(&self, topic: &Topic, route: &Route) -> Vec<QueueChoice> {
+        let choice = |at: &RouteQueue| {
+            let master = self.brokers.master(at.broker);
+            let down = master.is_none_or(|peer| self.peers.is_down(peer));
+            QueueChoice {
+                queue: QueueName {
+                    topic: topic.clone(),
+                    broker: self.brokers.name(at.broker).clone(),
+                    queue: at.queue,
+                },
+                avoided: down || self.healths.is_isolated(self.ground.now, at.broker),
+                latency: self.healths.of(at.broker).latency,
+            }
+        };
+        route.writable.iter().map(choice).collect()
+    }
+
     /// The peer answered.
     pub(super) fn ask_answered(&mut self, peer: PeerId, op: OpId, reply: Reply) {
         let failure = match (reply.code, reply.fields) {
@@ -95,7 +120,11 @@ impl Engine {
 
     /// The request came to nothing: what never left is tried again until the deadline.
     pub(super) fn ask_failed(&mut self, peer: PeerId, op: OpId, failure: Failure) {
-        let again = matches!(failure, Failure::Connect(_) | Failure::Closed(_));
+        let again = match &failure {
+            Failure::Connect(_) | Failure::Closed(_) => true,
+            Failure::Refused { code, .. } => *code == ResponseCode::GO_AWAY,
+            _ => false,
+        };
         let endpoint = self.peers.endpoint(peer).clone();
         let attempt = Attempt { endpoint, peer: self.peers.kind(peer), failure };
         let Some(asked) = self.asked(op) else { return };

@@ -39,6 +39,8 @@ pub enum TimerKind {
     Greet(PeerId, u64),
     /// Consumers are to commit.
     Commit,
+    /// Brokers that are left alone are to be asked whether they are well again.
+    Probe,
     /// A consumer is to look at its share.
     Rebalance(SubscriptionId),
     /// A queue's pause is over.

@@ -94,6 +94,9 @@ impl Engine {
         if let Some(timer) = timer {
             self.timers.cancel(timer);
         }
+        if reply.code == ResponseCode::GO_AWAY {
+            self.goes_away(peer);
+        }
         match purpose {
             Purpose::Send(op) => {
                 self.peers.count_send(peer, -1);
@@ -114,7 +117,9 @@ impl Engine {
                 self.commit_answered(sub, queue, stored.then_some(offset));
             }
             Purpose::Unregister(sub) => self.unregister_answered(sub),
+            Purpose::Probe(broker) => self.probe_answered(broker),
         }
+        self.close_if_drained(peer);
     }
 
     /// One of our requests came to nothing.
@@ -140,6 +145,7 @@ impl Engine {
             }
             Purpose::Commit { sub, queue, .. } => self.commit_answered(sub, queue, None),
             Purpose::Unregister(sub) => self.unregister_answered(sub),
+            Purpose::Probe(_) => {}
         }
     }
 
@@ -171,6 +177,7 @@ impl Engine {
         let limit = self.ground.config.request_timeout;
         let (peers, mut ctx) = self.peers();
         peers.close_if_silent(&mut ctx, peer, limit);
+        self.close_if_drained(peer);
     }
 
     fn time_passed(&mut self) {
@@ -208,6 +215,7 @@ impl Engine {
             TimerKind::Heartbeat => self.heartbeat_due(),
             TimerKind::Greet(peer, refusal) => self.greet_again(peer, refusal),
             TimerKind::Commit => self.commit_due(),
+            TimerKind::Probe => self.probe_due(),
             TimerKind::Rebalance(sub) => self.rebalance_due(sub),
             TimerKind::Queue(sub, queue) => self.queue_pause_over(sub, queue),
             TimerKind::Again(sub) => self.deliver_again(sub),

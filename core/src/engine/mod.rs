@@ -24,6 +24,7 @@ mod paths;
 mod pull;
 mod send;
 mod session;
+mod watch;
 
 use std::sync::Arc;
 
@@ -33,8 +34,10 @@ pub(crate) use io::Body;
 pub use io::{Arrived, Command, Event, Input, Note};
 pub use send::Cancelled;
 pub use session::Session;
+pub use watch::BrokerStats;
 
 use crate::broker::Brokers;
+use crate::broker::health::Healths;
 use crate::call::Calls;
 use crate::config::Config;
 use crate::connection::Peers;
@@ -88,6 +91,7 @@ pub struct Engine {
     names: NameServers,
     routes: Routes,
     brokers: Brokers,
+    healths: Healths,
     producers: Producers,
     operations: Slots<OpId, Operation>,
     /// Bytes of the sends among them.
@@ -122,6 +126,9 @@ impl Engine {
         timers.at(now + rng.jitter(config.route_refresh), TimerKind::Routes);
         timers.at(now + rng.jitter(config.heartbeat), TimerKind::Heartbeat);
         timers.at(now + config.commit, TimerKind::Commit);
+        if config.probe_isolated {
+            timers.at(now + watch::PROBES, TimerKind::Probe);
+        }
         let client_id = config.client_id();
         Self {
             ground: Ground { config, client_id, now, unix, anchor: now, rng },
@@ -132,6 +139,7 @@ impl Engine {
             names,
             routes: Routes::default(),
             brokers: Brokers::default(),
+            healths: Healths::default(),
             producers: Producers::default(),
             operations: Slots::default(),
             sending: 0,

@@ -7,9 +7,9 @@ use bytes::Bytes;
 use super::{Body, Command, Engine, TimerKind};
 use crate::call::{Call, Purpose};
 use crate::connection::PeerId;
-use crate::error::{Attempt, Failure, PeerKind, QueryError, SendError};
+use crate::error::{Attempt, CloseReason, Failure, PeerKind, QueryError, SendError};
 use crate::frame::request::{HeartbeatRequest, RouteRequest};
-use crate::frame::{Kind, OutFrame, Payload, Reply, Request, ResponseCode};
+use crate::frame::{FrameError, Kind, OutFrame, Payload, Reply, Request, ResponseCode};
 use crate::id::OpId;
 use crate::name::{Endpoint, Topic};
 use crate::route::{FALLBACK, Next, PAUSE, Route};
@@ -74,11 +74,12 @@ impl Engine {
     ) {
         let failure = match (reply.code, body) {
             (ResponseCode::SUCCESS, Body::Route(Ok(body))) => {
-                let peers = &mut self.peers;
+                let (peers, config) = (&mut self.peers, &self.ground.config);
                 let brokers = &mut self.brokers;
                 let route = Route::compile(&body, fallback, &mut |data| {
                     let addresses = data.addresses.iter().filter_map(|(id, address)| {
-                        Some((*id, peers.at(PeerKind::Broker, &Endpoint::parse(address).ok()?)))
+                        let address = config.rewritten(Endpoint::parse(address).ok()?);
+                        Some((*id, peers.at(PeerKind::Broker, &address)))
                     });
                     let addresses: std::collections::BTreeMap<_, _> = addresses.collect();
                     let master = addresses.contains_key(&0);
@@ -96,8 +97,8 @@ impl Engine {
         if !missing {
             return self.route_failed(peer, topic, fallback, failure);
         }
-        // Only a send makes a broker create the topic: a question has no use for `TBW102`.
-        let creates = self.routes.waiters(topic).any(|op| self.is_send(op));
+        // Only a send makes a broker create the topic: other questions have no use for `TBW102`.
+        let creates = self.routes.waiters(topic).any(|op| self.creates(op));
         if !fallback && creates && self.routes.known(topic).is_none() {
             return self.ask_route(topic, true);
         }
@@ -107,7 +108,7 @@ impl Engine {
         for op in waiters {
             // A question about a topic that only `TBW102` stands for would ask again for ever.
             let known = self.routes.known(topic);
-            if known.is_some_and(|route| !route.fallback || self.is_send(op)) {
+            if known.is_some_and(|route| !route.fallback || self.creates(op)) {
                 self.route_known(op);
             } else {
                 let (topic, attempts) = (topic.clone(), attempts.clone());
@@ -124,8 +125,17 @@ impl Engine {
             self.route_known(op);
         }
         if changed {
+            self.forget_unrouted();
             self.topic_changed(topic);
         }
+    }
+
+    /// Lets go of brokers, and of addresses of brokers, that no route names any more.
+    fn forget_unrouted(&mut self) {
+        let brokers = self.routes.brokers();
+        let used = brokers.into_iter().flat_map(|id| self.brokers.peers(id));
+        let used = used.map(|(_, peer)| peer).collect();
+        self.peers.want_only(&used);
     }
 
     fn route_known(&mut self, op: OpId) {
@@ -147,17 +157,12 @@ impl Engine {
         self.names.failed(peer);
         let endpoint = self.peers.endpoint(peer).clone();
         // What never will be a nameserver is not asked until the deadline.
-        let hopeless = self.names.len() == 1
-            && matches!(&failure, Failure::Refused { code, .. }
-                if *code == ResponseCode::REQUEST_CODE_NOT_SUPPORTED);
-        let hopeless = hopeless
-            || self.names.len() == 1
-                && matches!(
-                    &failure,
-                    Failure::Closed(crate::error::CloseReason::Frame(
-                        crate::frame::FrameError::Foreign(_)
-                    ))
-                );
+        let hopeless = match &failure {
+            Failure::Refused { code, .. } => *code == ResponseCode::REQUEST_CODE_NOT_SUPPORTED,
+            Failure::Closed(CloseReason::Frame(error)) => matches!(error, FrameError::Foreign(_)),
+            _ => false,
+        };
+        let hopeless = hopeless && self.names.len() == 1;
         let attempt = Attempt { endpoint, peer: PeerKind::NameServer, failure };
         let in_use = self.is_consumed(topic);
         let (now, servers) = (self.ground.now, self.names.len());

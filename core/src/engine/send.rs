@@ -15,6 +15,7 @@ use crate::frame::{Kind, Opaque, OutFrame, Payload, Reply, ReplyFields, Response
 use crate::id::OpId;
 use crate::message::Publish;
 use crate::producer::{Aim, Send, SendOptions, SendReceipt, SendStatus, choose};
+use crate::query::Query;
 use crate::route::RouteQueue;
 use crate::time::Instant;
 
@@ -82,8 +83,13 @@ impl Engine {
         Ok(())
     }
 
-    pub(super) fn is_send(&self, op: OpId) -> bool {
-        matches!(self.operations.get(op), Some(Operation::Send(_)))
+    /// Whether the operation is content with a topic that a broker would create.
+    pub(super) fn creates(&self, op: OpId) -> bool {
+        match self.operations.get(op) {
+            Some(Operation::Send(_)) => true,
+            Some(Operation::Ask(asked)) => matches!(asked.query, Query::Writable(_)),
+            None => false,
+        }
     }
 
     pub(super) fn send_of(&mut self, op: OpId) -> Option<&mut Send> {
@@ -109,8 +115,9 @@ impl Engine {
         let name = self.brokers.name(broker).clone();
         let call = Call { peer, purpose: Purpose::Send(op), timer: None, left: false };
         let opaque = self.calls.open(Kind::Send, call);
+        let now = self.ground.now;
         let Some(send) = self.send_of(op) else { return };
-        (send.at, send.call) = (Some((broker, queue)), Some(opaque));
+        (send.at, send.call, send.tried) = (Some((broker, queue)), Some(opaque), now);
         let (publish, oneway) = (send.publish.clone(), send.oneway);
         let payload = Payload::Publish { publish, queue, broker: name, oneway };
         let (peers, mut ctx) = self.peers();
@@ -136,8 +143,12 @@ impl Engine {
                 if *aim == Aim::Random {
                     turn = self.ground.rng.next_u64() as u32;
                 }
-                let (peers, brokers) = (&self.peers, &self.brokers);
-                let is_down = |broker| brokers.master(broker).is_none_or(|p| peers.is_down(p));
+                let (peers, brokers, healths) = (&self.peers, &self.brokers, &self.healths);
+                let (isolates, now) = (self.ground.config.fault_isolation, self.ground.now);
+                let is_down = |broker| {
+                    brokers.master(broker).is_none_or(|p| peers.is_down(p))
+                        || (isolates && healths.is_isolated(now, broker))
+                };
                 let last = last.map(|(broker, queue)| RouteQueue { broker, queue: queue as u32 });
                 let chosen = choose(&route, turn, last, &is_down)?;
                 (chosen.broker, chosen.queue as i32)
@@ -185,6 +196,13 @@ impl Engine {
         };
         let Some(Operation::Send(send)) = self.operations.get(op) else { return };
         let Some((broker, _)) = send.at else { return };
+        let now = self.ground.now;
+        self.healths.answered(now, broker, now.since(send.tried));
+        let retries =
+            self.ground.config.retry_not_ok && send.tries + 1 < self.ground.config.send_attempts;
+        if status != SendStatus::Ok && retries {
+            return self.send_elsewhere(op);
+        }
         let receipt = SendReceipt {
             status,
             topic: send.publish.topic().clone(),
@@ -204,6 +222,15 @@ impl Engine {
         self.end_send(op, Ok(receipt));
     }
 
+    /// The message is stored, but not as well as asked for: another broker may do better.
+    fn send_elsewhere(&mut self, op: OpId) {
+        if let Some(send) = self.send_of(op) {
+            (send.call, send.stored) = (None, Stored::Yes);
+            send.tries += 1;
+            self.route_send(op);
+        }
+    }
+
     /// One try came to nothing. `stored`: whether that try may have stored the message.
     pub(super) fn send_failed(&mut self, peer: PeerId, op: OpId, why: Failure, stored: Stored) {
         let most = self.ground.config.send_attempts;
@@ -219,6 +246,10 @@ impl Engine {
         if !matches!(why, Failure::Connect(_)) {
             send.tries += 1;
         }
+        if let (Some((broker, _)), now) = (send.at, self.ground.now) {
+            self.healths.failed(now, broker);
+        }
+        let Some(send) = self.send_of(op) else { return };
         let again = match &why {
             Failure::Connect(_) | Failure::Closed(_) => true,
             Failure::Refused { code, .. } => is_retriable_send(*code),
@@ -295,10 +326,13 @@ impl Engine {
         };
         let (mut stored, mut attempts) = (send.stored, send.attempts.clone());
         let (topic, call, since) = (send.publish.topic().clone(), send.call, send.since);
-        let pausing = send.pause.is_some();
+        let (pausing, send_at) = (send.pause.is_some(), send.at);
         let call = call.and_then(|opaque| self.calls.close(opaque));
         if let Some(call) = &call {
             self.peers.count_send(call.peer, -1);
+            if let (true, Some((broker, _))) = (call.left, send_at) {
+                self.healths.failed(self.ground.now, broker);
+            }
             if call.left {
                 stored = stored.max(Stored::Unknown);
             }
@@ -352,7 +386,7 @@ impl Engine {
                 Cancelled::Removed
             }
         };
-        if self.is_send(op) {
+        if self.send_of(op).is_some() {
             self.remove_send(op);
         } else if let Some(operation) = self.operations.remove(op) {
             self.timers.cancel(operation.timer());

@@ -154,6 +154,8 @@ pub(crate) struct Send {
     pub(crate) publish: Arc<Publish>,
     /// When it was asked for.
     pub(crate) since: Instant,
+    /// When the present or last try began.
+    pub(crate) tried: Instant,
     pub(crate) timer: TimerKey,
     pub(crate) aim: Aim,
     pub(crate) oneway: bool,
@@ -181,6 +183,7 @@ impl Send {
         Self {
             publish,
             since,
+            tried: since,
             timer,
             aim,
             oneway,

@@ -3,6 +3,7 @@
 //! Codes: `GET_ROUTEINFO_BY_TOPIC` (105), `GET_MIN_OFFSET` (31), `GET_MAX_OFFSET` (30).
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::error::Attempts;
 use crate::frame::Opaque;
@@ -27,6 +28,9 @@ pub struct QueueName {
 pub enum Query {
     /// The queues of a topic that may be read.
     Queues(Topic),
+    /// The queues of a topic that may be written to, and how their brokers fare. A topic that a
+    /// broker would create has those of `TBW102`.
+    Writable(Topic),
     /// The offset of a queue's first message.
     MinOffset(QueueName),
     /// The offset after a queue's last message: how many messages it ever took.
@@ -36,10 +40,22 @@ pub enum Query {
 impl Query {
     pub(crate) const fn topic(&self) -> &Topic {
         match self {
-            Self::Queues(topic) => topic,
+            Self::Queues(topic) | Self::Writable(topic) => topic,
             Self::MinOffset(queue) | Self::MaxOffset(queue) => &queue.topic,
         }
     }
+}
+
+/// A queue that a message may go to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct QueueChoice {
+    /// The queue.
+    pub queue: QueueName,
+    /// Its broker can't be reached at present, or is left alone for failing or answering late.
+    pub avoided: bool,
+    /// How long its broker took to answer of late; zero before its first answer.
+    pub latency: Duration,
 }
 
 /// What was answered.
@@ -48,6 +64,8 @@ impl Query {
 pub enum Answer {
     /// To [`Query::Queues`], by broker name and number.
     Queues(Vec<QueueName>),
+    /// To [`Query::Writable`], by broker name and number.
+    Writable(Vec<QueueChoice>),
     /// To [`Query::MinOffset`] and [`Query::MaxOffset`].
     Offset(i64),
 }

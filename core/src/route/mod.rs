@@ -12,7 +12,7 @@
 //! A known route serves on while no nameserver answers, and while they say that the topic is gone:
 //! that is what they say of a topic whose only broker is down.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -264,6 +264,22 @@ impl Routes {
             entry.route.as_ref().is_some_and(on) && now.since(entry.asked) >= HURRY
         });
         touched.map(|(topic, _)| topic.clone()).collect()
+    }
+
+    /// A queue on the broker, of any topic in use.
+    pub(crate) fn queue_on(&self, broker: BrokerId) -> Option<(&Topic, u32)> {
+        self.topics.iter().find_map(|(topic, entry)| {
+            let route = entry.route.as_ref().filter(|route| !route.fallback)?;
+            let queue = route.writable.iter().find(|queue| queue.broker == broker)?;
+            Some((topic, queue.queue))
+        })
+    }
+
+    /// The brokers that any route names.
+    pub(crate) fn brokers(&self) -> BTreeSet<BrokerId> {
+        let routes = self.topics.values().filter_map(|entry| entry.route.as_ref());
+        let queues = routes.flat_map(|route| route.writable.iter().chain(&route.readable));
+        queues.map(|queue| queue.broker).collect()
     }
 
     /// All topics in use, for the periodic refresh. A topic that nobody found and nobody waits for

@@ -20,8 +20,9 @@ pub fn read_head(header: &[u8], max_fields: usize) -> Result<Head<'_>, HeaderErr
         Err(error) => return Err(HeaderError::NotText { at: error.valid_up_to() }),
     };
     let mut cursor = Cursor::new(header, whole, 0);
-    let (mut code, mut opaque) = (None, None);
-    let (mut flag, mut version) = (None, None);
+    // Judged at the end: a bad value may be followed by a good one, which counts.
+    let (mut code, mut opaque) = (Ok(None), Ok(None));
+    let (mut flag, mut version) = (Ok(None), Ok(None));
     let mut language = Language::Unknown;
     let mut remark = None;
     let mut fields = Fields::new(HeaderForm::Json, (header, whole), max_fields);
@@ -32,10 +33,10 @@ pub fn read_head(header: &[u8], max_fields: usize) -> Result<Head<'_>, HeaderErr
         if name == b"extFields" { cursor.fields(&mut fields.found) } else { cursor.value() }
             .map_err(|wrong| cursor.error(wrong))?;
         match name {
-            b"code" => code = int("code", &cursor)?,
-            b"opaque" => opaque = int("opaque", &cursor)?,
-            b"flag" => flag = int("flag", &cursor)?,
-            b"version" => version = int("version", &cursor)?,
+            b"code" => code = int("code", &cursor),
+            b"opaque" => opaque = int("opaque", &cursor),
+            b"flag" => flag = int("flag", &cursor),
+            b"version" => version = int("version", &cursor),
             b"language" => language = read_language(&cursor),
             b"remark" => remark = text(&cursor),
             b"extFields" => fields.range = object(&cursor)?,
@@ -48,10 +49,10 @@ pub fn read_head(header: &[u8], max_fields: usize) -> Result<Head<'_>, HeaderErr
         return Err(cursor.error(Wrong::GoesOn));
     }
     Ok(Head {
-        code: code.ok_or(HeaderError::Missing { field: "code" })?,
-        flag: flag.unwrap_or(0),
-        opaque: Opaque::from_raw(opaque.ok_or(HeaderError::Missing { field: "opaque" })?),
-        version: version.unwrap_or(0),
+        code: code?.ok_or(HeaderError::Missing { field: "code" })?,
+        flag: flag?.unwrap_or(0),
+        opaque: Opaque::from_raw(opaque?.ok_or(HeaderError::Missing { field: "opaque" })?),
+        version: version?.unwrap_or(0),
         language,
         remark,
         fields,

@@ -1,0 +1,102 @@
+//! Watching brokers: how they fare, probing those that are left alone, and draining those that go.
+//!
+//! Codes: `GET_MAX_OFFSET` (30) as a probe (`MQFaultStrategy.ServiceDetector`); `GO_AWAY` (1500).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::{Engine, TimerKind};
+use crate::broker::BrokerId;
+use crate::call::Purpose;
+use crate::connection::PeerId;
+use crate::error::CloseReason;
+use crate::frame::request::MaxOffsetRequest;
+use crate::frame::{Kind, Request};
+use crate::name::Endpoint;
+use crate::time::Instant;
+
+/// How often brokers that are left alone are asked.
+pub(super) const PROBES: Duration = Duration::from_secs(3);
+/// How soon they must answer.
+const PROBE: Duration = Duration::from_millis(200);
+
+/// How one broker fares.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct BrokerStats {
+    /// The broker group's name.
+    pub name: Arc<str>,
+    /// The master's address, if there is a master.
+    pub master: Option<Endpoint>,
+    /// There is a connection to the master.
+    pub connected: bool,
+    /// Sends that it answered, whatever the answer.
+    pub answered: u64,
+    /// Sends that it refused with an error, did not answer, or that were lost with a connection.
+    pub failed: u64,
+    /// A moving average of the time from a try to its answer.
+    pub latency: Duration,
+    /// Producers leave it alone until then, with `fault_isolation`.
+    pub isolated_until: Option<Instant>,
+}
+
+impl Engine {
+    /// How each broker fares that any route has named, in the order they were first seen.
+    pub fn brokers(&self) -> Vec<BrokerStats> {
+        let stats = |id| {
+            let (health, master) = (self.healths.of(id), self.brokers.master(id));
+            BrokerStats {
+                name: self.brokers.name(id).clone(),
+                master: master.map(|peer| self.peers.endpoint(peer).clone()),
+                connected: master.is_some_and(|peer| self.peers.is_connected(peer)),
+                answered: health.answered,
+                failed: health.failed,
+                latency: health.latency,
+                isolated_until: health.until,
+            }
+        };
+        self.brokers.ids().map(stats).collect()
+    }
+
+    /// Asks each broker that is left alone for an offset: one that answers in time is well again.
+    pub(super) fn probe_due(&mut self) {
+        for broker in self.healths.isolated(self.ground.now) {
+            let Some(peer) = self.brokers.master(broker) else { continue };
+            let Some((topic, queue)) = self.routes.queue_on(broker) else { continue };
+            let request = Request::MaxOffset(MaxOffsetRequest {
+                topic: topic.shared(),
+                queue_id: queue as i32,
+                broker: Some(self.brokers.name(broker).clone()),
+                ..Default::default()
+            });
+            self.ask(peer, Purpose::Probe(broker), Kind::Offset, request, Bytes::new(), PROBE);
+        }
+        self.timers.after(self.ground.now, PROBES, TimerKind::Probe);
+    }
+
+    /// A probe was answered: with whatever code, the broker is there.
+    pub(super) fn probe_answered(&mut self, broker: BrokerId) {
+        self.healths.recovered(broker);
+    }
+
+    /// The peer said that it goes: nothing more is sent on this connection, and once what had left
+    /// is answered, it is closed. What waits goes on with the next connection.
+    pub(super) fn goes_away(&mut self, peer: PeerId) {
+        self.peers.leave(peer);
+    }
+
+    /// Closes the connection of a peer that goes, if nothing is under way on it but long polls.
+    pub(super) fn close_if_drained(&mut self, peer: PeerId) {
+        let Some(conn) = self.peers.leaving(peer) else { return };
+        let under_way = self.calls.of_peer(peer).into_iter().any(|opaque| {
+            let left = self.calls.find(opaque).is_some_and(|call| call.left);
+            left && opaque.kind() != Some(Kind::Pull)
+        });
+        if !under_way {
+            let (peers, mut ctx) = self.peers();
+            peers.close(&mut ctx, conn, CloseReason::GoAway);
+        }
+    }
+}
