@@ -17,13 +17,16 @@
 //! To drive the state machine from an event loop of your own, use [`core`].
 
 pub use rocketry_core as core;
-pub use rocketry_core::client::{self, Client, Consumer, Delivery, Pending, Producer, Unreadable};
+pub use rocketry_core::client::{
+    self, Admin, Client, Consumer, Delivery, Pending, Producer, Unreadable,
+};
 pub use rocketry_core::config::{Config, ConfigError};
 pub use rocketry_core::consumer::Start;
 pub use rocketry_core::error::{QueryError, SendError, Stored};
 pub use rocketry_core::message::Message;
 pub use rocketry_core::name::{Group, Topic};
-pub use rocketry_core::producer::{SendReceipt, SendStatus};
+pub use rocketry_core::producer::{Aim, SendOptions, SendReceipt, SendStatus};
+pub use rocketry_core::query::{QueueChoice, QueueName};
 
 /// The client on plain threads.
 #[cfg(feature = "std")]

@@ -7,6 +7,7 @@ mod cuts;
 mod ending;
 mod handles;
 mod leaks;
+mod producing;
 mod reentry;
 mod restart;
 #[path = "../rig/mod.rs"]

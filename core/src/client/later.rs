@@ -1,4 +1,4 @@
-//! Sends that can't begin yet: a full window has to empty, or a selector waits for the queues.
+//! Calls that can't begin yet: a full window has to empty, or another call has to end before.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::error::{Attempts, QueryError, Refused, SendError, Stored};
 use crate::message::{Message, Publish};
 use crate::name::Topic;
 use crate::producer::SendOptions;
-use crate::query::QueueChoice;
+use crate::query::{QueueChoice, QueueName};
 
 /// What turns into a call when it is polled.
 pub(super) trait Later<T>: Send {
@@ -61,42 +61,45 @@ impl<T> Drop for Waiting<T> {
     }
 }
 
-/// A caller's own choice of the queue.
-pub(super) type Select = dyn FnOnce(&Message, &[QueueChoice]) -> Option<usize> + Send;
-
-/// Sends the message as the options say.
-type Start<T> = dyn FnOnce(Message, SendOptions) -> Pending<Result<T, SendError>> + Send;
-
-/// A message that waits for its topic's queues, to choose one of them.
-pub(super) struct Choosing<T> {
-    pub(super) topic: Topic,
-    pub(super) queues: Pending<Result<Vec<QueueChoice>, QueryError>>,
-    /// The message, who chooses, and what sends it then. Taken when the queues are there.
-    pub(super) rest: Option<(Message, Box<Select>, Box<Start<T>>)>,
+/// A call that goes on with another one.
+struct Then<A, T> {
+    first: Pending<A>,
+    next: Option<Box<dyn FnOnce(A) -> Pending<T> + Send>>,
 }
 
-impl<T> Later<Result<T, SendError>> for Choosing<T> {
-    fn begin(&mut self, waker: &mut Option<Waker>) -> Option<Pending<Result<T, SendError>>> {
+impl<A: Send, T> Later<T> for Then<A, T> {
+    fn begin(&mut self, waker: &mut Option<Waker>) -> Option<Pending<T>> {
         let own = waker.take().unwrap_or_else(|| Waker::noop().clone());
-        let Poll::Ready(queues) = self.queues.poll_result(&Context::from_waker(&own)) else {
+        let Poll::Ready(first) = self.first.poll_result(&Context::from_waker(&own)) else {
             return None;
         };
-        let topic = self.topic.clone();
-        let Some((message, select, start)) = self.rest.take() else {
-            return Some(Pending::ready(Err(SendError::NoChoice { topic })));
-        };
-        let queues = match queues {
-            Ok(queues) => queues,
-            Err(error) => return Some(Pending::ready(Err(no_queues(topic, error)))),
-        };
-        // No lock is held: a selector that panics harms nobody but its own send.
-        let chosen = catch_unwind(AssertUnwindSafe(|| select(&message, &queues)));
-        let chosen = chosen.ok().flatten().and_then(|chosen| queues.get(chosen));
-        Some(match chosen {
-            Some(choice) => start(message, SendOptions::to(&choice.queue)),
-            None => Pending::ready(Err(SendError::NoChoice { topic })),
-        })
+        self.next.take().map(|next| next(first))
     }
+}
+
+impl<A: Send + 'static> Pending<A> {
+    /// Goes on with `next` when this has ended: now if it has, else in the thread that looks.
+    pub(super) fn then<T: 'static>(
+        self,
+        shared: &Arc<Shared>,
+        next: impl FnOnce(A) -> Pending<T> + Send + 'static,
+    ) -> Pending<T> {
+        let then = Then { first: self, next: Some(Box::new(next)) };
+        Pending::later(shared.clone(), Box::new(then))
+    }
+}
+
+/// The queue that a caller's own `select` chooses. No lock is held: one that panics harms nobody.
+pub(super) fn chosen(
+    select: impl FnOnce(&Message, &[QueueChoice]) -> Option<usize>,
+    message: &Message,
+    queues: Result<Vec<QueueChoice>, QueryError>,
+) -> Result<QueueName, SendError> {
+    let queues = queues.map_err(|error| no_queues(message.topic().clone(), error))?;
+    let chosen = catch_unwind(AssertUnwindSafe(|| select(message, &queues))).ok().flatten();
+    let chosen = chosen.and_then(|place| queues.into_iter().nth(place));
+    let topic = message.topic().clone();
+    chosen.map(|choice| choice.queue).ok_or(SendError::NoChoice { topic })
 }
 
 fn no_queues(topic: Topic, error: QueryError) -> SendError {

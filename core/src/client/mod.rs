@@ -4,6 +4,7 @@
 //! the engine; nothing of the user's runs under it: wakers are cloned before and dropped after, log
 //! records are written after, bodies are encoded before and written after.
 
+mod admin;
 mod consumer;
 mod delivery;
 mod later;
@@ -16,6 +17,7 @@ mod shared;
 
 use std::sync::Arc;
 
+pub use admin::{Admin, Pulled};
 pub use consumer::{Consumer, ConsumerBuilder, Next};
 pub use delivery::{Delivery, Unreadable};
 pub use link::Sink;
@@ -71,7 +73,7 @@ impl Client {
     pub fn queues(&self, topic: &Topic) -> Pending<Result<Vec<QueueName>, QueryError>> {
         self.query(Query::Queues(topic.clone()), |slot| match answered(slot)? {
             Answer::Queues(queues) => Ok(queues),
-            Answer::Offset(_) | Answer::Writable(_) => Ok(Vec::new()),
+            Answer::Offset(_) | Answer::Writable(_) | Answer::Response(_) => Ok(Vec::new()),
         })
     }
 
@@ -83,6 +85,11 @@ impl Client {
     /// The offset after a queue's last message: how many messages it ever took.
     pub fn max_offset(&self, queue: &QueueName) -> Pending<Result<i64, QueryError>> {
         self.query(Query::MaxOffset(queue.clone()), offset)
+    }
+
+    /// Questions and orders of operators.
+    pub fn admin(&self) -> Admin {
+        Admin::new(self.owner.clone())
     }
 
     fn query<T>(
@@ -117,7 +124,7 @@ impl Client {
 fn offset(slot: Slot) -> Result<i64, QueryError> {
     match answered(slot)? {
         Answer::Offset(offset) => Ok(offset),
-        Answer::Queues(_) | Answer::Writable(_) => Ok(-1),
+        Answer::Queues(_) | Answer::Writable(_) | Answer::Response(_) => Ok(-1),
     }
 }
 

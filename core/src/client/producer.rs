@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Pending;
-use super::later::{Choosing, Read, Waiting};
+use super::later::{Read, Waiting, chosen};
 use super::pending::{Slot, answered, handed, sent};
 use super::shared::Owner;
 use crate::error::{QueryError, SendError, Stored};
@@ -95,16 +95,15 @@ impl Producer {
         select: impl FnOnce(&Message, &[QueueChoice]) -> Option<usize> + Send + 'static,
     ) -> Pending<Result<SendReceipt, SendError>> {
         let shared = self.owner.shared();
-        let topic = message.topic().clone();
-        let asked = shared.query(Query::Writable(topic.clone()));
-        let queues = match asked {
+        let queues = match shared.query(Query::Writable(message.topic().clone())) {
             Ok(op) => Pending::call(shared.clone(), op, writable),
             Err(error) => Pending::ready(Err(error)),
         };
         let own = self.clone();
-        let start = move |message, options| own.send_with(message, options);
-        let rest = Some((message, Box::new(select) as _, Box::new(start) as _));
-        Pending::later(shared.clone(), Box::new(Choosing { topic, queues, rest }))
+        queues.then(shared, move |queues| match chosen(select, &message, queues) {
+            Ok(queue) => own.send_with(message, SendOptions::to(&queue)),
+            Err(error) => Pending::ready(Err(error)),
+        })
     }
 
     fn publish(&self, message: Message) -> Result<Publish, MessageError> {
@@ -154,6 +153,6 @@ impl Producer {
 fn writable(slot: Slot) -> Result<Vec<QueueChoice>, QueryError> {
     match answered(slot)? {
         Answer::Writable(queues) => Ok(queues),
-        Answer::Queues(_) | Answer::Offset(_) => Ok(Vec::new()),
+        Answer::Queues(_) | Answer::Offset(_) | Answer::Response(_) => Ok(Vec::new()),
     }
 }

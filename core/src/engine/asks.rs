@@ -1,18 +1,20 @@
 //! Queries: questions of the application, one request each.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Engine, Event, Operation, TimerKind};
+use super::{Body, Engine, Event, Operation, TimerKind};
 use crate::call::{Call, Purpose};
 use crate::connection::PeerId;
-use crate::error::{Attempt, Attempts, Failure, QueryError, Refused};
+use crate::error::{Attempt, Attempts, Failure, PeerKind, QueryError, Refused};
 use crate::frame::request::{MaxOffsetRequest, MinOffsetRequest};
-use crate::frame::{Kind, OutFrame, Payload, Reply, ReplyFields, Request, ResponseCode};
+use crate::frame::{OutFrame, Payload, Reply, ReplyFields, Request, ResponseCode};
 use crate::id::OpId;
+use crate::message::RecordList;
 use crate::name::Topic;
-use crate::query::{Answer, Asked, Query, QueueChoice, QueueName};
+use crate::query::{self, Answer, Asked, Query, QueueChoice, QueueName, Response, Target};
 use crate::route::{Route, RouteQueue};
 use crate::time::Instant;
 
@@ -43,47 +45,86 @@ impl Engine {
     pub(super) fn route_ask(&mut self, op: OpId) {
         let Some(asked) = self.asked(op) else { return };
         let query = asked.query.clone();
-        let topic = query.topic();
+        let Some(topic) = query.topic() else {
+            if let Query::Call(call) = query {
+                self.call_peer(op, *call);
+            }
+            return;
+        };
         let creates = matches!(query, Query::Writable(_));
         let known = self.routes.known(topic).filter(|route| creates || !route.fallback);
         let Some(route) = known.cloned() else {
             return self.want_route(topic, Some(op));
         };
-        let (name, first) = match &query {
-            Query::MinOffset(name) => (name, true),
-            Query::MaxOffset(name) => (name, false),
-            Query::Writable(topic) => {
-                let queues = self.choices(topic, &route);
-                return self.end_ask(op, Ok(Answer::Writable(queues)));
-            }
+        match query {
             Query::Queues(topic) => {
-                let queues = route.readable.iter().map(|at| QueueName {
-                    topic: topic.clone(),
-                    broker: self.brokers.name(at.broker).clone(),
-                    queue: at.queue,
-                });
-                let queues = queues.collect();
-                return self.end_ask(op, Ok(Answer::Queues(queues)));
+                let queues = route.readable.iter().map(|at| self.queue_name(&topic, at)).collect();
+                self.end_ask(op, Ok(Answer::Queues(queues)));
             }
-        };
-        let Some(peer) = self.brokers.id(&name.broker).and_then(|id| self.brokers.master(id))
-        else {
-            let (topic, attempts) = (name.topic.clone(), Attempts::default());
-            return self.end_ask(op, Err(QueryError::NoRoute { topic, attempts }));
-        };
-        let (topic, queue_id) = (name.topic.shared(), name.queue as i32);
-        let broker = Some(name.broker.clone());
-        let request = if first {
-            Request::MinOffset(MinOffsetRequest { topic, queue_id, broker, ..Default::default() })
-        } else {
-            Request::MaxOffset(MaxOffsetRequest { topic, queue_id, broker, ..Default::default() })
-        };
-        let call = Call { peer, purpose: Purpose::Query(op), timer: None, left: false };
-        let opaque = self.calls.open(Kind::Offset, call);
-        if let Some(asked) = self.asked(op) {
-            asked.call = Some(opaque);
+            Query::Writable(topic) => {
+                let queues = self.choices(&topic, &route);
+                self.end_ask(op, Ok(Answer::Writable(queues)));
+            }
+            Query::MinOffset(name) => self.ask_queue(op, &name, |topic, queue_id, broker| {
+                let common = Default::default();
+                Request::MinOffset(MinOffsetRequest { topic, queue_id, broker, common })
+            }),
+            Query::MaxOffset(name) => self.ask_queue(op, &name, |topic, queue_id, broker| {
+                Request::MaxOffset(MaxOffsetRequest {
+                    topic,
+                    queue_id,
+                    broker,
+                    ..Default::default()
+                })
+            }),
+            Query::Call(call) => self.call_peer(op, *call),
         }
-        let payload = Payload::Request { request, body: Bytes::new(), oneway: false };
+    }
+
+    fn queue_name(&self, topic: &Topic, at: &RouteQueue) -> QueueName {
+        let broker = self.brokers.name(at.broker).clone();
+        QueueName { topic: topic.clone(), broker, queue: at.queue }
+    }
+
+    /// Asks the master that has a queue.
+    fn ask_queue(
+        &mut self,
+        op: OpId,
+        name: &QueueName,
+        request: impl FnOnce(Arc<str>, i32, Option<Arc<str>>) -> Request,
+    ) {
+        let Some(peer) = self.master_of(op, name) else { return };
+        let request = request(name.topic.shared(), name.queue as i32, Some(name.broker.clone()));
+        self.ask_peer(op, peer, request, Bytes::new());
+    }
+
+    /// The master that has a queue; without one, the question ends.
+    fn master_of(&mut self, op: OpId, name: &QueueName) -> Option<PeerId> {
+        let peer = self.brokers.id(&name.broker).and_then(|id| self.brokers.master(id));
+        if peer.is_none() {
+            let (topic, attempts) = (name.topic.clone(), Attempts::default());
+            self.end_ask(op, Err(QueryError::NoRoute { topic, attempts }));
+        }
+        peer
+    }
+
+    fn call_peer(&mut self, op: OpId, call: query::Call) {
+        let peer = match &call.target {
+            Target::NameServer => self.names.current(),
+            Target::Peer(kind, endpoint) => Some(self.peers.at(*kind, endpoint)),
+            Target::Queue(name) => self.master_of(op, name),
+        };
+        if let Some(peer) = peer {
+            self.ask_peer(op, peer, call.request, call.body);
+        }
+    }
+
+    fn ask_peer(&mut self, op: OpId, peer: PeerId, request: Request, body: Bytes) {
+        let call = Call { peer, purpose: Purpose::Query(op), timer: None, left: false };
+        let opaque = self.calls.open(request.reply_kind(), call);
+        let Some(asked) = self.asked(op) else { return };
+        asked.call = Some(opaque);
+        let payload = Payload::Request { request, body, oneway: false };
         let (peers, mut ctx) = self.peers();
         peers.send(&mut ctx, peer, OutFrame { opaque, payload });
     }
@@ -93,11 +134,7 @@ impl Engine {
             let master = self.brokers.master(at.broker);
             let down = master.is_none_or(|peer| self.peers.is_down(peer));
             QueueChoice {
-                queue: QueueName {
-                    topic: topic.clone(),
-                    broker: self.brokers.name(at.broker).clone(),
-                    queue: at.queue,
-                },
+                queue: self.queue_name(topic, at),
                 avoided: down || self.healths.is_isolated(self.ground.now, at.broker),
                 latency: self.healths.of(at.broker).latency,
             }
@@ -106,7 +143,12 @@ impl Engine {
     }
 
     /// The peer answered.
-    pub(super) fn ask_answered(&mut self, peer: PeerId, op: OpId, reply: Reply) {
+    pub(super) fn ask_answered(&mut self, peer: PeerId, op: OpId, reply: Reply, body: Body) {
+        let called = self.asked(op).is_some_and(|asked| matches!(asked.query, Query::Call(_)));
+        if called && reply.code != ResponseCode::GO_AWAY {
+            let response = self.response(peer, reply, body);
+            return self.end_ask(op, Ok(Answer::Response(Box::new(response))));
+        }
         let failure = match (reply.code, reply.fields) {
             (ResponseCode::SUCCESS, Ok(ReplyFields::Offset(fields))) => {
                 return self.end_ask(op, Ok(Answer::Offset(fields.offset)));
@@ -116,6 +158,23 @@ impl Engine {
             (code, _) => Failure::Refused { code, remark: reply.remark.map(Into::into) },
         };
         self.ask_failed(peer, op, failure);
+    }
+
+    fn response(&self, peer: PeerId, reply: Reply, body: Body) -> Response {
+        let (body, records) = match body {
+            Body::Raw(body) => (body, RecordList::default()),
+            Body::Records(records) => (Bytes::new(), records),
+            Body::None | Body::Route(_) | Body::Members(_) => Default::default(),
+        };
+        Response {
+            endpoint: self.peers.endpoint(peer).clone(),
+            peer: self.peers.kind(peer),
+            code: reply.code,
+            remark: reply.remark.map(Into::into),
+            fields: reply.fields,
+            body,
+            records,
+        }
     }
 
     /// The request came to nothing: what never left is tried again until the deadline.
@@ -129,8 +188,12 @@ impl Engine {
         let attempt = Attempt { endpoint, peer: self.peers.kind(peer), failure };
         let Some(asked) = self.asked(op) else { return };
         asked.call = None;
+        let name_server = matches!(attempt.peer, PeerKind::NameServer);
         if again {
             asked.attempts.push(attempt);
+            if name_server {
+                self.names.failed(peer);
+            }
             self.route_ask(op);
         } else {
             self.end_ask(op, Err(QueryError::Failed(attempt)));

@@ -102,7 +102,7 @@ impl Engine {
                 self.peers.count_send(peer, -1);
                 self.send_answered(peer, op, reply);
             }
-            Purpose::Query(op) => self.ask_answered(peer, op, reply),
+            Purpose::Query(op) => self.ask_answered(peer, op, reply, body),
             Purpose::Route { topic, fallback } => {
                 self.route_answered(peer, &topic, fallback, reply, body);
             }

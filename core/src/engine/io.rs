@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use crate::body::{ConsumerList, RouteBody};
 use crate::error::{CloseReason, ConnectError, QueryError, SendError};
 use crate::frame::{Content, Frame, FrameError, Kind, Opaque, ResponseCode};
@@ -232,6 +234,8 @@ pub(crate) enum Body {
     Route(Result<RouteBody, crate::body::BodyError>),
     Members(Result<ConsumerList, crate::body::BodyError>),
     Records(RecordList),
+    /// As it came, for whoever asked.
+    Raw(Bytes),
 }
 
 impl From<Frame> for Arrived {
@@ -242,6 +246,7 @@ impl From<Frame> for Arrived {
             Some(Kind::Route) if good => Body::Route(RouteBody::parse(&body)),
             Some(Kind::ConsumerList) if good => Body::Members(ConsumerList::parse(&body)),
             Some(Kind::Pull) if good => Body::Records(RecordList::cut(body)),
+            Some(Kind::Fields) => Body::Raw(body),
             _ => Body::None,
         };
         Self { opaque, content, body, size }

@@ -267,11 +267,11 @@ impl Engine {
         for (op, operation) in self.operations.iter() {
             let (topic, called) = match operation {
                 Operation::Send(send) => {
-                    (send.publish.topic(), send.call.is_some() || send.pause.is_some())
+                    (Some(send.publish.topic()), send.call.is_some() || send.pause.is_some())
                 }
                 Operation::Ask(asked) => (asked.query.topic(), asked.call.is_some()),
             };
-            let waits = called || self.routes.is_awaited(topic);
+            let waits = called || topic.is_some_and(|topic| self.routes.is_awaited(topic));
             assert!(waits, "{op:?} waits for nothing");
         }
     }

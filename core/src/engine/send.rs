@@ -304,9 +304,11 @@ impl Engine {
                 self.end_send(op, Err(error));
             }
             Some(Operation::Ask(asked)) => {
-                let (topic, mut attempts) = (asked.query.topic().clone(), asked.attempts.clone());
+                let (topic, mut attempts) = (asked.query.topic().cloned(), asked.attempts.clone());
                 let (call, since) = (asked.call, asked.since);
-                attempts.extend(&self.routes.forget(&topic, op));
+                if let Some(topic) = topic {
+                    attempts.extend(&self.routes.forget(&topic, op));
+                }
                 let call = call.and_then(|opaque| self.calls.close(opaque));
                 self.blame_for(&mut attempts, call.as_ref(), since);
                 self.end_ask(op, Err(QueryError::TimedOut { attempts }));
@@ -380,8 +382,10 @@ impl Engine {
                 Stored::Unknown | Stored::Yes => Cancelled::Detached,
             },
             Some(Operation::Ask(asked)) => {
-                let (topic, call) = (asked.query.topic().clone(), asked.call);
-                self.routes.forget(&topic, op);
+                let (topic, call) = (asked.query.topic().cloned(), asked.call);
+                if let Some(topic) = topic {
+                    self.routes.forget(&topic, op);
+                }
                 call.map(|opaque| self.calls.close(opaque));
                 Cancelled::Removed
             }

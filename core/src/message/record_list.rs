@@ -164,6 +164,15 @@ impl RecordList {
     }
 }
 
+/// The same bytes are cut in the same way.
+impl PartialEq for RecordList {
+    fn eq(&self, other: &Self) -> bool {
+        self.body == other.body
+    }
+}
+
+impl Eq for RecordList {}
+
 impl fmt::Debug for RecordList {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RecordList")

@@ -1,13 +1,17 @@
-//! Questions of the application: a topic's queues, the first and last offset of one of them.
+//! Questions of the application: a topic's queues, the first and last offset of one of them, and any
+//! request to a peer of its choice.
 //!
 //! Codes: `GET_ROUTEINFO_BY_TOPIC` (105), `GET_MIN_OFFSET` (31), `GET_MAX_OFFSET` (30).
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::error::Attempts;
-use crate::frame::Opaque;
-use crate::name::Topic;
+use bytes::Bytes;
+
+use crate::error::{Attempt, Attempts, Failure, PeerKind, QueryError};
+use crate::frame::{HeaderError, Opaque, ReplyFields, Request, ResponseCode};
+use crate::message::RecordList;
+use crate::name::{Endpoint, Topic};
 use crate::time::Instant;
 use crate::timer::TimerKey;
 
@@ -35,13 +39,79 @@ pub enum Query {
     MinOffset(QueueName),
     /// The offset after a queue's last message: how many messages it ever took.
     MaxOffset(QueueName),
+    /// Any request.
+    Call(Box<Call>),
+}
+
+/// Whom a request is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Target {
+    /// The nameserver in use; another one once it fails.
+    NameServer,
+    /// A peer by its address.
+    Peer(PeerKind, Endpoint),
+    /// The master of the broker that has this queue.
+    Queue(QueueName),
+}
+
+/// Any request, and whom it is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// Whom it is for.
+    pub target: Target,
+    /// The request.
+    pub request: Request,
+    /// Its body, which may be empty.
+    pub body: Bytes,
+}
+
+/// The answer to a [`Call`], whatever its code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Response {
+    /// Who answered.
+    pub endpoint: Endpoint,
+    /// What the peer is for.
+    pub peer: PeerKind,
+    /// How the request ended.
+    pub code: ResponseCode,
+    /// Why it failed, in the peer's words.
+    pub remark: Option<Arc<str>>,
+    /// The fields, typed where the request's code is known to have them, or why they can't be read.
+    pub fields: Result<ReplyFields, HeaderError>,
+    /// The body; empty for a pull.
+    pub body: Bytes,
+    /// The messages of a pull.
+    pub records: RecordList,
+}
+
+impl Response {
+    /// Itself, if its code is `SUCCESS`; else the failure.
+    pub fn checked(self) -> Result<Self, QueryError> {
+        if self.code == ResponseCode::SUCCESS {
+            return Ok(self);
+        }
+        let failure = Failure::Refused { code: self.code, remark: self.remark.clone() };
+        Err(self.failed(failure))
+    }
+
+    /// The answer is not what it should be.
+    pub fn failed(&self, failure: Failure) -> QueryError {
+        QueryError::Failed(Attempt { endpoint: self.endpoint.clone(), peer: self.peer, failure })
+    }
 }
 
 impl Query {
-    pub(crate) const fn topic(&self) -> &Topic {
+    /// The topic whose route it needs, if any.
+    pub(crate) fn topic(&self) -> Option<&Topic> {
         match self {
-            Self::Queues(topic) | Self::Writable(topic) => topic,
-            Self::MinOffset(queue) | Self::MaxOffset(queue) => &queue.topic,
+            Self::Queues(topic) | Self::Writable(topic) => Some(topic),
+            Self::MinOffset(queue) | Self::MaxOffset(queue) => Some(&queue.topic),
+            Self::Call(call) => match &call.target {
+                Target::Queue(queue) => Some(&queue.topic),
+                Target::NameServer | Target::Peer(..) => None,
+            },
         }
     }
 }
@@ -68,6 +138,8 @@ pub enum Answer {
     Writable(Vec<QueueChoice>),
     /// To [`Query::MinOffset`] and [`Query::MaxOffset`].
     Offset(i64),
+    /// To [`Query::Call`].
+    Response(Box<Response>),
 }
 
 /// One question on its way.

@@ -22,6 +22,7 @@ use super::code::RequestCode;
 use super::error::HeaderError;
 use super::head::{Fields, Pairs};
 use super::header::{FieldSink, Header};
+use super::opaque::Kind;
 
 macro_rules! requests {
     ($($(#[$doc:meta])* $variant:ident($header:ty) = $code:ident,)*) => {
@@ -72,6 +73,22 @@ macro_rules! requests {
             }
         }
     };
+}
+
+impl Request {
+    /// The decoder that its reply needs; all fields as text, where it has none of its own.
+    pub const fn reply_kind(&self) -> Kind {
+        match self {
+            Self::Send(_) | Self::SendV1(_) | Self::SendBatch(_) => Kind::Send,
+            Self::Pull(_) | Self::LitePull(_) => Kind::Pull,
+            Self::MinOffset(_)
+            | Self::MaxOffset(_)
+            | Self::SearchOffset(_)
+            | Self::QueryOffset(_) => Kind::Offset,
+            Self::EarliestTime(_) => Kind::Timestamp,
+            _ => Kind::Fields,
+        }
+    }
 }
 
 requests! {

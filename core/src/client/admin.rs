@@ -1,0 +1,240 @@
+//! What operators ask of a cluster: routes, topics, offsets, and any request to any peer.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::Pending;
+use super::pending::answered;
+use super::shared::Owner;
+use crate::body::{BodyError, ClusterInfo, RouteBody, TopicConfig, TopicList};
+use crate::error::{Failure, PeerKind, QueryError};
+use crate::frame::request::{
+    CreateTopicRequest, DeleteTopicInNameServerRequest, DeleteTopicRequest, PlainRequest,
+    PullRequest, RouteRequest, SearchOffsetRequest,
+};
+use crate::frame::{ReplyFields, Request, ResponseCode};
+use crate::message::RecordList;
+use crate::name::{Endpoint, Topic};
+use crate::query::{Answer, Call, Query, QueueName, Response, Target};
+
+/// The sys flag of a plain pull: with a subscription, without waiting or committing.
+const PLAIN_PULL: i32 = 4;
+
+/// Questions and orders of operators. Cheap to clone.
+///
+/// Each call sends the requests it names and resolves within `request_timeout` for each of them.
+/// Dropping the [`Pending`] lets a request go on unseen; of several, those that have not begun are
+/// not sent.
+#[derive(Clone, Debug)]
+pub struct Admin {
+    owner: Arc<Owner>,
+}
+
+/// What a plain pull found.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Pulled {
+    /// The messages; empty when there are none at that offset.
+    pub records: RecordList,
+    /// The offset to go on with.
+    pub next_offset: i64,
+    /// The queue's first offset.
+    pub min_offset: i64,
+    /// The offset after the queue's last message.
+    pub max_offset: i64,
+    /// `SUCCESS`, `PULL_NOT_FOUND` at the end of the queue, `PULL_RETRY_IMMEDIATELY` when none of
+    /// the messages looked at matched, or `PULL_OFFSET_MOVED` where the offset is not there.
+    pub code: ResponseCode,
+}
+
+type Answered<T> = Pending<Result<T, QueryError>>;
+
+impl Admin {
+    pub(super) const fn new(owner: Arc<Owner>) -> Self {
+        Self { owner }
+    }
+
+    /// Any request to a nameserver or broker of your choice, and its answer, whatever its code.
+    pub fn call(&self, target: Target, request: Request, body: Bytes) -> Answered<Response> {
+        let shared = self.owner.shared();
+        match shared.query(Query::Call(Box::new(Call { target, request, body }))) {
+            Ok(op) => Pending::call(shared.clone(), op, |slot| match answered(slot)? {
+                Answer::Response(response) => Ok(*response),
+                Answer::Queues(_) | Answer::Writable(_) | Answer::Offset(_) => {
+                    Err(QueryError::Stopped)
+                }
+            }),
+            Err(error) => Pending::ready(Err(error)),
+        }
+    }
+
+    /// A request that must succeed.
+    fn ask<T: Send + 'static>(
+        &self,
+        target: Target,
+        request: Request,
+        read: impl FnOnce(Response) -> Result<T, QueryError> + Send + 'static,
+    ) -> Answered<T> {
+        self.call(target, request, Bytes::new()).then(self.owner.shared(), move |answer| {
+            Pending::ready(answer.and_then(Response::checked).and_then(read))
+        })
+    }
+
+    /// The route of a topic, as a nameserver tells it (`GET_ROUTEINFO_BY_TOPIC`, 105).
+    pub fn route(&self, topic: &Topic) -> Answered<RouteBody> {
+        let request = RouteRequest { topic: topic.shared(), ..Default::default() };
+        self.ask(Target::NameServer, Request::Route(request), |r| read(&r, RouteBody::parse))
+    }
+
+    /// The clusters and the brokers in them (`GET_BROKER_CLUSTER_INFO`, 106).
+    pub fn cluster(&self) -> Answered<ClusterInfo> {
+        let request = Request::ClusterInfo(PlainRequest::default());
+        self.ask(Target::NameServer, request, |r| read(&r, ClusterInfo::parse))
+    }
+
+    /// Every topic, those of the system too (`GET_ALL_TOPIC_LIST_FROM_NAMESERVER`, 206).
+    pub fn topics(&self) -> Answered<TopicList> {
+        let request = Request::TopicList(PlainRequest::default());
+        self.ask(Target::NameServer, request, |r| read(&r, TopicList::parse))
+    }
+
+    /// Creates a topic, or changes it, on every master of a cluster (`UPDATE_AND_CREATE_TOPIC`,
+    /// 17), one after the other; the first failure ends it. Nameservers hear of it from the brokers
+    /// at once.
+    pub fn create_topic(&self, cluster: &str, topic: &TopicConfig) -> Answered<()> {
+        let request = Request::CreateTopic(CreateTopicRequest {
+            topic: topic.topic_name.as_str().into(),
+            default_topic: "TBW102".into(),
+            read_queues: topic.read_queues,
+            write_queues: topic.write_queues,
+            perm: topic.perm,
+            filter_type: topic.filter_type.as_str().into(),
+            topic_sys_flag: Some(topic.topic_sys_flag),
+            order: topic.order,
+            attributes: attributes(topic),
+            ..Default::default()
+        });
+        let (own, cluster) = (self.clone(), cluster.to_owned());
+        self.cluster().then(self.owner.shared(), move |info| match info {
+            Ok(info) => own.each(masters(&info, &cluster), request),
+            Err(error) => Pending::ready(Err(error)),
+        })
+    }
+
+    /// Deletes a topic and its messages on every master of a cluster (`DELETE_TOPIC_IN_BROKER`,
+    /// 215), then at every nameserver (`DELETE_TOPIC_IN_NAMESRV`, 216).
+    pub fn delete_topic(&self, cluster: &str, topic: &Topic) -> Answered<()> {
+        let name = topic.shared();
+        let on_brokers =
+            Request::DeleteTopic(DeleteTopicRequest { topic: name.clone(), ..Default::default() });
+        let on_servers = Request::DeleteTopicInNameServer(DeleteTopicInNameServerRequest {
+            topic: name,
+            ..Default::default()
+        });
+        let (own, cluster) = (self.clone(), cluster.to_owned());
+        self.cluster().then(self.owner.shared(), move |info| {
+            let info = match info {
+                Ok(info) => info,
+                Err(error) => return Pending::ready(Err(error)),
+            };
+            let shared = own.owner.shared().clone();
+            let servers = shared.config().name_servers.iter().cloned();
+            let servers = servers.map(|server| Target::Peer(PeerKind::NameServer, server));
+            let servers = servers.collect();
+            let deleted = own.each(masters(&info, &cluster), on_brokers);
+            deleted.then(&shared, move |deleted| match deleted {
+                Ok(()) => own.each(servers, on_servers),
+                Err(error) => Pending::ready(Err(error)),
+            })
+        })
+    }
+
+    /// The same request to each of them, one after the other, until one fails.
+    fn each(&self, mut targets: VecDeque<Target>, request: Request) -> Answered<()> {
+        let Some(target) = targets.pop_front() else { return Pending::ready(Ok(())) };
+        let own = self.clone();
+        let done = self.ask(target, request.clone(), |_| Ok(()));
+        done.then(self.owner.shared(), move |done| match done {
+            Ok(()) => own.each(targets, request),
+            Err(error) => Pending::ready(Err(error)),
+        })
+    }
+
+    /// The offset of a queue's first message stored at that time or later, in milliseconds since
+    /// 1970 by the broker's clock (`SEARCH_OFFSET_BY_TIMESTAMP`, 29).
+    pub fn search_offset(&self, queue: &QueueName, timestamp: i64) -> Answered<i64> {
+        let request = Request::SearchOffset(SearchOffsetRequest {
+            topic: queue.topic.shared(),
+            queue_id: queue.queue as i32,
+            timestamp,
+            broker: Some(queue.broker.clone()),
+            ..Default::default()
+        });
+        self.ask(Target::Queue(queue.clone()), request, |response| match &response.fields {
+            Ok(ReplyFields::Offset(fields)) => Ok(fields.offset),
+            Ok(_) => Err(response.failed(Failure::Body("no offset".into()))),
+            Err(error) => Err(response.failed(Failure::Unreadable(error.clone()))),
+        })
+    }
+
+    /// At most `count` messages of a queue from `offset` on, as they lie there: no group, no
+    /// waiting, nothing committed (`PULL_MESSAGE`, 11). For tools and tests.
+    pub fn pull(&self, queue: &QueueName, offset: i64, count: u32) -> Answered<Pulled> {
+        let request = Request::Pull(PullRequest {
+            consumer_group: "TOOLS_CONSUMER".into(),
+            topic: queue.topic.shared(),
+            queue_id: queue.queue as i32,
+            queue_offset: offset,
+            max_messages: count.min(1 << 20) as i32,
+            sys_flag: PLAIN_PULL,
+            subscription: Some("*".into()),
+            expression_type: Some("TAG".into()),
+            broker: Some(queue.broker.clone()),
+            ..Default::default()
+        });
+        let answer = self.call(Target::Queue(queue.clone()), request, Bytes::new());
+        answer.then(self.owner.shared(), |answer| Pending::ready(answer.and_then(pulled)))
+    }
+}
+
+fn pulled(response: Response) -> Result<Pulled, QueryError> {
+    match &response.fields {
+        Ok(ReplyFields::Pull(fields)) => Ok(Pulled {
+            next_offset: fields.next_begin_offset,
+            min_offset: fields.min_offset,
+            max_offset: fields.max_offset,
+            code: response.code,
+            records: response.records,
+        }),
+        Err(error) => Err(response.failed(Failure::Unreadable(error.clone()))),
+        Ok(_) => Err(match response.checked() {
+            Ok(response) => response.failed(Failure::Body("no offsets".into())),
+            Err(error) => error,
+        }),
+    }
+}
+
+fn read<T>(
+    response: &Response,
+    parse: impl FnOnce(&[u8]) -> Result<T, BodyError>,
+) -> Result<T, QueryError> {
+    parse(&response.body).map_err(|error| response.failed(Failure::Body(error.to_string().into())))
+}
+
+/// As brokers from 5.0 on read them: each to be set.
+fn attributes(topic: &TopicConfig) -> Option<Arc<str>> {
+    let set = |(name, value): (&String, &String)| {
+        format!("+{}={value}", name.strip_prefix('+').unwrap_or(name))
+    };
+    let all: Vec<_> = topic.attributes.iter().map(set).collect();
+    (!all.is_empty()).then(|| all.join(",").into())
+}
+
+fn masters(info: &ClusterInfo, cluster: &str) -> VecDeque<Target> {
+    let names = info.clusters.get(cluster).into_iter().flatten();
+    let brokers = names.filter_map(|name| info.brokers.get(name));
+    let masters = brokers.filter_map(|broker| Endpoint::parse(broker.addresses.get(&0)?).ok());
+    masters.map(|master| Target::Peer(PeerKind::Broker, master)).collect()
+}
