@@ -142,5 +142,5 @@ fn adm_a_queue_is_read_by_plain_pulls(on: On) {
     let route = admin.route(&Topic::new(TOPIC).expect("a topic")).wait().expect("a route");
     assert_eq!(route.queues[0].write_queues, 8);
     let nothing = admin.route(&Topic::new("no_such_topic").expect("a topic")).wait();
-    assert!(nothing.unwrap_err().to_string().contains("TOPIC_NOT_EXIST"));
+    assert!(nothing.expect_err("no route").to_string().contains("TOPIC_NOT_EXIST"));
 }

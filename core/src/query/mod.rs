@@ -1,5 +1,5 @@
-//! Questions of the application: a topic's queues, the first and last offset of one of them, and any
-//! request to a peer of its choice.
+//! Questions of the application: a topic's queues, the first and last offset of one of them, and
+//! any request to a peer of its choice.
 //!
 //! Codes: `GET_ROUTEINFO_BY_TOPIC` (105), `GET_MIN_OFFSET` (31), `GET_MAX_OFFSET` (30).
 
