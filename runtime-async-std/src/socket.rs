@@ -1,14 +1,16 @@
 //! An `async-io` stream that readers and writers share.
 
 use std::io::{self, IoSlice, Read, Write};
-use std::net::{Shutdown, TcpStream, ToSocketAddrs};
+use std::net::{Shutdown, SocketAddr, TcpStream, ToSocketAddrs};
 use std::task::{Context, Poll, ready};
 
 use async_io::Async;
 use rocketry_core::client::Sink;
+use rocketry_core::config::SocketOptions;
 use rocketry_core::driver::Socket;
 use rocketry_core::error::ConnectError;
 use rocketry_core::name::Endpoint;
+use rocketry_std::dial;
 
 /// A connected stream.
 #[derive(Debug)]
@@ -16,7 +18,10 @@ pub(crate) struct Stream(Async<TcpStream>);
 
 impl Stream {
     /// Looks the name up on the blocking pool and tries each of its addresses.
-    pub(crate) async fn connect(endpoint: Endpoint) -> Result<Self, ConnectError> {
+    pub(crate) async fn connect(
+        endpoint: Endpoint,
+        options: SocketOptions,
+    ) -> Result<Self, ConnectError> {
         let addresses = blocking::unblock(move || {
             (endpoint.host(), endpoint.port()).to_socket_addrs().map(Vec::from_iter)
         });
@@ -25,15 +30,21 @@ impl Stream {
             .map_err(|error| ConnectError::Unresolved { detail: error.to_string().into() })?;
         let mut last = ConnectError::Unresolved { detail: "no address".into() };
         for address in addresses {
-            match Async::<TcpStream>::connect(address).await {
-                Ok(stream) => {
-                    stream.get_ref().set_nodelay(true)?;
-                    return Ok(Self(stream));
-                }
+            match open(address, &options).await {
+                Ok(stream) => return Ok(Self(stream)),
                 Err(error) => last = error.into(),
             }
         }
         Err(last)
+    }
+}
+
+async fn open(address: SocketAddr, options: &SocketOptions) -> io::Result<Async<TcpStream>> {
+    let stream = Async::new(dial::begin(address, options)?)?;
+    stream.writable().await?;
+    match stream.get_ref().take_error()? {
+        Some(error) => Err(error),
+        None => Ok(stream),
     }
 }
 

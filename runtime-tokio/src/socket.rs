@@ -1,16 +1,18 @@
 //! A tokio stream that readers and writers share.
 
 use std::io::{self, IoSlice, Read};
-use std::net::Shutdown;
+use std::net::{Shutdown, SocketAddr};
 use std::task::{Context, Poll, ready};
 
 use rocketry_core::client::Sink;
+use rocketry_core::config::SocketOptions;
 use rocketry_core::driver::Socket;
 use rocketry_core::error::ConnectError;
 use rocketry_core::name::Endpoint;
+use rocketry_std::dial;
 use socket2::SockRef;
 use tokio::io::Interest;
-use tokio::net::{TcpStream, lookup_host};
+use tokio::net::{TcpSocket, TcpStream, lookup_host};
 
 /// A connected stream.
 #[derive(Debug)]
@@ -18,17 +20,17 @@ pub(crate) struct Stream(TcpStream);
 
 impl Stream {
     /// Looks the name up and tries each of its addresses.
-    pub(crate) async fn connect(endpoint: Endpoint) -> Result<Self, ConnectError> {
+    pub(crate) async fn connect(
+        endpoint: Endpoint,
+        options: SocketOptions,
+    ) -> Result<Self, ConnectError> {
         let addresses = lookup_host((endpoint.host(), endpoint.port())).await;
         let addresses = addresses
             .map_err(|error| ConnectError::Unresolved { detail: error.to_string().into() })?;
         let mut last = ConnectError::Unresolved { detail: "no address".into() };
         for address in addresses {
-            match TcpStream::connect(address).await {
-                Ok(stream) => {
-                    stream.set_nodelay(true)?;
-                    return Ok(Self(stream));
-                }
+            match open(address, &options).await {
+                Ok(stream) => return Ok(Self(stream)),
                 Err(error) => last = error.into(),
             }
         }
@@ -54,6 +56,12 @@ impl Stream {
             (None, Ok(())) => Ok(0),
         }
     }
+}
+
+async fn open(address: SocketAddr, options: &SocketOptions) -> io::Result<TcpStream> {
+    let socket = dial::socket(address, options)?;
+    socket.set_nonblocking(true)?;
+    TcpSocket::from_std_stream(socket).connect(address).await
 }
 
 impl Sink for Stream {
