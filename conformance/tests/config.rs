@@ -55,12 +55,13 @@ fn settings(page: &mut String, plain: &Config) {
             "identity" => "found out".to_owned(),
             _ => code(&value(setting, plain)),
         };
-        let range = setting.range().trim_start_matches("must be ").trim_start_matches("must ");
+        let range = setting.range().trim_start_matches("must ").replacen("be ", "", 1);
+        let variable = setting.variable();
         let (name, unit, about) = (setting.name, setting.unit, cell(setting.about));
         let (java, python) = (code(setting.java), code(setting.python));
         let _ = writeln!(
             page,
-            "| `{name}` | {unit} | {default} | {range} | {about} | {java} | {python} |"
+            "| `{name}`<br>`{variable}` | {unit} | {default} | {range} | {about} | {java} | {python} |"
         );
     }
 }
@@ -134,7 +135,7 @@ fn every_setting_is_on_the_page_once() {
     let rows = |name: &str| page.matches(&format!("\n| `{name}` | ")).count();
     let all = page.split("\n## Presets").next().unwrap_or_default();
     for setting in SETTINGS {
-        assert_eq!(all.matches(&format!("\n| `{}` | ", setting.name)).count(), 1);
+        assert_eq!(all.matches(&format!("\n| `{}`<br>", setting.name)).count(), 1);
         assert!(setting.about.ends_with('.'), "{}", setting.about);
     }
     assert!(NOT_BUILT.iter().all(|other| rows(other.name) == 1));

@@ -75,3 +75,38 @@ impl Socket for Stream {
         self.0.poll_writable(cx)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr, TcpListener};
+
+    use rocketry_core::config::Config;
+
+    use super::*;
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_connection_has_the_options_of_its_client() -> Result<(), Box<dyn std::error::Error>> {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let endpoint = Endpoint::parse(&listener.local_addr()?.to_string())?;
+        let local = IpAddr::from(Ipv4Addr::new(127, 0, 0, 3));
+        let mut config = Config::default();
+        config.tcp_nodelay = false;
+        config.local_address = Some(local);
+        let stream = async_io::block_on(Stream::connect(endpoint, config.socket()))?;
+        assert_eq!(listener.accept()?.1.ip(), local);
+        assert!(!stream.0.get_ref().nodelay()?);
+        Ok(())
+    }
+
+    #[test]
+    fn a_port_that_nothing_listens_on_refuses() -> Result<(), Box<dyn std::error::Error>> {
+        let free = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let endpoint = Endpoint::parse(&free.to_string())?;
+        let connect = Stream::connect(endpoint, Config::default().socket());
+        let error = async_io::block_on(connect).err();
+        let refused = io::ErrorKind::ConnectionRefused;
+        assert!(matches!(error, Some(ConnectError::Io { kind, .. }) if kind == refused));
+        Ok(())
+    }
+}
