@@ -5,8 +5,12 @@
 
 use std::fmt::Write;
 use std::path::PathBuf;
+use std::time::Duration;
 use std::{env, fs};
 
+use rocketry::{Message, Start, Topic};
+use rocketry_conformance::broker::ClusterConfig;
+use rocketry_conformance::serve::Served;
 use rocketry_core::config::{Config, NOT_BUILT, PRESETS, SETTINGS, Setting};
 
 const HEAD: &str = "\
@@ -30,6 +34,21 @@ and a value out of range one that says what it must be. The range of several set
 `reconnect_max` is not below `reconnect_min`, and `pull_timeout` is longer than `pull_suspend`.
 
 ## Every setting
+";
+
+const PRESETS_HEAD: &str = "
+## Presets
+
+Sets to begin with, taking nameservers as `Config::new` does. They are choices, not measurements:
+measure your own load.
+
+";
+
+const NOT_BUILT_HEAD: &str = "
+## Not built
+
+What other clients can be told and this one can't. To set one is an error that says the same, by any
+of its names in a file, by `ROCKETRY_` and the first one in the environment.
 ";
 
 /// Words that may break a row are kept from it.
@@ -59,16 +78,13 @@ fn settings(page: &mut String, plain: &Config) {
         let variable = setting.variable();
         let (name, unit, about) = (setting.name, setting.unit, cell(setting.about));
         let (java, python) = (code(setting.java), code(setting.python));
-        let _ = writeln!(
-            page,
-            "| `{name}`<br>`{variable}` | {unit} | {default} | {range} | {about} | {java} | {python} |"
-        );
+        let _ = write!(page, "| `{name}`<br>`{variable}` | {unit} | {default} | {range} ");
+        let _ = writeln!(page, "| {about} | {java} | {python} |");
     }
 }
 
 fn presets(page: &mut String, plain: &Config) {
-    *page += "\n## Presets\n\nSets to begin with, taking nameservers as `Config::new` does. They are \
-              choices, not measurements: measure your own load.\n\n";
+    *page += PRESETS_HEAD;
     let made: Vec<Config> =
         PRESETS.iter().map(|preset| (preset.make)("a:1").expect("nameservers")).collect();
     for preset in PRESETS {
@@ -89,10 +105,8 @@ fn presets(page: &mut String, plain: &Config) {
 }
 
 fn not_built(page: &mut String) {
-    *page += "\n## Not built\n\nWhat other clients can be told and this one can't. To set one is an \
-              error that says the same, by any of its names in a file, by `ROCKETRY_` and the first in \
-              the environment.\n\n";
-    *page += "| setting | what holds instead | Java | pyrocketmq |\n|---|---|---|---|\n";
+    *page += NOT_BUILT_HEAD;
+    *page += "\n| setting | what holds instead | Java | pyrocketmq |\n|---|---|---|---|\n";
     for other in NOT_BUILT {
         let (java, python) = (code(other.java), code(other.python));
         let _ = writeln!(page, "| `{}` | {} | {java} | {python} |", other.name, cell(other.why));
@@ -140,4 +154,33 @@ fn every_setting_is_on_the_page_once() {
     }
     assert!(NOT_BUILT.iter().all(|other| rows(other.name) == 1));
     assert!(PRESETS.iter().all(|preset| page.contains(&format!("- `Config::{}`", preset.name))));
+}
+
+#[test]
+fn conn_13_a_client_of_every_preset_works_under_the_name_it_was_given() {
+    let served = Served::start(ClusterConfig::default().topic("orders", 2)).expect("a cluster");
+    for preset in PRESETS {
+        let name = preset.name;
+        let vars = [("ROCKETRY_INSTANCE_NAME", name), ("ROCKETRY_LOCAL_ADDRESS", "127.0.0.1")];
+        let config = (preset.make)(&served.namesrv()).and_then(|config| config.with_vars(vars));
+        let client = rocketry::blocking::connect(config.expect("settings")).expect("a client");
+        assert!(client.id().ends_with(&format!("@{name}")), "{}", client.id());
+
+        let order = Message::new(Topic::new("orders").expect("a topic"), name);
+        client.producer("shop").expect("a producer").send(order).wait().expect("a receipt");
+        let consumer = client.consumer(name).expect("a consumer").topic("orders", "*");
+        let mut consumer = consumer.start_at(Start::First).start().expect("a consumer");
+        loop {
+            let message = consumer.recv_timeout(Duration::from_secs(20)).expect("a message");
+            let message = message.expect("a message that can be read");
+            let ours = message.body() == name.as_bytes();
+            message.ack().expect("an ack");
+            if ours {
+                break;
+            }
+        }
+        let members = served.with(|cluster| cluster.consumers(0, name));
+        assert_eq!(members, [client.id().to_string()]);
+        client.shutdown().wait();
+    }
 }

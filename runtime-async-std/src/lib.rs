@@ -39,8 +39,9 @@ pub mod smol {
     /// A client on smol's global executor, whose threads (`SMOL_THREADS`) move its bytes.
     ///
     /// `config` is a list of nameservers (`"127.0.0.1:9876"`, several joined by `;`) or a
-    /// [`Config`], such as [`config_from_env`](crate::config_from_env) gives. Nothing is sent before the first use of a producer or consumer, so a nameserver
-    /// that is not there shows as an error of the first call, by its deadline.
+    /// [`Config`], such as [`config_from_env`](crate::config_from_env) gives. Nothing is sent
+    /// before the first use of a producer or consumer, so a nameserver that is not there shows as
+    /// an error of the first call, by its deadline.
     pub fn connect<C>(config: C) -> Result<Client, ClientError>
     where
         C: TryInto<Config>,
@@ -58,8 +59,9 @@ pub mod async_std {
     /// A client on async-std's global executor, whose threads move its bytes.
     ///
     /// `config` is a list of nameservers (`"127.0.0.1:9876"`, several joined by `;`) or a
-    /// [`Config`], such as [`config_from_env`](crate::config_from_env) gives. Nothing is sent before the first use of a producer or consumer, so a nameserver
-    /// that is not there shows as an error of the first call, by its deadline.
+    /// [`Config`], such as [`config_from_env`](crate::config_from_env) gives. Nothing is sent
+    /// before the first use of a producer or consumer, so a nameserver that is not there shows as
+    /// an error of the first call, by its deadline.
     pub fn connect<C>(config: C) -> Result<Client, ClientError>
     where
         C: TryInto<Config>,

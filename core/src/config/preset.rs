@@ -69,9 +69,9 @@ presets! {
     }
 
     /// For much work at once: more sends under way, with a deadline that lets them queue, bodies
-    /// compressed quickly, and more messages held for each queue. It needs memory, up to `queue_bytes` for every queue. Pulls
-    /// ask for more messages, which brokers grant as far as their own limits go
-    /// (`maxTransferCountOnMessageInMemory`, 32 unless raised).
+    /// compressed quickly, and more messages held for each queue. It needs memory, up to
+    /// `queue_bytes` for every queue. Pulls ask for more messages, which brokers grant as far as
+    /// their own limits go (`maxTransferCountOnMessageInMemory`, 32 unless raised).
     high_throughput {
         send_timeout = [10 s];
         compress_level = [1];

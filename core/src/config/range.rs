@@ -23,7 +23,9 @@ macro_rules! range {
     (says $least:literal s ..= $most:literal s) => {
         concat!("must be ", $least, " s to ", $most, " s")
     };
-    (@ $least:expr, $most:expr, $says:expr) => { Range { least: $least, most: $most, says: $says } };
+    (@ $least:expr, $most:expr, $says:expr) => {
+        Range { least: $least, most: $most, says: $says }
+    };
     () => { range!(@ 0, u128::MAX, "") };
     (not zero) => { range!(@ 1, u128::MAX, range!(says not zero)) };
     ($least:literal ..) => { range!(@ $least, u128::MAX, range!(says $least ..)) };

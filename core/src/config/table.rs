@@ -200,7 +200,8 @@ settings! {
         java "heartbeatBrokerInterval", python "heartbeat_broker_interval";
 
     /// How often a consumer looks whether its share of queues changed.
-    rebalance: Duration as Time = [20 s] in [not zero], java "rocketmq.client.rebalance.waitInterval";
+    rebalance: Duration as Time = [20 s] in [not zero],
+        java "rocketmq.client.rebalance.waitInterval";
 
     /// How often consumed offsets are committed.
     commit: Duration as Time = [5 s] in [not zero],
@@ -244,13 +245,13 @@ settings! {
     tcp_keepalive: Option<Duration> as Maybe<Time> = [none] in [1 s ..= 32767 s],
         python "so_keep_alive";
 
-    /// Bytes of the system's buffer for what is written (`SO_SNDBUF`). None leaves it to the system,
-    /// which adapts it; a size given here is fixed, and limited by the system (`net.core.wmem_max`).
+    /// Bytes of the system's buffer for what is written (`SO_SNDBUF`). None leaves it to the
+    /// system, which adapts it; a size given here is fixed, and limited by `net.core.wmem_max`.
     send_buffer: Option<usize> as Maybe<Size> = [none] in [1024 ..= 1073741824],
         java "clientSocketSndBufSize", python "send_buffer_size";
 
-    /// Bytes of the system's buffer for what is read (`SO_RCVBUF`). None leaves it to the system,
-    /// which adapts it; a size given here is fixed, and limited by the system (`net.core.rmem_max`).
+    /// Bytes of the system's buffer for what is read (`SO_RCVBUF`). None leaves it to the
+    /// system, which adapts it; a size given here is fixed, and limited by `net.core.rmem_max`.
     receive_buffer: Option<usize> as Maybe<Size> = [none] in [1024 ..= 1073741824],
         java "clientSocketRcvBufSize", python "recv_buffer_size";
 
