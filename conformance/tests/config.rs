@@ -5,6 +5,7 @@
 
 use std::fmt::Write;
 use std::path::PathBuf;
+use std::process::Command;
 use std::time::Duration;
 use std::{env, fs};
 
@@ -32,6 +33,9 @@ an optional setting is taken away with `none`. An empty variable counts as not s
 not known, in a file or with the prefix in the environment, is an error that names the nearest one,
 and a value out of range one that says what it must be. The range of several settings together:
 `reconnect_max` is not below `reconnect_min`, and `pull_timeout` is longer than `pull_suspend`.
+Left alone are `ROCKETRY_CACHE`, `ROCKETRY_JARS` and `ROCKETRY_STATE`, which are the project's
+tools', and `ROCKETRY_SERVICE_*` and `ROCKETRY_PORT*`, which Kubernetes sets for a service that is
+called rocketry.
 
 ## Every setting
 ";
@@ -183,4 +187,36 @@ fn conn_13_a_client_of_every_preset_works_under_the_name_it_was_given() {
         assert_eq!(members, [client.id().to_string()]);
         client.shutdown().wait();
     }
+}
+
+#[test]
+#[ignore = "started with an environment of its own"]
+fn settings_of_this_process() {
+    match rocketry::tokio::config_from_env() {
+        Ok(config) => println!("{:?} {:?}", config.name_servers, config.send_timeout),
+        Err(error) => println!("{error}"),
+    }
+}
+
+#[test]
+fn the_environment_of_a_process_is_read() {
+    let read = |vars: &[(&str, &str)]| {
+        let mut process = Command::new(env::current_exe().expect("this program"));
+        process.args(["--ignored", "--exact", "settings_of_this_process", "--nocapture"]);
+        process.env_remove("NAMESRV_ADDR").envs(vars.iter().copied());
+        #[cfg(unix)]
+        {
+            use std::os::unix::ffi::OsStrExt;
+            process.env("ELSEWHERE", std::ffi::OsStr::from_bytes(b"\xff"));
+        }
+        let output = process.output().expect("its output");
+        String::from_utf8(output.stdout).expect("text")
+    };
+    let servers = ("NAMESRV_ADDR", "a:9876;b:9876");
+    let set = read(&[servers, ("ROCKETRY_SEND_TIMEOUT", "7s")]);
+    assert!(set.contains("[a:9876, b:9876] 7s"), "{set}");
+    let typo = read(&[servers, ("ROCKETRY_SEND_TIMEOT", "7s")]);
+    assert!(typo.contains("the nearest is ROCKETRY_SEND_TIMEOUT"), "{typo}");
+    let none = read(&[]);
+    assert!(none.contains("name_servers is empty"), "{none}");
 }
