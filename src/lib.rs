@@ -31,25 +31,25 @@ pub use rocketry_core::query::{QueueChoice, QueueName};
 /// The client on plain threads.
 #[cfg(feature = "std")]
 pub mod blocking {
-    pub use rocketry_std::{ClientError, connect};
+    pub use rocketry_std::{ClientError, config_from_env, connect};
 }
 
 /// The client on tokio.
 #[cfg(feature = "tokio")]
 pub mod tokio {
-    pub use rocketry_tokio::{ClientError, connect};
+    pub use rocketry_tokio::{ClientError, config_from_env, connect};
 }
 
 /// The client on smol.
 #[cfg(feature = "smol")]
 pub mod smol {
-    pub use rocketry_async_std::{ClientError, smol::connect};
+    pub use rocketry_async_std::{ClientError, config_from_env, smol::connect};
 }
 
 /// The client on async-std, which is discontinued (RUSTSEC-2025-0052): for new programs take smol.
 #[cfg(feature = "async-std")]
 pub mod async_std {
-    pub use rocketry_async_std::{ClientError, async_std::connect};
+    pub use rocketry_async_std::{ClientError, async_std::connect, config_from_env};
 }
 
 /// Has the README's code compiled with the other doc tests.

@@ -16,9 +16,10 @@ const COLUMNS: usize = 100;
 const TABLES: [&str; 0] = [];
 
 /// What may stand in the top folder beside dotfiles.
-const TOP: [&str; 18] = [
+const TOP: [&str; 19] = [
     "ARCHITECTURE.md",
     "CHANGELOG.md",
+    "CONFIG.md",
     "CONTRIBUTING.md",
     "Cargo.lock",
     "Cargo.toml",

@@ -12,11 +12,12 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use rocketry_core::client::{Client, Host, Shared};
-use rocketry_core::config::{Config, ConfigError};
+use rocketry_core::config::{Config, ConfigError, SocketOptions};
 use rocketry_core::driver::{Runtime, Timer, pump};
 use rocketry_core::error::ConnectError;
 use rocketry_core::name::Endpoint;
 use rocketry_core::time::{Instant, UnixMillis};
+pub use rocketry_std::config_from_env;
 use rocketry_std::host::{self, Clocks};
 
 use socket::Stream;
@@ -38,8 +39,9 @@ pub mod smol {
     /// A client on smol's global executor, whose threads (`SMOL_THREADS`) move its bytes.
     ///
     /// `config` is a list of nameservers (`"127.0.0.1:9876"`, several joined by `;`) or a
-    /// [`Config`]. Nothing is sent before the first use of a producer or consumer, so a nameserver
-    /// that is not there shows as an error of the first call, by its deadline.
+    /// [`Config`], such as [`config_from_env`](crate::config_from_env) gives. Nothing is sent
+    /// before the first use of a producer or consumer, so a nameserver that is not there shows as
+    /// an error of the first call, by its deadline.
     pub fn connect<C>(config: C) -> Result<Client, ClientError>
     where
         C: TryInto<Config>,
@@ -57,8 +59,9 @@ pub mod async_std {
     /// A client on async-std's global executor, whose threads move its bytes.
     ///
     /// `config` is a list of nameservers (`"127.0.0.1:9876"`, several joined by `;`) or a
-    /// [`Config`]. Nothing is sent before the first use of a producer or consumer, so a nameserver
-    /// that is not there shows as an error of the first call, by its deadline.
+    /// [`Config`], such as [`config_from_env`](crate::config_from_env) gives. Nothing is sent
+    /// before the first use of a producer or consumer, so a nameserver that is not there shows as
+    /// an error of the first call, by its deadline.
     pub fn connect<C>(config: C) -> Result<Client, ClientError>
     where
         C: TryInto<Config>,
@@ -81,8 +84,9 @@ where
     config.check()?;
     host::identify(&mut config.identity);
     let clocks = Clocks::default();
+    let options = config.socket();
     let shared = Shared::new(config, host::random(), Tasks(clocks));
-    spawn(Box::pin(pump(shared.clone(), Reactor { clocks, spawn })));
+    spawn(Box::pin(pump(shared.clone(), Reactor { clocks, options, spawn })));
     Ok(Client::new(shared))
 }
 
@@ -108,6 +112,7 @@ impl Host for Tasks {
 #[derive(Clone, Copy)]
 struct Reactor {
     clocks: Clocks,
+    options: SocketOptions,
     spawn: fn(Task),
 }
 
@@ -119,7 +124,7 @@ impl Runtime for Reactor {
         &self,
         endpoint: Endpoint,
     ) -> impl Future<Output = Result<Stream, ConnectError>> + Send + 'static {
-        Stream::connect(endpoint)
+        Stream::connect(endpoint, self.options)
     }
 
     fn timer(&self) -> Alarm {

@@ -1,11 +1,13 @@
-//! What the standard library knows that the core must be told: clocks, and who we are.
+//! What the standard library knows that the core must be told: clocks, the environment, and who we
+//! are.
 
 use std::collections::hash_map::RandomState;
+use std::ffi::OsString;
 use std::hash::BuildHasher;
 use std::net::{IpAddr, UdpSocket};
 use std::time::SystemTime;
 
-use rocketry_core::config::Identity;
+use rocketry_core::config::{Config, ConfigError, Identity};
 use rocketry_core::time::{Instant, UnixMillis};
 
 /// The monotonic and the wall clock of the system.
@@ -57,6 +59,24 @@ pub fn identify(identity: &mut Identity) {
     if identity.salt == default.salt {
         identity.salt = random();
     }
+}
+
+/// The settings that the environment of this process names: `NAMESRV_ADDR`, as for Java, and
+/// `ROCKETRY_<FIELD>` for each field of [`Config`]; the defaults for the rest.
+///
+/// # Errors
+///
+/// As [`Config::from_vars`]: no nameserver, a name that is not known, a value that can't be read or
+/// is out of range.
+pub fn config_from_env() -> Result<Config, ConfigError> {
+    Config::from_vars(vars())
+}
+
+/// The environment of this process, as [`Config::with_vars`] takes it. What is not Unicode comes
+/// with the replacement character, which no setting takes.
+pub fn vars() -> impl Iterator<Item = (String, String)> {
+    let text = |text: OsString| text.to_string_lossy().into_owned();
+    std::env::vars_os().map(move |(name, value)| (text(name), text(value)))
 }
 
 /// The address this host would use to reach the outside. Connecting a datagram socket looks it up

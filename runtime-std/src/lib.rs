@@ -4,6 +4,7 @@
 //! and a reader and a writer for each connection. No async runtime is anywhere in this crate's
 //! tree. The handles are those of `rocketry-core`, the same on every runtime.
 
+pub mod dial;
 pub mod host;
 mod socket;
 
@@ -13,7 +14,7 @@ use std::task::{Wake, Waker};
 use std::thread::{self, Thread};
 
 use rocketry_core::client::{Client, Host, Shared, Step};
-use rocketry_core::config::{Config, ConfigError};
+use rocketry_core::config::{Config, ConfigError, SocketOptions};
 use rocketry_core::driver::{Reader, Wrote, write_next};
 use rocketry_core::error::{CloseReason, ConnectError};
 use rocketry_core::id::ConnectionId;
@@ -21,6 +22,7 @@ use rocketry_core::name::Endpoint;
 use rocketry_core::time::{Instant, UnixMillis};
 
 use host::Clocks;
+pub use host::config_from_env;
 use socket::Stream;
 
 /// Stack of a connection's threads: they call nothing deep, and no code of the user's but wakers.
@@ -49,7 +51,8 @@ impl From<io::Error> for ClientError {
 
 /// A client on threads of its own.
 ///
-/// `config` is a list of nameservers (`"127.0.0.1:9876"`, several joined by `;`) or a [`Config`].
+/// `config` is a list of nameservers (`"127.0.0.1:9876"`, several joined by `;`) or a [`Config`],
+/// such as [`config_from_env`] gives.
 /// Nothing is sent before the first use of a producer or consumer, so a nameserver that is not
 /// there shows as an error of the first call, by its deadline. The threads end when the client has
 /// shut down, which dropping its last handle starts.
@@ -62,9 +65,10 @@ where
     config.check()?;
     host::identify(&mut config.identity);
     let clocks = Clocks::default();
+    let options = config.socket();
     let shared = Shared::new(config, host::random(), Threads(clocks));
     let pump = shared.clone();
-    spawn("rocketry-pump", move || run(&pump, clocks))?;
+    spawn("rocketry-pump", move || run(&pump, clocks, options))?;
     Ok(Client::new(shared))
 }
 
@@ -115,14 +119,14 @@ impl Drop for Guard<'_> {
 }
 
 /// Keeps time and makes connections until the client has stopped.
-fn run(shared: &Arc<Shared>, clocks: Clocks) {
+fn run(shared: &Arc<Shared>, clocks: Clocks, options: SocketOptions) {
     let _guard = Guard(shared);
     let waker = waker();
     loop {
         match shared.step(&waker) {
             Step::Connect(conn, endpoint) => {
                 let own = shared.clone();
-                let run = move || connection(&own, conn, &endpoint);
+                let run = move || connection(&own, conn, &endpoint, &options);
                 if let Err(error) = spawn("rocketry-read", run) {
                     shared.connect_failed(conn, ConnectError::from(error));
                 }
@@ -141,8 +145,13 @@ fn run(shared: &Arc<Shared>, clocks: Clocks) {
 }
 
 /// Makes one connection and reads from it until its end.
-fn connection(shared: &Arc<Shared>, conn: ConnectionId, endpoint: &Endpoint) {
-    let stream = match Stream::connect(endpoint, shared.connect_timeout()) {
+fn connection(
+    shared: &Arc<Shared>,
+    conn: ConnectionId,
+    endpoint: &Endpoint,
+    options: &SocketOptions,
+) {
+    let stream = match Stream::connect(endpoint, options, shared.connect_timeout()) {
         Ok(stream) => Arc::new(stream),
         Err(error) => return shared.connect_failed(conn, error),
     };

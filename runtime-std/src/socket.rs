@@ -1,14 +1,17 @@
 //! A blocking stream whose writes can be asked not to block.
 
 use std::io::{self, IoSlice, Read};
-use std::net::{Shutdown, TcpStream, ToSocketAddrs};
+use std::net::{Shutdown, SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
 use rocketry_core::client::Sink;
+use rocketry_core::config::SocketOptions;
 use rocketry_core::driver::Blocking;
 use rocketry_core::error::ConnectError;
 use rocketry_core::name::Endpoint;
 use socket2::SockRef;
+
+use crate::dial;
 
 /// A connected stream.
 #[derive(Debug)]
@@ -17,17 +20,18 @@ pub(crate) struct Stream(TcpStream);
 impl Stream {
     /// Looks the name up and tries each of its addresses. `within` only frees the thread: the
     /// engine gives up by its own time.
-    pub(crate) fn connect(endpoint: &Endpoint, within: Duration) -> Result<Self, ConnectError> {
+    pub(crate) fn connect(
+        endpoint: &Endpoint,
+        options: &SocketOptions,
+        within: Duration,
+    ) -> Result<Self, ConnectError> {
         let addresses = (endpoint.host(), endpoint.port()).to_socket_addrs();
         let addresses = addresses
             .map_err(|error| ConnectError::Unresolved { detail: error.to_string().into() })?;
         let mut last = ConnectError::Unresolved { detail: "no address".into() };
         for address in addresses {
-            match TcpStream::connect_timeout(&address, within) {
-                Ok(stream) => {
-                    stream.set_nodelay(true)?;
-                    return Ok(Self(stream));
-                }
+            match open(address, options, within) {
+                Ok(stream) => return Ok(Self(stream)),
                 Err(error) => last = error.into(),
             }
         }
@@ -38,6 +42,12 @@ impl Stream {
     pub(crate) fn read(&self, space: &mut [u8]) -> io::Result<usize> {
         (&self.0).read(space)
     }
+}
+
+fn open(address: SocketAddr, options: &SocketOptions, within: Duration) -> io::Result<TcpStream> {
+    let stream = dial::socket(address, options)?;
+    SockRef::from(&stream).connect_timeout(&address.into(), within)?;
+    Ok(stream)
 }
 
 /// Flags of a write that takes what fits and does not block, nor raise a signal.

@@ -10,11 +10,12 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use rocketry_core::client::{Client, Host, Shared};
-use rocketry_core::config::{Config, ConfigError};
+use rocketry_core::config::{Config, ConfigError, SocketOptions};
 use rocketry_core::driver::{Runtime, Timer, pump};
 use rocketry_core::error::ConnectError;
 use rocketry_core::name::Endpoint;
 use rocketry_core::time::{Instant, UnixMillis};
+pub use rocketry_std::config_from_env;
 use rocketry_std::host::{self, Clocks};
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::time::Sleep;
@@ -35,7 +36,8 @@ pub enum ClientError {
 
 /// A client on the tokio runtime this is called in, which needs IO and time enabled.
 ///
-/// `config` is a list of nameservers (`"127.0.0.1:9876"`, several joined by `;`) or a [`Config`].
+/// `config` is a list of nameservers (`"127.0.0.1:9876"`, several joined by `;`) or a [`Config`],
+/// such as [`config_from_env`] gives.
 /// Nothing is sent before the first use of a producer or consumer, so a nameserver that is not
 /// there shows as an error of the first call, by its deadline. When the runtime is dropped first,
 /// every call ends with an error.
@@ -49,8 +51,10 @@ where
     let handle = Handle::try_current().map_err(|_| ClientError::NoRuntime)?;
     host::identify(&mut config.identity);
     let clocks = Clocks::default();
+    let options = config.socket();
     let shared = Shared::new(config, host::random(), Tasks(clocks));
-    handle.spawn(pump(shared.clone(), Tokio { handle: handle.clone(), clocks }));
+    let tokio = Tokio { handle: handle.clone(), clocks, options };
+    handle.spawn(pump(shared.clone(), tokio));
     Ok(Client::new(shared))
 }
 
@@ -86,6 +90,7 @@ impl Host for Tasks {
 struct Tokio {
     handle: Handle,
     clocks: Clocks,
+    options: SocketOptions,
 }
 
 impl Runtime for Tokio {
@@ -96,7 +101,7 @@ impl Runtime for Tokio {
         &self,
         endpoint: Endpoint,
     ) -> impl Future<Output = Result<Stream, ConnectError>> + Send + 'static {
-        Stream::connect(endpoint)
+        Stream::connect(endpoint, self.options)
     }
 
     fn timer(&self) -> Alarm {

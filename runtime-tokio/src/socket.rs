@@ -1,16 +1,18 @@
 //! A tokio stream that readers and writers share.
 
 use std::io::{self, IoSlice, Read};
-use std::net::Shutdown;
+use std::net::{Shutdown, SocketAddr};
 use std::task::{Context, Poll, ready};
 
 use rocketry_core::client::Sink;
+use rocketry_core::config::SocketOptions;
 use rocketry_core::driver::Socket;
 use rocketry_core::error::ConnectError;
 use rocketry_core::name::Endpoint;
+use rocketry_std::dial;
 use socket2::SockRef;
 use tokio::io::Interest;
-use tokio::net::{TcpStream, lookup_host};
+use tokio::net::{TcpSocket, TcpStream, lookup_host};
 
 /// A connected stream.
 #[derive(Debug)]
@@ -18,17 +20,17 @@ pub(crate) struct Stream(TcpStream);
 
 impl Stream {
     /// Looks the name up and tries each of its addresses.
-    pub(crate) async fn connect(endpoint: Endpoint) -> Result<Self, ConnectError> {
+    pub(crate) async fn connect(
+        endpoint: Endpoint,
+        options: SocketOptions,
+    ) -> Result<Self, ConnectError> {
         let addresses = lookup_host((endpoint.host(), endpoint.port())).await;
         let addresses = addresses
             .map_err(|error| ConnectError::Unresolved { detail: error.to_string().into() })?;
         let mut last = ConnectError::Unresolved { detail: "no address".into() };
         for address in addresses {
-            match TcpStream::connect(address).await {
-                Ok(stream) => {
-                    stream.set_nodelay(true)?;
-                    return Ok(Self(stream));
-                }
+            match open(address, &options).await {
+                Ok(stream) => return Ok(Self(stream)),
                 Err(error) => last = error.into(),
             }
         }
@@ -54,6 +56,12 @@ impl Stream {
             (None, Ok(())) => Ok(0),
         }
     }
+}
+
+async fn open(address: SocketAddr, options: &SocketOptions) -> io::Result<TcpStream> {
+    let socket = dial::socket(address, options)?;
+    socket.set_nonblocking(true)?;
+    TcpSocket::from_std_stream(socket).connect(address).await
 }
 
 impl Sink for Stream {
@@ -83,5 +91,44 @@ impl Socket for Stream {
 
     fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.0.poll_write_ready(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr, TcpListener};
+
+    use rocketry_core::config::Config;
+
+    use super::*;
+
+    fn block_on<T>(run: impl Future<Output = T>) -> io::Result<T> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+        Ok(runtime.block_on(run))
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_connection_has_the_options_of_its_client() -> Result<(), Box<dyn std::error::Error>> {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let endpoint = Endpoint::parse(&listener.local_addr()?.to_string())?;
+        let local = IpAddr::from(Ipv4Addr::new(127, 0, 0, 3));
+        let mut config = Config::default();
+        config.tcp_nodelay = false;
+        config.local_address = Some(local);
+        let stream = block_on(Stream::connect(endpoint, config.socket()))??;
+        assert_eq!(listener.accept()?.1.ip(), local);
+        assert!(!stream.0.nodelay()?);
+        Ok(())
+    }
+
+    #[test]
+    fn a_port_that_nothing_listens_on_refuses() -> Result<(), Box<dyn std::error::Error>> {
+        let free = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let endpoint = Endpoint::parse(&free.to_string())?;
+        let error = block_on(Stream::connect(endpoint, Config::default().socket()))?.err();
+        let refused = io::ErrorKind::ConnectionRefused;
+        assert!(matches!(error, Some(ConnectError::Io { kind, .. }) if kind == refused));
+        Ok(())
     }
 }

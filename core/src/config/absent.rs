@@ -1,0 +1,65 @@
+//! Settings of other clients that this one does not have yet.
+
+/// A setting of other clients that is not built here.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct NotBuilt {
+    /// What it would be called.
+    pub name: &'static str,
+    /// Java's name of it; empty if Java has none.
+    pub java: &'static str,
+    /// pyrocketmq's name of it; empty if it has none.
+    pub python: &'static str,
+    /// What holds instead.
+    pub why: &'static str,
+}
+
+impl NotBuilt {
+    pub(super) fn is(&self, name: &str) -> bool {
+        [self.name, self.java, self.python].contains(&name)
+    }
+}
+
+macro_rules! not_built {
+    ($($name:ident $(, java $java:literal)? $(, python $python:literal)?: $why:literal;)+) => {
+        /// Settings of Java's client and of pyrocketmq that one may miss here. To set one is an
+        /// error that says what holds instead.
+        pub const NOT_BUILT: &[NotBuilt] = &[$(NotBuilt {
+            name: stringify!($name),
+            java: concat!("" $(, $java)?),
+            python: concat!("" $(, $python)?),
+            why: $why,
+        }),+];
+    };
+}
+
+not_built! {
+    tls, java "useTLS":
+        "connections are not encrypted.";
+    socks_proxy, java "socksProxyConfig":
+        "connections are made directly, not through a SOCKS5 proxy.";
+    vip_channel, java "vipChannelEnabled":
+        "sends go to the broker's main port, never to the port two below it.";
+    access_key:
+        "requests are not signed; rocketry_core::auth computes signatures for loops of one's own.";
+    secret_key:
+        "requests are not signed; rocketry_core::auth computes signatures for loops of one's own.";
+    namespace, java "namespaceV2":
+        "topics and groups are named in full.";
+    unit_mode, java "unitMode":
+        "messages and subscriptions are never marked as those of a unit; unit_name is there.";
+    trace, java "enableTrace", python "trace_message":
+        "no trace of messages is sent to brokers.";
+    auto_batch, java "autoBatch", python "batch_size":
+        "sends are not gathered into batches by themselves.";
+    max_idle, java "clientChannelMaxIdleTimeSeconds", python "idle_timeout":
+        "a connection is not closed for being idle.";
+    connection_pool_size, python "connection_pool_size":
+        "each peer has one connection, on which any number of requests are under way.";
+    message_model, java "messageModel", python "message_model":
+        "every group consumes as a cluster; broadcasting is not there.";
+    max_reconsume_times, java "maxReconsumeTimes", python "max_reconsume_times":
+        "a message is not sent back to the broker, so attempts are not counted.";
+    topic_messages, java "pullThresholdForTopic", python "pull_threshold_for_topic":
+        "what is held is limited by queue, not by topic.";
+}

@@ -1,0 +1,149 @@
+//! What an embedder may set, with Java's defaults.
+
+mod absent;
+mod error;
+mod given;
+mod identity;
+mod preset;
+mod range;
+mod serde;
+mod table;
+#[cfg(test)]
+mod tests;
+mod vars;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use absent::{NOT_BUILT, NotBuilt};
+pub use error::ConfigError;
+pub use identity::Identity;
+pub use preset::{PRESETS, Preset};
+pub use table::{Config, SETTINGS, Setting};
+
+use crate::name::{Endpoint, NameError};
+
+/// Java's name of an instance that is to get a name of its own (`changeInstanceNameToPID`).
+const UNNAMED: &str = "DEFAULT";
+
+/// A rule about one field that its range can't say: the field, what it must be, whether it is.
+type Rule = (&'static str, &'static str, fn(&Config) -> bool);
+
+const RULES: [Rule; 5] = [
+    ("instance_name", "must be 1 to 255 visible ASCII characters", |c| is_name(&c.instance_name)),
+    ("unit_name", "must be 1 to 255 visible ASCII characters", |c| is_name(&c.unit_name)),
+    ("reconnect_max", "must not be below reconnect_min", |c| c.reconnect_min <= c.reconnect_max),
+    ("pull_timeout", "must be longer than pull_suspend", |c| c.pull_suspend < c.pull_timeout),
+    ("tcp_keepalive", "must be whole seconds", |c| {
+        c.tcp_keepalive.is_none_or(|after| after.subsec_nanos() == 0)
+    }),
+];
+
+fn is_name(name: &Option<String>) -> bool {
+    name.as_ref().is_none_or(|name| {
+        (1..=255).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_graphic())
+    })
+}
+
+/// What is joined by `;` or `,`.
+fn parts(text: &str) -> impl Iterator<Item = &str> {
+    text.split([';', ',']).map(str::trim).filter(|part| !part.is_empty())
+}
+
+fn endpoints(text: &str) -> Result<Vec<Endpoint>, NameError> {
+    parts(text).map(Endpoint::parse).collect()
+}
+
+impl Config {
+    /// The defaults, with nameservers given as `host:port`, several joined by `;` or `,`.
+    pub fn new(name_servers: &str) -> Result<Self, ConfigError> {
+        let config = Self { name_servers: endpoints(name_servers)?, ..Self::default() };
+        config.check()?;
+        Ok(config)
+    }
+
+    /// Names the first field that can't work, and says what it must be.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        if self.name_servers.is_empty() {
+            return Err(ConfigError::NoNameServer);
+        }
+        for setting in SETTINGS {
+            if !setting.range.has((setting.measure)(self)) {
+                let (field, problem) = (setting.name, setting.range.says);
+                return Err(ConfigError::Field { field, problem });
+            }
+        }
+        match RULES.iter().find(|(_, _, holds)| !holds(self)) {
+            Some(&(field, problem, _)) => Err(ConfigError::Field { field, problem }),
+            None => Ok(()),
+        }
+    }
+
+    /// The id brokers know this client by: `address@instance`, then `@unit` if there is one, as
+    /// Java's `ClientConfig.buildMQClientId`. Without an `instance_name` the instance is
+    /// `process#salt`, which differs even between two clients of one process.
+    pub fn client_id(&self) -> Arc<str> {
+        let [a, b, c, d] = self.identity.address;
+        let named = self.instance_name.as_deref().filter(|name| *name != UNNAMED);
+        let instance = named.map_or_else(|| self.identity.instance(), str::to_owned);
+        match &self.unit_name {
+            Some(unit) => Arc::from(format!("{a}.{b}.{c}.{d}@{instance}@{unit}")),
+            None => Arc::from(format!("{a}.{b}.{c}.{d}@{instance}")),
+        }
+    }
+
+    /// The address to use for one that a nameserver told.
+    pub(crate) fn rewritten(&self, told: Endpoint) -> Endpoint {
+        let found = self.rewrite_addresses.iter().find(|(from, _)| *from == told);
+        found.map_or(told, |(_, to)| to.clone())
+    }
+
+    /// What is to be set on the sockets of this client.
+    pub const fn socket(&self) -> SocketOptions {
+        SocketOptions {
+            nodelay: self.tcp_nodelay,
+            keepalive: self.tcp_keepalive,
+            send_buffer: self.send_buffer,
+            receive_buffer: self.receive_buffer,
+            local_address: self.local_address,
+        }
+    }
+}
+
+/// What an adapter is to set on a socket before it connects; the fields are those of [`Config`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SocketOptions {
+    /// [`Config::tcp_nodelay`].
+    pub nodelay: bool,
+    /// [`Config::tcp_keepalive`].
+    pub keepalive: Option<Duration>,
+    /// [`Config::send_buffer`], in bytes.
+    pub send_buffer: Option<usize>,
+    /// [`Config::receive_buffer`], in bytes.
+    pub receive_buffer: Option<usize>,
+    /// [`Config::local_address`].
+    pub local_address: Option<IpAddr>,
+}
+
+impl TryFrom<&str> for Config {
+    type Error = ConfigError;
+    fn try_from(name_servers: &str) -> Result<Self, ConfigError> {
+        Self::new(name_servers)
+    }
+}
+
+impl TryFrom<&String> for Config {
+    type Error = ConfigError;
+    fn try_from(name_servers: &String) -> Result<Self, ConfigError> {
+        Self::new(name_servers)
+    }
+}
+
+impl TryFrom<String> for Config {
+    type Error = ConfigError;
+    fn try_from(name_servers: String) -> Result<Self, ConfigError> {
+        Self::new(&name_servers)
+    }
+}

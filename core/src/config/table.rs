@@ -1,0 +1,279 @@
+//! The one table of settings: from it come the fields of `Config`, their defaults, ranges and docs,
+//! and with them what files and the environment may say, and `CONFIG.md`.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::Identity;
+use super::given::{
+    Address, Count, Flag, Given, Kind, Maybe, Name, Peers, Rewrites, Size, Time, Who,
+};
+use super::range::{Range, range};
+use crate::name::Endpoint;
+
+/// What a default says, as a value: a number may have a unit.
+macro_rules! value {
+    (empty) => { Vec::new() };
+    (unknown) => { Identity::default() };
+    (none) => { None };
+    (some $($value:tt)+) => { Some(value!($($value)+)) };
+    ($number:literal ms) => { Duration::from_millis($number) };
+    ($number:literal s) => { Duration::from_secs($number) };
+    ($number:literal KiB) => { $number << 10 };
+    ($number:literal MiB) => { $number << 20 };
+    ($value:literal) => { $value };
+}
+pub(super) use value;
+
+/// One setting, as tables of settings show it.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Setting {
+    /// The field of [`Config`], which is also its name in files.
+    pub name: &'static str,
+    /// What it does, in whole sentences.
+    pub about: &'static str,
+    /// What it is counted in: "duration", "bytes", "number", ...
+    pub unit: &'static str,
+    /// Java's name of it; empty if Java has none.
+    pub java: &'static str,
+    /// pyrocketmq's name of it; empty if it has none.
+    pub python: &'static str,
+    pub(super) range: Range,
+    pub(super) read: fn(&mut Config, &Given) -> Result<(), String>,
+    pub(super) give: fn(&Config) -> Given,
+    pub(super) measure: fn(&Config) -> Option<u128>,
+}
+
+/// A row: docs, `field: type as Kind = [default] in [range], java "name", python "name";`.
+macro_rules! settings {
+    ($(
+        $(#[doc = $doc:literal])+
+        $field:ident: $type:ty as $kind:ty = [$($default:tt)+]
+        $(in [$($range:tt)+])? $(, java $java:literal)? $(, python $python:literal)?;
+    )+) => {
+        /// The settings of one client. Every duration is exact; every limit is inclusive.
+        ///
+        /// Begin with [`Config::new`], a preset such as [`Config::production`], a file through
+        /// serde, or the environment ([`Config::from_vars`]), and assign to fields. In files a
+        /// field goes by its name, in the environment by `ROCKETRY_` and its name in capitals;
+        /// durations are `500ms`, `3s`, `2m` or plain milliseconds, sizes `64KiB`, `4MiB` or plain
+        /// bytes. What a file leaves out has its default; a name that is not known is refused.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub struct Config {
+            $(
+                $(#[doc = $doc])+
+                #[doc = ""]
+                #[doc = concat!(
+                    "Default: ", stringify!($($default)+), "."
+                    $(, " It ", range!(says $($range)+), ".")?
+                    $(, " In Java: `", $java, "`.")?
+                    $(, " In pyrocketmq: `", $python, "`.")?
+                )]
+                pub $field: $type,
+            )+
+        }
+
+        impl Default for Config {
+            fn default() -> Self {
+                Self { $($field: value!($($default)+),)+ }
+            }
+        }
+
+        /// Every setting, in the order of the fields of [`Config`].
+        pub const SETTINGS: &[Setting] = &[$(Setting {
+            name: stringify!($field),
+            about: concat!($($doc),+).trim_ascii(),
+            unit: <$kind as Kind<$type>>::UNIT,
+            java: concat!("" $(, $java)?),
+            python: concat!("" $(, $python)?),
+            range: range!($($($range)+)?),
+            read: |config, given| match <$kind as Kind<$type>>::read(given) {
+                Some(value) => { config.$field = value; Ok(()) }
+                None => Err(<$kind as Kind<$type>>::expected()),
+            },
+            give: |config| <$kind as Kind<$type>>::give(&config.$field),
+            measure: |config| <$kind as Kind<$type>>::measure(&config.$field),
+        }),+];
+
+        /// The names alone.
+        pub(super) const FIELDS: &[&str] = &[$(stringify!($field)),+];
+
+        /// What each default says in the table above, for the test that it is what it says.
+        #[cfg(test)]
+        pub(super) const DEFAULTS: &[&str] = &[$(stringify!($($default)+)),+];
+    };
+}
+
+settings! {
+    /// Nameservers, tried in turn, sticky until one fails. At least one, as `host:port` or
+    /// `[ipv6]:port`, several joined by `;` or `,`. In the environment `NAMESRV_ADDR` says it too,
+    /// as for Java; `ROCKETRY_NAME_SERVERS` goes before it.
+    name_servers: Vec<Endpoint> as Peers = [empty], java "namesrvAddr", python "namesrv_addr";
+
+    /// Who we are, in client ids and unique message ids. The adapters fill in what is not set; an
+    /// embedder of the core must set it. As text: an IPv4 address, or `address@process#salt` with
+    /// the salt in hexadecimal.
+    identity: Identity as Who = [unknown], java "clientIP", python "client_id";
+
+    /// What stands in the client id for this client among those of its host: `address@name`, as
+    /// Java's `buildMQClientId`. Without it, and with Java's `DEFAULT`, it is `process#salt`, which
+    /// no other client has. Two clients of one address and name are one client to brokers: in one
+    /// group both take the same queues, so messages come twice and other queues may be nobody's,
+    /// and one that leaves takes the other with it until its next heartbeat. 1 to 255 visible ASCII
+    /// characters.
+    instance_name: Option<String> as Name = [none], java "instanceName", python "_instance_name";
+
+    /// Appended to the client id as `@unit`, for deployments in which units share a name. 1 to 255
+    /// visible ASCII characters.
+    unit_name: Option<String> as Name = [none], java "unitName";
+
+    /// From the call to its end, route lookup, connect and retry included.
+    send_timeout: Duration as Time = [3 s] in [not zero],
+        java "sendMsgTimeout", python "send_msg_timeout";
+
+    /// How often a message is given to a broker, the first time included, which Java and
+    /// pyrocketmq do not count.
+    send_attempts: u32 as Count = [2] in [1 ..],
+        java "retryTimesWhenSendFailed", python "retry_times";
+
+    /// Largest body, in bytes, refused before anything is sent.
+    max_body: usize as Size = [4 MiB], java "maxMessageSize", python "max_message_size";
+
+    /// Longer bodies, in bytes, are compressed with zlib; a batch's never are.
+    compress_over: usize as Size = [4 KiB],
+        java "compressMsgBodyOverHowmuch", python "compress_msg_body_over_howmuch";
+
+    /// How hard bodies are compressed: 0 not at all, 1 quickest, 9 smallest.
+    compress_level: u32 as Count = [5] in [0 ..= 9], java "rocketmq.message.compressLevel";
+
+    /// Sends not yet ended; one more is refused.
+    max_pending: usize as Count = [65536] in [1 ..],
+        java "backPressureForAsyncSendNum", python "async_send_semaphore";
+
+    /// Bytes of sends not yet ended; one more is refused.
+    max_pending_bytes: usize as Size = [100 MiB] in [1 ..], java "backPressureForAsyncSendSize";
+
+    /// What a send does when `max_pending` or `max_pending_bytes` leave no room: it is refused, or,
+    /// with this, it begins when there is room, and its deadline begins then.
+    wait_for_room: bool as Flag = [false], java "enableBackpressureForAsyncMode";
+
+    /// Producers leave brokers alone that answer late or fail, by Java's table. Without it a broker
+    /// that has no connection is passed over all the same.
+    fault_isolation: bool as Flag = [false], java "sendLatencyEnable";
+
+    /// Brokers that are left alone are asked every 3 s whether they are well again.
+    probe_isolated: bool as Flag = [false], java "startDetectorEnable";
+
+    /// A message stored without being flushed or copied in time is sent again to another broker,
+    /// and is then stored twice.
+    retry_not_ok: bool as Flag = [false],
+        java "retryAnotherBrokerWhenNotStoreOK", python "retry_another_broker_when_not_store_ok";
+
+    /// Addresses to use in place of those that nameservers tell: for brokers that advertise an
+    /// address which can't be reached from here, as a container's own. As text: `told=used`,
+    /// several joined by `;` or `,`.
+    rewrite_addresses: Vec<(Endpoint, Endpoint)> as Rewrites = [empty];
+
+    /// From a request to its answer, for requests of our own (routes, heartbeats, offsets).
+    request_timeout: Duration as Time = [3 s] in [not zero],
+        java "mqClientApiTimeout", python "rpc_timeout";
+
+    /// From `Connect` until the attempt is given up.
+    connect_timeout: Duration as Time = [3 s] in [not zero],
+        java "connectTimeoutMillis", python "connect_timeout";
+
+    /// First pause after a connection failed; it doubles up to `reconnect_max`.
+    reconnect_min: Duration as Time = [100 ms] in [not zero], python "retry_interval";
+
+    /// Longest pause between attempts while work waits. Not below `reconnect_min`.
+    reconnect_max: Duration as Time = [1 s] in [not zero],
+        java "maxReconnectIntervalTimeSeconds", python "max_retry_interval";
+
+    /// How often the route of a topic in use is asked for, give or take a quarter.
+    route_refresh: Duration as Time = [30 s] in [not zero],
+        java "pollNameServerInterval", python "poll_name_server_interval";
+
+    /// How often each broker hears from us; a broker forgets a client after 120 s.
+    heartbeat: Duration as Time = [30 s] in [not zero],
+        java "heartbeatBrokerInterval", python "heartbeat_broker_interval";
+
+    /// How often a consumer looks whether its share of queues changed.
+    rebalance: Duration as Time = [20 s] in [not zero],
+        java "rocketmq.client.rebalance.waitInterval";
+
+    /// How often consumed offsets are committed.
+    commit: Duration as Time = [5 s] in [not zero],
+        java "persistConsumerOffsetInterval", python "persist_interval";
+
+    /// Messages asked for by one pull. 32 is also what a broker gives at most by default.
+    pull_batch: u32 as Count = [32] in [1 ..= 1024],
+        java "pullBatchSize", python "pull_batch_size";
+
+    /// How long a broker may hold a pull while there is nothing new.
+    pull_suspend: Duration as Time = [15 s], java "brokerSuspendMaxTimeMillis";
+
+    /// From a pull to its answer, the hold included. Longer than `pull_suspend`.
+    pull_timeout: Duration as Time = [30 s] in [not zero], java "consumerTimeoutMillisWhenSuspend";
+
+    /// Pause after a pull that failed; a second is what Java does in effect.
+    pull_retry: Duration as Time = [1 s] in [not zero], java "pullTimeDelayMillsWhenException";
+
+    /// Messages of one queue held unsettled before its pulls pause.
+    queue_messages: usize as Count = [1000] in [1 ..],
+        java "pullThresholdForQueue", python "pull_threshold_of_queue";
+
+    /// Bytes of one queue held unsettled before its pulls pause; Java and pyrocketmq count MiB.
+    queue_bytes: usize as Size = [100 MiB] in [1 ..],
+        java "pullThresholdSizeForQueue", python "pull_threshold_size_of_queue";
+
+    /// After this pause a message answered with `retry` is delivered again.
+    retry_delay: Duration as Time = [1 s];
+
+    /// How long a shutdown may take to finish sends, commit offsets and unregister.
+    shutdown_timeout: Duration as Time = [3 s] in [not zero],
+        java "awaitTerminationMillisWhenShutdown";
+
+    /// Whether what is written leaves at once (`TCP_NODELAY`, which Java always sets). Without it,
+    /// a small frame may wait for the answer to the one before it.
+    tcp_nodelay: bool as Flag = [true], python "tcp_no_delay";
+
+    /// After this silence the system asks whether the peer is still there (`SO_KEEPALIVE`), for
+    /// firewalls that forget silent connections. None asks nothing, as Java: heartbeats do. Whole
+    /// seconds; how often and how long it asks is the system's setting.
+    tcp_keepalive: Option<Duration> as Maybe<Time> = [none] in [1 s ..= 32767 s],
+        python "so_keep_alive";
+
+    /// Bytes of the system's buffer for what is written (`SO_SNDBUF`). None leaves it to the
+    /// system, which adapts it; a size given here is fixed, and limited by `net.core.wmem_max`.
+    send_buffer: Option<usize> as Maybe<Size> = [none] in [1024 ..= 1073741824],
+        java "clientSocketSndBufSize", python "send_buffer_size";
+
+    /// Bytes of the system's buffer for what is read (`SO_RCVBUF`). None leaves it to the
+    /// system, which adapts it; a size given here is fixed, and limited by `net.core.rmem_max`.
+    receive_buffer: Option<usize> as Maybe<Size> = [none] in [1024 ..= 1073741824],
+        java "clientSocketRcvBufSize", python "recv_buffer_size";
+
+    /// The address of this host that connections leave from, on hosts with several. None leaves it
+    /// to the system. Peers of the other address family can't be reached with it.
+    local_address: Option<IpAddr> as Maybe<Address> = [none];
+}
+
+impl Setting {
+    /// The variable of the environment that sets it.
+    pub fn variable(&self) -> String {
+        format!("{}{}", super::vars::PREFIX, self.name.to_ascii_uppercase())
+    }
+
+    /// Its value in `config`, as text that reads back; empty for none.
+    pub fn show(&self, config: &Config) -> String {
+        (self.give)(config).text()
+    }
+
+    /// What its value must be, as the end of a sentence; empty if anything that can be read will
+    /// do.
+    pub const fn range(&self) -> &'static str {
+        self.range.says
+    }
+}

@@ -1,0 +1,355 @@
+//! The table of settings, and every way to set them.
+
+use std::net::Ipv4Addr;
+
+use super::given::Given;
+use super::table::DEFAULTS;
+use super::*;
+
+fn config() -> Config {
+    Config::new("a:1").unwrap()
+}
+
+fn vars(pairs: &[(&str, &str)]) -> Result<Config, ConfigError> {
+    Config::from_vars([("NAMESRV_ADDR", "a:1")].iter().chain(pairs).copied())
+}
+
+fn refused(pairs: &[(&str, &str)]) -> String {
+    vars(pairs).unwrap_err().to_string()
+}
+
+fn read(json: &str) -> Result<Config, String> {
+    serde_json::from_str(json).map_err(|error| error.to_string())
+}
+
+fn setting(name: &str) -> &'static Setting {
+    SETTINGS.iter().find(|setting| setting.name == name).unwrap()
+}
+
+/// A value within its range that is not the default.
+fn another(setting: &Setting) -> &'static str {
+    match setting.name {
+        "name_servers" => "b:9876;[::1]:9876",
+        "identity" => "192.0.2.7@12#00000000000000ff",
+        "instance_name" => "billing-1",
+        "unit_name" => "south",
+        "tcp_nodelay" => "false",
+        "rewrite_addresses" => "10.0.0.1:10911=localhost:10911;c:1=[::1]:2",
+        "local_address" => "::1",
+        "pull_timeout" => "1m",
+        "reconnect_min" => "200ms",
+        "reconnect_max" => "1500ms",
+        _ => match setting.unit {
+            "duration" => "2s",
+            "bytes" => "64KiB",
+            "true or false" => "true",
+            _ => "7",
+        },
+    }
+}
+
+#[test]
+fn a_list_of_nameservers_is_read_and_a_typo_is_named() {
+    let config = Config::new("a:9876; b:9876,[::1]:9876").unwrap();
+    let read: Vec<_> = config.name_servers.iter().map(Endpoint::as_str).collect();
+    assert_eq!(read, ["a:9876", "b:9876", "[::1]:9876"]);
+    assert_eq!(Config::new(" ;"), Err(ConfigError::NoNameServer));
+    let wrong = Config::new("localhost").unwrap_err().to_string();
+    assert!(wrong.contains("\"localhost\"") && wrong.contains("host:port"), "{wrong}");
+}
+
+#[test]
+fn every_default_is_what_the_table_says() {
+    assert_eq!(SETTINGS.len(), DEFAULTS.len());
+    for (setting, says) in SETTINGS.iter().zip(DEFAULTS) {
+        let mut config = Config::default();
+        let text = if matches!(*says, "none" | "empty") { "" } else { says };
+        if *says != "unknown" {
+            (setting.read)(&mut config, &Given::Text(text.to_owned())).unwrap();
+        }
+        assert_eq!(config, Config::default(), "{}", setting.name);
+    }
+}
+
+#[test]
+fn every_setting_has_a_variable_and_reads_back_what_it_shows() {
+    for setting in SETTINGS {
+        let text = another(setting);
+        let config = vars(&[(&setting.variable(), text)]).unwrap();
+        assert_ne!(setting.show(&config), setting.show(&vars(&[]).unwrap()), "{}", setting.name);
+        assert_eq!(setting.show(&config), text, "{}", setting.name);
+    }
+}
+
+#[test]
+fn durations_are_read_in_any_unit() {
+    for (text, millis) in [
+        ("500ms", 500),
+        ("3s", 3000),
+        (" 3 s ", 3000),
+        ("2m", 120_000),
+        ("1h", 3_600_000),
+        ("250", 250),
+        ("5000us", 5),
+        ("7000000ns", 7),
+    ] {
+        let read = vars(&[("ROCKETRY_SEND_TIMEOUT", text)]).unwrap().send_timeout;
+        assert_eq!(read, Duration::from_millis(millis), "{text}");
+    }
+    for text in ["3 seconds", "-1s", "1.5s", "s", "3S", "99999999999999999999999999999999999999h"] {
+        let error = refused(&[("ROCKETRY_SEND_TIMEOUT", text)]);
+        assert!(error.starts_with("ROCKETRY_SEND_TIMEOUT is \""), "{error}");
+        assert!(error.contains(text) && error.contains("500ms, 3s or 2m"), "{error}");
+    }
+}
+
+#[test]
+fn sizes_are_read_in_any_unit() {
+    for (text, bytes) in [
+        ("4MiB", 4 << 20),
+        ("64KiB", 64 << 10),
+        ("1GiB", 1 << 30),
+        ("4096", 4096),
+        ("17B", 17),
+        ("4 mib", 4 << 20),
+    ] {
+        let read = vars(&[("ROCKETRY_MAX_BODY", text)]).unwrap().max_body;
+        assert_eq!(read, bytes, "{text}");
+    }
+    for text in ["4MB", "4M", "-1", "many", "99999999999GiB"] {
+        let error = refused(&[("ROCKETRY_MAX_BODY", text)]);
+        assert!(error.contains("64KiB or 4MiB"), "{error}");
+    }
+}
+
+#[test]
+fn flags_numbers_and_addresses_are_read() {
+    for (text, flag) in [("true", true), ("ON", true), ("0", false), ("no", false)] {
+        assert_eq!(vars(&[("ROCKETRY_TCP_NODELAY", text)]).unwrap().tcp_nodelay, flag);
+    }
+    assert!(refused(&[("ROCKETRY_TCP_NODELAY", "maybe")]).ends_with("give true or false"));
+    assert_eq!(vars(&[("ROCKETRY_SEND_ATTEMPTS", "5")]).unwrap().send_attempts, 5);
+    let error = refused(&[("ROCKETRY_SEND_ATTEMPTS", "4294967296")]);
+    assert!(error.contains("a whole number of at most 32 bits"), "{error}");
+    let local = vars(&[("ROCKETRY_LOCAL_ADDRESS", "127.0.0.2")]).unwrap().local_address;
+    assert_eq!(local, Some(Ipv4Addr::new(127, 0, 0, 2).into()));
+    for text in ["a:1", "a:1=", "a=b:1", "a:1=b:1=c:1"] {
+        let error = refused(&[("ROCKETRY_REWRITE_ADDRESSES", text)]);
+        assert!(error.contains("told:port=used:port"), "{error}");
+    }
+    let error = refused(&[("ROCKETRY_LOCAL_ADDRESS", "eth0")]);
+    assert!(error.contains("an IP address such as") && error.ends_with("or none"), "{error}");
+}
+
+#[test]
+fn an_identity_is_an_address_or_all_of_it() {
+    let identity = |text| vars(&[("ROCKETRY_IDENTITY", text)]).map(|config| config.identity);
+    let address = [192, 0, 2, 7];
+    assert_eq!(identity("192.0.2.7").unwrap(), Identity { address, process: 0, salt: 0 });
+    let whole = Identity { address, process: 12, salt: 0xff };
+    assert_eq!(identity("192.0.2.7@12#ff").unwrap(), whole);
+    for text in ["here", "192.0.2.7@", "192.0.2.7@a#1", "192.0.2.7@1#z", "::1"] {
+        assert!(identity(text).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn nameservers_come_from_javas_variable_unless_our_own_is_there() {
+    let read = |pairs: &[(&str, &str)]| {
+        let config = Config::from_vars(pairs.iter().copied())?;
+        Ok::<_, ConfigError>(setting("name_servers").show(&config))
+    };
+    let (java, own) = (("NAMESRV_ADDR", "a:9876;b:9876"), ("ROCKETRY_NAME_SERVERS", "[::1]:9876"));
+    assert_eq!(read(&[java]).unwrap(), "a:9876;b:9876");
+    assert_eq!(read(&[java, own]).unwrap(), "[::1]:9876");
+    assert_eq!(read(&[own, java]).unwrap(), "[::1]:9876");
+    assert_eq!(read(&[]), Err(ConfigError::NoNameServer));
+    assert_eq!(read(&[("NAMESRV_ADDR", " ")]), Err(ConfigError::NoNameServer));
+    let error = read(&[("NAMESRV_ADDR", "http://mq")]).unwrap_err().to_string();
+    assert!(error.starts_with("NAMESRV_ADDR is \"http://mq\": give addresses"), "{error}");
+}
+
+#[test]
+fn an_empty_variable_is_not_set_and_none_takes_an_option_away() {
+    assert_eq!(vars(&[("ROCKETRY_COMMIT", "")]), vars(&[]));
+    let kept = Config { tcp_keepalive: Some(Duration::from_secs(9)), ..config() };
+    let var = |value| [("ROCKETRY_TCP_KEEPALIVE", value)];
+    assert_eq!(kept.clone().with_vars(var("")).unwrap().tcp_keepalive, kept.tcp_keepalive);
+    assert_eq!(kept.with_vars(var("none")).unwrap().tcp_keepalive, None);
+}
+
+#[test]
+fn a_variable_that_is_none_of_ours_is_left_alone() {
+    let others = [
+        ("PATH", "x"),
+        ("ROCKETRYX", "x"),
+        ("rocketry_commit", "x"),
+        ("ROCKETRY_CACHE", "x"),
+        ("ROCKETRY_SERVICE_HOST", "10.0.0.1"),
+        ("ROCKETRY_PORT_9876_TCP", "tcp://10.0.0.1:9876"),
+    ];
+    assert_eq!(vars(&others), vars(&[]));
+}
+
+#[test]
+fn a_typo_in_a_variable_names_the_nearest_one() {
+    for (typo, nearest) in [
+        ("ROCKETRY_SEND_TIMEOUTS", "ROCKETRY_SEND_TIMEOUT"),
+        ("ROCKETRY_send_timeout", "ROCKETRY_SEND_TIMEOUT"),
+        ("ROCKETRY_NAMESERVERS", "ROCKETRY_NAME_SERVERS"),
+        ("ROCKETRY_RECIEVE_BUFFER", "ROCKETRY_RECEIVE_BUFFER"),
+    ] {
+        let error = vars(&[(typo, "secret")]).unwrap_err();
+        let (name, nearest) = (typo.to_owned(), nearest.to_owned());
+        assert_eq!(error, ConfigError::Unknown { name, nearest });
+    }
+}
+
+#[test]
+fn what_is_not_built_says_so_and_shows_no_value() {
+    for other in NOT_BUILT {
+        let variable = format!("ROCKETRY_{}", other.name.to_ascii_uppercase());
+        let error = vars(&[(&variable, "hunter2")]).unwrap_err();
+        let shown = format!("{error} {error:?}");
+        assert!(shown.contains("is not built") && shown.contains(other.why), "{shown}");
+        assert!(!shown.contains("hunter2"), "{shown}");
+        for name in [other.name, other.java, other.python].iter().filter(|name| !name.is_empty()) {
+            let error = read(&format!("{{\"{name}\": \"hunter2\"}}")).unwrap_err();
+            assert!(error.contains(other.why) && !error.contains("hunter2"), "{error}");
+        }
+        assert!(SETTINGS.iter().all(|setting| setting.name != other.name), "{}", other.name);
+        assert!(other.why.ends_with('.'), "{}", other.why);
+    }
+}
+
+#[test]
+fn a_file_is_read_with_what_it_leaves_out_at_its_default() {
+    let json = r#"{"name_servers": ["a:9876", "[::1]:9876"], "send_timeout": "2m", "commit": 250,
+        "max_body": "64KiB", "queue_bytes": 4096, "pull_batch": 7, "tcp_nodelay": false,
+        "tcp_keepalive": null, "instance_name": "billing"}"#;
+    let mut expected = Config::new("a:9876;[::1]:9876").unwrap();
+    expected.send_timeout = Duration::from_secs(120);
+    expected.commit = Duration::from_millis(250);
+    (expected.max_body, expected.queue_bytes, expected.pull_batch) = (64 << 10, 4096, 7);
+    expected.tcp_nodelay = false;
+    expected.instance_name = Some("billing".to_owned());
+    assert_eq!(read(json), Ok(expected));
+    assert_eq!(read("{}"), Ok(Config::default()));
+    assert_eq!(read(r#"{"name_servers": "a:1"}"#), Ok(config()));
+}
+
+#[test]
+fn a_file_with_a_wrong_name_or_value_is_refused_by_name() {
+    for (json, says) in [
+        (r#"{"comit": 1}"#, "comit is no setting: the nearest is commit"),
+        (r#"{"sendMsgTimeout": 1}"#, "sendMsgTimeout is no setting: the nearest is send_timeout"),
+        (r#"{"commit": 1, "commit": 2}"#, "duplicate field `commit`"),
+        (r#"{"commit": "soon"}"#, "commit is \"soon\": give a duration"),
+        (r#"{"commit": -1}"#, "commit is \"-1\": give a duration"),
+        (r#"{"commit": true}"#, "commit is \"true\": give a duration"),
+        (r#"{"pull_batch": 1.5}"#, "pull_batch is \"1.5\": give a whole number"),
+        (r#"{"name_servers": ["a"]}"#, "name_servers is \"a\": give addresses"),
+        (r#"{"commit": {}}"#, "invalid type: map"),
+        ("[]", "invalid length 0"),
+        ("3", "the settings of a client"),
+    ] {
+        let error = read(json).unwrap_err();
+        assert!(error.contains(says), "{error}");
+    }
+}
+
+#[test]
+fn settings_survive_a_file() {
+    let mut all = Config::default();
+    for setting in SETTINGS {
+        (setting.read)(&mut all, &Given::Text(another(setting).to_owned())).unwrap();
+    }
+    assert_eq!(all.check(), Ok(()));
+    let odd = Config { commit: Duration::new(1, 1), pull_suspend: Duration::ZERO, ..config() };
+    let far = Config { pull_timeout: Duration::MAX, max_body: usize::MAX, ..config() };
+    for config in [Config::default(), config(), all, odd, far] {
+        let json = serde_json::to_string_pretty(&config).unwrap();
+        assert_eq!(read(&json).unwrap(), config, "{json}");
+    }
+    let json = serde_json::to_value(config()).unwrap();
+    assert_eq!((&json["send_timeout"], &json["max_body"]), (&"3s".into(), &"4MiB".into()));
+    assert_eq!((&json["pull_batch"], &json["tcp_nodelay"]), (&32.into(), &true.into()));
+    assert!(json["tcp_keepalive"].is_null() && json["name_servers"][0] == "a:1");
+}
+
+#[test]
+fn every_preset_passes_its_check_and_differs_from_the_default() {
+    for preset in PRESETS {
+        let made = (preset.make)("a:1;b:2").unwrap();
+        assert_eq!(made.check(), Ok(()), "{}", preset.name);
+        assert_ne!(made, Config::new("a:1;b:2").unwrap(), "{}", preset.name);
+        assert_eq!((preset.make)(""), Err(ConfigError::NoNameServer));
+    }
+    let names: Vec<_> = PRESETS.iter().map(|preset| preset.name).collect();
+    let known = ["development", "production", "high_throughput", "low_latency", "testing"];
+    assert_eq!(names, known);
+    assert_eq!(Config::production("a:1").unwrap().send_attempts, 3);
+    let set = Config::testing("a:1").unwrap().with_vars([("ROCKETRY_COMMIT", "9s")]).unwrap();
+    assert_eq!((set.commit, set.rebalance), (Duration::from_secs(9), Duration::from_secs(1)));
+}
+
+#[test]
+fn a_field_out_of_range_is_named_with_what_it_must_be() {
+    for setting in SETTINGS.iter().filter(|setting| !setting.range().is_empty()) {
+        let (field, problem) = (setting.name, setting.range());
+        for beyond in [setting.range.least.checked_sub(1), setting.range.most.checked_add(1)] {
+            let Some(beyond) = beyond else { continue };
+            let mut config = config();
+            let unit = if setting.unit == "duration" { "ns" } else { "" };
+            let given = Given::Text(format!("{beyond}{unit}"));
+            (setting.read)(&mut config, &given).unwrap();
+            assert_eq!(config.check(), Err(ConfigError::Field { field, problem }), "{beyond}");
+        }
+    }
+    assert_eq!(setting("pull_batch").range(), "must be 1 to 1024");
+}
+
+#[test]
+fn fields_that_do_not_fit_together_are_named() {
+    let wrong = |change: fn(&mut Config)| {
+        let mut config = config();
+        change(&mut config);
+        config.check().unwrap_err().to_string()
+    };
+    let late = wrong(|c| c.pull_timeout = c.pull_suspend);
+    assert_eq!(late, "pull_timeout must be longer than pull_suspend");
+    let backwards = wrong(|c| c.reconnect_max = Duration::from_millis(99));
+    assert_eq!(backwards, "reconnect_max must not be below reconnect_min");
+    let fraction = wrong(|c| c.tcp_keepalive = Some(Duration::from_millis(1500)));
+    assert_eq!(fraction, "tcp_keepalive must be whole seconds");
+    for name in ["", "two words", "tab\t", "é", &"x".repeat(256)] {
+        let instance = Config { instance_name: Some(name.to_owned()), ..config() };
+        let unit = Config { unit_name: Some(name.to_owned()), ..config() };
+        for (config, field) in [(instance, "instance_name"), (unit, "unit_name")] {
+            let error = config.check().unwrap_err().to_string();
+            assert_eq!(error, format!("{field} must be 1 to 255 visible ASCII characters"));
+        }
+    }
+}
+
+#[test]
+fn two_clients_of_one_process_have_different_ids() {
+    let mut config = Config::default();
+    let first = config.client_id();
+    config.identity.salt = 1;
+    assert_ne!(first, config.client_id());
+}
+
+#[test]
+fn conn_13_a_client_id_is_built_as_javas() {
+    let identity = Identity { address: [192, 0, 2, 7], process: 12, salt: 0xff };
+    let id = |instance: Option<&str>, unit: Option<&str>| {
+        let (instance_name, unit_name) = (instance.map(str::to_owned), unit.map(str::to_owned));
+        Config { identity: identity.clone(), instance_name, unit_name, ..config() }.client_id()
+    };
+    assert_eq!(&*id(None, None), "192.0.2.7@12#00000000000000ff");
+    assert_eq!(id(Some("DEFAULT"), None), id(None, None));
+    assert_eq!(&*id(Some("billing"), None), "192.0.2.7@billing");
+    assert_eq!(&*id(Some("billing"), Some("south")), "192.0.2.7@billing@south");
+    assert_eq!(&*id(None, Some("south")), "192.0.2.7@12#00000000000000ff@south");
+}
