@@ -179,6 +179,38 @@ fn a_buffer_is_used_again_when_none_of_its_bodies_is_alive() {
 }
 
 #[test]
+fn what_is_left_in_a_full_buffer_moves_to_its_front_and_a_larger_frame_to_a_larger_one() {
+    for length in [0, 40_000, 300_000] {
+        let mut inbound = Inbound::new(Limits::default());
+        let home = inbound.space().as_ptr() as usize;
+        let room = inbound.space().len();
+        // Whole frames without a body up to near the end, and the beginning of one more.
+        let small = encode(&[send_reply(0)]);
+        let count = (room - 1_000) / small.len();
+        let last = encode(&[with_body(7, length)]);
+        let (begun, rest) = last.split_at(last.len().min(500));
+        feed(&mut inbound, &[&small.repeat(count), begun].concat(), usize::MAX);
+        for _ in 0..count {
+            assert!(inbound.next_frame().unwrap().is_some());
+        }
+        if rest.is_empty() {
+            assert_eq!(inbound.next_frame().unwrap().unwrap().opaque.sequence(), 7);
+            continue;
+        }
+        assert_eq!(inbound.next_frame(), Ok(None));
+        let space = inbound.space();
+        assert!(space.len() >= 16 << 10, "{length}: {}", space.len());
+        let moved = space.as_ptr() as usize == home + begun.len();
+        assert_eq!(moved, length < room, "{length}");
+        let mut rest = rest;
+        while !rest.is_empty() {
+            rest = &rest[feed(&mut inbound, rest, usize::MAX)..];
+        }
+        assert_eq!(inbound.next_frame().unwrap().unwrap().body.len(), length);
+    }
+}
+
+#[test]
 fn space_is_never_small_and_grows_only_with_what_has_arrived() {
     let bytes = encode(&[with_body(1, 3 << 20), send_reply(2)]);
     for step in [1000, 16 << 10, usize::MAX] {
