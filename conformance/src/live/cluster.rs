@@ -1,5 +1,6 @@
-//! One real nameserver and broker: started, waited for, hurt on purpose, and cleaned up.
+//! A cluster of real nameservers and brokers: started, waited for, hurt on purpose, cleaned up.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
@@ -11,15 +12,20 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
+use super::clusters;
 use super::error::While;
 use super::group::{self, Group};
 use super::keeper::Keeper;
-use super::port::{self, Ports};
-use super::state::{self, State};
-use super::{LiveError, files, jars, java, topic};
+use super::plan::{Member, Role, Shape};
+use super::state::{self, Condition, State};
+use super::{LiveError, files, jars, java, port, registry, topic};
 
 /// How often we look whether a process is ready.
 const LOOK: Duration = Duration::from_millis(100);
+/// The longest wait for a process to become ready, unless the options say otherwise.
+const PATIENCE: Duration = Duration::from_secs(90);
+/// How long a killed process may take to go.
+const GONE: Duration = Duration::from_secs(5);
 /// How often a start is tried again because somebody took a port between look and use.
 const TRIES: usize = 3;
 
@@ -29,7 +35,17 @@ const TRIES: usize = 3;
 pub struct Options {
     /// The RocketMQ version, such as `5.3.3`.
     pub version: String,
-    /// Further lines of `broker.conf`, as `key=value`; they win over ours.
+    /// How many masters, from 1 to 26; they are called `broker-a`, `broker-b` and so on. One at
+    /// first.
+    pub brokers: u8,
+    /// Whether each master has a slave, `broker-a-slave` and so on, to which it copies without
+    /// making senders wait (`ASYNC_MASTER`). None at first.
+    pub slaves: bool,
+    /// How many nameservers, from 1 to 9; each broker registers at all of them. They are called
+    /// `namesrv-1` and so on. One at first.
+    pub nameservers: u8,
+    /// Further lines of every broker's properties, as `key=value`; they win over ours, but for
+    /// what makes a broker this one: its name, id, port and folders, and a slave's role.
     pub conf: Vec<String>,
     /// The longest wait for each process to become ready; 90 s at first.
     pub patience: Duration,
@@ -40,59 +56,75 @@ pub struct Options {
 }
 
 impl Options {
-    /// The usual values for a version.
+    /// The usual values for a version: one nameserver and one broker.
     pub fn new(version: impl Into<String>) -> Options {
         Options {
             version: version.into(),
+            brokers: 1,
+            slaves: false,
+            nameservers: 1,
             conf: Vec::new(),
-            patience: Duration::from_secs(90),
+            patience: PATIENCE,
             life: Duration::from_secs(3600),
             stop: None,
         }
     }
+
+    fn shape(&self) -> Shape {
+        let Options { brokers, slaves, nameservers, .. } = *self;
+        Shape { nameservers, brokers, slaves }
+    }
 }
 
-/// A real nameserver and broker on loopback. Dropping it kills both and deletes their data.
+/// Real nameservers and brokers on loopback. Dropping it kills them and deletes their data, unless
+/// it was [attached](Cluster::attach) to.
 #[derive(Debug)]
 pub struct Cluster {
-    options: Options,
-    java: PathBuf,
-    jars: PathBuf,
     folder: PathBuf,
-    ports: Ports,
-    broker: Option<(Child, Group)>,
-    namesrv: Option<(Child, Group)>,
+    state: State,
+    patience: Duration,
+    stop: Option<Arc<AtomicBool>>,
+    /// The processes that we started ourselves and must wait for.
+    children: BTreeMap<String, Child>,
     keeper: Option<Keeper>,
     /// Whether `Drop` leaves everything as it is.
     released: bool,
 }
 
 impl Cluster {
-    /// Starts `version` with the usual [`Options`] and returns once its broker is registered: the
-    /// nameserver hands out a route to it. Takes about 5 s, and about a minute more when Maven
-    /// must fetch the jars first.
+    /// Starts `version` with the usual [`Options`] and returns once its broker is registered.
+    /// Takes about 5 s, and about a minute more when Maven must fetch the jars first.
     ///
     /// # Errors
     ///
-    /// [`LiveError::JavaMissing`], [`LiveError::JavaTooOld`] and [`LiveError::MavenMissing`] say
-    /// what to install; [`LiveError::Ended`] and [`LiveError::NotReady`] carry the last words of
-    /// the process. What was started by then is cleaned up.
+    /// As [`Cluster::start_with`].
     pub fn start(version: &str) -> Result<Cluster, LiveError> {
         Cluster::start_with(Options::new(version))
     }
 
-    /// [`Cluster::start`] with other options.
+    /// Starts a cluster and returns once every broker is registered at every nameserver.
     ///
     /// # Errors
     ///
-    /// As [`Cluster::start`], and [`LiveError::Interrupted`] when [`Options::stop`] was raised.
+    /// Those of [`LiveError::is_missing`] say what to install; [`LiveError::Shape`] and
+    /// [`LiveError::Conf`] refuse options; [`LiveError::Ended`] and [`LiveError::NotReady`] carry
+    /// the last words of a process; [`LiveError::Interrupted`] when [`Options::stop`] was raised.
+    /// What was started by then is cleaned up.
     pub fn start_with(options: Options) -> Result<Cluster, LiveError> {
-        let java = java::find()?;
-        state::sweep()?;
+        options.shape().check()?;
+        options.conf.iter().try_for_each(|line| files::check(line))?;
+        jars::check(&options.version)?;
+        let java = java::find().map_err(|error| match error {
+            LiveError::JavaMissing { .. } if !jars::within_reach(&options.version) => {
+                LiveError::BothMissing { version: options.version.clone() }
+            }
+            other => other,
+        })?;
+        clusters::sweep()?;
         let jars = jars::folder(&options.version)?;
         let mut tries = 1;
         loop {
-            let mut cluster = Cluster::prepare(options.clone(), java.clone(), jars.clone())?;
+            let mut cluster = Cluster::prepare(&options, java.clone(), jars.clone())?;
             match cluster.launch() {
                 Ok(()) => return Ok(cluster),
                 Err(error) if tries < TRIES && is_port_taken(&error) => tries += 1,
@@ -101,183 +133,263 @@ impl Cluster {
         }
     }
 
-    fn prepare(options: Options, java: PathBuf, jars: PathBuf) -> Result<Cluster, LiveError> {
-        let folder = state::create(&options.version)?;
-        let keeper = Keeper::start(&folder);
-        let cluster = Cluster {
-            ports: port::free()?,
-            options,
-            java,
-            jars,
+    /// Takes hold of a running cluster by its [name](Cluster::name), whoever started it, to hurt
+    /// and mend its members; without a name, of the only one that `live up` started. Dropping
+    /// what this returns changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`LiveError::NoCluster`] when there is none, or several without a name;
+    /// [`LiveError::Io`] or [`LiveError::State`] when the state folder can't be read.
+    pub fn attach(name: Option<&str>) -> Result<Cluster, LiveError> {
+        let (folder, state) = clusters::find(name)?;
+        Ok(Cluster {
             folder,
-            broker: None,
-            namesrv: None,
-            keeper,
-            released: false,
-        };
-        files::write(&cluster.folder, cluster.ports, &cluster.options.conf)?;
-        Ok(cluster)
-    }
-
-    fn launch(&mut self) -> Result<(), LiveError> {
-        self.namesrv = Some(self.spawn("nameserver")?);
-        self.remember(state::us())?;
-        self.wait("nameserver", |cluster| topic::route_queues(&cluster.namesrv(), "none").is_ok())?;
-        self.launch_broker()
-    }
-
-    fn launch_broker(&mut self) -> Result<(), LiveError> {
-        self.broker = Some(self.spawn("broker")?);
-        self.remember(state::us())?;
-        self.wait("broker", |cluster| {
-            let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, cluster.ports.broker));
-            cluster.said("broker").contains("boot success")
-                && TcpStream::connect_timeout(&loopback, Duration::from_secs(1)).is_ok()
-                // Each broker has a topic of its own name, whether or not it creates others.
-                && topic::route_queues(&cluster.namesrv(), files::BROKER_NAME)
-                    .is_ok_and(|queues| queues.is_some())
+            state,
+            patience: PATIENCE,
+            stop: None,
+            children: BTreeMap::new(),
+            keeper: None,
+            released: true,
         })
     }
 
-    fn spawn(&self, role: &'static str) -> Result<(Child, Group), LiveError> {
-        let home = self.folder.display();
-        let mut args: Vec<String> = java::OPEN.iter().map(|&flag| flag.to_owned()).collect();
-        let (heap, main, conf): (&[&str], _, _) = if role == "broker" {
-            let heap = &["-Xms512m", "-Xmx1g", "-XX:MaxDirectMemorySize=512m"];
-            (heap, "org.apache.rocketmq.broker.BrokerStartup", "broker.conf")
-        } else {
-            (&["-Xmx256m"], "org.apache.rocketmq.namesrv.NamesrvStartup", "namesrv.conf")
-        };
-        args.extend(heap.iter().map(|&flag| flag.to_owned()));
-        // Both write logs below their user's home; ours go away with the data.
-        args.push(format!("-Duser.home={home}"));
-        args.extend(["-cp".to_owned(), format!("{}/*", self.jars.display())]);
-        args.extend([main.to_owned(), "-c".to_owned(), format!("{home}/conf/{conf}")]);
-        group::spawn(&self.java, &args, &self.folder, &self.out(role), self.options.life)
-            .during(|| format!("starting the {role}"))
-    }
-
-    /// Tells the state file and the keeper what there is to end.
-    fn remember(&mut self, owner: Option<Group>) -> Result<(), LiveError> {
-        let groups: Vec<Group> =
-            [&self.broker, &self.namesrv].into_iter().flatten().map(|(_, group)| *group).collect();
-        if let Some(keeper) = &mut self.keeper {
-            keeper.watch(&groups);
-        }
+    fn prepare(options: &Options, java: PathBuf, jars: PathBuf) -> Result<Cluster, LiveError> {
+        let shape = options.shape();
+        let members = shape.members(port::free(shape.ports())?);
+        let folder = clusters::create(&options.version)?;
+        let keeper = Keeper::start(&folder);
         let state = State {
-            version: self.options.version.clone(),
-            namesrv: self.namesrv(),
-            broker: self.broker(),
-            groups,
-            owner,
+            version: options.version.clone(),
+            java,
+            jars,
+            until: state::unix_seconds().saturating_add(options.life.as_secs().max(1)),
+            conf: options.conf.clone(),
+            members,
+            owner: state::us(),
         };
-        state::save(&self.folder, &state)
+        let cluster = Cluster {
+            folder,
+            state,
+            patience: options.patience,
+            stop: options.stop.clone(),
+            children: BTreeMap::new(),
+            keeper,
+            released: false,
+        };
+        let namesrvs = cluster.namesrv();
+        for member in &cluster.state.members {
+            let home = files::home(&cluster.folder, member);
+            files::write(&home, member, &namesrvs, shape.slaves, &options.conf)?;
+        }
+        state::save(&cluster.folder, &cluster.state)?;
+        Ok(cluster)
     }
 
-    fn wait(
-        &mut self,
-        role: &'static str,
-        ready: impl Fn(&Cluster) -> bool,
-    ) -> Result<(), LiveError> {
-        let start = Instant::now();
-        let version = self.options.version.clone();
-        while !ready(self) {
-            let slot = if role == "broker" { &mut self.broker } else { &mut self.namesrv };
-            let ended =
-                slot.as_mut().is_none_or(|(child, _)| !matches!(child.try_wait(), Ok(None)));
-            let last_words = || files::tail(&self.said(role), 3);
-            if ended {
-                return Err(LiveError::Ended { role, version, said: last_words() });
+    /// All of a role at once: most of a start is waiting.
+    fn launch(&mut self) -> Result<(), LiveError> {
+        for role in Role::IN_ORDER {
+            let members = self.state.members.iter().filter(|member| member.role == role);
+            let members: Vec<Member> = members.cloned().collect();
+            for member in &members {
+                self.spawn(member)?;
             }
-            if self.options.stop.as_ref().is_some_and(|stop| stop.load(Ordering::Relaxed)) {
-                return Err(LiveError::Interrupted);
+            for member in &members {
+                self.wait(member)?;
             }
-            let after = start.elapsed();
-            if after >= self.options.patience {
-                return Err(LiveError::NotReady { role, version, after, said: last_words() });
-            }
-            thread::sleep(LOOK);
         }
         Ok(())
     }
 
-    fn out(&self, role: &str) -> PathBuf {
-        self.folder.join(format!("{role}.out"))
+    fn spawn(&mut self, member: &Member) -> Result<(), LiveError> {
+        let State { java, jars, conf, .. } = &self.state;
+        let left = self.state.left().ok_or_else(|| LiveError::Over(self.name()))?;
+        let home = files::home(&self.folder, member);
+        let args = java::args(member.role, self.state.brokers(), jars, &home, conf);
+        let (child, group) = group::spawn(java, &args, &home, &self.out(member), left)
+            .during(|| format!("starting {}", member.name))?;
+        self.children.insert(member.name.clone(), child);
+        state::set_group(&self.folder, &member.name, Some(group))
     }
 
-    fn said(&self, role: &str) -> String {
-        let bytes = fs::read(self.out(role)).unwrap_or_default();
+    fn wait(&mut self, member: &Member) -> Result<(), LiveError> {
+        let start = Instant::now();
+        while !self.ready(member) {
+            let (name, version) = (member.name.clone(), self.state.version.clone());
+            let last_words = || files::tail(&self.said(member), 3);
+            if !self.alive(member) {
+                return Err(LiveError::Ended { member: name, version, said: last_words() });
+            }
+            if self.stop.as_ref().is_some_and(|stop| stop.load(Ordering::Relaxed)) {
+                return Err(LiveError::Interrupted);
+            }
+            let after = start.elapsed();
+            if after >= self.patience {
+                let said = last_words();
+                return Err(LiveError::NotReady { member: name, version, after, said });
+            }
+            thread::sleep(LOOK);
+            if let Some(child) = self.children.get_mut(&member.name) {
+                // Where there is no /proc, a process that has ended shows only so.
+                let _ = child.try_wait();
+            }
+        }
+        Ok(())
+    }
+
+    fn alive(&self, member: &Member) -> bool {
+        state::group_of(&self.folder, &member.name).is_some_and(Group::alive)
+    }
+
+    /// A nameserver answers; a broker says that it has booted, takes connections, and is known to
+    /// every nameserver that runs.
+    fn ready(&self, member: &Member) -> bool {
+        let Some(name) = member.broker_name() else {
+            return registry::has_broker(&member.address(), "none", 0).is_ok();
+        };
+        let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, member.port));
+        if !self.said(member).contains("boot success")
+            || TcpStream::connect_timeout(&loopback, Duration::from_secs(1)).is_err()
+        {
+            return false;
+        }
+        // Each master has a topic of its own name, whether or not it creates others.
+        let topics = |namesrv: &str| {
+            member.role == Role::Slave
+                || topic::route_queues(namesrv, name).is_ok_and(|queues| queues.is_some())
+        };
+        let all = self.state.members.iter().filter(|other| other.role == Role::Nameserver);
+        let mut running =
+            all.filter(|other| state::condition(&self.folder, &other.name) == Condition::Runs);
+        running.all(|namesrv| {
+            let address = namesrv.address();
+            registry::has_broker(&address, name, member.broker_id()).unwrap_or(false)
+                && topics(&address)
+        })
+    }
+
+    fn out(&self, member: &Member) -> PathBuf {
+        files::home(&self.folder, member).join("out")
+    }
+
+    fn said(&self, member: &Member) -> String {
+        let bytes = fs::read(self.out(member)).unwrap_or_default();
         String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// The name by which other processes find this cluster; it is that of its folder.
+    pub fn name(&self) -> String {
+        clusters::name_of(&self.folder)
     }
 
     /// The RocketMQ version that runs.
     pub fn version(&self) -> &str {
-        &self.options.version
+        &self.state.version
     }
 
-    /// The nameserver's `HOST:PORT`.
+    /// Each nameserver's `HOST:PORT`, with `;` between them, as clients want it.
     pub fn namesrv(&self) -> String {
-        format!("127.0.0.1:{}", self.ports.namesrv)
+        self.state.addresses(Role::Nameserver)
     }
 
-    /// The broker's `HOST:PORT`.
+    /// The first master's `HOST:PORT`.
     pub fn broker(&self) -> String {
-        format!("127.0.0.1:{}", self.ports.broker)
+        self.state.broker()
     }
 
-    /// The name that the broker registers under.
-    pub fn broker_name(&self) -> &str {
-        files::BROKER_NAME
+    /// Every member, nameservers first and slaves last, whether it runs or not.
+    pub fn members(&self) -> &[Member] {
+        &self.state.members
     }
 
-    /// The folder with `broker.out`, `nameserver.out`, `conf/`, `store/` and `logs/`.
+    /// The folder with one folder for each member, named as it: `conf/properties`, `store/`,
+    /// `logs/`, and `out`, what it printed since its last start.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// Creates or updates a topic; see [`create_topic`](super::create_topic).
+    /// Creates or updates a topic with `queues` queues on each master; see
+    /// [`create_topic`](super::create_topic).
     ///
     /// # Errors
     ///
     /// As [`create_topic`](super::create_topic).
     pub fn create_topic(&self, name: &str, queues: u32) -> Result<(), LiveError> {
-        topic::create_topic(&self.namesrv(), &self.broker(), name, queues)
+        topic::create_topic(&self.namesrv(), &self.state.addresses(Role::Master), name, queues)
     }
 
-    /// Kills the broker at once, as `kill -9`; its data stays. Nothing happens without a broker.
-    pub fn kill_broker(&mut self) {
-        if let Some(broker) = self.broker.take() {
-            kill(broker);
-        }
-    }
-
-    /// Freezes the broker (SIGSTOP): its connections stay open and silent.
-    pub fn stop_broker(&self) {
-        self.signal_broker(Signal::STOP);
-    }
-
-    /// Lets a frozen broker go on (SIGCONT).
-    pub fn cont_broker(&self) {
-        self.signal_broker(Signal::CONT);
-    }
-
-    fn signal_broker(&self, signal: Signal) {
-        if let Some((_, group)) = &self.broker {
-            group.signal(signal);
-        }
-    }
-
-    /// Starts the broker again on the same port and data, killing it first if it runs, and
-    /// returns once it is registered. A nameserver forgets a killed broker as its connection
-    /// closes, so the route seen here is the new broker's.
+    /// How a member is now.
     ///
     /// # Errors
     ///
+    /// [`LiveError::NoMember`].
+    pub fn condition(&self, member: &str) -> Result<Condition, LiveError> {
+        let member = self.state.member(member)?;
+        Ok(state::condition(&self.folder, &member.name))
+    }
+
+    /// Kills a member at once, as `kill -9`, and returns when its port is free; its data stays.
+    /// Nothing happens to one that does not run.
+    ///
+    /// # Errors
+    ///
+    /// [`LiveError::NoMember`], and [`LiveError::Io`] when its state can't be written.
+    pub fn kill(&mut self, member: &str) -> Result<(), LiveError> {
+        let name = self.state.member(member)?.name.clone();
+        if let Some(group) = state::group_of(&self.folder, &name) {
+            group.signal(Signal::KILL);
+            // The JVM is a child of its guard: wait for both, or its port may still be taken.
+            if let Some(mut child) = self.children.remove(&name) {
+                let _ = child.wait();
+            }
+            group.gone_within(GONE);
+        }
+        state::set_group(&self.folder, &name, None)
+    }
+
+    /// Freezes a member (SIGSTOP): its connections stay open and silent. It still ends with the
+    /// cluster's life.
+    ///
+    /// # Errors
+    ///
+    /// [`LiveError::NoMember`].
+    pub fn stop(&self, member: &str) -> Result<(), LiveError> {
+        self.with_group(member, Group::freeze)
+    }
+
+    /// Lets a frozen member go on (SIGCONT).
+    ///
+    /// # Errors
+    ///
+    /// [`LiveError::NoMember`].
+    pub fn cont(&self, member: &str) -> Result<(), LiveError> {
+        self.with_group(member, |group| group.signal(Signal::CONT))
+    }
+
+    fn with_group(&self, member: &str, act: impl FnOnce(Group)) -> Result<(), LiveError> {
+        let member = self.state.member(member)?;
+        if let Some(group) = state::group_of(&self.folder, &member.name) {
+            act(group);
+        }
+        Ok(())
+    }
+
+    /// Starts a member again on the same port and data, killing it first if it runs.
+    ///
+    /// Returns once a broker is registered at every nameserver that runs; a nameserver forgets a
+    /// killed broker as its connection closes, so what it says is about the new one. A nameserver
+    /// begins with nothing and has been ready when it answers: brokers register at it within 10 s.
+    ///
+    /// # Errors
+    ///
+    /// [`LiveError::NoMember`]; [`LiveError::Over`] when the cluster's life has ended; and
     /// [`LiveError::Ended`], [`LiveError::NotReady`] or [`LiveError::Interrupted`], as at the
-    /// start; the nameserver keeps running.
-    pub fn restart_broker(&mut self) -> Result<(), LiveError> {
-        self.kill_broker();
-        self.launch_broker()
+    /// start. The other members keep running.
+    pub fn restart(&mut self, member: &str) -> Result<(), LiveError> {
+        let member = self.state.member(member)?.clone();
+        self.kill(&member.name)?;
+        self.spawn(&member)?;
+        self.wait(&member)
     }
 
     /// Lets go: the JVMs outlive this value and this process until [`down`](super::down) or
@@ -287,7 +399,8 @@ impl Cluster {
     ///
     /// [`LiveError::Io`] when the state can't be written; the cluster is cleaned up then.
     pub fn release(mut self) -> Result<(), LiveError> {
-        self.remember(None)?;
+        self.state.owner = None;
+        state::save(&self.folder, &self.state)?;
         if let Some(keeper) = self.keeper.take() {
             keeper.dismiss();
         }
@@ -302,22 +415,18 @@ impl Drop for Cluster {
         if self.released {
             return;
         }
-        for process in [self.broker.take(), self.namesrv.take()].into_iter().flatten() {
-            kill(process);
+        for group in self.state.groups(&self.folder) {
+            group.signal(Signal::KILL);
+        }
+        for child in self.children.values_mut() {
+            let _ = child.wait();
         }
         // A folder that can't be deleted now is the keeper's, and then the next sweep's.
-        let deleted = state::delete(&self.folder).is_ok();
+        let deleted = clusters::wipe(&self.folder, &self.state).is_ok();
         if let Some(keeper) = self.keeper.take().filter(|_| deleted) {
             keeper.dismiss();
         }
     }
-}
-
-fn kill((mut child, group): (Child, Group)) {
-    group.signal(Signal::KILL);
-    // The JVM is a child of its guard: wait for both, or its port may still be taken.
-    let _ = child.wait();
-    group.gone_within(Duration::from_secs(5));
 }
 
 fn is_port_taken(error: &LiveError) -> bool {

@@ -24,6 +24,13 @@ pub(super) struct Answer {
     pub(super) body: Vec<u8>,
 }
 
+impl Answer {
+    /// The code and the remark, for an error.
+    pub(super) fn said(&self) -> String {
+        format!("code {} {}", self.code, self.remark)
+    }
+}
+
 /// Sends one request over a connection of its own and waits for the answer.
 pub(super) fn call(address: &str, code: i32, fields: &[(&str, &str)]) -> io::Result<Answer> {
     let mut stream = TcpStream::connect_timeout(&resolve(address)?, PATIENCE)?;
@@ -42,8 +49,7 @@ pub(super) fn call(address: &str, code: i32, fields: &[(&str, &str)]) -> io::Res
 }
 
 fn resolve(address: &str) -> io::Result<SocketAddr> {
-    let first = address.split(';').next().unwrap_or_default();
-    first.to_socket_addrs()?.next().ok_or_else(|| invalid("the address"))
+    address.to_socket_addrs()?.next().ok_or_else(|| invalid("the address"))
 }
 
 fn encode(code: i32, fields: &[(&str, &str)]) -> Vec<u8> {
