@@ -13,7 +13,7 @@ pub enum LiveError {
         "Java is missing (no {path}): install a JDK or JRE of version 17 or newer, or set JAVA_HOME"
     )]
     JavaMissing {
-        /// The program that was looked for; without a folder, on the PATH.
+        /// The program that was looked for, and where.
         path: String,
     },
     /// A Java older than the brokers' jars and our flags need.

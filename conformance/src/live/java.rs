@@ -80,7 +80,8 @@ fn check(path: PathBuf) -> Result<PathBuf, LiveError> {
     let asked = Command::new(&path).arg("-version").stdin(Stdio::null()).output();
     let answer = match asked {
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            return Err(LiveError::JavaMissing { path: path.display().to_string() });
+            let on_path = if path.components().count() == 1 { " on the PATH" } else { "" };
+            return Err(LiveError::JavaMissing { path: format!("{}{on_path}", path.display()) });
         }
         other => other.during(|| format!("starting {}", path.display()))?,
     };

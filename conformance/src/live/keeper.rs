@@ -12,7 +12,9 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 const SCRIPT: &str = r#"
 read -r word && [ "$word" = done ] && exit 0
 for file in "$1"/*/pid; do
-  read -r group <"$file" && kill -s KILL -- "-${group%%:*}"
+  group=
+  read -r group <"$file"
+  [ -n "$group" ] && kill -s KILL -- "-${group%%:*}"
 done 2>/dev/null
 sleep 0.2
 rm -rf -- "$1"
