@@ -27,7 +27,7 @@ enum Action {
         /// Only the clusters of this version, or the one of this name
         which: Option<String>,
     },
-    /// Print what `up` started, and how each member is
+    /// Print the clusters that `up` started or another process uses, and how each member is
     List,
     /// Kill a member of a cluster at once (kill -9); its data stays
     Kill(Target),
@@ -174,11 +174,12 @@ fn down(which: Option<&str>) -> Outcome {
 fn list() -> Outcome {
     let mut out = io::stdout().lock();
     for cluster in live::running()? {
-        let live::Running { name, version, namesrv, broker, members, .. } = cluster;
-        writeln!(
+        let live::Running { name, version, namesrv, broker, members, owner, .. } = cluster;
+        write!(
             out,
             "{version} NAMESRV_ADDR={namesrv} ROCKETMQ_BROKER_ADDR={broker} {CLUSTER}={name}"
         )?;
+        writeln!(out, "{}", owner.map(|id| format!(" used by process {id}")).unwrap_or_default())?;
         for (member, condition) in members {
             let (role, address) = (member.role, member.address());
             writeln!(out, "  {:<16} {role:<10} {address:<15} {condition}", member.name)?;

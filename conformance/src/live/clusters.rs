@@ -23,7 +23,7 @@ const STATE: &str = "ROCKETRY_STATE";
 /// How long a JVM may take to end by itself.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A cluster that `live up` started and let go of.
+/// A cluster of this machine's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Running {
@@ -37,6 +37,8 @@ pub struct Running {
     pub broker: String,
     /// The members, nameservers first, and how each of them is.
     pub members: Vec<(Member, Condition)>,
+    /// The process that uses it and will clean it up; `None` once `live up` has let go of it.
+    pub owner: Option<i32>,
 }
 
 fn root() -> Result<PathBuf, LiveError> {
@@ -113,14 +115,14 @@ pub(super) fn delete(folder: &Path) -> Result<(), LiveError> {
     }
 }
 
-/// The clusters that `live up` started, oldest name first.
+/// The clusters that `live up` started or that another process uses, in the order of their names.
 ///
 /// # Errors
 ///
 /// [`LiveError::Io`] or [`LiveError::State`] when the state folder can't be read.
 pub fn running() -> Result<Vec<Running>, LiveError> {
-    let free = all()?.into_iter().filter(|(_, state)| state.owner.is_none());
-    Ok(free.filter(|(folder, state)| !state.stale(folder)).map(describe).collect())
+    let all = all()?.into_iter();
+    Ok(all.filter(|(folder, state)| !state.stale(folder)).map(describe).collect())
 }
 
 /// The cluster of that name, whoever started it; without a name, the only one that `live up`
@@ -157,6 +159,7 @@ fn describe((folder, state): (PathBuf, State)) -> Running {
         namesrv: state.addresses(Role::Nameserver),
         broker: state.broker(),
         version: state.version,
+        owner: state.owner.map(|owner| owner.id),
         members: state.members.into_iter().map(condition).collect(),
     }
 }

@@ -70,11 +70,11 @@ fn nameserver(member: &Member) -> String {
 /// Small files and short checks: the broker is for tests, and its start should take seconds.
 ///
 /// In a properties file the last line of a key wins: first ours that may be changed, then the
-/// further ones, then what makes the broker this one. 4.x does not know `bindAddress` and
-/// listens everywhere.
+/// further ones, then what makes the broker this one. 4.x does not know `bindAddress` and listens
+/// on every address of the machine, as do the replication ports of all versions.
 fn broker(home: &Path, member: &Member, namesrvs: &str, slaves: bool, extra: &[String]) -> String {
     let store = home.join("store");
-    let mut conf = format!(
+    let mut conf = String::from(
         "brokerClusterName=DefaultCluster\n\
          brokerIP1=127.0.0.1\n\
          brokerIP2=127.0.0.1\n\
@@ -84,7 +84,7 @@ fn broker(home: &Path, member: &Member, namesrvs: &str, slaves: bool, extra: &[S
          autoCreateTopicEnable=true\n\
          enablePropertyFilter=true\n\
          transactionCheckInterval=10000\n\
-         traceTopicEnable=true\n"
+         traceTopicEnable=true\n",
     );
     if slaves {
         conf.push_str("brokerRole=ASYNC_MASTER\n");

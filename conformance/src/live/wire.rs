@@ -38,13 +38,13 @@ pub(super) fn call(address: &str, code: i32, fields: &[(&str, &str)]) -> io::Res
     stream.set_write_timeout(Some(PATIENCE))?;
     stream.write_all(&encode(code, fields))?;
     let mut length = [0; 4];
-    stream.read_exact(&mut length)?;
+    stream.read_exact(&mut length).map_err(hung_up)?;
     let length = u32::from_be_bytes(length) as usize;
     if !(4..=LONGEST).contains(&length) {
         return Err(invalid("the answer's length"));
     }
     let mut frame = vec![0; length];
-    stream.read_exact(&mut frame)?;
+    stream.read_exact(&mut frame).map_err(hung_up)?;
     decode(&frame)
 }
 
@@ -85,6 +85,14 @@ fn decode(frame: &[u8]) -> io::Result<Answer> {
         remark: header.get("remark").and_then(Value::as_str).unwrap_or_default().to_owned(),
         body: body.to_vec(),
     })
+}
+
+/// Brokers that want TLS hang up, for one.
+fn hung_up(error: io::Error) -> io::Error {
+    match error.kind() {
+        ErrorKind::UnexpectedEof => io::Error::new(error.kind(), "it hung up without an answer"),
+        _ => error,
+    }
 }
 
 fn invalid(what: &str) -> io::Error {
