@@ -31,13 +31,19 @@ pub(super) fn within_reach(version: &str) -> bool {
 }
 
 fn present(version: &str) -> Option<PathBuf> {
-    let ready_made = env::var_os(READY_MADE).map(|root| PathBuf::from(root).join(version));
+    let ready_made =
+        env::var_os(READY_MADE).map(|root| absolute(PathBuf::from(root).join(version)));
     let mut folders = ready_made.into_iter().chain([cached(version)]);
     folders.find(|folder| complete(folder, version))
 }
 
+/// Absolute, since JVMs start in folders of their own.
 fn cached(version: &str) -> PathBuf {
-    cache().join("rocketmq").join(version)
+    absolute(cache().join("rocketmq").join(version))
+}
+
+fn absolute(folder: PathBuf) -> PathBuf {
+    std::path::absolute(&folder).unwrap_or(folder)
 }
 
 /// A version names a folder and goes into XML, so nothing but a plain one may pass.

@@ -1,5 +1,8 @@
 //! A cluster of real nameservers and brokers: started, waited for, hurt on purpose, cleaned up.
 
+mod member;
+mod options;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -12,69 +15,22 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use super::clusters;
-use super::error::While;
-use super::group::{self, Group};
-use super::keeper::Keeper;
-use super::plan::{Member, Role, Shape};
-use super::state::{self, Condition, State};
-use super::{LiveError, files, jars, java, port, registry, topic};
+use crate::live::clusters;
+use crate::live::error::While;
+use crate::live::group::{self, Group};
+use crate::live::keeper::Keeper;
+use crate::live::plan::{Member, Role};
+use crate::live::state::{self, Condition, State};
+use crate::live::{LiveError, files, jars, java, port, registry, topic};
+
+pub use options::Options;
 
 /// How often we look whether a process is ready.
 const LOOK: Duration = Duration::from_millis(100);
 /// The longest wait for a process to become ready, unless the options say otherwise.
 const PATIENCE: Duration = Duration::from_secs(90);
-/// How long a killed process may take to go.
-const GONE: Duration = Duration::from_secs(5);
 /// How often a start is tried again because somebody took a port between look and use.
 const TRIES: usize = 3;
-
-/// How to start a cluster. [`Options::new`] gives the usual values; change the fields you need.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct Options {
-    /// The RocketMQ version, such as `5.3.3`.
-    pub version: String,
-    /// How many masters, from 1 to 26; they are called `broker-a`, `broker-b` and so on. One at
-    /// first.
-    pub brokers: u8,
-    /// Whether each master has a slave, `broker-a-slave` and so on, to which it copies without
-    /// making senders wait (`ASYNC_MASTER`). None at first.
-    pub slaves: bool,
-    /// How many nameservers, from 1 to 9; each broker registers at all of them. They are called
-    /// `namesrv-1` and so on. One at first.
-    pub nameservers: u8,
-    /// Further lines of every broker's properties, as `key=value`; they win over ours, but for
-    /// what makes a broker this one: its name, id, port and folders, and a slave's role.
-    pub conf: Vec<String>,
-    /// The longest wait for each process to become ready; 90 s at first.
-    pub patience: Duration,
-    /// The JVMs end by themselves after this long; one hour at first.
-    pub life: Duration,
-    /// Raised by a Ctrl-C handler to end a start early with [`LiveError::Interrupted`].
-    pub stop: Option<Arc<AtomicBool>>,
-}
-
-impl Options {
-    /// The usual values for a version: one nameserver and one broker.
-    pub fn new(version: impl Into<String>) -> Options {
-        Options {
-            version: version.into(),
-            brokers: 1,
-            slaves: false,
-            nameservers: 1,
-            conf: Vec::new(),
-            patience: PATIENCE,
-            life: Duration::from_secs(3600),
-            stop: None,
-        }
-    }
-
-    fn shape(&self) -> Shape {
-        let Options { brokers, slaves, nameservers, .. } = *self;
-        Shape { nameservers, brokers, slaves }
-    }
-}
 
 /// Real nameservers and brokers on loopback. Dropping it kills them and deletes their data, unless
 /// it was [attached](Cluster::attach) to.
@@ -316,80 +272,6 @@ impl Cluster {
     /// As [`create_topic`](super::create_topic).
     pub fn create_topic(&self, name: &str, queues: u32) -> Result<(), LiveError> {
         topic::create_topic(&self.namesrv(), &self.state.addresses(Role::Master), name, queues)
-    }
-
-    /// How a member is now.
-    ///
-    /// # Errors
-    ///
-    /// [`LiveError::NoMember`].
-    pub fn condition(&self, member: &str) -> Result<Condition, LiveError> {
-        let member = self.state.member(member)?;
-        Ok(state::condition(&self.folder, &member.name))
-    }
-
-    /// Kills a member at once, as `kill -9`, and returns when its port is free; its data stays.
-    /// Nothing happens to one that does not run.
-    ///
-    /// # Errors
-    ///
-    /// [`LiveError::NoMember`], and [`LiveError::Io`] when its state can't be written.
-    pub fn kill(&mut self, member: &str) -> Result<(), LiveError> {
-        let name = self.state.member(member)?.name.clone();
-        if let Some(group) = state::group_of(&self.folder, &name) {
-            group.signal(Signal::KILL);
-            // The JVM is a child of its guard: wait for both, or its port may still be taken.
-            if let Some(mut child) = self.children.remove(&name) {
-                let _ = child.wait();
-            }
-            group.gone_within(GONE);
-        }
-        state::set_group(&self.folder, &name, None)
-    }
-
-    /// Freezes a member (SIGSTOP): its connections stay open and silent. It still ends with the
-    /// cluster's life.
-    ///
-    /// # Errors
-    ///
-    /// [`LiveError::NoMember`].
-    pub fn stop(&self, member: &str) -> Result<(), LiveError> {
-        self.with_group(member, Group::freeze)
-    }
-
-    /// Lets a frozen member go on (SIGCONT).
-    ///
-    /// # Errors
-    ///
-    /// [`LiveError::NoMember`].
-    pub fn cont(&self, member: &str) -> Result<(), LiveError> {
-        self.with_group(member, |group| group.signal(Signal::CONT))
-    }
-
-    fn with_group(&self, member: &str, act: impl FnOnce(Group)) -> Result<(), LiveError> {
-        let member = self.state.member(member)?;
-        if let Some(group) = state::group_of(&self.folder, &member.name) {
-            act(group);
-        }
-        Ok(())
-    }
-
-    /// Starts a member again on the same port and data, killing it first if it runs.
-    ///
-    /// Returns once a broker is registered at every nameserver that runs; a nameserver forgets a
-    /// killed broker as its connection closes, so what it says is about the new one. A nameserver
-    /// begins with nothing and has been ready when it answers: brokers register at it within 10 s.
-    ///
-    /// # Errors
-    ///
-    /// [`LiveError::NoMember`]; [`LiveError::Over`] when the cluster's life has ended; and
-    /// [`LiveError::Ended`], [`LiveError::NotReady`] or [`LiveError::Interrupted`], as at the
-    /// start. The other members keep running.
-    pub fn restart(&mut self, member: &str) -> Result<(), LiveError> {
-        let member = self.state.member(member)?.clone();
-        self.kill(&member.name)?;
-        self.spawn(&member)?;
-        self.wait(&member)
     }
 
     /// Lets go: the JVMs outlive this value and this process until [`down`](super::down) or
