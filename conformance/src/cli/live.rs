@@ -102,7 +102,11 @@ const CLUSTER: &str = "ROCKETRY_CLUSTER";
 const MISSING: u8 = 2;
 
 pub(super) fn run(args: Args) -> Outcome {
-    let outcome = act(args.action);
+    ended(act(args.action))
+}
+
+/// Tells what is missing on this machine, with an exit code of its own.
+fn ended(outcome: Outcome) -> Outcome {
     if let Err(error) = &outcome
         && error.downcast_ref().is_some_and(LiveError::is_missing)
     {
@@ -198,4 +202,50 @@ fn exec(start: Start, command: &[OsString]) -> Outcome {
         ("ROCKETMQ_VERSION", cluster.version().to_owned()),
     ];
     command::run(command, &addresses, &stop)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::{Cli, Command};
+
+    fn parse(words: &str) -> Action {
+        let words = ["rocketry-conformance", "live"].into_iter().chain(words.split(' '));
+        match Cli::try_parse_from(words).expect("these parse").command {
+            Command::Live(Args { action }) => action,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn one_broker_and_nameserver_are_started_unless_more_are_asked_for() {
+        let Action::Up(start) = parse("up 5.3.3") else { panic!("up") };
+        assert_eq!((start.brokers, start.slaves, start.nameservers), (1, false, 1));
+        assert_eq!((start.life, start.conf), (3600, Vec::new()));
+
+        let words =
+            "exec 4.8.0 --brokers 2 --slaves --nameservers 2 --conf a=b --conf c=d=e -- x -y";
+        let Action::Exec { start, command } = parse(words) else { panic!("exec") };
+        assert_eq!((start.brokers, start.slaves, start.nameservers), (2, true, 2));
+        assert_eq!(start.conf, ["a=b", "c=d=e"]);
+        assert_eq!(command, ["x", "-y"]);
+    }
+
+    #[test]
+    fn a_member_is_named_and_its_cluster_may_be() {
+        let Action::Kill(target) = parse("kill broker-a") else { panic!("kill") };
+        assert_eq!((target.name.as_str(), target.cluster), ("broker-a", None));
+        let words = "restart namesrv-2 --cluster 5.3.3-7-0";
+        let Action::Restart(target) = parse(words) else { panic!("restart") };
+        assert_eq!(target.cluster.as_deref(), Some("5.3.3-7-0"));
+    }
+
+    #[test]
+    fn a_missing_java_ends_with_2_and_other_errors_as_errors() {
+        let missing = LiveError::MavenMissing { version: "5.3.3".to_owned() };
+        assert_eq!(ended(Err(missing.into())).expect("told"), ExitCode::from(MISSING));
+        assert!(ended(Err(LiveError::NoPorts.into())).is_err());
+    }
 }

@@ -208,7 +208,7 @@ pub(super) fn save(folder: &Path, state: &State) -> Result<(), LiveError> {
         .during(|| format!("writing the state of {}", folder.display()))
 }
 
-/// What a folder's state says; `None` for a folder that is being made at this moment, or a leftover.
+/// What a folder's state says; `None` for a folder that is being made now, or a leftover.
 pub(super) fn load(folder: &Path) -> Result<Option<State>, LiveError> {
     let Ok(text) = fs::read_to_string(folder.join(FILE)) else { return Ok(None) };
     State::from_text(&text).map(Some).ok_or_else(|| LiveError::State(folder.to_owned()))
