@@ -29,7 +29,8 @@ pub struct Options {
     pub patience: Duration,
     /// The JVMs end by themselves after this long; one hour at first.
     pub life: Duration,
-    /// Raised by a Ctrl-C handler to end a start early with [`LiveError::Interrupted`].
+    /// Raised by a Ctrl-C handler to end a start early with
+    /// [`LiveError::Interrupted`](crate::live::LiveError::Interrupted).
     pub stop: Option<Arc<AtomicBool>>,
 }
 
