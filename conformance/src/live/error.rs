@@ -9,8 +9,13 @@ use std::time::Duration;
 #[non_exhaustive]
 pub enum LiveError {
     /// No `java` on the PATH or in `JAVA_HOME`.
-    #[error("Java is missing: install a JDK or JRE of version 17 or newer, or set JAVA_HOME")]
-    JavaMissing,
+    #[error(
+        "Java is missing (no {path}): install a JDK or JRE of version 17 or newer, or set JAVA_HOME"
+    )]
+    JavaMissing {
+        /// The program that was looked for, and where.
+        path: String,
+    },
     /// A Java older than the brokers' jars and our flags need.
     #[error("Java {found} is too old: the brokers need version 17 or newer (looked at {path})")]
     JavaTooOld {
@@ -33,6 +38,15 @@ pub enum LiveError {
         /// The RocketMQ version asked for.
         version: String,
     },
+    /// Neither Java nor, though it is needed as well, Maven.
+    #[error(
+        "Java and Maven are missing: install a JDK of version 17 or newer, and mvn so that the \
+         jars of RocketMQ {version} can be fetched"
+    )]
+    BothMissing {
+        /// The RocketMQ version asked for.
+        version: String,
+    },
     /// Maven could not fetch the jars.
     #[error("Maven could not fetch RocketMQ {version}: {said}")]
     Fetch {
@@ -44,24 +58,37 @@ pub enum LiveError {
     /// Not of the form of a released version, such as `5.3.3`.
     #[error("{0:?} is no RocketMQ version: write one such as 5.3.3")]
     Version(String),
+    /// A cluster of no or too many members.
+    #[error("a cluster has from 1 to {most} {what}, not {asked}")]
+    Shape {
+        /// `brokers` or `nameservers`.
+        what: &'static str,
+        /// The largest number there can be.
+        most: u8,
+        /// The number asked for.
+        asked: u8,
+    },
+    /// A further line of the brokers' properties that is none.
+    #[error("{0:?} is no broker option: write it as KEY=VALUE")]
+    Conf(String),
     /// No neighbouring free ports on the loopback.
     #[error("found no free ports on 127.0.0.1")]
     NoPorts,
     /// A process ended while it should have become ready.
-    #[error("the {role} of RocketMQ {version} ended while starting; it said last: {said}")]
+    #[error("{member} of RocketMQ {version} ended while starting; it said last: {said}")]
     Ended {
-        /// `nameserver` or `broker`.
-        role: &'static str,
+        /// The member's name.
+        member: String,
         /// The RocketMQ version.
         version: String,
         /// The last lines that it printed.
         said: String,
     },
     /// A process did not become ready in time.
-    #[error("the {role} of RocketMQ {version} was not ready after {after:?}; it said last: {said}")]
+    #[error("{member} of RocketMQ {version} was not ready after {after:?}; it said last: {said}")]
     NotReady {
-        /// `nameserver` or `broker`.
-        role: &'static str,
+        /// The member's name.
+        member: String,
         /// The RocketMQ version.
         version: String,
         /// How long we waited.
@@ -69,6 +96,25 @@ pub enum LiveError {
         /// The last lines that it printed.
         said: String,
     },
+    /// The cluster has no member of that name.
+    #[error("no member is called {name}; there are {there}")]
+    NoMember {
+        /// The name asked for.
+        name: String,
+        /// The names there are.
+        there: String,
+    },
+    /// No cluster, none of that name, or no single one.
+    #[error("{asked}; {there}")]
+    NoCluster {
+        /// What was looked for.
+        asked: String,
+        /// The names there are.
+        there: String,
+    },
+    /// The time that the cluster was given at its start is over.
+    #[error("the life of cluster {0} is over: take it down and start another one")]
+    Over(String),
     /// The caller's stop flag was raised while we waited.
     #[error("interrupted")]
     Interrupted,
@@ -91,6 +137,19 @@ pub enum LiveError {
     /// A folder that should say which processes are ours does not.
     #[error("the state in {} can't be read; delete the folder", .0.display())]
     State(PathBuf),
+}
+
+impl LiveError {
+    /// Whether this machine lacks Java or Maven, or has a Java that is too old.
+    pub fn is_missing(&self) -> bool {
+        matches!(
+            self,
+            LiveError::JavaMissing { .. }
+                | LiveError::JavaTooOld { .. }
+                | LiveError::MavenMissing { .. }
+                | LiveError::BothMissing { .. }
+        )
+    }
 }
 
 /// Gives an [`io::Error`] the sentence of what was being done.

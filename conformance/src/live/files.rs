@@ -1,55 +1,115 @@
 //! The files that a nameserver and a broker want to find, and the last words they left.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::LiveError;
 use super::error::While;
-use super::port::Ports;
+use super::plan::{Member, Role};
 
-/// The name that the broker registers under.
-pub(super) const BROKER_NAME: &str = "broker-a";
+/// What 4.x brokers read under `aclEnable=true`: one account that may do everything.
+///
+/// A slave of 4.x does not sign and is refused: it copies messages, which go another way, but no
+/// topics or offsets. Apache's advice is to trust its address, but on the loopback that is
+/// everybody's.
+const ACCOUNTS: &str = "accounts:\n  \
+                        - accessKey: rocketmq2\n    \
+                          secretKey: \"12345678\"\n    \
+                          admin: true\n";
 
-/// Writes `conf/` below `home`. `extra` holds further lines of `broker.conf`, which win.
-pub(super) fn write(home: &Path, ports: Ports, extra: &[String]) -> Result<(), LiveError> {
-    let conf = home.join("conf");
-    let doing = || format!("writing {}", conf.display());
-    fs::create_dir_all(&conf).during(doing)?;
+/// The folder of one member: `conf/`, `logs/`, `store/`, `tmp/` and what it printed, `out`.
+pub(super) fn home(cluster: &Path, member: &Member) -> PathBuf {
+    cluster.join(&member.name)
+}
+
+/// The file that `-c` names.
+pub(super) fn properties(home: &Path) -> PathBuf {
+    home.join("conf").join("properties")
+}
+
+/// Whether a further line of the brokers' properties can be written into them.
+pub(super) fn check(line: &str) -> Result<(), LiveError> {
+    let key = line.split_once('=').map(|(key, _)| key.trim());
+    if key.is_some_and(|key| !key.is_empty()) && !line.contains(['\n', '\r']) {
+        Ok(())
+    } else {
+        Err(LiveError::Conf(line.to_owned()))
+    }
+}
+
+/// Makes a member's folder. `namesrvs` lists the addresses of all nameservers, `slaves` tells
+/// whether masters have them, `extra` holds further lines of the brokers' properties.
+pub(super) fn write(
+    home: &Path,
+    member: &Member,
+    namesrvs: &str,
+    slaves: bool,
+    extra: &[String],
+) -> Result<(), LiveError> {
+    let doing = || format!("writing {}", home.display());
+    let put = |name: &str, text: String| fs::write(home.join("conf").join(name), text);
+    for folder in ["conf", "tmp"] {
+        fs::create_dir_all(home.join(folder)).during(doing)?;
+    }
     // 4.x refuses to start without its logback files; 5.x takes the ones in its jars.
     for part in ["broker", "namesrv"] {
         let quiet = "<configuration><root level=\"OFF\"/></configuration>\n";
-        fs::write(conf.join(format!("logback_{part}.xml")), quiet).during(doing)?;
+        put(&format!("logback_{part}.xml"), quiet.to_owned()).during(doing)?;
     }
-    let namesrv = format!("listenPort={}\n", ports.namesrv);
-    fs::write(conf.join("namesrv.conf"), namesrv).during(doing)?;
-    fs::write(conf.join("broker.conf"), broker(home, ports, extra)).during(doing)
+    put("plain_acl.yml", ACCOUNTS.to_owned()).during(doing)?;
+    let text = match member.role {
+        Role::Nameserver => nameserver(member),
+        Role::Master | Role::Slave => broker(home, member, namesrvs, slaves, extra),
+    };
+    put("properties", text).during(doing)
+}
+
+fn nameserver(member: &Member) -> String {
+    format!("listenPort={}\nbindAddress=127.0.0.1\n", member.port)
 }
 
 /// Small files and short checks: the broker is for tests, and its start should take seconds.
-fn broker(home: &Path, ports: Ports, extra: &[String]) -> String {
+///
+/// In a properties file the last line of a key wins: first ours that may be changed, then the
+/// further ones, then what makes the broker this one. 4.x does not know `bindAddress` and listens
+/// on every address of the machine, as do the replication ports of all versions.
+fn broker(home: &Path, member: &Member, namesrvs: &str, slaves: bool, extra: &[String]) -> String {
     let store = home.join("store");
-    let Ports { namesrv, broker } = ports;
-    let mut conf = format!(
+    let mut conf = String::from(
         "brokerClusterName=DefaultCluster\n\
-         brokerName={BROKER_NAME}\n\
-         brokerId=0\n\
          brokerIP1=127.0.0.1\n\
-         listenPort={broker}\n\
-         namesrvAddr=127.0.0.1:{namesrv}\n\
-         storePathRootDir={}\n\
-         storePathCommitLog={}\n\
+         brokerIP2=127.0.0.1\n\
+         bindAddress=127.0.0.1\n\
+         registerNameServerPeriod=10000\n\
          mappedFileSizeCommitLog=134217728\n\
          autoCreateTopicEnable=true\n\
          enablePropertyFilter=true\n\
          transactionCheckInterval=10000\n\
          traceTopicEnable=true\n",
-        store.display(),
-        store.join("commitlog").display(),
     );
+    if slaves {
+        conf.push_str("brokerRole=ASYNC_MASTER\n");
+    }
     for line in extra {
         conf.push_str(line);
         conf.push('\n');
     }
+    if member.role == Role::Slave {
+        conf.push_str("brokerRole=SLAVE\n");
+    }
+    conf.push_str(&format!(
+        "brokerName={}\n\
+         brokerId={}\n\
+         listenPort={}\n\
+         namesrvAddr={namesrvs}\n\
+         storePathRootDir={}\n\
+         storePathCommitLog={}\n",
+        member.broker_name().unwrap_or_default(),
+        member.broker_id(),
+        member.port,
+        store.display(),
+        store.join("commitlog").display(),
+    ));
     conf
 }
 
@@ -62,15 +122,58 @@ pub(super) fn tail(text: &str, count: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use super::super::plan::Shape;
     use super::*;
 
+    /// A broker's properties as Java reads them: the last line of a key wins.
+    fn read(name: &str, extra: &[&str]) -> BTreeMap<String, String> {
+        let shape = Shape { nameservers: 2, brokers: 2, slaves: true };
+        let members = shape.members(20_001);
+        let member = members.iter().find(|member| member.name == name).expect("a member");
+        let extra: Vec<String> = extra.iter().map(|&line| line.to_owned()).collect();
+        let namesrvs = "127.0.0.1:20001;127.0.0.1:20002";
+        let text = broker(Path::new("data"), member, namesrvs, shape.slaves, &extra);
+        let lines = text.lines().filter_map(|line| line.split_once('='));
+        lines.map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
+    }
+
     #[test]
-    fn further_lines_come_last_so_that_they_win() {
-        let ports = Ports { namesrv: 20_001, broker: 20_004 };
-        let conf = broker(Path::new("data"), ports, &["autoCreateTopicEnable=false".to_owned()]);
-        assert!(conf.contains("namesrvAddr=127.0.0.1:20001\n"));
-        assert!(conf.contains("listenPort=20004\n"));
-        assert!(conf.ends_with("autoCreateTopicEnable=false\n"));
+    fn further_lines_win_but_a_broker_stays_itself() {
+        let extra = ["autoCreateTopicEnable=false", "brokerName=x", "brokerRole=SYNC_MASTER"];
+        let master = read("broker-b", &extra);
+        assert_eq!(master["autoCreateTopicEnable"], "false");
+        assert_eq!((&*master["brokerName"], &*master["brokerId"]), ("broker-b", "0"));
+        assert_eq!(master["brokerRole"], "SYNC_MASTER");
+        let slave = read("broker-b-slave", &extra);
+        assert_eq!((&*slave["brokerName"], &*slave["brokerId"]), ("broker-b", "1"));
+        assert_eq!(slave["brokerRole"], "SLAVE");
+        assert_ne!(master["listenPort"], slave["listenPort"]);
+    }
+
+    #[test]
+    fn a_broker_registers_at_every_nameserver() {
+        let conf = read("broker-a", &[]);
+        assert_eq!(conf["namesrvAddr"], "127.0.0.1:20001;127.0.0.1:20002");
+        assert_eq!(conf["brokerRole"], "ASYNC_MASTER");
+        assert_eq!(conf["listenPort"], "20005");
+    }
+
+    #[test]
+    fn a_line_that_is_no_property_is_refused() {
+        for good in ["a=b", "a=", "a=b=c", "tls.server.mode=enforcing"] {
+            assert!(check(good).is_ok(), "{good}");
+        }
+        for bad in ["", "a", "=b", " =b", "a=b\nc=d"] {
+            assert!(matches!(check(bad), Err(LiveError::Conf(_))), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_accounts_are_indented_as_yaml_wants_it() {
+        let columns = ACCOUNTS.lines().map(|line| line.len() - line.trim_start().len());
+        assert_eq!(columns.collect::<Vec<_>>(), [0, 2, 4, 4]);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group, test_kill_process_group};
 
 /// How often we look whether a group has ended.
 const LOOK: Duration = Duration::from_millis(50);
@@ -66,6 +66,44 @@ impl Group {
         }
     }
 
+    /// Stops the JVM (SIGSTOP), but not its guard: the guard's time runs on.
+    pub(super) fn freeze(self) {
+        match self.work() {
+            work if work.is_empty() => self.signal(Signal::STOP),
+            work => {
+                for pid in work.iter().filter_map(|(id, _)| Pid::from_raw(*id)) {
+                    // The only failure is that it ended just now.
+                    let _ = kill_process(pid, Signal::STOP);
+                }
+            }
+        }
+    }
+
+    /// Whether SIGSTOP has stopped the JVM; false where the system has no `/proc`.
+    pub(super) fn frozen(self) -> bool {
+        self.work().iter().any(|(_, fields)| fields.first().is_some_and(|state| state == "T"))
+    }
+
+    /// The processes that do the work: all but the leader, or the leader when it is alone.
+    fn work(self) -> Vec<(i32, Vec<String>)> {
+        if !self.alive() {
+            return Vec::new();
+        }
+        let all = members(self.id).unwrap_or_default();
+        let alone = all.len() == 1;
+        all.into_iter().filter(|(id, _)| alone || *id != self.id).collect()
+    }
+
+    /// `ID:BIRTH`, as it stands in a file.
+    pub(super) fn to_text(self) -> String {
+        format!("{}:{}", self.id, self.birth)
+    }
+
+    pub(super) fn from_text(text: &str) -> Option<Group> {
+        let (id, birth) = text.trim().split_once(':')?;
+        Some(Group { id: id.parse().ok()?, birth: birth.parse().ok()? })
+    }
+
     pub(super) fn gone_within(self, patience: Duration) -> bool {
         let start = Instant::now();
         while self.alive() {
@@ -87,17 +125,25 @@ pub(super) fn end(groups: &[Group], patience: Duration) {
         }
     }
     let start = Instant::now();
-    for group in groups {
-        if !group.gone_within(patience.saturating_sub(start.elapsed())) {
-            group.signal(Signal::KILL);
-            group.gone_within(Duration::from_secs(5));
-        }
+    let left = |group: &&Group| !group.gone_within(patience.saturating_sub(start.elapsed()));
+    let left: Vec<&Group> = groups.iter().filter(left).collect();
+    for group in &left {
+        group.signal(Signal::KILL);
+    }
+    for group in left {
+        group.gone_within(Duration::from_secs(5));
     }
 }
 
-/// Whether the group has a member that is no zombie; `None` where the system has no `/proc`.
+/// Whether the group has a process that is no zombie; `None` where the system has no `/proc`.
 fn running(group: i32) -> Option<bool> {
+    members(group).map(|members| !members.is_empty())
+}
+
+/// The processes of a group that are no zombies, with their `stat`; `None` without `/proc`.
+fn members(group: i32) -> Option<Vec<(i32, Vec<String>)>> {
     let wanted = group.to_string();
+    let mut found = Vec::new();
     let mut seen = false;
     for entry in fs::read_dir("/proc").ok()?.flatten() {
         let Some(id) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else {
@@ -106,10 +152,10 @@ fn running(group: i32) -> Option<bool> {
         let Some(fields) = stat(id) else { continue };
         seen = true;
         if fields.get(2) == Some(&wanted) && !is_zombie(&fields) {
-            return Some(true);
+            found.push((id, fields));
         }
     }
-    seen.then_some(false)
+    seen.then_some(found)
 }
 
 /// A killed JVM shows as a zombie as soon as its first thread has ended, while the others still
@@ -157,6 +203,33 @@ mod tests {
         let (mut child, group) = sleeper("20");
         group.signal(Signal::STOP);
         assert!(group.alive());
+        end(&[group], Duration::from_secs(5));
+        assert!(!group.alive());
+        child.wait().expect("it was ours");
+    }
+
+    #[test]
+    fn the_guard_of_a_frozen_process_watches_on() {
+        let (mut child, group) = sleeper("20");
+        if !super::super::java::on_path("timeout") || group.birth == 0 {
+            end(&[group], Duration::from_secs(5));
+            child.wait().expect("it was ours");
+            return;
+        }
+        let start = Instant::now();
+        while members(group.id).expect("processes").len() < 2 {
+            assert!(start.elapsed() < Duration::from_secs(10), "the guard starts its charge");
+            thread::sleep(LOOK);
+        }
+        assert!(!group.frozen());
+        group.freeze();
+        while !group.frozen() {
+            assert!(start.elapsed() < Duration::from_secs(10), "it freezes");
+            thread::sleep(LOOK);
+        }
+        let leader = stat(group.id).expect("the guard");
+        assert_ne!(leader[0], "T");
+        group.signal(Signal::CONT);
         end(&[group], Duration::from_secs(5));
         assert!(!group.alive());
         child.wait().expect("it was ours");

@@ -17,21 +17,37 @@ const CACHE: &str = "ROCKETRY_CACHE";
 /// The folder that holds the jars of `version`, filled on first use.
 pub(super) fn folder(version: &str) -> Result<PathBuf, LiveError> {
     check(version)?;
-    if let Some(root) = env::var_os(READY_MADE) {
-        let found = PathBuf::from(root).join(version);
-        if complete(&found, version) {
-            return Ok(found);
-        }
+    if let Some(found) = present(version) {
+        return Ok(found);
     }
-    let cached = cache().join("rocketmq").join(version);
-    if !complete(&cached, version) {
-        fetch(&cached, version)?;
-    }
-    Ok(cached)
+    let goal = cached(version);
+    fetch(&goal, version)?;
+    Ok(goal)
+}
+
+/// Whether the jars are there, or there is a Maven to fetch them.
+pub(super) fn within_reach(version: &str) -> bool {
+    present(version).is_some() || super::java::on_path("mvn")
+}
+
+fn present(version: &str) -> Option<PathBuf> {
+    let ready_made =
+        env::var_os(READY_MADE).map(|root| absolute(PathBuf::from(root).join(version)));
+    let mut folders = ready_made.into_iter().chain([cached(version)]);
+    folders.find(|folder| complete(folder, version))
+}
+
+/// Absolute, since JVMs start in folders of their own.
+fn cached(version: &str) -> PathBuf {
+    absolute(cache().join("rocketmq").join(version))
+}
+
+fn absolute(folder: PathBuf) -> PathBuf {
+    std::path::absolute(&folder).unwrap_or(folder)
 }
 
 /// A version names a folder and goes into XML, so nothing but a plain one may pass.
-fn check(version: &str) -> Result<(), LiveError> {
+pub(super) fn check(version: &str) -> Result<(), LiveError> {
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '.' || c == '-';
     let starts = version.starts_with(|c: char| c.is_ascii_digit());
     if starts && version.len() < 32 && version.contains('.') && version.chars().all(plain) {

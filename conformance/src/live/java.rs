@@ -3,23 +3,69 @@
 use std::env;
 use std::ffi::OsString;
 use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::LiveError;
 use super::error::While;
+use super::files;
+use super::plan::Role;
 
 /// The oldest Java the flags below and the 5.x jars are known to work with.
 const OLDEST: u32 = 17;
 
 /// The doors that 4.x brokers and their Netty knock at and that Java keeps shut since version 16.
-pub(super) const OPEN: [&str; 5] = [
+const OPEN: [&str; 5] = [
     "--add-exports=java.base/jdk.internal.ref=ALL-UNNAMED",
     "--add-opens=java.base/java.nio=ALL-UNNAMED",
     "--add-exports=java.base/sun.nio.ch=ALL-UNNAMED",
     "--add-opens=java.base/sun.nio.ch=ALL-UNNAMED",
     "--add-exports=java.base/sun.security.action=ALL-UNNAMED",
 ];
+
+/// A broker that is alone may be measured, so it gets room and the JVM's own choice of collector.
+const ROOMY: [&str; 3] = ["-Xms512m", "-Xmx1g", "-XX:MaxDirectMemorySize=512m"];
+/// Of several brokers each is small: the first compiler only, which also halves the time and CPU
+/// of a start, one thread that collects, and memory that grows with use.
+const SMALL: [&str; 6] = [
+    "-Xms64m",
+    "-Xmx320m",
+    "-XX:MaxDirectMemorySize=192m",
+    "-XX:ReservedCodeCacheSize=48m",
+    "-XX:+UseSerialGC",
+    "-XX:TieredStopAtLevel=1",
+];
+const SMALLEST: [&str; 4] = ["-Xms32m", "-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
+
+/// The arguments that start a member in its folder `home`, one of `brokers` in its cluster.
+///
+/// RocketMQ looks for what begins with `tls.` in the system's properties instead of the broker's
+/// (`TlsSystemConfig`), so those of `conf` are set there.
+pub(super) fn args(
+    role: Role,
+    brokers: usize,
+    jars: &Path,
+    home: &Path,
+    conf: &[String],
+) -> Vec<String> {
+    let (memory, main): (&[&str], _) = match role {
+        Role::Nameserver => (&SMALLEST, "org.apache.rocketmq.namesrv.NamesrvStartup"),
+        _ if brokers == 1 => (&ROOMY, "org.apache.rocketmq.broker.BrokerStartup"),
+        _ => (&SMALL, "org.apache.rocketmq.broker.BrokerStartup"),
+    };
+    // Without the last, a JVM that is killed leaves a file of counters in the system's folder.
+    let flags = OPEN.iter().chain(memory).chain(&["-XX:-UsePerfData"]);
+    let mut args: Vec<String> = flags.map(|&flag| flag.to_owned()).collect();
+    // Logs go below the user's home, certificates for trial into the temporary folder; both go
+    // away with the data.
+    args.push(format!("-Duser.home={}", home.display()));
+    args.push(format!("-Djava.io.tmpdir={}", home.join("tmp").display()));
+    let tls = conf.iter().filter(|line| role != Role::Nameserver && line.starts_with("tls."));
+    args.extend(tls.map(|line| format!("-D{line}")));
+    args.extend(["-cp".to_owned(), format!("{}/*", jars.display()), main.to_owned()]);
+    args.extend(["-c".to_owned(), files::properties(home).display().to_string()]);
+    args
+}
 
 /// The Java program to start: that of `JAVA_HOME`, else the one on the PATH.
 pub(super) fn find() -> Result<PathBuf, LiveError> {
@@ -33,7 +79,10 @@ pub(super) fn find() -> Result<PathBuf, LiveError> {
 fn check(path: PathBuf) -> Result<PathBuf, LiveError> {
     let asked = Command::new(&path).arg("-version").stdin(Stdio::null()).output();
     let answer = match asked {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Err(LiveError::JavaMissing),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let on_path = if path.components().count() == 1 { " on the PATH" } else { "" };
+            return Err(LiveError::JavaMissing { path: format!("{}{on_path}", path.display()) });
+        }
         other => other.during(|| format!("starting {}", path.display()))?,
     };
     let said = String::from_utf8_lossy(&answer.stderr).into_owned();
@@ -77,7 +126,24 @@ mod tests {
     #[test]
     fn a_missing_java_is_named_in_one_sentence() {
         let error = check(PathBuf::from("no-such-folder/java")).expect_err("there is none");
-        assert!(matches!(error, LiveError::JavaMissing));
-        assert!(error.to_string().contains("version 17 or newer"));
+        assert!(error.is_missing());
+        let text = error.to_string();
+        assert!(text.starts_with("Java is missing") && text.contains("version 17"), "{text}");
+        assert!(text.contains("no-such-folder/java") && !text.contains('\n'), "{text}");
+    }
+
+    #[test]
+    fn of_several_brokers_each_is_small() {
+        let line = |role, brokers, conf: &[String]| {
+            args(role, brokers, Path::new("jars"), Path::new("home"), conf).join(" ")
+        };
+        assert!(line(Role::Master, 1, &[]).contains("-Xmx1g"));
+        assert!(line(Role::Master, 2, &[]).contains("-Xmx320m"));
+        assert!(line(Role::Nameserver, 1, &[]).contains("-Xmx128m"));
+        let tls = ["tls.server.mode=enforcing".to_owned(), "aclEnable=true".to_owned()];
+        let slave = line(Role::Slave, 2, &tls);
+        assert!(slave.contains(" -Dtls.server.mode=enforcing -cp jars/* "), "{slave}");
+        assert!(!slave.contains("aclEnable"), "{slave}");
+        assert!(!line(Role::Nameserver, 2, &tls).contains("tls"));
     }
 }

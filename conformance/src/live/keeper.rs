@@ -1,22 +1,21 @@
 //! A small shell that ends our JVMs when we die without a word.
 //!
-//! It reads the groups to end from a pipe whose other end only we hold. When our process is killed
-//! the system closes that end, the shell sees the end of the file, kills the groups and deletes
-//! the folder. The last line it read is the whole list; `done` sends it away.
+//! It reads from a pipe whose other end only we hold. When our process is killed the system closes
+//! that end, the shell sees the end of the file, kills the groups that the folder's `*/pid` files
+//! name, and deletes the folder. The word `done` sends it away.
 
 use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 
-use super::group::Group;
-
 const SCRIPT: &str = r#"
-while read -r line; do
-  [ "$line" = done ] && exit 0
-  groups=$line
-done
-for group in $groups; do kill -s KILL -- "-$group" 2>/dev/null; done
+read -r word && [ "$word" = done ] && exit 0
+for file in "$1"/*/pid; do
+  group=
+  read -r group <"$file"
+  [ -n "$group" ] && kill -s KILL -- "-${group%%:*}"
+done 2>/dev/null
 sleep 0.2
 rm -rf -- "$1"
 "#;
@@ -41,24 +40,13 @@ impl Keeper {
         Some(Keeper { child, pipe })
     }
 
-    /// From now on these groups are the ones to end.
-    pub(super) fn watch(&mut self, groups: &[Group]) {
-        let list: Vec<String> = groups.iter().map(|group| group.id.to_string()).collect();
-        self.say(&list.join(" "));
-    }
-
     /// Nothing is left to guard.
     pub(super) fn dismiss(mut self) {
-        self.say("done");
-        self.pipe = None;
-        let _ = self.child.wait();
-    }
-
-    fn say(&mut self, line: &str) {
-        if let Some(pipe) = &mut self.pipe {
+        if let Some(mut pipe) = self.pipe.take() {
             // A keeper that somebody killed can't be told; the other guards remain.
-            let _ = writeln!(pipe, "{line}").and_then(|()| pipe.flush());
+            let _ = writeln!(pipe, "done").and_then(|()| pipe.flush());
         }
+        let _ = self.child.wait();
     }
 }
 
@@ -74,7 +62,7 @@ mod tests {
     #[test]
     fn the_end_of_the_pipe_ends_the_groups_and_their_data() {
         let folder = env::temp_dir().join(format!("rocketry-keeper-{}", std::process::id()));
-        fs::create_dir_all(&folder).expect("a folder");
+        fs::create_dir_all(folder.join("broker-a")).expect("a folder");
         let life = Duration::from_secs(30);
         let (mut child, group) = group::spawn(
             Path::new("sleep"),
@@ -85,7 +73,7 @@ mod tests {
         )
         .expect("sleep starts");
         let mut keeper = Keeper::start(&folder).expect("a shell");
-        keeper.watch(&[group]);
+        fs::write(folder.join("broker-a").join("pid"), group.to_text()).expect("written");
         keeper.pipe = None;
         keeper.child.wait().expect("it ends");
         assert!(!group.alive());

@@ -1,4 +1,4 @@
-//! Free loopback ports for a nameserver and a broker.
+//! Free loopback ports for the members of a cluster.
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::process;
@@ -12,23 +12,16 @@ const LOW: u32 = 20_000;
 const SPAN: u32 = 12_000;
 const TRIES: u32 = 400;
 
-/// The ports of one cluster.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Ports {
-    pub(super) namesrv: u16,
-    pub(super) broker: u16,
-}
-
-/// Ports nobody listens on now. A broker takes three: its own, two below it for the fast lane
-/// (`BrokerController.initialize`), and one above it for its replicas (`haListenPort`).
-pub(super) fn free() -> Result<Ports, LiveError> {
+/// The first of `count` ports in a row that nobody listens on now.
+pub(super) fn free(count: u16) -> Result<u16, LiveError> {
     let nanos =
         SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.subsec_nanos());
     let start = (nanos / 1_000) ^ process::id().wrapping_mul(2_654_435_761);
     for step in 0..TRIES {
-        let Ok(base) = u16::try_from(LOW + start.wrapping_add(step * 4) % SPAN) else { continue };
-        if (base..base + 4).all(is_free) {
-            return Ok(Ports { namesrv: base + 1, broker: base + 2 });
+        let base = LOW + start.wrapping_add(step.wrapping_mul(u32::from(count))) % SPAN;
+        let Ok(base) = u16::try_from(base) else { continue };
+        if (base..base + count).all(is_free) {
+            return Ok(base);
         }
     }
     Err(LiveError::NoPorts)
@@ -50,10 +43,8 @@ mod tests {
     }
 
     #[test]
-    fn the_ports_of_a_cluster_do_not_touch() {
-        let ports = free().expect("free ports");
-        let taken = [ports.broker - 2, ports.broker, ports.broker + 1];
-        assert!(!taken.contains(&ports.namesrv));
-        assert!(ports.broker < 32_768);
+    fn ports_in_a_row_lie_below_those_of_clients() {
+        let base = free(26).expect("free ports");
+        assert!((20_000..32_768 - 26).contains(&base));
     }
 }

@@ -1,93 +1,187 @@
-//! The folder that remembers which JVMs are ours, across processes.
+//! What is noted about a cluster in its folder, so that other processes can use and end it.
 //!
-//! `DIR/NAME/` is one cluster: its configuration, output and data, and a file `state` of
-//! `key=value` lines. A cluster belongs to the process that started it, or to nobody once
-//! `live up` has let go of it. A cluster whose owner has died is swept by the next start.
+//! `state` holds `key=value` lines; each member has a folder of its own, with its process in a
+//! file `pid`.
 
-use std::collections::BTreeMap;
-use std::env;
+use std::fmt;
 use std::fs;
 use std::io::ErrorKind;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::LiveError;
 use super::error::While;
 use super::group::{self, Group};
+use super::plan::{Member, Role};
 
-/// The folder of all clusters; a folder per user below the temporary folder without it.
-const STATE: &str = "ROCKETRY_STATE";
 const FILE: &str = "state";
-/// How long a JVM may take to end by itself.
-const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A cluster that `live up` started and let go of.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Running {
-    /// The name of its folder.
-    pub name: String,
-    /// The RocketMQ version.
-    pub version: String,
-    /// The nameserver's `HOST:PORT`.
-    pub namesrv: String,
-    /// The broker's `HOST:PORT`.
-    pub broker: String,
+/// How a member of a cluster is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Condition {
+    /// Its process is there.
+    Runs,
+    /// SIGSTOP has stopped it.
+    Stopped,
+    /// It was killed or ended.
+    Ended,
 }
 
-/// What one state file says.
+impl fmt::Display for Condition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Condition::Runs => "runs",
+            Condition::Stopped => "stopped",
+            Condition::Ended => "ended",
+        })
+    }
+}
+
+/// What one state file says: all that is needed to start a member again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct State {
     pub(super) version: String,
-    pub(super) namesrv: String,
-    pub(super) broker: String,
-    /// The groups to end, the broker's first.
-    pub(super) groups: Vec<Group>,
+    pub(super) java: PathBuf,
+    pub(super) jars: PathBuf,
+    /// When the JVMs end by themselves, in seconds after 1970.
+    pub(super) until: u64,
+    /// Further lines of the brokers' properties.
+    pub(super) conf: Vec<String>,
+    pub(super) members: Vec<Member>,
     /// The process that will clean up, and its birth; `None` after `live up`.
     pub(super) owner: Option<Group>,
 }
 
 impl State {
-    fn alive(&self) -> bool {
-        self.groups.iter().any(|group| group.alive())
+    /// The addresses of the members of a role, with `;` between.
+    pub(super) fn addresses(&self, role: Role) -> String {
+        let of_role = self.members.iter().filter(|member| member.role == role);
+        of_role.map(Member::address).collect::<Vec<_>>().join(";")
     }
 
-    /// Nobody will come back for it: its owner died, or its JVMs did.
-    fn stale(&self) -> bool {
+    /// The first master's address.
+    pub(super) fn broker(&self) -> String {
+        let first = self.members.iter().find(|member| member.role == Role::Master);
+        first.map(Member::address).unwrap_or_default()
+    }
+
+    /// How many masters and slaves there are.
+    pub(super) fn brokers(&self) -> usize {
+        self.members.iter().filter(|member| member.role != Role::Nameserver).count()
+    }
+
+    /// The member of that name.
+    pub(super) fn member(&self, name: &str) -> Result<&Member, LiveError> {
+        self.members.iter().find(|member| member.name == name).ok_or_else(|| {
+            let names: Vec<&str> = self.members.iter().map(|member| &*member.name).collect();
+            LiveError::NoMember { name: name.to_owned(), there: names.join(", ") }
+        })
+    }
+
+    /// What is left of the cluster's life, `None` when it is over.
+    pub(super) fn left(&self) -> Option<Duration> {
+        let left = self.until.checked_sub(unix_seconds()).filter(|left| *left > 0);
+        left.map(Duration::from_secs)
+    }
+
+    /// The groups to end, slaves first.
+    pub(super) fn groups(&self, folder: &Path) -> Vec<Group> {
+        self.members.iter().rev().filter_map(|member| group_of(folder, &member.name)).collect()
+    }
+
+    fn alive(&self, folder: &Path) -> bool {
+        self.groups(folder).iter().any(|group| group.alive())
+    }
+
+    /// Nobody will come back for it: its owner died, or its time is over.
+    pub(super) fn stale(&self, folder: &Path) -> bool {
         match self.owner {
             Some(owner) => !owner_lives(owner),
-            None => !self.alive(),
+            None => self.left().is_none() && !self.alive(folder),
         }
     }
 
     fn to_text(&self) -> String {
-        let mut text =
-            format!("version={}\nnamesrv={}\nbroker={}\n", self.version, self.namesrv, self.broker);
-        for (key, group) in ["broker_group", "namesrv_group"].iter().zip(&self.groups) {
-            text.push_str(&format!("{key}={}:{}\n", group.id, group.birth));
+        let mut text = format!(
+            "version={}\njava={}\njars={}\nuntil={}\n",
+            self.version,
+            self.java.display(),
+            self.jars.display(),
+            self.until
+        );
+        for line in &self.conf {
+            text.push_str(&format!("conf={line}\n"));
+        }
+        for member in &self.members {
+            text.push_str(&format!("member={}\n", member.to_text()));
         }
         if let Some(owner) = self.owner {
-            text.push_str(&format!("owner={}:{}\n", owner.id, owner.birth));
+            text.push_str(&format!("owner={}\n", owner.to_text()));
         }
         text
     }
 
     fn from_text(text: &str) -> Option<State> {
-        let lines: BTreeMap<&str, &str> =
-            text.lines().filter_map(|line| line.split_once('=')).collect();
-        let group = |key: &str| {
-            let (id, birth) = lines.get(key)?.split_once(':')?;
-            Some(Group { id: id.parse().ok()?, birth: birth.parse().ok()? })
+        let lines = || text.lines().filter_map(|line| line.split_once('='));
+        let all = |wanted: &'static str| {
+            lines().filter(move |(key, _)| *key == wanted).map(|(_, value)| value)
         };
+        let one = |key| all(key).next();
         Some(State {
-            version: (*lines.get("version")?).to_owned(),
-            namesrv: (*lines.get("namesrv")?).to_owned(),
-            broker: (*lines.get("broker")?).to_owned(),
-            groups: ["broker_group", "namesrv_group"].into_iter().filter_map(group).collect(),
-            owner: group("owner"),
+            version: one("version")?.to_owned(),
+            java: PathBuf::from(one("java")?),
+            jars: PathBuf::from(one("jars")?),
+            until: one("until")?.parse().ok()?,
+            conf: all("conf").map(str::to_owned).collect(),
+            members: all("member").map(Member::from_text).collect::<Option<_>>()?,
+            owner: one("owner").and_then(Group::from_text),
         })
+    }
+}
+
+/// Seconds after 1970 by the system's clock.
+pub(super) fn unix_seconds() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+fn pid_file(folder: &Path, member: &str) -> PathBuf {
+    folder.join(member).join("pid")
+}
+
+/// The group that a member runs in, or ran in last. One file per member, so that two processes
+/// can hurt and mend two members of a cluster at a time.
+pub(super) fn group_of(folder: &Path, member: &str) -> Option<Group> {
+    Group::from_text(&fs::read_to_string(pid_file(folder, member)).ok()?)
+}
+
+/// Notes the group that a member runs in; `None` once it was killed, since numbers are used again.
+pub(super) fn set_group(
+    folder: &Path,
+    member: &str,
+    group: Option<Group>,
+) -> Result<(), LiveError> {
+    let file = pid_file(folder, member);
+    let doing = || format!("writing {}", file.display());
+    let Some(group) = group else {
+        return match fs::remove_file(&file) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error).during(doing),
+            _ => Ok(()),
+        };
+    };
+    let next = file.with_extension("next");
+    fs::write(&next, format!("{}\n", group.to_text()))
+        .and_then(|()| fs::rename(&next, &file))
+        .during(doing)
+}
+
+/// How a member is now.
+pub(super) fn condition(folder: &Path, member: &str) -> Condition {
+    match group_of(folder, member).filter(|group| group.alive()) {
+        None => Condition::Ended,
+        Some(group) if group.frozen() => Condition::Stopped,
+        Some(_) => Condition::Runs,
     }
 }
 
@@ -98,40 +192,11 @@ pub(super) fn us() -> Option<Group> {
 }
 
 /// Unlike a group's leader, an owner is one process of any group. A birth of 0 is not known.
-fn owner_lives(owner: Group) -> bool {
+pub(super) fn owner_lives(owner: Group) -> bool {
     match group::birth(owner.id) {
         Some(birth) => owner.birth == 0 || birth == owner.birth,
         None => rustix::process::Pid::from_raw(owner.id)
             .is_some_and(|pid| rustix::process::test_kill_process(pid).is_ok()),
-    }
-}
-
-fn root() -> Result<PathBuf, LiveError> {
-    let folder = match env::var_os(STATE).filter(|folder| !folder.is_empty()) {
-        Some(folder) => PathBuf::from(folder),
-        None => {
-            let user = rustix::process::getuid().as_raw();
-            env::temp_dir().join(format!("rocketry-live-{user}"))
-        }
-    };
-    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder);
-    made.during(|| format!("creating {}", folder.display()))?;
-    fs::canonicalize(&folder).during(|| format!("opening {}", folder.display()))
-}
-
-/// A new folder for one cluster.
-pub(super) fn create(version: &str) -> Result<PathBuf, LiveError> {
-    static COUNT: AtomicU32 = AtomicU32::new(0);
-    let root = root()?;
-    loop {
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let folder = root.join(format!("{version}-{}-{number}", process::id()));
-        match fs::create_dir(&folder) {
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-            made => {
-                return made.during(|| format!("creating {}", folder.display())).map(|()| folder);
-            }
-        }
     }
 }
 
@@ -143,105 +208,25 @@ pub(super) fn save(folder: &Path, state: &State) -> Result<(), LiveError> {
         .during(|| format!("writing the state of {}", folder.display()))
 }
 
-fn folders() -> Result<Vec<PathBuf>, LiveError> {
-    let root = root()?;
-    let entries = fs::read_dir(&root).during(|| format!("reading {}", root.display()))?;
-    Ok(entries.flatten().map(|entry| entry.path()).collect())
-}
-
-/// Every cluster with a state. A folder without one is being made at this moment, or a leftover.
-fn all() -> Result<Vec<(PathBuf, State)>, LiveError> {
-    let mut found = Vec::new();
-    for folder in folders()? {
-        let Ok(text) = fs::read_to_string(folder.join(FILE)) else { continue };
-        let state = State::from_text(&text).ok_or_else(|| LiveError::State(folder.clone()))?;
-        found.push((folder, state));
-    }
-    found.sort_by(|(a, _), (b, _)| a.cmp(b));
-    Ok(found)
-}
-
-/// Ends and deletes what nobody will come back for.
-pub(super) fn sweep() -> Result<(), LiveError> {
-    for (folder, state) in all()?.into_iter().filter(|(_, state)| state.stale()) {
-        group::end(&state.groups, Duration::ZERO);
-        delete(&folder)?;
-    }
-    for folder in folders()?.iter().filter(|folder| !folder.join(FILE).exists()) {
-        if maker(folder).is_some_and(|id| !owner_lives(Group { id, birth: 0 })) {
-            delete(folder)?;
-        }
-    }
-    Ok(())
-}
-
-/// The process that made a folder, as its name tells.
-fn maker(folder: &Path) -> Option<i32> {
-    folder.file_name()?.to_str()?.rsplit('-').nth(1)?.parse().ok()
-}
-
-pub(super) fn delete(folder: &Path) -> Result<(), LiveError> {
-    match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        done => done.during(|| format!("deleting {}", folder.display())),
-    }
-}
-
-/// The clusters that `live up` started, oldest name first.
-///
-/// # Errors
-///
-/// [`LiveError::Io`] or [`LiveError::State`] when the state folder can't be read.
-pub fn running() -> Result<Vec<Running>, LiveError> {
-    let free = all()?.into_iter().filter(|(_, state)| state.owner.is_none() && state.alive());
-    Ok(free.map(|(folder, state)| describe(&folder, state)).collect())
-}
-
-fn describe(folder: &Path, state: State) -> Running {
-    let name = folder.file_name().map(|name| name.to_string_lossy().into_owned());
-    Running {
-        name: name.unwrap_or_default(),
-        version: state.version,
-        namesrv: state.namesrv,
-        broker: state.broker,
-    }
-}
-
-/// Stops the clusters that `live up` started, only those of `version` if one is given, with
-/// SIGTERM and after 10 s SIGKILL, and deletes their data. Clusters that another process still
-/// uses are left alone. Returns the ones stopped.
-///
-/// # Errors
-///
-/// [`LiveError::Io`] or [`LiveError::State`] when the state folder can't be read or emptied.
-pub fn down(version: Option<&str>) -> Result<Vec<Running>, LiveError> {
-    sweep()?;
-    let ours: Vec<_> = all()?
-        .into_iter()
-        .filter(|(_, state)| state.owner.is_none())
-        .filter(|(_, state)| version.is_none_or(|wanted| wanted == state.version))
-        .collect();
-    // All at once: a 5.x broker takes longer than our patience to end by itself.
-    let groups: Vec<Group> = ours.iter().flat_map(|(_, state)| state.groups.clone()).collect();
-    group::end(&groups, PATIENCE);
-    let mut stopped = Vec::new();
-    for (folder, state) in ours {
-        delete(&folder)?;
-        stopped.push(describe(&folder, state));
-    }
-    Ok(stopped)
+/// What a folder's state says; `None` for a folder that is being made now, or a leftover.
+pub(super) fn load(folder: &Path) -> Result<Option<State>, LiveError> {
+    let Ok(text) = fs::read_to_string(folder.join(FILE)) else { return Ok(None) };
+    State::from_text(&text).map(Some).ok_or_else(|| LiveError::State(folder.to_owned()))
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::plan::Shape;
     use super::*;
 
     fn sample(owner: Option<Group>) -> State {
         State {
             version: "5.3.3".to_owned(),
-            namesrv: "127.0.0.1:20001".to_owned(),
-            broker: "127.0.0.1:20004".to_owned(),
-            groups: vec![Group { id: 71, birth: 5 }, Group { id: 70, birth: 4 }],
+            java: PathBuf::from("java"),
+            jars: PathBuf::from("some where/5.3.3"),
+            until: unix_seconds() + 60,
+            conf: vec!["a=b=c".to_owned(), "d=".to_owned()],
+            members: Shape { nameservers: 2, brokers: 1, slaves: true }.members(20_001),
             owner,
         }
     }
@@ -253,14 +238,52 @@ mod tests {
             assert_eq!(State::from_text(&state.to_text()), Some(state));
         }
         assert_eq!(State::from_text("version=5.3.3\n"), None);
+        let broken = sample(None).to_text().replace("member=broker-a master", "member=../x master");
+        assert_eq!(State::from_text(&broken), None);
     }
 
     #[test]
     fn a_cluster_is_stale_only_without_its_owner() {
-        assert!(!sample(us()).stale());
+        let nowhere = Path::new("nowhere");
+        assert!(!sample(us()).stale(nowhere));
         let dead = us().map(|us| Group { birth: us.birth + 1, ..us });
         if us().is_some_and(|us| us.birth != 0) {
-            assert!(sample(dead).stale());
+            assert!(sample(dead).stale(nowhere));
         }
+    }
+
+    #[test]
+    fn a_cluster_of_nobodys_waits_for_its_time_even_when_all_were_killed() {
+        let nowhere = Path::new("nowhere");
+        let state = sample(None);
+        assert!(!state.stale(nowhere) && state.left().is_some());
+        let over = State { until: unix_seconds() - 1, ..state };
+        assert!(over.stale(nowhere) && over.left().is_none());
+    }
+
+    #[test]
+    fn members_are_found_by_name_and_listed_by_role() {
+        let state = sample(None);
+        assert_eq!(state.addresses(Role::Nameserver), "127.0.0.1:20001;127.0.0.1:20002");
+        assert_eq!(state.broker(), "127.0.0.1:20005");
+        assert_eq!(state.brokers(), 2);
+        assert_eq!(state.member("broker-a-slave").expect("a member").port, 20_009);
+        let error = state.member("broker-b").expect_err("there is none").to_string();
+        let names = "namesrv-1, namesrv-2, broker-a, broker-a-slave";
+        assert_eq!(error, format!("no member is called broker-b; there are {names}"));
+    }
+
+    #[test]
+    fn a_killed_member_is_forgotten() {
+        let folder = std::env::temp_dir().join(format!("rocketry-state-{}", process::id()));
+        fs::create_dir_all(folder.join("broker-a")).expect("a folder");
+        let group = Group { id: 7, birth: 8 };
+        set_group(&folder, "broker-a", Some(group)).expect("written");
+        assert_eq!(group_of(&folder, "broker-a"), Some(group));
+        set_group(&folder, "broker-a", None).expect("removed");
+        set_group(&folder, "broker-a", None).expect("nothing to remove");
+        assert_eq!(group_of(&folder, "broker-a"), None);
+        assert_eq!(condition(&folder, "broker-a"), Condition::Ended);
+        fs::remove_dir_all(&folder).expect("deleted");
     }
 }

@@ -24,6 +24,13 @@ pub(super) struct Answer {
     pub(super) body: Vec<u8>,
 }
 
+impl Answer {
+    /// The code and the remark, for an error.
+    pub(super) fn said(&self) -> String {
+        format!("code {} {}", self.code, self.remark)
+    }
+}
+
 /// Sends one request over a connection of its own and waits for the answer.
 pub(super) fn call(address: &str, code: i32, fields: &[(&str, &str)]) -> io::Result<Answer> {
     let mut stream = TcpStream::connect_timeout(&resolve(address)?, PATIENCE)?;
@@ -31,19 +38,18 @@ pub(super) fn call(address: &str, code: i32, fields: &[(&str, &str)]) -> io::Res
     stream.set_write_timeout(Some(PATIENCE))?;
     stream.write_all(&encode(code, fields))?;
     let mut length = [0; 4];
-    stream.read_exact(&mut length)?;
+    stream.read_exact(&mut length).map_err(hung_up)?;
     let length = u32::from_be_bytes(length) as usize;
     if !(4..=LONGEST).contains(&length) {
         return Err(invalid("the answer's length"));
     }
     let mut frame = vec![0; length];
-    stream.read_exact(&mut frame)?;
+    stream.read_exact(&mut frame).map_err(hung_up)?;
     decode(&frame)
 }
 
 fn resolve(address: &str) -> io::Result<SocketAddr> {
-    let first = address.split(';').next().unwrap_or_default();
-    first.to_socket_addrs()?.next().ok_or_else(|| invalid("the address"))
+    address.to_socket_addrs()?.next().ok_or_else(|| invalid("the address"))
 }
 
 fn encode(code: i32, fields: &[(&str, &str)]) -> Vec<u8> {
@@ -79,6 +85,14 @@ fn decode(frame: &[u8]) -> io::Result<Answer> {
         remark: header.get("remark").and_then(Value::as_str).unwrap_or_default().to_owned(),
         body: body.to_vec(),
     })
+}
+
+/// Brokers that want TLS hang up, for one.
+fn hung_up(error: io::Error) -> io::Error {
+    match error.kind() {
+        ErrorKind::UnexpectedEof => io::Error::new(error.kind(), "it hung up without an answer"),
+        _ => error,
+    }
 }
 
 fn invalid(what: &str) -> io::Error {

@@ -23,9 +23,9 @@ fn a_killed_broker_leaves_the_route_and_returns_with_its_topics() {
     let (namesrv, broker, folder) =
         (cluster.namesrv(), cluster.broker(), cluster.folder().to_owned());
 
-    cluster.kill_broker();
+    cluster.kill("broker-a").expect("killed");
     assert!(TcpStream::connect(&broker).is_err(), "the port is closed");
-    cluster.restart_broker().expect("it starts again");
+    cluster.restart("broker-a").expect("it starts again");
     assert_eq!(cluster.broker(), broker);
     assert_eq!(live::route_queues(&namesrv, "kept").expect("a route"), Some(3));
 
@@ -38,10 +38,10 @@ fn a_killed_broker_leaves_the_route_and_returns_with_its_topics() {
 #[ignore = "needs a live broker"]
 fn a_frozen_broker_is_silent_and_goes_on() {
     let cluster = Cluster::start(&version()).expect("a cluster");
-    cluster.stop_broker();
+    cluster.stop("broker-a").expect("frozen");
     TcpStream::connect(cluster.broker()).expect("the system still takes connections");
     let refused = live::create_topic(&cluster.namesrv(), &cluster.broker(), "late", 1);
     assert!(refused.is_err(), "a frozen broker answers nothing");
-    cluster.cont_broker();
+    cluster.cont("broker-a").expect("thawed");
     cluster.create_topic("late", 1).expect("it goes on");
 }

@@ -10,6 +10,7 @@
 //! topics and groups of its own. A test that hurts the broker starts a cluster for itself.
 
 mod cluster;
+mod failover;
 mod refusals;
 mod restart;
 #[path = "../rig/mod.rs"]

@@ -77,9 +77,9 @@ fn a_killed_broker_is_used_again_and_nothing_answered_is_missing() {
         assert!(matches!(error, SendError::NoTopic { .. }), "{error:?}");
     }
     let works = [On::Tokio, On::Threads].map(|on| Work::start(on, &cluster));
-    cluster.kill_broker();
+    cluster.kill("broker-a").expect("killed");
     let listening = listens(cluster.broker());
-    cluster.restart_broker().expect("it starts again");
+    cluster.restart("broker-a").expect("it starts again");
     let listening = listening.join().expect("no panic");
     works.iter().for_each(|work| work.recovers(listening));
     thread::sleep(Duration::from_secs(1));
