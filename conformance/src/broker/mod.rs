@@ -8,20 +8,30 @@
 //!
 //! | served by | requests |
 //! |---|---|
-//! | the nameserver | 105 |
-//! | a broker | 10, 11, 14, 15, 30, 31, 34, 35, 38, 310; it sends 40 |
+//! | the nameserver | 105, 106, 206, 216 |
+//! | a broker | 10, 11, 14, 15, 17, 18, 21, 29, 30, 31, 32, 34, 35, 38, 215, 310, 320, 351; it sends 40 |
 //!
 //! Every other code is answered 3, "request type N not supported".
 //!
+//! A broker's version ([`ClusterConfig::version`], [`BrokerConfig::version`]) is in the header of
+//! its answers and says what it knows: from 401 (4.9.4) on the nameserver writes standard JSON, from
+//! 413 (5.0) on offsets are searched for by boundary and slaves refuse what they do not serve, from
+//! 439 (5.1.3) on heartbeats may come without subscriptions, below 493 (5.4) the properties of a
+//! batch are put behind those of its messages.
+//!
 //! Known differences from a live 5.3.3: long polls end at their time, not at the next tick of 5 s;
-//! remarks are shorter; a reply to a send has no MSG_REGION and TRACE_ON; SQL expressions are
+//! some remarks are shorter; of the broker's own topics only TBW102 is there; SQL expressions are
 //! refused, as with `enablePropertyFilter=false`; delayed and transactional messages are stored as
-//! plain ones.
+//! plain ones; slaves have everything at once.
 
+mod admin;
 mod answer;
+mod asked;
+mod batch;
 mod client;
 mod cluster;
 mod config;
+mod control;
 mod fault;
 mod group;
 mod inspect;
@@ -31,13 +41,19 @@ mod offset;
 mod poll;
 mod pull;
 mod queue;
+mod registry;
+mod replica;
 mod send;
 mod session;
+mod store;
 mod subscription;
 mod topic;
+mod topic_name;
 
+pub use asked::ClientAnswer;
 pub use cluster::Cluster;
 pub use config::{BrokerConfig, ClusterConfig, RouteKeys, TopicConfig};
+pub use fault::{Fault, Requests};
 pub use session::Session;
 
 use rocketry_core::frame::OutFrame;
@@ -67,6 +83,12 @@ pub enum Output {
     },
     /// Close this connection; the cluster has forgotten it.
     Close {
+        /// The connection.
+        conn: ConnId,
+    },
+    /// Close this connection once the frames before have been written; the cluster has forgotten
+    /// it.
+    Finish {
         /// The connection.
         conn: ConnId,
     },
