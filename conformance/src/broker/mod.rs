@@ -9,15 +9,17 @@
 //! | served by | requests |
 //! |---|---|
 //! | the nameserver | 105, 106, 206, 216 |
-//! | a broker | 10, 11, 14, 15, 17, 18, 21, 29, 30, 31, 32, 34, 35, 38, 215, 310, 320, 351; it sends 40 |
+//! | a broker: messages | 10, 11, 310, 320 |
+//! | a broker: groups and offsets | 14, 15, 29, 30, 31, 32, 34, 35, 38; it sends 40 |
+//! | a broker: topics | 17, 18, 21, 215, 351 |
 //!
 //! Every other code is answered 3, "request type N not supported".
 //!
 //! A broker's version ([`ClusterConfig::version`], [`BrokerConfig::version`]) is in the header of
-//! its answers and says what it knows: from 401 (4.9.4) on the nameserver writes standard JSON, from
-//! 413 (5.0) on offsets are searched for by boundary and slaves refuse what they do not serve, from
-//! 439 (5.1.3) on heartbeats may come without subscriptions, below 493 (5.4) the properties of a
-//! batch are put behind those of its messages.
+//! its answers and says what it knows. From 401 (4.9.4) on the nameserver writes standard JSON;
+//! from 413 (5.0) on offsets are searched for by boundary, and slaves refuse what they do not
+//! serve; from 439 (5.1.3) on heartbeats may come without subscriptions; below 493 (5.4) the
+//! properties of a batch are put behind those of its messages.
 //!
 //! Known differences from a live 5.3.3: long polls end at their time, not at the next tick of 5 s;
 //! some remarks are shorter; of the broker's own topics only TBW102 is there; SQL expressions are
