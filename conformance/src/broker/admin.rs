@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use rocketry_core::body::{TopicConfig, TopicConfigList, TopicConfigTable};
 use rocketry_core::frame::request::CreateTopicRequest;
-use rocketry_core::frame::{Pairs, ReplyFields, RequestCode, ResponseCode};
+use rocketry_core::frame::{Pairs, ReplyFields, RequestCode, ResponseCode, version};
 
-use super::answer::Answer;
+use super::answer::{Answer, Caller, invalid};
 use super::node::Node;
 use super::topic_name;
 
@@ -27,9 +27,9 @@ fn refuse(code: ResponseCode, remark: impl AsRef<str>) -> Result<(), Answer> {
     Err(Answer::error(code, remark))
 }
 
-/// The answer to a request of which only the success matters.
-fn plain(done: Result<(), Answer>) -> Answer {
-    done.map_or_else(|refused| refused, |()| Answer::fields(ReplyFields::None))
+/// The answer to a topic that is made or changed, or is not.
+fn told(done: Result<(), Answer>) -> Answer {
+    done.map_or_else(|refused| refused, |()| Answer::done())
 }
 
 /// Splits `+k=v,-k` (`AttributeParser.parseToMap`).
@@ -95,15 +95,18 @@ fn altered(
 
 impl Node {
     /// Makes a topic or changes it (17, `updateAndCreateTopic`).
-    pub(super) fn create_topic(&mut self, request: &CreateTopicRequest) -> Answer {
-        let attributes = match parse(request.attributes.as_deref().unwrap_or_default()) {
+    pub(super) fn create_topic(&mut self, caller: &Caller, request: &CreateTopicRequest) -> Answer {
+        let attributes = request.attributes.as_deref().unwrap_or_default();
+        // Older brokers have never heard of attributes.
+        let attributes = if version::pops(caller.server) { attributes } else { "" };
+        let attributes = match parse(attributes) {
             Ok(attributes) => attributes,
             Err(remark) => return Answer::error(ResponseCode::SYSTEM_ERROR, remark),
         };
-        if let Err(refused) = check(&request.topic, &attributes) {
+        if let Err(refused) = check(caller.server, &request.topic, &attributes) {
             return refused;
         }
-        plain(self.put_topic(TopicConfig {
+        told(self.put_topic(TopicConfig {
             attributes,
             order: request.order,
             perm: request.perm,
@@ -117,21 +120,24 @@ impl Node {
 
     /// The same for several (18, `updateAndCreateTopicList`). None is made when one is refused for
     /// its name, or, as Java goes, when one is there as it should be.
-    pub(super) fn create_topics(&mut self, body: &Bytes) -> Answer {
+    pub(super) fn create_topics(&mut self, caller: &Caller, body: &Bytes) -> Answer {
+        if caller.server < version::V5_3_0 {
+            return Answer::unsupported(caller.code);
+        }
         let list = match TopicConfigList::parse(body) {
             Ok(list) => list.topics,
             Err(error) => return Answer::error(ResponseCode::SYSTEM_ERROR, error.to_string()),
         };
         for config in &list {
             let name = &config.topic_name;
-            if let Err(refused) = check(name, &config.attributes) {
+            if let Err(refused) = check(caller.server, name, &config.attributes) {
                 return refused;
             }
             if self.topics.find(name).is_some_and(|topic| topic.config(name) == *config) {
-                return plain(Ok(()));
+                return Answer::done();
             }
         }
-        plain(list.into_iter().try_for_each(|config| self.put_topic(config)))
+        told(list.into_iter().try_for_each(|config| self.put_topic(config)))
     }
 
     /// Takes a configuration whose attributes are changes to those that are there.
@@ -147,17 +153,15 @@ impl Node {
 
     /// Deletes a topic, its messages and all offsets in it (215). One that is not there is deleted
     /// just as well. Name servers are told by the admin tool, with 216.
-    pub(super) fn delete_topic(&mut self, topic: &str) -> Answer {
-        let checked = match topic {
-            blank if blank.trim().is_empty() => {
-                refuse(ResponseCode::INVALID_PARAMETER, "The specified topic is blank.")
-            }
-            _ => check_own(topic),
-        };
-        if checked.is_ok() {
-            self.drop_topic(topic);
+    pub(super) fn delete_topic(&mut self, caller: &Caller, topic: &str) -> Answer {
+        if topic.trim().is_empty() {
+            return Answer::error(invalid(caller.server), "The specified topic is blank.");
         }
-        plain(checked)
+        if let Err(refused) = check_own(caller.server, topic) {
+            return refused;
+        }
+        self.drop_topic(topic);
+        Answer::fields(ReplyFields::None)
     }
 
     /// Every topic of this broker (21).
@@ -167,7 +171,10 @@ impl Node {
     }
 
     /// One topic's configuration (351, `getTopicConfig`).
-    pub(super) fn topic_config(&self, fields: &Pairs) -> Answer {
+    pub(super) fn topic_config(&self, caller: &Caller, fields: &Pairs) -> Answer {
+        if !version::pops(caller.server) {
+            return Answer::unsupported(caller.code);
+        }
         let topic = fields.iter().find(|(name, _)| &**name == "topic").map(|(_, topic)| &**topic);
         let name = topic.unwrap_or_default();
         match self.topics.find(name) {
@@ -181,22 +188,22 @@ impl Node {
 }
 
 /// Whether a topic may have this name, and these changes to its attributes.
-fn check(topic: &str, attributes: &BTreeMap<String, String>) -> Result<(), Answer> {
-    topic_name::check(topic)?;
-    check_own(topic)?;
+fn check(server: i32, topic: &str, attributes: &BTreeMap<String, String>) -> Result<(), Answer> {
+    topic_name::check(server, topic)?;
+    check_own(server, topic)?;
     // `enableMixedMessageType` is off.
     if attributes.get("+message.type").is_some_and(|kind| kind == "MIXED") {
         let remark = "MIXED message type is not supported.";
-        return refuse(ResponseCode::INVALID_PARAMETER, remark);
+        return refuse(invalid(server), remark);
     }
     Ok(())
 }
 
 /// `validateSystemTopicWhenUpdateTopic`
-fn check_own(topic: &str) -> Result<(), Answer> {
+fn check_own(server: i32, topic: &str) -> Result<(), Answer> {
     if topic_name::is_system(topic) {
         let remark = format!("The topic[{topic}] is conflict with system topic.");
-        return refuse(ResponseCode::INVALID_PARAMETER, remark);
+        return refuse(invalid(server), remark);
     }
     Ok(())
 }

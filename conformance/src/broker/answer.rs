@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use rocketry_core::frame::request::NotifyIdsRequest;
 use rocketry_core::frame::{
-    Opaque, OutFrame, Payload, ReplyFields, Request, RequestCode, ResponseCode,
+    Opaque, OutFrame, Payload, ReplyFields, Request, RequestCode, ResponseCode, version,
 };
 use rocketry_core::rng::Rng;
 use rocketry_core::time::{Instant, UnixMillis};
@@ -17,9 +17,26 @@ use super::config::ClusterConfig;
 use super::fault::{Fault, Faults};
 use super::{ConnId, Output};
 
+/// The first version (5.3.2) that answers 29 to what cannot be, such as a queue that is not there.
+const INVALID_PARAMETER: i32 = version::V5_3_1 + 2;
+
+/// What a server of this version answers to a field out of range: 29, and 1 before 5.3.2.
+pub(super) const fn invalid(server: i32) -> ResponseCode {
+    if server < INVALID_PARAMETER {
+        ResponseCode::SYSTEM_ERROR
+    } else {
+        ResponseCode::INVALID_PARAMETER
+    }
+}
+
 /// The end of many of Java's remarks (`FAQUrl.suggestTodo`).
-pub(super) const SEE: &str =
-    "\nSee https://rocketmq.apache.org/docs/bestPractice/06FAQ for further details.";
+pub(super) const fn see(server: i32) -> &'static str {
+    if version::pops(server) {
+        "\nSee https://rocketmq.apache.org/docs/bestPractice/06FAQ for further details."
+    } else {
+        "\nSee http://rocketmq.apache.org/docs/faq/ for further details."
+    }
+}
 
 /// The sender of one request, and how it is to be answered.
 #[derive(Clone, Debug)]
@@ -61,6 +78,13 @@ impl Answer {
     pub(super) fn error(code: ResponseCode, remark: impl AsRef<str>) -> Self {
         let remark = Some(Arc::from(remark.as_ref()));
         Self { code, remark, fields: ReplyFields::None, body: Bytes::new() }
+    }
+
+    /// Success, in the words of a Java handler that says nothing
+    /// (`RemotingCommand.createResponseCommand`).
+    pub(super) fn done() -> Self {
+        let remark = Some(Arc::from("not set any response code"));
+        Self { remark, ..Self::fields(ReplyFields::None) }
     }
 
     /// What Java's default processor says to a code it does not know.

@@ -12,12 +12,25 @@ use rocketry_core::message::{BatchBody, Batched, java_string_hash, sys_flag};
 
 use super::answer::{Answer, Caller, Turn};
 use super::node::Node;
-use super::send::{illegal, kept};
+use super::send::{illegal, kept, marked};
 use super::store::{Incoming, PROPERTIES_LIMIT, Stored};
 use super::topic::RETRY_PREFIX;
 
 /// Longest topic of a batch, in characters.
 const TOPIC_LIMIT: usize = 127;
+
+/// Why a batch is not stored.
+enum Failure {
+    Refused(Answer),
+    /// Java throws an exception, and answers with it.
+    Thrown(String),
+}
+
+impl Failure {
+    fn thrown(what: impl Into<String>) -> Self {
+        Self::Thrown(what.into())
+    }
+}
 
 impl Node {
     /// Stores a batch that [`Self::accept`] has checked, answers, and wakes the pulls that waited
@@ -31,7 +44,10 @@ impl Node {
         queue: i32,
     ) {
         match self.store_batch(turn, caller, request, body, queue) {
-            Err(refused) => turn.reply(caller, refused),
+            Err(Failure::Refused(refused)) => turn.reply(caller, marked(refused)),
+            Err(Failure::Thrown(what)) => {
+                turn.reply(caller, Answer::error(ResponseCode::SYSTEM_ERROR, what));
+            }
             Ok((reply, mut tags)) => {
                 turn.reply(caller, kept(caller, reply));
                 tags.sort_unstable();
@@ -50,20 +66,21 @@ impl Node {
         request: &SendRequest,
         body: &Bytes,
         queue: i32,
-    ) -> Result<(SendReply, Vec<i32>), Answer> {
+    ) -> Result<(SendReply, Vec<i32>), Failure> {
+        let (server, limit) = (caller.server, turn.config.body_limit);
         let shared = request.properties.as_deref().unwrap_or_default();
-        check(request, shared, turn.config.body_limit)?;
-        let shared = Stored::new(shared, &turn.config.cluster);
-        // What Java trips over is answered as any exception is.
-        let failed = |what: String| Answer::error(ResponseCode::SYSTEM_ERROR, what);
-        if body.len() > turn.config.body_limit {
-            let remark = "java.lang.RuntimeException: message body size exceeded";
-            return Err(failed(remark.to_owned()));
+        check(server, request, shared, limit).map_err(Failure::Refused)?;
+        let shared = Stored::new(server, shared, &turn.config.cluster);
+        if body.len() > limit {
+            return Err(match version::pops(server) {
+                true => Failure::thrown("java.lang.RuntimeException: message body size exceeded"),
+                false => Failure::Refused(illegal(limit)),
+            });
         }
         let elements: Result<Vec<Batched<'_>>, _> = BatchBody::new(body).collect();
-        let elements = elements.map_err(|error| failed(error.to_string()))?;
+        let elements = elements.map_err(|error| Failure::thrown(error.to_string()))?;
         // Brokers before 5.4 put the batch's own properties behind those of each message.
-        let suffix = if caller.server < version::V5_4_0 { &*shared.wire } else { "" };
+        let suffix = if server < version::V5_4_0 { &*shared.wire } else { "" };
         let (mut ids, mut tags, mut first) = (Vec::new(), Vec::new(), None);
         for element in &elements {
             let properties = joined(element.properties, suffix);
@@ -80,7 +97,7 @@ impl Node {
                 properties: &properties,
                 tag,
             };
-            let (id, offset) = self.append(turn, &message)?;
+            let (id, offset) = self.append(turn, &message).map_err(Failure::Refused)?;
             ids.push(id.to_string());
             tags.push(tag);
             first.get_or_insert(offset);
@@ -89,7 +106,7 @@ impl Node {
             msg_id: Arc::from(ids.join(",")),
             queue_id: queue,
             queue_offset: first.unwrap_or(0),
-            transaction_id: shared.unique_id,
+            transaction_id: shared.unique_id.filter(|_| version::pops(server)),
             trace_on: Some(true),
             ..Default::default()
         };
@@ -97,13 +114,13 @@ impl Node {
     }
 }
 
-fn check(request: &SendRequest, shared: &str, limit: usize) -> Result<(), Answer> {
+fn check(server: i32, request: &SendRequest, shared: &str, limit: usize) -> Result<(), Answer> {
     let refuse = |remark: String| Err(Answer::error(ResponseCode::MESSAGE_ILLEGAL, remark));
     let name = &*request.topic;
     if name.len() > TOPIC_LIMIT {
         return refuse(format!("message topic length too long {}", name.len()));
     }
-    if name.starts_with(RETRY_PREFIX) {
+    if name.starts_with(RETRY_PREFIX) && version::pops(server) {
         return refuse(format!("batch request does not support retry group {name}"));
     }
     let delayed = Properties::new(shared.as_bytes()).get(properties::DELAY);

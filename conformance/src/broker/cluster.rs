@@ -1,21 +1,19 @@
-//! The cluster: connections, time, and which of its parts a request goes to.
+//! The cluster: its parts, its connections, and its time.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use bytes::Bytes;
-use rocketry_core::frame::{Content, Frame, Reply, Request, RequestCode, ResponseCode, version};
 use rocketry_core::rng::Rng;
 use rocketry_core::time::{Instant, UnixMillis};
 
-use super::answer::{Answer, Caller, Outbox, Turn};
+use super::answer::{Outbox, Turn};
 use super::asked::ClientAnswer;
 use super::config::ClusterConfig;
-use super::fault::{Fault, Faults, is_send, is_stored, words};
+use super::fault::Faults;
 use super::node::Node;
 use super::registry::Registry;
-use super::{ConnId, ListenerId, Output, nameserver, replica};
+use super::{ConnId, ListenerId, Output, replica};
 
 /// How often silent clients and idle connections are looked for (`ClientHousekeepingService`).
 const SCAN: Duration = Duration::from_secs(10);
@@ -23,11 +21,11 @@ const SCAN: Duration = Duration::from_secs(10);
 const REGISTER: Duration = Duration::from_secs(30);
 
 #[derive(Debug)]
-struct Connection {
-    listener: ListenerId,
-    peer: SocketAddr,
+pub(super) struct Connection {
+    pub(super) listener: ListenerId,
+    pub(super) peer: SocketAddr,
     /// When a frame went either way.
-    seen: Instant,
+    pub(super) seen: Instant,
 }
 
 /// A nameserver and its brokers, in memory.
@@ -46,7 +44,7 @@ pub struct Cluster {
     pub(super) leaving: BTreeSet<ListenerId>,
     /// What clients answered to requests of the brokers'.
     pub(super) answers: Vec<ClientAnswer>,
-    connections: BTreeMap<ConnId, Connection>,
+    pub(super) connections: BTreeMap<ConnId, Connection>,
     pub(super) out: Outbox,
     rng: Rng,
     born: Instant,
@@ -110,79 +108,6 @@ impl Cluster {
         }
         self.connections.insert(conn, Connection { listener, peer, seen: now });
         self.scan_at.get_or_insert(now + SCAN);
-    }
-
-    /// A frame came from a connection. Replies are kept for [`Self::take_answers`].
-    pub fn received(&mut self, now: Instant, conn: ConnId, frame: Frame) {
-        let now = self.advance(now);
-        let Some(connection) = self.connections.get_mut(&conn) else { return };
-        connection.seen = now;
-        let (listener, peer) = (connection.listener, connection.peer);
-        let Frame { opaque, version, content, body, .. } = frame;
-        let (request, oneway, code) = match content {
-            Content::Request { request, oneway, code } => (request, oneway, code),
-            Content::Reply(reply) => {
-                let Reply { code, remark, .. } = reply;
-                self.answers.push(ClientAnswer { conn, opaque, code, remark, version, body });
-                return;
-            }
-        };
-        self.faults.count(listener, code);
-        let (server, fault) = (self.version_of(listener), Fault::Pass);
-        let mut caller = Caller { conn, peer, code, opaque, oneway, version, server, fault };
-        if let Some(refusal) = self.refusal(listener, &caller) {
-            return self.turn().1.reply(&caller, Answer::error(refusal, words(refusal)));
-        }
-        caller.fault = self.faults.next(listener, code);
-        match caller.fault {
-            Fault::Lose => {}
-            Fault::LoseAndClose => self.close(conn),
-            Fault::Refuse(error) if !(is_stored(error) && is_send(code)) => {
-                self.turn().1.reply(&caller, Answer::error(error, words(error)));
-            }
-            _ => match request {
-                Ok(request) => self.dispatch(listener, caller, request, &body),
-                Err(error) => {
-                    let answer = Answer::error(ResponseCode::SYSTEM_ERROR, error.to_string());
-                    self.turn().1.reply(&caller, answer);
-                }
-            },
-        }
-    }
-
-    /// What a server that is leaving says to clients that understand it
-    /// (`NettyRemotingAbstract.processRequestCommand`).
-    fn refusal(&self, listener: ListenerId, caller: &Caller) -> Option<ResponseCode> {
-        let leaves = self.leaving.contains(&listener) && version::takes_go_away(caller.version);
-        leaves.then_some(ResponseCode::GO_AWAY)
-    }
-
-    fn version_of(&self, listener: ListenerId) -> i32 {
-        let broker = match listener {
-            ListenerId::Nameserver => None,
-            ListenerId::Broker(index) => self.nodes.get(index),
-        };
-        broker.map_or(self.config.version, |node| node.version)
-    }
-
-    fn dispatch(&mut self, listener: ListenerId, caller: Caller, request: Request, body: &Bytes) {
-        match listener {
-            ListenerId::Nameserver => {
-                let answer =
-                    nameserver::answer(&self.config, &mut self.registry, &caller, &request);
-                self.turn().1.reply(&caller, answer);
-                if caller.code == RequestCode::DELETE_TOPIC_IN_NAMESRV {
-                    self.register_later();
-                }
-            }
-            ListenerId::Broker(index) => {
-                let (nodes, mut turn) = self.turn();
-                if let Some(node) = nodes.get_mut(index) {
-                    node.handle(&mut turn, caller, request, body);
-                }
-                self.spread(index);
-            }
-        }
     }
 
     /// Tells the nameserver and the slaves what is new at a broker.
@@ -286,7 +211,7 @@ impl Cluster {
     }
 
     /// Closes a connection from this side.
-    fn close(&mut self, conn: ConnId) {
+    pub(super) fn close(&mut self, conn: ConnId) {
         if self.connections.contains_key(&conn) {
             self.closed(self.now, conn);
             self.out.push(Output::Close { conn });
@@ -312,12 +237,12 @@ impl Cluster {
         to.map(|(&conn, _)| conn)
     }
 
-    fn advance(&mut self, now: Instant) -> Instant {
+    pub(super) fn advance(&mut self, now: Instant) -> Instant {
         self.now = self.now.max(now);
         self.now
     }
 
-    fn turn(&mut self) -> (&mut [Node], Turn<'_>) {
+    pub(super) fn turn(&mut self) -> (&mut [Node], Turn<'_>) {
         let turn = Turn {
             now: self.now,
             unix: self.born_unix + self.now.since(self.born),

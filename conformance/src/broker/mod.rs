@@ -16,15 +16,18 @@
 //! Every other code is answered 3, "request type N not supported".
 //!
 //! A broker's version ([`ClusterConfig::version`], [`BrokerConfig::version`]) is in the header of
-//! its answers and says what it knows. From 401 (4.9.4) on the nameserver writes standard JSON;
-//! from 413 (5.0) on offsets are searched for by boundary, and slaves refuse what they do not
-//! serve; from 439 (5.1.3) on heartbeats may come without subscriptions; below 493 (5.4) the
-//! properties of a batch are put behind those of its messages.
+//! its answers and says what it knows and how it answers. From 401 (4.9.4) on the nameserver writes
+//! standard JSON. From 413 (5.0) on an empty body is refused, messages get ids and more properties,
+//! topics have attributes, offsets are searched for by boundary, slaves refuse what they do not
+//! serve, and the nameserver answers codes it does not know. From 439 (5.1.3) on heartbeats may
+//! come without subscriptions, from 477 (5.3.2) on what cannot be is refused with 29 instead of 1,
+//! and from 493 (5.4) on the properties of a batch are not put behind those of its messages.
 //!
 //! Known differences from a live 5.3.3: long polls end at their time, not at the next tick of 5 s;
-//! some remarks are shorter; of the broker's own topics only TBW102 is there; SQL expressions are
-//! refused, as with `enablePropertyFilter=false`; delayed and transactional messages are stored as
-//! plain ones; slaves have everything at once.
+//! some remarks are shorter; the answer to a stored message does not name the default region; of
+//! the broker's own topics only TBW102 is there; SQL expressions are refused, as with
+//! `enablePropertyFilter=false`; delayed and transactional messages are stored as plain ones; slaves
+//! have everything at once. 4.x brokers also write no `enableActingMaster`.
 
 mod admin;
 mod answer;
@@ -34,6 +37,7 @@ mod client;
 mod cluster;
 mod config;
 mod control;
+mod dispatch;
 mod fault;
 mod group;
 mod inspect;

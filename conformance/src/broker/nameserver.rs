@@ -7,19 +7,19 @@ use bytes::Bytes;
 use rocketry_core::frame::request::RouteRequest;
 use rocketry_core::frame::{ReplyFields, Request, ResponseCode, version};
 
-use super::answer::{Answer, Caller, SEE};
+use super::answer::{Answer, Caller, see};
 use super::config::{ClusterConfig, RouteKeys};
 use super::registry::Registry;
 
-/// Answers a request to the nameserver.
+/// Answers a request to the nameserver. One before 5.0 says nothing to a code it does not know.
 pub(super) fn answer(
     config: &ClusterConfig,
     registry: &mut Registry,
     caller: &Caller,
     request: &Request,
-) -> Answer {
+) -> Option<Answer> {
     let cluster = Arc::from(&*config.cluster);
-    match request {
+    Some(match request {
         Request::Route(ask) => route(config, registry, caller, ask),
         Request::ClusterInfo(_) => {
             // Not the standard form, whatever the client's version.
@@ -35,8 +35,9 @@ pub(super) fn answer(
             }
             Answer::fields(ReplyFields::None)
         }
+        _ if !version::pops(caller.server) => return None,
         _ => Answer::unsupported(caller.code),
-    }
+    })
 }
 
 fn route(
@@ -46,8 +47,8 @@ fn route(
     ask: &RouteRequest,
 ) -> Answer {
     let Some(route) = registry.route(&Arc::from(&*config.cluster), &ask.topic) else {
-        let remark =
-            format!("No topic route info in name server for the topic: {}{SEE}", ask.topic);
+        let remark = format!("No topic route info in name server for the topic: {}", ask.topic);
+        let remark = format!("{remark}{}", see(caller.server));
         return Answer::error(ResponseCode::TOPIC_NOT_EXIST, remark);
     };
     let standard = version::reads_standard_json(caller.server)

@@ -128,11 +128,13 @@ impl Node {
             Request::MinOffset(ask) => self.min_offset(&ask.topic, ask.queue_id),
             Request::SearchOffset(ask) => self.search_offset(&caller, &ask),
             Request::EarliestTime(ask) => self.earliest_time(&ask),
-            Request::CreateTopic(create) => self.create_topic(&create),
-            Request::CreateTopics(_) => self.create_topics(body),
+            Request::CreateTopic(create) => self.create_topic(&caller, &create),
+            Request::CreateTopics(_) => self.create_topics(&caller, body),
             Request::AllTopics(_) => self.all_topics(),
-            Request::DeleteTopic(delete) => self.delete_topic(&delete.topic),
-            Request::Unknown { code: admin::TOPIC_CONFIG, fields } => self.topic_config(&fields),
+            Request::DeleteTopic(delete) => self.delete_topic(&caller, &delete.topic),
+            Request::Unknown { code: admin::TOPIC_CONFIG, fields } => {
+                self.topic_config(&caller, &fields)
+            }
             _ => Answer::unsupported(caller.code),
         };
         turn.reply(&caller, answer);

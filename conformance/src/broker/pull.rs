@@ -9,7 +9,7 @@ use rocketry_core::frame::reply::PullReply;
 use rocketry_core::frame::request::PullRequest;
 use rocketry_core::frame::{ReplyFields, ResponseCode, version};
 
-use super::answer::{Answer, Caller, SEE, Turn};
+use super::answer::{Answer, Caller, Turn, see};
 use super::fault::words;
 use super::node::{MASTER, Node};
 use super::queue::{QueueLog, Read, ReadLimits};
@@ -32,7 +32,7 @@ impl Node {
             Err(refused) => return turn.reply(&caller, refused),
             Ok((topic, filter)) => {
                 let answer = read(topic.queue(request.queue_id), turn, &request, &filter);
-                (filter, self.directed(turn, answer))
+                (filter, self.directed(turn, topic, answer))
             }
         };
         if request.sys_flag & COMMIT != 0 && self.id == MASTER {
@@ -63,11 +63,14 @@ impl Node {
 
     /// The answer with the broker to ask next. A slave sends those back to the master that it has
     /// nothing for, unless they are to stay with it (`composeResponseHeader`).
-    fn directed(&self, turn: &Turn<'_>, mut answer: Answer) -> Answer {
+    fn directed(&self, turn: &Turn<'_>, topic: &Topic, mut answer: Answer) -> Answer {
         let slave = self.id != MASTER;
         let suggested = if turn.config.slave_reads { self.suggests } else { MASTER };
         if let ReplyFields::Pull(fields) = &mut answer.fields {
             fields.suggest_broker_id = i64::try_from(suggested).ok();
+            let flags = version::pops(self.version);
+            fields.topic_sys_flag = flags.then_some(topic.sys_flag);
+            fields.group_sys_flag = flags.then_some(0);
         }
         let back = match version::pops(self.version) {
             true => suggested == MASTER && answer.code != ResponseCode::SUCCESS,
@@ -118,7 +121,7 @@ impl Node {
         match self.filter_of(request) {
             Ok((topic, filter)) => {
                 let answer = read(topic.queue(request.queue_id), turn, request, &filter);
-                self.directed(turn, answer)
+                self.directed(turn, topic, answer)
             }
             Err(refused) => refused,
         }
@@ -128,7 +131,8 @@ impl Node {
     fn filter_of(&self, request: &PullRequest) -> Result<(&Topic, Filter), Answer> {
         let name = &*request.topic;
         let Some(topic) = self.topics.find(name) else {
-            let remark = format!("topic[{name}] not exist, apply first please! {SEE}");
+            let remark =
+                format!("topic[{name}] not exist, apply first please! {}", see(self.version));
             return Err(Answer::error(ResponseCode::TOPIC_NOT_EXIST, remark));
         };
         if topic.perm & topic::READ == 0 {
@@ -158,7 +162,7 @@ impl Node {
             });
         }
         let absent = |what: &str| {
-            let remark = format!("the consumer's {what} not exist");
+            let remark = format!("the consumer's {what} not exist{}", see(self.version));
             Answer::error(ResponseCode::SUBSCRIPTION_NOT_EXIST, remark)
         };
         let (group, topic) = (&*request.consumer_group, &*request.topic);

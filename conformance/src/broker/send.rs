@@ -5,9 +5,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use rocketry_core::frame::reply::SendReply;
 use rocketry_core::frame::request::SendRequest;
-use rocketry_core::frame::{ReplyFields, ResponseCode};
+use rocketry_core::frame::{ReplyFields, ResponseCode, version};
+use rocketry_core::message::properties;
 
-use super::answer::{Answer, Caller, SEE, Turn};
+use super::answer::{Answer, Caller, Turn, invalid, see};
 use super::fault::{Fault, words};
 use super::node::{MASTER, Node};
 use super::store::{Incoming, PROPERTIES_LIMIT, Stored};
@@ -21,6 +22,16 @@ pub(super) fn illegal(limit: usize) -> Answer {
          limit {limit}B, msg properties length limit 32KB."
     );
     Answer::error(ResponseCode::MESSAGE_ILLEGAL, remark)
+}
+
+/// The same with what most answers to sends say of the broker (`SendMessageProcessor.preSend`).
+pub(super) fn marked(mut refused: Answer) -> Answer {
+    let pair = |name: &str, value: &str| (Box::from(name), Box::from(value));
+    refused.fields = ReplyFields::Pairs(vec![
+        pair(properties::MSG_REGION, "DefaultRegion"),
+        pair(properties::TRACE_ON, "true"),
+    ]);
+    refused
 }
 
 /// The answer to a send that is stored: with success, or with what the test asks for.
@@ -42,20 +53,36 @@ impl Node {
         request: &SendRequest,
         body: &Bytes,
     ) {
-        let queue = match self.check(turn, caller, request, body) {
+        if let Some(refused) = self.refuses_to_store(caller, body) {
+            return turn.reply(caller, refused);
+        }
+        let queue = match self.check(turn, caller, request) {
             Ok(queue) => queue,
-            Err(refused) => return turn.reply(caller, refused),
+            Err(refused) => return turn.reply(caller, marked(refused)),
         };
         if request.batch == Some(true) {
             return self.accept_batch(turn, caller, request, body, queue);
         }
         match self.store(turn, caller, request, body, queue) {
-            Err(refused) => turn.reply(caller, refused),
+            Err(refused) => turn.reply(caller, marked(refused)),
             Ok((reply, tag)) => {
                 turn.reply(caller, kept(caller, reply));
                 self.wake(turn, &request.topic, queue, tag);
             }
         }
+    }
+
+    /// What is refused before the message is looked at.
+    fn refuses_to_store(&self, caller: &Caller, body: &Bytes) -> Option<Answer> {
+        if self.id != MASTER {
+            let busy = ResponseCode::SYSTEM_BUSY;
+            return Some(Answer::error(busy, words(busy)));
+        }
+        // The body of such a frame is null: from 5.0 on Java trips over it.
+        (body.is_empty() && version::pops(caller.server)).then(|| {
+            let remark = "java.lang.NullPointerException: the message has no body";
+            Answer::error(ResponseCode::SYSTEM_ERROR, remark)
+        })
     }
 
     /// Makes the topic if it may, and picks the queue (`AbstractSendMessageProcessor.msgCheck`).
@@ -66,23 +93,14 @@ impl Node {
         turn: &mut Turn<'_>,
         caller: &Caller,
         request: &SendRequest,
-        body: &Bytes,
     ) -> Result<i32, Answer> {
-        let name = &*request.topic;
-        if self.id != MASTER {
-            let busy = ResponseCode::SYSTEM_BUSY;
-            return Err(Answer::error(busy, words(busy)));
-        }
-        if body.is_empty() {
-            // Java trips over it: the body of such a frame is null.
-            return Err(Answer::error(ResponseCode::SYSTEM_ERROR, "the message has no body"));
-        }
+        let (name, server) = (&*request.topic, caller.server);
         let ordered = self.topics.find(name).is_some_and(|topic| topic.order);
         if self.perm & topic::WRITE == 0 && ordered {
             let remark = format!("the broker[{}] sending message is forbidden", self.host());
             return Err(Answer::error(ResponseCode::NO_PERMISSION, remark));
         }
-        topic_name::check(name)?;
+        topic_name::check(server, name)?;
         if topic_name::is_forbidden(name) {
             let remark = format!("Sending message to topic[{name}] is forbidden.");
             return Err(Answer::error(ResponseCode::NO_PERMISSION, remark));
@@ -91,17 +109,17 @@ impl Node {
             self.topics.auto_create(name, &request.default_topic, request.default_topic_queues);
         }
         let Some(topic) = self.topics.find(name) else {
-            let remark = format!("topic[{name}] not exist, apply first please!{SEE}");
+            let remark = format!("topic[{name}] not exist, apply first please!{}", see(server));
             return Err(Answer::error(ResponseCode::TOPIC_NOT_EXIST, remark));
         };
         let asked = request.queue_id;
         if asked >= topic.read_queues.max(topic.write_queues) as i32 {
             let remark = format!(
                 "request queueId[{asked}] is illegal, {} Producer: {}",
-                topic.describe(name),
+                topic.describe(server, name),
                 caller.peer
             );
-            return Err(Answer::error(ResponseCode::INVALID_PARAMETER, remark));
+            return Err(Answer::error(invalid(server), remark));
         }
         match u64::from(topic.write_queues) {
             count if asked < 0 => Ok(turn.rng.below(count) as i32),
@@ -118,8 +136,9 @@ impl Node {
         queue: i32,
     ) -> Result<(SendReply, i32), Answer> {
         let given = request.properties.as_deref().unwrap_or_default();
-        let mut stored = Stored::new(given, &turn.config.cluster);
-        let unique_id = stored.unique_id(turn.rng);
+        let mut stored = Stored::new(caller.server, given, &turn.config.cluster);
+        // Older brokers give no ids and tell none.
+        let unique_id = version::pops(caller.server).then(|| stored.unique_id(turn.rng));
         let limit = turn.config.body_limit;
         if body.len() > limit || stored.wire.len() > PROPERTIES_LIMIT {
             return Err(illegal(limit));
@@ -141,7 +160,7 @@ impl Node {
             msg_id: Arc::from(id.to_string()),
             queue_id: queue,
             queue_offset,
-            transaction_id: Some(unique_id),
+            transaction_id: unique_id,
             trace_on: Some(true),
             ..Default::default()
         };

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use rocketry_core::frame::ResponseCode;
+use rocketry_core::frame::{ResponseCode, version};
 use rocketry_core::message::properties::{self, Properties};
 use rocketry_core::message::{OffsetMessageId, StoredRecord, java_string_hash};
 use rocketry_core::rng::Rng;
@@ -27,9 +27,9 @@ pub(super) struct Stored {
 }
 
 impl Stored {
-    /// What a client gave, with the broker's own properties behind it
+    /// What a client gave, with the properties of a broker of this version behind it
     /// (`AbstractSendMessageProcessor.buildMsgContext`, `SendMessageProcessor.sendMessage`).
-    pub(super) fn new(given: &str, cluster: &str) -> Self {
+    pub(super) fn new(server: i32, given: &str, cluster: &str) -> Self {
         let mut stored =
             Self { wire: String::with_capacity(given.len() + 96), tag: 0, unique_id: None };
         for (name, value) in Properties::new(given.as_bytes()).iter() {
@@ -44,8 +44,10 @@ impl Stored {
             }
             stored.put(name, value);
         }
-        stored.put(properties::MSG_REGION, "DefaultRegion");
-        stored.put(properties::TRACE_ON, "true");
+        if version::pops(server) {
+            stored.put(properties::MSG_REGION, "DefaultRegion");
+            stored.put(properties::TRACE_ON, "true");
+        }
         stored.put(properties::CLUSTER, cluster);
         stored
     }

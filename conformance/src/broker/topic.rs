@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use rocketry_core::body;
+use rocketry_core::frame::version;
 
 use super::config::{ClusterConfig, TopicConfig};
 use super::queue::QueueLog;
@@ -67,19 +68,22 @@ impl Topic {
     }
 
     /// The same as Java's remarks write it (`TopicConfig.toString`).
-    pub(super) fn describe(&self, name: &str) -> String {
+    pub(super) fn describe(&self, server: i32, name: &str) -> String {
         let attributes: Vec<String> =
             self.attributes.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        let attributes = match version::pops(server) {
+            true => format!(", attributes={{{}}}", attributes.join(", ")),
+            false => String::new(),
+        };
         format!(
             "TopicConfig [topicName={name}, readQueueNums={}, writeQueueNums={}, perm={}, \
-             topicFilterType={}, topicSysFlag={}, order={}, attributes={{{}}}]",
+             topicFilterType={}, topicSysFlag={}, order={}{attributes}]",
             self.read_queues,
             self.write_queues,
             perm_letters(self.perm),
             self.filter_type,
             self.sys_flag,
-            self.order,
-            attributes.join(", ")
+            self.order
         )
     }
 

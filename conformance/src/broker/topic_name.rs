@@ -1,8 +1,6 @@
 //! Which names of topics a broker takes (`TopicValidator`).
 
-use rocketry_core::frame::ResponseCode;
-
-use super::answer::Answer;
+use super::answer::{Answer, invalid};
 use super::topic::{RETRY_PREFIX, TEMPLATE};
 
 const DEAD_LETTER_PREFIX: &str = "%DLQ%";
@@ -10,30 +8,21 @@ const DEAD_LETTER_PREFIX: &str = "%DLQ%";
 const LONGEST: usize = 127;
 const LONGEST_OF_GROUP: usize = 255;
 
-/// Refuses a name that no topic may have, with 29 (`TopicValidator.validateTopic`).
-pub(super) fn check(name: &str) -> Result<(), Answer> {
-    let refuse = |remark: String| Err(Answer::error(ResponseCode::INVALID_PARAMETER, remark));
+/// Refuses a name that no topic may have (`TopicValidator.validateTopic`).
+pub(super) fn check(server: i32, name: &str) -> Result<(), Answer> {
+    let refuse = |remark| Err(Answer::error(invalid(server), remark));
     if name.trim().is_empty() {
-        return refuse("The specified topic is blank.".to_owned());
+        return refuse("The specified topic is blank.");
     }
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"%-_|".contains(&byte);
     if !name.bytes().all(legal) {
-        return refuse(format!(
-            "The specified topic: {name}, contains illegal characters, allowing only \
-             ^[%|a-zA-Z0-9_-]+$"
-        ));
+        return refuse(
+            "The specified topic contains illegal characters, allowing only ^[%|a-zA-Z0-9_-]+$",
+        );
     }
-    if name.starts_with(RETRY_PREFIX) || name.starts_with(DEAD_LETTER_PREFIX) {
-        if name.len() > LONGEST_OF_GROUP {
-            return refuse(format!(
-                "The specified topic is DLQ or Retry topic: {name}, and it's longer than topic \
-                 max length: {LONGEST_OF_GROUP}"
-            ));
-        }
-    } else if name.len() > LONGEST {
-        return refuse(format!(
-            "The specified topic: {name}, is longer than topic max length: {LONGEST}"
-        ));
+    let of_group = name.starts_with(RETRY_PREFIX) || name.starts_with(DEAD_LETTER_PREFIX);
+    if name.len() > if of_group { LONGEST_OF_GROUP } else { LONGEST } {
+        return refuse("The specified topic is longer than topic max length.");
     }
     Ok(())
 }

@@ -63,7 +63,8 @@ fn a_topic_that_is_made_or_changed_is_in_the_routes_at_once() {
     assert_eq!(route_of(&mut world, &mut names, "made").0, ResponseCode::TOPIC_NOT_EXIST);
     let made = create("made", 4, 3, 6);
     let done = told(&mut world, &mut admin, Request::CreateTopic(made));
-    assert_eq!(done, (ResponseCode::SUCCESS, String::new()));
+    let words = "not set any response code".to_owned();
+    assert_eq!(done, (ResponseCode::SUCCESS, words), "as Java says it: success has a remark");
     let changed = with("+message.type=FIFO", create("made", 4, 2, 4));
     let changed = CreateTopicRequest { topic_sys_flag: Some(1), order: true, ..changed };
     for (request, queues, perm) in [(create("made", 4, 3, 6), (4, 3), 6), (changed, (4, 2), 4)] {
@@ -92,7 +93,7 @@ fn topics_are_refused_by_name_and_by_attribute_as_java_refuses_them() {
     for (request, code, remark) in [
         (create("", 1, 1, 6), invalid, "The specified topic is blank."),
         (create("a.b", 1, 1, 6), invalid, "contains illegal characters, allowing only ^[%|a-zA-"),
-        (create(&long, 1, 1, 6), invalid, "is longer than topic max length: 127"),
+        (create(&long, 1, 1, 6), invalid, "The specified topic is longer than topic max length."),
         (create("TBW102", 1, 1, 6), invalid, "The topic[TBW102] is conflict with system topic."),
         (create("rmq_sys_x", 1, 1, 6), invalid, "is conflict with system topic."),
         (

@@ -93,6 +93,7 @@ fn the_batchs_own_properties_go_to_its_elements_before_5_4() {
         assert_eq!((one.property("KEYS"), one.property("CLUSTER")), (Some("k"), cluster));
         assert_eq!(one.property("WAIT"), cluster.map(|_| "true"), "{version}");
         assert_eq!(kept.record(1).unwrap().property("CLUSTER"), cluster);
+        assert_eq!(one.property("MSG_REGION").is_some(), version == 479);
     }
 }
 

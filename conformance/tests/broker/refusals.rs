@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use rocketry_conformance::broker::ClusterConfig;
+use bytes::Bytes;
+use rocketry_conformance::broker::{ClusterConfig, ListenerId};
 use rocketry_core::frame::request::{CreateTopicRequest, SendRequest};
-use rocketry_core::frame::{Kind, Request};
+use rocketry_core::frame::{Kind, ReplyFields, Request, RequestCode, ResponseCode};
 
 use crate::world::*;
 
@@ -89,23 +90,57 @@ fn names_of_topics_are_refused_in_javas_words() {
     let mut world = World::one_topic(1);
     let mut client = world.connect(BROKER);
     for (name, words) in [
-        (" ", "The specified topic is blank.".to_owned()),
+        (" ", "The specified topic is blank."),
         (
             "a b",
-            "The specified topic: a b, contains illegal characters, allowing only \
-             ^[%|a-zA-Z0-9_-]+$"
-                .to_owned(),
+            "The specified topic contains illegal characters, allowing only ^[%|a-zA-Z0-9_-]+$",
         ),
-        (
-            &"n".repeat(128),
-            format!(
-                "The specified topic: {}, is longer than topic max length: 127",
-                "n".repeat(128)
-            ),
-        ),
+        (&"n".repeat(128), "The specified topic is longer than topic max length."),
     ] {
-        assert_eq!(refusal(&mut world, &mut client, message(name, 0)), (29, words));
+        let refused = refusal(&mut world, &mut client, message(name, 0));
+        assert_eq!(refused, (29, words.to_owned()));
     }
     let retry = format!("%RETRY%{}", "g".repeat(200));
     assert_eq!(refusal(&mut world, &mut client, message(&retry, 0)).0, 0);
+}
+
+#[test]
+fn a_refusal_says_of_the_broker_what_an_acceptance_says() {
+    let mut world = World::one_topic(1);
+    let mut client = world.connect(BROKER);
+    let request = Request::Send(message(TOPIC, 9));
+    let (reply, _) = world.ask(&mut client, Kind::Fields, request, "x");
+    let pairs = |pairs: &[(&str, &str)]| -> Vec<(Box<str>, Box<str>)> {
+        pairs.iter().map(|&(name, value)| (Box::from(name), Box::from(value))).collect()
+    };
+    let told = pairs(&[("MSG_REGION", "DefaultRegion"), ("TRACE_ON", "true")]);
+    assert_eq!(reply.fields, Ok(ReplyFields::Pairs(told)));
+}
+
+#[test]
+fn before_5_0_brokers_refuse_with_1_take_empty_bodies_and_give_no_ids() {
+    for (version, words) in [
+        (407, "perm=RW-, topicFilterType=SINGLE_TAG, topicSysFlag=0, order=false] Producer: "),
+        (473, "order=false, attributes={}] Producer: "),
+    ] {
+        let config = ClusterConfig { version, ..ClusterConfig::default() };
+        let mut world = World::new(config.topic(TOPIC, 1));
+        let mut client = world.connect(BROKER);
+        let (code, told) = refusal(&mut world, &mut client, message(TOPIC, 1));
+        assert_eq!(code, 1, "29 came with 5.3.2");
+        assert!(told.contains(words), "{told}");
+        let old = version < 413;
+        let empty = world.publish(&mut client, message(TOPIC, 0), "").0;
+        assert_eq!(empty == ResponseCode::SUCCESS, old);
+        let (_, sent) = world.publish(&mut client, message(TOPIC, 0), "x");
+        assert_eq!(sent.unwrap().transaction_id.is_none(), old);
+        let kept = world.session.cluster().messages(0, TOPIC, 0);
+        let record = kept.record(kept.len() - 1).unwrap();
+        assert_eq!(record.unique_id().is_none(), old);
+        assert_eq!(record.property("TRACE_ON").is_none(), old);
+        let mut names = world.connect(ListenerId::Nameserver);
+        let unknown = Request::Unknown { code: RequestCode(9999), fields: Vec::new() };
+        world.send_as(&names, Kind::Plain, unknown, Bytes::new(), false);
+        assert_eq!(world.received(&mut names).is_empty(), old, "an old nameserver keeps silent");
+    }
 }
