@@ -26,8 +26,8 @@
 //! Known differences from a live 5.3.3: long polls end at their time, not at the next tick of 5 s;
 //! some remarks are shorter; the answer to a stored message does not name the default region; of
 //! the broker's own topics only TBW102 is there; SQL expressions are refused, as with
-//! `enablePropertyFilter=false`; delayed and transactional messages are stored as plain ones; slaves
-//! have everything at once. 4.x brokers also write no `enableActingMaster`.
+//! `enablePropertyFilter=false`; delayed and transactional messages are stored as plain ones;
+//! slaves have everything at once. 4.x brokers also write no `enableActingMaster`.
 
 mod admin;
 mod answer;
