@@ -3,20 +3,42 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use rocketry_core::frame::request::NotifyIdsRequest;
 use rocketry_core::frame::{
-    Opaque, OutFrame, Payload, ReplyFields, Request, RequestCode, ResponseCode,
+    Opaque, OutFrame, Payload, ReplyFields, Request, RequestCode, ResponseCode, version,
 };
 use rocketry_core::rng::Rng;
 use rocketry_core::time::{Instant, UnixMillis};
 
 use super::config::ClusterConfig;
-use super::fault::Faults;
+use super::fault::{Fault, Faults};
 use super::{ConnId, Output};
 
-/// The sender of one request.
+/// The first version (5.3.2) that answers 29 to what cannot be, such as a queue that is not there.
+const INVALID_PARAMETER: i32 = version::V5_3_1 + 2;
+
+/// What a server of this version answers to a field out of range: 29, and 1 before 5.3.2.
+pub(super) const fn invalid(server: i32) -> ResponseCode {
+    if server < INVALID_PARAMETER {
+        ResponseCode::SYSTEM_ERROR
+    } else {
+        ResponseCode::INVALID_PARAMETER
+    }
+}
+
+/// The end of many of Java's remarks (`FAQUrl.suggestTodo`).
+pub(super) const fn see(server: i32) -> &'static str {
+    if version::pops(server) {
+        "\nSee https://rocketmq.apache.org/docs/bestPractice/06FAQ for further details."
+    } else {
+        "\nSee http://rocketmq.apache.org/docs/faq/ for further details."
+    }
+}
+
+/// The sender of one request, and how it is to be answered.
 #[derive(Clone, Debug)]
 pub(super) struct Caller {
     pub(super) conn: ConnId,
@@ -24,7 +46,12 @@ pub(super) struct Caller {
     pub(super) code: RequestCode,
     pub(super) opaque: Opaque,
     pub(super) oneway: bool,
+    /// The version it shows.
     pub(super) version: i32,
+    /// The version of the server it asks: what that one knows, and shows in its answers.
+    pub(super) server: i32,
+    /// What the test wants to become of the request.
+    pub(super) fault: Fault,
 }
 
 /// A reply, but for where it goes.
@@ -51,6 +78,13 @@ impl Answer {
     pub(super) fn error(code: ResponseCode, remark: impl AsRef<str>) -> Self {
         let remark = Some(Arc::from(remark.as_ref()));
         Self { code, remark, fields: ReplyFields::None, body: Bytes::new() }
+    }
+
+    /// Success, in the words of a Java handler that says nothing
+    /// (`RemotingCommand.createResponseCommand`).
+    pub(super) fn done() -> Self {
+        let remark = Some(Arc::from("not set any response code"));
+        Self { remark, ..Self::fields(ReplyFields::None) }
     }
 
     /// What Java's default processor says to a code it does not know.
@@ -101,13 +135,25 @@ impl Outbox {
         self.delayed.retain(|_, output| !to(output));
     }
 
-    /// Tells a consumer that its group changed: oneway, under an opaque of the broker's own.
+    /// Tells a consumer that its group changed: oneway.
     pub(super) fn notify(&mut self, conn: ConnId, group: &str) {
-        self.opaque = (self.opaque + 1) & i32::MAX;
         let request = Request::NotifyIds(NotifyIdsRequest { consumer_group: Arc::from(group) });
-        let payload = Payload::Request { request, body: Bytes::new(), oneway: true };
-        let frame = OutFrame { opaque: Opaque::from_raw(self.opaque), payload };
-        self.push(Output::Frame { conn, frame });
+        self.ask(conn, request, Bytes::new(), true);
+    }
+
+    /// Asks a client, under an opaque of the broker's own.
+    pub(super) fn ask(
+        &mut self,
+        conn: ConnId,
+        request: Request,
+        body: Bytes,
+        oneway: bool,
+    ) -> Opaque {
+        self.opaque = (self.opaque + 1) & i32::MAX;
+        let opaque = Opaque::from_raw(self.opaque);
+        let payload = Payload::Request { request, body, oneway };
+        self.push(Output::Frame { conn, frame: OutFrame { opaque, payload } });
+        opaque
     }
 }
 
@@ -123,16 +169,38 @@ pub(super) struct Turn<'a> {
 }
 
 impl Turn<'_> {
-    /// Queues the answer, unless nobody waits for one; late if a fault says so.
+    /// Queues the answer, unless nobody waits for one; as the fault says, if there is one.
     pub(super) fn reply(&mut self, to: &Caller, answer: Answer) {
-        if to.oneway {
-            return;
-        }
         let Answer { code, remark, fields, body } = answer;
-        let payload = Payload::Reply { code, remark, fields, body, version: self.config.version };
+        let payload = Payload::Reply { code, remark, fields, body, version: to.server };
         let frame = OutFrame { opaque: to.opaque, payload };
-        let output = Output::Frame { conn: to.conn, frame };
-        match self.faults.delay_of(to.code) {
+        let none = Duration::ZERO;
+        match to.fault {
+            Fault::Pass | Fault::Refuse(_) => self.answer(to, none, frame),
+            Fault::Late(by) => self.answer(to, by, frame),
+            Fault::Twice(apart) => {
+                self.answer(to, none, frame.clone());
+                self.answer(to, apart, frame);
+            }
+            Fault::AnswerAndClose => {
+                self.answer(to, none, frame);
+                self.put(to, none, Output::Finish { conn: to.conn });
+            }
+            Fault::Close | Fault::LoseAndClose => {
+                self.put(to, none, Output::Finish { conn: to.conn });
+            }
+            Fault::Mute | Fault::Lose => {}
+        }
+    }
+
+    fn answer(&mut self, to: &Caller, after: Duration, frame: OutFrame) {
+        if !to.oneway {
+            self.put(to, after, Output::Frame { conn: to.conn, frame });
+        }
+    }
+
+    fn put(&mut self, to: &Caller, after: Duration, output: Output) {
+        match self.faults.delay_of(to.code) + after {
             delay if delay.is_zero() => self.out.push(output),
             delay => self.out.push_at(self.now + delay, output),
         }

@@ -2,13 +2,18 @@
 
 use bytes::Bytes;
 use rocketry_core::body::{ConsumerList, Heartbeat};
+use rocketry_core::frame::reply::HeartbeatReply;
 use rocketry_core::frame::request::{ConsumerListRequest, UnregisterRequest};
 use rocketry_core::frame::{ReplyFields, ResponseCode};
 
 use super::answer::{Answer, Caller, Turn};
 use super::node::Node;
 
+/// The first version (5.1.3) that takes heartbeats without subscriptions.
+const HEARTBEAT_V2: i32 = 439;
+
 impl Node {
+    /// An older broker says nothing of heartbeats, and takes each as one with all subscriptions.
     pub(super) fn heartbeat(
         &mut self,
         turn: &mut Turn<'_>,
@@ -22,17 +27,17 @@ impl Node {
         for consumer in &beat.consumers {
             self.topics.retry_of(&consumer.group);
         }
-        let (changes, differs) = self.groups.beat(turn.now, caller.conn, &beat);
+        let v2 = caller.server >= HEARTBEAT_V2;
+        let (changes, differs) = self.groups.beat(turn.now, caller.conn, &beat, v2);
         let except = Some(caller.conn).filter(|_| !turn.config.notify_newcomer);
         for change in &changes {
             self.announce(turn, change, except);
         }
-        let resend = differs || beat.fingerprint == 0;
-        let pair = |name: &str, value: bool| (Box::from(name), value.to_string().into_boxed_str());
-        Answer::fields(ReplyFields::Pairs(vec![
-            pair("IS_SUPPORT_HEART_BEAT_V2", true),
-            pair("IS_SUB_CHANGE", resend),
-        ]))
+        if !v2 {
+            return Answer::fields(ReplyFields::None);
+        }
+        let sub_changed = differs || beat.fingerprint == 0;
+        Answer::fields(ReplyFields::Heartbeat(HeartbeatReply { v2, sub_changed }))
     }
 
     pub(super) fn unregister(

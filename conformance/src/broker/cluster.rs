@@ -1,28 +1,31 @@
-//! The cluster: connections, time, and which of its parts a request goes to.
+//! The cluster: its parts, its connections, and its time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::time::Duration;
 
-use rocketry_core::frame::{Content, Frame, Request, ResponseCode};
 use rocketry_core::rng::Rng;
 use rocketry_core::time::{Instant, UnixMillis};
 
-use super::answer::{Answer, Caller, Outbox, Turn};
+use super::answer::{Outbox, Turn};
+use super::asked::ClientAnswer;
 use super::config::ClusterConfig;
 use super::fault::Faults;
 use super::node::Node;
-use super::{ConnId, ListenerId, Output, nameserver};
-use std::time::Duration;
+use super::registry::Registry;
+use super::{ConnId, ListenerId, Output, replica};
 
 /// How often silent clients and idle connections are looked for (`ClientHousekeepingService`).
 const SCAN: Duration = Duration::from_secs(10);
+/// How often brokers tell the nameserver all their topics (`registerNameServerPeriod`).
+const REGISTER: Duration = Duration::from_secs(30);
 
 #[derive(Debug)]
-struct Connection {
-    listener: ListenerId,
-    peer: SocketAddr,
+pub(super) struct Connection {
+    pub(super) listener: ListenerId,
+    pub(super) peer: SocketAddr,
     /// When a frame went either way.
-    seen: Instant,
+    pub(super) seen: Instant,
 }
 
 /// A nameserver and its brokers, in memory.
@@ -35,25 +38,41 @@ struct Connection {
 pub struct Cluster {
     pub(super) config: ClusterConfig,
     pub(super) nodes: Vec<Node>,
+    pub(super) registry: Registry,
     pub(super) faults: Faults,
-    connections: BTreeMap<ConnId, Connection>,
-    out: Outbox,
+    /// Servers that answer `GO_AWAY`.
+    pub(super) leaving: BTreeSet<ListenerId>,
+    /// What clients answered to requests of the brokers'.
+    pub(super) answers: Vec<ClientAnswer>,
+    pub(super) connections: BTreeMap<ConnId, Connection>,
+    pub(super) out: Outbox,
     rng: Rng,
     born: Instant,
     born_unix: UnixMillis,
     now: Instant,
     scan_at: Option<Instant>,
+    /// When a topic that the nameserver has forgotten is told to it again.
+    register_at: Option<Instant>,
 }
 
 impl Cluster {
     /// A cluster as configured, without connections. `seed` feeds the choice of queues for sends
     /// to queue -1; `unix` is the wall clock at `now`.
     pub fn new(config: ClusterConfig, seed: u64, now: Instant, unix: UnixMillis) -> Self {
-        let nodes = config.brokers.iter().map(|broker| Node::new(broker, &config)).collect();
+        let mut nodes: Vec<Node> =
+            config.brokers.iter().map(|broker| Node::new(broker, &config)).collect();
+        let mut registry = Registry::default();
+        for node in &mut nodes {
+            node.topics.take_changed();
+            registry.register(node);
+        }
         Self {
             config,
             nodes,
+            registry,
             faults: Faults::default(),
+            leaving: BTreeSet::new(),
+            answers: Vec::new(),
             connections: BTreeMap::new(),
             out: Outbox::default(),
             rng: Rng::new(seed),
@@ -61,6 +80,7 @@ impl Cluster {
             born_unix: unix,
             now,
             scan_at: None,
+            register_at: None,
         }
     }
 
@@ -90,39 +110,32 @@ impl Cluster {
         self.scan_at.get_or_insert(now + SCAN);
     }
 
-    /// A frame came from a connection. Replies are ignored: the cluster asks nothing that has one.
-    pub fn received(&mut self, now: Instant, conn: ConnId, frame: Frame) {
-        let now = self.advance(now);
-        let Some(connection) = self.connections.get_mut(&conn) else { return };
-        connection.seen = now;
-        let (listener, peer) = (connection.listener, connection.peer);
-        let Content::Request { request, oneway, code } = frame.content else { return };
-        let Frame { opaque, version, body, .. } = frame;
-        let caller = Caller { conn, peer, code, opaque, oneway, version };
-        self.faults.count(code);
-        let request = match request {
-            Ok(request) => request,
-            Err(error) => {
-                let answer = Answer::error(ResponseCode::SYSTEM_ERROR, error.to_string());
-                return self.turn().1.reply(&caller, answer);
-            }
-        };
-        let fault = self.faults.next(code);
-        if let Some(error) = fault.filter(|&error| !is_stored(error, &request)) {
-            let answer = Answer::error(error, "asked for by the test");
-            return self.turn().1.reply(&caller, answer);
+    /// Tells the nameserver and the slaves what is new at a broker.
+    pub(super) fn spread(&mut self, broker: usize) {
+        let Some(node) = self.nodes.get_mut(broker) else { return };
+        let topics = node.topics.take_changed();
+        if !(topics.is_empty() || node.down) {
+            self.registry.update(node, &topics);
         }
+        if node.followed {
+            let (nodes, mut turn) = self.turn();
+            replica::spread(nodes, &mut turn, broker, &topics);
+        }
+    }
+
+    /// Has a slave take over what it has missed.
+    pub(super) fn catch_up(&mut self, slave: usize) {
         let (nodes, mut turn) = self.turn();
-        match listener {
-            ListenerId::Nameserver => {
-                let answer = nameserver::answer(turn.config, nodes, &caller, &request);
-                turn.reply(&caller, answer);
-            }
-            ListenerId::Broker(index) => {
-                if let Some(node) = nodes.get_mut(index) {
-                    node.handle(&mut turn, caller, request, &body, fault);
-                }
-            }
+        replica::catch_up(nodes, &mut turn, slave);
+    }
+
+    /// Arms the next registration, if the nameserver has forgotten a topic that a broker has.
+    pub(super) fn register_later(&mut self) {
+        let unknown = |node: &Node| {
+            !node.down && node.topics.iter().any(|(name, _)| !self.registry.knows(name, &node.name))
+        };
+        if self.nodes.iter().any(unknown) {
+            self.register_at.get_or_insert(self.now + REGISTER);
         }
     }
 
@@ -146,11 +159,16 @@ impl Cluster {
     pub fn poll_output(&mut self) -> Option<Output> {
         loop {
             let output = self.out.pop()?;
-            if let Output::Frame { conn, .. } = &output {
-                match self.connections.get_mut(conn) {
+            match &output {
+                Output::Frame { conn, .. } => match self.connections.get_mut(conn) {
                     Some(connection) => connection.seen = self.now,
                     None => continue,
+                },
+                &Output::Finish { conn } if self.connections.contains_key(&conn) => {
+                    self.closed(self.now, conn);
                 }
+                Output::Finish { .. } => continue,
+                Output::Close { .. } => {}
             }
             return Some(output);
         }
@@ -159,7 +177,8 @@ impl Cluster {
     /// When [`Self::timeout`] wants to be called, if nothing happens before.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let polls = self.nodes.iter().filter_map(Node::next_timeout).min();
-        [polls, self.out.next_delayed(), self.scan_at].into_iter().flatten().min()
+        let others = [self.out.next_delayed(), self.scan_at, self.register_at];
+        others.into_iter().flatten().chain(polls).min()
     }
 
     /// Time passed: answers pulls and sends replies whose time is up, closes what fell silent.
@@ -170,6 +189,10 @@ impl Cluster {
             node.timeout(&mut turn);
         }
         self.out.release(now);
+        if self.register_at.is_some_and(|at| at <= now) {
+            self.register_at = None;
+            self.nodes.iter().filter(|node| !node.down).for_each(|n| self.registry.register(n));
+        }
         if self.scan_at.is_some_and(|at| at <= now) {
             self.scan_at = Some(now + SCAN);
             self.scan(now);
@@ -188,7 +211,7 @@ impl Cluster {
     }
 
     /// Closes a connection from this side.
-    fn close(&mut self, conn: ConnId) {
+    pub(super) fn close(&mut self, conn: ConnId) {
         if self.connections.contains_key(&conn) {
             self.closed(self.now, conn);
             self.out.push(Output::Close { conn });
@@ -197,25 +220,29 @@ impl Cluster {
 
     /// Closes every connection to a broker.
     pub(super) fn close_all(&mut self, broker: usize) {
-        let to = |c: &Connection| c.listener == ListenerId::Broker(broker);
-        let gone: Vec<ConnId> =
-            self.connections.iter().filter(|(_, c)| to(c)).map(|(&conn, _)| conn).collect();
+        let gone: Vec<ConnId> = self.connections_to(ListenerId::Broker(broker)).collect();
         for conn in gone {
             self.close(conn);
         }
     }
 
-    /// The connections that came in by `listener` and are open.
+    /// How many connections that came in by `listener` are open.
     pub fn connections(&self, listener: ListenerId) -> usize {
-        self.connections.values().filter(|c| c.listener == listener).count()
+        self.connections_to(listener).count()
     }
 
-    fn advance(&mut self, now: Instant) -> Instant {
+    /// The connections that came in by `listener` and are open, oldest first.
+    pub fn connections_to(&self, listener: ListenerId) -> impl Iterator<Item = ConnId> {
+        let to = self.connections.iter().filter(move |(_, c)| c.listener == listener);
+        to.map(|(&conn, _)| conn)
+    }
+
+    pub(super) fn advance(&mut self, now: Instant) -> Instant {
         self.now = self.now.max(now);
         self.now
     }
 
-    fn turn(&mut self) -> (&mut [Node], Turn<'_>) {
+    pub(super) fn turn(&mut self) -> (&mut [Node], Turn<'_>) {
         let turn = Turn {
             now: self.now,
             unix: self.born_unix + self.now.since(self.born),
@@ -226,15 +253,4 @@ impl Cluster {
         };
         (&mut self.nodes, turn)
     }
-}
-
-/// Whether this code means that a send was stored, so that the fault is told with the message kept.
-fn is_stored(code: ResponseCode, request: &Request) -> bool {
-    let kept = matches!(
-        code,
-        ResponseCode::FLUSH_DISK_TIMEOUT
-            | ResponseCode::SLAVE_NOT_AVAILABLE
-            | ResponseCode::FLUSH_SLAVE_TIMEOUT
-    );
-    kept && matches!(request, Request::Send(_))
 }

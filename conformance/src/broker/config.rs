@@ -14,16 +14,36 @@ pub enum RouteKeys {
     Bare,
 }
 
-/// One broker, a master (id 0).
+/// One broker: a master, or a slave of the one with the same name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BrokerConfig {
-    /// Its name in routes.
+    /// Its name in routes, which a master and its slaves share.
     pub name: String,
+    /// Its id among those of its name: 0 is the master, all others are slaves (`brokerId`).
+    pub id: u64,
     /// Its `host:port` in routes; `serve` puts the bound address here.
     pub endpoint: String,
+    /// What it permits at all, whatever its topics say (`brokerPermission`): the permissions in
+    /// routes are those of both.
+    pub perm: u32,
+    /// Its version, where it is not [`ClusterConfig::version`].
+    pub version: Option<i32>,
 }
 
-/// One topic, made on every broker.
+impl BrokerConfig {
+    /// A master to read and write, with the cluster's version.
+    pub fn new(name: impl Into<String>, endpoint: impl Into<String>) -> Self {
+        Self { name: name.into(), id: 0, endpoint: endpoint.into(), perm: 6, version: None }
+    }
+
+    /// The same as a slave with this id.
+    pub const fn slave(mut self, id: u64) -> Self {
+        self.id = id;
+        self
+    }
+}
+
+/// One topic, made on every master and copied to its slaves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TopicConfig {
     /// Its name.
@@ -47,6 +67,12 @@ impl TopicConfig {
         self.perm = perm;
         self
     }
+
+    /// The same with other numbers of queues to read and to write.
+    pub fn queues(mut self, read: u32, write: u32) -> Self {
+        (self.read_queues, self.write_queues) = (read, write);
+        self
+    }
 }
 
 /// The whole cluster.
@@ -64,8 +90,11 @@ pub struct ClusterConfig {
     pub default_queues: u32,
     /// How routes are written.
     pub route_keys: RouteKeys,
-    /// The version ordinal in every reply's header (479 is 5.3.3).
+    /// The version ordinal in every reply's header (479 is 5.3.3, 407 is 4.9.7). It says what
+    /// brokers know: see the list in [`broker`](super).
     pub version: i32,
+    /// Whether slaves answer pulls (`slaveReadEnable`).
+    pub slave_reads: bool,
     /// The largest body stored, in bytes (`maxMessageSize`, 4 MiB).
     pub body_limit: usize,
     /// The most messages one pull gets (`maxTransferCountOnMessageInMemory`, 32).
@@ -96,6 +125,7 @@ impl Default for ClusterConfig {
             default_queues: 8,
             route_keys: RouteKeys::default(),
             version: 479,
+            slave_reads: false,
             body_limit: 4 << 20,
             pull_messages: 32,
             pull_bytes: 256 << 10,
@@ -115,11 +145,27 @@ impl ClusterConfig {
         self.brokers = ('a'..='z')
             .zip((10911u16..).step_by(10))
             .take(count)
-            .map(|(letter, port)| BrokerConfig {
-                name: format!("broker-{letter}"),
-                endpoint: format!("127.0.0.1:{port}"),
+            .map(|(letter, port)| {
+                BrokerConfig::new(format!("broker-{letter}"), format!("127.0.0.1:{port}"))
             })
             .collect();
+        self
+    }
+
+    /// The same with one more slave for every master, behind all other brokers and in the masters'
+    /// order; slaves answer pulls. Ids go on from 1, ports from five above the master's
+    /// (127.0.0.1:10916 is the first slave of `broker-a`).
+    pub fn slaves(mut self) -> Self {
+        let masters: Vec<BrokerConfig> =
+            self.brokers.iter().filter(|broker| broker.id == 0).cloned().collect();
+        for master in masters {
+            let known = self.brokers.iter().filter(|broker| broker.name == master.name).count();
+            let port = master.endpoint.rsplit(':').next().and_then(|port| port.parse::<u16>().ok());
+            let port = port.unwrap_or(10911).saturating_add(4).saturating_add(known as u16);
+            let endpoint = format!("127.0.0.1:{port}");
+            self.brokers.push(BrokerConfig { endpoint, id: known as u64, ..master });
+        }
+        self.slave_reads = true;
         self
     }
 

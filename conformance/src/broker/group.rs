@@ -22,7 +22,6 @@ struct Group {
     members: BTreeMap<ConnId, Member>,
     /// One table for the whole group: the newest version of any member counts.
     subscriptions: BTreeMap<Box<str>, Subscription>,
-    fingerprint: i64,
 }
 
 /// A group whose members are to be told that it changed.
@@ -36,6 +35,9 @@ pub(super) struct Change {
 pub(super) struct Groups {
     consumers: BTreeMap<Box<str>, Group>,
     producers: BTreeMap<Box<str>, BTreeMap<ConnId, Box<str>>>,
+    /// The fingerprint of the last heartbeat for each consumer group, of whichever member. Nothing
+    /// is ever taken out (`ClientManageProcessor.consumerGroupHeartbeatTable`).
+    fingerprints: BTreeMap<Box<str>, i32>,
     /// Consumer groups that ever sent a heartbeat or a pull: Java's brokers make a configuration
     /// for each then (`autoCreateSubscriptionGroup`), and take offsets of no other.
     met: BTreeSet<Box<str>>,
@@ -69,25 +71,27 @@ impl Group {
 }
 
 impl Groups {
-    /// Takes a heartbeat. Returns the groups that changed, and whether a group was last described
-    /// by a client with another fingerprint (`ClientManageProcessor.heartBeatV2`).
+    /// Takes a heartbeat, of either version if `v2` is known. Returns the groups that changed, and
+    /// whether a group was last described by a client with another fingerprint; one that was never
+    /// described was not (`ClientManageProcessor.heartBeatV2`).
     pub(super) fn beat(
         &mut self,
         now: Instant,
         conn: ConnId,
         beat: &Heartbeat,
+        v2: bool,
     ) -> (Vec<Change>, bool) {
         let mut changes = Vec::new();
         let mut differs = false;
-        let fingerprint = i64::from(beat.fingerprint);
+        let without_sub = v2 && beat.fingerprint != 0 && beat.without_sub;
         for data in &beat.consumers {
             self.meet(&data.group);
             let group = self.consumers.entry(Box::from(&*data.group)).or_default();
             group.broadcast = data.model == MessageModel::Broadcasting;
             let member = Member { client_id: Box::from(&*beat.client_id), seen: now };
             let joined = group.members.insert(conn, member).is_none();
-            differs |= group.fingerprint != 0 && group.fingerprint != fingerprint;
-            group.fingerprint = fingerprint;
+            let last = self.fingerprints.insert(Box::from(&*data.group), beat.fingerprint);
+            differs |= last.is_some_and(|last| last != beat.fingerprint);
             let topics = data.subscriptions.iter().map(|sub| {
                 let filter = match sub.expression.trim() {
                     "*" => Filter::All,
@@ -98,7 +102,7 @@ impl Groups {
                 let version = sub.version;
                 (Box::from(&*sub.topic), Subscription { expression_type, version, filter })
             });
-            let subscribed = !beat.without_sub && group.subscribe(topics.collect());
+            let subscribed = !without_sub && group.subscribe(topics.collect());
             if joined || subscribed {
                 changes.extend(group.change(&data.group));
             }
@@ -145,6 +149,11 @@ impl Groups {
             !group.members.is_empty()
         });
         changes
+    }
+
+    /// What a broker that starts anew does not know any more.
+    pub(super) fn restart(&mut self) {
+        self.fingerprints.clear();
     }
 
     /// Consumers without a heartbeat for longer than `limit`.

@@ -8,20 +8,36 @@
 //!
 //! | served by | requests |
 //! |---|---|
-//! | the nameserver | 105 |
-//! | a broker | 10, 11, 14, 15, 30, 31, 34, 35, 38, 310; it sends 40 |
+//! | the nameserver | 105, 106, 206, 216 |
+//! | a broker: messages | 10, 11, 310, 320 |
+//! | a broker: groups and offsets | 14, 15, 29, 30, 31, 32, 34, 35, 38; it sends 40 |
+//! | a broker: topics | 17, 18, 21, 215, 351 |
 //!
 //! Every other code is answered 3, "request type N not supported".
 //!
+//! A broker's version ([`ClusterConfig::version`], [`BrokerConfig::version`]) is in the header of
+//! its answers and says what it knows and how it answers. From 401 (4.9.4) on the nameserver writes
+//! standard JSON. From 413 (5.0) on an empty body is refused, messages get ids and more properties,
+//! topics have attributes, offsets are searched for by boundary, slaves refuse what they do not
+//! serve, and the nameserver answers codes it does not know. From 439 (5.1.3) on heartbeats may
+//! come without subscriptions, from 477 (5.3.2) on what cannot be is refused with 29 instead of 1,
+//! and from 493 (5.4) on the properties of a batch are not put behind those of its messages.
+//!
 //! Known differences from a live 5.3.3: long polls end at their time, not at the next tick of 5 s;
-//! remarks are shorter; a reply to a send has no MSG_REGION and TRACE_ON; SQL expressions are
-//! refused, as with `enablePropertyFilter=false`; delayed and transactional messages are stored as
-//! plain ones.
+//! some remarks are shorter; the answer to a stored message does not name the default region; of
+//! the broker's own topics only TBW102 is there; SQL expressions are refused, as with
+//! `enablePropertyFilter=false`; delayed and transactional messages are stored as plain ones;
+//! slaves have everything at once. 4.x brokers also write no `enableActingMaster`.
 
+mod admin;
 mod answer;
+mod asked;
+mod batch;
 mod client;
 mod cluster;
 mod config;
+mod control;
+mod dispatch;
 mod fault;
 mod group;
 mod inspect;
@@ -31,13 +47,19 @@ mod offset;
 mod poll;
 mod pull;
 mod queue;
+mod registry;
+mod replica;
 mod send;
 mod session;
+mod store;
 mod subscription;
 mod topic;
+mod topic_name;
 
+pub use asked::ClientAnswer;
 pub use cluster::Cluster;
 pub use config::{BrokerConfig, ClusterConfig, RouteKeys, TopicConfig};
+pub use fault::{Fault, Requests};
 pub use session::Session;
 
 use rocketry_core::frame::OutFrame;
@@ -67,6 +89,12 @@ pub enum Output {
     },
     /// Close this connection; the cluster has forgotten it.
     Close {
+        /// The connection.
+        conn: ConnId,
+    },
+    /// Close this connection once the frames before have been written; the cluster has forgotten
+    /// it.
+    Finish {
         /// The connection.
         conn: ConnId,
     },

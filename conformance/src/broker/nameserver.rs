@@ -1,62 +1,68 @@
-//! The nameserver: routes by topic (105), `ClientRequestProcessor` and `RouteInfoManager`.
+//! The nameserver: routes (105), clusters (106), topics (206, 216): `ClientRequestProcessor` and
+//! `DefaultRequestProcessor`.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use rocketry_core::body::{BrokerData, QueueData, RouteBody};
-use rocketry_core::frame::{Request, ResponseCode};
+use rocketry_core::frame::request::RouteRequest;
+use rocketry_core::frame::{ReplyFields, Request, ResponseCode, version};
 
-use super::answer::{Answer, Caller};
+use super::answer::{Answer, Caller, see};
 use super::config::{ClusterConfig, RouteKeys};
-use super::node::Node;
+use super::registry::Registry;
 
-/// The first version (4.9.4) that is sent standard JSON.
-const STANDARD_JSON: i32 = 401;
-
-/// Answers a request to the nameserver.
+/// Answers a request to the nameserver. One before 5.0 says nothing to a code it does not know.
 pub(super) fn answer(
     config: &ClusterConfig,
-    nodes: &[Node],
+    registry: &mut Registry,
     caller: &Caller,
     request: &Request,
-) -> Answer {
-    let Request::Route(ask) = request else { return Answer::unsupported(caller.code) };
-    match route(config, nodes, &ask.topic) {
-        Some(route) => {
-            let bare = match config.route_keys {
-                RouteKeys::ByVersion => caller.version < STANDARD_JSON,
-                RouteKeys::Quoted => false,
-                RouteKeys::Bare => true,
-            };
-            let json = route.to_json();
-            Answer::body(Bytes::from(if bare { unquote_ids(&json) } else { json }))
+) -> Option<Answer> {
+    let cluster = Arc::from(&*config.cluster);
+    Some(match request {
+        Request::Route(ask) => route(config, registry, caller, ask),
+        Request::ClusterInfo(_) => {
+            // Not the standard form, whatever the client's version.
+            let bare = config.route_keys != RouteKeys::Quoted;
+            json(registry.cluster_info(&cluster).to_json(), bare)
         }
-        None => Answer::error(
-            ResponseCode::TOPIC_NOT_EXIST,
-            format!("No topic route info in name server for the topic: {}", ask.topic),
-        ),
-    }
+        Request::TopicList(_) => json(registry.topic_list().to_json(), false),
+        Request::DeleteTopicInNameServer(delete) => {
+            // Another cluster's brokers are not to forget it, and there is none.
+            let named = delete.cluster.as_deref().filter(|name| !name.is_empty());
+            if named.is_none_or(|name| name == config.cluster) {
+                registry.delete_topic(&delete.topic);
+            }
+            Answer::fields(ReplyFields::None)
+        }
+        _ if !version::pops(caller.server) => return None,
+        _ => Answer::unsupported(caller.code),
+    })
 }
 
-fn route(config: &ClusterConfig, nodes: &[Node], topic: &str) -> Option<RouteBody> {
-    let mut body = RouteBody { queues: Vec::new(), brokers: Vec::new(), order_conf: None };
-    for node in nodes.iter().filter(|node| !(node.down && config.hide_down_brokers)) {
-        let Some(topic) = node.topics.find(topic) else { continue };
-        body.queues.push(QueueData {
-            broker_name: node.name.clone(),
-            read_queues: topic.read_queues,
-            write_queues: topic.write_queues,
-            perm: topic.perm,
-            topic_sys_flag: 0,
-        });
-        body.brokers.push(BrokerData {
-            cluster: Arc::from(&*config.cluster),
-            broker_name: node.name.clone(),
-            addresses: BTreeMap::from([(0, node.endpoint.clone())]),
-        });
-    }
-    (!body.queues.is_empty()).then_some(body)
+fn route(
+    config: &ClusterConfig,
+    registry: &Registry,
+    caller: &Caller,
+    ask: &RouteRequest,
+) -> Answer {
+    let Some(route) = registry.route(&Arc::from(&*config.cluster), &ask.topic) else {
+        let remark = format!("No topic route info in name server for the topic: {}", ask.topic);
+        let remark = format!("{remark}{}", see(caller.server));
+        return Answer::error(ResponseCode::TOPIC_NOT_EXIST, remark);
+    };
+    let standard = version::reads_standard_json(caller.server)
+        && (version::reads_standard_json(caller.version) || ask.accept_standard_json == Some(true));
+    let bare = match config.route_keys {
+        RouteKeys::ByVersion => !standard,
+        RouteKeys::Quoted => false,
+        RouteKeys::Bare => true,
+    };
+    json(route.to_json(), bare)
+}
+
+fn json(json: Vec<u8>, bare: bool) -> Answer {
+    Answer::body(Bytes::from(if bare { unquote_ids(&json) } else { json }))
 }
 
 /// Takes the quotes off the keys of `brokerAddrs`, as fastjson writes numbers that are keys.

@@ -1,26 +1,36 @@
 //! One broker: its topics, groups, offsets and held pulls, and who answers which request.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use rocketry_core::frame::{Request, ResponseCode};
+use rocketry_core::body::QueueData;
+use rocketry_core::frame::Request;
 use rocketry_core::time::Instant;
 
 use super::ConnId;
+use super::admin;
 use super::answer::{Answer, Caller, Turn};
 use super::config::{BrokerConfig, ClusterConfig};
 use super::group::{Change, Groups};
 use super::offset::Offsets;
 use super::poll::Polls;
-use super::topic::Topics;
+use super::topic::{READ, Topic, Topics, WRITE};
+
+/// The broker id of a master (`MixAll.MASTER_ID`).
+pub(super) const MASTER: u64 = 0;
 
 #[derive(Debug)]
 pub(super) struct Node {
     pub(super) name: Arc<str>,
+    pub(super) id: u64,
     pub(super) endpoint: String,
     /// The address in records and message ids.
     pub(super) store_host: SocketAddr,
+    /// What it permits, whatever its topics say.
+    pub(super) perm: u32,
+    pub(super) version: i32,
     pub(super) down: bool,
     pub(super) topics: Topics,
     pub(super) groups: Groups,
@@ -28,6 +38,16 @@ pub(super) struct Node {
     pub(super) polls: Polls,
     /// The end of the commit log, in bytes.
     pub(super) position: u64,
+    /// Whether it has slaves, and must note what is new for them.
+    pub(super) followed: bool,
+    /// Topics and queues that got messages the slaves have not heard of.
+    pub(super) fresh: BTreeSet<(Box<str>, i32)>,
+    /// Whether offsets were stored that the slaves have not heard of.
+    pub(super) committed: bool,
+    /// Whether a slave is to take over nothing more.
+    pub(super) lags: bool,
+    /// The broker id that answers to pulls suggest.
+    pub(super) suggests: u64,
 }
 
 /// The endpoint as an address; a name becomes 127.0.0.1 with its port.
@@ -38,16 +58,25 @@ fn store_host(endpoint: &str) -> SocketAddr {
 
 impl Node {
     pub(super) fn new(broker: &BrokerConfig, config: &ClusterConfig) -> Self {
+        let slave = |other: &BrokerConfig| other.name == broker.name && other.id != MASTER;
         Self {
             name: Arc::from(broker.name.as_str()),
+            id: broker.id,
             endpoint: broker.endpoint.clone(),
             store_host: store_host(&broker.endpoint),
+            perm: broker.perm,
+            version: broker.version.unwrap_or(config.version),
             down: false,
             topics: Topics::new(config),
             groups: Groups::default(),
             offsets: Offsets::default(),
             polls: Polls::default(),
             position: 0,
+            followed: broker.id == MASTER && config.brokers.iter().any(slave),
+            fresh: BTreeSet::new(),
+            committed: false,
+            lags: false,
+            suggests: MASTER,
         }
     }
 
@@ -56,20 +85,39 @@ impl Node {
         self.store_host = store_host(endpoint);
     }
 
-    /// Answers a request, or holds it. `fault` is a code for "stored, but" that a test asked for.
+    /// What Java calls `brokerIP1`.
+    pub(super) fn host(&self) -> &str {
+        self.endpoint.rsplit_once(':').map_or(&self.endpoint, |(host, _)| host)
+    }
+
+    /// A topic of this broker as it tells it to the nameserver
+    /// (`BrokerController.registerBrokerAll`).
+    pub(super) fn queues_of(&self, topic: &Topic) -> QueueData {
+        QueueData {
+            broker_name: self.name.clone(),
+            read_queues: topic.read_queues,
+            write_queues: topic.write_queues,
+            perm: match self.perm & (READ | WRITE) {
+                6 => topic.perm,
+                _ => topic.perm & self.perm,
+            },
+            topic_sys_flag: topic.sys_flag,
+        }
+    }
+
+    /// Answers a request, or holds it.
     pub(super) fn handle(
         &mut self,
         turn: &mut Turn<'_>,
         caller: Caller,
         request: Request,
         body: &Bytes,
-        fault: Option<ResponseCode>,
     ) {
         let answer = match request {
-            Request::Send(send) => return self.accept(turn, &caller, &send, body, fault),
-            Request::SendV1(send) => {
-                return self.accept(turn, &caller, &send.into(), body, fault);
+            Request::Send(send) | Request::SendBatch(send) => {
+                return self.accept(turn, &caller, &send, body);
             }
+            Request::SendV1(send) => return self.accept(turn, &caller, &send.into(), body),
             Request::Pull(pull) => return self.pull(turn, caller, pull),
             Request::Heartbeat(_) => self.heartbeat(turn, &caller, body),
             Request::Unregister(leave) => self.unregister(turn, &caller, &leave),
@@ -78,9 +126,27 @@ impl Node {
             Request::UpdateOffset(update) => self.update_offset(&update),
             Request::MaxOffset(ask) => self.max_offset(&ask.topic, ask.queue_id),
             Request::MinOffset(ask) => self.min_offset(&ask.topic, ask.queue_id),
+            Request::SearchOffset(ask) => self.search_offset(&caller, &ask),
+            Request::EarliestTime(ask) => self.earliest_time(&ask),
+            Request::CreateTopic(create) => self.create_topic(&caller, &create),
+            Request::CreateTopics(_) => self.create_topics(&caller, body),
+            Request::AllTopics(_) => self.all_topics(),
+            Request::DeleteTopic(delete) => self.delete_topic(&caller, &delete.topic),
+            Request::Unknown { code: admin::TOPIC_CONFIG, fields } => {
+                self.topic_config(&caller, &fields)
+            }
             _ => Answer::unsupported(caller.code),
         };
         turn.reply(&caller, answer);
+    }
+
+    /// Deletes a topic with all that is in it (`deleteTopicInBroker`).
+    pub(super) fn drop_topic(&mut self, topic: &str) {
+        self.topics.delete(topic);
+        self.offsets.forget(topic);
+        if self.followed {
+            self.fresh.insert((Box::from(topic), 0));
+        }
     }
 
     /// Forgets a connection: its pulls, its clients.

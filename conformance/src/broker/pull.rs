@@ -7,10 +7,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use rocketry_core::frame::reply::PullReply;
 use rocketry_core::frame::request::PullRequest;
-use rocketry_core::frame::{ReplyFields, ResponseCode};
+use rocketry_core::frame::{ReplyFields, ResponseCode, version};
 
-use super::answer::{Answer, Caller, Turn};
-use super::node::Node;
+use super::answer::{Answer, Caller, Turn, see};
+use super::fault::words;
+use super::node::{MASTER, Node};
 use super::queue::{QueueLog, Read, ReadLimits};
 use super::subscription::{Filter, is_tag_type};
 use super::topic::{self, Topic};
@@ -23,17 +24,21 @@ impl Node {
     /// Answers a pull, or holds it until a message arrives or its time is up. The offset that it
     /// commits is stored on arrival only, also when the pull is held.
     pub(super) fn pull(&mut self, turn: &mut Turn<'_>, caller: Caller, request: PullRequest) {
+        if let Some(refused) = self.refuses_to_read(turn) {
+            return turn.reply(&caller, refused);
+        }
         self.groups.meet(&request.consumer_group);
         let (filter, answer) = match self.filter_of(&request) {
             Err(refused) => return turn.reply(&caller, refused),
             Ok((topic, filter)) => {
                 let answer = read(topic.queue(request.queue_id), turn, &request, &filter);
-                (filter, answer)
+                (filter, self.directed(turn, topic, answer))
             }
         };
-        if request.sys_flag & COMMIT != 0 {
+        if request.sys_flag & COMMIT != 0 && self.id == MASTER {
             let (group, topic) = (&*request.consumer_group, &*request.topic);
             self.offsets.commit(group, topic, request.queue_id, request.commit_offset);
+            self.committed = true;
         }
         let holds = request.sys_flag & SUSPEND != 0 && request.suspend_timeout_millis > 0;
         if answer.code == ResponseCode::PULL_NOT_FOUND && holds {
@@ -41,6 +46,41 @@ impl Node {
         } else {
             turn.reply(&caller, answer);
         }
+    }
+
+    /// Why this broker does not read at all: for its permission, or as a slave that is not to
+    /// (`rejectRequest`; before 5.0 see [`Self::directed`]).
+    fn refuses_to_read(&self, turn: &Turn<'_>) -> Option<Answer> {
+        if self.id != MASTER && !turn.config.slave_reads && version::pops(self.version) {
+            let busy = ResponseCode::SYSTEM_BUSY;
+            return Some(Answer::error(busy, words(busy)));
+        }
+        (self.perm & topic::READ == 0).then(|| {
+            let remark = format!("the broker[{}] pulling message is forbidden", self.host());
+            Answer::error(ResponseCode::NO_PERMISSION, remark)
+        })
+    }
+
+    /// The answer with the broker to ask next. A slave sends those back to the master that it has
+    /// nothing for, unless they are to stay with it (`composeResponseHeader`).
+    fn directed(&self, turn: &Turn<'_>, topic: &Topic, mut answer: Answer) -> Answer {
+        let slave = self.id != MASTER;
+        let suggested = if turn.config.slave_reads { self.suggests } else { MASTER };
+        if let ReplyFields::Pull(fields) = &mut answer.fields {
+            fields.suggest_broker_id = i64::try_from(suggested).ok();
+            let flags = version::pops(self.version);
+            fields.topic_sys_flag = flags.then_some(topic.sys_flag);
+            fields.group_sys_flag = flags.then_some(0);
+        }
+        let back = match version::pops(self.version) {
+            true => suggested == MASTER && answer.code != ResponseCode::SUCCESS,
+            false => !turn.config.slave_reads,
+        };
+        if slave && back {
+            answer.code = ResponseCode::PULL_RETRY_IMMEDIATELY;
+            answer.body = Bytes::new();
+        }
+        answer
     }
 
     fn hold(&mut self, turn: &Turn<'_>, caller: Caller, request: PullRequest, filter: Filter) {
@@ -79,7 +119,10 @@ impl Node {
     /// Runs a held pull again, this time to its end.
     pub(super) fn resume(&self, turn: &Turn<'_>, request: &PullRequest) -> Answer {
         match self.filter_of(request) {
-            Ok((topic, filter)) => read(topic.queue(request.queue_id), turn, request, &filter),
+            Ok((topic, filter)) => {
+                let answer = read(topic.queue(request.queue_id), turn, request, &filter);
+                self.directed(turn, topic, answer)
+            }
             Err(refused) => refused,
         }
     }
@@ -88,7 +131,8 @@ impl Node {
     fn filter_of(&self, request: &PullRequest) -> Result<(&Topic, Filter), Answer> {
         let name = &*request.topic;
         let Some(topic) = self.topics.find(name) else {
-            let remark = format!("topic[{name}] not exist, apply first please!");
+            let remark =
+                format!("topic[{name}] not exist, apply first please! {}", see(self.version));
             return Err(Answer::error(ResponseCode::TOPIC_NOT_EXIST, remark));
         };
         if topic.perm & topic::READ == 0 {
@@ -118,7 +162,7 @@ impl Node {
             });
         }
         let absent = |what: &str| {
-            let remark = format!("the consumer's {what} not exist");
+            let remark = format!("the consumer's {what} not exist{}", see(self.version));
             Answer::error(ResponseCode::SUBSCRIPTION_NOT_EXIST, remark)
         };
         let (group, topic) = (&*request.consumer_group, &*request.topic);

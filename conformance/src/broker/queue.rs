@@ -1,6 +1,7 @@
 //! One queue's log: stored records end to end in segments, and an index by queue offset.
 
 use bytes::Bytes;
+use rocketry_core::time::UnixMillis;
 
 use super::poll::PollId;
 use super::subscription::Filter;
@@ -18,6 +19,18 @@ struct Entry {
     start: u32,
     length: u32,
     tag: i32,
+    stored: UnixMillis,
+}
+
+/// Which end of a time's messages a search wants (`BoundaryType`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Boundary {
+    /// The first message of that time, or the first one later.
+    Lower,
+    /// The last message of that time, or the last one earlier.
+    Upper,
+    /// Whichever is nearer, the earlier one of two: before 5.0.
+    Nearest,
 }
 
 /// How much one read may take.
@@ -67,6 +80,7 @@ impl QueueLog {
     pub(super) fn append(
         &mut self,
         tag: i32,
+        stored: UnixMillis,
         size: usize,
         write: impl FnOnce(&mut Vec<u8>),
     ) -> u64 {
@@ -85,6 +99,7 @@ impl QueueLog {
             start: start as u32,
             length: length as u32,
             tag,
+            stored,
         });
         length as u64
     }
@@ -133,6 +148,51 @@ impl QueueLog {
             0 => Read::NoneMatched { next },
             _ => Read::Found { records: Bytes::from(records), next },
         }
+    }
+
+    /// When the first message still kept was stored.
+    pub(super) fn earliest(&self) -> Option<UnixMillis> {
+        self.kept().first().map(|entry| entry.stored)
+    }
+
+    fn kept(&self) -> &[Entry] {
+        self.index.get(self.min as usize..).unwrap_or_default()
+    }
+
+    /// The offset that belongs to a time (`ConsumeQueue.getOffsetInQueueByTime`, and
+    /// `ConsumeQueueStore`, which keeps it within the queue).
+    pub(super) fn search(&self, time: UnixMillis, boundary: Boundary) -> u64 {
+        let kept = self.kept();
+        let lower = kept.partition_point(|entry| entry.stored < time);
+        let upper = kept.partition_point(|entry| entry.stored <= time).saturating_sub(1);
+        let found = match boundary {
+            Boundary::Lower => lower,
+            Boundary::Upper => upper,
+            Boundary::Nearest => match (kept.get(lower), kept.get(upper)) {
+                (Some(later), Some(earlier)) if earlier.stored <= time => {
+                    let nearer = later.stored.0 - time.0 < time.0 - earlier.stored.0;
+                    if nearer || later.stored == time { lower } else { upper }
+                }
+                (None, _) => upper,
+                _ => lower,
+            },
+        };
+        self.min + found as u64
+    }
+
+    /// Takes over what a master's log has beyond this one, and lets go what it let go; returns the
+    /// tags of the new messages.
+    pub(super) fn follow(&mut self, master: &Self) -> Vec<i32> {
+        let mut tags = Vec::new();
+        for entry in master.index.iter().skip(self.index.len()) {
+            let record = master.record(entry);
+            self.append(entry.tag, entry.stored, record.len(), |out| {
+                out.extend_from_slice(record);
+            });
+            tags.push(entry.tag);
+        }
+        self.expire(master.min);
+        tags
     }
 
     /// Every record still kept, end to end.

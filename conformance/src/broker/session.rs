@@ -13,6 +13,8 @@ use super::{Cluster, ClusterConfig, ConnId, ListenerId, Output};
 struct Halves {
     inbound: Inbound,
     outbound: Outbound,
+    /// It closes once all bytes are out.
+    finishing: bool,
 }
 
 /// A [`Cluster`] that speaks bytes.
@@ -35,8 +37,8 @@ impl Session {
         self.issued += 1;
         let conn = ConnId(self.issued);
         let inbound = Inbound::new(Limits::default());
-        self.connections
-            .insert(conn, Halves { inbound, outbound: Outbound::with_limits(Limits::default()) });
+        let outbound = Outbound::with_limits(Limits::default());
+        self.connections.insert(conn, Halves { inbound, outbound, finishing: false });
         self.cluster.accepted(now, listener, conn);
         self.drain();
         conn
@@ -78,7 +80,9 @@ impl Session {
 
     /// Appends the bytes that wait for a peer to `into`, at most `limit`; returns their number.
     pub fn bytes_out(&mut self, conn: ConnId, into: &mut Vec<u8>, limit: usize) -> usize {
-        let Some(Halves { outbound, .. }) = self.connections.get_mut(&conn) else { return 0 };
+        let Some(Halves { outbound, finishing, .. }) = self.connections.get_mut(&conn) else {
+            return 0;
+        };
         let before = into.len();
         loop {
             let room = limit - (into.len() - before);
@@ -91,10 +95,14 @@ impl Session {
             }
             let taken = into.len() - at;
             if taken == 0 {
-                return into.len() - before;
+                break;
             }
             outbound.advance(taken);
         }
+        if *finishing && outbound.is_empty() {
+            self.connections.remove(&conn);
+        }
+        into.len() - before
     }
 
     /// The peer closed the connection, or the network did.
@@ -143,6 +151,14 @@ impl Session {
                 }
                 Output::Close { conn } => {
                     self.connections.remove(&conn);
+                }
+                Output::Finish { conn } => {
+                    if let Some(halves) = self.connections.get_mut(&conn) {
+                        halves.finishing = true;
+                        if halves.outbound.is_empty() {
+                            self.connections.remove(&conn);
+                        }
+                    }
                 }
             }
         }

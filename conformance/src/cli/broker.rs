@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use rocketry_conformance::broker::ClusterConfig;
 use rocketry_conformance::serve::{Listen, Served};
+use rocketry_core::frame::version;
 
 use super::stop::Stop;
 use super::{Outcome, command};
@@ -16,6 +17,8 @@ const NAMESRV_PORT: u16 = 9876;
 /// A broker's usual port; the next broker's is ten above.
 const BROKER_PORT: u16 = 10911;
 const BROKER_STEP: usize = 10;
+/// A master's first slave is five above it, the next one six.
+const SLAVE_STEP: usize = 5;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -34,6 +37,12 @@ pub(super) struct Args {
     /// How many brokers
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=26))]
     brokers: u8,
+    /// How many slaves each of them has, five and more ports above it; they answer pulls
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u8).range(..=5))]
+    slaves: u8,
+    /// The version to be: 4.8.0, 4.9.4, 4.9.7, 5.3.3, 5.4.0 or 5.5.0
+    #[arg(long = "as", value_name = "VERSION", default_value = "5.3.3", value_parser = version)]
+    as_version: i32,
     /// A topic to begin with, and its queues on each broker; may be repeated
     #[arg(long = "topic", value_name = "NAME:QUEUES", value_parser = topic)]
     topics: Vec<(String, u32)>,
@@ -65,8 +74,10 @@ pub(super) fn run(args: Args) -> Outcome {
 
 fn config(args: &Args) -> ClusterConfig {
     let first = ClusterConfig::default().brokers(usize::from(args.brokers));
+    let first = (0..args.slaves).fold(first, |config, _| config.slaves());
     let mut config =
         args.topics.iter().fold(first, |config, (name, queues)| config.topic(name, *queues));
+    config.version = args.as_version;
     config.auto_create_topics = !args.no_auto_create;
     config
 }
@@ -76,16 +87,33 @@ fn listen(args: &Args) -> Result<Listen, String> {
     let nameserver = args.namesrv_port.unwrap_or(usual(NAMESRV_PORT));
     let first = args.broker_port.unwrap_or(usual(BROKER_PORT));
     let mut brokers = Vec::new();
-    for index in 0..usize::from(args.brokers) {
+    let masters = usize::from(args.brokers);
+    for index in 0..masters * (1 + usize::from(args.slaves)) {
+        let above = match index / masters {
+            0 => 0,
+            round => SLAVE_STEP + round - 1,
+        };
         let port = match first {
             0 => Some(0),
-            _ => u16::try_from(usize::from(first) + index * BROKER_STEP).ok(),
+            _ => u16::try_from(usize::from(first) + index % masters * BROKER_STEP + above).ok(),
         };
         let port = port.ok_or_else(|| format!("no port for broker {index} from {first} up"))?;
         brokers.push(SocketAddr::new(args.host, port));
     }
     let advertise = args.advertise.clone();
     Ok(Listen { nameserver: SocketAddr::new(args.host, nameserver), brokers, advertise })
+}
+
+fn version(text: &str) -> Result<i32, String> {
+    Ok(match text {
+        "4.8.0" => version::V4_8_0,
+        "4.9.4" => version::V4_9_4,
+        "4.9.7" => version::V4_9_7,
+        "5.3.3" => version::V5_3_3,
+        "5.4.0" => version::V5_4_0,
+        "5.5.0" => version::V5_5_0,
+        _ => return Err("4.8.0, 4.9.4, 4.9.7, 5.3.3, 5.4.0 and 5.5.0 are known".to_owned()),
+    })
 }
 
 fn topic(text: &str) -> Result<(String, u32), String> {
@@ -122,6 +150,24 @@ mod tests {
         let around = listen(&args(&["--", "true"])).expect("ports");
         assert_eq!((around.nameserver.port(), around.brokers[0].port()), (0, 0));
         assert!(listen(&args(&["--broker-port", "65530", "--brokers", "2"])).is_err());
+    }
+
+    #[test]
+    fn slaves_listen_above_their_masters() {
+        let args = args(&["--brokers", "2", "--slaves", "2"]);
+        let ports: Vec<u16> =
+            listen(&args).expect("ports").brokers.iter().map(SocketAddr::port).collect();
+        assert_eq!(ports, [10911, 10921, 10916, 10926, 10917, 10927]);
+        let routed: Vec<u16> =
+            config(&args).brokers.iter().map(|b| b.endpoint[10..].parse().expect("port")).collect();
+        assert_eq!(routed, ports, "as the configuration has them");
+    }
+
+    #[test]
+    fn a_version_is_one_of_those_that_are_known() {
+        assert_eq!(args(&["--as", "4.9.7"]).as_version, 407);
+        assert_eq!(args(&[]).as_version, 479);
+        assert!(version("4.9").is_err());
     }
 
     #[test]

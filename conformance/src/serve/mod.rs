@@ -47,7 +47,8 @@ fn any_port() -> SocketAddr {
 pub struct Served {
     shared: Arc<Shared>,
     nameserver: SocketAddr,
-    brokers: Vec<SocketAddr>,
+    brokers: Mutex<Vec<SocketAddr>>,
+    advertise: Option<String>,
     doors: Mutex<Vec<Option<Door>>>,
     timer: Option<JoinHandle<()>>,
 }
@@ -69,10 +70,7 @@ impl Served {
         for (index, broker) in config.brokers.iter_mut().enumerate() {
             let socket = TcpListener::bind(listen.brokers.get(index).copied().unwrap_or(spare))?;
             let at = socket.local_addr()?;
-            broker.endpoint = match &listen.advertise {
-                Some(host) => format!("{host}:{}", at.port()),
-                None => at.to_string(),
-            };
+            broker.endpoint = endpoint(listen.advertise.as_deref(), at);
             brokers.push(at);
             sockets.push((ListenerId::Broker(index), socket));
         }
@@ -81,7 +79,8 @@ impl Served {
         let served = Self {
             shared,
             nameserver: nameserver_at,
-            brokers,
+            brokers: Mutex::new(brokers),
+            advertise: listen.advertise.clone(),
             doors: Mutex::new(Vec::new()),
             timer,
         };
@@ -103,7 +102,11 @@ impl Served {
 
     /// The address a broker listens on, or did before it was stopped.
     pub fn broker(&self, index: usize) -> Option<SocketAddr> {
-        self.brokers.get(index).copied()
+        self.addresses().get(index).copied()
+    }
+
+    fn addresses(&self) -> std::sync::MutexGuard<'_, Vec<SocketAddr>> {
+        self.brokers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Looks at the cluster, or does something to it: faults, topics. Everything else waits
@@ -124,16 +127,44 @@ impl Served {
 
     /// Starts a stopped broker on its old port. Nothing happens when it runs.
     pub fn start_broker(&self, index: usize) -> io::Result<()> {
+        let at = self.broker(index).ok_or_else(no_such_broker)?;
+        self.start_broker_at(index, at).map(drop)
+    }
+
+    /// Starts a stopped broker at another address, port 0 being any free one; routes, records and
+    /// message ids name that one from now on. Returns where it listens: its old address, when it
+    /// runs and nothing happens.
+    pub fn start_broker_at(&self, index: usize, at: SocketAddr) -> io::Result<SocketAddr> {
         let mut doors = self.doors();
-        let (Some(place), Some(&at)) = (doors.get_mut(index + 1), self.brokers.get(index)) else {
-            return Err(io::Error::new(io::ErrorKind::NotFound, "there is no such broker"));
-        };
-        self.with(|cluster| cluster.bring_up(index));
-        if place.is_none() {
-            let socket = TcpListener::bind(at)?;
-            *place = Some(Door::open(&self.shared, ListenerId::Broker(index), socket)?);
+        let place = doors.get_mut(index + 1).ok_or_else(no_such_broker)?;
+        let old = self.broker(index).ok_or_else(no_such_broker)?;
+        if place.is_some() {
+            return Ok(old);
         }
-        Ok(())
+        let socket = TcpListener::bind(at)?;
+        let at = socket.local_addr()?;
+        if at != old {
+            if let Some(known) = self.addresses().get_mut(index) {
+                *known = at;
+            }
+            let endpoint = endpoint(self.advertise.as_deref(), at);
+            self.with(|cluster| cluster.set_endpoint(index, &endpoint));
+        }
+        self.with(|cluster| cluster.bring_up(index));
+        *place = Some(Door::open(&self.shared, ListenerId::Broker(index), socket)?);
+        Ok(at)
+    }
+}
+
+fn no_such_broker() -> io::Error {
+    io::Error::new(io::ErrorKind::NotFound, "there is no such broker")
+}
+
+/// What routes call a broker that listens there.
+fn endpoint(advertise: Option<&str>, at: SocketAddr) -> String {
+    match advertise {
+        Some(host) => format!("{host}:{}", at.port()),
+        None => at.to_string(),
     }
 }
 

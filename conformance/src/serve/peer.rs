@@ -20,6 +20,8 @@ struct Queue {
     /// Some thread writes, and will look at the queue again before it stops.
     writing: bool,
     closed: bool,
+    /// It is to be closed once nothing is queued any more.
+    finishing: bool,
 }
 
 #[derive(Debug)]
@@ -63,6 +65,14 @@ impl Peer {
         queue.frames.len() == 1 && !queue.writing
     }
 
+    /// Closes the connection once all that is queued is written; `true` when the caller must
+    /// [`flush`](Self::flush) for that.
+    pub(super) fn finish(&self) -> bool {
+        let mut queue = self.queue();
+        queue.finishing = true;
+        !queue.writing
+    }
+
     /// Writes what is queued, unless another thread is doing so.
     pub(super) fn flush(self: &Arc<Self>) {
         {
@@ -83,6 +93,11 @@ impl Peer {
                 let mut queue = self.queue();
                 if queue.frames.is_empty() || queue.closed {
                     queue.writing = false;
+                    let finished = queue.finishing && !queue.closed;
+                    drop(queue);
+                    if finished {
+                        self.close();
+                    }
                     return;
                 }
                 std::mem::swap(&mut queue.frames, batch);

@@ -49,6 +49,11 @@ impl Inner {
                         peer.close();
                     }
                 }
+                Output::Finish { conn } => {
+                    if let Some(peer) = self.peers.get(&conn).filter(|peer| peer.finish()) {
+                        flush.push(Arc::clone(peer));
+                    }
+                }
             }
         }
         flush

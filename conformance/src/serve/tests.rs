@@ -15,8 +15,8 @@ use rocketry_core::frame::{
 };
 use rocketry_core::message::RecordList;
 
-use super::Served;
-use crate::broker::{ClusterConfig, ListenerId};
+use super::{Served, any_port};
+use crate::broker::{ClusterConfig, Fault, ListenerId, Requests};
 
 struct Client {
     socket: TcpStream,
@@ -220,4 +220,34 @@ fn dropping_a_served_cluster_closes_everything() {
     assert!(started.elapsed() < Duration::from_secs(2));
     assert!(client.receive().is_none());
     assert!(TcpStream::connect(&names).is_err() && TcpStream::connect(&broker).is_err());
+}
+
+#[test]
+fn an_answer_that_is_a_connections_last_arrives_before_its_end() {
+    let served = served(1);
+    let faults = [Fault::AnswerAndClose, Fault::Close];
+    served.with(|cluster| cluster.push_faults(Requests::Sends, faults));
+    for answers in [1, 0] {
+        let mut client = Client::connect(&address(&served, 0));
+        client.send(Kind::Send, [(message(), Bytes::from_static(b"x"))]);
+        let came = std::iter::from_fn(|| client.receive()).count();
+        assert_eq!(came, answers, "and then the end, not a wait");
+    }
+    assert_eq!(served.with(|cluster| cluster.stored("topic_a")), 2);
+}
+
+#[test]
+fn a_broker_that_starts_elsewhere_is_in_the_routes_there() {
+    let served = served(1);
+    let old = served.broker(0).unwrap();
+    assert_eq!(served.start_broker_at(0, any_port()).unwrap(), old, "it runs");
+    served.stop_broker(0);
+    // Takes the old port, so that any other one is free.
+    let _held = std::net::TcpListener::bind(old).unwrap();
+    let new = served.start_broker_at(0, any_port()).unwrap();
+    assert_eq!((new == old, served.broker(0)), (false, Some(new)));
+    assert_eq!(served.with(|cluster| cluster.endpoint(0).unwrap().to_owned()), new.to_string());
+    let mut client = Client::connect(&new.to_string());
+    client.send(Kind::Send, [(message(), Bytes::from_static(b"x"))]);
+    assert!(client.receive().is_some());
 }

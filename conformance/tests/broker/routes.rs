@@ -43,6 +43,22 @@ fn routes_come_with_both_styles_of_keys() {
 }
 
 #[test]
+fn a_nameserver_before_4_9_4_knows_no_standard_json() {
+    for (version, bare) in [(373, true), (401, false)] {
+        let config = ClusterConfig { version, ..ClusterConfig::default() };
+        let mut world = World::new(config.topic(TOPIC, 1));
+        let mut client = world.connect(ListenerId::Nameserver);
+        let topic = Arc::from(TOPIC);
+        let accept_standard_json = Some(true);
+        let ask = RouteRequest { topic, accept_standard_json, ..Default::default() };
+        let (_, body) = world.ask(&mut client, Kind::Route, Request::Route(ask), "");
+        let found = body.windows(15).any(|bytes| bytes == br#""brokerAddrs":{"#);
+        assert!(found, "{body:?}");
+        assert_eq!(body.windows(4).any(|bytes| bytes == br#"{0:""#), bare, "{version}");
+    }
+}
+
+#[test]
 fn unknown_topics_have_no_route_and_the_template_has_one_when_topics_are_made() {
     for auto_create_topics in [true, false] {
         let mut world =

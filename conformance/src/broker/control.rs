@@ -1,0 +1,212 @@
+//! What tests do to a cluster from outside: faults, brokers that leave and come, topics.
+
+use std::time::Duration;
+
+use rocketry_core::frame::{RequestCode, ResponseCode};
+
+use super::ListenerId;
+use super::cluster::Cluster;
+use super::config::TopicConfig;
+use super::fault::{Fault, Requests};
+use super::node::Node;
+
+/// Faults.
+impl Cluster {
+    /// Answers the next requests of this code, to whomever they go, with these codes, one each; a
+    /// SUCCESS among them lets one request pass. A send answered 10, 11 or 12 is stored.
+    pub fn push_error(
+        &mut self,
+        code: RequestCode,
+        errors: impl IntoIterator<Item = ResponseCode>,
+    ) {
+        let fault = |code| match code {
+            ResponseCode::SUCCESS => Fault::Pass,
+            code => Fault::Refuse(code),
+        };
+        self.push_faults(code, errors.into_iter().map(fault));
+    }
+
+    /// Lets these faults befall the next of these requests, to whomever they go, one each: a
+    /// [`RequestCode`], [`Requests::Sends`] or [`Requests::Any`]. What was pushed first for the
+    /// same requests comes first, and among different ones the one that was pushed first.
+    pub fn push_faults(
+        &mut self,
+        requests: impl Into<Requests>,
+        faults: impl IntoIterator<Item = Fault>,
+    ) {
+        self.faults.push(None, requests.into(), faults);
+    }
+
+    /// The same for requests to one broker, or to the nameserver.
+    pub fn push_faults_at(
+        &mut self,
+        at: ListenerId,
+        requests: impl Into<Requests>,
+        faults: impl IntoIterator<Item = Fault>,
+    ) {
+        self.faults.push(Some(at), requests.into(), faults);
+    }
+
+    /// Takes back all faults that wait for a request, and all delays.
+    pub fn clear_faults(&mut self) {
+        self.faults.clear();
+    }
+
+    /// Lets replies to this code leave so much later; zero ends that. The request itself is done
+    /// at once.
+    pub fn set_delay(&mut self, code: RequestCode, by: Duration) {
+        self.faults.delay(code, by);
+    }
+
+    /// Lets a broker, or the nameserver, answer every request with `GO_AWAY` from now on, or no
+    /// longer; as in Java only to clients whose version is above 5.3.1.
+    pub fn set_leaving(&mut self, at: ListenerId, leaving: bool) {
+        match leaving {
+            true => self.leaving.insert(at),
+            false => self.leaving.remove(&at),
+        };
+    }
+
+    /// Closes every connection to a broker, which stays up.
+    pub fn disconnect(&mut self, broker: usize) {
+        self.close_all(broker);
+    }
+
+    /// Lets the messages before `offset` go, as retention does; at a master's slaves too.
+    pub fn expire(&mut self, broker: usize, topic: &str, queue: i32, offset: u64) {
+        let Some(node) = self.nodes.get_mut(broker) else { return };
+        if let Some(log) = node.topics.find_mut(topic).and_then(|topic| topic.queue_mut(queue)) {
+            log.expire(offset);
+        }
+        if node.followed {
+            node.fresh.insert((Box::from(topic), queue));
+            self.spread(broker);
+        }
+    }
+}
+
+/// Brokers that leave, come back, and change.
+impl Cluster {
+    /// Takes a broker down: its connections close and no new one stays open; its data is kept. It
+    /// leaves the routes if [`ClusterConfig::hide_down_brokers`](super::ClusterConfig) says so, and
+    /// its topics leave with it unless a slave or its master is there.
+    pub fn take_down(&mut self, broker: usize) {
+        if let Some(node) = self.nodes.get_mut(broker).filter(|node| !node.down) {
+            node.down = true;
+            node.groups.restart();
+            if self.config.hide_down_brokers {
+                self.registry.unregister(node);
+            }
+        }
+        self.close_all(broker);
+    }
+
+    /// Brings a broker back; it is in the routes at once. A slave has taken over what it missed,
+    /// and so have the slaves of a master.
+    pub fn bring_up(&mut self, broker: usize) {
+        let Some(node) = self.nodes.get_mut(broker).filter(|node| node.down) else { return };
+        node.down = false;
+        self.registry.register(node);
+        self.catch_up(broker);
+        for slave in self.slaves_of(broker) {
+            self.catch_up(slave);
+        }
+    }
+
+    fn slaves_of(&self, broker: usize) -> Vec<usize> {
+        let Some(master) = self.nodes.get(broker).filter(|node| node.followed) else {
+            return Vec::new();
+        };
+        let follows = |node: &Node| node.name == master.name && !node.down && !node.lags;
+        let others = self.nodes.iter().enumerate().filter(|(index, _)| *index != broker);
+        others.filter(|(_, node)| follows(node)).map(|(index, _)| index).collect()
+    }
+
+    /// Writes another `host:port` of a broker into routes, records and message ids: that of a
+    /// proxy, say, or the one it comes back at.
+    pub fn set_endpoint(&mut self, broker: usize, endpoint: &str) {
+        let hides = self.config.hide_down_brokers;
+        if let Some(node) = self.nodes.get_mut(broker) {
+            node.move_to(endpoint);
+            if !(node.down && hides) {
+                self.registry.register(node);
+            }
+        }
+    }
+
+    /// Changes what a broker permits, whatever its topics say: 6, 4, 2 or 0 (`brokerPermission`).
+    /// The routes follow at once.
+    pub fn set_broker_perm(&mut self, broker: usize, perm: u32) {
+        if let Some(node) = self.nodes.get_mut(broker) {
+            node.perm = perm;
+            if !node.down {
+                self.registry.register(node);
+            }
+        }
+    }
+
+    /// Lets a broker be of another version from now on: what it knows, and shows in its answers.
+    pub fn set_version(&mut self, broker: usize, version: i32) {
+        if let Some(node) = self.nodes.get_mut(broker) {
+            node.version = version;
+        }
+    }
+
+    /// Lets a slave take over nothing more from its master, or all it has missed.
+    pub fn set_lagging(&mut self, slave: usize, lags: bool) {
+        if let Some(node) = self.nodes.get_mut(slave) {
+            node.lags = lags;
+            if !(lags || node.down) {
+                self.catch_up(slave);
+            }
+        }
+    }
+
+    /// Lets a broker's answers to pulls suggest the broker with this id, where slaves answer pulls
+    /// at all: 1 sends consumers to the first slave, as a lag of theirs does.
+    pub fn set_suggested(&mut self, broker: usize, id: u64) {
+        if let Some(node) = self.nodes.get_mut(broker) {
+            node.suggests = id;
+        }
+    }
+}
+
+/// Topics.
+impl Cluster {
+    /// Makes a topic on every broker, or changes its queues and permission. The routes follow at
+    /// once.
+    pub fn create_topic(&mut self, topic: &TopicConfig) {
+        for broker in 0..self.nodes.len() {
+            self.create_topic_on(broker, topic);
+        }
+    }
+
+    /// The same on one broker and its slaves.
+    pub fn create_topic_on(&mut self, broker: usize, topic: &TopicConfig) {
+        if let Some(node) = self.nodes.get_mut(broker) {
+            node.topics.create(topic);
+            self.spread(broker);
+        }
+    }
+
+    /// Deletes a topic and its messages on every broker, and in the nameserver.
+    pub fn delete_topic(&mut self, topic: &str) {
+        self.nodes.iter_mut().for_each(|node| node.drop_topic(topic));
+        self.registry.delete_topic(topic);
+    }
+
+    /// The same on one broker: others may keep it.
+    pub fn delete_topic_on(&mut self, broker: usize, topic: &str) {
+        if let Some(node) = self.nodes.get_mut(broker) {
+            node.drop_topic(topic);
+            self.registry.forget_topic(topic, &node.name);
+            self.spread(broker);
+        }
+    }
+
+    /// Makes a topic one of global order in its routes, as `broker-a:4;broker-b:4`, or no longer
+    /// (`orderMessageEnable` and the nameserver's `ORDER_TOPIC_CONFIG`).
+    pub fn set_order(&mut self, topic: &str, config: Option<&str>) {
+        self.registry.order(topic, config);
+    }
+}

@@ -1,0 +1,88 @@
+//! A frame that came in: what is to become of it, and which part of the cluster does it.
+
+use bytes::Bytes;
+use rocketry_core::frame::{Content, Frame, Reply, Request, RequestCode, ResponseCode, version};
+use rocketry_core::time::Instant;
+
+use super::answer::{Answer, Caller};
+use super::asked::ClientAnswer;
+use super::cluster::Cluster;
+use super::fault::{Fault, is_send, is_stored, words};
+use super::{ConnId, ListenerId, nameserver};
+
+impl Cluster {
+    /// A frame came from a connection. Replies are kept for [`Self::take_answers`].
+    pub fn received(&mut self, now: Instant, conn: ConnId, frame: Frame) {
+        let now = self.advance(now);
+        let Some(connection) = self.connections.get_mut(&conn) else { return };
+        connection.seen = now;
+        let (listener, peer) = (connection.listener, connection.peer);
+        let Frame { opaque, version, content, body, .. } = frame;
+        let (request, oneway, code) = match content {
+            Content::Request { request, oneway, code } => (request, oneway, code),
+            Content::Reply(reply) => {
+                let Reply { code, remark, .. } = reply;
+                self.answers.push(ClientAnswer { conn, opaque, code, remark, version, body });
+                return;
+            }
+        };
+        self.faults.count(listener, code);
+        let (server, fault) = (self.version_of(listener), Fault::Pass);
+        let mut caller = Caller { conn, peer, code, opaque, oneway, version, server, fault };
+        if let Some(refusal) = self.refusal(listener, &caller) {
+            return self.turn().1.reply(&caller, Answer::error(refusal, words(refusal)));
+        }
+        caller.fault = self.faults.next(listener, code);
+        match caller.fault {
+            Fault::Lose => {}
+            Fault::LoseAndClose => self.close(conn),
+            Fault::Refuse(error) if !(is_stored(error) && is_send(code)) => {
+                self.turn().1.reply(&caller, Answer::error(error, words(error)));
+            }
+            _ => match request {
+                Ok(request) => self.dispatch(listener, caller, request, &body),
+                Err(error) => {
+                    let answer = Answer::error(ResponseCode::SYSTEM_ERROR, error.to_string());
+                    self.turn().1.reply(&caller, answer);
+                }
+            },
+        }
+    }
+
+    /// What a server that is leaving says to clients that understand it
+    /// (`NettyRemotingAbstract.processRequestCommand`).
+    fn refusal(&self, listener: ListenerId, caller: &Caller) -> Option<ResponseCode> {
+        let leaves = self.leaving.contains(&listener) && version::takes_go_away(caller.version);
+        leaves.then_some(ResponseCode::GO_AWAY)
+    }
+
+    fn version_of(&self, listener: ListenerId) -> i32 {
+        let broker = match listener {
+            ListenerId::Nameserver => None,
+            ListenerId::Broker(index) => self.nodes.get(index),
+        };
+        broker.map_or(self.config.version, |node| node.version)
+    }
+
+    fn dispatch(&mut self, listener: ListenerId, caller: Caller, request: Request, body: &Bytes) {
+        match listener {
+            ListenerId::Nameserver => {
+                let registry = &mut self.registry;
+                if let Some(answer) = nameserver::answer(&self.config, registry, &caller, &request)
+                {
+                    self.turn().1.reply(&caller, answer);
+                }
+                if caller.code == RequestCode::DELETE_TOPIC_IN_NAMESRV {
+                    self.register_later();
+                }
+            }
+            ListenerId::Broker(index) => {
+                let (nodes, mut turn) = self.turn();
+                if let Some(node) = nodes.get_mut(index) {
+                    node.handle(&mut turn, caller, request, body);
+                }
+                self.spread(index);
+            }
+        }
+    }
+}
