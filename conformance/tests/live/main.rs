@@ -11,6 +11,7 @@
 
 mod cluster;
 mod failover;
+mod producing;
 mod refusals;
 mod restart;
 #[path = "../rig/mod.rs"]

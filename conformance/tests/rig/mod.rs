@@ -5,6 +5,7 @@
 pub mod collector;
 pub mod load;
 pub mod member;
+pub mod producing;
 pub mod share;
 
 use std::time::{Duration, Instant};
