@@ -18,7 +18,7 @@ fn stored(rig: &Rig, topic: &str) -> i64 {
     queues.iter().map(|queue| rig.client.max_offset(queue).wait().expect("an offset")).sum()
 }
 
-/// Waits until that many messages are in the queues: a broker puts them there after it has answered.
+/// Waits until that many messages are in the queues: brokers put them there after the answer.
 fn await_stored(rig: &Rig, topic: &str, count: i64) {
     let deadline = Instant::now() + Duration::from_secs(20);
     while stored(rig, topic) < count && Instant::now() < deadline {
