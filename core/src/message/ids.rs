@@ -232,6 +232,19 @@ mod tests {
     }
 
     #[test]
+    fn months_are_those_of_the_calendar_also_where_a_century_has_no_leap_day() {
+        // Years begin in March: 12 times the year, plus the months since then.
+        for (unix, month, day) in [
+            (0, 1969 * 12 + 10, 0),
+            (951_782_400, 1999 * 12 + 11, 28),
+            (4_107_542_400, 2100 * 12, 0),
+            (4_107_456_000, 2099 * 12 + 11, 27),
+        ] {
+            assert_eq!(month_of(unix * 1000 + 7), (month, day * DAY as u32 + 7), "{unix}");
+        }
+    }
+
+    #[test]
     fn wire_22_ten_million_ids_across_a_month_do_not_repeat() {
         let ids = UniqueIds::new([10, 0, 0, 1], 4711, 0x1234_5678);
         let turn = FEBRUARY + HALF_DAY;
