@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use hdrhistogram::Histogram;
 use rustix::time::{ClockId, clock_gettime};
 
-use super::{BenchError, Plan, Runtime};
+use super::progress::{Progress, Tally};
+use super::{BenchError, Job, Runtime};
 
 /// CPU time of this process so far, of threads that have ended as well.
 fn cpu() -> Duration {
@@ -21,23 +22,28 @@ fn peak_rss_kb() -> u64 {
     line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0)
 }
 
-/// How long each message took, in microseconds.
+/// How long each call took, in microseconds.
 #[derive(Debug)]
-pub(super) struct Latencies(Histogram<u64>);
+pub(super) struct Latencies {
+    calls: Histogram<u64>,
+    tally: Tally,
+}
 
 impl Latencies {
-    pub(super) fn new() -> Result<Self, BenchError> {
-        let histogram = Histogram::new_with_bounds(1, 60_000_000, 3);
-        Ok(Self(histogram.map_err(std::io::Error::other)?))
+    pub(super) fn new(progress: &Progress) -> Result<Self, BenchError> {
+        let calls = Histogram::new_with_bounds(1, 60_000_000, 3).map_err(std::io::Error::other)?;
+        Ok(Self { calls, tally: progress.tally() })
     }
 
-    pub(super) fn add(&mut self, since: Instant) {
-        self.0.saturating_record((since.elapsed().as_micros() as u64).max(1));
+    /// A call with so many messages has ended.
+    pub(super) fn add(&mut self, since: Instant, messages: usize) {
+        self.calls.saturating_record((since.elapsed().as_micros() as u64).max(1));
+        self.tally.add(messages);
     }
 
     pub(super) fn merge(&mut self, other: &Self) {
         // Both have the same bounds.
-        let _ = self.0.add(&other.0);
+        let _ = self.calls.add(&other.calls);
     }
 }
 
@@ -54,19 +60,13 @@ impl Start {
     }
 
     /// The figures of `count` messages since the start.
-    pub(super) fn end(
-        self,
-        plan: &Plan,
-        peer: Runtime,
-        count: usize,
-        latencies: &Latencies,
-    ) -> Report {
+    pub(super) fn end(self, job: &Job, latencies: &Latencies) -> Report {
         let (wall, cpu) = (self.wall.elapsed(), cpu().saturating_sub(self.cpu));
-        let quantile =
-            |at| if latencies.0.is_empty() { 0 } else { latencies.0.value_at_quantile(at) };
+        let (count, calls) = (job.plan.count, &latencies.calls);
+        let quantile = |at| if calls.is_empty() { 0 } else { calls.value_at_quantile(at) };
         Report {
-            peer,
-            work: plan.name(),
+            peer: job.peer,
+            work: job.plan.name(),
             count,
             rate: count as f64 / wall.as_secs_f64(),
             cpu_us: cpu.as_secs_f64() * 1e6 / count as f64,
@@ -93,7 +93,8 @@ pub struct Report {
     pub cpu_us: f64,
     /// Peak memory, in KiB.
     pub rss_kb: u64,
-    /// Half the messages took no longer, in microseconds.
+    /// Half the calls took no longer, in microseconds: from making the message, or a batch's, to
+    /// the answer, or to the writer of a oneway one. 0 for consuming, which has no calls.
     pub p50_us: u64,
     /// 99 of 100 took no longer.
     pub p99_us: u64,

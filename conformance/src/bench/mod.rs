@@ -2,22 +2,26 @@
 //!
 //! A line is `peer= work= n= rate= cpu_us= rss_kb= p50_us= p99_us= p999_us=`. `cpu_us` is this
 //! process's own CPU time per message, user and system: the figure that holds on a noisy machine.
+//! On a terminal the same figures are a table ([`Report::table`]).
 
 mod figures;
+mod progress;
+mod runtimes;
+mod table;
 mod tasks;
+#[cfg(test)]
+mod tests;
 mod threads;
 
 use std::fmt;
+use std::ops::Range;
 use std::time::Duration;
 
-use rocketry::{Config, ConfigError, Message, SendError, Topic, blocking, tokio as on_tokio};
+use rocketry::{Config, ConfigError, Message, SendError, Topic};
 
 pub use figures::Report;
+pub use progress::Progress;
 
-/// Messages sent before the clock starts.
-const WARM: usize = 2_000;
-/// Messages consumed before the clock starts.
-const WARM_CONSUME: usize = 20_000;
 /// How long consuming may stand still before the run is given up.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -28,8 +32,24 @@ pub enum Work {
     Sync,
     /// One caller, `parallel` sends in flight.
     Async,
+    /// One caller, one batch of `parallel` messages in flight.
+    Batch,
+    /// One caller, which waits until a message is given to the connection's writer. What is
+    /// counted need not be stored: a busy broker drops what nobody waits for.
+    Oneway,
     /// One consumer from the first offset.
     Consume,
+}
+
+impl Work {
+    /// Messages before the clock starts, as other clients' programs have them: 2,000 sent one by
+    /// one, or 20,000 consumed.
+    pub const fn warm(self) -> usize {
+        match self {
+            Self::Sync | Self::Async | Self::Batch | Self::Oneway => 2_000,
+            Self::Consume => 20_000,
+        }
+    }
 }
 
 /// Who moves the bytes.
@@ -37,6 +57,10 @@ pub enum Work {
 pub enum Runtime {
     /// tokio's multi-threaded runtime.
     Tokio,
+    /// smol's global executor.
+    Smol,
+    /// async-std's global executor for the client, the calling thread for its callers.
+    AsyncStd,
     /// Plain threads.
     Std,
 }
@@ -45,6 +69,8 @@ impl fmt::Display for Runtime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Tokio => "tokio",
+            Self::Smol => "smol",
+            Self::AsyncStd => "async-std",
             Self::Std => "std",
         })
     }
@@ -59,12 +85,23 @@ pub struct Plan {
     pub namesrv: String,
     /// The topic.
     pub topic: Topic,
+    /// Messages before the clock starts; see [`Work::warm`].
+    pub warm: usize,
     /// Messages counted.
     pub count: usize,
     /// Bytes of a body.
     pub body: usize,
-    /// Callers of `Sync`, sends in flight of `Async`.
+    /// Callers of `Sync`, sends in flight of `Async`, messages in a batch of `Batch`; at least 1.
+    /// The others have no use for it.
     pub parallel: usize,
+}
+
+/// A run that has been started.
+#[derive(Clone, Debug)]
+struct Job {
+    plan: Plan,
+    peer: Runtime,
+    progress: Progress,
 }
 
 /// Why a run has no figures.
@@ -76,10 +113,13 @@ pub enum BenchError {
     Config(#[from] ConfigError),
     /// No client on threads.
     #[error(transparent)]
-    Blocking(#[from] blocking::ClientError),
+    Blocking(#[from] rocketry::blocking::ClientError),
     /// No client on tokio.
     #[error(transparent)]
-    Tokio(#[from] on_tokio::ClientError),
+    Tokio(#[from] rocketry::tokio::ClientError),
+    /// No client on smol or async-std.
+    #[error(transparent)]
+    Smol(#[from] rocketry::smol::ClientError),
     /// A send failed.
     #[error(transparent)]
     Send(#[from] SendError),
@@ -103,17 +143,15 @@ pub enum BenchError {
     Panicked,
 }
 
-/// Does the work on a runtime.
-pub fn run(plan: &Plan, runtime: Runtime) -> Result<Report, BenchError> {
-    match runtime {
-        Runtime::Std => threads::run(plan),
-        Runtime::Tokio => {
-            let tokio = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-            let plan = plan.clone();
-            tokio
-                .block_on(async { tokio::spawn(tasks::run(plan)).await })
-                .map_err(|_| BenchError::Panicked)?
-        }
+/// Does the work on a runtime, and returns once all of it is done and the client has stopped. Must
+/// not be called inside of a runtime.
+pub fn run(plan: &Plan, peer: Runtime, progress: &Progress) -> Result<Report, BenchError> {
+    let job = Job { plan: plan.clone(), peer, progress: progress.clone() };
+    match peer {
+        Runtime::Tokio => runtimes::on_tokio(job),
+        Runtime::Smol => runtimes::on_smol(job),
+        Runtime::AsyncStd => runtimes::on_async_std(job),
+        Runtime::Std => threads::run(&job),
     }
 }
 
@@ -128,10 +166,23 @@ impl Plan {
         Message::new(self.topic.clone(), vec![0; self.body]).tag("TagA").key(&format!("K{number}"))
     }
 
+    /// How many of the messages one of the callers of `Sync` sends.
+    const fn share(&self, caller: usize) -> usize {
+        self.count / self.parallel + (caller < self.count % self.parallel) as usize
+    }
+
+    /// The messages of each batch; the last may be a smaller one.
+    fn batches(&self) -> impl Iterator<Item = Range<usize>> {
+        let size = self.parallel;
+        (0..self.count).step_by(size).map(move |first| first..(first + size).min(self.count))
+    }
+
     fn name(&self) -> String {
         match self.work {
             Work::Sync => format!("sync{}", self.parallel),
             Work::Async => format!("async{}", self.parallel),
+            Work::Batch => format!("batch{}", self.parallel),
+            Work::Oneway => "oneway".to_owned(),
             Work::Consume => "consume".to_owned(),
         }
     }

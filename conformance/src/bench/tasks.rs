@@ -1,4 +1,4 @@
-//! The works as tasks of tokio.
+//! The works as tasks, on any runtime that has them.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -7,55 +7,60 @@ use std::time::Instant;
 use rocketry::{Client, Producer, Start as From};
 
 use super::figures::{Latencies, Start};
-use super::{BenchError, PATIENCE, Plan, Report, Runtime, WARM, WARM_CONSUME, Work, group};
+use super::runtimes::Tasks;
+use super::{BenchError, Job, PATIENCE, Report, Work, group};
 
-pub(super) async fn run(plan: Plan) -> Result<Report, BenchError> {
-    let client = rocketry::tokio::connect(plan.config()?)?;
-    let report = match plan.work {
-        Work::Sync => sync(&client, plan).await,
-        Work::Async => window(&client, &plan).await,
-        Work::Consume => consume(&client, &plan).await,
+pub(super) async fn run<T: Tasks>(tasks: T, job: Job) -> Result<Report, BenchError> {
+    let client = T::connect(job.plan.config()?)?;
+    let report = match job.plan.work {
+        Work::Sync => sync(&tasks, &client, &job).await,
+        Work::Async => window(&client, &job).await,
+        Work::Batch => batch(&client, &job).await,
+        Work::Oneway => oneway(&client, &job).await,
+        Work::Consume => consume::<T>(&client, &job).await,
     };
     client.shutdown().await;
     report
 }
 
-async fn warmed(client: &Client, plan: &Plan) -> Result<Producer, BenchError> {
+async fn warmed(client: &Client, job: &Job) -> Result<Producer, BenchError> {
     let producer = client.producer("bench")?;
-    for number in 0..WARM {
-        producer.send(plan.message(number)).await?;
+    let mut tally = job.progress.tally();
+    for number in 0..job.plan.warm {
+        producer.send(job.plan.message(number)).await?;
+        tally.add(1);
     }
     Ok(producer)
 }
 
-async fn sync(client: &Client, plan: Plan) -> Result<Report, BenchError> {
-    let producer = warmed(client, &plan).await?;
-    let (plan, each) = (Arc::new(plan.clone()), plan.count / plan.parallel);
+async fn sync<T: Tasks>(tasks: &T, client: &Client, job: &Job) -> Result<Report, BenchError> {
+    let producer = warmed(client, job).await?;
+    let shared = Arc::new(job.clone());
     let start = Start::now();
-    let callers: Vec<_> = (0..plan.parallel)
-        .map(|_| {
-            let (producer, plan) = (producer.clone(), plan.clone());
-            tokio::spawn(async move {
-                let mut latencies = Latencies::new()?;
-                for number in 0..each {
+    let callers: Vec<_> = (0..job.plan.parallel)
+        .map(|caller| {
+            let (producer, job) = (producer.clone(), shared.clone());
+            tasks.spawn(async move {
+                let mut latencies = Latencies::new(&job.progress)?;
+                for number in 0..job.plan.share(caller) {
                     let begun = Instant::now();
-                    producer.send(plan.message(number)).await?;
-                    latencies.add(begun);
+                    producer.send(job.plan.message(number)).await?;
+                    latencies.add(begun, 1);
                 }
                 Ok::<_, BenchError>(latencies)
             })
         })
         .collect();
-    let mut latencies = Latencies::new()?;
+    let mut latencies = Latencies::new(&job.progress)?;
     for caller in callers {
-        latencies.merge(&caller.await.map_err(|_| BenchError::Panicked)??);
+        latencies.merge(&caller.await??);
     }
-    Ok(start.end(&plan, Runtime::Tokio, each * plan.parallel, &latencies))
+    Ok(start.end(job, &latencies))
 }
 
-async fn window(client: &Client, plan: &Plan) -> Result<Report, BenchError> {
-    let producer = warmed(client, plan).await?;
-    let mut latencies = Latencies::new()?;
+async fn window(client: &Client, job: &Job) -> Result<Report, BenchError> {
+    let (producer, plan) = (warmed(client, job).await?, &job.plan);
+    let mut latencies = Latencies::new(&job.progress)?;
     let mut window = VecDeque::with_capacity(plan.parallel);
     let start = Start::now();
     for number in 0..plan.count {
@@ -63,31 +68,56 @@ async fn window(client: &Client, plan: &Plan) -> Result<Report, BenchError> {
             && let Some((begun, pending)) = window.pop_front()
         {
             pending.await?;
-            latencies.add(begun);
+            latencies.add(begun, 1);
         }
         window.push_back((Instant::now(), producer.send(plan.message(number))));
     }
     for (begun, pending) in window {
         pending.await?;
-        latencies.add(begun);
+        latencies.add(begun, 1);
     }
-    Ok(start.end(plan, Runtime::Tokio, plan.count, &latencies))
+    Ok(start.end(job, &latencies))
 }
 
-async fn consume(client: &Client, plan: &Plan) -> Result<Report, BenchError> {
+async fn batch(client: &Client, job: &Job) -> Result<Report, BenchError> {
+    let producer = warmed(client, job).await?;
+    let mut latencies = Latencies::new(&job.progress)?;
+    let start = Start::now();
+    for numbers in job.plan.batches() {
+        let begun = Instant::now();
+        let messages: Vec<_> = numbers.map(|number| job.plan.message(number)).collect();
+        producer.send_batch(&messages).await?;
+        latencies.add(begun, messages.len());
+    }
+    Ok(start.end(job, &latencies))
+}
+
+async fn oneway(client: &Client, job: &Job) -> Result<Report, BenchError> {
+    let producer = warmed(client, job).await?;
+    let mut latencies = Latencies::new(&job.progress)?;
+    let start = Start::now();
+    for number in 0..job.plan.count {
+        let begun = Instant::now();
+        producer.send_oneway(job.plan.message(number)).await?;
+        latencies.add(begun, 1);
+    }
+    Ok(start.end(job, &latencies))
+}
+
+async fn consume<T: Tasks>(client: &Client, job: &Job) -> Result<Report, BenchError> {
+    let plan = &job.plan;
     let builder = client.consumer(group())?.topic(plan.topic.clone(), "*").start_at(From::First);
     let mut consumer = builder.start()?;
-    let (mut start, mut seen) = (None, 0);
-    while seen < WARM_CONSUME + plan.count {
-        let next = tokio::time::timeout(PATIENCE, consumer.next()).await;
-        let Ok(Some(delivery)) = next else { return Err(BenchError::Starved(seen)) };
+    let (mut start, mut tally) = (Start::now(), job.progress.tally());
+    for seen in 0..plan.warm + plan.count {
+        if seen == plan.warm {
+            start = Start::now();
+        }
+        let next = T::timeout(PATIENCE, consumer.next()).await;
+        let Some(Some(delivery)) = next else { return Err(BenchError::Starved(seen)) };
         // The queue stays ours: there is no other member.
         let _ = delivery?.ack();
-        seen += 1;
-        if seen == WARM_CONSUME {
-            start = Some(Start::now());
-        }
+        tally.add(1);
     }
-    let start = start.unwrap_or_else(Start::now);
-    Ok(start.end(plan, Runtime::Tokio, seen - WARM_CONSUME, &Latencies::new()?))
+    Ok(start.end(job, &Latencies::new(&job.progress)?))
 }

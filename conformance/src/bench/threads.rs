@@ -7,56 +7,60 @@ use std::time::Instant;
 use rocketry::{Client, Pending, Producer, SendError, SendReceipt, Start as From};
 
 use super::figures::{Latencies, Start};
-use super::{BenchError, PATIENCE, Plan, Report, Runtime, WARM, WARM_CONSUME, Work, group};
+use super::{BenchError, Job, PATIENCE, Report, Work, group};
 
 type Sent = Result<SendReceipt, SendError>;
 
-pub(super) fn run(plan: &Plan) -> Result<Report, BenchError> {
-    let client = rocketry::blocking::connect(plan.config()?)?;
-    let report = match plan.work {
-        Work::Sync => sync(&client, plan),
-        Work::Async => window(&client, plan),
-        Work::Consume => consume(&client, plan),
+pub(super) fn run(job: &Job) -> Result<Report, BenchError> {
+    let client = rocketry::blocking::connect(job.plan.config()?)?;
+    let report = match job.plan.work {
+        Work::Sync => sync(&client, job),
+        Work::Async => window(&client, job),
+        Work::Batch => batch(&client, job),
+        Work::Oneway => oneway(&client, job),
+        Work::Consume => consume(&client, job),
     };
     client.shutdown().wait();
     report
 }
 
-fn warmed(client: &Client, plan: &Plan) -> Result<Producer, BenchError> {
+fn warmed(client: &Client, job: &Job) -> Result<Producer, BenchError> {
     let producer = client.producer("bench")?;
-    for number in 0..WARM {
-        producer.send(plan.message(number)).wait()?;
+    let mut tally = job.progress.tally();
+    for number in 0..job.plan.warm {
+        producer.send(job.plan.message(number)).wait()?;
+        tally.add(1);
     }
     Ok(producer)
 }
 
-fn sync(client: &Client, plan: &Plan) -> Result<Report, BenchError> {
-    let producer = warmed(client, plan)?;
-    let each = plan.count / plan.parallel;
+fn sync(client: &Client, job: &Job) -> Result<Report, BenchError> {
+    let (producer, plan) = (&warmed(client, job)?, &job.plan);
     let start = Start::now();
-    let caller = || {
-        let mut latencies = Latencies::new()?;
-        for number in 0..each {
+    let call = |caller| {
+        let mut latencies = Latencies::new(&job.progress)?;
+        for number in 0..plan.share(caller) {
             let begun = Instant::now();
             producer.send(plan.message(number)).wait()?;
-            latencies.add(begun);
+            latencies.add(begun, 1);
         }
         Ok::<_, BenchError>(latencies)
     };
     let latencies = thread::scope(|scope| {
-        let callers: Vec<_> = (0..plan.parallel).map(|_| scope.spawn(caller)).collect();
-        let mut all = Latencies::new()?;
+        let callers: Vec<_> =
+            (0..plan.parallel).map(|caller| scope.spawn(move || call(caller))).collect();
+        let mut all = Latencies::new(&job.progress)?;
         for caller in callers {
             all.merge(&caller.join().map_err(|_| BenchError::Panicked)??);
         }
         Ok::<_, BenchError>(all)
     })?;
-    Ok(start.end(plan, Runtime::Std, each * plan.parallel, &latencies))
+    Ok(start.end(job, &latencies))
 }
 
-fn window(client: &Client, plan: &Plan) -> Result<Report, BenchError> {
-    let producer = warmed(client, plan)?;
-    let mut latencies = Latencies::new()?;
+fn window(client: &Client, job: &Job) -> Result<Report, BenchError> {
+    let (producer, plan) = (warmed(client, job)?, &job.plan);
+    let mut latencies = Latencies::new(&job.progress)?;
     let mut window: VecDeque<(Instant, Pending<Sent>)> = VecDeque::with_capacity(plan.parallel);
     let start = Start::now();
     for number in 0..plan.count {
@@ -64,32 +68,56 @@ fn window(client: &Client, plan: &Plan) -> Result<Report, BenchError> {
             && let Some((begun, pending)) = window.pop_front()
         {
             pending.wait()?;
-            latencies.add(begun);
+            latencies.add(begun, 1);
         }
         window.push_back((Instant::now(), producer.send(plan.message(number))));
     }
     for (begun, pending) in window {
         pending.wait()?;
-        latencies.add(begun);
+        latencies.add(begun, 1);
     }
-    Ok(start.end(plan, Runtime::Std, plan.count, &latencies))
+    Ok(start.end(job, &latencies))
 }
 
-fn consume(client: &Client, plan: &Plan) -> Result<Report, BenchError> {
+fn batch(client: &Client, job: &Job) -> Result<Report, BenchError> {
+    let producer = warmed(client, job)?;
+    let mut latencies = Latencies::new(&job.progress)?;
+    let start = Start::now();
+    for numbers in job.plan.batches() {
+        let begun = Instant::now();
+        let messages: Vec<_> = numbers.map(|number| job.plan.message(number)).collect();
+        producer.send_batch(&messages).wait()?;
+        latencies.add(begun, messages.len());
+    }
+    Ok(start.end(job, &latencies))
+}
+
+fn oneway(client: &Client, job: &Job) -> Result<Report, BenchError> {
+    let producer = warmed(client, job)?;
+    let mut latencies = Latencies::new(&job.progress)?;
+    let start = Start::now();
+    for number in 0..job.plan.count {
+        let begun = Instant::now();
+        producer.send_oneway(job.plan.message(number)).wait()?;
+        latencies.add(begun, 1);
+    }
+    Ok(start.end(job, &latencies))
+}
+
+fn consume(client: &Client, job: &Job) -> Result<Report, BenchError> {
+    let plan = &job.plan;
     let builder = client.consumer(group())?.topic(plan.topic.clone(), "*").start_at(From::First);
     let mut consumer = builder.start()?;
-    let (mut start, mut seen) = (None, 0);
-    while seen < WARM_CONSUME + plan.count {
-        let Some(delivery) = consumer.recv_timeout(PATIENCE) else {
-            return Err(BenchError::Starved(seen));
-        };
+    let (mut start, mut tally) = (Start::now(), job.progress.tally());
+    for seen in 0..plan.warm + plan.count {
+        if seen == plan.warm {
+            start = Start::now();
+        }
+        let next = consumer.recv_timeout(PATIENCE);
+        let Some(delivery) = next else { return Err(BenchError::Starved(seen)) };
         // The queue stays ours: there is no other member.
         let _ = delivery?.ack();
-        seen += 1;
-        if seen == WARM_CONSUME {
-            start = Some(Start::now());
-        }
+        tally.add(1);
     }
-    let start = start.unwrap_or_else(Start::now);
-    Ok(start.end(plan, Runtime::Std, seen - WARM_CONSUME, &Latencies::new()?))
+    Ok(start.end(job, &Latencies::new(&job.progress)?))
 }

@@ -1,12 +1,20 @@
-//! `bench`: one work, one line of figures.
+//! `bench`: one work, one line of figures; on a terminal a table, and how far it is.
 
+use std::io::{self, IsTerminal};
 use std::process::ExitCode;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
 
 use clap::ValueEnum;
+use indicatif::{ProgressBar, ProgressStyle};
 use rocketry::Topic;
-use rocketry_conformance::bench::{self, Plan, Runtime, Work};
+use rocketry_conformance::bench::{self, BenchError, Plan, Progress, Report, Runtime, Work};
 
 use super::Outcome;
+
+/// Between two looks at how far the work is.
+const GLANCE: Duration = Duration::from_millis(200);
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum WorkArg {
@@ -14,6 +22,10 @@ enum WorkArg {
     Sync,
     /// One caller with PARALLEL sends in flight
     Async,
+    /// One caller with one batch of PARALLEL messages in flight
+    Batch,
+    /// One caller that wants no answers; a busy broker drops some of what is counted
+    Oneway,
     /// One consumer from the first offset
     Consume,
 }
@@ -22,6 +34,10 @@ enum WorkArg {
 enum RuntimeArg {
     /// tokio's multi-threaded runtime
     Tokio,
+    /// smol's global executor, of SMOL_THREADS threads (1)
+    Smol,
+    /// async-std's global executor, and the callers on the main thread
+    AsyncStd,
     /// Plain threads
     Std,
 }
@@ -35,35 +51,79 @@ pub(super) struct Args {
     /// The topic; it must exist, or be created automatically
     topic: Topic,
     /// Messages to count
-    count: usize,
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+    count: u32,
     /// Bytes of a body
     #[arg(value_parser = clap::value_parser!(u32).range(1..=4 << 20))]
     body_bytes: u32,
-    /// Callers of sync, sends in flight of async
+    /// Callers of sync, sends in flight of async, messages in a batch; of no use to the others
     #[arg(value_parser = clap::value_parser!(u32).range(1..=10_000))]
     parallel: u32,
     /// Who moves the bytes
     #[arg(long, default_value = "tokio")]
     runtime: RuntimeArg,
+    /// Messages before those that count [default: 2000, for consume 20000]
+    #[arg(long, value_name = "COUNT")]
+    warm: Option<u32>,
 }
 
 pub(super) fn run(args: Args) -> Outcome {
-    let plan = Plan {
-        work: match args.work {
-            WorkArg::Sync => Work::Sync,
-            WorkArg::Async => Work::Async,
-            WorkArg::Consume => Work::Consume,
-        },
-        namesrv: args.namesrv,
-        topic: args.topic,
-        count: args.count,
-        body: args.body_bytes as usize,
-        parallel: args.parallel as usize,
+    let work = match args.work {
+        WorkArg::Sync => Work::Sync,
+        WorkArg::Async => Work::Async,
+        WorkArg::Batch => Work::Batch,
+        WorkArg::Oneway => Work::Oneway,
+        WorkArg::Consume => Work::Consume,
     };
     let runtime = match args.runtime {
         RuntimeArg::Tokio => Runtime::Tokio,
+        RuntimeArg::Smol => Runtime::Smol,
+        RuntimeArg::AsyncStd => Runtime::AsyncStd,
         RuntimeArg::Std => Runtime::Std,
     };
-    println!("{}", bench::run(&plan, runtime)?);
+    let plan = Plan {
+        work,
+        namesrv: args.namesrv,
+        topic: args.topic,
+        warm: args.warm.map_or(work.warm(), |warm| warm as usize),
+        count: args.count as usize,
+        body: args.body_bytes as usize,
+        parallel: args.parallel as usize,
+    };
+    if io::stdout().is_terminal() {
+        println!("{}", watched(&plan, runtime)?.table());
+    } else {
+        println!("{}", bench::run(&plan, runtime, &Progress::default())?);
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Does the work with a bar on standard error, where that is a terminal.
+fn watched(plan: &Plan, runtime: Runtime) -> Result<Report, BenchError> {
+    let progress = Progress::default();
+    let bar = bar(plan);
+    let (done, ended) = mpsc::channel::<()>();
+    thread::scope(|scope| {
+        let (progress, bar) = (&progress, &bar);
+        scope.spawn(move || {
+            while ended.recv_timeout(GLANCE) == Err(RecvTimeoutError::Timeout) {
+                let seen = progress.seen();
+                bar.set_message(if seen < plan.warm { "warming up" } else { "measuring" });
+                bar.set_position(seen as u64);
+            }
+            bar.finish_and_clear();
+        });
+        let report = bench::run(plan, runtime, progress);
+        drop(done);
+        report
+    })
+}
+
+fn bar(plan: &Plan) -> ProgressBar {
+    let bar = ProgressBar::new((plan.warm + plan.count) as u64);
+    match ProgressStyle::with_template("{msg:10} {bar:30} {human_pos}/{human_len}  {eta} left") {
+        Ok(style) => bar.with_style(style),
+        // The template is fixed; the usual bar does as well.
+        Err(_) => bar,
+    }
 }
