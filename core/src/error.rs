@@ -379,10 +379,15 @@ impl SendError {
             Self::NoChoice { .. } => false,
             Self::Stopped { .. } | Self::RuntimeGone { .. } => false,
             Self::WouldDeadlock | Self::NoReceipt => false,
-            Self::Refused(refused) => matches!(refused, Refused::Full(_) | Refused::FullOfBytes(_)),
+            Self::Refused(_) => self.is_full(),
             Self::NoRoute { .. } | Self::TimedOut { .. } | Self::Lost { .. } => true,
             Self::Rejected { code, .. } => is_retriable_send(*code),
         }
+    }
+
+    /// Whether it was refused for want of room, so that it can be sent once there is some.
+    pub(crate) const fn is_full(&self) -> bool {
+        matches!(self, Self::Refused(Refused::Full(_) | Refused::FullOfBytes(_)))
     }
 
     /// Whether the message may be in the log.

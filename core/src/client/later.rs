@@ -1,5 +1,6 @@
 //! Calls that can't begin yet: a full window has to empty, or another call has to end before.
 
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -7,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 use super::Pending;
 use super::pending::Slot;
 use super::shared::Shared;
-use crate::error::{Attempts, QueryError, Refused, SendError, Stored};
+use crate::error::{Attempts, QueryError, SendError, Stored};
 use crate::message::{Message, Publish};
 use crate::name::Topic;
 use crate::producer::SendOptions;
@@ -16,7 +17,7 @@ use crate::query::{QueueChoice, QueueName};
 /// What turns into a call when it is polled.
 pub(super) trait Later<T>: Send {
     /// Begins the call; or keeps the waker, and it can't begin yet.
-    fn begin(&mut self, waker: &mut Option<Waker>) -> Option<Pending<T>>;
+    fn begin(&mut self, waker: Waker) -> Option<Pending<T>>;
 }
 
 /// What reads the result of a send.
@@ -24,40 +25,101 @@ pub(super) type Read<T> = fn(Slot) -> Result<T, SendError>;
 
 /// A message that waits until fewer are under way.
 pub(super) struct Waiting<T> {
-    pub(super) shared: Arc<Shared>,
-    pub(super) publish: Arc<Publish>,
-    pub(super) options: SendOptions,
-    pub(super) read: Read<T>,
+    shared: Arc<Shared>,
+    publish: Arc<Publish>,
+    options: SendOptions,
+    read: Read<T>,
+    /// Its place among those that wait, once somebody has looked.
+    ticket: Option<u64>,
+}
+
+impl<T> Waiting<T> {
+    pub(super) const fn new(
+        shared: Arc<Shared>,
+        publish: Arc<Publish>,
+        options: SendOptions,
+        read: Read<T>,
+    ) -> Self {
+        Self { shared, publish, options, read, ticket: None }
+    }
+
+    /// Has `waker` woken when there is room, in the order of those that wait. Where there is some
+    /// already, that is at once.
+    fn queue_up(&mut self, waker: Waker) {
+        // A look that nobody waits behind would be woken in the place of one that does.
+        if waker.will_wake(Waker::noop()) {
+            return;
+        }
+        let (ticket, size) = (&mut self.ticket, self.publish.wire_size());
+        let again = waker.clone();
+        // The old waker is dropped after the lock.
+        if self.shared.run(|core, _| core.queueing.insert(ticket, size, waker)).is_none() {
+            again.wake();
+        }
+    }
 }
 
 impl<T> Later<Result<T, SendError>> for Waiting<T> {
-    fn begin(&mut self, waker: &mut Option<Waker>) -> Option<Pending<Result<T, SendError>>> {
-        let (publish, options) = (self.publish.clone(), self.options.clone());
-        let op = self.shared.run(|core, now| match core.engine.send_with(now, publish, options) {
-            Ok(op) => {
-                core.waiting.insert(op);
-                Some(Ok(op))
-            }
-            Err(Refused::Full(_) | Refused::FullOfBytes(_)) => {
-                core.queueing.extend(waker.take());
+    fn begin(&mut self, waker: Waker) -> Option<Pending<Result<T, SendError>>> {
+        match self.shared.send(self.publish.clone(), self.options.clone()) {
+            Ok(op) => Some(Pending::call(self.shared.clone(), op, self.read)),
+            Err(error) if error.is_full() => {
+                self.queue_up(waker);
                 None
             }
-            Err(refused) => Some(Err(refused)),
-        });
-        match op {
-            Some(None) => None,
-            Some(Some(Ok(op))) => Some(Pending::call(self.shared.clone(), op, self.read)),
-            Some(Some(Err(refused))) => Some(Pending::ready(Err(SendError::Refused(refused)))),
-            None => Some(Pending::ready(Err(SendError::RuntimeGone { stored: Stored::No }))),
+            Err(error) => Some(Pending::ready(Err(error))),
         }
     }
 }
 
 impl<T> Drop for Waiting<T> {
-    /// The room it was woken for, if it was, is another one's now.
+    /// The room it was woken for, if it was, is another one's now: every hold of the lock looks.
     fn drop(&mut self) {
-        let next = self.shared.lock().queueing.pop_front();
-        next.into_iter().for_each(Waker::wake);
+        if let Some(ticket) = self.ticket {
+            drop(self.shared.run(|core, _| core.queueing.remove(ticket)));
+        }
+    }
+}
+
+/// The wakers of those that wait for room, the oldest first, each with the bytes it needs.
+#[derive(Default)]
+pub(super) struct Queueing {
+    wakers: BTreeMap<u64, (usize, Waker)>,
+    next: u64,
+}
+
+impl Queueing {
+    /// Keeps the waker in the place of `ticket`, given now if there is none. Gives the old one,
+    /// which is for dropping after the lock.
+    fn insert(&mut self, ticket: &mut Option<u64>, size: usize, waker: Waker) -> Option<Waker> {
+        let ticket = *ticket.get_or_insert_with(|| {
+            self.next += 1;
+            self.next
+        });
+        self.wakers.insert(ticket, (size, waker)).map(|(_, old)| old)
+    }
+
+    fn remove(&mut self, ticket: u64) -> Option<Waker> {
+        self.wakers.remove(&ticket).map(|(_, waker)| waker)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.wakers.is_empty()
+    }
+
+    /// Takes out as many as fit so many calls and bytes.
+    pub(super) fn take(&mut self, (calls, mut bytes): (usize, usize), into: &mut Vec<Waker>) {
+        for _ in 0..calls {
+            let Some(first) = self.wakers.first_entry() else { return };
+            let Some(left) = bytes.checked_sub(first.get().0) else { return };
+            bytes = left;
+            into.push(first.remove().1);
+        }
+    }
+
+    /// Takes out all: nobody will have to wait any more.
+    pub(super) fn take_all(&mut self, into: &mut Vec<Waker>) {
+        self.take((usize::MAX, usize::MAX), into);
     }
 }
 
@@ -68,9 +130,8 @@ struct Then<A, T> {
 }
 
 impl<A: Send, T> Later<T> for Then<A, T> {
-    fn begin(&mut self, waker: &mut Option<Waker>) -> Option<Pending<T>> {
-        let own = waker.take().unwrap_or_else(|| Waker::noop().clone());
-        let Poll::Ready(first) = self.first.poll_result(&Context::from_waker(&own)) else {
+    fn begin(&mut self, waker: Waker) -> Option<Pending<T>> {
+        let Poll::Ready(first) = self.first.poll_result(&Context::from_waker(&waker)) else {
             return None;
         };
         self.next.take().map(|next| next(first))
@@ -85,7 +146,11 @@ impl<A: Send + 'static> Pending<A> {
         next: impl FnOnce(A) -> Pending<T> + Send + 'static,
     ) -> Pending<T> {
         let then = Then { first: self, next: Some(Box::new(next)) };
-        Pending::later(shared.clone(), Box::new(then))
+        let mut pending = Pending::later(shared.clone(), Box::new(then));
+        match pending.poll_result(&Context::from_waker(Waker::noop())) {
+            Poll::Ready(result) => Pending::ready(result),
+            Poll::Pending => pending,
+        }
     }
 }
 
@@ -114,5 +179,47 @@ fn no_queues(topic: Topic, error: QueryError) -> SendError {
         }
         QueryError::Stopped => SendError::Stopped { stored: Stored::No },
         QueryError::WouldDeadlock => SendError::WouldDeadlock,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Count(AtomicUsize);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn those_that_wait_are_woken_in_order_as_far_as_there_is_room_and_once_for_each_place() {
+        let counts: [Arc<Count>; 3] = Default::default();
+        let (mut queueing, mut tickets) = (Queueing::default(), [None; 3]);
+        for _ in 0..2 {
+            for (at, size) in [(0, 10), (1, 100), (2, 10)] {
+                let waker = Waker::from(counts[at].clone());
+                drop(queueing.insert(&mut tickets[at], size, waker));
+            }
+        }
+        let woken = |queueing: &mut Queueing, room| {
+            let mut wakers = Vec::new();
+            queueing.take(room, &mut wakers);
+            wakers.into_iter().for_each(Waker::wake);
+            counts.each_ref().map(|count| count.0.load(Ordering::Relaxed))
+        };
+        assert_eq!(woken(&mut queueing, (0, 1000)), [0, 0, 0]);
+        // The second does not fit, and is not overtaken by the third.
+        assert_eq!(woken(&mut queueing, (9, 50)), [1, 0, 0]);
+        assert_eq!(woken(&mut queueing, (1, usize::MAX)), [1, 1, 0]);
+        drop(tickets[2].and_then(|ticket| queueing.remove(ticket)));
+        assert!(queueing.is_empty());
+        assert_eq!(woken(&mut queueing, (9, 1000)), [1, 1, 0]);
     }
 }

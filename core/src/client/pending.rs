@@ -185,14 +185,9 @@ impl<T> Pending<T> {
         Self { shared: Some(shared), state: State::Call { op, read } }
     }
 
-    /// A call that begins when it can: at once, if it can now.
+    /// A call that begins when it can, once somebody looks.
     pub(super) fn later(shared: Arc<Shared>, later: Box<dyn Later<T>>) -> Self {
-        let state = State::Later(Mutex::new(later));
-        let mut pending = Self { shared: Some(shared), state };
-        match pending.poll_result(&Context::from_waker(Waker::noop())) {
-            Poll::Ready(result) => Self::ready(result),
-            Poll::Pending => pending,
-        }
+        Self { shared: Some(shared), state: State::Later(Mutex::new(later)) }
     }
 
     /// Gives the call up. [`Cancelled::Removed`]: nothing had left this process.
@@ -217,14 +212,14 @@ impl<T> Pending<T> {
             let State::Ready(result) = &mut self.state else { return Poll::Pending };
             return result.take().map_or(Poll::Pending, Poll::Ready);
         };
-        // Dropped after every lock below.
-        let mut waker = Some(cx.waker().clone());
         if let State::Later(later) = &mut self.state {
             let later = later.get_mut().unwrap_or_else(PoisonError::into_inner);
-            let Some(begun) = later.begin(&mut waker) else { return Poll::Pending };
+            let Some(begun) = later.begin(cx.waker().clone()) else { return Poll::Pending };
             *self = begun;
             return self.poll_result(cx);
         }
+        // Dropped after every lock below.
+        let mut waker = Some(cx.waker().clone());
         let result = match &self.state {
             State::Ready(_) | State::Later(_) => return Poll::Pending,
             State::Call { op, read } => {

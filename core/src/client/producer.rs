@@ -6,7 +6,7 @@ use super::Pending;
 use super::later::{Read, Waiting, chosen};
 use super::pending::{Slot, answered, handed, sent};
 use super::shared::Owner;
-use crate::error::{QueryError, SendError, Stored};
+use crate::error::{QueryError, SendError};
 use crate::message::{Message, MessageError, Publish};
 use crate::name::Group;
 use crate::producer::{SendOptions, SendReceipt};
@@ -133,19 +133,13 @@ impl Producer {
             Ok(publish) => Arc::new(publish),
             Err(error) => return Pending::ready(Err(error.into())),
         };
-        if shared.config().wait_for_room {
-            let waiting = Waiting { shared: shared.clone(), publish, options, read };
-            return Pending::later(shared.clone(), Box::new(waiting));
-        }
-        let op = shared.run(|core, now| {
-            let op = core.engine.send_with(now, publish, options)?;
-            core.waiting.insert(op);
-            Ok(op)
-        });
-        match op {
-            Some(Ok(op)) => Pending::call(shared.clone(), op, read),
-            Some(Err(refused)) => Pending::ready(Err(SendError::Refused(refused))),
-            None => Pending::ready(Err(SendError::RuntimeGone { stored: Stored::No })),
+        match shared.send(publish.clone(), options.clone()) {
+            Ok(op) => Pending::call(shared.clone(), op, read),
+            Err(error) if error.is_full() && shared.config().wait_for_room => {
+                let waiting = Waiting::new(shared.clone(), publish, options, read);
+                Pending::later(shared.clone(), Box::new(waiting))
+            }
+            Err(error) => Pending::ready(Err(error)),
         }
     }
 }

@@ -6,14 +6,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
 use super::Pending;
+use super::later::Queueing;
 use super::link::{Job, Link};
 use super::log::log_note;
 use super::pending::{Slot, Waiting};
 use crate::config::Config;
 use crate::engine::{Command, Engine, Event, Input, Note};
-use crate::error::ConnectError;
+use crate::error::{ConnectError, QueryError, Refused, SendError, Stored};
 use crate::id::{ConnectionId, OpId, SubscriptionId};
 use crate::message::{MessageLimits, Publish, UniqueIds};
+use crate::producer::SendOptions;
 use crate::query::Query;
 use crate::time::{Instant, UnixMillis};
 
@@ -60,7 +62,7 @@ pub(crate) struct Core {
     /// What the pump's timer is set to.
     pub(crate) armed: Instant,
     /// Sends that wait for room, the oldest first.
-    pub(crate) queueing: VecDeque<Waker>,
+    pub(super) queueing: Queueing,
     pub(crate) stops: Vec<Waker>,
     /// Writers of connections that have ended: they end when they look again.
     pub(crate) orphans: Vec<Waker>,
@@ -110,7 +112,7 @@ impl Shared {
             pump: None,
             alone: host.writes_alone(),
             armed: Instant::FAR,
-            queueing: VecDeque::new(),
+            queueing: Queueing::default(),
             stops: Vec::new(),
             orphans: Vec::new(),
             stopped: false,
@@ -220,14 +222,28 @@ impl Shared {
         self.finish(&mut after);
     }
 
+    /// Gives the engine one message to send.
+    pub(crate) fn send(
+        &self,
+        publish: Arc<Publish>,
+        options: SendOptions,
+    ) -> Result<OpId, SendError> {
+        let sent = self.run(|core, now| {
+            let op = core.engine.send_with(now, publish, options)?;
+            core.waiting.insert(op);
+            Ok::<_, Refused>(op)
+        });
+        Ok(sent.ok_or(SendError::RuntimeGone { stored: Stored::No })??)
+    }
+
     /// Asks the engine for one fact.
-    pub(crate) fn query(&self, query: Query) -> Result<OpId, crate::error::QueryError> {
+    pub(crate) fn query(&self, query: Query) -> Result<OpId, QueryError> {
         let asked = self.run(|core, now| {
             let op = core.engine.query(now, query)?;
             core.waiting.insert(op);
-            Ok::<_, crate::error::Refused>(op)
+            Ok::<_, Refused>(op)
         });
-        Ok(asked.ok_or(crate::error::QueryError::Stopped)??)
+        Ok(asked.ok_or(QueryError::Stopped)??)
     }
 }
 
@@ -239,6 +255,10 @@ impl Core {
         while let Some(command) = self.engine.poll_command() {
             self.command(now, command, after);
             self.drain_events(after);
+        }
+        // Whatever made room, an answer or a call given up: those that wait for it go on.
+        if !self.queueing.is_empty() {
+            self.queueing.take(self.engine.room(), &mut after.wakers);
         }
         let next = self.engine.next_timeout().unwrap_or(Instant::FAR);
         if next < self.armed {
@@ -252,12 +272,10 @@ impl Core {
             match event {
                 Event::Sent { op, publish, result } => {
                     after.spent.push(publish);
-                    after.wakers.extend(self.queueing.pop_front());
                     after.wakers.extend(self.waiting.end(op, Slot::Sent(result)));
                 }
                 Event::Handed { op, publish } => {
                     after.spent.push(publish);
-                    after.wakers.extend(self.queueing.pop_front());
                     after.wakers.extend(self.waiting.end(op, Slot::Handed));
                 }
                 Event::Answered { op, result } => {
@@ -274,7 +292,7 @@ impl Core {
                 Event::Note(note) => after.notes.push(note),
                 Event::Stopped => {
                     self.stopped = true;
-                    after.wakers.extend(self.queueing.drain(..));
+                    self.queueing.take_all(&mut after.wakers);
                     after.wakers.append(&mut self.stops);
                     after.wakers.extend(self.pump.take());
                 }
@@ -324,7 +342,7 @@ impl Core {
         }
         self.stopped = true;
         self.waiting.abandon(&mut after.wakers);
-        after.wakers.extend(self.queueing.drain(..));
+        self.queueing.take_all(&mut after.wakers);
         after.wakers.append(&mut self.stops);
         after.wakers.extend(self.pump.take());
         for (_, consumer) in std::mem::take(&mut self.consumers) {

@@ -73,6 +73,15 @@ impl Engine {
         }
     }
 
+    /// Calls and bytes of messages that may still be admitted. While nothing is being sent, a
+    /// message of any size is.
+    pub(crate) fn room(&self) -> (usize, usize) {
+        let config = &self.ground.config;
+        let calls = config.max_pending.saturating_sub(self.operations.len());
+        let bytes = config.max_pending_bytes.saturating_sub(self.sending);
+        (calls, if self.sending == 0 { usize::MAX } else { bytes })
+    }
+
     /// Makes room for a message of `size` bytes; a message larger than all there is may go alone.
     fn admit_bytes(&mut self, size: usize) -> Result<(), Refused> {
         let most = self.ground.config.max_pending_bytes;
