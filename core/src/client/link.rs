@@ -9,6 +9,9 @@ use crate::frame::{OutFrame, Outbound};
 
 /// Frames taken out of the engine under one hold of the lock.
 const FRAMES: usize = 64;
+/// Bytes that may wait for the system: with as many, no further frame is taken out. What nobody
+/// answers would else pile up here without end.
+const AHEAD: usize = 256 << 10;
 
 /// Where a connection's bytes go. Calls never block.
 pub trait Sink: Send + Sync + 'static {
@@ -27,9 +30,10 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// Takes frames out of the engine, at most [`FRAMES`]. Under the lock.
+    /// Takes frames out of the engine, at most [`FRAMES`], and none while [`AHEAD`] bytes wait for
+    /// the system. Under the lock.
     pub(crate) fn fill(&mut self, mut next: impl FnMut() -> Option<OutFrame>) {
-        while self.frames.len() < FRAMES {
+        while self.frames.len() < FRAMES && self.outbound.len() < AHEAD {
             let Some(frame) = next() else { break };
             self.frames.push(frame);
         }
@@ -100,4 +104,34 @@ pub(crate) struct Job {
     pub(crate) conn: crate::id::ConnectionId,
     pub(crate) sink: Arc<dyn Sink>,
     pub(crate) writer: Box<Writer>,
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::frame::{Kind, Opaque, Request, RequestCode};
+
+    #[test]
+    fn a_system_that_takes_nothing_stops_the_frames_and_not_the_memory() {
+        let request = Request::Unknown { code: RequestCode(4711), fields: Vec::new() };
+        let body = Bytes::from(vec![0; 1024]);
+        let frame = OutFrame::request_with_body(Opaque::new(Kind::Plain, 1), request, body);
+        let (mut writer, mut taken) = (Writer::default(), 0);
+        for _ in 0..10_000 {
+            writer.fill(|| {
+                taken += 1;
+                Some(frame.clone())
+            });
+            let written = writer.write_with(|_| Err(io::ErrorKind::WouldBlock.into()));
+            assert!(matches!(written, Ok(false)));
+        }
+        assert!(taken < AHEAD / 1024 + FRAMES, "{taken} frames were taken");
+        assert_eq!(writer.unsent().len(), taken);
+        let all = writer.write_with(|slices| Ok(slices.iter().map(|slice| slice.len()).sum()));
+        assert!(matches!(all, Ok(true)) && writer.is_empty());
+        writer.fill(|| Some(frame.clone()));
+        assert!(!writer.is_empty());
+    }
 }

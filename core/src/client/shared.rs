@@ -309,10 +309,11 @@ impl Core {
             }
             Command::Transmit { conn } => {
                 let Some(Link::Open(open)) = self.links.get_mut(&conn) else { return };
-                // The calling thread writes at once when nobody writes and nothing is gained by
-                // waiting for others; one write for each hold of the lock.
+                // The calling thread writes at once when nobody writes, nothing waits for the
+                // system, and nothing is gained by waiting for others; one write for each hold
+                // of the lock.
                 let quiet = after.job.is_none() && self.engine.sends_on(conn) <= self.alone;
-                match open.writer.take_if(|_| quiet) {
+                match open.writer.take_if(|writer| quiet && writer.is_empty()) {
                     Some(mut writer) => {
                         writer.fill(|| self.engine.poll_frame(conn));
                         after.job = Some(Job { conn, sink: open.sink.clone(), writer });
