@@ -72,9 +72,9 @@ impl Brokers {
         self.list[id.0 as usize].peers.get(&0).copied()
     }
 
-    /// All addresses of a broker, by the broker's own ids.
-    pub(crate) fn peers(&self, id: BrokerId) -> impl Iterator<Item = (u64, PeerId)> {
-        self.list[id.0 as usize].peers.iter().map(|(own, peer)| (*own, *peer))
+    /// All addresses of a broker, the master's first.
+    pub(crate) fn peers(&self, id: BrokerId) -> impl Iterator<Item = PeerId> {
+        self.list[id.0 as usize].peers.values().copied()
     }
 
     /// All brokers.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::Pending;
-use super::pending::answered;
+use super::pending::{NO_ANSWER, answered};
 use super::shared::Owner;
 use crate::body::{BodyError, ClusterInfo, RouteBody, TopicConfig, TopicList};
 use crate::error::{Failure, PeerKind, QueryError};
@@ -60,11 +60,11 @@ impl Admin {
     pub fn call(&self, target: Target, request: Request, body: Bytes) -> Answered<Response> {
         let shared = self.owner.shared();
         match shared.query(Query::Call(Box::new(Call { target, request, body }))) {
-            Ok(op) => Pending::call(shared.clone(), op, |slot| match answered(slot)? {
-                Answer::Response(response) => Ok(*response),
-                Answer::Queues(_) | Answer::Writable(_) | Answer::Offset(_) => {
-                    Err(QueryError::Stopped)
-                }
+            Ok(op) => Pending::call(shared.clone(), op, |slot| {
+                let Answer::Response(response) = answered(slot)? else {
+                    return Err(NO_ANSWER);
+                };
+                Ok(*response)
             }),
             Err(error) => Pending::ready(Err(error)),
         }
@@ -77,8 +77,9 @@ impl Admin {
         request: Request,
         read: impl FnOnce(Response) -> Result<T, QueryError> + Send + 'static,
     ) -> Answered<T> {
-        self.call(target, request, Bytes::new()).then(self.owner.shared(), move |answer| {
-            Pending::ready(answer.and_then(Response::checked).and_then(read))
+        let answer = self.call(target, request, Bytes::new());
+        answer.and_then(self.owner.shared(), move |answer| {
+            Pending::ready(answer.checked().and_then(read))
         })
     }
 
@@ -117,10 +118,8 @@ impl Admin {
             ..Default::default()
         });
         let (own, cluster) = (self.clone(), cluster.to_owned());
-        self.cluster().then(self.owner.shared(), move |info| match info {
-            Ok(info) => own.each(masters(&info, &cluster), request),
-            Err(error) => Pending::ready(Err(error)),
-        })
+        let each = move |info| own.each(masters(&info, &cluster), request);
+        self.cluster().and_then(self.owner.shared(), each)
     }
 
     /// Deletes a topic and its messages on every master of a cluster (`DELETE_TOPIC_IN_BROKER`,
@@ -134,20 +133,13 @@ impl Admin {
             ..Default::default()
         });
         let (own, cluster) = (self.clone(), cluster.to_owned());
-        self.cluster().then(self.owner.shared(), move |info| {
-            let info = match info {
-                Ok(info) => info,
-                Err(error) => return Pending::ready(Err(error)),
-            };
+        self.cluster().and_then(self.owner.shared(), move |info| {
             let shared = own.owner.shared().clone();
             let servers = shared.config().name_servers.iter().cloned();
             let servers = servers.map(|server| Target::Peer(PeerKind::NameServer, server));
             let servers = servers.collect();
             let deleted = own.each(masters(&info, &cluster), on_brokers);
-            deleted.then(&shared, move |deleted| match deleted {
-                Ok(()) => own.each(servers, on_servers),
-                Err(error) => Pending::ready(Err(error)),
-            })
+            deleted.and_then(&shared, move |()| own.each(servers, on_servers))
         })
     }
 
@@ -156,10 +148,7 @@ impl Admin {
         let Some(target) = targets.pop_front() else { return Pending::ready(Ok(())) };
         let own = self.clone();
         let done = self.ask(target, request.clone(), |_| Ok(()));
-        done.then(self.owner.shared(), move |done| match done {
-            Ok(()) => own.each(targets, request),
-            Err(error) => Pending::ready(Err(error)),
-        })
+        done.and_then(self.owner.shared(), move |()| own.each(targets, request))
     }
 
     /// The offset of a queue's first message stored at that time or later, in milliseconds since
@@ -195,7 +184,7 @@ impl Admin {
             ..Default::default()
         });
         let answer = self.call(Target::Queue(queue.clone()), request, Bytes::new());
-        answer.then(self.owner.shared(), |answer| Pending::ready(answer.and_then(pulled)))
+        answer.and_then(self.owner.shared(), |answer| Pending::ready(pulled(answer)))
     }
 }
 

@@ -154,6 +154,20 @@ impl<A: Send + 'static> Pending<A> {
     }
 }
 
+impl<A: Send + 'static, E: Send + 'static> Pending<Result<A, E>> {
+    /// As [`then`](Self::then), unless this ends in an error.
+    pub(super) fn and_then<T: 'static>(
+        self,
+        shared: &Arc<Shared>,
+        next: impl FnOnce(A) -> Pending<Result<T, E>> + Send + 'static,
+    ) -> Pending<Result<T, E>> {
+        self.then(shared, |first| match first {
+            Ok(first) => next(first),
+            Err(error) => Pending::ready(Err(error)),
+        })
+    }
+}
+
 /// The queue that a caller's own `select` chooses. No lock is held: one that panics harms nobody.
 pub(super) fn chosen(
     select: impl FnOnce(&Message, &[QueueChoice]) -> Option<usize>,

@@ -380,11 +380,14 @@ pub(crate) fn handed(slot: Slot) -> Result<(), SendError> {
     }
 }
 
+/// The end of a question whose answer nobody can give any more.
+pub(crate) const NO_ANSWER: QueryError = QueryError::Stopped;
+
 pub(crate) fn answered(slot: Slot) -> Result<Answer, QueryError> {
     match slot {
         Slot::Answered(result) => result,
         Slot::Sent(_) | Slot::Handed | Slot::Waiting(_) | Slot::Detached | Slot::Gone => {
-            Err(QueryError::Stopped)
+            Err(NO_ANSWER)
         }
     }
 }

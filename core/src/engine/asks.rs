@@ -1,6 +1,5 @@
 //! Queries: questions of the application, one request each.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -8,8 +7,7 @@ use bytes::Bytes;
 use super::{Body, Engine, Event, Operation, TimerKind};
 use crate::call::{Call, Purpose};
 use crate::connection::PeerId;
-use crate::error::{Attempt, Attempts, Failure, PeerKind, QueryError, Refused};
-use crate::frame::request::{MaxOffsetRequest, MinOffsetRequest};
+use crate::error::{Attempt, Attempts, Failure, QueryError, Refused};
 use crate::frame::{OutFrame, Payload, Reply, ReplyFields, Request, ResponseCode};
 use crate::id::OpId;
 use crate::message::RecordList;
@@ -65,37 +63,22 @@ impl Engine {
                 let queues = self.choices(&topic, &route);
                 self.end_ask(op, Ok(Answer::Writable(queues)));
             }
-            Query::MinOffset(name) => self.ask_queue(op, &name, |topic, queue_id, broker| {
-                let common = Default::default();
-                Request::MinOffset(MinOffsetRequest { topic, queue_id, broker, common })
-            }),
-            Query::MaxOffset(name) => self.ask_queue(op, &name, |topic, queue_id, broker| {
-                Request::MaxOffset(MaxOffsetRequest {
-                    topic,
-                    queue_id,
-                    broker,
-                    ..Default::default()
-                })
-            }),
+            Query::MinOffset(name) => self.ask_queue(op, &name, name.ask_min_offset()),
+            Query::MaxOffset(name) => self.ask_queue(op, &name, name.ask_max_offset()),
             Query::Call(call) => self.call_peer(op, *call),
         }
     }
 
-    fn queue_name(&self, topic: &Topic, at: &RouteQueue) -> QueueName {
+    pub(super) fn queue_name(&self, topic: &Topic, at: &RouteQueue) -> QueueName {
         let broker = self.brokers.name(at.broker).clone();
         QueueName { topic: topic.clone(), broker, queue: at.queue }
     }
 
     /// Asks the master that has a queue.
-    fn ask_queue(
-        &mut self,
-        op: OpId,
-        name: &QueueName,
-        request: impl FnOnce(Arc<str>, i32, Option<Arc<str>>) -> Request,
-    ) {
-        let Some(peer) = self.master_of(op, name) else { return };
-        let request = request(name.topic.shared(), name.queue as i32, Some(name.broker.clone()));
-        self.ask_peer(op, peer, request, Bytes::new());
+    fn ask_queue(&mut self, op: OpId, name: &QueueName, request: Request) {
+        if let Some(peer) = self.master_of(op, name) {
+            self.ask_peer(op, peer, request, Bytes::new());
+        }
     }
 
     /// The master that has a queue; without one, the question ends.
@@ -188,12 +171,10 @@ impl Engine {
         let attempt = Attempt { endpoint, peer: self.peers.kind(peer), failure };
         let Some(asked) = self.asked(op) else { return };
         asked.call = None;
-        let name_server = matches!(attempt.peer, PeerKind::NameServer);
         if again {
             asked.attempts.push(attempt);
-            if name_server {
-                self.names.failed(peer);
-            }
+            // A broker is none of the nameservers: that changes nothing.
+            self.names.failed(peer);
             self.route_ask(op);
         } else {
             self.end_ask(op, Err(QueryError::Failed(attempt)));
@@ -201,8 +182,7 @@ impl Engine {
     }
 
     pub(super) fn end_ask(&mut self, op: OpId, result: Result<Answer, QueryError>) {
-        let Some(operation) = self.operations.remove(op) else { return };
-        self.timers.cancel(operation.timer());
+        let Some(operation) = self.remove(op) else { return };
         if let Operation::Ask(asked) = &operation {
             asked.call.map(|opaque| self.calls.close(opaque));
         }

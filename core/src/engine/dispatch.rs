@@ -95,7 +95,7 @@ impl Engine {
             self.timers.cancel(timer);
         }
         if reply.code == ResponseCode::GO_AWAY {
-            self.goes_away(peer);
+            self.peers.leave(peer);
         }
         match purpose {
             Purpose::Send(op) => {
@@ -117,7 +117,8 @@ impl Engine {
                 self.commit_answered(sub, queue, stored.then_some(offset));
             }
             Purpose::Unregister(sub) => self.unregister_answered(sub),
-            Purpose::Probe(broker) => self.probe_answered(broker),
+            // With whatever code it answered, the broker is there.
+            Purpose::Probe(broker) => self.healths.recovered(broker),
         }
         self.close_if_drained(peer);
     }

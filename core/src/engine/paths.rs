@@ -133,8 +133,7 @@ impl Engine {
     /// Lets go of brokers, and of addresses of brokers, that no route names any more.
     fn forget_unrouted(&mut self) {
         let brokers = self.routes.brokers();
-        let used = brokers.into_iter().flat_map(|id| self.brokers.peers(id));
-        let used = used.map(|(_, peer)| peer).collect();
+        let used = brokers.into_iter().flat_map(|id| self.brokers.peers(id)).collect();
         self.peers.want_only(&used);
     }
 

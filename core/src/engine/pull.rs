@@ -9,7 +9,7 @@ use crate::consumer::queue::State;
 use crate::consumer::{Consumer, Handout, Queue, Start};
 use crate::error::Failure;
 use crate::frame::reply::PullReply;
-use crate::frame::request::{MaxOffsetRequest, MinOffsetRequest, PullRequest, QueryOffsetRequest};
+use crate::frame::request::{PullRequest, QueryOffsetRequest};
 use crate::frame::{Kind, Reply, ReplyFields, Request, ResponseCode};
 use crate::id::{QueueKey, SubscriptionId};
 
@@ -79,21 +79,9 @@ impl Engine {
     /// The group has none: it begins at an end of the queue.
     fn ask_end(&mut self, peer: PeerId, sub: SubscriptionId, key: QueueKey) {
         let Some((queue, subscribe)) = self.queue_of(sub, key) else { return };
-        let (topic, broker) = (queue.name.topic.shared(), Some(queue.name.broker.clone()));
-        let queue_id = queue.name.queue as i32;
         let request = match subscribe.start {
-            Start::First => Request::MinOffset(MinOffsetRequest {
-                topic,
-                queue_id,
-                broker,
-                ..Default::default()
-            }),
-            Start::Last => Request::MaxOffset(MaxOffsetRequest {
-                topic,
-                queue_id,
-                broker,
-                ..Default::default()
-            }),
+            Start::First => queue.name.ask_min_offset(),
+            Start::Last => queue.name.ask_max_offset(),
         };
         self.begin_with(peer, sub, key, false, request);
     }

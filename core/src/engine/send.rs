@@ -73,9 +73,10 @@ impl Engine {
         }
     }
 
-    /// Calls and bytes of messages that may still be admitted. While nothing is being sent, a
-    /// message of any size is.
-    pub(crate) fn room(&self) -> (usize, usize) {
+    /// Calls, and bytes of messages, that would still be taken before one is refused as full
+    /// ([`Refused::Full`], [`Refused::FullOfBytes`]). While nothing is being sent, a message of any
+    /// size is taken.
+    pub fn room(&self) -> (usize, usize) {
         let config = &self.ground.config;
         let calls = config.max_pending.saturating_sub(self.operations.len());
         let bytes = config.max_pending_bytes.saturating_sub(self.sending);
@@ -171,19 +172,20 @@ impl Engine {
         let Some(call) = self.calls.close(opaque) else { return false };
         self.peers.count_send(call.peer, -1);
         let Purpose::Send(op) = call.purpose else { return false };
-        if let Some(send) = self.remove_send(op) {
+        if let Some(Operation::Send(send)) = self.remove(op) {
             self.out.event(Event::Handed { op, publish: send.publish });
         }
         true
     }
 
-    /// Takes an operation that is a send out of the table.
-    fn remove_send(&mut self, op: OpId) -> Option<Box<Send>> {
+    /// Takes a call of the application out of the table, with its deadline and the room it took.
+    pub(super) fn remove(&mut self, op: OpId) -> Option<Operation> {
         let operation = self.operations.remove(op)?;
         self.timers.cancel(operation.timer());
-        let Operation::Send(send) = operation else { return None };
-        self.sending -= send.publish.wire_size();
-        Some(send)
+        if let Operation::Send(send) = &operation {
+            self.sending -= send.publish.wire_size();
+        }
+        Some(operation)
     }
 
     /// The broker answered.
@@ -245,7 +247,7 @@ impl Engine {
         let most = self.ground.config.send_attempts;
         let endpoint = self.peers.endpoint(peer).clone();
         let attempt = Attempt { endpoint, peer: self.peers.kind(peer), failure: why.clone() };
-        let Some(send) = self.send_of(op) else { return };
+        let Some(Operation::Send(send)) = self.operations.get_mut(op) else { return };
         send.call = None;
         send.attempts.push(attempt);
         send.stored = send.stored.max(stored);
@@ -255,10 +257,9 @@ impl Engine {
         if !matches!(why, Failure::Connect(_)) {
             send.tries += 1;
         }
-        if let (Some((broker, _)), now) = (send.at, self.ground.now) {
-            self.healths.failed(now, broker);
+        if let Some((broker, _)) = send.at {
+            self.healths.failed(self.ground.now, broker);
         }
-        let Some(send) = self.send_of(op) else { return };
         let again = match &why {
             Failure::Connect(_) | Failure::Closed(_) => true,
             Failure::Refused { code, .. } => is_retriable_send(*code),
@@ -337,15 +338,15 @@ impl Engine {
         };
         let (mut stored, mut attempts) = (send.stored, send.attempts.clone());
         let (topic, call, since) = (send.publish.topic().clone(), send.call, send.since);
-        let (pausing, send_at) = (send.pause.is_some(), send.at);
+        let (pausing, at) = (send.pause.is_some(), send.at);
         let call = call.and_then(|opaque| self.calls.close(opaque));
         if let Some(call) = &call {
             self.peers.count_send(call.peer, -1);
-            if let (true, Some((broker, _))) = (call.left, send_at) {
-                self.healths.failed(self.ground.now, broker);
-            }
             if call.left {
                 stored = stored.max(Stored::Unknown);
+                if let Some((broker, _)) = at {
+                    self.healths.failed(self.ground.now, broker);
+                }
             }
         }
         if let Some(Operation::Send(send)) = self.operations.get_mut(op) {
@@ -399,17 +400,13 @@ impl Engine {
                 Cancelled::Removed
             }
         };
-        if self.send_of(op).is_some() {
-            self.remove_send(op);
-        } else if let Some(operation) = self.operations.remove(op) {
-            self.timers.cancel(operation.timer());
-        }
+        self.remove(op);
         self.advance();
         found
     }
 
     pub(super) fn end_send(&mut self, op: OpId, result: Result<SendReceipt, SendError>) {
-        if let Some(send) = self.remove_send(op) {
+        if let Some(Operation::Send(send)) = self.remove(op) {
             self.out.event(Event::Sent { op, publish: send.publish, result });
         }
     }

@@ -8,12 +8,10 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::{Engine, TimerKind};
-use crate::broker::BrokerId;
 use crate::call::Purpose;
 use crate::connection::PeerId;
 use crate::error::CloseReason;
-use crate::frame::request::MaxOffsetRequest;
-use crate::frame::{Kind, Request};
+use crate::frame::Kind;
 use crate::name::Endpoint;
 use crate::time::Instant;
 
@@ -64,30 +62,15 @@ impl Engine {
     pub(super) fn probe_due(&mut self) {
         for broker in self.healths.isolated(self.ground.now) {
             let Some(peer) = self.brokers.master(broker) else { continue };
-            let Some((topic, queue)) = self.routes.queue_on(broker) else { continue };
-            let request = Request::MaxOffset(MaxOffsetRequest {
-                topic: topic.shared(),
-                queue_id: queue as i32,
-                broker: Some(self.brokers.name(broker).clone()),
-                ..Default::default()
-            });
+            let Some((topic, at)) = self.routes.queue_on(broker) else { continue };
+            let request = self.queue_name(topic, &at).ask_max_offset();
             self.ask(peer, Purpose::Probe(broker), Kind::Offset, request, Bytes::new(), PROBE);
         }
         self.timers.after(self.ground.now, PROBES, TimerKind::Probe);
     }
 
-    /// A probe was answered: with whatever code, the broker is there.
-    pub(super) fn probe_answered(&mut self, broker: BrokerId) {
-        self.healths.recovered(broker);
-    }
-
-    /// The peer said that it goes: nothing more is sent on this connection, and once what had left
-    /// is answered, it is closed. What waits goes on with the next connection.
-    pub(super) fn goes_away(&mut self, peer: PeerId) {
-        self.peers.leave(peer);
-    }
-
-    /// Closes the connection of a peer that goes, if nothing is under way on it but long polls.
+    /// Closes the connection of a peer that said that it goes, if nothing is under way on it but
+    /// long polls. What waits goes on with the next connection.
     pub(super) fn close_if_drained(&mut self, peer: PeerId) {
         let Some(conn) = self.peers.leaving(peer) else { return };
         let under_way = self.calls.of_peer(peer).into_iter().any(|opaque| {

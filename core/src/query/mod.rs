@@ -9,6 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::error::{Attempt, Attempts, Failure, PeerKind, QueryError};
+use crate::frame::request::{MaxOffsetRequest, MinOffsetRequest};
 use crate::frame::{HeaderError, Opaque, ReplyFields, Request, ResponseCode};
 use crate::message::RecordList;
 use crate::name::{Endpoint, Topic};
@@ -24,6 +25,26 @@ pub struct QueueName {
     pub broker: Arc<str>,
     /// The queue's number there, from 0.
     pub queue: u32,
+}
+
+impl QueueName {
+    pub(crate) fn ask_min_offset(&self) -> Request {
+        Request::MinOffset(MinOffsetRequest {
+            topic: self.topic.shared(),
+            queue_id: self.queue as i32,
+            broker: Some(self.broker.clone()),
+            ..Default::default()
+        })
+    }
+
+    pub(crate) fn ask_max_offset(&self) -> Request {
+        Request::MaxOffset(MaxOffsetRequest {
+            topic: self.topic.shared(),
+            queue_id: self.queue as i32,
+            broker: Some(self.broker.clone()),
+            ..Default::default()
+        })
+    }
 }
 
 /// What may be asked.

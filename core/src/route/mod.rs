@@ -267,11 +267,11 @@ impl Routes {
     }
 
     /// A queue on the broker, of any topic in use.
-    pub(crate) fn queue_on(&self, broker: BrokerId) -> Option<(&Topic, u32)> {
+    pub(crate) fn queue_on(&self, broker: BrokerId) -> Option<(&Topic, RouteQueue)> {
         self.topics.iter().find_map(|(topic, entry)| {
             let route = entry.route.as_ref().filter(|route| !route.fallback)?;
             let queue = route.writable.iter().find(|queue| queue.broker == broker)?;
-            Some((topic, queue.queue))
+            Some((topic, *queue))
         })
     }
 
