@@ -91,6 +91,10 @@ impl Host for Threads {
     fn writes_alone(&self) -> u32 {
         ALONE
     }
+
+    fn yield_now(&self) {
+        thread::yield_now();
+    }
 }
 
 fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<()> {

@@ -92,6 +92,13 @@ impl Calls {
         }
     }
 
+    /// An opaque for a request that nobody waits for.
+    pub(crate) fn skip(&mut self, kind: Kind) -> Opaque {
+        let opaque = Opaque::new(kind, self.next);
+        self.next = (self.next + 1) & MASK;
+        opaque
+    }
+
     fn grow(&mut self) {
         let mut size = self.ring.len() * 2;
         'again: loop {

@@ -104,6 +104,8 @@ pub(crate) struct Job {
     pub(crate) conn: crate::id::ConnectionId,
     pub(crate) sink: Arc<dyn Sink>,
     pub(crate) writer: Box<Writer>,
+    /// Others may have something to send as well: nothing is taken out yet.
+    pub(crate) patient: bool,
 }
 
 #[cfg(test)]

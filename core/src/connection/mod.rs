@@ -62,9 +62,14 @@ struct Peer {
     wanted: bool,
     /// Sends without an answer: while they are few, the caller may write by itself.
     sends: u32,
+    /// Bytes of the oneway messages that wait for the connection's writer.
+    oneway: usize,
     /// When the first request left that nothing has come back since. Long polls do not count.
     unheard: Option<Instant>,
 }
+
+/// Bytes of oneway messages that may wait for the writer of one connection.
+const ONEWAY: usize = 256 << 10;
 
 /// A peer that lost its connection, with the frames that had not been handed out.
 #[derive(Debug)]
@@ -99,6 +104,7 @@ impl Peers {
             failures: 0,
             wanted: false,
             sends: 0,
+            oneway: 0,
             unheard: None,
         });
         self.by_endpoint.insert(key, id);
@@ -172,6 +178,24 @@ impl Peers {
             | State::Backoff
             | State::Closing { .. } => {}
         }
+    }
+
+    /// Whether a oneway message of `size` bytes may wait for the peer's writer.
+    pub(crate) fn takes_oneway(&self, id: PeerId, size: usize) -> bool {
+        let peer = &self.list[id.0 as usize];
+        matches!(peer.state, State::Connected { leaving: false, .. })
+            && (peer.oneway == 0 || peer.oneway + size <= ONEWAY)
+    }
+
+    /// Queues a oneway message that the peer [takes](Self::takes_oneway).
+    pub(crate) fn send_oneway(&mut self, ctx: &mut Context<'_>, id: PeerId, frame: OutFrame) {
+        self.peer(id).oneway += frame.oneway_size().unwrap_or_default();
+        self.send(ctx, id, frame);
+    }
+
+    /// Whether oneway messages wait for the connection's writer.
+    pub(crate) fn has_oneway(&self, conn: ConnectionId) -> bool {
+        self.of(conn).is_some_and(|id| self.list[id.0 as usize].oneway > 0)
     }
 
     /// Keeps a connection to the peer from now on.
@@ -273,7 +297,7 @@ impl Peers {
         let stopping = self.stopping;
         let peer = self.peer(id);
         let asked = matches!(&peer.state, State::Closing { reason: CloseReason::GoAway, .. });
-        (peer.raised, peer.unheard) = (false, None);
+        (peer.raised, peer.unheard, peer.oneway) = (false, None, 0);
         let queued = std::mem::take(&mut peer.queue);
         if stopping {
             peer.state = State::Idle;
@@ -365,6 +389,9 @@ impl Peers {
             return None;
         }
         let frame = peer.queue.pop_front();
+        if let Some(size) = frame.as_ref().and_then(OutFrame::oneway_size) {
+            peer.oneway -= size;
+        }
         // A bounded drain may stop at the last frame without asking again.
         peer.raised = !peer.queue.is_empty();
         frame

@@ -5,6 +5,11 @@ use std::io::{self, IoSlice};
 use crate::client::{Shared, Sink, Turn};
 use crate::id::ConnectionId;
 use std::task::Waker;
+use std::thread;
+use std::time::Duration;
+
+/// How long oneway messages are gathered before they are written together.
+const GATHER: Duration = Duration::from_micros(100);
 
 /// A socket that a thread may block on.
 pub trait Blocking: Sink {
@@ -30,8 +35,17 @@ pub fn write_next(
     socket: &dyn Blocking,
     waker: &Waker,
 ) -> Wrote {
-    match shared.turn(conn, waker, true) {
-        Turn::Wait | Turn::Yield => Wrote::Nothing,
+    let mut turn = shared.turn(conn, waker, false);
+    if let Turn::Yield { oneway } = turn {
+        if oneway {
+            thread::park_timeout(GATHER);
+        } else {
+            thread::yield_now();
+        }
+        turn = shared.turn(conn, waker, true);
+    }
+    match turn {
+        Turn::Wait | Turn::Yield { .. } => Wrote::Nothing,
         Turn::Gone => Wrote::Gone,
         Turn::Write(mut writer) => {
             let written = writer.write_with(|slices| socket.write(slices));

@@ -164,7 +164,7 @@ impl Engine {
                 call.left = false;
             }
         }
-        drop(lost.queued);
+        self.lose_oneway(lost.peer, lost.queued);
         self.lost(lost.peer);
         for opaque in self.calls.of_peer(lost.peer) {
             let Some(call) = self.calls.close(opaque) else { continue };

@@ -96,12 +96,18 @@ pub enum Event {
         /// How.
         result: Result<SendReceipt, SendError>,
     },
-    /// A oneway send was given to the writer of its connection.
+    /// A oneway send was given to its connection's writer, or to the queue before it.
     Handed {
         /// Which.
         op: OpId,
         /// The message, given back.
         publish: Arc<Publish>,
+    },
+    /// The connection was lost before these oneway messages left, whose sends had ended with
+    /// [`Handed`](Self::Handed).
+    OnewayLost {
+        /// The messages.
+        messages: Vec<Arc<Publish>>,
     },
     /// A query has ended.
     Answered {
@@ -149,6 +155,13 @@ pub enum Note {
         /// Why.
         reason: CloseReason,
     },
+    /// A connection was lost before oneway messages left that waited for its writer.
+    OnewayLost {
+        /// The peer.
+        endpoint: Endpoint,
+        /// How many.
+        count: usize,
+    },
     /// A consumer's share of queues changed.
     Rebalanced {
         /// Its group.
@@ -187,6 +200,7 @@ impl Note {
             Self::Reconnected { .. } | Self::Rebalanced { .. } => false,
             Self::ConnectFailed { .. }
             | Self::Closed { .. }
+            | Self::OnewayLost { .. }
             | Self::OffsetMoved { .. }
             | Self::PullRefused { .. } => true,
         }
@@ -202,6 +216,9 @@ impl fmt::Display for Note {
             Self::Reconnected { endpoint } => write!(f, "connected to {endpoint} again"),
             Self::Closed { endpoint, reason } => {
                 write!(f, "connection to {endpoint} is gone: {reason}")
+            }
+            Self::OnewayLost { endpoint, count } => {
+                write!(f, "{count} oneway messages to {endpoint} were lost with the connection")
             }
             Self::Rebalanced { group, topic, share, members } => {
                 write!(f, "group {group} has {members} members; {share} queues of {topic} are ours")

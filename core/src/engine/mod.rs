@@ -212,6 +212,9 @@ impl Engine {
     pub fn poll_frame(&mut self, conn: ConnectionId) -> Option<OutFrame> {
         loop {
             let frame = self.peers.next_frame(conn)?;
+            if frame.opaque.kind() == Some(Kind::Oneway) {
+                return Some(frame);
+            }
             if let Payload::Publish { oneway: true, .. } = frame.payload {
                 if self.handed(frame.opaque) {
                     return Some(frame);
@@ -241,6 +244,12 @@ impl Engine {
     /// sends may as well write, since there is little to write together with.
     pub fn sends_on(&self, conn: ConnectionId) -> u32 {
         self.peers.sends(conn)
+    }
+
+    /// Whether oneway messages wait for the connection's writer. Nobody waits for them, so there is
+    /// time to gather some more.
+    pub fn has_oneway(&self, conn: ConnectionId) -> bool {
+        self.peers.has_oneway(conn)
     }
 
     /// The next thing to tell the application.

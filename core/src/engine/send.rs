@@ -1,9 +1,10 @@
 //! Sends: from the application's call over routes and connections to its event.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Engine, Event, Operation, TimerKind};
+use super::{Engine, Event, Note, Operation, TimerKind};
 use crate::broker::BrokerId;
 use crate::call::{Call, Purpose};
 use crate::connection::PeerId;
@@ -43,7 +44,8 @@ impl Engine {
     }
 
     /// As [`send`](Self::send), to a queue and with a deadline of its own; a oneway send ends in
-    /// [`Event::Handed`] instead, unless it fails.
+    /// [`Event::Handed`] instead, unless it fails: at once where its connection is there and fewer
+    /// than 256 KiB of such messages wait for the writer.
     pub fn send_with(
         &mut self,
         now: Instant,
@@ -117,11 +119,15 @@ impl Engine {
             let topic = topic.clone();
             return self.want_route(&topic, Some(op));
         }
+        let oneway = send.oneway;
         let Some((peer, broker, queue)) = self.aimed(op) else {
             let Some(send) = self.send_of(op) else { return };
             let topic = send.publish.topic().clone();
             return self.end_send(op, Err(SendError::NotWritable { topic }));
         };
+        if oneway && self.queue_oneway(op, peer, broker, queue) {
+            return;
+        }
         let name = self.brokers.name(broker).clone();
         let call = Call { peer, purpose: Purpose::Send(op), timer: None, left: false };
         let opaque = self.calls.open(Kind::Send, call);
@@ -167,14 +173,45 @@ impl Engine {
         Some((self.brokers.master(broker)?, broker, queue))
     }
 
+    /// Gives a oneway message to the queue of a connection that is there and has room for it: that
+    /// ends the call. Nobody will hear of it, so it takes no place among the calls.
+    fn queue_oneway(&mut self, op: OpId, peer: PeerId, broker: BrokerId, queue: i32) -> bool {
+        let Some(Operation::Send(send)) = self.operations.get(op) else { return false };
+        if !self.peers.takes_oneway(peer, send.publish.wire_size()) {
+            return false;
+        }
+        let (publish, opaque) = (send.publish.clone(), self.calls.skip(Kind::Oneway));
+        let broker = self.brokers.name(broker).clone();
+        let payload = Payload::Publish { publish, queue, broker, oneway: true };
+        let (peers, mut ctx) = self.peers();
+        peers.send_oneway(&mut ctx, peer, OutFrame { opaque, payload });
+        self.end_oneway(op);
+        true
+    }
+
+    /// The frames that waited for a connection that is gone: calls know of theirs, and of oneway
+    /// messages nobody does.
+    pub(super) fn lose_oneway(&mut self, peer: PeerId, queued: VecDeque<OutFrame>) {
+        let messages: Vec<_> = queued.into_iter().filter_map(OutFrame::into_oneway).collect();
+        if !messages.is_empty() {
+            let endpoint = self.peers.endpoint(peer).clone();
+            self.out.note(Note::OnewayLost { endpoint, count: messages.len() });
+            self.out.event(Event::OnewayLost { messages });
+        }
+    }
+
+    fn end_oneway(&mut self, op: OpId) {
+        if let Some(Operation::Send(send)) = self.remove(op) {
+            self.out.event(Event::Handed { op, publish: send.publish });
+        }
+    }
+
     /// A oneway frame is handed out, if its call has not ended: that ends it.
     pub(super) fn handed(&mut self, opaque: Opaque) -> bool {
         let Some(call) = self.calls.close(opaque) else { return false };
         self.peers.count_send(call.peer, -1);
         let Purpose::Send(op) = call.purpose else { return false };
-        if let Some(Operation::Send(send)) = self.remove(op) {
-            self.out.event(Event::Handed { op, publish: send.publish });
-        }
+        self.end_oneway(op);
         true
     }
 
