@@ -58,11 +58,13 @@ pub(crate) struct Calls {
     ring: Vec<Option<(Opaque, Call)>>,
     next: u32,
     open: usize,
+    /// How many of them are to each peer.
+    on: Vec<u32>,
 }
 
 impl Default for Calls {
     fn default() -> Self {
-        Self { ring: Self::places(FIRST), next: 0, open: 0 }
+        Self { ring: Self::places(FIRST), next: 0, open: 0, on: Vec::new() }
     }
 }
 
@@ -77,6 +79,11 @@ impl Calls {
 
     /// Keeps `call` and gives the opaque its request must carry.
     pub(crate) fn open(&mut self, kind: Kind, call: Call) -> Opaque {
+        let peer = call.peer.0 as usize;
+        if self.on.len() <= peer {
+            self.on.resize(peer + 1, 0);
+        }
+        self.on[peer] += 1;
         if self.open * 2 >= self.ring.len() {
             self.grow();
         }
@@ -123,12 +130,20 @@ impl Calls {
         (*kept == opaque).then_some(call)
     }
 
+    /// To whom the request went.
+    pub(crate) fn peer(&self, opaque: Opaque) -> Option<PeerId> {
+        let (kept, call) = self.ring[self.place(opaque)].as_ref()?;
+        (*kept == opaque).then_some(call.peer)
+    }
+
     /// Ends a call whatever peer it was for.
     pub(crate) fn close(&mut self, opaque: Opaque) -> Option<Call> {
         self.find(opaque)?;
         let place = self.place(opaque);
         self.open -= 1;
-        self.ring[place].take().map(|(_, call)| call)
+        let (_, call) = self.ring[place].take()?;
+        self.on[call.peer.0 as usize] -= 1;
+        Some(call)
     }
 
     /// Ends the call that `peer` answers with `opaque`. An answer from another peer, of another
@@ -144,6 +159,11 @@ impl Calls {
     pub(crate) fn of_peer(&self, peer: PeerId) -> Vec<Opaque> {
         let calls = self.ring.iter().flatten().filter(|(_, call)| call.peer == peer);
         calls.map(|(opaque, _)| *opaque).collect()
+    }
+
+    /// Requests to `peer` without an answer.
+    pub(crate) fn on(&self, peer: PeerId) -> u32 {
+        self.on.get(peer.0 as usize).copied().unwrap_or_default()
     }
 
     /// Requests without an answer.

@@ -4,6 +4,7 @@ use std::io::{self, IoSlice};
 use std::sync::Arc;
 use std::task::Waker;
 
+use super::reading::Shelf;
 use crate::error::CloseReason;
 use crate::frame::{OutFrame, Outbound};
 
@@ -95,6 +96,8 @@ pub(crate) struct Open {
     pub(crate) writer: Option<Box<Writer>>,
     /// Wakes the writing task or thread.
     pub(crate) waker: Option<Waker>,
+    /// Who reads.
+    pub(crate) shelf: Shelf,
     /// The reader saw the end; the connection is closed once nobody writes.
     pub(crate) ended: Option<CloseReason>,
 }

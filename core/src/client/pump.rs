@@ -105,7 +105,8 @@ impl Shared {
             let link = core.links.get_mut(&conn)?;
             let Link::Connecting { .. } = link else { return None };
             let writer = Some(Box::default());
-            *link = Link::Open(Open { sink, writer, waker: None, ended: None });
+            let shelf = Default::default();
+            *link = Link::Open(Open { sink, writer, waker: None, shelf, ended: None });
             core.engine.handle(now, Input::Connected { conn });
             Some(())
         });
@@ -124,11 +125,16 @@ impl Shared {
         });
     }
 
-    /// Frames were read, in order; `frames` is drained.
-    pub fn arrived(&self, conn: ConnectionId, frames: &mut Vec<Arrived>, room: &mut Room) {
-        self.run_into(&mut room.0, |core, now| core.engine.handle_frames(now, conn, frames));
+    /// Frames were read, in order; `frames` is drained. True: callers would rather read by
+    /// themselves, see [`lend`](Self::lend).
+    pub fn arrived(&self, conn: ConnectionId, frames: &mut Vec<Arrived>, room: &mut Room) -> bool {
+        let lend = self.run_into(&mut room.0, |core, now| {
+            core.engine.handle_frames(now, conn, frames);
+            core.may_lend(conn)
+        });
         frames.clear();
         self.finish(&mut room.0);
+        lend.unwrap_or(false)
     }
 
     /// What was read is no frame. The connection is closed; stop reading and call

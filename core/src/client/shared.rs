@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
+use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
@@ -98,6 +99,8 @@ pub struct Shared {
     client_id: Arc<str>,
     ids: UniqueIds,
     core: Mutex<Core>,
+    /// Connections that nobody reads, so that a caller may.
+    pub(super) free_readers: AtomicU32,
 }
 
 impl fmt::Debug for Shared {
@@ -130,7 +133,8 @@ impl Shared {
             engine,
         };
         let client_id = core.engine.client_id().clone();
-        Arc::new(Self { host: Box::new(host), config, client_id, ids, core: Mutex::new(core) })
+        let (host, core) = (Box::new(host), Mutex::new(core));
+        Arc::new(Self { host, config, client_id, ids, core, free_readers: AtomicU32::new(0) })
     }
 
     pub(crate) fn config(&self) -> &Arc<Config> {

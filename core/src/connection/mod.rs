@@ -132,6 +132,14 @@ impl Peers {
         matches!(self.list[id.0 as usize].state, State::Connected { .. })
     }
 
+    /// The peer's connection, if it stands.
+    pub(crate) fn connection(&self, id: PeerId) -> Option<ConnectionId> {
+        match self.list[id.0 as usize].state {
+            State::Connected { conn, .. } => Some(conn),
+            State::Idle | State::Backoff | State::Connecting { .. } | State::Closing { .. } => None,
+        }
+    }
+
     /// Whether the last try failed and the next one has not been made.
     pub(crate) fn is_down(&self, id: PeerId) -> bool {
         let peer = &self.list[id.0 as usize];

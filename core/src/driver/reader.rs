@@ -25,6 +25,7 @@ pub struct Reader {
     room: Room,
     /// When the engine last heard of this connection.
     told: Instant,
+    may_lend: bool,
 }
 
 impl Reader {
@@ -32,7 +33,8 @@ impl Reader {
     pub fn new(shared: Arc<Shared>, conn: ConnectionId) -> Self {
         let (inbound, room) = (Inbound::new(Limits::default()), Room::default());
         let told = shared.now();
-        Self { shared, conn, inbound, arrived: Vec::with_capacity(FRAMES), room, told }
+        let arrived = Vec::with_capacity(FRAMES);
+        Self { shared, conn, inbound, arrived, room, told, may_lend: false }
     }
 
     /// Room for the next read; never empty.
@@ -56,7 +58,8 @@ impl Reader {
             };
             let more = self.arrived.len() == FRAMES;
             if !self.arrived.is_empty() || self.is_slow() {
-                self.shared.arrived(self.conn, &mut self.arrived, &mut self.room);
+                let lend = self.shared.arrived(self.conn, &mut self.arrived, &mut self.room);
+                self.may_lend = lend;
             }
             if let Some(error) = error {
                 self.shared.malformed(self.conn, error);
@@ -66,6 +69,11 @@ impl Reader {
                 return true;
             }
         }
+    }
+
+    /// Callers would rather read by themselves, and nothing was under way a moment ago.
+    pub const fn may_lend(&self) -> bool {
+        self.may_lend
     }
 
     /// A frame takes long to arrive: the engine must hear that the peer is alive.

@@ -246,6 +246,19 @@ impl Engine {
         self.peers.sends(conn)
     }
 
+    /// Requests that wait for their answers on the connection.
+    pub fn calls_on(&self, conn: ConnectionId) -> u32 {
+        self.peers.of(conn).map_or(0, |peer| self.calls.on(peer))
+    }
+
+    /// The connection on which the request of a call of the application is the only one under way:
+    /// what comes next there is its answer.
+    pub fn only_call(&self, op: OpId) -> Option<ConnectionId> {
+        let opaque = self.operations.get(op)?.call()?;
+        let peer = self.calls.peer(opaque)?;
+        self.peers.connection(peer).filter(|_| self.calls.on(peer) == 1)
+    }
+
     /// Whether oneway messages wait for the connection's writer. Nobody waits for them, so there is
     /// time to gather some more.
     pub fn has_oneway(&self, conn: ConnectionId) -> bool {
