@@ -20,14 +20,10 @@ use std::time::Duration;
 use crate::engine::{Command, Context, Note, TimerKind};
 use crate::error::{CloseReason, ConnectError, PeerKind};
 use crate::frame::OutFrame;
-use crate::id::{ConnectionId, Slots};
+use crate::id::{ConnectionId, PeerId, Slots};
 use crate::name::Endpoint;
 use crate::time::Instant;
 use crate::timer::TimerKey;
-
-/// A peer by its address; small, dense, and the same for the life of the engine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PeerId(pub(crate) u32);
 
 #[derive(Debug)]
 enum State {

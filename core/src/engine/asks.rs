@@ -6,10 +6,9 @@ use bytes::Bytes;
 
 use super::{Body, Engine, Event, Operation, TimerKind};
 use crate::call::{Call, Purpose};
-use crate::connection::PeerId;
 use crate::error::{Attempt, Attempts, Failure, QueryError, Refused};
 use crate::frame::{OutFrame, Payload, Reply, ReplyFields, Request, ResponseCode};
-use crate::id::OpId;
+use crate::id::{OpId, PeerId};
 use crate::message::RecordList;
 use crate::name::Topic;
 use crate::query::{self, Answer, Asked, Query, QueueChoice, QueueName, Response, Target};

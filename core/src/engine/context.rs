@@ -3,10 +3,9 @@
 use std::collections::VecDeque;
 
 use crate::config::Config;
-use crate::connection::PeerId;
 use crate::engine::{Command, Event, Note};
 use crate::frame::Opaque;
-use crate::id::{ConnectionId, OpId, QueueKey, SubscriptionId};
+use crate::id::{ConnectionId, OpId, PeerId, QueueKey, SubscriptionId};
 use crate::name::Topic;
 use crate::rng::Rng;
 use crate::time::Instant;

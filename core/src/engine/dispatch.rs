@@ -2,10 +2,10 @@
 
 use super::{Arrived, Engine, Input, TimerKind};
 use crate::call::{Call, Purpose};
-use crate::connection::{Lost, PeerId};
+use crate::connection::Lost;
 use crate::error::{ConnectError, Failure, PeerKind, Stored};
 use crate::frame::{Content, OutFrame, Reply, Request, RequestCode, ResponseCode};
-use crate::id::ConnectionId;
+use crate::id::{ConnectionId, PeerId};
 use crate::name::Group;
 use crate::time::Instant;
 

@@ -6,12 +6,11 @@ use bytes::Bytes;
 
 use super::{Body, Engine, Note, TimerKind};
 use crate::call::Purpose;
-use crate::connection::PeerId;
 use crate::consumer::{Consumer, Phase, Subscribe};
 use crate::error::Refused;
 use crate::frame::request::ConsumerListRequest;
 use crate::frame::{Kind, Request, ResponseCode};
-use crate::id::SubscriptionId;
+use crate::id::{PeerId, SubscriptionId};
 use crate::name::{Group, Topic};
 use crate::query::QueueName;
 use crate::time::Instant;

@@ -12,12 +12,11 @@ use bytes::Bytes;
 
 use super::{Engine, Event, Operation, TimerKind};
 use crate::call::{Calls, Purpose};
-use crate::connection::PeerId;
 use crate::consumer::Phase;
 use crate::error::{PeerKind, QueryError, SendError};
 use crate::frame::request::UnregisterRequest;
 use crate::frame::{Kind, Request};
-use crate::id::SubscriptionId;
+use crate::id::{PeerId, SubscriptionId};
 use crate::time::Instant;
 use crate::timer::Timers;
 

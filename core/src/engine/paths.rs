@@ -6,11 +6,10 @@ use bytes::Bytes;
 
 use super::{Body, Command, Engine, TimerKind};
 use crate::call::{Call, Purpose};
-use crate::connection::PeerId;
 use crate::error::{Attempt, CloseReason, Failure, PeerKind, QueryError, SendError};
 use crate::frame::request::{HeartbeatRequest, RouteRequest};
 use crate::frame::{FrameError, Kind, OutFrame, Payload, Reply, Request, ResponseCode};
-use crate::id::OpId;
+use crate::id::{OpId, PeerId};
 use crate::name::{Endpoint, Topic};
 use crate::route::{FALLBACK, Next, PAUSE, Route};
 

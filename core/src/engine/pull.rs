@@ -4,14 +4,13 @@ use bytes::Bytes;
 
 use super::{Body, Engine, Event, Note, TimerKind};
 use crate::call::Purpose;
-use crate::connection::PeerId;
 use crate::consumer::queue::State;
 use crate::consumer::{Consumer, Handout, Queue, Start};
 use crate::error::Failure;
 use crate::frame::reply::PullReply;
 use crate::frame::request::{PullRequest, QueryOffsetRequest};
 use crate::frame::{Kind, Reply, ReplyFields, Request, ResponseCode};
-use crate::id::{QueueKey, SubscriptionId};
+use crate::id::{PeerId, QueueKey, SubscriptionId};
 
 /// `PullSysFlag`: the broker may hold the pull until something comes.
 const SUSPEND: i32 = 2;

@@ -6,13 +6,12 @@ use std::time::Duration;
 use super::{Engine, Event, Operation, TimerKind};
 use crate::broker::BrokerId;
 use crate::call::{Call, Purpose};
-use crate::connection::PeerId;
 use crate::error::{
     Attempt, Attempts, ConnectError, Failure, QueryError, Refused, SendError, Stored,
     is_retriable_send,
 };
 use crate::frame::{Kind, Opaque, OutFrame, Payload, Reply, ReplyFields, ResponseCode};
-use crate::id::OpId;
+use crate::id::{OpId, PeerId};
 use crate::message::Publish;
 use crate::producer::{Aim, Send, SendOptions, SendReceipt, SendStatus, choose};
 use crate::query::Query;

@@ -9,9 +9,9 @@ use bytes::Bytes;
 
 use super::{Engine, TimerKind};
 use crate::call::Purpose;
-use crate::connection::PeerId;
 use crate::error::CloseReason;
 use crate::frame::Kind;
+use crate::id::PeerId;
 use crate::name::Endpoint;
 use crate::time::Instant;
 
