@@ -27,6 +27,12 @@ pub enum TimerKind {
     /// The pause before a reconnect is over.
     #[doc(hidden)]
     Reconnect(PeerId),
+    /// A peer with requests that are overdue has to have said something by now.
+    #[doc(hidden)]
+    Silence(PeerId),
+    /// A connection may have been idle for long enough.
+    #[doc(hidden)]
+    Idle(PeerId),
     /// A topic is to be looked up again after failures.
     Route(Topic),
     /// All routes in use are to be looked up again.

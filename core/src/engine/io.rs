@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::body::{ConsumerList, RouteBody};
-use crate::error::{CloseReason, ConnectError, QueryError, SendError};
+use crate::error::{Attempt, CloseReason, ConnectError, Failure, PeerKind, QueryError, SendError};
 use crate::frame::{Content, Frame, FrameError, Kind, Opaque, ResponseCode};
 use crate::id::{ConnectionId, OpId, SubscriptionId};
 use crate::message::{Publish, RecordList};
@@ -134,6 +134,8 @@ pub enum Note {
     ConnectFailed {
         /// The peer.
         endpoint: Endpoint,
+        /// What it is for.
+        peer: PeerKind,
         /// Why.
         error: ConnectError,
     },
@@ -184,7 +186,9 @@ impl Note {
     /// Whether it tells of trouble.
     pub const fn is_trouble(&self) -> bool {
         match self {
-            Self::Reconnected { .. } | Self::Rebalanced { .. } => false,
+            Self::Reconnected { .. }
+            | Self::Rebalanced { .. }
+            | Self::Closed { reason: CloseReason::Idle(_), .. } => false,
             Self::ConnectFailed { .. }
             | Self::Closed { .. }
             | Self::OffsetMoved { .. }
@@ -196,8 +200,9 @@ impl Note {
 impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::ConnectFailed { endpoint, error } => {
-                write!(f, "no connection to {endpoint}: {error}")
+            Self::ConnectFailed { endpoint, peer, error } => {
+                let failure = Failure::Connect(error.clone());
+                write!(f, "{}", Attempt { endpoint: endpoint.clone(), peer: *peer, failure })
             }
             Self::Reconnected { endpoint } => write!(f, "connected to {endpoint} again"),
             Self::Closed { endpoint, reason } => {

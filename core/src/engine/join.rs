@@ -97,6 +97,27 @@ impl Engine {
         }
     }
 
+    /// Lets go of brokers that no consumer reads from any more.
+    pub(super) fn forget_unread(&mut self) {
+        let consumers = self.consumers.iter().map(|(_, consumer)| consumer);
+        let topics = consumers.flat_map(|consumer| &consumer.subscribe.topics);
+        let routes = topics.filter_map(|(topic, _)| self.routes.known(topic));
+        let brokers = routes.flat_map(|route| route.readable.iter().map(|queue| queue.broker));
+        let used = brokers.flat_map(|broker| self.brokers.peers(broker)).collect();
+        self.peers.want_only(&used);
+    }
+
+    /// Whether a consumer waits for a connection to the peer: it has queues there, or it has not
+    /// found any broker yet that tells its share.
+    pub(super) fn is_awaited(&self, peer: PeerId) -> bool {
+        let mut consumers = self.consumers.iter().filter(|(_, consumer)| !consumer.is_leaving());
+        consumers.any(|(_, consumer)| {
+            let mut queues = consumer.queues.iter();
+            consumer.phase == Phase::Joining
+                || queues.any(|(_, queue)| self.brokers.reader(queue.at.broker) == Some(peer))
+        })
+    }
+
     /// The broker has heard of us on this connection: what waited for that goes on.
     pub(super) fn broker_knows(&mut self, peer: PeerId) {
         for sub in self.consumers.ids() {

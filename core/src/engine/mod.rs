@@ -211,7 +211,7 @@ impl Engine {
     /// unless [`Input::Closed`] says otherwise.
     pub fn poll_frame(&mut self, conn: ConnectionId) -> Option<OutFrame> {
         loop {
-            let frame = self.peers.next_frame(conn)?;
+            let frame = self.peers.next_frame(conn, self.ground.now)?;
             if let Payload::Publish { oneway: true, .. } = frame.payload {
                 if self.handed(frame.opaque) {
                     return Some(frame);

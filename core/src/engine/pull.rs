@@ -43,9 +43,12 @@ impl Engine {
             queue.state = if full { State::Full } else { State::Ready };
         }
         let (state, at) = (queue.state, queue.at);
-        let Some(peer) = self.brokers.reader(at.broker).filter(|p| self.is_ready(*p)) else {
-            return;
-        };
+        let Some(peer) = self.brokers.reader(at.broker) else { return };
+        if !self.is_ready(peer) {
+            // Nobody may have waited for it before.
+            let (peers, mut ctx) = self.peers();
+            return peers.want(&mut ctx, peer);
+        }
         match state {
             State::Unasked => self.ask_begin(peer, sub, key),
             State::Ready => self.pull(peer, sub, key),

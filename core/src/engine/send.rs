@@ -122,6 +122,10 @@ impl Engine {
             return self.end_send(op, Err(SendError::NotWritable { topic }));
         };
         let name = self.brokers.name(broker).clone();
+        let Some(Operation::Send(send)) = self.operations.get(op) else { return };
+        let keep = send.aim.is_fixed().then_some(queue as usize);
+        let (peers, mut ctx) = self.peers();
+        let peer = peers.lane(&mut ctx, peer, keep);
         let call = Call { peer, purpose: Purpose::Send(op), timer: None, left: false };
         let opaque = self.calls.open(Kind::Send, call);
         let now = self.ground.now;

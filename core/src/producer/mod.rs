@@ -49,6 +49,16 @@ pub enum Aim {
     },
 }
 
+impl Aim {
+    /// Whether every try goes to the same queue: such messages are often meant to keep an order.
+    pub(crate) const fn is_fixed(&self) -> bool {
+        match self {
+            Self::InTurn | Self::Random => false,
+            Self::Hash(_) | Self::Queue { .. } => true,
+        }
+    }
+}
+
 /// How one message is sent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
