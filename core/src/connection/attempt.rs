@@ -140,7 +140,8 @@ impl Peers {
         }
         let config = ctx.config;
         let doubled = config.reconnect_min.saturating_mul(1 << peer.failures.min(16));
-        let mut drawn = |most: Duration| ctx.rng.jitter(doubled.min(most)).min(most);
+        // Drawn around a bit less than the most, or half of all pauses would be exactly that.
+        let mut drawn = |most: Duration| ctx.rng.jitter(doubled.min(most * 4 / 5)).min(most);
         let soon = if asked { Duration::ZERO } else { drawn(config.reconnect_max) };
         let late = drawn(config.reconnect_idle_max);
         peer.failures = peer.failures.saturating_add(u32::from(!asked));

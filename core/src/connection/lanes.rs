@@ -77,6 +77,12 @@ impl Peers {
         }
     }
 
+    /// Whether there are other connections to the same broker and port.
+    pub(crate) fn has_twins(&self, id: PeerId) -> bool {
+        let lanes = &self.list[self.main(id).0 as usize].lanes;
+        lanes.len() > 1
+    }
+
     /// Whether sends to a broker find no connection and have to wait for the next try: the last
     /// one failed on a lane, and no other lane is there.
     pub(crate) fn is_down(&self, main: PeerId) -> bool {

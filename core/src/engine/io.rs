@@ -162,6 +162,15 @@ pub enum Note {
         /// Members of the group.
         members: usize,
     },
+    /// The broker lists this client's id more than once among a group's members: another client has
+    /// the same id, or the broker has not missed yet a connection of ours that is gone. Said once
+    /// until the id is there once again.
+    SharedId {
+        /// The group.
+        group: Group,
+        /// The id.
+        client_id: Arc<str>,
+    },
     /// The broker says that the offset asked for is not in the queue: some messages are gone.
     OffsetMoved {
         /// The queue.
@@ -191,6 +200,7 @@ impl Note {
             | Self::Closed { reason: CloseReason::Idle(_), .. } => false,
             Self::ConnectFailed { .. }
             | Self::Closed { .. }
+            | Self::SharedId { .. }
             | Self::OffsetMoved { .. }
             | Self::PullRefused { .. } => true,
         }
@@ -211,6 +221,11 @@ impl fmt::Display for Note {
             Self::Rebalanced { group, topic, share, members } => {
                 write!(f, "group {group} has {members} members; {share} queues of {topic} are ours")
             }
+            Self::SharedId { group, client_id } => write!(
+                f,
+                "group {group} has {client_id} more than once: give each client of this host an \
+                 instance_name of its own (unless a connection of ours was just lost)"
+            ),
             Self::OffsetMoved { queue: QueueName { topic, broker, queue }, from, to } => {
                 write!(f, "queue {queue} of {topic} on {broker} has no offset {from}: on at {to}")
             }

@@ -216,6 +216,12 @@ impl Engine {
         if consumer.is_leaving() {
             return;
         }
+        let doubled = members.iter().filter(|member| **member == *me).count() > 1;
+        if doubled && !consumer.doubled {
+            let (group, client_id) = (consumer.subscribe.group.clone(), me.clone());
+            self.out.note(Note::SharedId { group, client_id });
+        }
+        consumer.doubled = doubled;
         let mut missing = false;
         for topic in 0..consumer.subscribe.topics.len() {
             missing |= !self.share_topic(sub, topic, &members, &me);

@@ -32,6 +32,8 @@ pub enum Cancelled {
 /// Pause after a busy broker's first refusal; it doubles up to [`BUSY_MAX`].
 const BUSY_MIN: Duration = Duration::from_millis(50);
 const BUSY_MAX: Duration = Duration::from_millis(500);
+/// What ends one of a broker's connections often ends all: so much later it is known which.
+const SETTLE: Duration = Duration::from_millis(50);
 
 impl Engine {
     /// Sends one message, or one batch: to the next queue of its topic in turn, with one more try
@@ -269,6 +271,11 @@ impl Engine {
             Failure::Unreadable(_) | Failure::Body(_) | Failure::TimedOut(_) => false,
         };
         if again && send.tries < most {
+            if matches!(why, Failure::Closed(_)) && self.peers.has_twins(peer) {
+                let at = self.ground.now + SETTLE;
+                send.pause = Some(self.timers.at(at, TimerKind::Resend(op)));
+                return;
+            }
             return self.route_send(op);
         }
         let (topic, stored) = (send.publish.topic().clone(), send.stored);
@@ -305,7 +312,7 @@ impl Engine {
         match self.operations.get(op) {
             Some(Operation::Send(send)) => {
                 let topic = send.publish.topic().clone();
-                let refused = send.pause.is_some();
+                let refused = send.pause.is_some() && send.is_refused();
                 let error = match self.detach_send(op) {
                     (stored, attempts, _) if refused => {
                         let code = ResponseCode::SYSTEM_BUSY;
