@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use rocketry_conformance::broker::ClusterConfig;
 use rocketry_conformance::sim::{Door, Pace, World};
+use rocketry_core::producer::{Aim, SendOptions};
 
 use crate::setting::*;
 
@@ -43,7 +44,7 @@ fn conn_10_while_a_send_waits_pauses_double_up_to_a_second_each_drawn_within_a_q
     assert!(seen.len() > 15, "pauses are drawn: {seen:?}");
 }
 
-/// Two members that share two brokers evenly: each has queues on one, and would read from the other.
+/// Two members that share two brokers: each has the queues of one, and would read from the other.
 fn two_members() -> (World, [rocketry_conformance::sim::ClientId; 2]) {
     let mut cluster = ClusterConfig::default().brokers(2).topic(TOPIC, 4);
     cluster.hide_down_brokers = false;
@@ -84,13 +85,12 @@ fn conn_10_a_wanted_broker_that_no_queue_waits_for_is_tried_once_a_minute_at_las
     assert!(waiting.len() > 500, "{}", waiting.len());
     // Work that comes is not kept waiting: its first attempt is made at once.
     world.bring_up(1);
-    let start = world.now();
-    let stored = (0..8).map(|n| send(&mut world, members[0], &n.to_string())).collect::<Vec<_>>();
-    for op in stored {
-        world.end_of(members[0], op).1.unwrap();
-    }
-    assert!(world.now().since(start) < ms(50), "{:?}", world.now().since(start));
-    world.run_until(3 * SECOND, |world| world.distinct() == 8).unwrap();
+    let mut options = SendOptions::default();
+    options.aim = Aim::Queue { broker: "broker-b".into(), queue: 0 };
+    let op = world.send_with(members[0], message("x"), options).unwrap();
+    let (took, result) = world.end_of(members[0], op);
+    assert!(result.is_ok() && took < ms(20), "{took:?} {result:?}");
+    world.run_until(3 * SECOND, |world| world.distinct() == 1).unwrap();
     assert!(world.cluster().stored_on(1, TOPIC) > 0);
 }
 
@@ -120,4 +120,28 @@ fn conn_10_a_broker_that_takes_connections_and_closes_them_is_not_tried_more_oft
     world.bring_up(0);
     store(&mut world, client, "x");
     world.run_until(2 * SECOND, |world| world.distinct() == 1).unwrap();
+}
+
+#[test]
+fn sends_flow_again_within_a_second_and_a_half_of_a_brokers_return_whatever_became_of_connects() {
+    for door in [Door::Refuse, Door::BlackHole] {
+        for seed in 0..40 {
+            let (mut world, client) = pair(seed, 4);
+            store(&mut world, client, "warm");
+            world.take_down(0);
+            world.door(BROKER, door);
+            for _ in 0..(20 + seed) {
+                send(&mut world, client, "x");
+                world.run_for(ms(170));
+            }
+            world.bring_up(0);
+            let before = world.cluster().stored(TOPIC);
+            send(&mut world, client, "x");
+            let flows = |world: &World| world.cluster().stored(TOPIC) > before;
+            let took = world.run_until(5 * SECOND, flows).unwrap();
+            assert!(took < ms(1500), "{door:?}: {took:?}");
+            world.run_for(3 * SECOND - took);
+            world.assert_all_ended();
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! Connections as the list of cases has them: lazy, shared, given up in time, heard by every broker.
+//! Connections as the list of cases has them: lazy, shared, given up in time, heard of everywhere.
 
 use std::time::Duration;
 
@@ -47,6 +47,31 @@ fn conn_02_with_every_preset_a_broker_that_swallows_connects_stops_no_send_besid
             }
         }
     }
+}
+
+#[test]
+fn conn_02_beside_a_good_broker_one_that_swallows_connects_holds_up_a_single_send() {
+    let mut world = brokers(1, 2, 4);
+    let client = world.client(config());
+    world.door(BROKER, Door::BlackHole);
+    let mut slow = 0;
+    for n in 0..100 {
+        let op = send(&mut world, client, &n.to_string());
+        let (took, result) = world.end_of(client, op);
+        assert_eq!(&*result.unwrap().broker, "broker-b");
+        slow += usize::from(took > ms(20));
+        world.run_for(ms(100));
+    }
+    assert_eq!(slow, 1);
+    // It is looked for all the while, and found.
+    world.door(BROKER, Door::Open);
+    let opened = world.now();
+    let used = |world: &World| world.cluster().stored_on(0, TOPIC) > 0;
+    while !used(&world) && world.now().since(opened) < 10 * SECOND {
+        store(&mut world, client, "x");
+        world.run_for(ms(20));
+    }
+    assert!(world.now().since(opened) < ms(1500), "{:?}", world.now().since(opened));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::table::value;
+use super::table::{says, value};
 use super::{Config, ConfigError};
 
 /// A named set of settings.
@@ -29,7 +29,7 @@ macro_rules! presets {
                 /// What differs from the defaults:
                 $(#[doc = concat!(
                     "- [`", stringify!($field), "`](Self::", stringify!($field), "): ",
-                    stringify!($($value)+)
+                    says!($($value)+)
                 )])+
                 pub fn $name(name_servers: &str) -> Result<Self, ConfigError> {
                     Ok(Self { $($field: value!($($value)+),)+ ..Self::new(name_servers)? })

@@ -25,6 +25,13 @@ macro_rules! value {
 }
 pub(super) use value;
 
+/// The words for it.
+macro_rules! says {
+    (some $($value:tt)+) => { stringify!($($value)+) };
+    ($($value:tt)+) => { stringify!($($value)+) };
+}
+pub(super) use says;
+
 /// One setting, as tables of settings show it.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
@@ -66,7 +73,7 @@ macro_rules! settings {
                 $(#[doc = $doc])+
                 #[doc = ""]
                 #[doc = concat!(
-                    "Default: ", stringify!($($default)+), "."
+                    "Default: ", says!($($default)+), "."
                     $(, " It ", range!(says $($range)+), ".")?
                     $(, " In Java: `", $java, "`.")?
                     $(, " In pyrocketmq: `", $python, "`.")?
@@ -102,7 +109,7 @@ macro_rules! settings {
 
         /// What each default says in the table above, for the test that it is what it says.
         #[cfg(test)]
-        pub(super) const DEFAULTS: &[&str] = &[$(stringify!($($default)+)),+];
+        pub(super) const DEFAULTS: &[&str] = &[$(says!($($default)+)),+];
     };
 }
 
@@ -214,9 +221,9 @@ settings! {
     /// where a single stream is the limit, as over long distances.
     connections_per_broker: u32 as Count = [1] in [1 ..= 64], python "connection_pool_size";
 
-    /// Sends go to the port two below the broker's own (`fastListenPort`), where Java's brokers take
-    /// no pulls; all else goes to the main port. Of an address in `rewrite_addresses` it is the
-    /// port two below the one used. Where nobody listens there, sends fail.
+    /// Sends go to the port two below the broker's own (`fastListenPort`), where Java's brokers
+    /// take no pulls; all else goes to the main port. Of an address in `rewrite_addresses` it is
+    /// the port two below the one used. Where nobody listens there, sends fail.
     vip_channel: bool as Flag = [false], java "vipChannelEnabled";
 
     /// How often the route of a topic in use is asked for, give or take a quarter.

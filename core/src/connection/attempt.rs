@@ -1,10 +1,11 @@
 //! Connections made, lost, given up and tried again.
 //!
-//! The pause after a failure doubles, from `reconnect_min` to `reconnect_max`, each drawn within a
-//! quarter; then a peer that work waits for is connected to again. One that is wanted while no work
-//! waits rests longer: for such the pause goes on doubling, up to `reconnect_idle_max`, and what
-//! comes meanwhile connects at once. Only what a peer says takes its failures from it: one that
-//! takes connections and closes them is no better than one that refuses them.
+//! The pause from one attempt to the next doubles, from `reconnect_min` to `reconnect_max`, each
+//! drawn within a quarter; then a peer that work waits for is connected to again. One that is
+//! wanted while no work waits rests longer: for such the pause goes on doubling, up to
+//! `reconnect_idle_max`, and what comes meanwhile connects at once. Only what a peer says takes its
+//! failures from it: one that takes connections and closes them is no better than one that refuses
+//! them.
 
 use std::time::Duration;
 
@@ -39,6 +40,7 @@ impl Peers {
         let conn = self.connections.insert(id);
         let timer = ctx.timers.after(ctx.now, ctx.config.connect_timeout, TimerKind::Connect(conn));
         peer.state = State::Connecting { conn, timer, slow: false };
+        peer.tried = ctx.now;
         ctx.out.command(Command::Connect { conn, endpoint: peer.endpoint.clone() });
     }
 
@@ -127,6 +129,9 @@ impl Peers {
             | State::Connecting { .. }
             | State::Connected { .. } => None,
         };
+        // An attempt that took its time has been pause enough.
+        let failed = matches!(peer.state, State::Connecting { .. });
+        let from = if failed { peer.tried } else { ctx.now };
         let asked = matches!(why, Some(CloseReason::GoAway));
         let unused = matches!(why, Some(CloseReason::Idle(_)));
         (peer.raised, peer.unheard, peer.overdue) = (false, None, false);
@@ -135,7 +140,7 @@ impl Peers {
         }
         let queued = std::mem::take(&mut peer.queue);
         if stopping || unused {
-            peer.state = State::Idle;
+            (peer.state, peer.failures) = (State::Idle, 0);
             return Lost { peer: id, queued };
         }
         let config = ctx.config;
@@ -145,8 +150,9 @@ impl Peers {
         let soon = if asked { Duration::ZERO } else { drawn(config.reconnect_max) };
         let late = drawn(config.reconnect_idle_max);
         peer.failures = peer.failures.saturating_add(u32::from(!asked));
-        peer.state = State::Backoff { late: ctx.now + soon.max(late) };
-        peer.retry = Some(ctx.timers.at(ctx.now + soon, TimerKind::Reconnect(id)));
+        let soon = (from + soon).max(ctx.now);
+        peer.state = State::Backoff { late: soon.max(from + late) };
+        peer.retry = Some(ctx.timers.at(soon, TimerKind::Reconnect(id)));
         Lost { peer: id, queued }
     }
 

@@ -43,12 +43,9 @@ impl Peers {
             (self.rank(*id), sends)
         };
         let chosen = turns.min_by_key(cost).unwrap_or(main);
-        for id in &lanes {
-            self.reach(ctx, *id);
-        }
-        // Brokers hear heartbeats there, even if every send goes to another port.
-        self.reach(ctx, main);
         self.peer(main).lanes = lanes;
+        // The main one too: brokers hear heartbeats there, even if sends go to another port.
+        self.probe(ctx, main);
         chosen
     }
 
@@ -83,8 +80,8 @@ impl Peers {
         lanes.len() > 1
     }
 
-    /// Whether sends to a broker find no connection and have to wait for the next try: the last
-    /// one failed on a lane, and no other lane is there.
+    /// Whether sends to a broker find no connection and would have to wait for one that may not
+    /// come: the last attempt failed on a lane, and no other lane is there.
     pub(crate) fn is_down(&self, main: PeerId) -> bool {
         let lanes = &self.list[main.0 as usize].lanes;
         if lanes.is_empty() {
@@ -99,13 +96,23 @@ impl Peers {
         self.is_connected(main) || lanes.iter().any(|id| self.is_connected(*id))
     }
 
-    /// Whether the last try failed and the next one has not been made.
+    /// Sends pass a broker over that is down: it is connected to all the same once its pause is
+    /// over, with no message waiting for it, so that it is found when it is back.
+    pub(crate) fn probe(&mut self, ctx: &mut Context<'_>, main: PeerId) {
+        let lanes = std::mem::take(&mut self.peer(main).lanes);
+        for id in lanes.iter().chain([&main]) {
+            self.reach(ctx, *id);
+        }
+        self.peer(main).lanes = lanes;
+    }
+
+    /// Whether the last attempt failed and none has succeeded since.
     fn is_away(&self, id: PeerId) -> bool {
         let peer = &self.list[id.0 as usize];
         match peer.state {
             State::Backoff { .. } => true,
-            State::Connecting { .. } => peer.failures > 0,
-            State::Idle | State::Connected { .. } | State::Closing { .. } => false,
+            State::Idle | State::Connecting { .. } => peer.failures > 0,
+            State::Connected { .. } | State::Closing { .. } => false,
         }
     }
 }

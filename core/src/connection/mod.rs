@@ -10,8 +10,8 @@
 //! | Connected | closed | Backoff, its frames given back |
 //! | | `close`, or requests are overdue and nothing comes back | Closing |
 //! | | nothing went either way for `max_idle`, and nobody waits | Closing |
-//! | | the peer goes away | Connected, leaving: nothing is sent, and closed when all is answered |
-//! | Closing | closed | Backoff, without a pause where the peer went away; Idle where nobody waited |
+//! | | the peer goes away | Connected, leaving: sends nothing, closes when all is answered |
+//! | Closing | closed | Backoff, without a pause where the peer went away; Idle if unused |
 //! | Backoff | the pause is over, work waits | Connecting |
 //! | | the pause is over, no work | Idle |
 //!
@@ -71,6 +71,8 @@ struct Peer {
     raised: bool,
     /// Connections that could not be made, or were lost, since the peer last said anything.
     failures: u32,
+    /// When the present or last attempt to connect began.
+    tried: Instant,
     /// Set while the peer rests.
     retry: Option<TimerKey>,
     /// Keep connected even while nothing is to be sent.
@@ -129,6 +131,7 @@ impl Peers {
             queue: VecDeque::new(),
             raised: false,
             failures: 0,
+            tried: Instant::ZERO,
             retry: None,
             wanted: false,
             sends: 0,

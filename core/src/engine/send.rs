@@ -1,5 +1,6 @@
 //! Sends: from the application's call over routes and connections to its event.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -160,12 +161,21 @@ impl Engine {
                 }
                 let (peers, brokers, healths) = (&self.peers, &self.brokers, &self.healths);
                 let (isolates, now) = (self.ground.config.fault_isolation, self.ground.now);
+                let passed = Cell::new(None);
                 let is_down = |broker| {
-                    brokers.master(broker).is_none_or(|p| peers.is_down(p))
-                        || (isolates && healths.is_isolated(now, broker))
+                    let master = brokers.master(broker);
+                    let down = master.is_none_or(|p| peers.is_down(p));
+                    if down {
+                        passed.set(master);
+                    }
+                    down || (isolates && healths.is_isolated(now, broker))
                 };
                 let last = last.map(|(broker, queue)| RouteQueue { broker, queue: queue as u32 });
                 let chosen = choose(&route, turn, last, &is_down)?;
+                if let Some(down) = passed.take() {
+                    let (peers, mut ctx) = self.peers();
+                    peers.probe(&mut ctx, down);
+                }
                 (chosen.broker, chosen.queue as i32)
             }
         };
