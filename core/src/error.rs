@@ -50,6 +50,22 @@ pub enum ConnectError {
     Lost(Box<CloseReason>),
 }
 
+impl ConnectError {
+    /// Whether no host answered, not even with a refusal.
+    const fn is_unreachable(&self) -> bool {
+        match self {
+            Self::Unresolved { .. } | Self::TimedOut(_) => true,
+            Self::Io { kind, .. } => matches!(
+                kind,
+                io::ErrorKind::HostUnreachable
+                    | io::ErrorKind::NetworkUnreachable
+                    | io::ErrorKind::TimedOut
+            ),
+            Self::Aborted | Self::Lost(_) => false,
+        }
+    }
+}
+
 impl From<io::Error> for ConnectError {
     fn from(error: io::Error) -> Self {
         Self::Io { kind: error.kind(), detail: error.to_string().into() }
@@ -87,6 +103,9 @@ pub enum CloseReason {
     /// connection whose other end is gone without a word.
     #[error("nothing came back for {0:?}")]
     Silent(Duration),
+    /// We closed it: nothing went either way for so long (`max_idle`), and nobody needs it.
+    #[error("nobody used it for {0:?}")]
+    Idle(Duration),
 }
 
 impl From<io::Error> for CloseReason {
@@ -175,15 +194,20 @@ fn hint(attempt: &Attempt) -> &'static str {
             " (it does not know route requests: this looks like a broker's port; \
              nameservers listen on 9876 by default)"
         }
-        (
-            Failure::Connect(ConnectError::TimedOut(_) | ConnectError::Unresolved { .. }),
-            PeerKind::Broker,
-        ) => {
+        (Failure::Connect(error), PeerKind::Broker) if error.is_unreachable() => {
             " (the nameserver told this address: if it can't be reached from here, as a \
              container's own, set brokerIP1 on the broker or rewrite_addresses here)"
         }
-        (Failure::Connect(ConnectError::Io { kind: io::ErrorKind::ConnectionRefused, .. }), _) => {
-            " (nothing listens there: check host and port)"
+        (
+            Failure::Connect(ConnectError::Io { kind: io::ErrorKind::ConnectionRefused, .. }),
+            PeerKind::NameServer,
+        ) => " (nothing listens there: check host and port)",
+        (
+            Failure::Connect(ConnectError::Io { kind: io::ErrorKind::ConnectionRefused, .. }),
+            PeerKind::Broker,
+        ) => {
+            " (nothing listens there: the broker is down, or it advertises an address that means \
+             another host here; see brokerIP1 on the broker, rewrite_addresses here)"
         }
         (Failure::Closed(CloseReason::Frame(FrameError::Foreign(_))), PeerKind::NameServer) => {
             " (check that this is a nameserver's remoting port, 9876 by default)"

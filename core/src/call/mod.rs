@@ -6,9 +6,8 @@
 //! skipped. An answer is taken only from the peer that was asked, with the kind that was asked for.
 
 use crate::broker::BrokerId;
-use crate::connection::PeerId;
 use crate::frame::{Kind, Opaque};
-use crate::id::{OpId, QueueKey, SubscriptionId};
+use crate::id::{OpId, PeerId, QueueKey, SubscriptionId};
 use crate::name::Topic;
 use crate::timer::TimerKey;
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::body::{ConsumerList, RouteBody};
-use crate::error::{CloseReason, ConnectError, QueryError, SendError};
+use crate::error::{Attempt, CloseReason, ConnectError, Failure, PeerKind, QueryError, SendError};
 use crate::frame::{Content, Frame, FrameError, Kind, Opaque, ResponseCode};
 use crate::id::{ConnectionId, OpId, SubscriptionId};
 use crate::message::{Publish, RecordList};
@@ -140,6 +140,8 @@ pub enum Note {
     ConnectFailed {
         /// The peer.
         endpoint: Endpoint,
+        /// What it is for.
+        peer: PeerKind,
         /// Why.
         error: ConnectError,
     },
@@ -173,6 +175,15 @@ pub enum Note {
         /// Members of the group.
         members: usize,
     },
+    /// The broker lists this client's id more than once among a group's members: another client has
+    /// the same id, or the broker has not missed yet a connection of ours that is gone. Said once
+    /// until the id is there once again.
+    SharedId {
+        /// The group.
+        group: Group,
+        /// The id.
+        client_id: Arc<str>,
+    },
     /// The broker says that the offset asked for is not in the queue: some messages are gone.
     OffsetMoved {
         /// The queue.
@@ -197,10 +208,13 @@ impl Note {
     /// Whether it tells of trouble.
     pub const fn is_trouble(&self) -> bool {
         match self {
-            Self::Reconnected { .. } | Self::Rebalanced { .. } => false,
+            Self::Reconnected { .. }
+            | Self::Rebalanced { .. }
+            | Self::Closed { reason: CloseReason::Idle(_), .. } => false,
             Self::ConnectFailed { .. }
             | Self::Closed { .. }
             | Self::OnewayLost { .. }
+            | Self::SharedId { .. }
             | Self::OffsetMoved { .. }
             | Self::PullRefused { .. } => true,
         }
@@ -210,8 +224,9 @@ impl Note {
 impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::ConnectFailed { endpoint, error } => {
-                write!(f, "no connection to {endpoint}: {error}")
+            Self::ConnectFailed { endpoint, peer, error } => {
+                let failure = Failure::Connect(error.clone());
+                write!(f, "{}", Attempt { endpoint: endpoint.clone(), peer: *peer, failure })
             }
             Self::Reconnected { endpoint } => write!(f, "connected to {endpoint} again"),
             Self::Closed { endpoint, reason } => {
@@ -223,6 +238,11 @@ impl fmt::Display for Note {
             Self::Rebalanced { group, topic, share, members } => {
                 write!(f, "group {group} has {members} members; {share} queues of {topic} are ours")
             }
+            Self::SharedId { group, client_id } => write!(
+                f,
+                "group {group} has {client_id} more than once: give each client of this host an \
+                 instance_name of its own (unless a connection of ours was just lost)"
+            ),
             Self::OffsetMoved { queue: QueueName { topic, broker, queue }, from, to } => {
                 write!(f, "queue {queue} of {topic} on {broker} has no offset {from}: on at {to}")
             }

@@ -211,7 +211,7 @@ impl Engine {
     /// unless [`Input::Closed`] says otherwise.
     pub fn poll_frame(&mut self, conn: ConnectionId) -> Option<OutFrame> {
         loop {
-            let frame = self.peers.next_frame(conn)?;
+            let frame = self.peers.next_frame(conn, self.ground.now)?;
             if frame.opaque.kind() == Some(Kind::Oneway) {
                 return Some(frame);
             }

@@ -1,5 +1,6 @@
 //! Sends: from the application's call over routes and connections to its event.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,13 +8,12 @@ use std::time::Duration;
 use super::{Engine, Event, Note, Operation, TimerKind};
 use crate::broker::BrokerId;
 use crate::call::{Call, Purpose};
-use crate::connection::PeerId;
 use crate::error::{
     Attempt, Attempts, ConnectError, Failure, QueryError, Refused, SendError, Stored,
     is_retriable_send,
 };
 use crate::frame::{Kind, Opaque, OutFrame, Payload, Reply, ReplyFields, ResponseCode};
-use crate::id::OpId;
+use crate::id::{OpId, PeerId};
 use crate::message::Publish;
 use crate::producer::{Aim, Send, SendOptions, SendReceipt, SendStatus, choose};
 use crate::query::Query;
@@ -34,6 +34,8 @@ pub enum Cancelled {
 /// Pause after a busy broker's first refusal; it doubles up to [`BUSY_MAX`].
 const BUSY_MIN: Duration = Duration::from_millis(50);
 const BUSY_MAX: Duration = Duration::from_millis(500);
+/// What ends one of a broker's connections often ends all: so much later it is known which.
+const SETTLE: Duration = Duration::from_millis(50);
 
 impl Engine {
     /// Sends one message, or one batch: to the next queue of its topic in turn, with one more try
@@ -119,12 +121,15 @@ impl Engine {
             let topic = topic.clone();
             return self.want_route(&topic, Some(op));
         }
-        let oneway = send.oneway;
         let Some((peer, broker, queue)) = self.aimed(op) else {
             let Some(send) = self.send_of(op) else { return };
             let topic = send.publish.topic().clone();
             return self.end_send(op, Err(SendError::NotWritable { topic }));
         };
+        let Some(Operation::Send(send)) = self.operations.get(op) else { return };
+        let (keep, oneway) = (send.aim.is_fixed().then_some(queue as usize), send.oneway);
+        let (peers, mut ctx) = self.peers();
+        let peer = peers.lane(&mut ctx, peer, keep);
         if oneway && self.queue_oneway(op, peer, broker, queue) {
             return;
         }
@@ -134,7 +139,7 @@ impl Engine {
         let now = self.ground.now;
         let Some(send) = self.send_of(op) else { return };
         (send.at, send.call, send.tried) = (Some((broker, queue)), Some(opaque), now);
-        let (publish, oneway) = (send.publish.clone(), send.oneway);
+        let publish = send.publish.clone();
         let payload = Payload::Publish { publish, queue, broker: name, oneway };
         let (peers, mut ctx) = self.peers();
         peers.count_send(peer, 1);
@@ -161,12 +166,21 @@ impl Engine {
                 }
                 let (peers, brokers, healths) = (&self.peers, &self.brokers, &self.healths);
                 let (isolates, now) = (self.ground.config.fault_isolation, self.ground.now);
+                let passed = Cell::new(None);
                 let is_down = |broker| {
-                    brokers.master(broker).is_none_or(|p| peers.is_down(p))
-                        || (isolates && healths.is_isolated(now, broker))
+                    let master = brokers.master(broker);
+                    let down = master.is_none_or(|p| peers.is_down(p));
+                    if down {
+                        passed.set(master);
+                    }
+                    down || (isolates && healths.is_isolated(now, broker))
                 };
                 let last = last.map(|(broker, queue)| RouteQueue { broker, queue: queue as u32 });
                 let chosen = choose(&route, turn, last, &is_down)?;
+                if let Some(down) = passed.take() {
+                    let (peers, mut ctx) = self.peers();
+                    peers.probe(&mut ctx, down);
+                }
                 (chosen.broker, chosen.queue as i32)
             }
         };
@@ -303,6 +317,11 @@ impl Engine {
             Failure::Unreadable(_) | Failure::Body(_) | Failure::TimedOut(_) => false,
         };
         if again && send.tries < most {
+            if matches!(why, Failure::Closed(_)) && self.peers.has_twins(peer) {
+                let at = self.ground.now + SETTLE;
+                send.pause = Some(self.timers.at(at, TimerKind::Resend(op)));
+                return;
+            }
             return self.route_send(op);
         }
         let (topic, stored) = (send.publish.topic().clone(), send.stored);
@@ -339,7 +358,7 @@ impl Engine {
         match self.operations.get(op) {
             Some(Operation::Send(send)) => {
                 let topic = send.publish.topic().clone();
-                let refused = send.pause.is_some();
+                let refused = send.pause.is_some() && send.is_refused();
                 let error = match self.detach_send(op) {
                     (stored, attempts, _) if refused => {
                         let code = ResponseCode::SYSTEM_BUSY;
