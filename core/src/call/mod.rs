@@ -139,6 +139,11 @@ impl Calls {
         calls.map(|(opaque, _)| *opaque).collect()
     }
 
+    /// The peer of each call.
+    pub(crate) fn peers(&self) -> impl Iterator<Item = PeerId> {
+        self.ring.iter().flatten().map(|(_, call)| call.peer)
+    }
+
     /// Requests without an answer.
     pub(crate) fn len(&self) -> usize {
         self.open

@@ -14,8 +14,12 @@
 //!
 //! The pause doubles from `reconnect_min` to `reconnect_max`, each drawn within a quarter.
 
+mod watch;
+
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
+
+pub use watch::{ConnectionState, ConnectionStats};
 
 use crate::engine::{Command, Context, Note, TimerKind};
 use crate::error::{CloseReason, ConnectError, PeerKind};
@@ -212,7 +216,7 @@ impl Peers {
         }
         peer.state = State::Connected { conn, leaving: false };
         if peer.failures > 0 {
-            ctx.out.note(Note::Reconnected { endpoint: peer.endpoint.clone() });
+            ctx.out.note(Note::Reconnected { peer: peer.kind, endpoint: peer.endpoint.clone() });
         }
         peer.failures = 0;
         peer.raised = !peer.queue.is_empty();
@@ -235,8 +239,8 @@ impl Peers {
         let error = if slow { ConnectError::TimedOut(ctx.config.connect_timeout) } else { error };
         let peer = self.peer(id);
         if peer.failures == 0 {
-            let endpoint = peer.endpoint.clone();
-            ctx.out.note(Note::ConnectFailed { endpoint, error: error.clone() });
+            let (peer, endpoint) = (peer.kind, peer.endpoint.clone());
+            ctx.out.note(Note::ConnectFailed { peer, endpoint, error: error.clone() });
         }
         Some((self.lose(ctx, id, conn), error))
     }
@@ -262,8 +266,8 @@ impl Peers {
         let stopping = self.stopping;
         let peer = self.peer(id);
         if !stopping {
-            let endpoint = peer.endpoint.clone();
-            ctx.out.note(Note::Closed { endpoint, reason: reason.clone() });
+            let (peer, endpoint) = (peer.kind, peer.endpoint.clone());
+            ctx.out.note(Note::Closed { peer, endpoint, reason: reason.clone() });
         }
         Some(self.lose(ctx, id, conn))
     }
