@@ -12,6 +12,8 @@ mod consuming;
 mod cutting;
 mod flow;
 mod idle;
+mod nameservers;
+mod observing;
 mod offsets;
 mod outages;
 mod refusing;

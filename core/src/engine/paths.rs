@@ -264,7 +264,7 @@ impl Engine {
     /// clients that began together drift apart.
     pub(super) fn refresh_routes(&mut self) {
         let (now, age) = (self.ground.now, self.ground.config.route_refresh);
-        for topic in self.routes.due(now, age) {
+        for topic in self.routes.due(now, age, &self.consumed()) {
             self.refresh_route(&topic);
         }
         let late = self.ground.rng.below(age.as_nanos() as u64 / 4);

@@ -335,11 +335,19 @@ impl Routes {
     }
 
     /// The topics in use that were last asked for `age` ago or earlier, for the periodic refresh. A
-    /// topic that nobody found and nobody waits for is forgotten: a misspelt name is not asked for
-    /// until the client ends.
-    pub(crate) fn due(&mut self, now: Instant, age: Duration) -> Vec<Topic> {
-        self.topics.retain(|_, entry| {
-            entry.route.is_some() || entry.fetch != Fetch::Idle || !entry.waiters.is_empty()
+    /// topic that nobody found, waits for or has `consumed` is forgotten: a misspelt name is not
+    /// asked for until the client ends.
+    pub(crate) fn due(
+        &mut self,
+        now: Instant,
+        age: Duration,
+        consumed: &BTreeSet<Topic>,
+    ) -> Vec<Topic> {
+        self.topics.retain(|topic, entry| {
+            entry.route.is_some()
+                || entry.fetch != Fetch::Idle
+                || !entry.waiters.is_empty()
+                || consumed.contains(topic)
         });
         let idle = self.topics.iter().filter(|(_, entry)| entry.fetch == Fetch::Idle);
         let due = idle.filter(|(_, entry)| now.since(entry.asked) >= age);
