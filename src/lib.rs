@@ -22,7 +22,8 @@ pub use rocketry_core::client::{
 };
 pub use rocketry_core::config::{Config, ConfigError};
 pub use rocketry_core::consumer::Start;
-pub use rocketry_core::error::{QueryError, SendError, Stored};
+pub use rocketry_core::engine::Snapshot;
+pub use rocketry_core::error::{ErrorKind, QueryError, SendError, Stored};
 pub use rocketry_core::message::Message;
 pub use rocketry_core::name::{Group, Topic};
 pub use rocketry_core::producer::{Aim, SendOptions, SendReceipt, SendStatus};

@@ -16,6 +16,7 @@ mod refusals;
 mod restart;
 #[path = "../rig/mod.rs"]
 mod rig;
+mod routes;
 mod sharing;
 mod volume;
 

@@ -1,6 +1,6 @@
 //! Peers that can't be reached, or are not what they should be.
 
-use rocketry_conformance::broker::{ClusterConfig, ListenerId};
+use rocketry_conformance::broker::ClusterConfig;
 use rocketry_conformance::sim::{ClientId, Door, Host, World};
 use rocketry_core::config::Config;
 use rocketry_core::error::{QueryError, SendError, Stored};
@@ -115,34 +115,4 @@ fn a_peer_that_answers_nothing_ends_a_send_at_its_deadline() {
     assert!(matches!(error, SendError::NoRoute { .. }), "{error}");
     assert_eq!(took, 3 * SECOND);
     assert!(error.to_string().contains("nameserver mute:9876"), "{error}");
-}
-
-#[test]
-fn a_dead_nameserver_beside_a_living_one_costs_little() {
-    for (seed, door) in [(1, Door::Refuse), (2, Door::Refuse), (3, Door::BlackHole)] {
-        let mut world = world(seed, 4);
-        world.host("ns2:9876", Host::Cluster(ListenerId::Nameserver));
-        world.door("ns2:9876", door);
-        let mut config = Config::new("ns2:9876;ns:9876").unwrap();
-        (config.connect_timeout, config.request_timeout) = (SECOND, SECOND);
-        let client = world.client(config);
-        let op = send(&mut world, client, "x");
-        let (took, result) = world.end_of(client, op);
-        result.unwrap();
-        let most = if door == Door::Refuse { ms(50) } else { ms(1100) };
-        assert!(took < most, "{took:?} with {door:?}");
-    }
-}
-
-#[test]
-fn sending_goes_on_when_every_nameserver_dies() {
-    let (mut world, client) = pair(1, 4);
-    store(&mut world, client, "first");
-    world.door(NS, Door::Refuse);
-    world.cut_all(NS);
-    for i in 0..100 {
-        store(&mut world, client, &i.to_string());
-        world.run_for(2 * SECOND);
-    }
-    assert_eq!(world.cluster().stored(TOPIC), 101);
 }

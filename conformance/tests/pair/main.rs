@@ -15,6 +15,8 @@ mod cutting;
 mod flow;
 mod idle;
 mod lanes;
+mod nameservers;
+mod observing;
 mod offsets;
 mod outages;
 mod refusing;

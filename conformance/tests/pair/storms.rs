@@ -8,6 +8,7 @@ use rocketry_core::engine::Cancelled;
 use rocketry_core::error::Stored;
 use rocketry_core::time::Instant;
 
+use crate::observing::assert_balanced;
 use crate::setting::*;
 
 const STORM: Duration = Duration::from_secs(30);
@@ -118,6 +119,9 @@ fn storm(seed: u64) -> Course {
     world.run_for(STORM + 4 * SECOND);
     let took = assert_whole(&mut world, &producers, calm);
     world.assert_none_passed(GROUP, TOPIC);
+    for client in &producers {
+        assert_balanced(&world, *client);
+    }
     for client in producers.iter().chain(&members) {
         world.shutdown(*client);
     }

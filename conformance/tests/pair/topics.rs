@@ -3,7 +3,7 @@
 use rocketry_conformance::broker::{ClusterConfig, TopicConfig};
 use rocketry_conformance::sim::{ClientId, Pace, World};
 use rocketry_core::consumer::Subscribe;
-use rocketry_core::error::{QueryError, SendError, Stored};
+use rocketry_core::error::{QueryError, SendError};
 use rocketry_core::frame::RequestCode;
 use rocketry_core::message::Message;
 use rocketry_core::name::Group;
@@ -45,20 +45,6 @@ fn an_unknown_topic_is_created_by_its_first_message_and_then_has_a_route_of_its_
     let stored = (0..4).map(|queue| world.cluster().max_offset(0, FRESH, queue).unwrap());
     let stored: Vec<u64> = stored.collect();
     assert!(stored.iter().all(|count| *count >= 2) && stored.iter().sum::<u64>() == 9);
-}
-
-#[test]
-fn an_unknown_topic_without_creation_fails_at_once_and_asks_only_twice() {
-    let (mut world, client) = without_creation();
-    let op = world.try_send(client, fresh("lost")).unwrap();
-    let (took, result) = world.end_of(client, op);
-    let error = result.unwrap_err();
-    assert!(matches!(error, SendError::NoTopic { .. }), "{error}");
-    assert_eq!(error.stored(), Stored::No);
-    assert!(took < ms(50), "{took:?}");
-    assert!(error.to_string().contains("nameserver ns:9876"), "{error}");
-    world.run_for(10 * SECOND);
-    assert_eq!(routes_asked(&world), 2);
 }
 
 #[test]

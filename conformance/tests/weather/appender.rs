@@ -3,6 +3,7 @@
 //! A logger is for a whole process, so this runs in one of its own.
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::env;
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,7 +11,8 @@ use std::sync::{Mutex, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use log::{LevelFilter, Log, Metadata, Record};
+use log::kv::{self, Key, Value, VisitSource};
+use log::{Level, LevelFilter, Log, Metadata, Record};
 use rocketry::{Message, Pending, Producer, SendError, SendReceipt, Topic};
 
 use crate::rig::collector::Collector;
@@ -18,14 +20,70 @@ use crate::rig::load::Load;
 use crate::rig::{On, Rig, eventually};
 use crate::{TOPIC, on_both, served};
 
-on_both!(an_appender_may_send_through_the_client_it_logs_for);
+on_both!(obs_02_records_carry_facts_and_no_bodies_and_an_appender_may_send_them);
 
 /// Sends each record, and now and then waits for the answer, as appenders do.
 #[derive(Default)]
 struct Appender {
     producer: OnceLock<Producer>,
     records: AtomicUsize,
+    kept: Mutex<Vec<Line>>,
     pending: Mutex<Vec<Pending<Result<SendReceipt, SendError>>>>,
+}
+
+/// A record, as a backend sees it.
+#[derive(Debug)]
+struct Line {
+    level: Level,
+    target: String,
+    text: String,
+    facts: Facts,
+}
+
+#[derive(Debug, Default)]
+struct Facts(BTreeMap<String, String>);
+
+impl<'kvs> VisitSource<'kvs> for Facts {
+    fn visit_pair(&mut self, key: Key<'kvs>, value: Value<'kvs>) -> Result<(), kv::Error> {
+        let twin = self.0.insert(key.to_string(), value.to_string());
+        assert!(twin.is_none(), "{key} twice");
+        Ok(())
+    }
+}
+
+impl Line {
+    fn of(record: &Record<'_>) -> Self {
+        let mut facts = Facts::default();
+        record.key_values().visit(&mut facts).expect("facts that can be read");
+        let (level, target) = (record.level(), record.target().to_owned());
+        Self { level, target, text: record.args().to_string(), facts }
+    }
+
+    fn fact(&self, name: &str) -> Option<&str> {
+        self.facts.0.get(name).map(String::as_str)
+    }
+}
+
+/// Every record is one of ours, with facts and without any part of a message.
+fn check(lines: &[Line], client: &str, broker: &str) {
+    for line in lines {
+        assert_eq!((line.target.as_str(), line.fact("client")), ("rocketry", Some(client)));
+        assert!(matches!(line.level, Level::Warn | Level::Info), "{line:?}");
+        assert!(line.facts.0.len() > 1, "{line:?}");
+        let body = "x".repeat(20);
+        let all = [&line.text].into_iter().chain(line.facts.0.values());
+        assert!(all.into_iter().all(|text| !text.contains(&body)), "{line:?}");
+    }
+    let of_broker: Vec<&Line> =
+        lines.iter().filter(|line| line.fact("endpoint") == Some(broker)).collect();
+    let lost = of_broker.iter().find(|line| line.fact("reason").is_some());
+    let lost = lost.unwrap_or_else(|| panic!("{lines:#?}"));
+    assert_eq!((lost.level, lost.fact("peer")), (Level::Warn, Some("broker")));
+    // It is lost four times and found four times, and once more for good: see `Note`.
+    assert!(of_broker.len() <= 5, "{of_broker:#?}");
+    let share = lines.iter().find(|line| line.fact("share").is_some()).expect("a share");
+    assert_eq!((share.level, share.fact("group")), (Level::Info, Some("appender")));
+    assert_eq!((share.fact("topic"), share.fact("share")), (Some(TOPIC), Some("8")));
 }
 
 thread_local! {
@@ -43,6 +101,7 @@ impl Log for Appender {
             return;
         }
         self.records.fetch_add(1, Ordering::SeqCst);
+        self.kept.lock().expect("no panic").push(Line::of(record));
         let topic = Topic::new(TOPIC).expect("a topic");
         let pending = producer.send(Message::new(topic, record.args().to_string()));
         self.pending.lock().expect("no panic").push(pending);
@@ -52,7 +111,7 @@ impl Log for Appender {
     fn flush(&self) {}
 }
 
-fn an_appender_may_send_through_the_client_it_logs_for(on: On) {
+fn obs_02_records_carry_facts_and_no_bodies_and_an_appender_may_send_them(on: On) {
     let mut command = Command::new(env::current_exe().expect("this program"));
     command.args(["--exact", "appender::appending", "--ignored", "--nocapture"]);
     let mut child = command.env("APPENDER_ON", format!("{on:?}")).spawn().expect("a process");
@@ -71,7 +130,7 @@ fn an_appender_may_send_through_the_client_it_logs_for(on: On) {
 }
 
 #[test]
-#[ignore = "started by an_appender_may_send_through_the_client_it_logs_for"]
+#[ignore = "started by obs_02_records_carry_facts_and_no_bodies_and_an_appender_may_send_them"]
 fn appending() {
     let Ok(on) = env::var("APPENDER_ON") else { return };
     let appender: &'static Appender = Box::leak(Box::default());
@@ -80,6 +139,7 @@ fn appending() {
     let served = served();
     let rig = Rig::start(On::named(&on), &served.namesrv());
     appender.producer.set(rig.client.producer("appender").expect("a producer")).ok();
+    let broker = served.broker(0).expect("it listens");
     let collector = Collector::start(&rig, "appender", TOPIC);
     let load = Load::start(&rig, TOPIC, 4, Duration::from_millis(2));
     for _ in 0..3 {
@@ -96,5 +156,7 @@ fn appending() {
     let sent = pending.into_iter().filter_map(|pending| pending.wait().ok()).count();
     println!("{} records, {sent} of them sent at once", records());
     assert!(sent > 0 && collector.look(|seen| !seen.ids.is_empty()));
+    let lines = std::mem::take(&mut *appender.kept.lock().expect("no panic"));
+    check(&lines, &rig.client.id(), &broker.to_string());
     rig.client.shutdown().wait();
 }

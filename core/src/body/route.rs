@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn both_forms_that_java_writes_are_read_alike() {
+    fn ns_05_both_forms_that_java_writes_are_read_alike() {
         for form in ["route", "routeStd"] {
             assert_eq!(RouteBody::parse(golden(form).as_bytes()), Ok(route()));
         }
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn depth_size_and_numbers_of_a_hostile_route_are_bounded() {
+    fn ns_05_depth_size_and_numbers_of_a_hostile_route_are_bounded() {
         for open in ["[", "{\"a\":", "{0:"] {
             let deep = format!("{{\"queueDatas\":{}", open.repeat(200_000));
             assert!(matches!(RouteBody::parse(deep.as_bytes()), Err(BodyError::Invalid { .. })));

@@ -40,6 +40,8 @@ pub(crate) struct Brokers {
     list: Vec<Broker>,
     by_name: HashMap<Arc<str>, BrokerId>,
     heard: HashMap<PeerId, Heard>,
+    /// Counts the changes of addresses.
+    addresses: u64,
     /// Counts the changes of what a heartbeat says.
     revision: u64,
     /// Counts the heartbeats that came to nothing.
@@ -50,13 +52,23 @@ impl Brokers {
     /// Keeps what a route says of the broker `name`.
     pub(crate) fn learn(&mut self, name: &Arc<str>, peers: BTreeMap<u64, PeerId>) -> BrokerId {
         if let Some(id) = self.by_name.get(name) {
-            self.list[id.0 as usize].peers = peers;
+            let broker = &mut self.list[id.0 as usize];
+            if broker.peers != peers {
+                broker.peers = peers;
+                self.addresses += 1;
+            }
             return *id;
         }
         let id = BrokerId(self.list.len() as u32);
         self.list.push(Broker { name: name.clone(), peers });
         self.by_name.insert(name.clone(), id);
         id
+    }
+
+    /// Counts the changes of known brokers' addresses: what was learnt at another count may have
+    /// been overwritten by another topic's route.
+    pub(crate) const fn addresses(&self) -> u64 {
+        self.addresses
     }
 
     pub(crate) fn id(&self, name: &str) -> Option<BrokerId> {

@@ -165,6 +165,11 @@ impl Calls {
         self.on.get(peer.0 as usize).copied().unwrap_or_default()
     }
 
+    /// The peer of each call.
+    pub(crate) fn peers(&self) -> impl Iterator<Item = PeerId> {
+        self.ring.iter().flatten().map(|(_, call)| call.peer)
+    }
+
     /// Requests without an answer.
     pub(crate) fn len(&self) -> usize {
         self.open

@@ -1,10 +1,43 @@
 //! Notes of the engine as log records, written after the lock is gone: an appender may itself send
 //! messages through us.
+//!
+//! Each record has the target `rocketry`, the note's text, `client`, and the note's facts as
+//! key-values; the table of names and levels is at [`Note`]. No record holds a message or a part of
+//! one.
 
-use crate::engine::Note;
+use log::kv::Value;
+use log::{Level, Record};
 
-/// Writes one note. Trouble is a warning, the rest is information.
+use crate::engine::{Fact, Note};
+
+const TARGET: &str = "rocketry";
+
+enum Kept {
+    Text(String),
+    Number(i64),
+}
+
+/// Writes one note.
 pub(crate) fn log_note(client: &str, note: &Note) {
-    let level = if note.is_trouble() { log::Level::Warn } else { log::Level::Info };
-    log::log!(target: "rocketry", level, client = client; "{note}");
+    let level = if note.is_trouble() { Level::Warn } else { Level::Info };
+    if !log::log_enabled!(target: TARGET, level) {
+        return;
+    }
+    let mut facts = vec![("client", Kept::Text(client.to_owned()))];
+    note.facts(&mut |name, fact| {
+        facts.push(match fact {
+            Fact::Text(text) => (name, Kept::Text(text.to_string())),
+            Fact::Number(number) => (name, Kept::Number(number)),
+        });
+    });
+    let facts: Vec<(&str, Value<'_>)> = facts
+        .iter()
+        .map(|(name, kept)| match kept {
+            Kept::Text(text) => (*name, Value::from(text.as_str())),
+            Kept::Number(number) => (*name, Value::from(*number)),
+        })
+        .collect();
+    let mut record = Record::builder();
+    record.target(TARGET).level(level).module_path_static(Some(module_path!()));
+    log::logger().log(&record.key_values(&&facts[..]).args(format_args!("{note}")).build());
 }

@@ -31,7 +31,8 @@ pub use reading::{Half, Look};
 pub use shared::{Host, Shared};
 
 use crate::config::Config;
-use crate::error::{QueryError, Refused};
+use crate::engine::Snapshot;
+use crate::error::{ErrorKind, QueryError, Refused};
 use crate::name::{Group, NameError, Topic};
 use crate::query::{Answer, Query, QueueName};
 use pending::{Slot, answered};
@@ -105,6 +106,13 @@ impl Client {
         }
     }
 
+    /// Everything observable of this client at this moment: what it has done, brokers,
+    /// connections, topics and consumers. Sends nothing; holds the client's lock while it copies,
+    /// so ask each few seconds rather than for each message. `Display` gives a page to read.
+    pub fn stats(&self) -> Snapshot {
+        self.owner.shared().snapshot()
+    }
+
     /// The settings in force.
     pub fn config(&self) -> &Arc<Config> {
         self.owner.shared().config()
@@ -127,6 +135,16 @@ fn offset(slot: Slot) -> Result<i64, QueryError> {
     match answered(slot)? {
         Answer::Offset(offset) => Ok(offset),
         Answer::Queues(_) | Answer::Writable(_) | Answer::Response(_) => Ok(-1),
+    }
+}
+
+impl SubscribeError {
+    /// What it comes to.
+    pub const fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Refused(refused) => refused.kind(),
+            Self::Name(_) => ErrorKind::Invalid,
+        }
     }
 }
 

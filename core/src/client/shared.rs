@@ -12,7 +12,7 @@ use super::link::{Job, Link, Open};
 use super::log::log_note;
 use super::pending::{Slot, Waiting};
 use crate::config::Config;
-use crate::engine::{Command, Engine, Event, Input, Note};
+use crate::engine::{Command, Engine, Event, Input, Note, Snapshot};
 use crate::error::{ConnectError, QueryError, Refused, SendError, Stored};
 use crate::id::{ConnectionId, OpId, SubscriptionId};
 use crate::message::{MessageLimits, Publish, UniqueIds};
@@ -251,6 +251,12 @@ impl Shared {
             }
         }
         self.finish(&mut after);
+    }
+
+    /// Everything observable of this client.
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        let now = self.host.now();
+        self.lock().engine.snapshot(now)
     }
 
     /// Gives the engine one message to send.

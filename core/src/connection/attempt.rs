@@ -64,7 +64,7 @@ impl Peers {
         let idle = ctx.config.max_idle;
         peer.idle = idle.map(|after| ctx.timers.after(ctx.now, after, TimerKind::Idle(id)));
         if peer.failures > 0 {
-            ctx.out.note(Note::Reconnected { endpoint: peer.endpoint.clone() });
+            ctx.out.note(Note::Reconnected { peer: peer.kind, endpoint: peer.endpoint.clone() });
         }
         peer.raised = !peer.queue.is_empty();
         if peer.raised {
@@ -112,8 +112,8 @@ impl Peers {
     ) -> Option<Lost> {
         let id = self.of(conn)?;
         if !self.stopping {
-            let endpoint = self.endpoint(id).clone();
-            ctx.out.note(Note::Closed { endpoint, reason: reason.clone() });
+            let (peer, endpoint) = (self.kind(id), self.endpoint(id).clone());
+            ctx.out.note(Note::Closed { peer, endpoint, reason: reason.clone() });
         }
         Some(self.lose(ctx, id, conn))
     }

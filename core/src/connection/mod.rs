@@ -21,8 +21,11 @@
 mod attempt;
 mod lanes;
 mod silence;
+mod watch;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
+
+pub use watch::{ConnectionState, ConnectionStats};
 
 use crate::engine::{Command, Context};
 use crate::error::{CloseReason, PeerKind};

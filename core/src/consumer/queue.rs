@@ -20,6 +20,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::consumer::{Batch, BatchId, Tags};
+use crate::engine::QueueStats;
 use crate::frame::Opaque;
 use crate::id::{QueueKey, SubscriptionId};
 use crate::message::RecordList;
@@ -150,6 +151,25 @@ impl Queue {
     /// The queue is no longer ours: whoever holds its messages can see it.
     pub(crate) fn revoke(&self) {
         self.revoked.store(true, Ordering::Release);
+    }
+
+    /// The queue as data.
+    pub(crate) fn stats(&self) -> QueueStats {
+        QueueStats {
+            queue: self.name.clone(),
+            state: match self.state {
+                State::Unasked => "unasked",
+                State::Asking(_) => "asking",
+                State::Ready => "ready",
+                State::Pulling(_) => "pulling",
+                State::Pausing { .. } => "pausing",
+                State::Full => "full",
+            },
+            next: self.next,
+            committed: self.committed,
+            messages: self.messages,
+            bytes: self.bytes,
+        }
     }
 
     /// What must hold between two calls.

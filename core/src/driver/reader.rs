@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::client::{Room, Shared};
-use crate::engine::Arrived;
+use crate::engine::{Arrived, Decoder};
 use crate::frame::{Inbound, Limits};
 use crate::id::ConnectionId;
 use crate::time::Instant;
@@ -21,6 +21,7 @@ pub struct Reader {
     shared: Arc<Shared>,
     conn: ConnectionId,
     inbound: Inbound,
+    decoder: Decoder,
     arrived: Vec<Arrived>,
     room: Room,
     /// When the engine last heard of this connection.
@@ -33,8 +34,8 @@ impl Reader {
     pub fn new(shared: Arc<Shared>, conn: ConnectionId) -> Self {
         let (inbound, room) = (Inbound::new(Limits::default()), Room::default());
         let told = shared.now();
-        let arrived = Vec::with_capacity(FRAMES);
-        Self { shared, conn, inbound, arrived, room, told, may_lend: false }
+        let (decoder, arrived) = (Decoder::new(), Vec::with_capacity(FRAMES));
+        Self { shared, conn, inbound, decoder, arrived, room, told, may_lend: false }
     }
 
     /// Room for the next read; never empty.
@@ -51,7 +52,7 @@ impl Reader {
                     break None;
                 }
                 match self.inbound.next_frame() {
-                    Ok(Some(frame)) => self.arrived.push(frame.into()),
+                    Ok(Some(frame)) => self.arrived.push(self.decoder.read(frame)),
                     Ok(None) => break None,
                     Err(error) => break Some(error),
                 }

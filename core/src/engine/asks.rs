@@ -6,8 +6,8 @@ use bytes::Bytes;
 
 use super::{Body, Engine, Event, Operation, TimerKind};
 use crate::call::{Call, Purpose};
-use crate::error::{Attempt, Attempts, Failure, QueryError, Refused};
-use crate::frame::{OutFrame, Payload, Reply, ReplyFields, Request, ResponseCode};
+use crate::error::{Attempts, Failure, QueryError, Refused};
+use crate::frame::{Opaque, OutFrame, Payload, Reply, ReplyFields, Request, ResponseCode};
 use crate::id::{OpId, PeerId};
 use crate::message::RecordList;
 use crate::name::Topic;
@@ -19,7 +19,8 @@ impl Engine {
     /// Asks for one fact. Ends in one [`Event::Answered`] by `request_timeout`.
     pub fn query(&mut self, now: Instant, query: Query) -> Result<OpId, Refused> {
         let now = self.tick(now);
-        self.admit()?;
+        self.admit().inspect_err(|_| self.counters.calls_refused += 1)?;
+        self.counters.queries_begun += 1;
         let within: Duration = self.ground.config.request_timeout;
         let op = self.operations.insert_with(|op| {
             let timer = self.timers.after(now, within, TimerKind::Deadline(op));
@@ -142,7 +143,8 @@ impl Engine {
     pub(super) fn ask_answered(&mut self, peer: PeerId, op: OpId, reply: Reply, body: Body) {
         let called = self.asked(op).is_some_and(|asked| matches!(asked.query, Query::Call(_)));
         if called && reply.code != ResponseCode::GO_AWAY {
-            let response = self.response(peer, reply, body);
+            let opaque = self.operations.get(op).and_then(Operation::call);
+            let response = self.response(peer, opaque, reply, body);
             return self.end_ask(op, Ok(Answer::Response(Box::new(response))));
         }
         let failure = match (reply.code, reply.fields) {
@@ -156,13 +158,14 @@ impl Engine {
         self.ask_failed(peer, op, failure);
     }
 
-    fn response(&self, peer: PeerId, reply: Reply, body: Body) -> Response {
+    fn response(&self, peer: PeerId, opaque: Option<Opaque>, reply: Reply, body: Body) -> Response {
         let (body, records) = match body {
             Body::Raw(body) => (body, RecordList::default()),
             Body::Records(records) => (Bytes::new(), records),
             Body::None | Body::Route(_) | Body::Members(_) => Default::default(),
         };
         Response {
+            opaque,
             endpoint: self.peers.endpoint(peer).clone(),
             peer: self.peers.kind(peer),
             code: reply.code,
@@ -180,8 +183,8 @@ impl Engine {
             Failure::Refused { code, .. } => *code == ResponseCode::GO_AWAY,
             _ => false,
         };
-        let endpoint = self.peers.endpoint(peer).clone();
-        let attempt = Attempt { endpoint, peer: self.peers.kind(peer), failure };
+        let opaque = self.operations.get(op).and_then(Operation::call);
+        let attempt = self.attempt(peer, opaque, failure);
         let Some(asked) = self.asked(op) else { return };
         asked.call = None;
         if again {
@@ -198,6 +201,10 @@ impl Engine {
         let Some(operation) = self.remove(op) else { return };
         if let Operation::Ask(asked) = &operation {
             asked.call.map(|opaque| self.calls.close(opaque));
+        }
+        match &result {
+            Ok(_) => self.counters.queries_answered += 1,
+            Err(_) => self.counters.queries_failed += 1,
         }
         self.out.event(Event::Answered { op, result });
     }

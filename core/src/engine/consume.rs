@@ -144,6 +144,10 @@ impl Engine {
         key: QueueKey,
         stored: Option<i64>,
     ) {
+        match stored {
+            Some(_) => self.counters.commits += 1,
+            None => self.counters.commits_failed += 1,
+        }
         if let Some(queue) = self.queue_mut(sub, key) {
             queue.committing = None;
             queue.committed = stored.or(queue.committed);

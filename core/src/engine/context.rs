@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use super::quiet::Quiet;
 use crate::config::Config;
 use crate::engine::{Command, Event, Note};
 use crate::frame::Opaque;
@@ -46,6 +47,8 @@ pub enum TimerKind {
     Commit,
     /// Brokers that are left alone are to be asked whether they are well again.
     Probe,
+    /// A minute is over in which notes were left out.
+    Notes,
     /// A consumer is to look at its share.
     Rebalance(SubscriptionId),
     /// A queue's pause is over.
@@ -61,6 +64,9 @@ pub enum TimerKind {
 pub(crate) struct Out {
     pub(crate) commands: VecDeque<Command>,
     pub(crate) events: VecDeque<Event>,
+    pub(super) quiet: Quiet,
+    /// The engine's clock.
+    pub(super) now: Instant,
 }
 
 impl Out {
@@ -72,8 +78,18 @@ impl Out {
         self.events.push_back(event);
     }
 
+    /// Tells of a change of state, unless too much was told of the same thing just now.
     pub(crate) fn note(&mut self, note: Note) {
-        self.events.push_back(Event::Note(note));
+        self.events.extend(self.quiet.admit(self.now, note).map(Event::Note));
+    }
+
+    /// Tells the last of what was left out, where its minute is over.
+    pub(super) fn flush_notes(&mut self) {
+        self.events.extend(self.quiet.flush(self.now).into_iter().map(Event::Note));
+    }
+
+    pub(super) const fn suppressed(&self) -> u64 {
+        self.quiet.suppressed()
     }
 }
 

@@ -1,10 +1,11 @@
 //! What came in, to whom it belongs.
 
+use super::paths::AskedPeer;
 use super::{Arrived, Engine, Input, TimerKind};
 use crate::call::{Call, Purpose};
 use crate::connection::Lost;
 use crate::error::{ConnectError, Failure, Stored};
-use crate::frame::{Content, OutFrame, Reply, Request, RequestCode, ResponseCode};
+use crate::frame::{Content, Opaque, OutFrame, Reply, Request, RequestCode, ResponseCode};
 use crate::id::{ConnectionId, PeerId};
 use crate::name::Group;
 use crate::time::Instant;
@@ -17,6 +18,7 @@ impl Engine {
             Input::Connected { conn } => {
                 let (peers, mut ctx) = self.peers();
                 let connected = peers.connected_now(&mut ctx, conn);
+                self.counters.connected += u64::from(connected.is_some());
                 if let Some(peer) = connected.filter(|p| self.peers.is_broker(*p)) {
                     self.tell_broker(peer);
                 }
@@ -24,6 +26,7 @@ impl Engine {
             Input::ConnectFailed { conn, error } => {
                 let (peers, mut ctx) = self.peers();
                 if let Some((lost, error)) = peers.failed(&mut ctx, conn, error) {
+                    self.counters.connects_failed += 1;
                     let failure = Failure::Connect(error);
                     self.fail_calls(lost, &[], &failure, &failure);
                 }
@@ -32,6 +35,7 @@ impl Engine {
                 let reason = self.peers.blame(conn).cloned().unwrap_or(reason);
                 let (peers, mut ctx) = self.peers();
                 if let Some(lost) = peers.closed(&mut ctx, conn, &reason) {
+                    self.counters.disconnected += 1;
                     let never = Failure::Connect(ConnectError::Lost(Box::new(reason.clone())));
                     self.fail_calls(lost, &unsent, &Failure::Closed(reason), &never);
                 }
@@ -54,14 +58,18 @@ impl Engine {
         };
         self.peers.heard(peer, self.ground.now);
         for frame in frames.drain(..) {
-            let Arrived { opaque, content, body, size: _ } = frame;
+            let Arrived { opaque, content, body, size } = frame;
+            self.counters.bytes_received += size as u64;
             match content {
-                Content::Reply(reply) => {
-                    if let Some(call) = self.calls.answered(peer, opaque) {
-                        self.answered(call, reply, body);
+                Content::Reply(reply) => match self.calls.answered(peer, opaque) {
+                    Some(call) => {
+                        self.counters.replies += 1;
+                        self.answered(opaque, call, reply, body);
                     }
-                }
+                    None => self.counters.replies_unknown += 1,
+                },
                 Content::Request { request, oneway, code } => {
+                    self.counters.requests_received += 1;
                     let answer = self.requested(request.ok(), code);
                     if !oneway {
                         let remark = format!("request type {code} is not for this client");
@@ -89,7 +97,7 @@ impl Engine {
     }
 
     /// The answer to one of our requests.
-    fn answered(&mut self, call: Call, reply: Reply, body: super::Body) {
+    fn answered(&mut self, opaque: Opaque, call: Call, reply: Reply, body: super::Body) {
         let Call { peer, purpose, timer, .. } = call;
         if let Some(timer) = timer {
             self.timers.cancel(timer);
@@ -104,7 +112,7 @@ impl Engine {
             }
             Purpose::Query(op) => self.ask_answered(peer, op, reply, body),
             Purpose::Route { topic, fallback } => {
-                self.route_answered(peer, &topic, fallback, reply, body);
+                self.route_answered(AskedPeer { peer, opaque }, &topic, fallback, reply, body);
             }
             Purpose::Heartbeat => self.heartbeat_answered(peer, reply.code),
             Purpose::Members(sub) => self.members_answered(sub, reply.code, body),
@@ -124,7 +132,7 @@ impl Engine {
     }
 
     /// One of our requests came to nothing.
-    fn failed(&mut self, call: Call, failure: Failure) {
+    fn failed(&mut self, opaque: Opaque, call: Call, failure: Failure) {
         let Call { peer, purpose, timer, left } = call;
         if let Some(timer) = timer {
             self.timers.cancel(timer);
@@ -137,7 +145,7 @@ impl Engine {
             }
             Purpose::Query(op) => self.ask_failed(peer, op, failure),
             Purpose::Route { topic, fallback } => {
-                self.route_failed(peer, &topic, fallback, failure);
+                self.route_failed(AskedPeer { peer, opaque }, &topic, fallback, failure);
             }
             Purpose::Heartbeat => self.heartbeat_failed(peer),
             Purpose::Members(sub) => self.members_failed(sub),
@@ -152,13 +160,7 @@ impl Engine {
 
     /// A connection is gone, and with it every request on it. `unsent` and what was still queued
     /// never left: those fail as `never`, the others as `maybe`.
-    fn fail_calls(
-        &mut self,
-        lost: Lost,
-        unsent: &[crate::frame::Opaque],
-        maybe: &Failure,
-        never: &Failure,
-    ) {
+    fn fail_calls(&mut self, lost: Lost, unsent: &[Opaque], maybe: &Failure, never: &Failure) {
         for opaque in unsent {
             if let Some(call) = self.calls.find(*opaque) {
                 call.left = false;
@@ -169,7 +171,7 @@ impl Engine {
         for opaque in self.calls.of_peer(lost.peer) {
             let Some(call) = self.calls.close(opaque) else { continue };
             let failure = if call.left { maybe.clone() } else { never.clone() };
-            self.failed(call, failure);
+            self.failed(opaque, call, failure);
         }
     }
 
@@ -184,6 +186,7 @@ impl Engine {
         while let Some(kind) = self.timers.pop_due(self.ground.now) {
             self.fire(kind);
         }
+        self.out.flush_notes();
     }
 
     fn fire(&mut self, kind: TimerKind) {
@@ -197,7 +200,7 @@ impl Engine {
                         _ => self.ground.config.request_timeout,
                     };
                     let peer = call.peer;
-                    self.failed(call, Failure::TimedOut(within));
+                    self.failed(opaque, call, Failure::TimedOut(within));
                     self.suspect(peer);
                 }
             }
@@ -226,6 +229,7 @@ impl Engine {
             TimerKind::Greet(peer, refusal) => self.greet_again(peer, refusal),
             TimerKind::Commit => self.commit_due(),
             TimerKind::Probe => self.probe_due(),
+            TimerKind::Notes => self.out.flush_notes(),
             TimerKind::Rebalance(sub) => self.rebalance_due(sub),
             TimerKind::Queue(sub, queue) => self.queue_pause_over(sub, queue),
             TimerKind::Again(sub) => self.deliver_again(sub),

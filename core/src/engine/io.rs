@@ -1,15 +1,11 @@
 //! What goes in and what comes out.
 
-use std::fmt;
 use std::sync::Arc;
 
-use bytes::Bytes;
-
-use crate::body::{ConsumerList, RouteBody};
-use crate::error::{Attempt, CloseReason, ConnectError, Failure, PeerKind, QueryError, SendError};
-use crate::frame::{Content, Frame, FrameError, Kind, Opaque, ResponseCode};
+use crate::error::{Attempt, CloseReason, ConnectError, PeerKind, QueryError, SendError};
+use crate::frame::{FrameError, Opaque, ResponseCode};
 use crate::id::{ConnectionId, OpId, SubscriptionId};
-use crate::message::{Publish, RecordList};
+use crate::message::Publish;
 use crate::name::{Endpoint, Group, Topic};
 use crate::producer::SendReceipt;
 use crate::query::{Answer, QueueName};
@@ -133,26 +129,50 @@ pub enum Event {
 }
 
 /// One change of state that an operator would want to know of.
+///
+/// The handles write each as one [`log`](https://docs.rs/log) record of the target `rocketry`, with
+/// its facts as key-values. Nothing is logged at other levels, and no record holds a message.
+///
+/// | note | level | keys, besides `client` |
+/// |---|---|---|
+/// | `ConnectFailed`, `Closed` | warn (info if closed for being idle) | `peer` (`broker` or `nameserver`), `endpoint`, `reason` |
+/// | `Reconnected` | info | `peer`, `endpoint` |
+/// | `OnewayLost` | warn | `endpoint`, `count` |
+/// | `SharedId` | warn | `group`, `id` |
+/// | `HeartbeatRefused` | warn | `endpoint`, `code` |
+/// | `RouteChanged` | info | `topic`, `writable`, `readable` |
+/// | `RouteFailed` | warn | `topic`, `peer`, `endpoint`, `reason`; `opaque` and `code` if any |
+/// | `Rebalanced` | info | `group`, `topic`, `share`, `members` |
+/// | `OffsetMoved` | warn | `group`, `topic`, `broker`, `queue`, `from`, `to` |
+/// | `PullRefused` | warn | `group`, `topic`, `broker`, `queue`, `code`, `reason` |
+/// | `Repeated` | as its note | as its note, and `suppressed` |
+///
+/// At most five are told in a minute about one connection, topic, share or queue; the last of those
+/// left out comes at the end of the minute, as `Repeated`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Note {
     /// A connection could not be made; tries that follow are not reported until one succeeds.
     ConnectFailed {
-        /// The peer.
-        endpoint: Endpoint,
-        /// What it is for.
+        /// What the peer is for.
         peer: PeerKind,
+        /// Its address.
+        endpoint: Endpoint,
         /// Why.
         error: ConnectError,
     },
     /// A connection is back.
     Reconnected {
-        /// The peer.
+        /// What the peer is for.
+        peer: PeerKind,
+        /// Its address.
         endpoint: Endpoint,
     },
     /// A connection is gone.
     Closed {
-        /// The peer.
+        /// What the peer is for.
+        peer: PeerKind,
+        /// Its address.
         endpoint: Endpoint,
         /// Why.
         reason: CloseReason,
@@ -163,6 +183,31 @@ pub enum Note {
         endpoint: Endpoint,
         /// How many.
         count: usize,
+    },
+    /// A broker did not take our heartbeat: it does not know our groups.
+    HeartbeatRefused {
+        /// Its address.
+        endpoint: Endpoint,
+        /// Its code.
+        code: ResponseCode,
+    },
+    /// A topic's queues are known, or are others than before.
+    RouteChanged {
+        /// The topic.
+        topic: Topic,
+        /// Queues that take messages.
+        writable: usize,
+        /// Queues that give messages.
+        readable: usize,
+    },
+    /// No nameserver told a topic's queues, or they do not know it; not told again before one does.
+    RouteFailed {
+        /// The topic.
+        topic: Topic,
+        /// The last try.
+        attempt: Box<Attempt>,
+        /// Queues are known from before, and serve on.
+        known: bool,
     },
     /// A consumer's share of queues changed.
     Rebalanced {
@@ -186,6 +231,8 @@ pub enum Note {
     },
     /// The broker says that the offset asked for is not in the queue: some messages are gone.
     OffsetMoved {
+        /// The consumer's group.
+        group: Group,
         /// The queue.
         queue: QueueName,
         /// The offset asked for.
@@ -195,6 +242,8 @@ pub enum Note {
     },
     /// A broker refused a pull.
     PullRefused {
+        /// The consumer's group.
+        group: Group,
         /// The queue.
         queue: QueueName,
         /// The broker's code.
@@ -202,97 +251,11 @@ pub enum Note {
         /// The broker's words.
         remark: Option<Arc<str>>,
     },
-}
-
-impl Note {
-    /// Whether it tells of trouble.
-    pub const fn is_trouble(&self) -> bool {
-        match self {
-            Self::Reconnected { .. }
-            | Self::Rebalanced { .. }
-            | Self::Closed { reason: CloseReason::Idle(_), .. } => false,
-            Self::ConnectFailed { .. }
-            | Self::Closed { .. }
-            | Self::OnewayLost { .. }
-            | Self::SharedId { .. }
-            | Self::OffsetMoved { .. }
-            | Self::PullRefused { .. } => true,
-        }
-    }
-}
-
-impl fmt::Display for Note {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::ConnectFailed { endpoint, peer, error } => {
-                let failure = Failure::Connect(error.clone());
-                write!(f, "{}", Attempt { endpoint: endpoint.clone(), peer: *peer, failure })
-            }
-            Self::Reconnected { endpoint } => write!(f, "connected to {endpoint} again"),
-            Self::Closed { endpoint, reason } => {
-                write!(f, "connection to {endpoint} is gone: {reason}")
-            }
-            Self::OnewayLost { endpoint, count } => {
-                write!(f, "{count} oneway messages to {endpoint} were lost with the connection")
-            }
-            Self::Rebalanced { group, topic, share, members } => {
-                write!(f, "group {group} has {members} members; {share} queues of {topic} are ours")
-            }
-            Self::SharedId { group, client_id } => write!(
-                f,
-                "group {group} has {client_id} more than once: give each client of this host an \
-                 instance_name of its own (unless a connection of ours was just lost)"
-            ),
-            Self::OffsetMoved { queue: QueueName { topic, broker, queue }, from, to } => {
-                write!(f, "queue {queue} of {topic} on {broker} has no offset {from}: on at {to}")
-            }
-            Self::PullRefused { queue: QueueName { topic, broker, queue }, code, remark } => {
-                let remark = remark.as_deref().unwrap_or_default();
-                write!(f, "pull of queue {queue} of {topic} on {broker} refused: {code} {remark}")
-            }
-        }
-    }
-}
-
-/// A frame whose body has been read as well, so that nothing of it is left to do under a lock.
-#[derive(Debug)]
-pub struct Arrived {
-    pub(crate) opaque: Opaque,
-    pub(crate) content: Content,
-    pub(crate) body: Body,
-    pub(crate) size: usize,
-}
-
-/// A body, read as the kind of its answer tells.
-#[derive(Debug)]
-pub(crate) enum Body {
-    /// Nothing here reads it; dropped after the lock, with the frame.
-    None,
-    Route(Result<RouteBody, crate::body::BodyError>),
-    Members(Result<ConsumerList, crate::body::BodyError>),
-    Records(RecordList),
-    /// As it came, for whoever asked.
-    Raw(Bytes),
-}
-
-impl From<Frame> for Arrived {
-    fn from(frame: Frame) -> Self {
-        let Frame { opaque, version: _, content, body, size } = frame;
-        let good = matches!(&content, Content::Reply(reply) if reply.code == ResponseCode::SUCCESS);
-        let body = match opaque.kind() {
-            Some(Kind::Route) if good => Body::Route(RouteBody::parse(&body)),
-            Some(Kind::ConsumerList) if good => Body::Members(ConsumerList::parse(&body)),
-            Some(Kind::Pull) if good => Body::Records(RecordList::cut(body)),
-            Some(Kind::Fields) => Body::Raw(body),
-            _ => Body::None,
-        };
-        Self { opaque, content, body, size }
-    }
-}
-
-impl Arrived {
-    /// Bytes the frame took on the wire, its length field included.
-    pub const fn size(&self) -> usize {
-        self.size
-    }
+    /// The last of many notes about one thing: those before it in the last minute were left out.
+    Repeated {
+        /// The last one.
+        last: Box<Note>,
+        /// How many were left out.
+        suppressed: u64,
+    },
 }

@@ -1,5 +1,6 @@
 //! Consumers joining, and their share of the queues.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -55,6 +56,12 @@ impl Engine {
     pub(super) fn is_consumed(&self, topic: &Topic) -> bool {
         let mut consumers = self.consumers.iter().filter(|(_, consumer)| !consumer.is_leaving());
         consumers.any(|(_, c)| c.subscribe.topics.iter().any(|(own, _)| own == topic))
+    }
+
+    /// The topics that consumers read.
+    pub(super) fn consumed(&self) -> BTreeSet<Topic> {
+        let consumers = self.consumers.iter().filter(|(_, consumer)| !consumer.is_leaving());
+        consumers.flat_map(|(_, c)| c.subscribe.topics.iter()).map(|(own, _)| own.clone()).collect()
     }
 
     /// A consumer waits for a topic that does not exist: it may be created any moment.

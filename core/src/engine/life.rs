@@ -10,6 +10,7 @@
 
 use bytes::Bytes;
 
+use super::quiet::Quiet;
 use super::{Engine, Event, Operation, TimerKind};
 use crate::call::{Calls, Purpose};
 use crate::consumer::Phase;
@@ -21,7 +22,7 @@ use crate::time::Instant;
 use crate::timer::Timers;
 
 #[derive(Debug, Default)]
-enum State {
+pub(super) enum State {
     #[default]
     Running,
     Draining,
@@ -39,6 +40,10 @@ pub(super) struct Life(State);
 impl Life {
     pub(super) const fn is_running(&self) -> bool {
         matches!(self.0, State::Running)
+    }
+
+    pub(super) const fn state(&self) -> &State {
+        &self.0
     }
 
     pub(super) const fn is_stopped(&self) -> bool {
@@ -81,6 +86,7 @@ impl Engine {
             self.life.0 = State::Stopped;
             // Requests to peers that were not connected have nobody left to wait for them.
             (self.timers, self.calls) = (Timers::default(), Calls::default());
+            self.out.quiet = Quiet::default();
             self.out.event(Event::Stopped);
         }
     }

@@ -12,28 +12,37 @@
 //! | `Command::Transmit` | `poll_frame` of that connection, until `None` |
 //! | `Event::Deliverable` | `poll_batch` of that consumer, until `None` |
 
+mod arrived;
 mod asks;
 mod consume;
 mod context;
+mod counters;
 mod dispatch;
 mod greeting;
 mod io;
 mod join;
 mod life;
+mod note;
 mod paths;
 mod pull;
+mod quiet;
 mod send;
 mod session;
+mod snapshot;
 mod watch;
 
 use std::sync::Arc;
 
+pub(crate) use arrived::Body;
+pub use arrived::{Arrived, Decoder};
 pub use context::TimerKind;
 pub(crate) use context::{Context, Out};
-pub(crate) use io::Body;
-pub use io::{Arrived, Command, Event, Input, Note};
+pub use counters::Counters;
+pub use io::{Command, Event, Input, Note};
+pub use note::Fact;
 pub use send::Cancelled;
 pub use session::Session;
+pub use snapshot::{ClientPhase, ConsumerStats, QueueStats, Snapshot, TopicStats};
 pub use watch::BrokerStats;
 
 use crate::broker::Brokers;
@@ -41,6 +50,7 @@ use crate::broker::health::Healths;
 use crate::call::Calls;
 use crate::config::Config;
 use crate::connection::Peers;
+pub use crate::connection::{ConnectionState, ConnectionStats};
 use crate::consumer::Consumers;
 use crate::error::PeerKind;
 use crate::frame::{Kind, OutFrame, Payload};
@@ -98,6 +108,7 @@ pub struct Engine {
     sending: usize,
     consumers: Consumers,
     life: Life,
+    counters: Counters,
 }
 
 /// Figures of an engine at one moment.
@@ -145,6 +156,7 @@ impl Engine {
             sending: 0,
             consumers: Consumers::default(),
             life: Life::default(),
+            counters: Counters::default(),
         }
     }
 
@@ -181,6 +193,7 @@ impl Engine {
     /// Moves the clock on, never back: threads read it before they lock.
     fn tick(&mut self, now: Instant) -> Instant {
         self.ground.now = self.ground.now.max(now);
+        self.out.now = self.ground.now;
         self.ground.now
     }
 
@@ -213,10 +226,12 @@ impl Engine {
         loop {
             let frame = self.peers.next_frame(conn, self.ground.now)?;
             if frame.opaque.kind() == Some(Kind::Oneway) {
+                self.counters.requests_sent += 1;
                 return Some(frame);
             }
             if let Payload::Publish { oneway: true, .. } = frame.payload {
                 if self.handed(frame.opaque) {
+                    self.counters.requests_sent += 1;
                     return Some(frame);
                 }
                 continue;
@@ -227,6 +242,7 @@ impl Engine {
             // A request whose call has ended meanwhile need not leave.
             if let Some(call) = self.calls.find(frame.opaque) {
                 call.left = true;
+                self.counters.requests_sent += 1;
                 if frame.opaque.kind() != Some(Kind::Pull) {
                     self.peers.asked(conn, self.ground.now);
                 }
@@ -273,12 +289,13 @@ impl Engine {
     /// When to call with [`Input::Timeout`] if nothing else happens before, and what for. After a
     /// drain it lies in the future of the last `now`.
     pub fn poll_timeout(&self) -> Option<(Instant, TimerKind)> {
-        self.timers.next()
+        let notes = self.out.quiet.due().map(|at| (at, TimerKind::Notes));
+        self.timers.next().into_iter().chain(notes).min_by_key(|(at, _)| *at)
     }
 
     /// As [`poll_timeout`](Self::poll_timeout), without the reason.
     pub fn next_timeout(&self) -> Option<Instant> {
-        self.timers.next_at()
+        self.timers.next_at().into_iter().chain(self.out.quiet.due()).min()
     }
 
     /// Panics when something that must always hold does not: for tests, simulation and fuzzing.
@@ -286,6 +303,7 @@ impl Engine {
         self.peers.check();
         self.routes.check();
         self.check_queues();
+        self.check_counters();
         for (op, operation) in self.operations.iter() {
             let (topic, called) = match operation {
                 Operation::Send(send) => {
@@ -296,6 +314,17 @@ impl Engine {
             let waits = called || topic.is_some_and(|topic| self.routes.is_awaited(topic));
             assert!(waits, "{op:?} waits for nothing");
         }
+    }
+}
+
+impl Engine {
+    /// Calls begun are calls ended and calls in flight.
+    fn check_counters(&self) {
+        let is_send = |(_, operation): &(OpId, &Operation)| matches!(operation, Operation::Send(_));
+        let sends = self.operations.iter().filter(is_send).count() as u64;
+        let queries = self.operations.len() as u64 - sends;
+        let counted = (self.counters.sends_in_flight(), self.counters.queries_in_flight());
+        assert_eq!(counted, (sends, queries), "{:?}", self.counters);
     }
 }
 

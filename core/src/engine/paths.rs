@@ -1,20 +1,29 @@
 //! Ways to brokers: routes looked up, brokers told who we are, requests of our own sent.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Body, Command, Engine, TimerKind};
+use super::{Body, Command, Engine, Note, TimerKind};
+use crate::body::RouteBody;
 use crate::call::{Call, Purpose};
 use crate::error::{Attempt, CloseReason, Failure, PeerKind, QueryError, SendError};
 use crate::frame::request::{HeartbeatRequest, RouteRequest};
-use crate::frame::{FrameError, Kind, OutFrame, Payload, Reply, Request, ResponseCode};
+use crate::frame::{FrameError, Kind, Opaque, OutFrame, Payload, Reply, Request, ResponseCode};
 use crate::id::{OpId, PeerId};
 use crate::name::{Endpoint, Topic};
-use crate::route::{FALLBACK, Next, PAUSE, Route};
+use crate::route::{FALLBACK, Next, PAUSE, Route, Source};
 
 /// Pause after a heartbeat that came to nothing.
 const GREET: Duration = Duration::from_secs(1);
+
+/// Who was asked, and with what number.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct AskedPeer {
+    pub(super) peer: PeerId,
+    pub(super) opaque: Opaque,
+}
 
 impl Engine {
     /// Sends a request of our own, with a deadline of its own.
@@ -26,7 +35,7 @@ impl Engine {
         request: Request,
         body: Bytes,
         within: Duration,
-    ) -> crate::frame::Opaque {
+    ) -> Opaque {
         let call = Call { peer, purpose, timer: None, left: false };
         let opaque = self.calls.open(kind, call);
         let timer = self.timers.after(self.ground.now, within, TimerKind::Call(opaque));
@@ -56,16 +65,28 @@ impl Engine {
     fn ask_route(&mut self, topic: &Topic, fallback: bool) {
         let Some(peer) = self.names.current() else { return };
         let purpose = Purpose::Route { topic: topic.clone(), fallback };
-        let asked = if fallback { std::sync::Arc::from(FALLBACK) } else { topic.shared() };
+        let asked = if fallback { Arc::from(FALLBACK) } else { topic.shared() };
         let request = Request::Route(RouteRequest { topic: asked, ..Default::default() });
         let within = self.ground.config.request_timeout;
+        self.counters.routes_asked += 1;
         self.ask(peer, purpose, Kind::Route, request, Bytes::new(), within);
+    }
+
+    /// One try that came to nothing, as errors tell of it.
+    pub(super) fn attempt(
+        &self,
+        peer: PeerId,
+        opaque: Option<Opaque>,
+        failure: Failure,
+    ) -> Attempt {
+        let endpoint = self.peers.endpoint(peer).clone();
+        Attempt { endpoint, peer: self.peers.kind(peer), opaque, failure }
     }
 
     /// A nameserver answered.
     pub(super) fn route_answered(
         &mut self,
-        peer: PeerId,
+        asked: AskedPeer,
         topic: &Topic,
         fallback: bool,
         reply: Reply,
@@ -73,19 +94,7 @@ impl Engine {
     ) {
         let failure = match (reply.code, body) {
             (ResponseCode::SUCCESS, Body::Route(Ok(body))) => {
-                let (peers, config) = (&mut self.peers, &self.ground.config);
-                let brokers = &mut self.brokers;
-                let route = Route::compile(&body, fallback, &mut |data| {
-                    let addresses = data.addresses.iter().filter_map(|(id, address)| {
-                        let address = config.rewritten(Endpoint::parse(address).ok()?);
-                        Some((*id, peers.at(PeerKind::Broker, &address)))
-                    });
-                    let addresses: std::collections::BTreeMap<_, _> = addresses.collect();
-                    let master = addresses.contains_key(&0);
-                    let known = !addresses.is_empty();
-                    known.then(|| (brokers.learn(&data.broker_name, addresses), master))
-                });
-                return self.route_learned(topic, route);
+                return self.route_told(topic, body, fallback);
             }
             (ResponseCode::SUCCESS, Body::Route(Err(error))) => {
                 Failure::Body(error.to_string().into())
@@ -94,15 +103,17 @@ impl Engine {
         };
         let missing = reply.code == ResponseCode::TOPIC_NOT_EXIST;
         if !missing {
-            return self.route_failed(peer, topic, fallback, failure);
+            return self.route_failed(asked, topic, fallback, failure);
         }
         // Only a send makes a broker create the topic: other questions have no use for `TBW102`.
         let creates = self.routes.waiters(topic).any(|op| self.creates(op));
         if !fallback && creates && self.routes.known(topic).is_none() {
             return self.ask_route(topic, true);
         }
-        let endpoint = self.peers.endpoint(peer).clone();
-        let attempt = Attempt { endpoint, peer: PeerKind::NameServer, failure };
+        let attempt = self.attempt(asked.peer, Some(asked.opaque), failure);
+        if self.is_consumed(topic) || self.routes.known(topic).is_some() {
+            self.note_failing(topic, &attempt);
+        }
         let (waiters, attempts) = self.routes.missing(topic, attempt);
         for op in waiters {
             // A question about a topic that only `TBW102` stands for would ask again for ever.
@@ -117,15 +128,60 @@ impl Engine {
         self.watch_missing(topic);
     }
 
-    fn route_learned(&mut self, topic: &Topic, route: Route) {
+    /// A nameserver told a topic's route. The decoder gives the same `Arc` for the same bytes, and
+    /// then there is nothing to compile.
+    fn route_told(&mut self, topic: &Topic, body: Arc<RouteBody>, fallback: bool) {
+        let now = self.ground.now;
+        let addresses = self.brokers.addresses();
+        let source = Source { body, fallback, addresses };
+        if let Some(waiters) = self.routes.unchanged(now, topic, &source) {
+            self.counters.routes_unchanged += 1;
+            waiters.into_iter().for_each(|op| self.route_known(op));
+            return;
+        }
+        self.counters.routes_compiled += 1;
+        let (peers, config) = (&mut self.peers, &self.ground.config);
+        let brokers = &mut self.brokers;
+        let route = Route::compile(&source.body, fallback, &mut |data| {
+            let addresses = data.addresses.iter().filter_map(|(id, address)| {
+                let address = config.rewritten(Endpoint::parse(address).ok()?);
+                Some((*id, peers.at(PeerKind::Broker, &address)))
+            });
+            let addresses: std::collections::BTreeMap<_, _> = addresses.collect();
+            let master = addresses.contains_key(&0);
+            let known = !addresses.is_empty();
+            known.then(|| (brokers.learn(&data.broker_name, addresses), master))
+        });
+        let source = Source { addresses: self.brokers.addresses(), ..source };
+        self.route_learned(topic, route, source);
+    }
+
+    fn route_learned(&mut self, topic: &Topic, route: Route, source: Source) {
         let start = self.ground.rng.next_u64();
-        let (waiters, changed) = self.routes.learned(topic, route, start);
+        let (waiters, changed) = self.routes.learned(self.ground.now, topic, route, source, start);
         for op in waiters {
             self.route_known(op);
         }
         if changed {
+            self.note_route(topic);
             self.forget_unrouted();
             self.topic_changed(topic);
+        }
+    }
+
+    fn note_route(&mut self, topic: &Topic) {
+        // `TBW102`'s queues are nobody's.
+        if let Some(route) = self.routes.known(topic).filter(|route| !route.fallback) {
+            let (writable, readable) = (route.writable.len(), route.readable.len());
+            self.out.note(Note::RouteChanged { topic: topic.clone(), writable, readable });
+        }
+    }
+
+    /// Tells that a topic's route can't be had: once, until it can.
+    fn note_failing(&mut self, topic: &Topic, attempt: &Attempt) {
+        if self.routes.begins_to_fail(topic) {
+            let (topic, known) = (topic.clone(), self.routes.known(topic).is_some());
+            self.out.note(Note::RouteFailed { topic, attempt: Box::new(attempt.clone()), known });
         }
     }
 
@@ -147,13 +203,12 @@ impl Engine {
     /// The nameserver could not be asked, or could not answer.
     pub(super) fn route_failed(
         &mut self,
-        peer: PeerId,
+        asked: AskedPeer,
         topic: &Topic,
         fallback: bool,
         failure: Failure,
     ) {
-        self.names.failed(peer);
-        let endpoint = self.peers.endpoint(peer).clone();
+        self.names.failed(asked.peer);
         // What never will be a nameserver is not asked until the deadline.
         let hopeless = match &failure {
             Failure::Refused { code, .. } => *code == ResponseCode::REQUEST_CODE_NOT_SUPPORTED,
@@ -161,10 +216,14 @@ impl Engine {
             _ => false,
         };
         let hopeless = hopeless && self.names.len() == 1;
-        let attempt = Attempt { endpoint, peer: PeerKind::NameServer, failure };
+        let attempt = self.attempt(asked.peer, Some(asked.opaque), failure);
         let in_use = self.is_consumed(topic);
         let (now, servers) = (self.ground.now, self.names.len());
-        match self.routes.failed(now, topic, attempt, servers, in_use) {
+        let next = self.routes.failed(now, topic, attempt.clone(), servers, in_use);
+        if next != Next::Ask {
+            self.note_failing(topic, &attempt);
+        }
+        match next {
             Next::Ask => self.ask_route(topic, fallback),
             Next::Rest => {}
             Next::Pause => {
@@ -199,13 +258,18 @@ impl Engine {
         }
     }
 
-    /// Looks all topics in use up again.
+    /// Looks the topics up again that were last asked for long enough ago. The next round is drawn
+    /// up to a quarter late, and never early: no topic is asked for more often than configured, and
+    /// clients that began together drift apart.
     pub(super) fn refresh_routes(&mut self) {
-        for topic in self.routes.topics() {
+        let (now, age) = (self.ground.now, self.ground.config.route_refresh);
+        for topic in self.routes.due(now, age, &self.consumed()) {
             self.refresh_route(&topic);
         }
-        let after = self.ground.rng.jitter(self.ground.config.route_refresh);
-        self.timers.at(self.ground.now + after, TimerKind::Routes);
+        let late = self.ground.rng.below(age.as_nanos() as u64 / 4);
+        let next = self.routes.oldest(now) + age + Duration::from_nanos(late);
+        // A topic that can't be asked for, since no nameserver is set, stays due.
+        self.timers.at(next.max(now + age / 4), TimerKind::Routes);
     }
 
     /// Tells one broker who we are.
@@ -245,6 +309,8 @@ impl Engine {
     /// A broker answered a heartbeat.
     pub(super) fn heartbeat_answered(&mut self, peer: PeerId, code: ResponseCode) {
         if code != ResponseCode::SUCCESS {
+            let endpoint = self.peers.endpoint(peer).clone();
+            self.out.note(Note::HeartbeatRefused { endpoint, code });
             return self.heartbeat_failed(peer);
         }
         if self.brokers.answered(peer) && self.brokers.knows(peer) {

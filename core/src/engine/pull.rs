@@ -177,6 +177,7 @@ impl Engine {
             (ResponseCode::SUCCESS, Some(fields), Body::Records(records))
                 if !records.is_empty() =>
             {
+                self.counters.messages_pulled += records.len() as u64;
                 let tags = consumer.subscribe.topics[queue.topic].1.tags();
                 let batch = queue.keep(sub, key, records, tags);
                 queue.next = Self::next_offset(queue.next, &fields, &batch);
@@ -215,14 +216,15 @@ impl Engine {
     /// The offset asked for is not in the queue: the broker says where to go on.
     fn offset_moved(&mut self, sub: SubscriptionId, key: QueueKey, to: i64) {
         let retry = self.ground.config.pull_retry;
-        let Some((queue, _)) = self.queue_of(sub, key) else { return };
+        let Some((queue, subscribe)) = self.queue_of(sub, key) else { return };
+        let group = subscribe.group.clone();
         let (from, to) = (queue.next, to.max(0));
         if from == to {
             return self.pause(sub, key, retry);
         }
         (queue.next, queue.committed) = (to, None);
         let name = queue.name.clone();
-        self.out.note(Note::OffsetMoved { queue: name, from, to });
+        self.out.note(Note::OffsetMoved { group, queue: name, from, to });
         self.poke(sub, key);
     }
 
@@ -245,9 +247,10 @@ impl Engine {
             }
             _ => {}
         }
-        if let Some((queue, _)) = self.queue_of(sub, key) {
-            let (queue, remark) = (queue.name.clone(), remark.map(Into::into));
-            self.out.note(Note::PullRefused { queue, code, remark });
+        if let Some((queue, subscribe)) = self.queue_of(sub, key) {
+            let (group, queue) = (subscribe.group.clone(), queue.name.clone());
+            let remark = remark.map(Into::into);
+            self.out.note(Note::PullRefused { group, queue, code, remark });
         }
         self.pause(sub, key, self.ground.config.pull_retry);
     }

@@ -9,8 +9,7 @@ use super::{Engine, Event, Note, Operation, TimerKind};
 use crate::broker::BrokerId;
 use crate::call::{Call, Purpose};
 use crate::error::{
-    Attempt, Attempts, ConnectError, Failure, QueryError, Refused, SendError, Stored,
-    is_retriable_send,
+    Attempts, ConnectError, Failure, QueryError, Refused, SendError, Stored, is_retriable_send,
 };
 use crate::frame::{Kind, Opaque, OutFrame, Payload, Reply, ReplyFields, ResponseCode};
 use crate::id::{OpId, PeerId};
@@ -55,8 +54,10 @@ impl Engine {
         options: SendOptions,
     ) -> Result<OpId, Refused> {
         let now = self.tick(now);
-        self.admit()?;
-        self.admit_bytes(publish.wire_size())?;
+        self.admit().and_then(|()| self.admit_bytes(publish.wire_size())).inspect_err(|_| {
+            self.counters.calls_refused += 1;
+        })?;
+        self.counters.sends_begun += 1;
         let within = options.timeout.unwrap_or(self.ground.config.send_timeout);
         let op = self.operations.insert_with(|op| {
             let timer = self.timers.after(now, within, TimerKind::Deadline(op));
@@ -208,6 +209,7 @@ impl Engine {
     pub(super) fn lose_oneway(&mut self, peer: PeerId, queued: VecDeque<OutFrame>) {
         let messages: Vec<_> = queued.into_iter().filter_map(OutFrame::into_oneway).collect();
         if !messages.is_empty() {
+            self.counters.oneway_lost += messages.len() as u64;
             let endpoint = self.peers.endpoint(peer).clone();
             self.out.note(Note::OnewayLost { endpoint, count: messages.len() });
             self.out.event(Event::OnewayLost { messages });
@@ -216,6 +218,7 @@ impl Engine {
 
     fn end_oneway(&mut self, op: OpId) {
         if let Some(Operation::Send(send)) = self.remove(op) {
+            self.counters.sends_handed += 1;
             self.out.event(Event::Handed { op, publish: send.publish });
         }
     }
@@ -296,10 +299,11 @@ impl Engine {
     /// One try came to nothing. `stored`: whether that try may have stored the message.
     pub(super) fn send_failed(&mut self, peer: PeerId, op: OpId, why: Failure, stored: Stored) {
         let most = self.ground.config.send_attempts;
-        let endpoint = self.peers.endpoint(peer).clone();
-        let attempt = Attempt { endpoint, peer: self.peers.kind(peer), failure: why.clone() };
+        let opaque = self.operations.get(op).and_then(Operation::call);
+        let attempt = self.attempt(peer, opaque, why.clone());
         let Some(Operation::Send(send)) = self.operations.get_mut(op) else { return };
         send.call = None;
+        self.counters.tries_failed += 1;
         send.attempts.push(attempt);
         send.stored = send.stored.max(stored);
         if matches!(&why, Failure::Refused { code, .. } if *code == ResponseCode::SYSTEM_BUSY) {
@@ -375,8 +379,8 @@ impl Engine {
                 if let Some(topic) = topic {
                     attempts.extend(&self.routes.forget(&topic, op));
                 }
-                let call = call.and_then(|opaque| self.calls.close(opaque));
-                self.blame_for(&mut attempts, call.as_ref(), since);
+                let closed = call.and_then(|opaque| self.calls.close(opaque));
+                self.blame_for(&mut attempts, call.zip(closed.as_ref()), since);
                 self.end_ask(op, Err(QueryError::TimedOut { attempts }));
             }
             None => {}
@@ -395,8 +399,8 @@ impl Engine {
         let (mut stored, mut attempts) = (send.stored, send.attempts.clone());
         let (topic, call, since) = (send.publish.topic().clone(), send.call, send.since);
         let (pausing, at) = (send.pause.is_some(), send.at);
-        let call = call.and_then(|opaque| self.calls.close(opaque));
-        if let Some(call) = &call {
+        let closed = call.and_then(|opaque| self.calls.close(opaque));
+        if let Some(call) = &closed {
             self.peers.count_send(call.peer, -1);
             if call.left {
                 stored = stored.max(Stored::Unknown);
@@ -413,20 +417,21 @@ impl Engine {
         }
         attempts.extend(&self.routes.forget(&topic, op));
         if !pausing {
-            self.blame_for(&mut attempts, call.as_ref(), since);
+            self.blame_for(&mut attempts, call.zip(closed.as_ref()), since);
         }
         (stored, attempts, self.routes.known(&topic).is_some())
     }
 
     /// Adds for whom a call was waiting when its time was up: for `call`'s answer, or else for the
     /// topic's route. A peer whose last failure is in the list already is not named again.
-    fn blame_for(&self, attempts: &mut Attempts, call: Option<&Call>, since: Instant) {
+    fn blame_for(&self, attempts: &mut Attempts, call: Option<(Opaque, &Call)>, since: Instant) {
+        let (opaque, call) = call.unzip();
         let Some(peer) = call.map(|call| call.peer).or_else(|| self.names.current()) else {
             return;
         };
-        let endpoint = self.peers.endpoint(peer).clone();
+        let endpoint = self.peers.endpoint(peer);
         let left = call.is_some_and(|call| call.left);
-        if !left && attempts.last().is_some_and(|last| last.endpoint == endpoint) {
+        if !left && attempts.last().is_some_and(|last| last.endpoint == *endpoint) {
             return;
         }
         let waited = self.ground.now.since(since);
@@ -435,7 +440,7 @@ impl Engine {
         } else {
             Failure::Connect(ConnectError::TimedOut(waited))
         };
-        attempts.push(Attempt { endpoint, peer: self.peers.kind(peer), failure });
+        attempts.push(self.attempt(peer, opaque, failure));
     }
 
     /// Gives a call up. It ends without an event.
@@ -443,16 +448,20 @@ impl Engine {
         self.tick(now);
         let found = match self.operations.get(op) {
             None => return Cancelled::Unknown,
-            Some(Operation::Send(_)) => match self.detach_send(op).0 {
-                Stored::No => Cancelled::Removed,
-                Stored::Unknown | Stored::Yes => Cancelled::Detached,
-            },
+            Some(Operation::Send(_)) => {
+                self.counters.sends_cancelled += 1;
+                match self.detach_send(op).0 {
+                    Stored::No => Cancelled::Removed,
+                    Stored::Unknown | Stored::Yes => Cancelled::Detached,
+                }
+            }
             Some(Operation::Ask(asked)) => {
                 let (topic, call) = (asked.query.topic().cloned(), asked.call);
                 if let Some(topic) = topic {
                     self.routes.forget(&topic, op);
                 }
                 call.map(|opaque| self.calls.close(opaque));
+                self.counters.queries_cancelled += 1;
                 Cancelled::Removed
             }
         };
@@ -463,6 +472,10 @@ impl Engine {
 
     pub(super) fn end_send(&mut self, op: OpId, result: Result<SendReceipt, SendError>) {
         if let Some(Operation::Send(send)) = self.remove(op) {
+            match &result {
+                Ok(_) => self.counters.sends_stored += 1,
+                Err(_) => self.counters.sends_failed += 1,
+            }
             self.out.event(Event::Sent { op, publish: send.publish, result });
         }
     }

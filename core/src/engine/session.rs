@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::IoSlice;
 
-use super::{Arrived, Engine, Input};
+use super::{Arrived, Decoder, Engine, Input};
 use crate::error::{CloseReason, ConnectError};
 use crate::frame::{Inbound, Limits, Outbound};
 use crate::id::ConnectionId;
@@ -15,6 +15,7 @@ const AHEAD: usize = 64 << 10;
 #[derive(Debug)]
 struct Halves {
     inbound: Inbound,
+    decoder: Decoder,
     outbound: Outbound,
 }
 
@@ -49,7 +50,8 @@ impl Session {
     /// The socket asked for by `Connect` is there.
     pub fn connected(&mut self, now: Instant, conn: ConnectionId) {
         let (inbound, outbound) = (Inbound::new(self.limits.clone()), Outbound::new());
-        self.halves.insert(conn, Halves { inbound, outbound });
+        let halves = Halves { inbound, decoder: Decoder::new(), outbound };
+        self.halves.insert(conn, halves);
         self.engine.handle(now, Input::Connected { conn });
     }
 
@@ -82,7 +84,7 @@ impl Session {
         halves.inbound.filled(count);
         let error = loop {
             match halves.inbound.next_frame() {
-                Ok(Some(frame)) => self.arrived.push(frame.into()),
+                Ok(Some(frame)) => self.arrived.push(halves.decoder.read(frame)),
                 Ok(None) => break None,
                 Err(error) => break Some(error),
             }

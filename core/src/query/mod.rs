@@ -91,6 +91,8 @@ pub struct Call {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Response {
+    /// The number that the request and its answer carried.
+    pub opaque: Option<Opaque>,
     /// Who answered.
     pub endpoint: Endpoint,
     /// What the peer is for.
@@ -119,7 +121,8 @@ impl Response {
 
     /// The answer is not what it should be.
     pub fn failed(&self, failure: Failure) -> QueryError {
-        QueryError::Failed(Attempt { endpoint: self.endpoint.clone(), peer: self.peer, failure })
+        let (endpoint, peer, opaque) = (self.endpoint.clone(), self.peer, self.opaque);
+        QueryError::Failed(Attempt { endpoint, peer, opaque, failure })
     }
 }
 

@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use crate::body::{QueueData, RouteBody};
 use crate::broker::BrokerId;
+use crate::engine::TopicStats;
 use crate::error::{Attempt, Attempts};
 use crate::id::OpId;
 use crate::name::Topic;
@@ -99,9 +100,30 @@ enum Fetch {
     Paused,
 }
 
+/// What a route was compiled from: while all of it is the same, so is the route.
+#[derive(Clone, Debug)]
+pub(crate) struct Source {
+    pub(crate) body: Arc<RouteBody>,
+    pub(crate) fallback: bool,
+    /// [`Brokers::addresses`](crate::broker::Brokers::addresses) afterwards.
+    pub(crate) addresses: u64,
+}
+
+impl PartialEq for Source {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.body, &other.body)
+            && (self.fallback, self.addresses) == (other.fallback, other.addresses)
+    }
+}
+
 #[derive(Debug)]
 struct Entry {
     route: Option<Arc<Route>>,
+    source: Option<Source>,
+    /// When a nameserver last told the route.
+    told: Option<Instant>,
+    /// It was noted that no route can be had, and none came since.
+    failing: bool,
     fetch: Fetch,
     asked: Instant,
     waiters: VecDeque<OpId>,
@@ -110,6 +132,14 @@ struct Entry {
     attempts: Attempts,
     /// The round robin's place; begins anywhere when the route changes.
     turn: u32,
+}
+
+impl Entry {
+    fn answered(&mut self, now: Instant) -> VecDeque<OpId> {
+        (self.fetch, self.tried, self.attempts) = (Fetch::Idle, 0, Attempts::default());
+        (self.told, self.failing) = (Some(now), false);
+        std::mem::take(&mut self.waiters)
+    }
 }
 
 /// What to do after a failure.
@@ -152,6 +182,9 @@ impl Routes {
     pub(crate) fn want(&mut self, now: Instant, topic: &Topic, waiter: Option<OpId>) -> bool {
         let entry = self.topics.entry(topic.clone()).or_insert_with(|| Entry {
             route: None,
+            source: None,
+            told: None,
+            failing: false,
             fetch: Fetch::Idle,
             asked: now,
             waiters: VecDeque::new(),
@@ -178,21 +211,35 @@ impl Routes {
         ask
     }
 
+    /// The answer is the one the topic's route was compiled from: gives those that waited for it.
+    pub(crate) fn unchanged(
+        &mut self,
+        now: Instant,
+        topic: &Topic,
+        source: &Source,
+    ) -> Option<VecDeque<OpId>> {
+        let entry = self.topics.get_mut(topic)?;
+        (entry.source.as_ref() == Some(source)).then(|| entry.answered(now))
+    }
+
     /// A route came. Gives those that waited for it, and whether it differs from the last one.
     pub(crate) fn learned(
         &mut self,
+        now: Instant,
         topic: &Topic,
         route: Route,
+        source: Source,
         start: u64,
     ) -> (VecDeque<OpId>, bool) {
         let Some(entry) = self.topics.get_mut(topic) else { return Default::default() };
-        (entry.fetch, entry.tried, entry.attempts) = (Fetch::Idle, 0, Attempts::default());
+        let waiters = entry.answered(now);
+        entry.source = Some(source);
         let changed = entry.route.as_deref() != Some(&route);
         if changed {
             entry.turn = start as u32;
             entry.route = Some(Arc::new(route));
         }
-        (std::mem::take(&mut entry.waiters), changed)
+        (waiters, changed)
     }
 
     /// The nameserver says that there is no such topic: those that waited are told, unless an
@@ -240,6 +287,11 @@ impl Routes {
         if waited { Next::Pause } else { Next::Rest }
     }
 
+    /// Whether this failure is the first one since a route came.
+    pub(crate) fn begins_to_fail(&mut self, topic: &Topic) -> bool {
+        self.topics.get_mut(topic).is_some_and(|entry| !std::mem::replace(&mut entry.failing, true))
+    }
+
     /// Ends the wait of all who wait for the topic: no nameserver can ever answer.
     pub(crate) fn give_up(&mut self, topic: &Topic) -> (VecDeque<OpId>, Attempts) {
         let Some(entry) = self.topics.get_mut(topic) else { return Default::default() };
@@ -282,13 +334,46 @@ impl Routes {
         queues.map(|queue| queue.broker).collect()
     }
 
-    /// All topics in use, for the periodic refresh. A topic that nobody found and nobody waits for
-    /// is forgotten: a misspelt name is not asked for until the client ends.
-    pub(crate) fn topics(&mut self) -> Vec<Topic> {
-        self.topics.retain(|_, entry| {
-            entry.route.is_some() || entry.fetch != Fetch::Idle || !entry.waiters.is_empty()
+    /// The topics in use that were last asked for `age` ago or earlier, for the periodic refresh. A
+    /// topic that nobody found, waits for or has `consumed` is forgotten: a misspelt name is not
+    /// asked for until the client ends.
+    pub(crate) fn due(
+        &mut self,
+        now: Instant,
+        age: Duration,
+        consumed: &BTreeSet<Topic>,
+    ) -> Vec<Topic> {
+        self.topics.retain(|topic, entry| {
+            entry.route.is_some()
+                || entry.fetch != Fetch::Idle
+                || !entry.waiters.is_empty()
+                || consumed.contains(topic)
         });
-        self.topics.keys().cloned().collect()
+        let idle = self.topics.iter().filter(|(_, entry)| entry.fetch == Fetch::Idle);
+        let due = idle.filter(|(_, entry)| now.since(entry.asked) >= age);
+        due.map(|(topic, _)| topic.clone()).collect()
+    }
+
+    /// When the topic was asked for that is to be refreshed next; `now` when there is none.
+    pub(crate) fn oldest(&self, now: Instant) -> Instant {
+        let idle = self.topics.values().filter(|entry| entry.fetch == Fetch::Idle);
+        idle.map(|entry| entry.asked).min().unwrap_or(now)
+    }
+
+    /// What is known of each topic in use, by name.
+    pub(crate) fn stats(&self, now: Instant) -> impl Iterator<Item = TopicStats> {
+        self.topics.iter().map(move |(topic, entry)| {
+            let route = entry.route.as_deref();
+            TopicStats {
+                topic: topic.clone(),
+                writable: route.map_or(0, |route| route.writable.len()),
+                readable: route.map_or(0, |route| route.readable.len()),
+                fallback: route.is_some_and(|route| route.fallback),
+                age: entry.told.map(|told| now.since(told)),
+                asking: entry.fetch != Fetch::Idle,
+                waiting: entry.waiters.len(),
+            }
+        })
     }
 
     /// What must hold between two calls.

@@ -1,12 +1,18 @@
 //! What can go wrong, as facts: one enum per operation, each `Clone + PartialEq`, so that one cause
 //! reaches every waiter.
 
+mod hint;
+mod kind;
+
 use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::frame::{FrameError, HeaderError, ResponseCode};
+use hint::hint;
+pub use kind::ErrorKind;
+
+use crate::frame::{FrameError, HeaderError, Opaque, ResponseCode};
 use crate::message::MessageError;
 use crate::name::{Endpoint, Topic};
 
@@ -52,7 +58,7 @@ pub enum ConnectError {
 
 impl ConnectError {
     /// Whether no host answered, not even with a refusal.
-    const fn is_unreachable(&self) -> bool {
+    pub(crate) const fn is_unreachable(&self) -> bool {
         match self {
             Self::Unresolved { .. } | Self::TimedOut(_) => true,
             Self::Io { kind, .. } => matches!(
@@ -162,6 +168,8 @@ pub struct Attempt {
     pub endpoint: Endpoint,
     /// What the peer is for.
     pub peer: PeerKind,
+    /// The number of the request, as brokers' logs show it; `None` where there was no request.
+    pub opaque: Option<Opaque>,
     /// How it failed.
     pub failure: Failure,
 }
@@ -175,44 +183,32 @@ pub enum PeerKind {
     Broker,
 }
 
-impl fmt::Display for Attempt {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = match self.peer {
-            PeerKind::NameServer => "nameserver",
-            PeerKind::Broker => "broker",
-        };
-        write!(f, "{kind} {}: {}{}", self.endpoint, self.failure, hint(self))
+impl Attempt {
+    /// The same failure of the same peer; each request has a number of its own.
+    fn is_like(&self, other: &Self) -> bool {
+        (&self.endpoint, self.peer, &self.failure) == (&other.endpoint, other.peer, &other.failure)
     }
 }
 
-/// What a user should look at next, where the failure has a well-known cause.
-fn hint(attempt: &Attempt) -> &'static str {
-    match (&attempt.failure, attempt.peer) {
-        (Failure::Refused { code, .. }, PeerKind::NameServer)
-            if *code == ResponseCode::REQUEST_CODE_NOT_SUPPORTED =>
-        {
-            " (it does not know route requests: this looks like a broker's port; \
-             nameservers listen on 9876 by default)"
+impl PeerKind {
+    /// `nameserver` or `broker`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NameServer => "nameserver",
+            Self::Broker => "broker",
         }
-        (Failure::Connect(error), PeerKind::Broker) if error.is_unreachable() => {
-            " (the nameserver told this address: if it can't be reached from here, as a \
-             container's own, set brokerIP1 on the broker or rewrite_addresses here)"
-        }
-        (
-            Failure::Connect(ConnectError::Io { kind: io::ErrorKind::ConnectionRefused, .. }),
-            PeerKind::NameServer,
-        ) => " (nothing listens there: check host and port)",
-        (
-            Failure::Connect(ConnectError::Io { kind: io::ErrorKind::ConnectionRefused, .. }),
-            PeerKind::Broker,
-        ) => {
-            " (nothing listens there: the broker is down, or it advertises an address that means \
-             another host here; see brokerIP1 on the broker, rewrite_addresses here)"
-        }
-        (Failure::Closed(CloseReason::Frame(FrameError::Foreign(_))), PeerKind::NameServer) => {
-            " (check that this is a nameserver's remoting port, 9876 by default)"
-        }
-        _ => "",
+    }
+}
+
+impl fmt::Display for PeerKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Display for Attempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}: {}{}", self.peer, self.endpoint, self.failure, hint(self))
     }
 }
 
@@ -226,7 +222,7 @@ const KEPT: usize = 8;
 impl Attempts {
     pub(crate) fn push(&mut self, attempt: Attempt) {
         // A peer that stays away fails the same way many times: once is enough to read.
-        if self.0.last() == Some(&attempt) {
+        if self.0.last().is_some_and(|last| last.is_like(&attempt)) {
             return;
         }
         if self.0.len() == KEPT {

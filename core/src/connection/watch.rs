@@ -1,0 +1,80 @@
+//! Connections as data.
+
+use super::{PeerId, Peers, State};
+use crate::error::PeerKind;
+use crate::name::Endpoint;
+
+/// How far a connection has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum ConnectionState {
+    /// There is none, and nothing to make one for.
+    Idle,
+    /// The last one failed or was lost; the next try waits.
+    Backoff,
+    /// It is being made.
+    Connecting,
+    /// It is there.
+    Connected,
+    /// It is there, but the peer said that it goes: nothing more is sent on it.
+    Leaving,
+    /// We have closed it, and wait for the adapter's word that it is gone.
+    Closing,
+}
+
+impl ConnectionState {
+    /// A word for people and for labels of metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Idle => "idle",
+            Self::Backoff => "backoff",
+            Self::Connecting => "connecting",
+            Self::Connected => "connected",
+            Self::Leaving => "leaving",
+            Self::Closing => "closing",
+        }
+    }
+}
+
+/// One peer's connection at one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ConnectionStats {
+    /// The peer's address.
+    pub endpoint: Endpoint,
+    /// What the peer is for.
+    pub peer: PeerKind,
+    /// How far the connection has come.
+    pub state: ConnectionState,
+    /// Requests without an answer, long polls and those still queued included.
+    pub in_flight: usize,
+    /// Frames that wait for the writer.
+    pub queued: usize,
+    /// Connections in a row that failed or were lost, since the last one was made.
+    pub failures: u32,
+}
+
+impl Peers {
+    /// Every peer ever named, in that order; `in_flight` is left to whoever knows the calls.
+    pub(crate) fn stats(&self) -> impl Iterator<Item = (PeerId, ConnectionStats)> {
+        self.list.iter().enumerate().map(|(id, peer)| {
+            let state = match &peer.state {
+                State::Idle => ConnectionState::Idle,
+                State::Backoff { .. } => ConnectionState::Backoff,
+                State::Connecting { .. } => ConnectionState::Connecting,
+                State::Connected { leaving: false, .. } => ConnectionState::Connected,
+                State::Connected { leaving: true, .. } => ConnectionState::Leaving,
+                State::Closing { .. } => ConnectionState::Closing,
+            };
+            let stats = ConnectionStats {
+                endpoint: peer.endpoint.clone(),
+                peer: peer.kind,
+                state,
+                in_flight: 0,
+                queued: peer.queue.len(),
+                failures: peer.failures,
+            };
+            (PeerId(id as u32), stats)
+        })
+    }
+}

@@ -1,0 +1,180 @@
+//! What arrived, decoded before any lock is taken; and route bodies that arrive again unchanged,
+//! which are not parsed again.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::body::{BodyError, ConsumerList, RouteBody};
+use crate::frame::{Content, Frame, Kind, Opaque, ResponseCode};
+use crate::message::RecordList;
+
+/// Bytes of route bodies that one decoder keeps: enough for some thousand topics of one broker.
+const KEPT: usize = 1 << 20;
+
+/// A frame whose body has been read as well, so that nothing of it is left to do under a lock.
+#[derive(Debug)]
+pub struct Arrived {
+    pub(crate) opaque: Opaque,
+    pub(crate) content: Content,
+    pub(crate) body: Body,
+    pub(crate) size: usize,
+}
+
+/// A body, read as the kind of its answer tells.
+#[derive(Debug)]
+pub(crate) enum Body {
+    /// Nothing here reads it; dropped after the lock, with the frame.
+    None,
+    /// The same `Arc` as long as the bytes stay the same.
+    Route(Result<Arc<RouteBody>, BodyError>),
+    Members(Result<ConsumerList, BodyError>),
+    Records(RecordList),
+    /// As it came, for whoever asked.
+    Raw(Bytes),
+}
+
+impl Arrived {
+    /// Bytes the frame took on the wire, its length field included.
+    pub const fn size(&self) -> usize {
+        self.size
+    }
+}
+
+/// Reads the frames of one connection.
+///
+/// A route is asked for every 30 s and seldom changes. The decoder keeps the bodies it has read, up
+/// to 1 MiB of them, the least recently used being let go: the same bytes cost one look-up, and the
+/// engine sees by the pointer that nothing has changed.
+#[derive(Debug, Default)]
+pub struct Decoder {
+    routes: HashMap<Arc<[u8]>, Kept>,
+    /// The same keys by when they were last used.
+    ages: BTreeMap<u64, Arc<[u8]>>,
+    /// Bytes of the keys.
+    bytes: usize,
+    /// Counts the look-ups.
+    turn: u64,
+    parsed: u64,
+}
+
+#[derive(Debug)]
+struct Kept {
+    route: Arc<RouteBody>,
+    used: u64,
+}
+
+impl Decoder {
+    /// A decoder that has read nothing.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Reads the body of a frame as the answer's kind tells.
+    pub fn read(&mut self, frame: Frame) -> Arrived {
+        let Frame { opaque, version: _, content, body, size } = frame;
+        let good = matches!(&content, Content::Reply(reply) if reply.code == ResponseCode::SUCCESS);
+        let body = match opaque.kind() {
+            Some(Kind::Route) if good => Body::Route(self.route(&body)),
+            Some(Kind::ConsumerList) if good => Body::Members(ConsumerList::parse(&body)),
+            Some(Kind::Pull) if good => Body::Records(RecordList::cut(body)),
+            Some(Kind::Fields) => Body::Raw(body),
+            _ => Body::None,
+        };
+        Arrived { opaque, content, body, size }
+    }
+
+    /// Route bodies that had to be parsed, because their bytes were new.
+    pub const fn parsed(&self) -> u64 {
+        self.parsed
+    }
+
+    fn route(&mut self, json: &[u8]) -> Result<Arc<RouteBody>, BodyError> {
+        self.turn += 1;
+        if let Some(kept) = self.routes.get_mut(json) {
+            let key = self.ages.remove(&kept.used);
+            kept.used = self.turn;
+            self.ages.extend(key.map(|key| (self.turn, key)));
+            return Ok(kept.route.clone());
+        }
+        self.parsed += 1;
+        let route = Arc::new(RouteBody::parse(json)?);
+        if json.len() <= KEPT {
+            self.make_room(json.len());
+            self.bytes += json.len();
+            // A copy: a slice would keep the read buffer alive.
+            let key: Arc<[u8]> = json.into();
+            let kept = Kept { route: route.clone(), used: self.turn };
+            self.ages.insert(self.turn, key.clone());
+            self.routes.insert(key, kept);
+        }
+        Ok(route)
+    }
+
+    /// Lets go of what was not used for longest until `size` more bytes fit.
+    fn make_room(&mut self, size: usize) {
+        while self.bytes + size > KEPT {
+            let Some((_, oldest)) = self.ages.pop_first() else { return };
+            self.routes.remove(&oldest);
+            self.bytes -= oldest.len();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::body::BrokerData;
+
+    /// A route whose bytes `name` alone decides, padded to about `size` bytes.
+    fn body(name: &str, size: usize) -> Vec<u8> {
+        let broker = BrokerData {
+            cluster: "c".into(),
+            broker_name: format!("{name}-{}", "x".repeat(size)).into(),
+            addresses: [(0, "h:10911".to_owned())].into(),
+        };
+        RouteBody { brokers: vec![broker], ..RouteBody::default() }.to_json()
+    }
+
+    #[test]
+    fn the_same_bytes_give_the_same_route_without_being_parsed_again() {
+        let mut decoder = Decoder::new();
+        let (a, b) = (body("a", 10), body("b", 10));
+        let first = decoder.route(&a).unwrap();
+        let other = decoder.route(&b).unwrap();
+        for _ in 0..10 {
+            assert!(Arc::ptr_eq(&first, &decoder.route(&a.clone()).unwrap()));
+            assert!(Arc::ptr_eq(&other, &decoder.route(&b).unwrap()));
+        }
+        assert_eq!(decoder.parsed(), 2);
+        assert!(!Arc::ptr_eq(&first, &other) && *first == RouteBody::parse(&a).unwrap());
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded_and_the_longest_unused_goes_first() {
+        let mut decoder = Decoder::new();
+        let often = body("often", 10);
+        let kept = decoder.route(&often).unwrap();
+        for i in 0..200 {
+            decoder.route(&body(&i.to_string(), 20_000)).unwrap();
+            assert!(Arc::ptr_eq(&kept, &decoder.route(&often).unwrap()), "{i}");
+            let held: usize = decoder.ages.values().map(|json| json.len()).sum();
+            assert!(held == decoder.bytes && held <= KEPT, "{held} {}", decoder.bytes);
+        }
+        assert_eq!(decoder.parsed(), 201);
+        assert!(decoder.routes.len() < 60);
+        decoder.route(&body("0", 20_000)).unwrap();
+        assert_eq!(decoder.parsed(), 202);
+    }
+
+    #[test]
+    fn what_is_too_large_or_no_route_is_not_kept() {
+        let mut decoder = Decoder::new();
+        let large = body("large", KEPT);
+        let (one, two) = (decoder.route(&large).unwrap(), decoder.route(&large).unwrap());
+        assert!(one == two && !Arc::ptr_eq(&one, &two));
+        assert!(decoder.route(b"{").is_err() && decoder.route(b"{").is_err());
+        assert_eq!((decoder.parsed(), decoder.routes.len()), (4, 0));
+    }
+}

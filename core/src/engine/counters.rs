@@ -1,0 +1,79 @@
+//! What an engine has done since it was made, counted.
+
+/// Counts since the engine was made; none of them ever goes back.
+///
+/// Two sums always hold: calls begun are calls ended in one way or another and those
+/// [in flight](Self::sends_in_flight), for sends and for queries. The tests look after every step.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Counters {
+    /// Sends that were taken: messages, or batches of them.
+    pub sends_begun: u64,
+    /// Sends that ended with a receipt, whatever its status.
+    pub sends_stored: u64,
+    /// Oneway sends that ended when their message was given to a connection.
+    pub sends_handed: u64,
+    /// Oneway messages among them that were lost with their connection before they left.
+    pub oneway_lost: u64,
+    /// Sends that ended with an error; those refused at once are not among them.
+    pub sends_failed: u64,
+    /// Sends that were given up by the caller.
+    pub sends_cancelled: u64,
+    /// Tries of sends that came to nothing, whatever became of the send.
+    pub tries_failed: u64,
+    /// Queries that were taken.
+    pub queries_begun: u64,
+    /// Queries that ended with an answer.
+    pub queries_answered: u64,
+    /// Queries that ended with an error.
+    pub queries_failed: u64,
+    /// Queries that were given up by the caller.
+    pub queries_cancelled: u64,
+    /// Sends and queries that were refused at once: the window was full, or the client stopping.
+    pub calls_refused: u64,
+    /// Requests of any kind given to a writer, oneway ones included.
+    pub requests_sent: u64,
+    /// Answers to requests of ours that still waited.
+    pub replies: u64,
+    /// Answers that nobody waited for, which were dropped: late, twice, from a peer that was not
+    /// asked, or to a request that never was.
+    pub replies_unknown: u64,
+    /// Requests of brokers, oneway ones included.
+    pub requests_received: u64,
+    /// Bytes of all frames that arrived. What was sent is known to the sockets alone.
+    pub bytes_received: u64,
+    /// Connections that were made.
+    pub connected: u64,
+    /// Attempts to connect that came to nothing.
+    pub connects_failed: u64,
+    /// Connections that ended, whoever ended them.
+    pub disconnected: u64,
+    /// Questions for a topic's route, those for `TBW102` included.
+    pub routes_asked: u64,
+    /// Routes that came and differed in some byte, or in the addresses of their brokers.
+    pub routes_compiled: u64,
+    /// Routes that came unchanged: neither parsed nor compiled again.
+    pub routes_unchanged: u64,
+    /// Messages that pulls brought, those the application will not see for their tags included.
+    pub messages_pulled: u64,
+    /// Offsets that a broker confirmed to have stored.
+    pub commits: u64,
+    /// Offsets that came to nothing; they are committed again later.
+    pub commits_failed: u64,
+    /// Notes that were left out, since there were too many of their kind.
+    pub notes_suppressed: u64,
+}
+
+impl Counters {
+    /// Sends that have not ended.
+    pub const fn sends_in_flight(&self) -> u64 {
+        let ended =
+            self.sends_stored + self.sends_handed + self.sends_failed + self.sends_cancelled;
+        self.sends_begun - ended
+    }
+
+    /// Queries that have not ended.
+    pub const fn queries_in_flight(&self) -> u64 {
+        self.queries_begun - (self.queries_answered + self.queries_failed + self.queries_cancelled)
+    }
+}

@@ -1,0 +1,211 @@
+//! Notes as facts by name and as text: for logs of any form.
+
+use std::fmt;
+
+use super::Note;
+use crate::error::{Attempt, CloseReason, Failure};
+use crate::name::{Endpoint, Group, Topic};
+use crate::query::QueueName;
+
+/// One fact of a note.
+#[derive(Clone, Copy)]
+pub enum Fact<'a> {
+    /// A name, an address, a reason.
+    Text(&'a dyn fmt::Display),
+    /// A count, a code, an offset.
+    Number(i64),
+}
+
+impl fmt::Debug for Fact<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Display for Fact<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => text.fmt(f),
+            Self::Number(number) => number.fmt(f),
+        }
+    }
+}
+
+/// What a note is about: notes about one subject are counted together.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Subject {
+    Connection(Endpoint),
+    Oneway(Endpoint),
+    Id(Group),
+    Heartbeat(Endpoint),
+    Route(Topic),
+    Share(Group, Topic),
+    Offset(Group, QueueName),
+    Pull(Group, QueueName),
+}
+
+impl Note {
+    /// Whether it tells of trouble: a warning. The others are information.
+    pub fn is_trouble(&self) -> bool {
+        match self {
+            Self::Reconnected { .. }
+            | Self::Rebalanced { .. }
+            | Self::RouteChanged { .. }
+            | Self::Closed { reason: CloseReason::Idle(_), .. } => false,
+            Self::ConnectFailed { .. }
+            | Self::Closed { .. }
+            | Self::OnewayLost { .. }
+            | Self::SharedId { .. }
+            | Self::HeartbeatRefused { .. }
+            | Self::RouteFailed { .. }
+            | Self::OffsetMoved { .. }
+            | Self::PullRefused { .. } => true,
+            Self::Repeated { last, .. } => last.is_trouble(),
+        }
+    }
+
+    pub(crate) fn subject(&self) -> Subject {
+        match self {
+            Self::ConnectFailed { endpoint, .. }
+            | Self::Reconnected { endpoint, .. }
+            | Self::Closed { endpoint, .. } => Subject::Connection(endpoint.clone()),
+            Self::OnewayLost { endpoint, .. } => Subject::Oneway(endpoint.clone()),
+            Self::SharedId { group, .. } => Subject::Id(group.clone()),
+            Self::HeartbeatRefused { endpoint, .. } => Subject::Heartbeat(endpoint.clone()),
+            Self::RouteChanged { topic, .. } | Self::RouteFailed { topic, .. } => {
+                Subject::Route(topic.clone())
+            }
+            Self::Rebalanced { group, topic, .. } => Subject::Share(group.clone(), topic.clone()),
+            Self::OffsetMoved { group, queue, .. } => Subject::Offset(group.clone(), queue.clone()),
+            Self::PullRefused { group, queue, .. } => Subject::Pull(group.clone(), queue.clone()),
+            Self::Repeated { last, .. } => last.subject(),
+        }
+    }
+
+    /// Tells each fact by its name. The names are those of the table at [`Note`].
+    pub fn facts(&self, tell: &mut dyn FnMut(&'static str, Fact<'_>)) {
+        use Fact::{Number, Text};
+        match self {
+            Self::ConnectFailed { peer, endpoint, error } => {
+                tell("peer", Text(peer));
+                tell("endpoint", Text(endpoint));
+                tell("reason", Text(error));
+            }
+            Self::Reconnected { peer, endpoint } => {
+                tell("peer", Text(peer));
+                tell("endpoint", Text(endpoint));
+            }
+            Self::Closed { peer, endpoint, reason } => {
+                tell("peer", Text(peer));
+                tell("endpoint", Text(endpoint));
+                tell("reason", Text(reason));
+            }
+            Self::OnewayLost { endpoint, count } => {
+                tell("endpoint", Text(endpoint));
+                tell("count", Number(*count as i64));
+            }
+            Self::SharedId { group, client_id } => {
+                tell("group", Text(group));
+                tell("id", Text(client_id));
+            }
+            Self::HeartbeatRefused { endpoint, code } => {
+                tell("endpoint", Text(endpoint));
+                tell("code", Number(i64::from(code.0)));
+            }
+            Self::RouteChanged { topic, writable, readable } => {
+                tell("topic", Text(topic));
+                tell("writable", Number(*writable as i64));
+                tell("readable", Number(*readable as i64));
+            }
+            Self::RouteFailed { topic, attempt, .. } => {
+                tell("topic", Text(topic));
+                tell("peer", Text(&attempt.peer));
+                tell("endpoint", Text(&attempt.endpoint));
+                if let Some(opaque) = attempt.opaque {
+                    tell("opaque", Number(i64::from(opaque.raw())));
+                }
+                if let Some(code) = attempt.code() {
+                    tell("code", Number(i64::from(code.0)));
+                }
+                tell("reason", Text(&attempt.failure));
+            }
+            Self::Rebalanced { group, topic, share, members } => {
+                tell("group", Text(group));
+                tell("topic", Text(topic));
+                tell("share", Number(*share as i64));
+                tell("members", Number(*members as i64));
+            }
+            Self::OffsetMoved { group, queue, from, to } => {
+                tell("group", Text(group));
+                of_queue(queue, tell);
+                tell("from", Number(*from));
+                tell("to", Number(*to));
+            }
+            Self::PullRefused { group, queue, code, remark } => {
+                tell("group", Text(group));
+                of_queue(queue, tell);
+                tell("code", Number(i64::from(code.0)));
+                tell("reason", Text(&remark.as_deref().unwrap_or_default()));
+            }
+            Self::Repeated { last, suppressed } => {
+                last.facts(tell);
+                tell("suppressed", Number(*suppressed as i64));
+            }
+        }
+    }
+}
+
+fn of_queue(queue: &QueueName, tell: &mut dyn FnMut(&'static str, Fact<'_>)) {
+    tell("topic", Fact::Text(&queue.topic));
+    tell("broker", Fact::Text(&queue.broker));
+    tell("queue", Fact::Number(i64::from(queue.queue)));
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ConnectFailed { peer, endpoint, error } => {
+                let (endpoint, failure) = (endpoint.clone(), Failure::Connect(error.clone()));
+                write!(f, "{}", Attempt { endpoint, peer: *peer, failure, opaque: None })
+            }
+            Self::Reconnected { peer, endpoint } => {
+                write!(f, "connected to {peer} {endpoint} again")
+            }
+            Self::Closed { peer, endpoint, reason } => {
+                write!(f, "connection to {peer} {endpoint} is gone: {reason}")
+            }
+            Self::OnewayLost { endpoint, count } => {
+                write!(f, "{count} oneway messages to {endpoint} were lost with the connection")
+            }
+            Self::SharedId { group, client_id } => write!(
+                f,
+                "group {group} has {client_id} more than once: give each client of this host an \
+                 instance_name of its own (unless a connection of ours was just lost)"
+            ),
+            Self::HeartbeatRefused { endpoint, code } => {
+                write!(f, "broker {endpoint} refused a heartbeat: {code}")
+            }
+            Self::RouteChanged { topic, writable, readable } => {
+                write!(f, "topic {topic} has {writable} queues to write and {readable} to read")
+            }
+            Self::RouteFailed { topic, attempt, known } => {
+                write!(f, "no news of the queues of topic {topic}: {attempt}")?;
+                f.write_str(if *known { "; those known serve on" } else { "" })
+            }
+            Self::Rebalanced { group, topic, share, members } => {
+                write!(f, "group {group} has {members} members; {share} queues of {topic} are ours")
+            }
+            Self::OffsetMoved { queue: QueueName { topic, broker, queue }, from, to, .. } => {
+                write!(f, "queue {queue} of {topic} on {broker} has no offset {from}: on at {to}")
+            }
+            Self::PullRefused { queue, code, remark, .. } => {
+                let QueueName { topic, broker, queue } = queue;
+                let remark = remark.as_deref().unwrap_or_default();
+                write!(f, "pull of queue {queue} of {topic} on {broker} refused: {code} {remark}")
+            }
+            Self::Repeated { last, suppressed } => {
+                write!(f, "{last} ({suppressed} lines about it left out in the last minute)")
+            }
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! What a user should look at next, where a failure has a well-known cause.
+
+use std::io::ErrorKind;
+
+use super::{Attempt, CloseReason, ConnectError, Failure, PeerKind};
+use crate::frame::{Foreign, FrameError, ResponseCode};
+
+const ADVERTISED: &str = " (the nameserver told this address: if it can't be reached from here, \
+    as a container's own, set brokerIP1 on the broker or rewrite_addresses here)";
+const GRPC: &str = " (this looks like a proxy's gRPC port, 8081 by default: this client speaks \
+    the remoting protocol, on 9876 with nameservers and on 8080 with proxies)";
+
+/// A remark in brackets, with the blank before it; empty where nothing is known.
+pub(super) fn hint(attempt: &Attempt) -> &'static str {
+    let (broker, port) = (attempt.peer == PeerKind::Broker, attempt.endpoint.port());
+    match &attempt.failure {
+        Failure::Refused { code, .. } => refused(*code, broker),
+        Failure::Connect(error) => unreached(error, broker),
+        Failure::Closed(CloseReason::Frame(FrameError::Foreign(Foreign::Http2))) => GRPC,
+        Failure::Closed(CloseReason::Frame(FrameError::Foreign(_))) if !broker => {
+            " (check that this is a nameserver's remoting port, 9876 by default)"
+        }
+        Failure::Closed(_) | Failure::TimedOut(_) => by_port(port, broker),
+        Failure::Unreadable(_) | Failure::Body(_) => "",
+    }
+}
+
+fn refused(code: ResponseCode, broker: bool) -> &'static str {
+    match code {
+        ResponseCode::REQUEST_CODE_NOT_SUPPORTED if !broker => {
+            " (it does not know route requests: this looks like a broker's port; \
+             nameservers listen on 9876 by default)"
+        }
+        ResponseCode::TOPIC_NOT_EXIST if !broker => {
+            " (create the topic, or let brokers do so with autoCreateTopicEnable=true)"
+        }
+        ResponseCode::NO_PERMISSION => {
+            " (look at the topic's perm, the broker's brokerPermission, and what this client's \
+             account may do)"
+        }
+        _ => "",
+    }
+}
+
+fn unreached(error: &ConnectError, broker: bool) -> &'static str {
+    match error {
+        ConnectError::Io { kind: ErrorKind::ConnectionRefused, .. } if broker => {
+            " (nothing listens there; the nameserver told this address: if the broker is \
+             elsewhere, set brokerIP1 on it or rewrite_addresses here)"
+        }
+        ConnectError::Io { kind: ErrorKind::ConnectionRefused, .. } => {
+            " (nothing listens there: check host and port)"
+        }
+        error if broker && error.is_unreachable() => ADVERTISED,
+        ConnectError::Unresolved { .. } => " (check how the name is spelled)",
+        ConnectError::TimedOut(_) => " (check the address, and what firewalls let through)",
+        ConnectError::Lost(reason) => match &**reason {
+            CloseReason::Frame(FrameError::Foreign(Foreign::Http2)) => GRPC,
+            _ => "",
+        },
+        ConnectError::Io { .. } | ConnectError::Aborted => "",
+    }
+}
+
+/// Peers that say nothing, on ports that say something.
+const fn by_port(port: u16, broker: bool) -> &'static str {
+    match (port, broker) {
+        (8081, _) => GRPC,
+        (10909 | 10911, false) => {
+            " (this is a broker's port by default; nameservers listen on 9876)"
+        }
+        (10912, _) => " (this is a broker's port for its slaves by default; clients use 10911)",
+        _ => "",
+    }
+}

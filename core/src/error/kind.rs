@@ -1,0 +1,239 @@
+//! Errors by kind, and the facts that each of them carries.
+
+use std::fmt;
+
+use super::{Attempt, Attempts, Failure, QueryError, Refused, SendError, is_retriable_send};
+use crate::frame::{Opaque, ResponseCode};
+use crate::name::{Endpoint, Topic};
+
+/// What an error comes to, the same words for every operation: for branches, and for labels of
+/// metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// It can't be done as it was asked for; nothing was sent.
+    Invalid,
+    /// There was no room for one more call; nothing was sent.
+    Full,
+    /// The nameservers do not know the topic.
+    NoTopic,
+    /// No nameserver could tell where the topic is.
+    NoRoute,
+    /// The topic has no queue that may be written to.
+    NotWritable,
+    /// The caller's selector chose no queue.
+    NoChoice,
+    /// The peer answered with an error.
+    Rejected,
+    /// The deadline passed.
+    TimedOut,
+    /// There was no connection, or it was lost.
+    Lost,
+    /// The peer's answer can't be read.
+    Unreadable,
+    /// The client, or the runtime it needs, has ended.
+    Stopped,
+    /// Waiting here would block the very runtime that has to do the work.
+    WouldDeadlock,
+    /// There is no receipt for what was sent oneway.
+    NoReceipt,
+}
+
+impl ErrorKind {
+    /// A word that stays the same.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Invalid => "invalid",
+            Self::Full => "full",
+            Self::NoTopic => "no_topic",
+            Self::NoRoute => "no_route",
+            Self::NotWritable => "not_writable",
+            Self::NoChoice => "no_choice",
+            Self::Rejected => "rejected",
+            Self::TimedOut => "timed_out",
+            Self::Lost => "lost",
+            Self::Unreadable => "unreadable",
+            Self::Stopped => "stopped",
+            Self::WouldDeadlock => "would_deadlock",
+            Self::NoReceipt => "no_receipt",
+        }
+    }
+}
+
+impl fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Refused {
+    /// What it comes to.
+    pub const fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Stopped => ErrorKind::Stopped,
+            Self::Full(_) | Self::FullOfBytes(_) => ErrorKind::Full,
+            Self::DuplicateGroup | Self::NoTopic => ErrorKind::Invalid,
+        }
+    }
+}
+
+impl Attempt {
+    /// The peer's code, if it answered with an error.
+    pub const fn code(&self) -> Option<ResponseCode> {
+        match &self.failure {
+            Failure::Refused { code, .. } => Some(*code),
+            Failure::Connect(_)
+            | Failure::Closed(_)
+            | Failure::Unreadable(_)
+            | Failure::Body(_)
+            | Failure::TimedOut(_) => None,
+        }
+    }
+
+    const fn kind(&self) -> ErrorKind {
+        match &self.failure {
+            Failure::Refused { .. } => ErrorKind::Rejected,
+            Failure::Connect(_) | Failure::Closed(_) => ErrorKind::Lost,
+            Failure::Unreadable(_) | Failure::Body(_) => ErrorKind::Unreadable,
+            Failure::TimedOut(_) => ErrorKind::TimedOut,
+        }
+    }
+}
+
+impl SendError {
+    /// What it comes to.
+    pub const fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Invalid(_) => ErrorKind::Invalid,
+            Self::Refused(refused) => refused.kind(),
+            Self::NoTopic { .. } => ErrorKind::NoTopic,
+            Self::NoRoute { .. } => ErrorKind::NoRoute,
+            Self::NotWritable { .. } => ErrorKind::NotWritable,
+            Self::Rejected { .. } => ErrorKind::Rejected,
+            Self::TimedOut { .. } => ErrorKind::TimedOut,
+            Self::Lost { .. } => ErrorKind::Lost,
+            Self::Stopped { .. } | Self::RuntimeGone { .. } => ErrorKind::Stopped,
+            Self::WouldDeadlock => ErrorKind::WouldDeadlock,
+            Self::NoChoice { .. } => ErrorKind::NoChoice,
+            Self::NoReceipt => ErrorKind::NoReceipt,
+        }
+    }
+
+    /// The topic, where the error came after it was looked at.
+    pub const fn topic(&self) -> Option<&Topic> {
+        match self {
+            Self::NoTopic { topic, .. }
+            | Self::NoRoute { topic, .. }
+            | Self::NotWritable { topic }
+            | Self::Rejected { topic, .. }
+            | Self::TimedOut { topic, .. }
+            | Self::Lost { topic, .. }
+            | Self::NoChoice { topic } => Some(topic),
+            Self::Invalid(_)
+            | Self::Refused(_)
+            | Self::Stopped { .. }
+            | Self::RuntimeGone { .. }
+            | Self::WouldDeadlock
+            | Self::NoReceipt => None,
+        }
+    }
+
+    /// The last try: whom we asked, with what number, and what became of it.
+    pub fn last_attempt(&self) -> Option<&Attempt> {
+        self.attempts().and_then(Attempts::last)
+    }
+
+    /// The code that the last peer answered, if it answered.
+    pub fn code(&self) -> Option<ResponseCode> {
+        match self {
+            Self::Rejected { code, .. } => Some(*code),
+            _ => self.last_attempt().and_then(Attempt::code),
+        }
+    }
+
+    /// The address of the broker, or of the nameserver, that was tried last.
+    pub fn endpoint(&self) -> Option<&Endpoint> {
+        self.last_attempt().map(|attempt| &attempt.endpoint)
+    }
+
+    /// The number of the last request, as brokers' logs show it.
+    pub fn opaque(&self) -> Option<Opaque> {
+        self.last_attempt().and_then(|attempt| attempt.opaque)
+    }
+}
+
+impl QueryError {
+    /// What it comes to.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Refused(refused) => refused.kind(),
+            Self::NoRoute { .. } if self.is_missing() => ErrorKind::NoTopic,
+            Self::NoRoute { .. } => ErrorKind::NoRoute,
+            Self::Failed(attempt) => attempt.kind(),
+            Self::TimedOut { .. } => ErrorKind::TimedOut,
+            Self::Stopped => ErrorKind::Stopped,
+            Self::WouldDeadlock => ErrorKind::WouldDeadlock,
+        }
+    }
+
+    /// The nameservers say that there is no such topic.
+    fn is_missing(&self) -> bool {
+        matches!(self, Self::NoRoute { .. }) && self.code() == Some(ResponseCode::TOPIC_NOT_EXIST)
+    }
+
+    /// Whether the same question may be answered later without a change by the user.
+    pub fn is_retriable(&self) -> bool {
+        match self.kind() {
+            ErrorKind::Full | ErrorKind::NoRoute | ErrorKind::TimedOut | ErrorKind::Lost => true,
+            ErrorKind::Rejected => {
+                // What another broker might allow, this one does not.
+                let fixed = [ResponseCode::NO_PERMISSION, ResponseCode::TOPIC_NOT_EXIST];
+                self.code().is_some_and(|code| is_retriable_send(code) && !fixed.contains(&code))
+            }
+            ErrorKind::Invalid
+            | ErrorKind::NoTopic
+            | ErrorKind::NotWritable
+            | ErrorKind::NoChoice
+            | ErrorKind::Unreadable
+            | ErrorKind::Stopped
+            | ErrorKind::WouldDeadlock
+            | ErrorKind::NoReceipt => false,
+        }
+    }
+
+    /// The topic, if the question was about one and its route was not to be had.
+    pub const fn topic(&self) -> Option<&Topic> {
+        match self {
+            Self::NoRoute { topic, .. } => Some(topic),
+            Self::Refused(_)
+            | Self::Failed(_)
+            | Self::TimedOut { .. }
+            | Self::Stopped
+            | Self::WouldDeadlock => None,
+        }
+    }
+
+    /// The last try: whom we asked, with what number, and what became of it.
+    pub fn last_attempt(&self) -> Option<&Attempt> {
+        match self {
+            Self::NoRoute { attempts, .. } | Self::TimedOut { attempts } => attempts.last(),
+            Self::Failed(attempt) => Some(attempt),
+            Self::Refused(_) | Self::Stopped | Self::WouldDeadlock => None,
+        }
+    }
+
+    /// The code that the last peer answered, if it answered.
+    pub fn code(&self) -> Option<ResponseCode> {
+        self.last_attempt().and_then(Attempt::code)
+    }
+
+    /// The address of the peer that was tried last.
+    pub fn endpoint(&self) -> Option<&Endpoint> {
+        self.last_attempt().map(|attempt| &attempt.endpoint)
+    }
+
+    /// The number of the last request, as brokers' logs show it.
+    pub fn opaque(&self) -> Option<Opaque> {
+        self.last_attempt().and_then(|attempt| attempt.opaque)
+    }
+}
