@@ -59,8 +59,7 @@ pub(super) fn run(args: Args) -> Outcome {
     let stop = Stop::on_signal()?;
     let served = Served::start_at(config(&args), &listen(&args)?)?;
     let broker = served.broker(0).map(|at| at.to_string()).unwrap_or_default();
-    let (namesrv, version) = (served.namesrv(), args.as_version);
-    log::info!(namesrv, broker, brokers = args.brokers, version; "serving");
+    log::info!(namesrv = served.namesrv(), broker, brokers = args.brokers; "serving");
     let addresses = [("NAMESRV_ADDR", served.namesrv()), ("ROCKETMQ_BROKER_ADDR", broker)];
     if !args.command.is_empty() {
         return command::run(&args.command, &addresses, &stop);
