@@ -61,7 +61,12 @@ impl Run {
     fn new(count: usize) -> Result<Self, Failure> {
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
         let name = format!("rocketry-{:x}-{:x}", since.as_millis(), std::process::id());
-        let topic = Topic::new(std::env::var("TOPIC").as_deref().unwrap_or(&name))?;
+        let topic = match std::env::var("TOPIC") {
+            Ok(given) if !given.is_empty() => {
+                Topic::new(&given).map_err(|error| format!("TOPIC={given}: {error}"))?
+            }
+            _ => Topic::new(&name)?,
+        };
         let cluster = Cluster::new(&topic)?;
         let (group, tally) = (Group::new(&name)?, Tally::new(count));
         println!("{cluster}, topic {topic}, {BODY} bytes a message");
@@ -174,7 +179,7 @@ fn start(
         _ => Err(()),
     };
     let Ok(count @ 1..=MOST) = count else {
-        eprintln!("{USAGE}");
+        eprintln!("not understood: {}\n{USAGE}", args.join(" "));
         return ExitCode::from(2);
     };
     match Run::new(count) {

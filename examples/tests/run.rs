@@ -166,6 +166,13 @@ fn a_wrong_address_is_one_sentence() {
 }
 
 #[test]
+fn a_wrong_topic_is_named() {
+    let output = run(example("quickstart").env("TOPIC", "two words"));
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(text(&output.stderr).starts_with("TOPIC=two words: a topic has only"), "{output:?}");
+}
+
+#[test]
 fn a_wrong_argument_is_answered_with_the_usage() {
     for args in [&["0"][..], &["many"], &["1", "2"], &["--runtime", "x"], &["--runtime"]] {
         let output = run(example("quickstart").args(args));
