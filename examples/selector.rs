@@ -49,7 +49,8 @@ fn quickest(index: usize, _message: &Message, queues: &[QueueChoice]) -> Option<
     // A broker that was never asked has answered in no time: so each one gets its try. A few
     // messages go to slow ones too: else nobody would see that they are quick again.
     let best = queues.iter().filter(|choice| fit(choice)).map(|choice| choice.latency).min()?;
-    let (turn, any) = if index % LOOK == 0 { (index / LOOK, true) } else { (index, false) };
+    let (turn, any) =
+        if index.is_multiple_of(LOOK) { (index / LOOK, true) } else { (index, false) };
     let good = |choice: &QueueChoice| fit(choice) && (any || choice.latency <= best + CLOSE);
     let good: Vec<usize> = (0..queues.len()).filter(|place| good(&queues[*place])).collect();
     good.get(turn % good.len()).copied()
