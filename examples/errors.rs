@@ -111,7 +111,7 @@ fn weather(run: &Run, unwell: &Served, client: &Client) -> Outcome {
     match deliver(&producer, &nowhere, long) {
         Err(SendError::NoTopic { .. }) => println!("Given up: somebody has to create it."),
         Err(other) => return Err(other.into()),
-        Ok(()) => return Err(expected("it").into()),
+        Ok(()) => return Err(expected("it")),
     }
 
     println!("A broker that refuses twice: the client has tried another queue by then:");
