@@ -1,4 +1,5 @@
 //! What the examples share: one run's cluster, names and count of messages.
+#![allow(dead_code, reason = "each example is a program of its own and takes what it needs")]
 
 mod cluster;
 mod tally;
@@ -15,7 +16,8 @@ use tally::Tally;
 
 const USAGE: &str = "usage: EXAMPLE [COUNT]
 Sends COUNT messages (10000 if not given, 1 to 100000000) and consumes them again.
-quickstart also takes --runtime std or --runtime tokio.
+quickstart also takes --runtime std or --runtime tokio;
+logging takes --log text|json|color, --log-level LEVEL and --log-file PATH.
 With NAMESRV_ADDR set they go to that cluster, else to a broker embedded in this process;
 with TOPIC set they go to that topic, else to a new one.";
 const MOST: usize = 100_000_000;
@@ -59,7 +61,12 @@ impl Run {
     fn new(count: usize) -> Result<Self, Failure> {
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
         let name = format!("rocketry-{:x}-{:x}", since.as_millis(), std::process::id());
-        let topic = Topic::new(std::env::var("TOPIC").as_deref().unwrap_or(&name))?;
+        let topic = match std::env::var("TOPIC") {
+            Ok(given) if !given.is_empty() => {
+                Topic::new(&given).map_err(|error| format!("TOPIC={given}: {error}"))?
+            }
+            _ => Topic::new(&name)?,
+        };
         let cluster = Cluster::new(&topic)?;
         let (group, tally) = (Group::new(&name)?, Tally::new(count));
         println!("{cluster}, topic {topic}, {BODY} bytes a message");
@@ -90,6 +97,11 @@ impl Run {
         self.count
     }
 
+    /// What was sent and what came back so far.
+    pub(crate) const fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
     /// The message number `index`, from 0. Its body begins with the number.
     pub(crate) fn message(&self, index: usize) -> Message {
         let mut body = index.to_string().into_bytes();
@@ -115,8 +127,7 @@ impl Run {
 
     /// A message with this body was delivered.
     pub(crate) fn received(&self, body: &[u8]) {
-        let number = std::str::from_utf8(body).ok().and_then(|text| text.trim_end().parse().ok());
-        match number {
+        match number(body) {
             Some(index) => self.tally.note_received(index),
             None => eprintln!("a message that no run of the examples sent was delivered"),
         }
@@ -128,10 +139,34 @@ impl Run {
     }
 }
 
+/// The number of the message with this body; `None` for one that no run has sent.
+pub(crate) fn number(body: &[u8]) -> Option<usize> {
+    std::str::from_utf8(body).ok().and_then(|text| text.trim_end().parse().ok())
+}
+
 /// Runs an example to its end: its last line tells what was sent and what came back.
 pub(crate) fn main(
     args: impl IntoIterator<Item = String>,
     job: impl FnOnce(&Run) -> Outcome,
+) -> ExitCode {
+    start(args, |run| {
+        job(run)?;
+        println!("{}", run.tally);
+        Ok(if run.tally.is_exact() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    })
+}
+
+/// Runs an example that tells in its own words how it went. It succeeds where `job` does.
+pub(crate) fn main_in_own_words(
+    args: impl IntoIterator<Item = String>,
+    job: impl FnOnce(&Run) -> Outcome,
+) -> ExitCode {
+    start(args, |run| job(run).map(|()| ExitCode::SUCCESS))
+}
+
+fn start(
+    args: impl IntoIterator<Item = String>,
+    job: impl FnOnce(&Run) -> Result<ExitCode, Failure>,
 ) -> ExitCode {
     let args: Vec<String> = args.into_iter().collect();
     let count = match args.as_slice() {
@@ -144,7 +179,7 @@ pub(crate) fn main(
         _ => Err(()),
     };
     let Ok(count @ 1..=MOST) = count else {
-        eprintln!("{USAGE}");
+        eprintln!("not understood: {}\n{USAGE}", args.join(" "));
         return ExitCode::from(2);
     };
     match Run::new(count) {
@@ -156,16 +191,13 @@ pub(crate) fn main(
     }
 }
 
-fn report(run: &Run, ended: Outcome) -> ExitCode {
+fn report(run: &Run, ended: Result<ExitCode, Failure>) -> ExitCode {
     if is_stopped() {
         eprintln!("interrupted: {} sent, {} consumed", run.tally.sent(), run.tally.consumed());
         return ExitCode::from(INTERRUPTED);
     }
     match ended {
-        Ok(()) => {
-            println!("{}", run.tally);
-            if run.tally.is_exact() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-        }
+        Ok(code) => code,
         Err(error) => {
             let advice = advice(run, error.downcast_ref());
             eprintln!("{}: {error}{advice}", run.cluster);

@@ -58,7 +58,7 @@ impl Tally {
     }
 
     /// Messages that a broker stored and nobody got.
-    fn lost(&self) -> usize {
+    pub(crate) fn lost(&self) -> usize {
         self.messages.iter().filter(|one| one.load(Ordering::Relaxed) == SENT).count()
     }
 

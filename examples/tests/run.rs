@@ -10,12 +10,27 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rocketry::core::frame::{RequestCode, ResponseCode};
-use rocketry_conformance::broker::ClusterConfig;
+use rocketry_conformance::broker::{ClusterConfig, Fault, ListenerId, Requests};
 use rocketry_conformance::serve::Served;
 use rustix::process::{Pid, Signal, kill_process};
 
 /// No example with few messages takes nearly so long.
 const LIMIT: Duration = Duration::from_secs(60);
+
+/// Those that end with a tally: nothing may be missing, nothing may come twice.
+const EXACT: [&str; 9] = [
+    "quickstart",
+    "blocking",
+    "tokio",
+    "smol",
+    "async_std",
+    "custom_loop",
+    "batch",
+    "ordered",
+    "selector",
+];
+/// Those that end in their own words, or say more on the way.
+const TALKATIVE: [&str; 3] = ["oneway", "logging", "errors"];
 
 fn example(name: &str) -> Command {
     let test = std::env::current_exe().unwrap();
@@ -73,8 +88,23 @@ fn quickstart_shows_rates_latency_and_the_broker() {
 }
 
 #[test]
-fn threads_tasks_and_a_custom_loop_deliver_every_message_once() {
-    for name in ["blocking", "tokio", "smol", "custom_loop"] {
+fn every_example_is_run_here() {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/examples")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|end| end == "rs") {
+            found.push(path.file_stem().unwrap().to_str().unwrap().to_owned());
+        }
+    }
+    let mut known: Vec<_> = EXACT.iter().chain(&TALKATIVE).collect();
+    found.sort();
+    known.sort();
+    assert_eq!(found.iter().collect::<Vec<_>>(), known);
+}
+
+#[test]
+fn each_example_delivers_every_message_once() {
+    for name in EXACT {
         assert_delivers(&run(example(name).arg("2000")), 2000);
     }
 }
@@ -82,7 +112,7 @@ fn threads_tasks_and_a_custom_loop_deliver_every_message_once() {
 #[test]
 fn a_given_cluster_is_used_and_its_topic_created() {
     let served = Served::start(ClusterConfig::default()).unwrap();
-    for name in ["quickstart", "blocking", "tokio", "smol", "custom_loop"] {
+    for name in EXACT {
         let output = run(example(name).arg("300").env("NAMESRV_ADDR", served.namesrv()));
         assert_delivers(&output, 300);
         assert!(text(&output.stdout).contains(&served.namesrv()), "{output:?}");
@@ -107,11 +137,10 @@ fn a_cluster_that_creates_no_topics_is_explained_and_topic_helps() {
 
 #[test]
 fn a_busy_broker_is_asked_again() {
-    for name in ["quickstart", "blocking", "tokio", "smol", "custom_loop"] {
+    for name in EXACT {
         let served = Served::start(ClusterConfig::default()).unwrap();
-        served.with(|cluster| {
-            cluster.push_error(RequestCode::SEND_MESSAGE_V2, [ResponseCode::SYSTEM_BUSY; 4]);
-        });
+        let busy = Fault::Refuse(ResponseCode::SYSTEM_BUSY);
+        served.with(|cluster| cluster.push_faults(Requests::Sends, [busy; 4]));
         let output = run(example(name).arg("500").env("NAMESRV_ADDR", served.namesrv()));
         assert_delivers(&output, 500);
     }
@@ -119,20 +148,29 @@ fn a_busy_broker_is_asked_again() {
 
 #[test]
 fn a_wrong_address_is_one_sentence() {
-    let names = ["quickstart", "blocking", "tokio", "smol", "custom_loop"];
     let wrong = [("localhost:1", "Connection refused"), ("garbage", "host:port")];
     let start = |name| {
         let run = |address| example(name).env("NAMESRV_ADDR", address).spawn().unwrap();
         wrong.map(|(address, cause)| (run(address), address, cause))
     };
     // All at once: each goes on trying for 3 s.
-    for (child, address, cause) in names.map(start).into_iter().flatten() {
+    let started: Vec<_> = EXACT.into_iter().chain(TALKATIVE).map(start).collect();
+    for (child, address, cause) in started.into_iter().flatten() {
         let output = end(child);
         assert_eq!(output.status.code(), Some(1), "{output:?}");
         let said = text(&output.stderr);
-        assert!(said.contains(address) && said.contains(cause), "{said:?}");
-        assert_eq!(said.lines().count(), 1, "{said:?}");
+        // The log has said it before, in its way.
+        let said: Vec<_> = said.lines().filter(|line| !line.starts_with("[20")).collect();
+        assert!(said.len() == 1, "{said:?}");
+        assert!(said[0].contains(address) && said[0].contains(cause), "{said:?}");
     }
+}
+
+#[test]
+fn a_wrong_topic_is_named() {
+    let output = run(example("quickstart").env("TOPIC", "two words"));
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(text(&output.stderr).starts_with("TOPIC=two words: a topic has only"), "{output:?}");
 }
 
 #[test]
@@ -148,42 +186,176 @@ fn interrupt(child: &Child) {
     kill_process(Pid::from_child(child), Signal::INT).unwrap();
 }
 
+const SENDS: [RequestCode; 2] = [RequestCode::SEND_MESSAGE_V2, RequestCode::SEND_BATCH_MESSAGE];
+
 fn wait_for_sends(served: &Served, count: u64) {
-    while served.with(|cluster| cluster.requests(RequestCode::SEND_MESSAGE_V2)) < count {
+    let sends = || served.with(|cluster| SENDS.map(|code| cluster.requests(code)));
+    while sends().iter().sum::<u64>() < count {
         thread::sleep(Duration::from_millis(1));
     }
 }
 
 #[test]
 fn ctrl_c_shuts_the_client_down_before_the_process_ends() {
-    for name in ["quickstart", "blocking", "tokio", "smol", "custom_loop"] {
+    for name in EXACT.into_iter().chain(["oneway", "logging"]) {
         let served = Served::start(ClusterConfig::default()).unwrap();
         let mut command = example(name);
         let child = command.arg("10000000").env("NAMESRV_ADDR", served.namesrv()).spawn().unwrap();
         wait_for_sends(&served, 100);
         interrupt(&child);
         let output = end(child);
-        assert_eq!(output.status.code(), Some(130), "{output:?}");
-        assert!(text(&output.stderr).starts_with("interrupted: "), "{output:?}");
+        assert_eq!(output.status.code(), Some(130), "{name}: {output:?}");
+        let last = text(&output.stderr).lines().last().unwrap();
+        assert!(last.starts_with("interrupted: "), "{name}: {output:?}");
         let told = served.with(|cluster| cluster.requests(RequestCode::UNREGISTER_CLIENT));
         assert!(told > 0, "{name} left without telling the broker");
     }
 }
 
 #[test]
+fn ctrl_c_ends_a_consumer_that_waits_for_messages() {
+    for name in EXACT.into_iter().chain(["oneway", "logging"]) {
+        let served = Served::start(ClusterConfig::default()).unwrap();
+        let never = Duration::from_secs(600);
+        served.with(|cluster| cluster.set_delay(RequestCode::PULL_MESSAGE, never));
+        let mut command = example(name);
+        let child = command.arg("50").env("NAMESRV_ADDR", served.namesrv()).spawn().unwrap();
+        while served.with(|cluster| cluster.requests(RequestCode::PULL_MESSAGE)) == 0 {
+            thread::sleep(Duration::from_millis(1));
+        }
+        interrupt(&child);
+        let output = end(child);
+        assert_eq!(output.status.code(), Some(130), "{name}: {output:?}");
+        let last = text(&output.stderr).lines().last().unwrap();
+        assert_eq!(last, "interrupted: 50 sent, 0 consumed", "{name}: {output:?}");
+    }
+}
+
+#[test]
 fn a_second_ctrl_c_does_not_wait_for_the_broker() {
+    for name in EXACT.into_iter().chain(TALKATIVE) {
+        let served = Served::start(ClusterConfig::default()).unwrap();
+        let silence = Duration::from_secs(600);
+        served.with(|cluster| SENDS.map(|code| cluster.set_delay(code, silence)));
+        let mut command = example(name);
+        let child = command.env("NAMESRV_ADDR", served.namesrv()).spawn().unwrap();
+        wait_for_sends(&served, 1);
+        let began = Instant::now();
+        interrupt(&child);
+        // Signals that arrive together count as one.
+        thread::sleep(Duration::from_millis(100));
+        interrupt(&child);
+        assert_eq!(end(child).status.code(), Some(130), "{name}");
+        // The send itself would take 3 s to end.
+        assert!(began.elapsed() < Duration::from_secs(2), "{name}: {:?}", began.elapsed());
+    }
+}
+
+#[test]
+fn batch_sends_many_messages_in_one_request() {
     let served = Served::start(ClusterConfig::default()).unwrap();
-    let silence = Duration::from_secs(600);
-    served.with(|cluster| cluster.set_delay(RequestCode::SEND_MESSAGE_V2, silence));
-    let mut command = example("quickstart");
-    let child = command.env("NAMESRV_ADDR", served.namesrv()).spawn().unwrap();
-    wait_for_sends(&served, 1);
-    let began = Instant::now();
-    interrupt(&child);
-    // Signals that arrive together count as one.
-    thread::sleep(Duration::from_millis(100));
-    interrupt(&child);
-    assert_eq!(end(child).status.code(), Some(130));
-    // The send itself would take 3 s to end.
-    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    let output = run(example("batch").arg("300").env("NAMESRV_ADDR", served.namesrv()));
+    assert_delivers(&output, 300);
+    assert!(text(&output.stdout).contains("300 messages left in 10 requests"), "{output:?}");
+    assert_eq!(served.with(|cluster| SENDS.map(|code| cluster.requests(code))), [0, 10]);
+}
+
+#[test]
+fn ordered_keeps_each_keys_order() {
+    let output = run(example("ordered").arg("1000"));
+    assert_delivers(&output, 1000);
+    assert!(text(&output.stdout).contains("16 customers in 8 queues, each in its order"));
+}
+
+#[test]
+fn oneway_tells_what_never_came() {
+    let served = Served::start(ClusterConfig::default()).unwrap();
+    let lost = [Fault::Pass, Fault::Lose, Fault::Pass, Fault::Lose];
+    served.with(|cluster| cluster.push_faults(Requests::Sends, lost));
+    for (shown, namesrv) in [
+        ("handed over 1000, consumed 1000, never came 0", String::new()),
+        ("handed over 1000, consumed 998, never came 2", served.namesrv()),
+    ] {
+        let output = run(example("oneway").arg("1000").env("NAMESRV_ADDR", namesrv));
+        assert_eq!(text(&output.stdout).lines().last(), Some(shown), "{output:?}");
+        assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    }
+}
+
+#[test]
+fn selector_takes_the_broker_that_answers_quickest() {
+    // A topic that is created at its first send may be on one broker alone for its first 30 s.
+    let config = ClusterConfig::default().brokers(2).topic("orders", 4);
+    let served = Served::start(config).unwrap();
+    let late = [Fault::Late(Duration::from_millis(200)); 1000];
+    served.with(|cluster| {
+        cluster.push_faults_at(ListenerId::Broker(0), RequestCode::SEND_MESSAGE_V2, late);
+    });
+    let mut command = example("selector");
+    command.arg("1000").env("NAMESRV_ADDR", served.namesrv()).env("TOPIC", "orders");
+    let output = run(&mut command);
+    assert_delivers(&output, 1000);
+    let took = |broker: &str| -> usize {
+        let found = text(&output.stdout).lines().find_map(|line| line.strip_prefix(broker));
+        found.map_or(0, |count| count.parse().unwrap())
+    };
+    let (slow, quick) = (took("broker-a took "), took("broker-b took "));
+    assert!(slow + quick == 1000 && slow > 0 && quick > 4 * slow, "{slow} {quick}");
+}
+
+#[test]
+fn errors_tells_them_apart_and_handles_each_message_once() {
+    let output = run(&mut example("errors"));
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    let shown = text(&output.stdout);
+    for part in [
+        "the body has 4194305 bytes, the limit is 4194304\n   retriable: false, stored: No",
+        "topic rocketry-nowhere does not exist",
+        "SERVICE_NOT_AVAILABLE",
+        "retriable: true, stored: No\n",
+        "(it may have been stored)",
+        "retriable: true, stored: Unknown\n",
+        "retriable: true, stored: Yes\n",
+        "max_pending allows\n",
+        "\nstored 5, handled 5, came again ",
+    ] {
+        assert!(shown.contains(part), "{part:?} is not in {shown}");
+    }
+}
+
+#[test]
+fn logging_writes_lines_for_people_and_for_machines() {
+    let log = |args: &[&str]| {
+        let output = run(example("logging").args(args).env_remove("NO_COLOR"));
+        let shown = text(&output.stdout).lines().last();
+        assert_eq!(shown, Some("sent 20, consumed 20, lost 0, duplicates 0"), "{output:?}");
+        text(&output.stderr).to_owned()
+    };
+    let plain = log(&["20"]);
+    // The client's own records are there, and their key-values.
+    assert!(plain.contains(" rocketry] ") && plain.contains(" client="), "{plain}");
+    assert!(plain.contains("count=20") && !plain.contains("DEBUG"), "{plain}");
+    assert!(!plain.contains('\u{1b}'), "{plain}");
+    assert!(log(&["20", "--log-level", "debug"]).contains("stored message=0 broker=broker-a"));
+    assert_eq!(log(&["20", "--log-level", "off"]), "");
+    assert!(log(&["--log", "color", "20"]).contains("\u{1b}[32mINFO"));
+    let output = run(example("logging").args(["--log", "color", "20"]).env("NO_COLOR", "1"));
+    assert!(!text(&output.stderr).contains('\u{1b}'), "{output:?}");
+
+    let path = std::env::temp_dir().join(format!("rocketry-example-{}", std::process::id()));
+    let file = path.to_str().unwrap();
+    assert_eq!(log(&["--log", "json", "--log-file", file, "--log-level", "debug", "20"]), "");
+    let lines = std::fs::read_to_string(&path).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    let parse = |line| serde_json::from_str::<serde_json::Value>(line).unwrap();
+    let lines: Vec<_> = lines.lines().map(parse).collect();
+    assert!(lines.iter().any(|line| line["target"] == "rocketry"
+        && line["fields"]["client"].as_str().is_some_and(|id| id.contains('@'))));
+    let stored = lines.iter().filter(|line| line["message"] == "stored");
+    let numbers: Vec<_> = stored.map(|line| line["fields"]["message"].as_u64().unwrap()).collect();
+    assert_eq!(numbers, (0..20).collect::<Vec<_>>());
+
+    let refused = run(example("logging").args(["--log", "xml"]));
+    assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+    assert!(text(&refused.stderr).contains("text, json or color"), "{refused:?}");
 }

@@ -90,11 +90,14 @@ pub(super) fn run(args: Args) -> Outcome {
         body: args.body_bytes as usize,
         parallel: args.parallel as usize,
     };
+    let (namesrv, topic, count) = (plan.namesrv.as_str(), plan.topic.as_str(), plan.count);
+    log::info!(namesrv, topic, count, runtime:%; "the work begins");
     if io::stdout().is_terminal() {
         println!("{}", watched(&plan, runtime)?.table());
     } else {
         println!("{}", bench::run(&plan, runtime, &Progress::default())?);
     }
+    log::info!(count; "the work is done");
     Ok(ExitCode::SUCCESS)
 }
 

@@ -57,8 +57,9 @@ pub(super) struct Args {
 
 pub(super) fn run(args: Args) -> Outcome {
     let stop = Stop::on_signal()?;
-    let served = Served::start_at(config(&args), &listen(&args)?)?;
+    let served = serve(&args)?;
     let broker = served.broker(0).map(|at| at.to_string()).unwrap_or_default();
+    log::info!(namesrv = served.namesrv(), broker, brokers = args.brokers; "serving");
     let addresses = [("NAMESRV_ADDR", served.namesrv()), ("ROCKETMQ_BROKER_ADDR", broker)];
     if !args.command.is_empty() {
         return command::run(&args.command, &addresses, &stop);
@@ -69,7 +70,27 @@ pub(super) fn run(args: Args) -> Outcome {
     }
     out.flush()?;
     stop.wait();
+    log::info!("interrupted");
     Ok(ExitCode::SUCCESS)
+}
+
+/// Listens; where it can't, the error names the addresses and what to do.
+fn serve(args: &Args) -> Result<Served, String> {
+    let listen = listen(args)?;
+    let started = Served::start_at(config(args), &listen);
+    started.map_err(|error| {
+        let all = [listen.nameserver].into_iter().chain(listen.brokers.iter().copied());
+        let all: Vec<String> = all.map(|at| at.to_string()).collect();
+        let advice = match error.kind() {
+            io::ErrorKind::AddrInUse => {
+                ": see who listens there, or take other ports with \
+                                         --namesrv-port and --broker-port (0 is any free one)"
+            }
+            io::ErrorKind::AddrNotAvailable => ": --host is an address of this machine",
+            _ => "",
+        };
+        format!("can't listen on all of {}: {error}{advice}", all.join(", "))
+    })
 }
 
 fn config(args: &Args) -> ClusterConfig {
@@ -150,6 +171,19 @@ mod tests {
         let around = listen(&args(&["--", "true"])).expect("ports");
         assert_eq!((around.nameserver.port(), around.brokers[0].port()), (0, 0));
         assert!(listen(&args(&["--broker-port", "65530", "--brokers", "2"])).is_err());
+    }
+
+    #[test]
+    fn a_port_that_is_taken_is_named_with_what_to_do() {
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let port = taken.local_addr().expect("bound").port().to_string();
+        let error =
+            serve(&args(&["--namesrv-port", &port, "--broker-port", "0"])).expect_err("taken");
+        assert!(error.contains(&format!("127.0.0.1:{port}")), "{error}");
+        assert!(error.contains("--namesrv-port"), "{error}");
+        let words = ["--host", "198.51.100.1", "--namesrv-port", "0", "--broker-port", "0"];
+        let error = serve(&args(&words)).expect_err("nobody's address");
+        assert!(error.contains("--host is an address of this machine"), "{error}");
     }
 
     #[test]

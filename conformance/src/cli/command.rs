@@ -23,7 +23,10 @@ pub(super) fn run(command: &[OsString], env: &[(&str, String)], stop: &Stop) -> 
         .envs(env.iter().map(|(name, value)| (name, value)))
         .spawn()
         .map_err(|error| format!("can't start {}: {error}", program.display()))?;
+    let (process, name) = (child.id(), program.to_string_lossy());
+    log::info!(process, program = &*name; "the command runs");
     let ended = watch(child, stop)?;
+    log::info!(process, code = code(ended), interrupted = stop.raised(); "the command ended");
     Ok(if stop.raised() { INTERRUPTED } else { code(ended) }.into())
 }
 

@@ -146,9 +146,16 @@ fn cluster(start: Start, stop: &Stop) -> Result<Option<Cluster>, LiveError> {
     options.conf = start.conf;
     options.life = Duration::from_secs(start.life);
     options.stop = Some(stop.flag());
+    let (version, brokers) = (options.version.clone(), options.brokers);
+    log::info!(version, brokers; "starting a cluster");
     match Cluster::start_with(options) {
         Err(LiveError::Interrupted) => Ok(None),
-        started => started.map(Some),
+        started => {
+            let cluster = started?;
+            let (name, namesrv) = (cluster.name(), cluster.namesrv());
+            log::info!(cluster = name, namesrv; "the cluster is up");
+            Ok(Some(cluster))
+        }
     }
 }
 
@@ -166,6 +173,7 @@ fn up(start: Start) -> Outcome {
 fn down(which: Option<&str>) -> Outcome {
     let stopped = live::down(which)?;
     let mut out = io::stdout().lock();
+    log::info!(clusters = stopped.len(); "stopped");
     for cluster in &stopped {
         writeln!(out, "stopped RocketMQ {} at {}", cluster.version, cluster.namesrv)?;
     }

@@ -4,6 +4,7 @@ mod bench;
 mod broker;
 mod command;
 mod live;
+mod log;
 mod stop;
 mod vectors;
 
@@ -18,6 +19,8 @@ use clap::{Parser, Subcommand};
 struct Cli {
     #[command(subcommand)]
     command: Command,
+    #[command(flatten)]
+    log: log::Args,
 }
 
 #[derive(Debug, Subcommand)]
@@ -36,14 +39,18 @@ enum Command {
 type Outcome = Result<ExitCode, Box<dyn Error>>;
 
 pub(crate) fn run() -> ExitCode {
-    let outcome = match Cli::parse().command {
+    act(Cli::parse()).unwrap_or_else(|error| {
+        eprintln!("rocketry-conformance: {error}");
+        ExitCode::FAILURE
+    })
+}
+
+fn act(cli: Cli) -> Outcome {
+    cli.log.start()?;
+    match cli.command {
         Command::Bench(args) => bench::run(args),
         Command::Broker(args) => broker::run(args),
         Command::Live(args) => live::run(args),
         Command::Vectors(args) => vectors::run(&args),
-    };
-    outcome.unwrap_or_else(|error| {
-        eprintln!("rocketry-conformance: {error}");
-        ExitCode::FAILURE
-    })
+    }
 }

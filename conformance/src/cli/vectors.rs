@@ -26,6 +26,8 @@ pub(super) fn run(args: &Args) -> Outcome {
         }
     };
     for report in &reports {
+        let file = report.path.display();
+        log::info!(file:%, passed = report.passed, failed = report.failed.len(); "checked a file");
         println!("{report}");
     }
     let passed: usize = reports.iter().map(|report| report.passed).sum();

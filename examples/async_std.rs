@@ -1,0 +1,86 @@
+//! Tasks beside async-std: the same handles, awaited.
+//!
+//! `cargo run --release --example async_std -- 10000`, with `NAMESRV_ADDR` set for a cluster of
+//! yours.
+//!
+//! async-std is discontinued (RUSTSEC-2025-0052), so this project lets nothing but its own adapter
+//! bring the crate, not even an example. The client runs on async-std's global executor all the
+//! same; what a program would write with `#[async_std::main]` and `async_std::future::timeout` is
+//! here `block_on` and a timer of smol, which stand on the same reactor.
+
+mod common;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use common::{Outcome, PAUSE, Run, on_ctrl_c};
+use futures::{StreamExt, TryStreamExt, stream};
+use rocketry::{Client, Consumer, Delivery, Producer, SendError, Start, Unreadable};
+use smol::Timer;
+use smol::future::or;
+
+/// Sends under way at once.
+const IN_FLIGHT: usize = 256;
+
+fn main() -> ExitCode {
+    common::main(std::env::args().skip(1), |run| smol::block_on(job(run)))
+}
+
+async fn job(run: &Run) -> Outcome {
+    // Its tasks run on async-std's global executor. Nothing is sent yet.
+    let client = rocketry::async_std::connect(run.namesrv())?;
+    let to_stop = client.clone();
+    on_ctrl_c(move || drop(to_stop.shutdown()))?;
+
+    let done = work(run, &client).await;
+
+    // Commits what was consumed and tells the brokers, instead of leaving them to find out.
+    client.shutdown().await;
+    done
+}
+
+async fn work(run: &Run, client: &Client) -> Outcome {
+    produce(run, client).await?;
+    consume(run, client).await
+}
+
+async fn produce(run: &Run, client: &Client) -> Outcome {
+    let producer = client.producer(run.group())?;
+    let sends = stream::iter(0..run.count()).map(|index| send(run, &producer, index));
+    sends.buffer_unordered(IN_FLIGHT).try_collect::<()>().await?;
+    Ok(())
+}
+
+async fn send(run: &Run, producer: &Producer, index: usize) -> Result<(), SendError> {
+    // Under way once `send` returns, whether or not anybody polls what it gives.
+    while let Err(error) = producer.send(run.message(index)).await {
+        // The error knows whether the message may be stored, and whether a repetition can help.
+        if !run.may_repeat(&error) {
+            return Err(error);
+        }
+        Timer::after(PAUSE).await;
+    }
+    run.sent(index);
+    Ok(())
+}
+
+async fn consume(run: &Run, client: &Client) -> Outcome {
+    let consumer = client.consumer(run.group())?.topic(run.topic(), run.tag());
+    let mut consumer = consumer.start_at(Start::First).start()?;
+    while let Some(message) = next(&mut consumer, run.patience()).await {
+        let message = message?;
+        run.received(message.body());
+        // What is not acked is delivered again.
+        message.ack()?;
+    }
+    Ok(())
+}
+
+/// The next message, if there is one in time. Dropping the future of the other one loses nothing.
+async fn next(consumer: &mut Consumer, within: Duration) -> Option<Result<Delivery, Unreadable>> {
+    let late = async {
+        Timer::after(within).await;
+        None
+    };
+    or(consumer.next(), late).await
+}
