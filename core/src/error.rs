@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,6 +46,14 @@ pub enum ConnectError {
     /// Given up by our side before it was there.
     #[error("given up before it was connected")]
     Aborted,
+    /// The name has several addresses, and each that was tried failed.
+    #[error("{}", Each(.failures, *.more))]
+    Addresses {
+        /// The addresses in the order they were tried, at most 8.
+        failures: Vec<AddressFailure>,
+        /// How many more were tried.
+        more: usize,
+    },
     /// It was there, and was lost before the request had left.
     #[error("lost before the request had left: {0}")]
     Lost(Box<CloseReason>),
@@ -53,6 +62,66 @@ pub enum ConnectError {
 impl From<io::Error> for ConnectError {
     fn from(error: io::Error) -> Self {
         Self::Io { kind: error.kind(), detail: error.to_string().into() }
+    }
+}
+
+/// One address of a name, and why there is no connection to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AddressFailure {
+    /// What the resolver gave.
+    pub address: SocketAddr,
+    /// What became of it.
+    pub error: ConnectError,
+}
+
+/// Addresses that an error names.
+const NAMED: usize = 8;
+
+struct Each<'a>(&'a [AddressFailure], usize);
+
+impl fmt::Display for Each<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, AddressFailure { address, error }) in self.0.iter().enumerate() {
+            write!(f, "{}{address}: {error}", if at == 0 { "" } else { ", then " })?;
+        }
+        if self.1 > 0 { write!(f, ", and {} more", self.1) } else { Ok(()) }
+    }
+}
+
+impl ConnectError {
+    /// What a failed lookup of the name comes to.
+    pub fn unresolved(error: io::Error) -> Self {
+        Self::Unresolved { detail: error.to_string().into() }
+    }
+
+    /// One error of all that was tried.
+    pub(crate) fn of_addresses(mut failures: Vec<AddressFailure>) -> Self {
+        if failures.is_empty() {
+            return Self::Unresolved { detail: "no address".into() };
+        }
+        let more = failures.len().saturating_sub(NAMED);
+        failures.truncate(NAMED);
+        Self::Addresses { failures, more }
+    }
+
+    /// Whether every address refused: nothing listens there.
+    fn is_refused(&self) -> bool {
+        match self {
+            Self::Io { kind, .. } => *kind == io::ErrorKind::ConnectionRefused,
+            Self::Addresses { failures, .. } => failures.iter().all(|one| one.error.is_refused()),
+            Self::Unresolved { .. } | Self::TimedOut(_) | Self::Aborted | Self::Lost(_) => false,
+        }
+    }
+
+    /// Whether there is no way to an address, as it seems from here.
+    fn is_unreachable(&self) -> bool {
+        match self {
+            Self::Unresolved { .. } | Self::TimedOut(_) => true,
+            Self::Addresses { failures, .. } => {
+                failures.iter().any(|one| one.error.is_unreachable())
+            }
+            Self::Io { .. } | Self::Aborted | Self::Lost(_) => false,
+        }
     }
 }
 
@@ -175,14 +244,11 @@ fn hint(attempt: &Attempt) -> &'static str {
             " (it does not know route requests: this looks like a broker's port; \
              nameservers listen on 9876 by default)"
         }
-        (
-            Failure::Connect(ConnectError::TimedOut(_) | ConnectError::Unresolved { .. }),
-            PeerKind::Broker,
-        ) => {
+        (Failure::Connect(error), PeerKind::Broker) if error.is_unreachable() => {
             " (the nameserver told this address: if it can't be reached from here, as a \
              container's own, set brokerIP1 on the broker or rewrite_addresses here)"
         }
-        (Failure::Connect(ConnectError::Io { kind: io::ErrorKind::ConnectionRefused, .. }), _) => {
+        (Failure::Connect(error), _) if error.is_refused() => {
             " (nothing listens there: check host and port)"
         }
         (Failure::Closed(CloseReason::Frame(FrameError::Foreign(_))), PeerKind::NameServer) => {

@@ -11,6 +11,7 @@ pub mod client;
 pub mod config;
 mod connection;
 pub mod consumer;
+pub mod dial;
 #[cfg(feature = "driver")]
 pub mod driver;
 pub mod engine;

@@ -15,6 +15,7 @@ use std::thread::{self, Thread};
 
 use rocketry_core::client::{Client, Host, Shared, Step};
 use rocketry_core::config::{Config, ConfigError, SocketOptions};
+use rocketry_core::dial::Dial;
 use rocketry_core::driver::{Reader, Wrote, write_next};
 use rocketry_core::error::{CloseReason, ConnectError};
 use rocketry_core::id::ConnectionId;
@@ -126,7 +127,7 @@ fn run(shared: &Arc<Shared>, clocks: Clocks, options: SocketOptions) {
         match shared.step(&waker) {
             Step::Connect(conn, endpoint) => {
                 let own = shared.clone();
-                let run = move || connection(&own, conn, &endpoint, &options);
+                let run = move || connection(&own, conn, &endpoint, clocks, &options);
                 if let Err(error) = spawn("rocketry-read", run) {
                     shared.connect_failed(conn, ConnectError::from(error));
                 }
@@ -149,9 +150,14 @@ fn connection(
     shared: &Arc<Shared>,
     conn: ConnectionId,
     endpoint: &Endpoint,
+    clocks: Clocks,
     options: &SocketOptions,
 ) {
-    let stream = match Stream::connect(endpoint, options, shared.connect_timeout()) {
+    let opened = socket::resolve(endpoint).and_then(|addresses| {
+        let dial = Dial::new(addresses, shared.connect_timeout());
+        Stream::connect(dial, options, clocks, |dial| shared.dialling(conn, dial))
+    });
+    let stream = match opened {
         Ok(stream) => Arc::new(stream),
         Err(error) => return shared.connect_failed(conn, error),
     };

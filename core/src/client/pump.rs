@@ -6,6 +6,7 @@ use std::task::{Context, Poll, Waker};
 use super::Sink;
 use super::link::{Link, Open, Writer};
 use super::shared::{After, Shared};
+use crate::dial::Dial;
 use crate::engine::{Arrived, Command, Input};
 use crate::error::{CloseReason, ConnectError};
 use crate::frame::FrameError;
@@ -78,17 +79,28 @@ impl Shared {
         self.host().now()
     }
 
-    /// How long a connection may take: the engine gives up by itself, this is for adapters whose
-    /// threads have to be freed as well.
+    /// How long a connection may take. The engine gives up by itself: this says how fast the
+    /// addresses of a name have to follow each other.
     pub fn connect_timeout(&self) -> std::time::Duration {
         self.config().connect_timeout
+    }
+
+    /// How far connecting has come: what is given up says which addresses were tried. False when
+    /// the connection is no longer wanted.
+    pub fn dialling(&self, conn: ConnectionId, dial: &Dial) -> bool {
+        let mut core = self.lock();
+        let Some(Link::Connecting { dial: known, .. }) = core.links.get_mut(&conn) else {
+            return false;
+        };
+        *known = Some(dial.clone());
+        true
     }
 
     /// Whether a connection that is being made is no longer wanted.
     pub fn poll_aborted(&self, conn: ConnectionId, cx: &mut Context<'_>) -> Poll<()> {
         let mut core = self.lock();
         match core.links.get_mut(&conn) {
-            Some(Link::Connecting { waker }) => {
+            Some(Link::Connecting { waker, .. }) => {
                 let old = waker.replace(cx.waker().clone());
                 drop(core);
                 drop(old);

@@ -303,7 +303,7 @@ impl Core {
     fn command(&mut self, now: Instant, command: Command, after: &mut After) {
         match command {
             Command::Connect { conn, .. } => {
-                self.links.insert(conn, Link::Connecting { waker: None });
+                self.links.insert(conn, Link::Connecting { waker: None, dial: None });
                 self.connects.push_back(command);
                 after.wakers.extend(self.pump.take());
             }
@@ -325,10 +325,11 @@ impl Core {
                 Some(Link::Open(open)) => after.shutdowns.push(open.sink.clone()),
                 // A thread in the middle of connecting, or of looking a name up, can't be told:
                 // the engine does not wait for it, and it finds its link gone.
-                Some(Link::Connecting { waker }) => {
+                Some(Link::Connecting { waker, dial }) => {
                     after.wakers.extend(waker.take());
+                    let dial = dial.take().map(|dial| dial.given_up(now));
                     self.links.remove(&conn);
-                    let error = ConnectError::Aborted;
+                    let error = dial.unwrap_or(ConnectError::Aborted);
                     self.engine.handle(now, Input::ConnectFailed { conn, error });
                 }
                 None => {}
@@ -351,7 +352,7 @@ impl Core {
         }
         for (_, link) in std::mem::take(&mut self.links) {
             match link {
-                Link::Connecting { waker } => after.wakers.extend(waker),
+                Link::Connecting { waker, dial: _ } => after.wakers.extend(waker),
                 Link::Open(open) => {
                     after.wakers.extend(open.waker);
                     after.shutdowns.push(open.sink);
