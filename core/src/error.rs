@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::fetch::{FetchError, Url};
 use crate::frame::{FrameError, HeaderError, ResponseCode};
 use crate::message::MessageError;
 use crate::name::{Endpoint, Topic};
@@ -152,6 +153,9 @@ pub enum CloseReason {
     /// We closed it: the broker said that it goes (`GO_AWAY`), and had answered everything.
     #[error("the broker asked for a new connection")]
     GoAway,
+    /// We closed it: the address server no longer lists the nameserver.
+    #[error("the address server no longer lists it")]
+    Unlisted,
     /// We closed it: requests went out and nothing at all came back for so long, as on a
     /// connection whose other end is gone without a word.
     #[error("nothing came back for {0:?}")]
@@ -191,6 +195,14 @@ pub enum Failure {
     /// No answer in time.
     #[error("no answer within {0:?}")]
     TimedOut(Duration),
+    /// The address server told no nameservers.
+    #[error("{url}: {error}")]
+    Fetch {
+        /// The page.
+        url: Url,
+        /// Why there is no list.
+        error: FetchError,
+    },
 }
 
 struct Remark<'a>(&'a Option<Arc<str>>);
@@ -223,6 +235,8 @@ pub enum PeerKind {
     NameServer,
     /// It keeps messages.
     Broker,
+    /// It tells nameservers.
+    AddressServer,
 }
 
 impl fmt::Display for Attempt {
@@ -230,6 +244,7 @@ impl fmt::Display for Attempt {
         let kind = match self.peer {
             PeerKind::NameServer => "nameserver",
             PeerKind::Broker => "broker",
+            PeerKind::AddressServer => "address server",
         };
         write!(f, "{kind} {}: {}{}", self.endpoint, self.failure, hint(self))
     }

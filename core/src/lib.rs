@@ -16,6 +16,7 @@ pub mod dial;
 pub mod driver;
 pub mod engine;
 pub mod error;
+pub mod fetch;
 pub mod frame;
 pub mod id;
 pub mod message;

@@ -13,13 +13,13 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use rocketry_core::client::{Client, Host, Shared};
+use rocketry_core::client::{Client, Host};
 use rocketry_core::config::{Config, ConfigError, SocketOptions};
 use rocketry_core::driver::{Runtime, Timer, pump};
 use rocketry_core::name::Endpoint;
 use rocketry_core::time::{Instant, UnixMillis};
 pub use rocketry_std::config_from_env;
-use rocketry_std::host::{self, Clocks};
+use rocketry_std::host::{self, Begun, Clocks};
 
 use socket::Stream;
 
@@ -39,7 +39,8 @@ pub mod smol {
 
     /// A client on smol's global executor, whose threads (`SMOL_THREADS`) move its bytes.
     ///
-    /// `config` is a list of nameservers (`"127.0.0.1:9876"`, several joined by `;`) or a
+    /// `config` is a list of nameservers (`"127.0.0.1:9876"`, several joined by `;`), the
+    /// `http://` page of an address server that lists them, or a
     /// [`Config`], such as [`config_from_env`](crate::config_from_env) gives. Nothing is sent
     /// before the first use of a producer or consumer, so a nameserver that is not there shows as
     /// an error of the first call, by its deadline.
@@ -59,7 +60,8 @@ pub mod async_std {
 
     /// A client on async-std's global executor, whose threads move its bytes.
     ///
-    /// `config` is a list of nameservers (`"127.0.0.1:9876"`, several joined by `;`) or a
+    /// `config` is a list of nameservers (`"127.0.0.1:9876"`, several joined by `;`), the
+    /// `http://` page of an address server that lists them, or a
     /// [`Config`], such as [`config_from_env`](crate::config_from_env) gives. Nothing is sent
     /// before the first use of a producer or consumer, so a nameserver that is not there shows as
     /// an error of the first call, by its deadline.
@@ -81,12 +83,7 @@ where
     C: TryInto<Config>,
     ConfigError: From<C::Error>,
 {
-    let mut config: Config = config.try_into().map_err(ConfigError::from)?;
-    config.check()?;
-    host::identify(&mut config.identity);
-    let clocks = Clocks::default();
-    let options = config.socket();
-    let shared = Shared::new(config, host::random(), Tasks(clocks));
+    let Begun { shared, clocks, options } = host::begin(config, Tasks)?;
     spawn(Box::pin(pump(shared.clone(), Reactor { clocks, options, spawn })));
     Ok(Client::new(shared))
 }

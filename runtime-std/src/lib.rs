@@ -6,6 +6,7 @@
 
 pub mod dial;
 pub mod host;
+mod page;
 mod socket;
 
 use std::io;
@@ -22,8 +23,8 @@ use rocketry_core::id::ConnectionId;
 use rocketry_core::name::Endpoint;
 use rocketry_core::time::{Instant, UnixMillis};
 
-use host::Clocks;
 pub use host::config_from_env;
+use host::{Begun, Clocks};
 use socket::Stream;
 
 /// Stack of a connection's threads: they call nothing deep, and no code of the user's but wakers.
@@ -52,7 +53,8 @@ impl From<io::Error> for ClientError {
 
 /// A client on threads of its own.
 ///
-/// `config` is a list of nameservers (`"127.0.0.1:9876"`, several joined by `;`) or a [`Config`],
+/// `config` is a list of nameservers (`"127.0.0.1:9876"`, several joined by `;`), the `http://`
+/// page of an address server that lists them, or a [`Config`],
 /// such as [`config_from_env`] gives.
 /// Nothing is sent before the first use of a producer or consumer, so a nameserver that is not
 /// there shows as an error of the first call, by its deadline. The threads end when the client has
@@ -62,12 +64,7 @@ where
     C: TryInto<Config>,
     ConfigError: From<C::Error>,
 {
-    let mut config: Config = config.try_into().map_err(ConfigError::from)?;
-    config.check()?;
-    host::identify(&mut config.identity);
-    let clocks = Clocks::default();
-    let options = config.socket();
-    let shared = Shared::new(config, host::random(), Threads(clocks));
+    let Begun { shared, clocks, options } = host::begin(config, Threads)?;
     let pump = shared.clone();
     spawn("rocketry-pump", move || run(&pump, clocks, options))?;
     Ok(Client::new(shared))
@@ -130,6 +127,13 @@ fn run(shared: &Arc<Shared>, clocks: Clocks, options: SocketOptions) {
                 let run = move || connection(&own, conn, &endpoint, clocks, &options);
                 if let Err(error) = spawn("rocketry-read", run) {
                     shared.connect_failed(conn, ConnectError::from(error));
+                }
+            }
+            Step::Fetch(fetch, url) => {
+                let own = shared.clone();
+                let run = move || page::fetch(&own, fetch, &url, clocks, &options);
+                if let Err(error) = spawn("rocketry-fetch", run) {
+                    shared.fetched(fetch, Err(error.into()));
                 }
             }
             Step::Wait(at) => {

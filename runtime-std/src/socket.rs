@@ -86,6 +86,12 @@ fn writable(attempts: &[(SocketAddr, TcpStream)], within: Duration) -> io::Resul
     Ok(ready.map(|(at, _)| at).collect())
 }
 
+impl From<Stream> for TcpStream {
+    fn from(stream: Stream) -> Self {
+        stream.0
+    }
+}
+
 /// Flags of a write that takes what fits and does not block, nor raise a signal.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const NOW: i32 = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;

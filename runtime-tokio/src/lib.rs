@@ -11,13 +11,13 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use rocketry_core::client::{Client, Host, Shared};
+use rocketry_core::client::{Client, Host};
 use rocketry_core::config::{Config, ConfigError, SocketOptions};
 use rocketry_core::driver::{Runtime, Timer, pump};
 use rocketry_core::name::Endpoint;
 use rocketry_core::time::{Instant, UnixMillis};
 pub use rocketry_std::config_from_env;
-use rocketry_std::host::{self, Clocks};
+use rocketry_std::host::{self, Begun, Clocks};
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::time::Sleep;
 
@@ -37,7 +37,8 @@ pub enum ClientError {
 
 /// A client on the tokio runtime this is called in, which needs IO and time enabled.
 ///
-/// `config` is a list of nameservers (`"127.0.0.1:9876"`, several joined by `;`) or a [`Config`],
+/// `config` is a list of nameservers (`"127.0.0.1:9876"`, several joined by `;`), the `http://`
+/// page of an address server that lists them, or a [`Config`],
 /// such as [`config_from_env`] gives.
 /// Nothing is sent before the first use of a producer or consumer, so a nameserver that is not
 /// there shows as an error of the first call, by its deadline. When the runtime is dropped first,
@@ -47,13 +48,8 @@ where
     C: TryInto<Config>,
     ConfigError: From<C::Error>,
 {
-    let mut config: Config = config.try_into().map_err(ConfigError::from)?;
-    config.check()?;
+    let Begun { shared, clocks, options } = host::begin(config, Tasks)?;
     let handle = Handle::try_current().map_err(|_| ClientError::NoRuntime)?;
-    host::identify(&mut config.identity);
-    let clocks = Clocks::default();
-    let options = config.socket();
-    let shared = Shared::new(config, host::random(), Tasks(clocks));
     let tokio = Tokio { handle: handle.clone(), clocks, options };
     handle.spawn(pump(shared.clone(), tokio));
     Ok(Client::new(shared))

@@ -55,7 +55,8 @@ pub(crate) struct Core {
     pub(crate) waiting: Waiting,
     pub(crate) consumers: BTreeMap<SubscriptionId, Subscribed>,
     pub(crate) links: BTreeMap<ConnectionId, Link>,
-    pub(crate) connects: VecDeque<Command>,
+    /// What the pump is to begin.
+    pub(crate) tasks: VecDeque<Command>,
     pub(crate) pump: Option<Waker>,
     /// [`Host::writes_alone`].
     pub(crate) alone: u32,
@@ -104,11 +105,11 @@ impl Shared {
         let salt = identity.salt as u32 ^ (identity.salt >> 32) as u32;
         let ids = UniqueIds::new(identity.address, identity.process as u16, salt);
         let engine = Engine::new(config.clone(), seed, host.now(), host.unix());
-        let core = Core {
+        let mut core = Core {
             waiting: Waiting::default(),
             consumers: BTreeMap::new(),
             links: BTreeMap::new(),
-            connects: VecDeque::new(),
+            tasks: VecDeque::new(),
             pump: None,
             alone: host.writes_alone(),
             armed: Instant::FAR,
@@ -120,6 +121,8 @@ impl Shared {
             engine,
         };
         let client_id = core.engine.client_id().clone();
+        // Nobody waits for anything yet: what is to be begun is kept for the pump.
+        core.drain(host.now(), &mut After::default());
         Arc::new(Self { host: Box::new(host), config, client_id, ids, core: Mutex::new(core) })
     }
 
@@ -304,7 +307,11 @@ impl Core {
         match command {
             Command::Connect { conn, .. } => {
                 self.links.insert(conn, Link::Connecting { waker: None, dial: None });
-                self.connects.push_back(command);
+                self.tasks.push_back(command);
+                after.wakers.extend(self.pump.take());
+            }
+            Command::Fetch { .. } => {
+                self.tasks.push_back(command);
                 after.wakers.extend(self.pump.take());
             }
             Command::Transmit { conn } => {

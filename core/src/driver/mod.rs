@@ -5,10 +5,13 @@
 //! [`Shared::step`](crate::client::Shared::step). No step sets a time limit of its own: the engine
 //! alone owns time.
 
+mod fetch;
+mod page;
 mod poll;
 mod reader;
 mod threads;
 
+pub use fetch::{Download, request};
 pub use poll::{Runtime, Socket, Timer, dial_first, pump};
 pub use reader::Reader;
 pub use threads::{Blocking, Wrote, write_next};

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use super::page;
 use super::reader::Reader;
 use crate::client::{Shared, Sink, Step, Turn, Writer};
 use crate::dial::{Dial, DialStep};
@@ -91,6 +92,9 @@ async fn run<R: Runtime>(guard: Guard, runtime: R) {
             match shared.step(cx.waker()) {
                 Step::Connect(conn, endpoint) => {
                     runtime.spawn(connect(shared.clone(), runtime.clone(), conn, endpoint));
+                }
+                Step::Fetch(fetch, url) => {
+                    runtime.spawn(page::fetch(shared.clone(), runtime.clone(), fetch, url));
                 }
                 Step::Wait(at) => {
                     // The clock is asked before the timer: a runtime may hide that a timer is due.

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use crate::config::Config;
 use crate::connection::PeerId;
 use crate::engine::{Command, Event, Note};
+use crate::fetch::FetchId;
 use crate::frame::Opaque;
 use crate::id::{ConnectionId, OpId, QueueKey, SubscriptionId};
 use crate::name::Topic;
@@ -32,6 +33,10 @@ pub enum TimerKind {
     Route(Topic),
     /// All routes in use are to be looked up again.
     Routes,
+    /// The address server is to be asked.
+    Fetch,
+    /// The address server should have answered.
+    FetchSlow(FetchId),
     /// Brokers are to hear from us.
     Heartbeat,
     /// A broker that did not take a heartbeat is to get another one.

@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use crate::body::{ConsumerList, RouteBody};
 use crate::error::{CloseReason, ConnectError, QueryError, SendError};
+use crate::fetch::{FetchError, FetchId, Url};
 use crate::frame::{Content, Frame, FrameError, Kind, Opaque, ResponseCode};
 use crate::id::{ConnectionId, OpId, SubscriptionId};
 use crate::message::{Publish, RecordList};
@@ -51,6 +52,14 @@ pub enum Input {
     },
     /// Time passed.
     Timeout,
+    /// The page asked for by `Fetch` is there, or could not be had. One that came too late is let
+    /// drop.
+    Fetched {
+        /// Which.
+        fetch: FetchId,
+        /// The page, or why there is none.
+        result: Result<Bytes, FetchError>,
+    },
     /// The wall clock was read: it may have been set, or the process may have slept.
     ClockSync {
         /// What it shows now.
@@ -79,6 +88,14 @@ pub enum Command {
         conn: ConnectionId,
         /// Why.
         reason: CloseReason,
+    },
+    /// Get this page, the list of nameservers, by HTTP. Ends in `Fetched`; it may be given up once
+    /// [`Engine::is_fetching`](crate::engine::Engine::is_fetching) says that nobody waits for it.
+    Fetch {
+        /// The request's id.
+        fetch: FetchId,
+        /// The page.
+        url: Url,
     },
 }
 
@@ -149,6 +166,19 @@ pub enum Note {
         /// Why.
         reason: CloseReason,
     },
+    /// The address server tells other nameservers than before.
+    NameServers {
+        /// All it tells.
+        servers: Vec<Endpoint>,
+    },
+    /// The address server could not be asked, or its list is none: the last one stays. Failures
+    /// that follow are not reported until one request succeeds.
+    FetchFailed {
+        /// The page.
+        url: Url,
+        /// Why.
+        error: FetchError,
+    },
     /// A consumer's share of queues changed.
     Rebalanced {
         /// Its group.
@@ -184,8 +214,9 @@ impl Note {
     /// Whether it tells of trouble.
     pub const fn is_trouble(&self) -> bool {
         match self {
-            Self::Reconnected { .. } | Self::Rebalanced { .. } => false,
+            Self::Reconnected { .. } | Self::Rebalanced { .. } | Self::NameServers { .. } => false,
             Self::ConnectFailed { .. }
+            | Self::FetchFailed { .. }
             | Self::Closed { .. }
             | Self::OffsetMoved { .. }
             | Self::PullRefused { .. } => true,
@@ -203,6 +234,11 @@ impl fmt::Display for Note {
             Self::Closed { endpoint, reason } => {
                 write!(f, "connection to {endpoint} is gone: {reason}")
             }
+            Self::NameServers { servers } => {
+                let servers: Vec<_> = servers.iter().map(Endpoint::as_str).collect();
+                write!(f, "nameservers are {}", servers.join(";"))
+            }
+            Self::FetchFailed { url, error } => write!(f, "no nameservers from {url}: {error}"),
             Self::Rebalanced { group, topic, share, members } => {
                 write!(f, "group {group} has {members} members; {share} queues of {topic} are ours")
             }

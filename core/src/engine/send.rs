@@ -263,7 +263,10 @@ impl Engine {
         let again = match &why {
             Failure::Connect(_) | Failure::Closed(_) => true,
             Failure::Refused { code, .. } => is_retriable_send(*code),
-            Failure::Unreadable(_) | Failure::Body(_) | Failure::TimedOut(_) => false,
+            Failure::Unreadable(_)
+            | Failure::Body(_)
+            | Failure::TimedOut(_)
+            | Failure::Fetch { .. } => false,
         };
         if again && send.tries < most {
             return self.route_send(op);
@@ -366,7 +369,7 @@ impl Engine {
     /// topic's route. A peer whose last failure is in the list already is not named again.
     fn blame_for(&self, attempts: &mut Attempts, call: Option<&Call>, since: Instant) {
         let Some(peer) = call.map(|call| call.peer).or_else(|| self.names.current()) else {
-            return;
+            return self.unfetched().into_iter().for_each(|attempt| attempts.push(attempt));
         };
         let endpoint = self.peers.endpoint(peer).clone();
         let left = call.is_some_and(|call| call.left);
