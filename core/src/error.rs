@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::fetch::{FetchError, Url};
+use crate::fetch::FetchFailure;
 use crate::frame::{FrameError, HeaderError, ResponseCode};
 use crate::message::MessageError;
 use crate::name::{Endpoint, Topic};
@@ -51,7 +51,7 @@ pub enum ConnectError {
     #[error("{}", Each(.failures, *.more))]
     Addresses {
         /// The addresses in the order they were tried, at most 8.
-        failures: Vec<AddressFailure>,
+        failures: Box<[AddressFailure]>,
         /// How many more were tried.
         more: usize,
     },
@@ -102,7 +102,7 @@ impl ConnectError {
         }
         let more = failures.len().saturating_sub(NAMED);
         failures.truncate(NAMED);
-        Self::Addresses { failures, more }
+        Self::Addresses { failures: failures.into(), more }
     }
 
     /// Whether every address refused: nothing listens there.
@@ -196,13 +196,8 @@ pub enum Failure {
     #[error("no answer within {0:?}")]
     TimedOut(Duration),
     /// The address server told no nameservers.
-    #[error("{url}: {error}")]
-    Fetch {
-        /// The page.
-        url: Url,
-        /// Why there is no list.
-        error: FetchError,
-    },
+    #[error("{0}")]
+    Fetch(Box<FetchFailure>),
 }
 
 struct Remark<'a>(&'a Option<Arc<str>>);

@@ -152,6 +152,16 @@ pub enum FetchError {
     TimedOut(Duration),
 }
 
+/// Why there is no list, and where it should be.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{url}: {error}")]
+pub struct FetchFailure {
+    /// The page.
+    pub url: Url,
+    /// What became of asking for it.
+    pub error: FetchError,
+}
+
 impl From<io::Error> for FetchError {
     fn from(error: io::Error) -> Self {
         Self::Io { kind: error.kind(), detail: error.to_string().into() }

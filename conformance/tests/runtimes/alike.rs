@@ -26,7 +26,7 @@ fn alike(place: Place) {
 #[test]
 fn rt_01_one_script_gives_one_trace_whatever_is_drawn() {
     let first = world::play(1);
-    assert!(first.outcomes.len() > 40, "{first:#?}");
+    assert!(first.outcomes.len() > 30, "{first:#?}");
     let failed = first.outcomes.iter().filter(|line| line.starts_with("Unknown ")).count();
     assert_eq!(failed, 2, "the two without an answer: {:#?}", first.outcomes);
     let lanes: Vec<_> = first.requests.keys().map(String::as_str).collect();

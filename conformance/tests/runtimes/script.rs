@@ -17,7 +17,7 @@ use rocketry_core::query::{Call, Response, Target};
 
 pub(crate) const TOPIC: &str = "alike";
 pub(crate) const GROUP: &str = "producers";
-/// What bodies begin with that go to a queue drawn by the client.
+/// The topic of messages that go to a queue drawn by the client: they move no offset of the others.
 const DRAWN: &str = "drawn";
 
 /// Where a message is to go.
@@ -57,7 +57,7 @@ pub(crate) struct Trace {
 }
 
 pub(crate) fn cluster() -> ClusterConfig {
-    ClusterConfig::default().brokers(2).topic(TOPIC, 4)
+    ClusterConfig::default().brokers(2).topic(TOPIC, 4).topic(DRAWN, 4)
 }
 
 /// Nothing of its own accord while a script runs.
@@ -89,11 +89,11 @@ impl To {
     }
 
     pub(crate) fn message(self, body: &str) -> Message {
-        let body = match self {
-            Self::Turn => format!("{DRAWN} {body}"),
-            Self::Key(_) | Self::Queue(..) => body.to_owned(),
-        };
-        Message::new(topic(TOPIC), body).tag("t").key("k")
+        let topic = topic(match self {
+            Self::Turn => DRAWN,
+            Self::Key(_) | Self::Queue(..) => TOPIC,
+        });
+        Message::new(topic, body.to_owned()).tag("t").key("k")
     }
 }
 
@@ -245,7 +245,7 @@ fn described(received: &Received) -> (String, String) {
     let code = request.code();
     let fields = match request {
         Request::Send(send) | Request::SendBatch(send) => {
-            let drawn = body.windows(DRAWN.len()).any(|part| part == DRAWN.as_bytes());
+            let drawn = &*send.topic == DRAWN;
             let queue = if drawn { "drawn".to_owned() } else { send.queue_id.to_string() };
             let (topic, batch, flag) = (&send.topic, send.batch, send.sys_flag);
             let line = format!(

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::{Context, Engine, Note, Operation};
 use crate::connection::PeerId;
 use crate::error::{Attempt, Failure, PeerKind};
-use crate::fetch::{self, FetchError, FetchId};
+use crate::fetch::{self, FetchError, FetchFailure, FetchId};
 use crate::name::Endpoint;
 use crate::nameserver::Source;
 use crate::query::{Query, Target};
@@ -87,7 +87,7 @@ impl Engine {
             return;
         }
         let endpoint = url.endpoint().clone();
-        let failure = Failure::Fetch { url, error };
+        let failure = Failure::Fetch(Box::new(FetchFailure { url, error }));
         let attempt = Attempt { endpoint, peer: PeerKind::AddressServer, failure };
         self.routes.tried(&attempt);
         for op in self.waiting_for_servers() {
@@ -103,7 +103,7 @@ impl Engine {
         let (_, since) = source.fetching()?;
         let error = FetchError::TimedOut(self.ground.now.since(since));
         let (endpoint, url) = (source.url().endpoint().clone(), source.url().clone());
-        let failure = Failure::Fetch { url, error };
+        let failure = Failure::Fetch(Box::new(FetchFailure { url, error }));
         Some(Attempt { endpoint, peer: PeerKind::AddressServer, failure })
     }
 

@@ -266,7 +266,7 @@ impl Engine {
             Failure::Unreadable(_)
             | Failure::Body(_)
             | Failure::TimedOut(_)
-            | Failure::Fetch { .. } => false,
+            | Failure::Fetch(_) => false,
         };
         if again && send.tries < most {
             return self.route_send(op);
