@@ -206,6 +206,12 @@ impl Sockets {
                 Command::Connect { conn, endpoint } => self.connect(conn, &endpoint),
                 Command::Transmit { conn } => self.write(conn),
                 Command::Close { conn, reason } => self.close(conn, reason),
+                // This loop speaks no HTTP: its nameservers are given as addresses. Calls end by
+                // their deadlines and say why.
+                Command::Fetch { fetch, .. } => {
+                    let error = io::Error::from(io::ErrorKind::Unsupported).into();
+                    self.session.fetched(self.clock.now(), fetch, Err(error));
+                }
             }
         }
         for (conn, happened) in self.wait()? {

@@ -11,10 +11,12 @@ pub mod client;
 pub mod config;
 mod connection;
 pub mod consumer;
+pub mod dial;
 #[cfg(feature = "driver")]
 pub mod driver;
 pub mod engine;
 pub mod error;
+pub mod fetch;
 pub mod frame;
 pub mod id;
 pub mod message;

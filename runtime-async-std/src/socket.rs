@@ -8,43 +8,30 @@ use async_io::Async;
 use rocketry_core::client::Sink;
 use rocketry_core::config::SocketOptions;
 use rocketry_core::driver::Socket;
-use rocketry_core::error::ConnectError;
 use rocketry_core::name::Endpoint;
 use rocketry_std::dial;
 
 /// A connected stream.
 #[derive(Debug)]
-pub(crate) struct Stream(Async<TcpStream>);
+pub(crate) struct Stream(pub(crate) Async<TcpStream>);
 
-impl Stream {
-    /// Looks the name up on the blocking pool and tries each of its addresses.
-    pub(crate) async fn connect(
-        endpoint: Endpoint,
-        options: SocketOptions,
-    ) -> Result<Self, ConnectError> {
-        let addresses = blocking::unblock(move || {
-            (endpoint.host(), endpoint.port()).to_socket_addrs().map(Vec::from_iter)
-        });
-        let addresses = addresses
-            .await
-            .map_err(|error| ConnectError::Unresolved { detail: error.to_string().into() })?;
-        let mut last = ConnectError::Unresolved { detail: "no address".into() };
-        for address in addresses {
-            match open(address, &options).await {
-                Ok(stream) => return Ok(Self(stream)),
-                Err(error) => last = error.into(),
-            }
-        }
-        Err(last)
-    }
+/// The addresses of a name, looked up on the blocking pool.
+pub(crate) async fn resolve(endpoint: Endpoint) -> io::Result<Vec<SocketAddr>> {
+    blocking::unblock(move || {
+        (endpoint.host(), endpoint.port()).to_socket_addrs().map(Vec::from_iter)
+    })
+    .await
 }
 
-async fn open(address: SocketAddr, options: &SocketOptions) -> io::Result<Async<TcpStream>> {
-    let stream = Async::new(dial::begin(address, options)?)?;
-    stream.writable().await?;
-    match stream.get_ref().take_error()? {
-        Some(error) => Err(error),
-        None => Ok(stream),
+impl Stream {
+    /// Connects to one address.
+    pub(crate) async fn dial(address: SocketAddr, options: SocketOptions) -> io::Result<Self> {
+        let stream = Async::new(dial::begin(address, &options)?)?;
+        stream.writable().await?;
+        match stream.get_ref().take_error()? {
+            Some(error) => Err(error),
+            None => Ok(Self(stream)),
+        }
     }
 }
 
@@ -88,12 +75,12 @@ mod tests {
     #[cfg(target_os = "linux")]
     fn conn_11_a_connection_has_its_clients_options() -> Result<(), Box<dyn std::error::Error>> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
-        let endpoint = Endpoint::parse(&listener.local_addr()?.to_string())?;
+        let address = listener.local_addr()?;
         let local = IpAddr::from(Ipv4Addr::new(127, 0, 0, 3));
         let mut config = Config::default();
         config.tcp_nodelay = false;
         config.local_address = Some(local);
-        let stream = async_io::block_on(Stream::connect(endpoint, config.socket()))?;
+        let stream = async_io::block_on(Stream::dial(address, config.socket()))?;
         assert_eq!(listener.accept()?.1.ip(), local);
         assert!(!stream.0.get_ref().nodelay()?);
         Ok(())
@@ -102,11 +89,9 @@ mod tests {
     #[test]
     fn a_port_that_nothing_listens_on_refuses() -> Result<(), Box<dyn std::error::Error>> {
         let free = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-        let endpoint = Endpoint::parse(&free.to_string())?;
-        let connect = Stream::connect(endpoint, Config::default().socket());
-        let error = async_io::block_on(connect).err();
-        let refused = io::ErrorKind::ConnectionRefused;
-        assert!(matches!(error, Some(ConnectError::Io { kind, .. }) if kind == refused));
+        let dial = Stream::dial(free, Config::default().socket());
+        let kind = async_io::block_on(dial).err().map(|error| error.kind());
+        assert_eq!(kind, Some(io::ErrorKind::ConnectionRefused));
         Ok(())
     }
 }

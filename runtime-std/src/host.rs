@@ -5,9 +5,11 @@ use std::collections::hash_map::RandomState;
 use std::ffi::OsString;
 use std::hash::BuildHasher;
 use std::net::{IpAddr, UdpSocket};
+use std::sync::Arc;
 use std::time::SystemTime;
 
-use rocketry_core::config::{Config, ConfigError, Identity};
+use rocketry_core::client::{Host, Shared};
+use rocketry_core::config::{Config, ConfigError, Identity, SocketOptions};
 use rocketry_core::time::{Instant, UnixMillis};
 
 /// The monotonic and the wall clock of the system.
@@ -42,13 +44,43 @@ impl Clocks {
     }
 }
 
+/// A client that has done nothing yet, and what its adapter needs to move its bytes.
+#[derive(Debug)]
+pub struct Begun {
+    /// For the handles and for the pump.
+    pub shared: Arc<Shared>,
+    /// The clocks that it goes by.
+    pub clocks: Clocks,
+    /// What its sockets are to have.
+    pub options: SocketOptions,
+}
+
+/// What every adapter begins with: checks the settings, fills in who we are, and makes the state
+/// that handles and pump share. `host` is what the adapter lends the handles.
+///
+/// # Errors
+///
+/// When the settings can't work.
+pub fn begin<C, H: Host>(config: C, host: impl FnOnce(Clocks) -> H) -> Result<Begun, ConfigError>
+where
+    C: TryInto<Config>,
+    ConfigError: From<C::Error>,
+{
+    let mut config: Config = config.try_into().map_err(ConfigError::from)?;
+    config.check()?;
+    identify(&mut config.identity);
+    let (clocks, options) = (Clocks::default(), config.socket());
+    let shared = Shared::new(config, random(), host(clocks));
+    Ok(Begun { shared, clocks, options })
+}
+
 /// 64 bits that differ from run to run.
-pub fn random() -> u64 {
+fn random() -> u64 {
     RandomState::new().hash_one(std::process::id())
 }
 
 /// Fills in what the settings leave open of who we are: address, process, and random bits.
-pub fn identify(identity: &mut Identity) {
+fn identify(identity: &mut Identity) {
     let default = Identity::default();
     if identity.address == default.address {
         identity.address = local_address().unwrap_or(default.address);

@@ -6,6 +6,7 @@
 
 pub mod dial;
 pub mod host;
+mod page;
 mod socket;
 
 use std::io;
@@ -15,14 +16,15 @@ use std::thread::{self, Thread};
 
 use rocketry_core::client::{Client, Host, Shared, Step};
 use rocketry_core::config::{Config, ConfigError, SocketOptions};
+use rocketry_core::dial::Dial;
 use rocketry_core::driver::{Wrote, read_all, write_next};
 use rocketry_core::error::ConnectError;
 use rocketry_core::id::ConnectionId;
 use rocketry_core::name::Endpoint;
 use rocketry_core::time::{Instant, UnixMillis};
 
-use host::Clocks;
 pub use host::config_from_env;
+use host::{Begun, Clocks};
 use socket::Stream;
 
 /// Stack of a connection's threads: they call nothing deep, and no code of the user's but wakers.
@@ -51,7 +53,8 @@ impl From<io::Error> for ClientError {
 
 /// A client on threads of its own.
 ///
-/// `config` is a list of nameservers (`"127.0.0.1:9876"`, several joined by `;`) or a [`Config`],
+/// `config` is a list of nameservers (`"127.0.0.1:9876"`, several joined by `;`), the `http://`
+/// page of an address server that lists them, or a [`Config`],
 /// such as [`config_from_env`] gives.
 /// Nothing is sent before the first use of a producer or consumer, so a nameserver that is not
 /// there shows as an error of the first call, by its deadline. The threads end when the client has
@@ -61,12 +64,7 @@ where
     C: TryInto<Config>,
     ConfigError: From<C::Error>,
 {
-    let mut config: Config = config.try_into().map_err(ConfigError::from)?;
-    config.check()?;
-    host::identify(&mut config.identity);
-    let clocks = Clocks::default();
-    let options = config.socket();
-    let shared = Shared::new(config, host::random(), Threads(clocks));
+    let Begun { shared, clocks, options } = host::begin(config, Threads)?;
     let pump = shared.clone();
     spawn("rocketry-pump", move || run(&pump, clocks, options))?;
     Ok(Client::new(shared))
@@ -130,9 +128,16 @@ fn run(shared: &Arc<Shared>, clocks: Clocks, options: SocketOptions) {
         match shared.step(&waker) {
             Step::Connect(conn, endpoint) => {
                 let own = shared.clone();
-                let run = move || connection(&own, conn, &endpoint, &options);
+                let run = move || connection(&own, conn, &endpoint, clocks, &options);
                 if let Err(error) = spawn("rocketry-read", run) {
                     shared.connect_failed(conn, ConnectError::from(error));
+                }
+            }
+            Step::Fetch(fetch, url) => {
+                let own = shared.clone();
+                let run = move || page::fetch(&own, fetch, &url, clocks, &options);
+                if let Err(error) = spawn("rocketry-fetch", run) {
+                    shared.fetched(fetch, Err(error.into()));
                 }
             }
             Step::Wait(at) => {
@@ -153,9 +158,14 @@ fn connection(
     shared: &Arc<Shared>,
     conn: ConnectionId,
     endpoint: &Endpoint,
+    clocks: Clocks,
     options: &SocketOptions,
 ) {
-    let stream = match Stream::connect(endpoint, options, shared.connect_timeout()) {
+    let opened = socket::resolve(endpoint).and_then(|addresses| {
+        let dial = Dial::new(addresses, shared.connect_timeout());
+        Stream::connect(dial, options, clocks, |dial| shared.dialling(conn, dial))
+    });
+    let stream = match opened {
         Ok(stream) => Arc::new(stream),
         Err(error) => return shared.connect_failed(conn, error),
     };

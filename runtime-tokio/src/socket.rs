@@ -7,7 +7,6 @@ use std::task::{Context, Poll, ready};
 use rocketry_core::client::Sink;
 use rocketry_core::config::SocketOptions;
 use rocketry_core::driver::Socket;
-use rocketry_core::error::ConnectError;
 use rocketry_core::name::Endpoint;
 use rocketry_std::dial;
 use socket2::SockRef;
@@ -16,25 +15,19 @@ use tokio::net::{TcpSocket, TcpStream, lookup_host};
 
 /// A connected stream.
 #[derive(Debug)]
-pub(crate) struct Stream(TcpStream);
+pub(crate) struct Stream(pub(crate) TcpStream);
+
+/// The addresses of a name.
+pub(crate) async fn resolve(endpoint: Endpoint) -> io::Result<Vec<SocketAddr>> {
+    Ok(lookup_host((endpoint.host(), endpoint.port())).await?.collect())
+}
 
 impl Stream {
-    /// Looks the name up and tries each of its addresses.
-    pub(crate) async fn connect(
-        endpoint: Endpoint,
-        options: SocketOptions,
-    ) -> Result<Self, ConnectError> {
-        let addresses = lookup_host((endpoint.host(), endpoint.port())).await;
-        let addresses = addresses
-            .map_err(|error| ConnectError::Unresolved { detail: error.to_string().into() })?;
-        let mut last = ConnectError::Unresolved { detail: "no address".into() };
-        for address in addresses {
-            match open(address, &options).await {
-                Ok(stream) => return Ok(Self(stream)),
-                Err(error) => last = error.into(),
-            }
-        }
-        Err(last)
+    /// Connects to one address.
+    pub(crate) async fn dial(address: SocketAddr, options: SocketOptions) -> io::Result<Self> {
+        let socket = dial::socket(address, &options)?;
+        socket.set_nonblocking(true)?;
+        TcpSocket::from_std_stream(socket).connect(address).await.map(Self)
     }
 
     /// One read. A short one has emptied the socket, so the next one would only be told to wait:
@@ -56,12 +49,6 @@ impl Stream {
             (None, Ok(())) => Ok(0),
         }
     }
-}
-
-async fn open(address: SocketAddr, options: &SocketOptions) -> io::Result<TcpStream> {
-    let socket = dial::socket(address, options)?;
-    socket.set_nonblocking(true)?;
-    TcpSocket::from_std_stream(socket).connect(address).await
 }
 
 impl Sink for Stream {
@@ -111,12 +98,12 @@ mod tests {
     #[cfg(target_os = "linux")]
     fn conn_11_a_connection_has_its_clients_options() -> Result<(), Box<dyn std::error::Error>> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
-        let endpoint = Endpoint::parse(&listener.local_addr()?.to_string())?;
+        let address = listener.local_addr()?;
         let local = IpAddr::from(Ipv4Addr::new(127, 0, 0, 3));
         let mut config = Config::default();
         config.tcp_nodelay = false;
         config.local_address = Some(local);
-        let stream = block_on(Stream::connect(endpoint, config.socket()))??;
+        let stream = block_on(Stream::dial(address, config.socket()))??;
         assert_eq!(listener.accept()?.1.ip(), local);
         assert!(!stream.0.nodelay()?);
         Ok(())
@@ -125,10 +112,9 @@ mod tests {
     #[test]
     fn a_port_that_nothing_listens_on_refuses() -> Result<(), Box<dyn std::error::Error>> {
         let free = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-        let endpoint = Endpoint::parse(&free.to_string())?;
-        let error = block_on(Stream::connect(endpoint, Config::default().socket()))?.err();
-        let refused = io::ErrorKind::ConnectionRefused;
-        assert!(matches!(error, Some(ConnectError::Io { kind, .. }) if kind == refused));
+        let error = block_on(Stream::dial(free, Config::default().socket()))?.err();
+        let kind = error.map(|error| error.kind());
+        assert_eq!(kind, Some(io::ErrorKind::ConnectionRefused));
         Ok(())
     }
 }

@@ -6,6 +6,19 @@ use rocketry_core::frame::{Opaque, Request, RequestCode, ResponseCode};
 use super::cluster::Cluster;
 use super::{ConnId, ListenerId};
 
+/// A request as it came, see [`Cluster::take_requests`](super::Cluster::take_requests).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Received {
+    /// Where it came in.
+    pub at: ListenerId,
+    /// The request.
+    pub request: Request,
+    /// Its body.
+    pub body: Bytes,
+    /// Nobody waits for an answer.
+    pub oneway: bool,
+}
+
 /// A client's answer to a request of a broker's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientAnswer {

@@ -8,7 +8,7 @@ use rocketry_core::rng::Rng;
 use rocketry_core::time::{Instant, UnixMillis};
 
 use super::answer::{Outbox, Turn};
-use super::asked::ClientAnswer;
+use super::asked::{ClientAnswer, Received};
 use super::config::ClusterConfig;
 use super::fault::Faults;
 use super::node::Node;
@@ -44,6 +44,8 @@ pub struct Cluster {
     pub(super) leaving: BTreeSet<ListenerId>,
     /// What clients answered to requests of the brokers'.
     pub(super) answers: Vec<ClientAnswer>,
+    /// Requests as they came, once somebody wants them.
+    pub(super) kept: Option<Vec<Received>>,
     pub(super) connections: BTreeMap<ConnId, Connection>,
     pub(super) out: Outbox,
     rng: Rng,
@@ -73,6 +75,7 @@ impl Cluster {
             faults: Faults::default(),
             leaving: BTreeSet::new(),
             answers: Vec::new(),
+            kept: None,
             connections: BTreeMap::new(),
             out: Outbox::default(),
             rng: Rng::new(seed),

@@ -5,6 +5,7 @@ use std::time::Duration;
 use rocketry_core::frame::{RequestCode, ResponseCode};
 
 use super::ListenerId;
+use super::asked::Received;
 use super::cluster::Cluster;
 use super::config::TopicConfig;
 use super::fault::{Fault, Requests};
@@ -50,6 +51,16 @@ impl Cluster {
     /// Takes back all faults that wait for a request, and all delays.
     pub fn clear_faults(&mut self) {
         self.faults.clear();
+    }
+
+    /// Keeps every request from now on, for [`take_requests`](Self::take_requests).
+    pub fn keep_requests(&mut self) {
+        self.kept.get_or_insert_default();
+    }
+
+    /// The requests kept since the last call, in the order they came, whatever became of them.
+    pub fn take_requests(&mut self) -> Vec<Received> {
+        self.kept.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     /// Lets replies to this code leave so much later; zero ends that. The request itself is done

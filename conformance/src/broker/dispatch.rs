@@ -5,7 +5,7 @@ use rocketry_core::frame::{Content, Frame, Reply, Request, RequestCode, Response
 use rocketry_core::time::Instant;
 
 use super::answer::{Answer, Caller};
-use super::asked::ClientAnswer;
+use super::asked::{ClientAnswer, Received};
 use super::cluster::Cluster;
 use super::fault::{Fault, is_send, is_stored, words};
 use super::{ConnId, ListenerId, nameserver};
@@ -27,6 +27,10 @@ impl Cluster {
             }
         };
         self.faults.count(listener, code);
+        if let (Some(kept), Ok(request)) = (&mut self.kept, &request) {
+            let (request, body) = (request.clone(), body.clone());
+            kept.push(Received { at: listener, request, body, oneway });
+        }
         let (server, fault) = (self.version_of(listener), Fault::Pass);
         let mut caller = Caller { conn, peer, code, opaque, oneway, version, server, fault };
         if let Some(refusal) = self.refusal(listener, &caller) {

@@ -56,7 +56,7 @@ mod subscription;
 mod topic;
 mod topic_name;
 
-pub use asked::ClientAnswer;
+pub use asked::{ClientAnswer, Received};
 pub use cluster::Cluster;
 pub use config::{BrokerConfig, ClusterConfig, RouteKeys, TopicConfig};
 pub use fault::{Fault, Requests};

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use rocketry_core::config::Config;
 use rocketry_core::consumer::{Expression, Handout, Outcome, Start, Subscribe};
 use rocketry_core::engine::{Command, Engine, Event, Session};
 use rocketry_core::error::{CloseReason, ConnectError};
+use rocketry_core::fetch::{FetchError, FetchId, Url};
 use rocketry_core::frame::Limits;
 use rocketry_core::frame::{Opaque, OutFrame, Outbound, Request, RequestCode};
 use rocketry_core::id::{ConnectionId, OpId, SubscriptionId};
@@ -49,6 +51,8 @@ struct Run {
     group: Group,
     /// Asked for, and not there yet.
     dialled: Vec<ConnectionId>,
+    /// Pages asked for.
+    fetches: Vec<FetchId>,
     peers: BTreeMap<ConnectionId, Peer>,
     calls: BTreeMap<OpId, ()>,
     subs: Vec<SubscriptionId>,
@@ -63,6 +67,13 @@ impl Run {
         config.max_pending = 64;
         let now = Instant::from_nanos(1);
         let seed = u64::from(supply.short());
+        // Some have an address server as well, and some have nothing else.
+        if seed % 4 == 3 {
+            config.address_server = Url::parse("http://pages/nsaddr");
+        }
+        if seed % 8 == 7 {
+            config.name_servers.clear();
+        }
         let engine = Engine::new(Arc::new(config), seed, now, UnixMillis(1_700_000_000_000));
         Some(Self {
             session: Session::new(engine, Limits { frame: 1 << 20, ..Limits::default() }),
@@ -71,6 +82,7 @@ impl Run {
             topic: Topic::new("topic").ok()?,
             group: Group::new("group").ok()?,
             dialled: Vec::new(),
+            fetches: Vec::new(),
             peers: BTreeMap::new(),
             calls: BTreeMap::new(),
             subs: Vec::new(),
@@ -98,8 +110,20 @@ impl Run {
             16 => self.settle(supply),
             17 => self.close(supply),
             18 => self.ask(supply),
+            _ if !self.fetches.is_empty() => self.fetched(supply),
             _ => self.leave(supply),
         }
+    }
+
+    /// The address server answers one of the requests, with anything.
+    fn fetched(&mut self, supply: &mut Supply<'_>) {
+        let fetch = self.fetches.remove(usize::from(supply.byte()) % self.fetches.len());
+        let result = match supply.byte() % 4 {
+            0 => Err(FetchError::Short),
+            1 => Ok(Bytes::copy_from_slice(supply.chunk())),
+            _ => Ok(format!("ns-a:9876;ns-{}:9876", supply.byte() % 8).into()),
+        };
+        self.session.fetched(self.now, fetch, result);
     }
 
     /// One of the attempts to connect succeeds, or fails.
@@ -281,6 +305,7 @@ impl Run {
                     self.made += 1;
                     self.dialled.push(conn);
                 }
+                Command::Fetch { fetch, .. } => self.fetches.push(fetch),
                 Command::Transmit { .. } => {}
                 Command::Close { conn, reason } => {
                     if self.peers.remove(&conn).is_some() {

@@ -30,7 +30,7 @@ mod world;
 
 pub use app::{ClientId, Delivered, Ended, Pace, Sent};
 pub use link::{Door, Host, Way};
-pub use network::Split;
+pub use network::{Page, Split};
 pub use storm::Storm;
 pub use trace::{Trace, bytes_of};
 pub use world::World;

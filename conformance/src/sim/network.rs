@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use rocketry_core::engine::Command;
 use rocketry_core::error::{CloseReason, ConnectError};
+use rocketry_core::fetch::{FetchError, FetchId, Url};
 use rocketry_core::id::ConnectionId;
 use rocketry_core::rng::Rng;
 
@@ -29,11 +30,24 @@ pub enum Split {
     Every(usize),
 }
 
+/// What asking for a page comes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Page {
+    /// This text.
+    Says(String),
+    /// This error.
+    Fails(FetchError),
+    /// Nothing, ever.
+    Silent,
+}
+
 /// Everything between engines and servers.
 pub(super) struct Network {
     pub(super) links: BTreeMap<LinkId, Link>,
     pub(super) hosts: BTreeMap<String, Host>,
     pub(super) doors: BTreeMap<String, Door>,
+    /// Pages by URL.
+    pages: BTreeMap<String, Page>,
     pub(super) tamper: Option<Box<Tamper>>,
     pub(super) split: Split,
     /// The shortest delay one way, and how much may be added to it.
@@ -62,6 +76,7 @@ impl Network {
             links: BTreeMap::new(),
             hosts,
             doors: BTreeMap::new(),
+            pages: BTreeMap::new(),
             tamper: None,
             split: Split::default(),
             latency: (Duration::from_micros(500), Duration::from_millis(1)),
@@ -119,9 +134,28 @@ impl World {
                     }
                 }
                 Command::Close { conn, .. } => self.close_asked(client, conn),
+                Command::Fetch { fetch, url } => self.fetch(client, fetch, &url),
             }
         }
         busy
+    }
+
+    fn fetch(&mut self, client: ClientId, fetch: FetchId, url: &Url) {
+        let at = self.now + self.network.delay() + self.network.delay();
+        let refused =
+            || FetchError::Connect(io::Error::from(io::ErrorKind::ConnectionRefused).into());
+        let page = self.network.pages.get(url.as_str()).cloned();
+        let result = match page.unwrap_or(Page::Fails(refused())) {
+            Page::Says(text) => Ok(text.into()),
+            Page::Fails(error) => Err(error),
+            Page::Silent => return,
+        };
+        self.schedule(at, Happening::Fetched { client, fetch, result });
+    }
+
+    /// What the address server says at `url` from now on; a page that is not set refuses.
+    pub fn page(&mut self, url: &str, page: Page) {
+        self.network.pages.insert(url.to_owned(), page);
     }
 
     fn dial(&mut self, id: LinkId) {

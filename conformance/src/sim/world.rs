@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
+use bytes::Bytes;
 use rocketry_core::config::Config;
 use rocketry_core::consumer::Handout;
 use rocketry_core::engine::{Engine, Session};
 use rocketry_core::error::CloseReason;
+use rocketry_core::fetch::{FetchError, FetchId};
 use rocketry_core::frame::Limits;
 use rocketry_core::query::QueueName;
 use rocketry_core::rng::Rng;
@@ -48,6 +50,8 @@ pub(super) enum Happening {
     Arrived { link: LinkId, way: Way, bytes: Vec<u8> },
     /// The end of a direction arrives.
     Ended { link: LinkId, way: Way, reason: CloseReason },
+    /// An address server answers.
+    Fetched { client: ClientId, fetch: FetchId, result: Result<Bytes, FetchError> },
     /// A consumer is done with some messages.
     Settle { client: ClientId, handout: Handout },
     /// The test wants something done.
@@ -258,6 +262,9 @@ impl World {
             Happening::Closed(link) => self.closed_here(link),
             Happening::Arrived { link, way, bytes } => self.arrived(link, way, bytes),
             Happening::Ended { link, way, reason } => self.ended(link, way, reason),
+            Happening::Fetched { client, fetch, result } => {
+                self.tell(client, |session, now| session.fetched(now, fetch, result));
+            }
             Happening::Settle { client, handout } => self.be_done(client, &handout),
             Happening::Act(act) => (act.0)(self),
         }

@@ -4,6 +4,7 @@
 
 mod setting;
 
+mod address;
 mod aiming;
 mod answers;
 mod backoff;

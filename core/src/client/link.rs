@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use super::reading::Shelf;
+use crate::dial::Dial;
 use crate::error::CloseReason;
 use crate::frame::{OutFrame, Outbound};
 
@@ -84,8 +85,9 @@ impl Writer {
 
 /// One connection, as the handles and the pump share it.
 pub(crate) enum Link {
-    /// The pump is connecting; the waker is of a task that does.
-    Connecting { waker: Option<Waker> },
+    /// The pump is connecting; the waker is of a task that does, and `dial` is how far it got with
+    /// a name of several addresses.
+    Connecting { waker: Option<Waker>, dial: Option<Dial> },
     /// There is a socket.
     Open(Open),
 }

@@ -3,11 +3,15 @@
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
+use bytes::Bytes;
+
 use super::Sink;
 use super::link::{Link, Open, Writer};
 use super::shared::{After, Shared};
+use crate::dial::Dial;
 use crate::engine::{Arrived, Command, Input};
 use crate::error::{CloseReason, ConnectError};
+use crate::fetch::{FetchError, FetchId, Url};
 use crate::frame::FrameError;
 use crate::id::ConnectionId;
 use crate::name::Endpoint;
@@ -18,6 +22,8 @@ use crate::time::Instant;
 pub enum Step {
     /// Connect, then call [`Shared::connected`] or [`Shared::connect_failed`].
     Connect(ConnectionId, Endpoint),
+    /// Get this page by HTTP while [`Shared::is_fetching`], then call [`Shared::fetched`].
+    Fetch(FetchId, Url),
     /// Nothing until the waker is woken, or until then: call [`Shared::tick`].
     Wait(Instant),
     /// The client has stopped, and every connection with it.
@@ -51,12 +57,14 @@ impl Shared {
     /// The next thing for the pump to do.
     pub fn step(&self, waker: &Waker) -> Step {
         let mut core = self.lock();
-        while let Some(command) = core.connects.pop_front() {
-            // It may have been given up before anybody looked.
-            if let Command::Connect { conn, endpoint } = command
-                && core.links.contains_key(&conn)
-            {
-                return Step::Connect(conn, endpoint);
+        while let Some(command) = core.tasks.pop_front() {
+            match command {
+                // It may have been given up before anybody looked.
+                Command::Connect { conn, endpoint } if core.links.contains_key(&conn) => {
+                    return Step::Connect(conn, endpoint);
+                }
+                Command::Fetch { fetch, url } => return Step::Fetch(fetch, url),
+                Command::Connect { .. } | Command::Transmit { .. } | Command::Close { .. } => {}
             }
         }
         if core.gone || (core.stopped && core.links.is_empty()) {
@@ -79,17 +87,39 @@ impl Shared {
         self.host().now()
     }
 
-    /// How long a connection may take: the engine gives up by itself, this is for adapters whose
-    /// threads have to be freed as well.
+    /// How long a connection may take. The engine gives up by itself: this says how fast the
+    /// addresses of a name have to follow each other.
     pub fn connect_timeout(&self) -> std::time::Duration {
         self.config().connect_timeout
+    }
+
+    /// Whether a page is still waited for.
+    pub fn is_fetching(&self, fetch: FetchId) -> bool {
+        let core = self.lock();
+        !core.gone && core.engine.is_fetching(fetch)
+    }
+
+    /// A page is there, or could not be had.
+    pub fn fetched(&self, fetch: FetchId, result: Result<Bytes, FetchError>) {
+        self.run(|core, now| core.engine.handle(now, Input::Fetched { fetch, result }));
+    }
+
+    /// How far connecting has come: what is given up says which addresses were tried. False when
+    /// the connection is no longer wanted.
+    pub fn dialling(&self, conn: ConnectionId, dial: &Dial) -> bool {
+        let mut core = self.lock();
+        let Some(Link::Connecting { dial: known, .. }) = core.links.get_mut(&conn) else {
+            return false;
+        };
+        *known = Some(dial.clone());
+        true
     }
 
     /// Whether a connection that is being made is no longer wanted.
     pub fn poll_aborted(&self, conn: ConnectionId, cx: &mut Context<'_>) -> Poll<()> {
         let mut core = self.lock();
         match core.links.get_mut(&conn) {
-            Some(Link::Connecting { waker }) => {
+            Some(Link::Connecting { waker, .. }) => {
                 let old = waker.replace(cx.waker().clone());
                 drop(core);
                 drop(old);

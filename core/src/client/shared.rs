@@ -65,7 +65,8 @@ pub(crate) struct Core {
     pub(crate) waiting: Waiting,
     pub(crate) consumers: BTreeMap<SubscriptionId, Subscribed>,
     pub(crate) links: BTreeMap<ConnectionId, Link>,
-    pub(crate) connects: VecDeque<Command>,
+    /// What the pump is to begin.
+    pub(crate) tasks: VecDeque<Command>,
     pub(crate) pump: Option<Waker>,
     /// [`Host::writes_alone`].
     pub(crate) alone: u32,
@@ -117,11 +118,11 @@ impl Shared {
         let salt = identity.salt as u32 ^ (identity.salt >> 32) as u32;
         let ids = UniqueIds::new(identity.address, identity.process as u16, salt);
         let engine = Engine::new(config.clone(), seed, host.now(), host.unix());
-        let core = Core {
+        let mut core = Core {
             waiting: Waiting::default(),
             consumers: BTreeMap::new(),
             links: BTreeMap::new(),
-            connects: VecDeque::new(),
+            tasks: VecDeque::new(),
             pump: None,
             alone: host.writes_alone(),
             armed: Instant::FAR,
@@ -133,6 +134,8 @@ impl Shared {
             engine,
         };
         let client_id = core.engine.client_id().clone();
+        // Nobody waits for anything yet: what is to be begun is kept for the pump.
+        core.drain(host.now(), &mut After::default());
         let (host, core) = (Box::new(host), Mutex::new(core));
         Arc::new(Self { host, config, client_id, ids, core, free_readers: AtomicU32::new(0) })
     }
@@ -344,8 +347,12 @@ impl Core {
     fn command(&mut self, now: Instant, command: Command, after: &mut After) {
         match command {
             Command::Connect { conn, .. } => {
-                self.links.insert(conn, Link::Connecting { waker: None });
-                self.connects.push_back(command);
+                self.links.insert(conn, Link::Connecting { waker: None, dial: None });
+                self.tasks.push_back(command);
+                after.wakers.extend(self.pump.take());
+            }
+            Command::Fetch { .. } => {
+                self.tasks.push_back(command);
                 after.wakers.extend(self.pump.take());
             }
             Command::Transmit { conn } => {
@@ -370,10 +377,11 @@ impl Core {
                 Some(Link::Open(open)) => after.shutdowns.push(open.sink.clone()),
                 // A thread in the middle of connecting, or of looking a name up, can't be told:
                 // the engine does not wait for it, and it finds its link gone.
-                Some(Link::Connecting { waker }) => {
+                Some(Link::Connecting { waker, dial }) => {
                     after.wakers.extend(waker.take());
+                    let dial = dial.take().map(|dial| dial.given_up(now));
                     self.links.remove(&conn);
-                    let error = ConnectError::Aborted;
+                    let error = dial.unwrap_or(ConnectError::Aborted);
                     self.engine.handle(now, Input::ConnectFailed { conn, error });
                 }
                 None => {}
@@ -396,7 +404,7 @@ impl Core {
         }
         for (_, link) in std::mem::take(&mut self.links) {
             match link {
-                Link::Connecting { waker } => after.wakers.extend(waker),
+                Link::Connecting { waker, dial: _ } => after.wakers.extend(waker),
                 Link::Open(open) => {
                     after.wakers.extend(open.waker);
                     after.shutdowns.push(open.sink);

@@ -11,7 +11,9 @@ use crate::name::NameError;
 #[non_exhaustive]
 pub enum ConfigError {
     /// No nameserver was given.
-    #[error("name_servers is empty: give at least one nameserver as host:port")]
+    #[error(
+        "name_servers is empty: give at least one nameserver as host:port, or an address_server"
+    )]
     NoNameServer,
     /// An address could not be read.
     #[error("name_servers: {0}")]

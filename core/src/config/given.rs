@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::Identity;
+use crate::fetch::Url;
 use crate::name::Endpoint;
 
 /// A value as a file or the environment gives it, before it is known whose it is.
@@ -259,6 +260,28 @@ impl Kind<IpAddr> for Address {
     }
 
     fn give(value: &IpAddr) -> Given {
+        Given::Text(value.to_string())
+    }
+}
+
+/// A page by HTTP.
+pub(crate) struct Page;
+
+impl Kind<Url> for Page {
+    const UNIT: &'static str = "URL";
+
+    fn expected() -> String {
+        "a URL such as http://host:8080/rocketmq/nsaddr; https is not built, since connections \
+         are not encrypted"
+            .to_owned()
+    }
+
+    fn read(given: &Given) -> Option<Url> {
+        let Given::Text(text) = given else { return None };
+        Url::parse(text)
+    }
+
+    fn give(value: &Url) -> Given {
         Given::Text(value.to_string())
     }
 }

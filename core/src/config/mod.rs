@@ -22,7 +22,9 @@ pub use identity::Identity;
 pub use preset::{PRESETS, Preset};
 pub use table::{Config, SETTINGS, Setting};
 
+use crate::fetch::Url;
 use crate::name::{Endpoint, NameError};
+use given::Given;
 
 /// Java's name of an instance that is to get a name of its own (`changeInstanceNameToPID`).
 const UNNAMED: &str = "DEFAULT";
@@ -59,16 +61,22 @@ fn endpoints(text: &str) -> Result<Vec<Endpoint>, NameError> {
 }
 
 impl Config {
-    /// The defaults, with nameservers given as `host:port`, several joined by `;` or `,`.
+    /// The defaults, with nameservers given as `host:port`, several joined by `;` or `,`, or as
+    /// the `http://` page of an address server that lists them.
     pub fn new(name_servers: &str) -> Result<Self, ConfigError> {
-        let config = Self { name_servers: endpoints(name_servers)?, ..Self::default() };
+        let mut config = Self::default();
+        if Url::is_meant(name_servers) {
+            config.set(&SETTINGS[0], SETTINGS[0].name, &Given::Text(name_servers.to_owned()))?;
+        } else {
+            config.name_servers = endpoints(name_servers)?;
+        }
         config.check()?;
         Ok(config)
     }
 
     /// Names the first field that can't work, and says what it must be.
     pub fn check(&self) -> Result<(), ConfigError> {
-        if self.name_servers.is_empty() {
+        if self.name_servers.is_empty() && self.address_server.is_none() {
             return Err(ConfigError::NoNameServer);
         }
         for setting in SETTINGS {
@@ -94,6 +102,13 @@ impl Config {
             Some(unit) => Arc::from(format!("{a}.{b}.{c}.{d}@{instance}@{unit}")),
             None => Arc::from(format!("{a}.{b}.{c}.{d}@{instance}")),
         }
+    }
+
+    /// The page that lists the nameservers, that of the unit if there is one.
+    pub(crate) fn address_page(&self) -> Option<Url> {
+        let url = self.address_server.as_ref()?;
+        let unit = self.unit_name.as_ref().and_then(|unit| url.of_unit(unit));
+        Some(unit.unwrap_or_else(|| url.clone()))
     }
 
     /// The address to use for one that a nameserver told.

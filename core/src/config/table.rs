@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use super::Identity;
 use super::given::{
-    Address, Count, Flag, Given, Kind, Maybe, Name, Peers, Rewrites, Size, Time, Who,
+    Address, Count, Flag, Given, Kind, Maybe, Name, Page, Peers, Rewrites, Size, Time, Who,
 };
 use super::range::{Range, range};
+use crate::fetch::Url;
 use crate::name::Endpoint;
 
 /// What a default says, as a value: a number may have a unit.
@@ -114,10 +115,19 @@ macro_rules! settings {
 }
 
 settings! {
-    /// Nameservers, tried in turn, sticky until one fails. At least one, as `host:port` or
+    /// Nameservers, tried in turn, sticky until one fails. At least one unless there is an
+    /// `address_server`, as `host:port` or
     /// `[ipv6]:port`, several joined by `;` or `,`. In the environment `NAMESRV_ADDR` says it too,
     /// as for Java; `ROCKETRY_NAME_SERVERS` goes before it.
     name_servers: Vec<Endpoint> as Peers = [empty], java "namesrvAddr", python "namesrv_addr";
+
+    /// The page of an HTTP address server that lists the nameservers, as
+    /// `http://host:8080/rocketmq/nsaddr`: asked for at the start and every two minutes. Until its
+    /// first list has come `name_servers` are asked, if there are any; a bad or empty list changes
+    /// nothing. Given as `name_servers`, a text that begins with `http://` is set here. With
+    /// `unit_name`, the page is `...-unit?nofix=1`, as Java's. In the environment `NAMESRV_ADDR`
+    /// may say it too. Java's property has the host alone.
+    address_server: Option<Url> as Maybe<Page> = [none], java "rocketmq.namesrv.domain";
 
     /// Who we are, in client ids and unique message ids. The adapters fill in what is not set; an
     /// embedder of the core must set it. As text: an IPv4 address, or `address@process#salt` with

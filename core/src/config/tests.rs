@@ -33,6 +33,7 @@ fn another(setting: &Setting) -> &'static str {
         "identity" => "192.0.2.7@12#00000000000000ff",
         "instance_name" => "billing-1",
         "unit_name" => "south",
+        "address_server" => "http://ns:8080/rocketmq/nsaddr",
         "tcp_nodelay" => "false",
         "rewrite_addresses" => "10.0.0.1:10911=localhost:10911;c:1=[::1]:2",
         "local_address" => "::1",
@@ -165,8 +166,31 @@ fn nameservers_come_from_javas_variable_unless_our_own_is_there() {
     assert_eq!(read(&[own, java]).unwrap(), "[::1]:9876");
     assert_eq!(read(&[]), Err(ConfigError::NoNameServer));
     assert_eq!(read(&[("NAMESRV_ADDR", " ")]), Err(ConfigError::NoNameServer));
-    let error = read(&[("NAMESRV_ADDR", "http://mq")]).unwrap_err().to_string();
-    assert!(error.starts_with("NAMESRV_ADDR is \"http://mq\": give addresses"), "{error}");
+    let error = read(&[("NAMESRV_ADDR", "mq")]).unwrap_err().to_string();
+    assert!(error.starts_with("NAMESRV_ADDR is \"mq\": give addresses"), "{error}");
+}
+
+#[test]
+fn a_page_given_as_nameservers_is_the_address_server() {
+    let page = "http://ns:8080/rocketmq/nsaddr";
+    let shown = |config: Config| (setting("address_server").show(&config), config.name_servers);
+    let expected = (page.to_owned(), Vec::new());
+    assert_eq!(shown(Config::new(page).unwrap()), expected);
+    assert_eq!(shown(Config::from_vars([("NAMESRV_ADDR", page)]).unwrap()), expected);
+    assert_eq!(shown(Config::from_vars([("ROCKETRY_NAME_SERVERS", page)]).unwrap()), expected);
+    assert_eq!(shown(read(&format!("{{\"name_servers\": \"{page}\"}}")).unwrap()), expected);
+    let own = Config::from_vars([("ROCKETRY_ADDRESS_SERVER", page)]).unwrap();
+    assert_eq!(shown(own.clone()), expected);
+    // Both at once: the given ones serve until the list is there.
+    let both = Config::from_vars([("ROCKETRY_ADDRESS_SERVER", page), ("NAMESRV_ADDR", "a:1")]);
+    assert_eq!(both.map(|config| config.name_servers.len()), Ok(1));
+    let unit = Config { unit_name: Some("blue".to_owned()), ..own };
+    assert!(unit.address_page().is_some_and(|url| url.as_str().ends_with("-blue?nofix=1")));
+    for tls in [Config::new("https://ns/nsaddr"), vars(&[("ROCKETRY_ADDRESS_SERVER", "https://n")])]
+    {
+        let error = tls.unwrap_err().to_string();
+        assert!(error.contains("https is not built") && error.contains("http://host"), "{error}");
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use super::given::Given;
 use super::{Config, ConfigError, NOT_BUILT, SETTINGS, Setting};
+use crate::fetch::Url;
 
 /// What the variables of settings begin with.
 pub(super) const PREFIX: &str = "ROCKETRY_";
@@ -71,6 +72,13 @@ impl Config {
         name: &str,
         given: &Given,
     ) -> Result<(), ConfigError> {
+        // A page is the list of nameservers too, wherever those are asked for.
+        let page = setting.name == SETTINGS[0].name
+            && matches!(given, Given::Text(text) if Url::is_meant(text));
+        let setting = match SETTINGS.iter().find(|other| other.name == "address_server") {
+            Some(other) if page => other,
+            Some(_) | None => setting,
+        };
         (setting.read)(self, given).map_err(|expected| ConfigError::Value {
             name: name.to_owned(),
             given: cut(&given.text()),

@@ -83,7 +83,12 @@ impl Peers {
         let id = self.of(conn)?;
         let State::Connecting { timer, slow, .. } = self.peer(id).state else { return None };
         ctx.timers.cancel(timer);
-        let error = if slow { ConnectError::TimedOut(ctx.config.connect_timeout) } else { error };
+        // What is known of each address says more than that it took too long.
+        let known = matches!(error, ConnectError::Addresses { .. });
+        let error = match slow && !known {
+            true => ConnectError::TimedOut(ctx.config.connect_timeout),
+            false => error,
+        };
         let peer = self.peer(id);
         if peer.failures == 0 {
             let (endpoint, peer) = (peer.endpoint.clone(), peer.kind);

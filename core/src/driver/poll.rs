@@ -2,12 +2,16 @@
 
 use std::future::{Future, poll_fn};
 use std::io;
+use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
+use super::page;
 use super::reader::Reader;
 use crate::client::{Shared, Sink, Step, Turn, Writer};
+use crate::dial::{Dial, DialStep};
 use crate::error::{CloseReason, ConnectError};
 use crate::id::ConnectionId;
 use crate::name::Endpoint;
@@ -23,11 +27,20 @@ pub trait Runtime: Clone + Send + Sync + 'static {
     /// One timer.
     type Timer: Timer;
 
-    /// Looks the name up and connects. Dropping the future gives up.
-    fn connect(
+    /// Looks the name up, anew each time: addresses change. Dropping the future gives up.
+    fn resolve(
         &self,
         endpoint: Endpoint,
-    ) -> impl Future<Output = Result<Self::Socket, ConnectError>> + Send + 'static;
+    ) -> impl Future<Output = io::Result<Vec<SocketAddr>>> + Send + 'static;
+
+    /// Connects to one address. Dropping the future gives up.
+    fn dial(
+        &self,
+        address: SocketAddr,
+    ) -> impl Future<Output = io::Result<Self::Socket>> + Send + 'static;
+
+    /// The monotonic clock.
+    fn now(&self) -> Instant;
 
     /// A timer that is not set.
     fn timer(&self) -> Self::Timer;
@@ -80,6 +93,9 @@ async fn run<R: Runtime>(guard: Guard, runtime: R) {
                 Step::Connect(conn, endpoint) => {
                     runtime.spawn(connect(shared.clone(), runtime.clone(), conn, endpoint));
                 }
+                Step::Fetch(fetch, url) => {
+                    runtime.spawn(page::fetch(shared.clone(), runtime.clone(), fetch, url));
+                }
                 Step::Wait(at) => {
                     // The clock is asked before the timer: a runtime may hide that a timer is due.
                     let now = shared.now();
@@ -95,6 +111,75 @@ async fn run<R: Runtime>(guard: Guard, runtime: R) {
     .await;
 }
 
+/// Connects to the first of the addresses that answers, and drops the other attempts; `watch` sees
+/// how it goes. [`Dial`] decides, the runtime only dials.
+///
+/// # Errors
+///
+/// When every address has failed, with what became of each.
+pub async fn dial_first<R: Runtime>(
+    runtime: &R,
+    addresses: Vec<SocketAddr>,
+    within: Duration,
+    mut watch: impl FnMut(&Dial),
+) -> Result<R::Socket, ConnectError> {
+    let (mut dial, mut timer) = (Dial::new(addresses, within), runtime.timer());
+    let mut attempts = Vec::new();
+    poll_fn(|cx| {
+        loop {
+            let now = runtime.now();
+            let due = match dial.next(now) {
+                DialStep::Failed(error) => return Poll::Ready(Err(error)),
+                DialStep::Begin(address) => {
+                    attempts.push((address, Box::pin(runtime.dial(address))));
+                    watch(&dial);
+                    continue;
+                }
+                DialStep::Wait(due) => due,
+            };
+            let mut failed = false;
+            let mut at = 0;
+            while let Some((address, attempt)) = attempts.get_mut(at) {
+                match attempt.as_mut().poll(cx) {
+                    Poll::Pending => at += 1,
+                    Poll::Ready(Ok(socket)) => return Poll::Ready(Ok(socket)),
+                    Poll::Ready(Err(error)) => {
+                        dial.failed(*address, error);
+                        drop(attempts.remove(at));
+                        failed = true;
+                    }
+                }
+            }
+            if failed {
+                watch(&dial);
+            } else if due == Instant::FAR || timer.poll_at(cx, due, now).is_pending() {
+                return Poll::Pending;
+            }
+        }
+    })
+    .await
+}
+
+/// Makes a connection, until it is no longer wanted.
+async fn open<R: Runtime>(
+    shared: &Shared,
+    runtime: &R,
+    conn: ConnectionId,
+    endpoint: Endpoint,
+) -> Result<R::Socket, ConnectError> {
+    let opening = async {
+        let addresses = runtime.resolve(endpoint).await.map_err(ConnectError::unresolved)?;
+        let watch = |dial: &Dial| _ = shared.dialling(conn, dial);
+        dial_first(runtime, addresses, shared.connect_timeout(), watch).await
+    };
+    let mut opening = pin!(opening);
+    poll_fn(|cx| match opening.as_mut().poll(cx) {
+        Poll::Ready(result) => Poll::Ready(result),
+        Poll::Pending => shared.poll_aborted(conn, cx).map(|()| Err(ConnectError::Aborted)),
+    })
+    .await
+}
+
 /// Makes one connection and runs its two halves.
 async fn connect<R: Runtime>(
     shared: Arc<Shared>,
@@ -102,13 +187,7 @@ async fn connect<R: Runtime>(
     conn: ConnectionId,
     endpoint: Endpoint,
 ) {
-    let mut connecting = pin!(runtime.connect(endpoint));
-    let result = poll_fn(|cx| match connecting.as_mut().poll(cx) {
-        Poll::Ready(result) => Poll::Ready(result),
-        Poll::Pending => shared.poll_aborted(conn, cx).map(|()| Err(ConnectError::Aborted)),
-    })
-    .await;
-    match result {
+    match open(&shared, &runtime, conn, endpoint).await {
         Err(error) => shared.connect_failed(conn, error),
         Ok(socket) => {
             let socket = Arc::new(socket);

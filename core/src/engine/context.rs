@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use super::quiet::Quiet;
 use crate::config::Config;
 use crate::engine::{Command, Event, Note};
+use crate::fetch::FetchId;
 use crate::frame::Opaque;
 use crate::id::{ConnectionId, OpId, PeerId, QueueKey, SubscriptionId};
 use crate::name::Topic;
@@ -38,6 +39,10 @@ pub enum TimerKind {
     Route(Topic),
     /// All routes in use are to be looked up again.
     Routes,
+    /// The address server is to be asked.
+    Fetch,
+    /// The address server should have answered.
+    FetchSlow(FetchId),
     /// Brokers are to hear from us.
     Heartbeat,
     /// A broker that did not take a heartbeat is to get another one.

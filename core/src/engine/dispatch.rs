@@ -41,6 +41,7 @@ impl Engine {
                 }
             }
             Input::Malformed { conn, error } => self.malformed(conn, error),
+            Input::Fetched { fetch, result } => self.fetched(fetch, result),
             Input::Timeout => self.time_passed(),
             Input::ClockSync { unix } => {
                 (self.ground.unix, self.ground.anchor) = (unix, self.ground.now);
@@ -225,6 +226,8 @@ impl Engine {
             }
             TimerKind::Route(topic) => self.route_pause_over(&topic),
             TimerKind::Routes => self.refresh_routes(),
+            TimerKind::Fetch => self.fetch_servers(),
+            TimerKind::FetchSlow(fetch) => self.fetch_slow(fetch),
             TimerKind::Heartbeat => self.heartbeat_due(),
             TimerKind::Greet(peer, refusal) => self.greet_again(peer, refusal),
             TimerKind::Commit => self.commit_due(),

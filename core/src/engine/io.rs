@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use crate::error::{Attempt, CloseReason, ConnectError, PeerKind, QueryError, SendError};
+use crate::fetch::{FetchError, FetchId, Url};
 use crate::frame::{FrameError, Opaque, ResponseCode};
 use crate::id::{ConnectionId, OpId, SubscriptionId};
 use crate::message::Publish;
@@ -47,6 +50,14 @@ pub enum Input {
     },
     /// Time passed.
     Timeout,
+    /// The page asked for by `Fetch` is there, or could not be had. One that came too late is let
+    /// drop.
+    Fetched {
+        /// Which.
+        fetch: FetchId,
+        /// The page, or why there is none.
+        result: Result<Bytes, FetchError>,
+    },
     /// The wall clock was read: it may have been set, or the process may have slept.
     ClockSync {
         /// What it shows now.
@@ -75,6 +86,14 @@ pub enum Command {
         conn: ConnectionId,
         /// Why.
         reason: CloseReason,
+    },
+    /// Get this page, the list of nameservers, by HTTP. Ends in `Fetched`; it may be given up once
+    /// [`Engine::is_fetching`](crate::engine::Engine::is_fetching) says that nobody waits for it.
+    Fetch {
+        /// The request's id.
+        fetch: FetchId,
+        /// The page.
+        url: Url,
     },
 }
 
@@ -139,6 +158,8 @@ pub enum Event {
 /// | `Reconnected` | info | `peer`, `endpoint` |
 /// | `OnewayLost` | warn | `endpoint`, `count` |
 /// | `SharedId` | warn | `group`, `id` |
+/// | `NameServers` | info | `servers` |
+/// | `FetchFailed` | warn | `url`, `reason` |
 /// | `HeartbeatRefused` | warn | `endpoint`, `code` |
 /// | `RouteChanged` | info | `topic`, `writable`, `readable` |
 /// | `RouteFailed` | warn | `topic`, `peer`, `endpoint`, `reason`; `opaque` and `code` if any |
@@ -208,6 +229,19 @@ pub enum Note {
         attempt: Box<Attempt>,
         /// Queues are known from before, and serve on.
         known: bool,
+    },
+    /// The address server tells other nameservers than before.
+    NameServers {
+        /// All it tells.
+        servers: Vec<Endpoint>,
+    },
+    /// The address server could not be asked, or its list is none: the last one stays. Failures
+    /// that follow are not reported until one request succeeds.
+    FetchFailed {
+        /// The page.
+        url: Url,
+        /// Why.
+        error: FetchError,
     },
     /// A consumer's share of queues changed.
     Rebalanced {

@@ -18,6 +18,7 @@ mod consume;
 mod context;
 mod counters;
 mod dispatch;
+mod fetch;
 mod greeting;
 mod io;
 mod join;
@@ -56,7 +57,7 @@ use crate::error::PeerKind;
 use crate::frame::{Kind, OutFrame, Payload};
 use crate::id::{ConnectionId, OpId, Slots};
 use crate::name::Group;
-use crate::nameserver::NameServers;
+use crate::nameserver::{NameServers, Source};
 use crate::producer::Send;
 use crate::query::Asked;
 use crate::rng::Rng;
@@ -125,14 +126,16 @@ pub struct Stats {
 }
 
 impl Engine {
-    /// An engine that has done nothing yet. `seed` decides all it draws; `unix` is the wall time
+    /// An engine that has done nothing yet but ask for the list of nameservers, where there is an
+    /// address server. `seed` decides all it draws; `unix` is the wall time
     /// at `now`. The configuration must have passed [`Config::check`].
     pub fn new(config: Arc<Config>, seed: u64, now: Instant, unix: UnixMillis) -> Self {
         let mut rng = Rng::new(seed);
         let mut peers = Peers::default();
         let servers = config.name_servers.iter();
         let servers = servers.map(|server| peers.at(PeerKind::NameServer, server)).collect();
-        let names = NameServers::new(servers, rng.next_u64());
+        let source = config.address_page().map(Source::new);
+        let names = NameServers::new(servers, rng.next_u64(), source);
         let mut timers = Timers::default();
         timers.at(now + rng.jitter(config.route_refresh), TimerKind::Routes);
         timers.at(now + rng.jitter(config.heartbeat), TimerKind::Heartbeat);
@@ -141,7 +144,7 @@ impl Engine {
             timers.at(now + watch::PROBES, TimerKind::Probe);
         }
         let client_id = config.client_id();
-        Self {
+        let mut engine = Self {
             ground: Ground { config, client_id, now, unix, anchor: now, rng },
             timers,
             out: Out::default(),
@@ -157,7 +160,9 @@ impl Engine {
             consumers: Consumers::default(),
             life: Life::default(),
             counters: Counters::default(),
-        }
+        };
+        engine.fetch_servers();
+        engine
     }
 
     /// The settings.
@@ -309,7 +314,10 @@ impl Engine {
                 Operation::Send(send) => {
                     (Some(send.publish.topic()), send.call.is_some() || send.pause.is_some())
                 }
-                Operation::Ask(asked) => (asked.query.topic(), asked.call.is_some()),
+                Operation::Ask(asked) => {
+                    let unlisted = self.names.is_empty() && self.waits_for_servers(&asked.query);
+                    (asked.query.topic(), asked.call.is_some() || unlisted)
+                }
             };
             let waits = called || topic.is_some_and(|topic| self.routes.is_awaited(topic));
             assert!(waits, "{op:?} waits for nothing");

@@ -37,6 +37,7 @@ pub(crate) enum Subject {
     Connection(Endpoint),
     Oneway(Endpoint),
     Id(Group),
+    NameServers,
     Heartbeat(Endpoint),
     Route(Topic),
     Share(Group, Topic),
@@ -51,9 +52,11 @@ impl Note {
             Self::Reconnected { .. }
             | Self::Rebalanced { .. }
             | Self::RouteChanged { .. }
+            | Self::NameServers { .. }
             | Self::Closed { reason: CloseReason::Idle(_), .. } => false,
             Self::ConnectFailed { .. }
             | Self::Closed { .. }
+            | Self::FetchFailed { .. }
             | Self::OnewayLost { .. }
             | Self::SharedId { .. }
             | Self::HeartbeatRefused { .. }
@@ -70,6 +73,7 @@ impl Note {
             | Self::Reconnected { endpoint, .. }
             | Self::Closed { endpoint, .. } => Subject::Connection(endpoint.clone()),
             Self::OnewayLost { endpoint, .. } => Subject::Oneway(endpoint.clone()),
+            Self::NameServers { .. } | Self::FetchFailed { .. } => Subject::NameServers,
             Self::SharedId { group, .. } => Subject::Id(group.clone()),
             Self::HeartbeatRefused { endpoint, .. } => Subject::Heartbeat(endpoint.clone()),
             Self::RouteChanged { topic, .. } | Self::RouteFailed { topic, .. } => {
@@ -103,6 +107,11 @@ impl Note {
             Self::OnewayLost { endpoint, count } => {
                 tell("endpoint", Text(endpoint));
                 tell("count", Number(*count as i64));
+            }
+            Self::NameServers { servers } => tell("servers", Text(&Servers(servers))),
+            Self::FetchFailed { url, error } => {
+                tell("url", Text(url));
+                tell("reason", Text(error));
             }
             Self::SharedId { group, client_id } => {
                 tell("group", Text(group));
@@ -155,6 +164,17 @@ impl Note {
     }
 }
 
+struct Servers<'a>(&'a [Endpoint]);
+
+impl fmt::Display for Servers<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, server) in self.0.iter().enumerate() {
+            write!(f, "{}{server}", if at == 0 { "" } else { ";" })?;
+        }
+        Ok(())
+    }
+}
+
 fn of_queue(queue: &QueueName, tell: &mut dyn FnMut(&'static str, Fact<'_>)) {
     tell("topic", Fact::Text(&queue.topic));
     tell("broker", Fact::Text(&queue.broker));
@@ -177,6 +197,8 @@ impl fmt::Display for Note {
             Self::OnewayLost { endpoint, count } => {
                 write!(f, "{count} oneway messages to {endpoint} were lost with the connection")
             }
+            Self::NameServers { servers } => write!(f, "nameservers are {}", Servers(servers)),
+            Self::FetchFailed { url, error } => write!(f, "no nameservers from {url}: {error}"),
             Self::SharedId { group, client_id } => write!(
                 f,
                 "group {group} has {client_id} more than once: give each client of this host an \

@@ -62,7 +62,8 @@ impl Engine {
         }
     }
 
-    fn ask_route(&mut self, topic: &Topic, fallback: bool) {
+    pub(super) fn ask_route(&mut self, topic: &Topic, fallback: bool) {
+        // Without any, the first list of the address server leads here again.
         let Some(peer) = self.names.current() else { return };
         let purpose = Purpose::Route { topic: topic.clone(), fallback };
         let asked = if fallback { Arc::from(FALLBACK) } else { topic.shared() };

@@ -318,7 +318,10 @@ impl Engine {
         let again = match &why {
             Failure::Connect(_) | Failure::Closed(_) => true,
             Failure::Refused { code, .. } => is_retriable_send(*code),
-            Failure::Unreadable(_) | Failure::Body(_) | Failure::TimedOut(_) => false,
+            Failure::Unreadable(_)
+            | Failure::Body(_)
+            | Failure::TimedOut(_)
+            | Failure::Fetch(_) => false,
         };
         if again && send.tries < most {
             if matches!(why, Failure::Closed(_)) && self.peers.has_twins(peer) {
@@ -427,7 +430,7 @@ impl Engine {
     fn blame_for(&self, attempts: &mut Attempts, call: Option<(Opaque, &Call)>, since: Instant) {
         let (opaque, call) = call.unzip();
         let Some(peer) = call.map(|call| call.peer).or_else(|| self.names.current()) else {
-            return;
+            return self.unfetched().into_iter().for_each(|attempt| attempts.push(attempt));
         };
         let endpoint = self.peers.endpoint(peer);
         let left = call.is_some_and(|call| call.left);

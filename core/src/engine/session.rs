@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 use std::io::IoSlice;
 
+use bytes::Bytes;
+
 use super::{Arrived, Decoder, Engine, Input};
 use crate::error::{CloseReason, ConnectError};
+use crate::fetch::{FetchError, FetchId};
 use crate::frame::{Inbound, Limits, Outbound};
 use crate::id::ConnectionId;
 use crate::time::Instant;
@@ -66,6 +69,11 @@ impl Session {
             let unsent = halves.outbound.unsent().collect();
             self.engine.handle(now, Input::Closed { conn, reason, unsent });
         }
+    }
+
+    /// The page asked for by `Fetch` is there, or could not be had.
+    pub fn fetched(&mut self, now: Instant, fetch: FetchId, result: Result<Bytes, FetchError>) {
+        self.engine.handle(now, Input::Fetched { fetch, result });
     }
 
     /// Time passed.

@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use super::{Engine, TimerKind};
 use crate::call::Purpose;
-use crate::error::CloseReason;
+use crate::error::{CloseReason, PeerKind};
 use crate::frame::Kind;
 use crate::id::PeerId;
 use crate::name::Endpoint;
@@ -78,8 +78,10 @@ impl Engine {
             left && opaque.kind() != Some(Kind::Pull)
         });
         if !under_way {
+            let unlisted = self.peers.kind(peer) == PeerKind::NameServer && !self.names.has(peer);
+            let reason = if unlisted { CloseReason::Unlisted } else { CloseReason::GoAway };
             let (peers, mut ctx) = self.peers();
-            peers.close(&mut ctx, conn, CloseReason::GoAway);
+            peers.close(&mut ctx, conn, reason);
         }
     }
 }

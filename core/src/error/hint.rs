@@ -1,7 +1,5 @@
 //! What a user should look at next, where a failure has a well-known cause.
 
-use std::io::ErrorKind;
-
 use super::{Attempt, CloseReason, ConnectError, Failure, PeerKind};
 use crate::frame::{Foreign, FrameError, ResponseCode};
 
@@ -21,7 +19,7 @@ pub(super) fn hint(attempt: &Attempt) -> &'static str {
             " (check that this is a nameserver's remoting port, 9876 by default)"
         }
         Failure::Closed(_) | Failure::TimedOut(_) => by_port(port, broker),
-        Failure::Unreadable(_) | Failure::Body(_) => "",
+        Failure::Unreadable(_) | Failure::Body(_) | Failure::Fetch(_) => "",
     }
 }
 
@@ -44,21 +42,19 @@ fn refused(code: ResponseCode, broker: bool) -> &'static str {
 
 fn unreached(error: &ConnectError, broker: bool) -> &'static str {
     match error {
-        ConnectError::Io { kind: ErrorKind::ConnectionRefused, .. } if broker => {
+        error if error.is_refused() && broker => {
             " (nothing listens there; the nameserver told this address: if the broker is \
              elsewhere, set brokerIP1 on it or rewrite_addresses here)"
         }
-        ConnectError::Io { kind: ErrorKind::ConnectionRefused, .. } => {
-            " (nothing listens there: check host and port)"
-        }
-        error if broker && error.is_unreachable() => ADVERTISED,
+        error if error.is_refused() => " (nothing listens there: check host and port)",
+        error if error.is_unreachable() && broker => ADVERTISED,
         ConnectError::Unresolved { .. } => " (check how the name is spelled)",
         ConnectError::TimedOut(_) => " (check the address, and what firewalls let through)",
         ConnectError::Lost(reason) => match &**reason {
             CloseReason::Frame(FrameError::Foreign(Foreign::Http2)) => GRPC,
             _ => "",
         },
-        ConnectError::Io { .. } | ConnectError::Aborted => "",
+        ConnectError::Io { .. } | ConnectError::Addresses { .. } | ConnectError::Aborted => "",
     }
 }
 

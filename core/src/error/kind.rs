@@ -86,6 +86,7 @@ impl Attempt {
             | Failure::Closed(_)
             | Failure::Unreadable(_)
             | Failure::Body(_)
+            | Failure::Fetch(_)
             | Failure::TimedOut(_) => None,
         }
     }
@@ -93,7 +94,7 @@ impl Attempt {
     const fn kind(&self) -> ErrorKind {
         match &self.failure {
             Failure::Refused { .. } => ErrorKind::Rejected,
-            Failure::Connect(_) | Failure::Closed(_) => ErrorKind::Lost,
+            Failure::Connect(_) | Failure::Closed(_) | Failure::Fetch(_) => ErrorKind::Lost,
             Failure::Unreadable(_) | Failure::Body(_) => ErrorKind::Unreadable,
             Failure::TimedOut(_) => ErrorKind::TimedOut,
         }

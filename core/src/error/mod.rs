@@ -6,12 +6,14 @@ mod kind;
 
 use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hint::hint;
 pub use kind::ErrorKind;
 
+use crate::fetch::FetchFailure;
 use crate::frame::{FrameError, HeaderError, Opaque, ResponseCode};
 use crate::message::MessageError;
 use crate::name::{Endpoint, Topic};
@@ -51,30 +53,86 @@ pub enum ConnectError {
     /// Given up by our side before it was there.
     #[error("given up before it was connected")]
     Aborted,
+    /// The name has several addresses, and each that was tried failed.
+    #[error("{}", Each(.failures, *.more))]
+    Addresses {
+        /// The addresses in the order they were tried, at most 8.
+        failures: Box<[AddressFailure]>,
+        /// How many more were tried.
+        more: usize,
+    },
     /// It was there, and was lost before the request had left.
     #[error("lost before the request had left: {0}")]
     Lost(Box<CloseReason>),
 }
 
-impl ConnectError {
-    /// Whether no host answered, not even with a refusal.
-    pub(crate) const fn is_unreachable(&self) -> bool {
-        match self {
-            Self::Unresolved { .. } | Self::TimedOut(_) => true,
-            Self::Io { kind, .. } => matches!(
-                kind,
-                io::ErrorKind::HostUnreachable
-                    | io::ErrorKind::NetworkUnreachable
-                    | io::ErrorKind::TimedOut
-            ),
-            Self::Aborted | Self::Lost(_) => false,
-        }
-    }
-}
-
 impl From<io::Error> for ConnectError {
     fn from(error: io::Error) -> Self {
         Self::Io { kind: error.kind(), detail: error.to_string().into() }
+    }
+}
+
+/// One address of a name, and why there is no connection to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AddressFailure {
+    /// What the resolver gave.
+    pub address: SocketAddr,
+    /// What became of it.
+    pub error: ConnectError,
+}
+
+/// Addresses that an error names.
+const NAMED: usize = 8;
+
+struct Each<'a>(&'a [AddressFailure], usize);
+
+impl fmt::Display for Each<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, AddressFailure { address, error }) in self.0.iter().enumerate() {
+            write!(f, "{}{address}: {error}", if at == 0 { "" } else { ", then " })?;
+        }
+        if self.1 > 0 { write!(f, ", and {} more", self.1) } else { Ok(()) }
+    }
+}
+
+impl ConnectError {
+    /// What a failed lookup of the name comes to.
+    pub fn unresolved(error: io::Error) -> Self {
+        Self::Unresolved { detail: error.to_string().into() }
+    }
+
+    /// One error of all that was tried.
+    pub(crate) fn of_addresses(mut failures: Vec<AddressFailure>) -> Self {
+        if failures.is_empty() {
+            return Self::Unresolved { detail: "no address".into() };
+        }
+        let more = failures.len().saturating_sub(NAMED);
+        failures.truncate(NAMED);
+        Self::Addresses { failures: failures.into(), more }
+    }
+
+    /// Whether every address refused: nothing listens there.
+    fn is_refused(&self) -> bool {
+        match self {
+            Self::Io { kind, .. } => *kind == io::ErrorKind::ConnectionRefused,
+            Self::Addresses { failures, .. } => failures.iter().all(|one| one.error.is_refused()),
+            Self::Unresolved { .. } | Self::TimedOut(_) | Self::Aborted | Self::Lost(_) => false,
+        }
+    }
+
+    /// Whether no host answered, not even with a refusal: no way to an address, as it seems.
+    fn is_unreachable(&self) -> bool {
+        use io::ErrorKind::{HostUnreachable, NetworkUnreachable, TimedOut};
+        match self {
+            Self::Unresolved { .. } | Self::TimedOut(_) => true,
+            Self::Io { kind, .. } => {
+                matches!(kind, HostUnreachable | NetworkUnreachable | TimedOut)
+            }
+            Self::Addresses { failures, .. } => {
+                failures.iter().any(|one| one.error.is_unreachable())
+            }
+            Self::Aborted | Self::Lost(_) => false,
+        }
     }
 }
 
@@ -105,6 +163,9 @@ pub enum CloseReason {
     /// We closed it: the broker said that it goes (`GO_AWAY`), and had answered everything.
     #[error("the broker asked for a new connection")]
     GoAway,
+    /// We closed it: the address server no longer lists the nameserver.
+    #[error("the address server no longer lists it")]
+    Unlisted,
     /// We closed it: requests went out and nothing at all came back for so long, as on a
     /// connection whose other end is gone without a word.
     #[error("nothing came back for {0:?}")]
@@ -147,6 +208,9 @@ pub enum Failure {
     /// No answer in time.
     #[error("no answer within {0:?}")]
     TimedOut(Duration),
+    /// The address server told no nameservers.
+    #[error("{0}")]
+    Fetch(Box<FetchFailure>),
 }
 
 struct Remark<'a>(&'a Option<Arc<str>>);
@@ -181,6 +245,8 @@ pub enum PeerKind {
     NameServer,
     /// It keeps messages.
     Broker,
+    /// It tells nameservers.
+    AddressServer,
 }
 
 impl Attempt {
@@ -196,6 +262,7 @@ impl PeerKind {
         match self {
             Self::NameServer => "nameserver",
             Self::Broker => "broker",
+            Self::AddressServer => "address server",
         }
     }
 }

@@ -201,6 +201,18 @@ impl Routes {
         ask
     }
 
+    /// Topics that are being looked up.
+    pub(crate) fn asking(&self) -> Vec<Topic> {
+        let asking = self.topics.iter().filter(|(_, entry)| entry.fetch == Fetch::Asking);
+        asking.map(|(topic, _)| topic.clone()).collect()
+    }
+
+    /// No lookup could begin, for a reason that is that of all topics.
+    pub(crate) fn tried(&mut self, attempt: &Attempt) {
+        let asking = self.topics.values_mut().filter(|entry| entry.fetch == Fetch::Asking);
+        asking.for_each(|entry| entry.attempts.push(attempt.clone()));
+    }
+
     /// The pause of a topic is over. True if a request must go out.
     pub(crate) fn pause_over(&mut self, now: Instant, topic: &Topic) -> bool {
         let Some(entry) = self.topics.get_mut(topic) else { return false };

@@ -1,0 +1,44 @@
+//! RT-03 and RT-04: what a crate does not bring, as cargo sees it.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Command;
+
+/// The crates that come with a crate and these of its features, on this system.
+fn tree(of: &str, features: &str) -> BTreeSet<String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.current_dir(root).args(["tree", "--locked", "--offline", "-e", "normal"]);
+    cargo.args(["--prefix", "none", "-p", of, "--no-default-features", "--features", features]);
+    let output = cargo.output().expect("cargo");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let said = String::from_utf8(output.stdout).expect("text");
+    said.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect()
+}
+
+fn brings_none(of: &str, features: &str, unwanted: &[&str]) {
+    let tree = tree(of, features);
+    assert!(tree.contains("rocketry-core"), "{of}: {tree:?}");
+    let found: Vec<_> = unwanted.iter().filter(|name| tree.contains(**name)).collect();
+    assert!(found.is_empty(), "{of} with {features:?} brings {found:?}");
+}
+
+#[test]
+fn rt_03_the_client_on_threads_brings_no_async_runtime() {
+    let runtimes = ["tokio", "async-io", "async-std", "smol", "mio", "polling"];
+    brings_none("rocketry-std", "", &runtimes);
+    brings_none("rocketry", "std", &runtimes);
+}
+
+#[test]
+fn rt_04_the_client_on_smol_brings_neither_async_std_nor_tokio() {
+    brings_none("rocketry-async-std", "smol", &["async-std", "tokio", "mio"]);
+    brings_none("rocketry", "smol", &["async-std", "tokio", "mio"]);
+}
+
+#[test]
+fn the_client_on_tokio_brings_no_other_runtime_and_at_most_48_crates() {
+    brings_none("rocketry", "tokio", &["async-io", "async-std", "smol", "polling"]);
+    let crates = tree("rocketry", "tokio");
+    assert!(crates.len() <= 48, "{} crates: {crates:?}", crates.len());
+}
