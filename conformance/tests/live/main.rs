@@ -1,4 +1,4 @@
-//! What only a real Apache RocketMQ can show, on tokio and on plain threads. These tests are
+//! What only a real Apache RocketMQ can show, on every runtime. These tests are
 //! ignored, since they need Java:
 //!
 //! ```text
@@ -53,8 +53,8 @@ fn new_topic(queues: u32) -> String {
     topic
 }
 
-/// Makes two ignored tests of a function that takes a runtime.
-macro_rules! live_on_both {
+/// Makes an ignored test for each runtime of a function that takes one.
+macro_rules! live_on_all {
     ($($name:ident),* $(,)?) => { $(
         mod $name {
             #[test]
@@ -65,13 +65,25 @@ macro_rules! live_on_both {
 
             #[test]
             #[ignore = "needs a live broker"]
+            fn on_smol() {
+                super::$name($crate::rig::On::Smol);
+            }
+
+            #[test]
+            #[ignore = "needs a live broker"]
+            fn on_async_std() {
+                super::$name($crate::rig::On::AsyncStd);
+            }
+
+            #[test]
+            #[ignore = "needs a live broker"]
             fn on_threads() {
                 super::$name($crate::rig::On::Threads);
             }
         }
     )* };
 }
-use live_on_both;
+use live_on_all;
 
 #[test]
 #[ignore = "started by the tests that kill it"]

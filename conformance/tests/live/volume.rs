@@ -9,9 +9,9 @@ use rocketry::{SendStatus, Start, Stored, Topic};
 
 use crate::rig::collector::Collector;
 use crate::rig::{On, Rig, eventually};
-use crate::{live_on_both, new_name, new_topic, shared};
+use crate::{live_on_all, new_name, new_topic, shared};
 
-live_on_both!(
+live_on_all!(
     a_hundred_thousand_messages_come_once_each,
     a_successor_begins_where_the_last_one_settled,
 );

@@ -16,9 +16,9 @@ use rocketry::{Message, Pending, Producer, SendError, SendReceipt, Topic};
 use crate::rig::collector::Collector;
 use crate::rig::load::Load;
 use crate::rig::{On, Rig, eventually};
-use crate::{TOPIC, on_both, served};
+use crate::{TOPIC, on_all, served};
 
-on_both!(an_appender_may_send_through_the_client_it_logs_for);
+on_all!(an_appender_may_send_through_the_client_it_logs_for);
 
 /// Sends each record, and now and then waits for the answer, as appenders do.
 #[derive(Default)]

@@ -8,9 +8,9 @@ use rocketry_conformance::serve::Served;
 
 use crate::rig::collector::Collector;
 use crate::rig::{On, Rig, eventually};
-use crate::{TOPIC, on_both, served};
+use crate::{TOPIC, on_all, served};
 
-on_both!(
+on_all!(
     a_cut_inside_a_frame_of_the_broker_loses_nothing,
     a_cut_inside_a_route_is_asked_again,
     a_broker_that_stalls_ends_calls_by_their_deadline_and_goes_on,

@@ -12,9 +12,9 @@ use rocketry_conformance::proxy::{Direction, Proxy};
 use crate::rig::collector::Collector;
 use crate::rig::load::Load;
 use crate::rig::{On, Rig, eventually, tokio_runtime};
-use crate::{TOPIC, black_hole, on_both, served};
+use crate::{TOPIC, black_hole, on_all, served};
 
-on_both!(
+on_all!(
     a_shutdown_ends_every_send_under_way,
     after_a_shutdown_every_call_is_refused_as_stopped,
     a_shutdown_ends_by_its_deadline_with_a_broker_that_is_silent,

@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 use rocketry::{Client, Message, Start, Topic};
 
 use crate::rig::{On, eventually, tokio_runtime};
-use crate::{TOPIC, on_both, served};
+use crate::{TOPIC, on_all, served};
 
-on_both!(a_hundred_clients_leave_nothing_behind, connections_that_were_lost_leave_nothing_behind);
+on_all!(a_hundred_clients_leave_nothing_behind, connections_that_were_lost_leave_nothing_behind);
 
 const CYCLES: usize = 100;
 
@@ -59,6 +59,8 @@ fn connect(on: On, namesrv: &str) -> Client {
     match on {
         On::Threads => rocketry::blocking::connect(namesrv).expect("a client"),
         On::Tokio => rocketry::tokio::connect(namesrv).expect("a client"),
+        On::Smol => rocketry::smol::connect(namesrv).expect("a client"),
+        On::AsyncStd => rocketry::async_std::connect(namesrv).expect("a client"),
     }
 }
 

@@ -1,5 +1,5 @@
 //! Bad weather on real sockets: wrong addresses, brokers that go and come back, connections cut
-//! anywhere, ends in every order. On tokio and on plain threads alike, against the embedded broker.
+//! anywhere, ends in every order. On every runtime alike, against the embedded broker.
 
 mod address;
 mod appender;

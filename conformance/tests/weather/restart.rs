@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use crate::rig::collector::Collector;
 use crate::rig::load::Load;
 use crate::rig::{On, Rig, eventually};
-use crate::{TOPIC, on_both, served};
+use crate::{TOPIC, on_all, served};
 
-on_both!(
+on_all!(
     a_broker_that_comes_back_is_used_again_and_nothing_answered_is_missing,
     a_broker_that_drops_every_connection_is_used_again,
 );
