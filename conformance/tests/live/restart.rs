@@ -68,7 +68,7 @@ fn listens(broker: String) -> thread::JoinHandle<Instant> {
 
 #[test]
 #[ignore = "needs a live broker"]
-fn a_killed_broker_is_used_again_and_nothing_answered_is_missing() {
+fn fault_01_fault_02_a_killed_broker_is_used_again_and_nothing_answered_is_missing() {
     let mut options = Options::new(version());
     options.conf.push("autoCreateTopicEnable=false".to_owned());
     let mut cluster = Cluster::start_with(options).expect("a cluster");

@@ -10,6 +10,8 @@ mod cancelling;
 mod connecting;
 mod consuming;
 mod cutting;
+mod deadlines;
+mod faults;
 mod flow;
 mod idle;
 mod offsets;
