@@ -11,6 +11,7 @@
 
 mod cluster;
 mod failover;
+mod outages;
 mod producing;
 mod refusals;
 mod restart;

@@ -10,6 +10,7 @@ pub mod packing;
 pub mod producing;
 pub mod sending;
 pub mod share;
+pub mod volume;
 
 use std::time::{Duration, Instant};
 
@@ -25,9 +26,11 @@ pub enum On {
 }
 
 impl On {
+    pub const ALL: [Self; 4] = [Self::Tokio, Self::Smol, Self::AsyncStd, Self::Threads];
+
     pub fn named(name: &str) -> Self {
-        let all = [Self::Tokio, Self::Smol, Self::AsyncStd];
-        all.into_iter().find(|on| format!("{on:?}") == name).unwrap_or(Self::Threads)
+        let found = Self::ALL.into_iter().find(|on| format!("{on:?}") == name);
+        found.unwrap_or_else(|| panic!("no runtime is called {name}"))
     }
 }
 

@@ -13,6 +13,7 @@ mod restart;
 #[path = "../rig/mod.rs"]
 mod rig;
 mod sharing;
+mod volume;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::Duration;
