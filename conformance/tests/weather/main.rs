@@ -6,13 +6,16 @@ mod appender;
 mod cuts;
 mod ending;
 mod handles;
+mod hooks;
 mod leaks;
 mod producing;
 mod reentry;
 mod restart;
 #[path = "../rig/mod.rs"]
 mod rig;
+mod scale;
 mod sharing;
+mod starting;
 mod volume;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
