@@ -1,5 +1,5 @@
-//! Topics as admin tools make, change, delete and list them on a broker (17, 18, 21, 215, 351), and its settings (26):
-//! `AdminBrokerProcessor`.
+//! Topics as admin tools make, change, delete and list them on a broker (17, 18, 21, 215, 351), and
+//! its settings (26): `AdminBrokerProcessor`.
 
 use std::collections::BTreeMap;
 

@@ -54,37 +54,36 @@ fn new_topic(queues: u32) -> String {
     topic
 }
 
-/// Makes an ignored test for each runtime of a function that takes one.
-macro_rules! live_on_all {
-    ($($name:ident),* $(,)?) => { $(
+/// Makes ignored tests of functions that take a runtime: one for each runtime, or, where that would
+/// take minutes, one for tasks and one for threads.
+macro_rules! live_on {
+    ($($name:ident: $($test:ident $on:ident),*;)*) => { $(
         mod $name {
-            #[test]
-            #[ignore = "needs a live broker"]
-            fn on_tokio() {
-                super::$name($crate::rig::On::Tokio);
-            }
-
-            #[test]
-            #[ignore = "needs a live broker"]
-            fn on_smol() {
-                super::$name($crate::rig::On::Smol);
-            }
-
-            #[test]
-            #[ignore = "needs a live broker"]
-            fn on_async_std() {
-                super::$name($crate::rig::On::AsyncStd);
-            }
-
-            #[test]
-            #[ignore = "needs a live broker"]
-            fn on_threads() {
-                super::$name($crate::rig::On::Threads);
-            }
+            $(
+                #[test]
+                #[ignore = "needs a live broker"]
+                fn $test() {
+                    super::$name($crate::rig::On::$on);
+                }
+            )*
         }
     )* };
 }
+macro_rules! live_on_all {
+    ($($name:ident),* $(,)?) => {
+        $crate::live_on! { $(
+            $name: on_tokio Tokio, on_smol Smol, on_async_std AsyncStd, on_threads Threads;
+        )* }
+    };
+}
+macro_rules! live_on_both {
+    ($($name:ident),* $(,)?) => {
+        $crate::live_on! { $($name: on_tokio Tokio, on_threads Threads;)* }
+    };
+}
+use live_on;
 use live_on_all;
+use live_on_both;
 
 #[test]
 #[ignore = "started by the tests that kill it"]

@@ -8,9 +8,9 @@ use crate::rig::load::Load;
 use crate::rig::member::Member;
 use crate::rig::share::{nothing_missing, shared_evenly, time_to_all};
 use crate::rig::{On, Rig, eventually};
-use crate::{live_on_all, new_name, new_topic, shared};
+use crate::{live_on_both, new_name, new_topic, shared};
 
-live_on_all!(
+live_on_both!(
     two_share_and_the_other_gets_all_when_one_closes,
     the_other_gets_all_when_one_is_killed,
 );

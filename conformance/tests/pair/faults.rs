@@ -127,13 +127,13 @@ fn send_corrupt(at: usize, flip: u8) -> bool {
         }
     });
     let op = send(&mut world, client, "x");
-    world.end_of(client, op);
+    let _ = world.end_of(client, op);
     said_truly(&world, client, op);
     if at < 4 {
-        // A frame that claims to be longer swallows those behind it: each of their sends ends at its
-        // deadline until the connection does.
+        // A frame that claims to be longer swallows those behind it: each of their sends ends at
+        // its deadline until the connection does.
         let next = send(&mut world, client, "swallowed");
-        world.end_of(client, next);
+        let _ = world.end_of(client, next);
         said_truly(&world, client, next);
         world.cut_all(BROKER);
     }

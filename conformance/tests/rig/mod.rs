@@ -1,4 +1,5 @@
-//! A client on any of the four runtimes, and load for it: what the socket tests and the live tests share.
+//! A client on any of the four runtimes, and load for it: what the socket tests and the live tests
+//! share.
 
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its part")]
 
