@@ -216,8 +216,8 @@ impl Message {
     /// Whether the broker answers once the message is as safe as it is set up for (`WAIT`,
     /// `Message.setWaitStoreMsgOK`): flushed to disk under `SYNC_FLUSH`, copied to a slave under
     /// `SYNC_MASTER`. True unless set. Without it the answer comes as soon as the message is in the
-    /// broker's memory, and is `SEND_OK` where it would have told of a flush or a slave that is late.
-    /// The messages of a batch have to be alike in this.
+    /// broker's memory, and is `SEND_OK` where it would have told of a flush or a slave that is
+    /// late. The messages of a batch have to be alike in this.
     #[must_use]
     pub const fn wait_store_msg_ok(mut self, waits: bool) -> Self {
         self.waits = waits;
