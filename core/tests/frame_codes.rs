@@ -159,7 +159,7 @@ const JAVA: &[(i32, &str)] = &[
 
 /// Codes whose header is empty, but for what any request may carry.
 const PLAIN: &[i32] =
-    &[18, 21, 25, 26, 28, 41, 42, 46, 106, 200, 201, 206, 225, 400, 401, 200_071, 200_151];
+    &[18, 21, 26, 28, 41, 42, 46, 106, 200, 201, 206, 225, 400, 401, 200_071, 200_151];
 
 #[test]
 fn every_code_has_javas_fields() {
@@ -470,4 +470,16 @@ fn bad_13_bytes_that_are_not_text_are_replaced_and_their_neighbours_kept() {
         assert_eq!((&*read.client_id, read.consumer_group.as_deref()), ("a\u{fffd}", Some("g")));
     }
     assert_eq!(UnregisterRequest::NAMES, ["clientID", "producerGroup", "consumerGroup"]);
+}
+
+#[test]
+fn adm_06_no_request_that_changes_a_configuration_is_built() {
+    // UPDATE_BROKER_CONFIG (CVE-2023-33246), of access control, of key-value pairs, of flow
+    // control, of nameservers (CVE-2023-37582) and of controllers.
+    for code in [25, 50, 51, 53, 100, 102, 318, 1009, 2001, 2002] {
+        let built = Request::TABLE.iter().any(|(built, _)| *built == RequestCode(code));
+        assert!(!built, "{}", RequestCode(code));
+    }
+    // It is the codes that are looked for: what only reads is there.
+    assert!(Request::TABLE.iter().any(|(code, _)| *code == RequestCode::GET_BROKER_CONFIG));
 }

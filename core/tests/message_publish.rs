@@ -4,9 +4,9 @@
 use bytes::Bytes;
 use rocketry_core::frame::RequestCode;
 use rocketry_core::message::{
-    BatchBody, Message, MessageError, MessageLimits, Publish, UniqueId, UniqueIds,
+    BatchBody, Message, MessageError, MessageLimits, Properties, Publish, UniqueId, UniqueIds,
 };
-use rocketry_core::name::{Group, Topic};
+use rocketry_core::name::{Group, NameError, Topic};
 use rocketry_core::time::UnixMillis;
 
 const BORN: UnixMillis = UnixMillis(1_763_800_000_000);
@@ -119,4 +119,105 @@ fn comp_07_a_body_that_does_not_shrink_is_sent_as_it_is() {
     let noise: Vec<u8> = (0..3 << 17).flat_map(|_| rng.next_u64().to_le_bytes()).collect();
     let publish = single(message("T", noise.clone()), &MessageLimits::default());
     assert_eq!((publish.body(), &fields(&publish)["f"]), (&Bytes::from(noise), &"0".into()));
+}
+
+#[cfg(feature = "zlib")]
+#[test]
+fn comp_09_a_batch_is_sent_as_it_is_however_long_and_however_much_it_would_shrink() {
+    let messages: Vec<_> = (0..8).map(|_| message("T", vec![b'x'; 5000])).collect();
+    let publish = batch(&messages).unwrap();
+    assert_eq!(fields(&publish)["f"], "0");
+    let read = BatchBody::new(publish.body()).map(Result::unwrap);
+    assert!(read.clone().count() == 8 && read.into_iter().all(|one| one.body.len() == 5000));
+}
+
+#[test]
+fn send_18_a_topic_that_brokers_refuse_is_refused_before_anything_is_sent() {
+    let refused = |name: &str| Topic::new(name).unwrap_err();
+    for blank in ["", " ", "\t \n"] {
+        assert_eq!(refused(blank), NameError::Blank { what: "topic" });
+    }
+    let too_long = NameError::TooLong { what: "topic", length: 128, limit: 127 };
+    assert_eq!(refused(&"t".repeat(128)), too_long);
+    assert!(Topic::new("t".repeat(127)).is_ok());
+    // CVE-2019-17572: a topic's name is a folder's on the broker.
+    for (name, found) in
+        [("../../etc", '.'), ("a/b", '/'), ("a b", ' '), ("\u{8bdd}\u{9898}", '话')]
+    {
+        assert_eq!(refused(name), NameError::Character { what: "topic", found });
+    }
+    for name in [
+        "SCHEDULE_TOPIC_XXXX",
+        "RMQ_SYS_TRANS_HALF_TOPIC",
+        "RMQ_SYS_TRANS_OP_HALF_TOPIC",
+        "TRANS_CHECK_MAX_TIME_TOPIC",
+        "SELF_TEST_TOPIC",
+        "OFFSET_MOVED_EVENT",
+    ] {
+        let error = batch(&[message(name, "x")]).unwrap_err();
+        assert_eq!(error, MessageError::SystemTopic { topic: Topic::new(name).unwrap() });
+        assert!(error.to_string().contains(name), "{error}");
+    }
+    // The trace's topic is the broker's own and open to clients.
+    assert!(batch(&[message("RMQ_SYS_TRACE_TOPIC", "x")]).is_ok());
+}
+
+#[test]
+fn send_20_no_name_and_no_value_can_forge_another_property() {
+    for name in ["UNIQ_KEY", "WAIT", "TAGS", "KEYS", "DELAY", "TRAN_MSG", "PGROUP", "REAL_TOPIC"] {
+        let reserved = MessageError::Reserved { name: name.into() };
+        assert_eq!(batch(&[message("T", "x").property(name, "v")]).unwrap_err(), reserved);
+    }
+    for text in ["a\u{1}b", "\u{2}", "v\u{2}UNIQ_KEY\u{1}forged"] {
+        let each = [
+            message("T", "x").property("own", text),
+            message("T", "x").property(text, "v"),
+            message("T", "x").tag(text),
+            message("T", "x").key(text),
+        ];
+        for message in each {
+            let error = batch(&[message]).unwrap_err();
+            assert!(matches!(error, MessageError::Separator { .. }), "{error}");
+        }
+    }
+    // What looks like a separator to others is text here, and its neighbours stay as they are.
+    let odd = "\u{3}=;&\"\\\u{0}\n\u{7f}\u{85}";
+    let publish = single(
+        message("T", "x").property("before", "b").property("odd", odd).property("behind", "c"),
+        &MessageLimits::default(),
+    );
+    let fields = fields(&publish);
+    let properties = Properties::new(fields["i"].as_str().unwrap().as_bytes());
+    let read = ["before", "odd", "behind"].map(|name| properties.get(name).unwrap());
+    assert_eq!(read, ["b", odd, "c"]);
+    assert_eq!(properties.iter().count(), 5);
+}
+
+#[test]
+fn send_24_a_message_that_does_not_wait_to_be_stored_says_so() {
+    let waits = |publish: &Publish| {
+        let fields = fields(publish);
+        let properties = Properties::new(fields["i"].as_str().unwrap().as_bytes());
+        let all = properties.iter().filter(|(name, _)| *name == "WAIT");
+        all.map(|(_, value)| value.to_owned()).collect::<Vec<_>>()
+    };
+    let limits = MessageLimits::default();
+    let single = |message| single(message, &limits);
+    assert_eq!(waits(&single(message("T", "x"))), ["true"]);
+    assert_eq!(waits(&single(message("T", "x").wait_store_msg_ok(false))), ["false"]);
+    let quick = || message("T", "x").wait_store_msg_ok(false);
+    let publish = batch(&[quick(), quick()]).unwrap();
+    assert_eq!(waits(&publish), ["false"]);
+    for element in BatchBody::new(publish.body()) {
+        assert_eq!(element.unwrap().properties.get("WAIT"), Some("false"));
+    }
+    let mixed = batch(&[quick(), quick(), message("T", "x")]);
+    assert_eq!(mixed.unwrap_err(), MessageError::MixedWaits { index: 2 });
+    // The longest properties are one byte shorter with the longer word.
+    let longest = 32_767 - "UNIQ_KEY".len() - 34 - "WAIT\u{1}true\u{2}".len() - 3;
+    let filled = |length| message("T", "x").property("p", &"v".repeat(length));
+    assert!(batch(&[filled(longest)]).is_ok());
+    assert!(batch(&[filled(longest - 1).wait_store_msg_ok(false)]).is_ok());
+    let error = batch(&[filled(longest).wait_store_msg_ok(false)]).unwrap_err();
+    assert!(matches!(error, MessageError::PropertiesTooLarge { length: 32_768, .. }), "{error}");
 }

@@ -1,5 +1,5 @@
-//! Topics as admin tools make, change, delete and list them on a broker (17, 18, 21, 215, 351):
-//! `AdminBrokerProcessor`.
+//! Topics as admin tools make, change, delete and list them on a broker (17, 18, 21, 215, 351), and
+//! its settings (26): `AdminBrokerProcessor`.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,8 @@ use rocketry_core::frame::request::CreateTopicRequest;
 use rocketry_core::frame::{Pairs, ReplyFields, RequestCode, ResponseCode, version};
 
 use super::answer::{Answer, Caller, invalid};
-use super::node::Node;
+use super::config::ClusterConfig;
+use super::node::{MASTER, Node};
 use super::topic_name;
 
 /// `GET_TOPIC_CONFIG`, for which the core has no fields: they are read as they are.
@@ -168,6 +169,24 @@ impl Node {
     pub(super) fn all_topics(&self) -> Answer {
         let topics = self.topics.iter().map(|(name, topic)| (name.to_owned(), topic.config(name)));
         Answer::body(Bytes::from(TopicConfigTable { topics: topics.collect() }.to_json()))
+    }
+
+    /// The settings of this broker, as far as they mean anything here (26, `getBrokerConfig`).
+    pub(super) fn settings(&self, config: &ClusterConfig) -> Answer {
+        let role = if self.id == MASTER { "ASYNC_MASTER" } else { "SLAVE" };
+        let lines = [
+            ("autoCreateTopicEnable", config.auto_create_topics.to_string()),
+            ("brokerClusterName", config.cluster.clone()),
+            ("brokerId", self.id.to_string()),
+            ("brokerName", self.name.to_string()),
+            ("brokerPermission", self.perm.to_string()),
+            ("brokerRole", role.to_owned()),
+            ("defaultTopicQueueNums", config.default_queues.to_string()),
+            ("maxMessageSize", config.body_limit.to_string()),
+            ("slaveReadEnable", config.slave_reads.to_string()),
+        ];
+        let text: String = lines.iter().map(|(name, value)| format!("{name}={value}\n")).collect();
+        Answer::body(Bytes::from(text))
     }
 
     /// One topic's configuration (351, `getTopicConfig`).

@@ -11,7 +11,7 @@
 //! | the nameserver | 105, 106, 206, 216 |
 //! | a broker: messages | 10, 11, 310, 320 |
 //! | a broker: groups and offsets | 14, 15, 29, 30, 31, 32, 34, 35, 38; it sends 40 |
-//! | a broker: topics | 17, 18, 21, 215, 351 |
+//! | a broker: topics, settings | 17, 18, 21, 26, 215, 351 |
 //!
 //! Every other code is answered 3, "request type N not supported".
 //!

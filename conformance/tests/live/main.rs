@@ -1,4 +1,4 @@
-//! What only a real Apache RocketMQ can show, on tokio and on plain threads. These tests are
+//! What only a real Apache RocketMQ can show, on every runtime. These tests are
 //! ignored, since they need Java:
 //!
 //! ```text
@@ -11,6 +11,7 @@
 
 mod cluster;
 mod failover;
+mod outages;
 mod producing;
 mod refusals;
 mod restart;
@@ -54,24 +55,35 @@ fn new_topic(queues: u32) -> String {
     topic
 }
 
-/// Makes two ignored tests of a function that takes a runtime.
-macro_rules! live_on_both {
-    ($($name:ident),* $(,)?) => { $(
+/// Makes ignored tests of functions that take a runtime: one for each runtime, or, where that would
+/// take minutes, one for tasks and one for threads.
+macro_rules! live_on {
+    ($($name:ident: $($test:ident $on:ident),*;)*) => { $(
         mod $name {
-            #[test]
-            #[ignore = "needs a live broker"]
-            fn on_tokio() {
-                super::$name($crate::rig::On::Tokio);
-            }
-
-            #[test]
-            #[ignore = "needs a live broker"]
-            fn on_threads() {
-                super::$name($crate::rig::On::Threads);
-            }
+            $(
+                #[test]
+                #[ignore = "needs a live broker"]
+                fn $test() {
+                    super::$name($crate::rig::On::$on);
+                }
+            )*
         }
     )* };
 }
+macro_rules! live_on_all {
+    ($($name:ident),* $(,)?) => {
+        $crate::live_on! { $(
+            $name: on_tokio Tokio, on_smol Smol, on_async_std AsyncStd, on_threads Threads;
+        )* }
+    };
+}
+macro_rules! live_on_both {
+    ($($name:ident),* $(,)?) => {
+        $crate::live_on! { $($name: on_tokio Tokio, on_threads Threads;)* }
+    };
+}
+use live_on;
+use live_on_all;
 use live_on_both;
 
 #[test]

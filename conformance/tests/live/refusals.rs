@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use rocketry::{Message, SendError, Topic};
 
 use crate::rig::{On, Rig};
-use crate::{live_on_both, new_name, shared};
+use crate::{live_on_all, new_name, shared};
 
-live_on_both!(a_brokers_port_as_nameserver_fails_at_once_with_a_hint);
+live_on_all!(a_brokers_port_as_nameserver_fails_at_once_with_a_hint);
 
 /// Sends to a topic and gives the error, which has to come at once.
 pub(crate) fn refused_at_once(on: On, namesrv: &str, topic: &str) -> SendError {

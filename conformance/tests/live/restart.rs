@@ -1,4 +1,4 @@
-//! A real broker that is killed and started again in the middle of work.
+//! A real broker that is killed and started again in the middle of work, on every runtime.
 
 use std::collections::HashSet;
 use std::net::TcpStream;
@@ -15,34 +15,34 @@ use crate::rig::{On, Rig, eventually};
 use crate::version;
 
 /// One runtime at work on a topic of its own.
-struct Work {
-    on: On,
-    _rig: Rig,
-    load: Load,
+pub(crate) struct Work {
+    pub(crate) on: On,
+    pub(crate) rig: Rig,
+    pub(crate) load: Load,
     collector: Collector,
 }
 
 impl Work {
-    fn start(on: On, cluster: &Cluster) -> Self {
+    pub(crate) fn start(on: On, cluster: &Cluster) -> Self {
         let topic = format!("restart_{on:?}");
         cluster.create_topic(&topic, 8).expect("the topic is created");
         let rig = Rig::start(on, &cluster.namesrv());
         let collector = Collector::start(&rig, &format!("group_{on:?}"), &topic);
         let load = Load::start(&rig, &topic, 8, Duration::from_millis(2));
         let flows =
-            eventually(Duration::from_secs(20), || collector.look(|seen| seen.ids.len() > 500));
+            eventually(Duration::from_secs(30), || collector.look(|seen| seen.ids.len() > 500));
         assert!(flows, "{on:?}: nothing comes");
-        Self { on, _rig: rig, load, collector }
+        Self { on, rig, load, collector }
     }
 
-    fn recovers(&self, listening: Instant) {
+    pub(crate) fn recovers(&self, listening: Instant) {
         let first = self.load.first_after(listening, Duration::from_secs(20));
         let took = first.expect("sends flow again") - listening;
         println!("{:?}: first answer {took:?} after the broker listened", self.on);
         assert!(took < Duration::from_secs(3), "{:?}: {took:?}", self.on);
     }
 
-    fn lost_nothing(self) {
+    pub(crate) fn lost_nothing(self) {
         let Self { on, load, collector, .. } = self;
         let outcome = load.stop();
         let ids = outcome.sent.iter().map(|(receipt, _)| receipt.message_id.to_string());
@@ -68,15 +68,15 @@ fn listens(broker: String) -> thread::JoinHandle<Instant> {
 
 #[test]
 #[ignore = "needs a live broker"]
-fn a_killed_broker_is_used_again_and_nothing_answered_is_missing() {
+fn fault_01_fault_02_a_killed_broker_is_used_again_and_nothing_answered_is_missing() {
     let mut options = Options::new(version());
     options.conf.push("autoCreateTopicEnable=false".to_owned());
     let mut cluster = Cluster::start_with(options).expect("a cluster");
-    for on in [On::Tokio, On::Threads] {
+    for on in On::ALL {
         let error = refused_at_once(on, &cluster.namesrv(), "unknown");
         assert!(matches!(error, SendError::NoTopic { .. }), "{error:?}");
     }
-    let works = [On::Tokio, On::Threads].map(|on| Work::start(on, &cluster));
+    let works = On::ALL.map(|on| Work::start(on, &cluster));
     cluster.kill("broker-a").expect("killed");
     let listening = listens(cluster.broker());
     cluster.restart("broker-a").expect("it starts again");

@@ -128,6 +128,7 @@ fn send_11_only_errors_that_another_queue_may_not_have_are_tried_again() {
         (17, true),
         (14, true),
         (1, true),
+        (2, true),
         (16, true),
         (204, true),
         (205, true),

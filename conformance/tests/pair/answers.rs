@@ -27,7 +27,7 @@ fn a_late_answer_is_ignored_and_the_connection_kept() {
 }
 
 #[test]
-fn every_answer_may_come_twice() {
+fn fault_18_every_answer_may_come_twice() {
     let (mut world, client) = pair(1, 4);
     world.tamper(|_, way, bytes| {
         if way == Way::Down {

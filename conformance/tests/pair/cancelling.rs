@@ -29,7 +29,7 @@ fn a_send_that_waits_for_a_connection_is_removed_and_never_sent() {
 }
 
 #[test]
-fn a_send_that_has_left_is_detached_and_its_answer_ignored() {
+fn send_25_a_send_that_has_left_is_detached_and_its_answer_ignored() {
     let (mut world, client) = pair(1, 4);
     store(&mut world, client, "warm");
     let op = send(&mut world, client, "x");
@@ -49,7 +49,7 @@ fn a_send_that_has_ended_is_unknown() {
 }
 
 #[test]
-fn at_whatever_moment_a_send_is_cancelled_removed_means_that_it_is_not_stored() {
+fn send_25_at_whatever_moment_a_send_is_cancelled_removed_means_not_stored() {
     for micros in 0..120 {
         let (mut world, client) = pair(micros, 4);
         let op = send(&mut world, client, "x");

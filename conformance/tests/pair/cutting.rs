@@ -62,7 +62,7 @@ fn next_works(mut world: World, client: ClientId) {
 }
 
 #[test]
-fn a_request_cut_at_any_byte_is_sent_again_and_the_next_send_works() {
+fn fault_09_fault_16_a_request_cut_at_any_byte_is_sent_again_and_the_next_send_works() {
     let (request, _) = sizes();
     for at in 0..=request + 1 {
         let (world, client, result) = send_cut(Way::Up, at, 2);
@@ -72,7 +72,7 @@ fn a_request_cut_at_any_byte_is_sent_again_and_the_next_send_works() {
 }
 
 #[test]
-fn an_answer_cut_at_any_byte_is_sent_again_and_the_next_send_works() {
+fn fault_16_an_answer_cut_at_any_byte_is_sent_again_and_the_next_send_works() {
     let (_, answer) = sizes();
     for at in 0..=answer + 1 {
         let (world, client, result) = send_cut(Way::Down, at, 2);
@@ -113,7 +113,7 @@ fn without_a_second_attempt_a_cut_answer_is_honestly_unknown_and_the_message_the
 }
 
 #[test]
-fn a_nameservers_answer_cut_at_any_byte_costs_little() {
+fn fault_16_a_nameservers_answer_cut_at_any_byte_costs_little() {
     for at in 0..600 {
         let (mut world, client) = pair(at, 4);
         let op = send(&mut world, client, "x");
@@ -125,7 +125,7 @@ fn a_nameservers_answer_cut_at_any_byte_costs_little() {
 }
 
 #[test]
-fn a_stalled_connection_ends_a_send_at_its_deadline_whichever_way_is_stalled() {
+fn fault_11_a_stalled_connection_ends_a_send_at_its_deadline_whichever_way_is_stalled() {
     for way in [Way::Up, Way::Down] {
         let (mut world, client) = warm(1);
         world.stall(BROKER, way);
@@ -141,7 +141,7 @@ fn a_stalled_connection_ends_a_send_at_its_deadline_whichever_way_is_stalled() {
 }
 
 #[test]
-fn a_connection_that_stays_dead_without_a_word_is_replaced() {
+fn fault_10_a_connection_that_stays_dead_without_a_word_is_replaced() {
     for way in [Way::Up, Way::Down] {
         let (mut world, client) = warm(1);
         world.stall(BROKER, way);
@@ -157,7 +157,7 @@ fn a_connection_that_stays_dead_without_a_word_is_replaced() {
 }
 
 #[test]
-fn messages_that_did_not_fit_the_socket_are_known_not_to_be_stored() {
+fn fault_12_messages_that_did_not_fit_the_socket_are_known_not_to_be_stored() {
     let (mut world, client) = warm(1);
     world.stall(BROKER, Way::Up);
     let big = vec![7; 100 << 10];

@@ -13,6 +13,8 @@ mod connecting;
 mod connections;
 mod consuming;
 mod cutting;
+mod deadlines;
+mod faults;
 mod flow;
 mod idle;
 mod lanes;

@@ -29,7 +29,7 @@ fn resumes(world: &mut World, client: ClientId) -> std::time::Duration {
 }
 
 #[test]
-fn a_broker_that_was_down_is_consumed_from_again_within_three_seconds_of_its_return() {
+fn fault_22_a_broker_that_was_down_is_consumed_from_again_within_three_seconds() {
     for seed in 0..20 {
         let (mut world, client) = busy(seed);
         world.take_down(0);
@@ -54,7 +54,7 @@ fn a_cut_connection_is_back_within_a_second() {
 }
 
 #[test]
-fn one_of_two_brokers_down_stops_neither_sending_nor_consuming_on_the_other() {
+fn fault_23_one_of_two_brokers_down_stops_nothing_on_the_other() {
     for hide in [true, false] {
         let mut config = ClusterConfig::default().brokers(2).topic(TOPIC, 4);
         config.hide_down_brokers = hide;

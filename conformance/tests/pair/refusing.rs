@@ -31,7 +31,7 @@ fn timed(
 }
 
 #[test]
-fn a_busy_broker_is_asked_again_after_a_pause_on_another_queue() {
+fn send_14_a_busy_broker_is_asked_again_after_a_pause_on_another_queue() {
     let (mut world, client) = pair(1, 4);
     let (took, result) = timed(&mut world, client, &[ResponseCode::SYSTEM_BUSY]);
     let receipt = result.unwrap();
@@ -46,7 +46,7 @@ fn a_busy_broker_is_asked_again_after_a_pause_on_another_queue() {
 }
 
 #[test]
-fn a_broker_that_stays_busy_rejects_the_message_and_has_not_stored_it() {
+fn send_14_a_broker_that_stays_busy_rejects_the_message_and_has_not_stored_it() {
     let (mut world, client) = pair(1, 4);
     let (took, result) = timed(&mut world, client, &[ResponseCode::SYSTEM_BUSY; 64]);
     let error = result.unwrap_err();

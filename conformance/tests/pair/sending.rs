@@ -6,7 +6,7 @@ use rocketry_core::error::Refused;
 use crate::setting::*;
 
 #[test]
-fn a_message_is_sent_and_consumed() {
+fn send_01_a_message_is_sent_and_consumed() {
     let (mut world, client) = pair(1, 4);
     consume(&mut world, client, Pace::AtOnce);
     store(&mut world, client, "hello");
@@ -16,7 +16,7 @@ fn a_message_is_sent_and_consumed() {
 }
 
 #[test]
-fn a_frame_may_be_split_at_any_byte() {
+fn fault_15_a_frame_may_be_split_at_any_byte() {
     for size in [1, 2, 3, 5, 7] {
         let (mut world, client) = pair(size as u64, 1);
         world.split(Split::Every(size));
@@ -28,7 +28,7 @@ fn a_frame_may_be_split_at_any_byte() {
 }
 
 #[test]
-fn a_thousand_messages_spread_over_eight_queues_evenly() {
+fn send_09_a_thousand_messages_spread_over_eight_queues_evenly() {
     let (mut world, client) = pair(2, 8);
     store_many(&mut world, client, 1000);
     for queue in 0..8 {
@@ -37,7 +37,7 @@ fn a_thousand_messages_spread_over_eight_queues_evenly() {
 }
 
 #[test]
-fn rounds_that_do_not_divide_differ_by_one() {
+fn send_09_rounds_that_do_not_divide_differ_by_one() {
     let (mut world, client) = pair(3, 8);
     store_many(&mut world, client, 1003);
     let ends = (0..8).map(|queue| world.cluster().max_offset(0, TOPIC, queue).unwrap());
@@ -57,7 +57,7 @@ fn a_message_as_large_as_allowed_goes_through_a_small_window() {
 }
 
 #[test]
-fn one_send_more_than_may_be_pending_is_refused_and_nothing_is_lost() {
+fn send_26_one_send_more_than_may_be_pending_is_refused_and_nothing_is_lost() {
     let mut world = world(5, 4);
     let mut config = config();
     config.max_pending = 10;

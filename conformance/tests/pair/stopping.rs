@@ -25,7 +25,7 @@ fn a_client_that_did_nothing_stops_at_once() {
 }
 
 #[test]
-fn sends_under_way_finish_and_new_calls_are_refused() {
+fn life_03_sends_under_way_finish_and_new_calls_are_refused() {
     let (mut world, client) = pair(1, 4);
     consume(&mut world, client, Pace::AtOnce);
     world.produce(client);
@@ -57,7 +57,7 @@ fn sends_that_have_not_even_a_route_finish_too() {
 }
 
 #[test]
-fn a_dead_broker_delays_the_end_by_shutdown_timeout_at_most() {
+fn life_04_a_dead_broker_delays_the_end_by_shutdown_timeout_at_most() {
     for way in [Way::Up, Way::Down] {
         let mut world = world(1, 4);
         let mut config = config();

@@ -148,24 +148,24 @@ fn storms(seeds: std::ops::Range<u64>) {
 }
 
 #[test]
-fn nothing_is_lost_in_storms_1_to_18() {
+fn fault_32_nothing_is_lost_in_storms_1_to_18() {
     storms(1..19);
 }
 
 #[test]
-fn nothing_is_lost_in_storms_19_to_36() {
+fn fault_32_nothing_is_lost_in_storms_19_to_36() {
     storms(19..37);
 }
 
 #[test]
-fn nothing_is_lost_in_storms_37_to_54() {
+fn fault_32_nothing_is_lost_in_storms_37_to_54() {
     storms(37..55);
 }
 
 /// As many storms as wanted, from the seed on that `STORM_SEED` tells.
 #[test]
 #[ignore = "for long runs by hand: STORM_SEED=1000 STORM_COUNT=500"]
-fn nothing_is_lost_in_as_many_storms_as_wanted() {
+fn fault_32_nothing_is_lost_in_as_many_storms_as_wanted() {
     let number = |name: &str, else_: u64| {
         std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(else_)
     };

@@ -15,6 +15,8 @@ pub struct Outcome {
     /// Stored, and when the answer came.
     pub sent: Vec<(SendReceipt, Instant)>,
     pub failed: Vec<SendError>,
+    /// The longest that any of them took.
+    pub slowest: Duration,
 }
 
 #[derive(Debug, Default)]
@@ -35,10 +37,11 @@ pub struct Load {
 }
 
 impl Shared {
-    /// Keeps a result. False when the callers are to stop.
-    fn keep(&self, result: Result<SendReceipt, SendError>) -> bool {
+    /// Keeps the result of what was begun then. False when the callers are to stop.
+    fn keep(&self, begun: Instant, result: Result<SendReceipt, SendError>) -> bool {
         let now = Instant::now();
         let mut outcome = self.outcome.lock().expect("no caller panicked");
+        outcome.slowest = outcome.slowest.max(now - begun);
         match result {
             Ok(receipt) => outcome.sent.push((receipt, now)),
             Err(error) => outcome.failed.push(error),
@@ -60,7 +63,7 @@ impl Load {
                     Caller::Thread(thread::spawn(move || on_thread(&own, &producer, &topic, pause)))
                 }
                 Some(tokio) => Caller::Task(tokio.spawn(async move {
-                    while own.keep(producer.send(message(&topic)).await) {
+                    while own.keep(Instant::now(), producer.send(message(&topic)).await) {
                         tokio::time::sleep(pause).await;
                     }
                 })),
@@ -109,7 +112,7 @@ impl Load {
 }
 
 fn on_thread(shared: &Shared, producer: &Producer, topic: &Topic, pause: Duration) {
-    while shared.keep(producer.send(message(topic)).wait()) {
+    while shared.keep(Instant::now(), producer.send(message(topic)).wait()) {
         thread::sleep(pause);
     }
 }

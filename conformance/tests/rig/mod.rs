@@ -1,12 +1,17 @@
-//! A client on either runtime, and load for it: what the socket tests and the live tests share.
+//! A client on any of the four runtimes, and load for it: what the socket tests and the live tests
+//! share.
 
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its part")]
 
 pub mod collector;
 pub mod load;
 pub mod member;
+pub mod operating;
+pub mod packing;
 pub mod producing;
+pub mod sending;
 pub mod share;
+pub mod volume;
 
 use std::time::{Duration, Instant};
 
@@ -16,16 +21,22 @@ use rocketry::{Client, Config};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum On {
     Tokio,
+    Smol,
+    AsyncStd,
     Threads,
 }
 
 impl On {
+    pub const ALL: [Self; 4] = [Self::Tokio, Self::Smol, Self::AsyncStd, Self::Threads];
+
     pub fn named(name: &str) -> Self {
-        if name == "Tokio" { Self::Tokio } else { Self::Threads }
+        let found = Self::ALL.into_iter().find(|on| format!("{on:?}") == name);
+        found.unwrap_or_else(|| panic!("no runtime is called {name}"))
     }
 }
 
-/// A client and what it runs on.
+/// A client and what it runs on. Its callers are tasks on tokio, and else threads that wait: smol
+/// and async-std move a client's bytes on threads of their own.
 pub struct Rig {
     pub client: Client,
     /// On tokio only. Dropped after the client.
@@ -47,6 +58,14 @@ impl Rig {
         match on {
             On::Threads => {
                 let client = rocketry::blocking::connect(config).expect("a client");
+                Self { client, tokio: None }
+            }
+            On::Smol => {
+                let client = rocketry::smol::connect(config).expect("a client");
+                Self { client, tokio: None }
+            }
+            On::AsyncStd => {
+                let client = rocketry::async_std::connect(config).expect("a client");
                 Self { client, tokio: None }
             }
             On::Tokio => {
@@ -78,9 +97,9 @@ pub fn eventually(within: Duration, mut holds: impl FnMut() -> bool) -> bool {
     }
 }
 
-/// Makes two tests of a function that takes a runtime.
+/// Makes a test for each runtime of a function that takes one.
 #[macro_export]
-macro_rules! on_both {
+macro_rules! on_all {
     ($($name:ident),* $(,)?) => { $(
         mod $name {
             #[test]
@@ -89,9 +108,57 @@ macro_rules! on_both {
             }
 
             #[test]
+            fn on_smol() {
+                super::$name($crate::rig::On::Smol);
+            }
+
+            #[test]
+            fn on_async_std() {
+                super::$name($crate::rig::On::AsyncStd);
+            }
+
+            #[test]
             fn on_threads() {
                 super::$name($crate::rig::On::Threads);
             }
         }
     )* };
+}
+
+/// The cases that hold on the embedded broker and on live ones alike, each as a function of a
+/// runtime, a nameserver and a topic of its own with eight queues. `$run` makes tests of them.
+#[macro_export]
+macro_rules! producer_cases {
+    ($run:ident) => {
+        $run! {
+            producing::send_02_ten_thousand_in_flight_all_end,
+            producing::send_03_oneway_messages_are_stored,
+            producing::send_06_a_selector_that_panics_or_errs_harms_nobody,
+            producing::send_25_a_dropped_send_frees_its_place,
+            producing::send_26_a_full_window_waits_where_it_is_told_to,
+            producing::send_26_a_full_window_refuses_where_it_is_not_told_to_wait,
+            sending::send_01_a_message_is_stored_once_where_the_receipt_says,
+            sending::send_04_a_message_goes_to_the_queue_that_was_named,
+            sending::send_05_a_key_has_its_queue_and_random_finds_them_all,
+            sending::send_07_a_queue_that_is_not_there_is_refused_by_the_broker,
+            sending::send_08_the_broker_picks_the_queue_of_minus_one,
+            sending::send_16_an_empty_body_is_refused_before_it_leaves,
+            sending::send_17_a_body_of_four_mebibytes_goes_and_one_byte_more_is_refused,
+            sending::send_19_properties_up_to_their_limit_are_kept_and_longer_ones_refused,
+            sending::send_20_odd_text_in_a_property_harms_no_neighbour,
+            sending::send_22_a_tag_may_be_any_text,
+            sending::send_23_a_long_chinese_property_is_kept_or_refused_by_its_size,
+            sending::send_24_a_message_that_does_not_wait_is_stored_as_well,
+            packing::batch_01_ten_messages_are_ten_to_who_consumes_them,
+            packing::batch_02_a_batch_lies_in_one_queue_one_behind_the_other,
+            packing::batch_06_each_message_keeps_what_it_has,
+            packing::comp_01_a_body_over_4096_bytes_is_compressed_and_comes_back_as_it_was,
+            packing::comp_07_a_body_that_does_not_shrink_grows_by_less_than_a_thousandth,
+            packing::comp_09_a_batch_is_not_compressed_as_in_java,
+            operating::adm_01_a_topic_is_created_changed_and_deleted,
+            operating::adm_05_clusters_and_a_brokers_settings_are_read,
+            operating::a_queue_is_read_by_plain_pulls,
+            operating::life_07_producers_of_one_group_send_side_by_side,
+        }
+    };
 }

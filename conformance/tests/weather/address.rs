@@ -10,9 +10,9 @@ use rocketry_conformance::broker::ClusterConfig;
 use rocketry_conformance::serve::Served;
 
 use crate::rig::{On, Rig};
-use crate::{TOPIC, black_hole, on_both, served};
+use crate::{TOPIC, black_hole, on_all, served};
 
-on_both!(
+on_all!(
     a_typo_is_a_typed_error_that_quotes_it,
     a_nameserver_that_is_not_there_fails_by_the_deadline_with_a_hint,
     a_name_without_an_address_fails_by_the_deadline,
@@ -47,21 +47,30 @@ fn by_the_deadline(took: Duration) -> bool {
 }
 
 fn a_typo_is_a_typed_error_that_quotes_it(on: On) {
-    let (text, wrong) = match on {
-        On::Threads => {
-            let error = rocketry::blocking::connect("127.0.0.1;9876").expect_err("a typo");
-            let wrong = matches!(error, rocketry::blocking::ClientError::Config(_));
-            (error.to_string(), wrong)
-        }
+    const TYPO: &str = "127.0.0.1;9876";
+    let (text, error) = match on {
+        On::Threads => match rocketry::blocking::connect(TYPO).expect_err("a typo") {
+            rocketry::blocking::ClientError::Config(error) => (error.to_string(), error),
+            other => panic!("{other}"),
+        },
         On::Tokio => {
             let tokio = crate::rig::tokio_runtime();
             let _entered = tokio.enter();
-            let error = rocketry::tokio::connect("127.0.0.1;9876").expect_err("a typo");
-            let wrong =
-                matches!(error, rocketry::tokio::ClientError::Config(ConfigError::Address(_)));
-            (error.to_string(), wrong)
+            match rocketry::tokio::connect(TYPO).expect_err("a typo") {
+                rocketry::tokio::ClientError::Config(error) => (error.to_string(), error),
+                other => panic!("{other}"),
+            }
         }
+        On::Smol => match rocketry::smol::connect(TYPO).expect_err("a typo") {
+            rocketry::smol::ClientError::Config(error) => (error.to_string(), error),
+            other => panic!("{other}"),
+        },
+        On::AsyncStd => match rocketry::async_std::connect(TYPO).expect_err("a typo") {
+            rocketry::async_std::ClientError::Config(error) => (error.to_string(), error),
+            other => panic!("{other}"),
+        },
     };
+    let wrong = matches!(error, ConfigError::Address(_));
     assert!(wrong && text.contains("\"127.0.0.1\"") && text.contains("host:port"), "{text}");
 }
 

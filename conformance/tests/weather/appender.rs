@@ -18,9 +18,9 @@ use rocketry::{Message, Pending, Producer, SendError, SendReceipt, Topic};
 use crate::rig::collector::Collector;
 use crate::rig::load::Load;
 use crate::rig::{On, Rig, eventually};
-use crate::{TOPIC, on_both, served};
+use crate::{TOPIC, on_all, served};
 
-on_both!(obs_02_records_carry_facts_and_no_bodies_and_an_appender_may_send_them);
+on_all!(obs_02_records_carry_facts_and_no_bodies_and_an_appender_may_send_them);
 
 /// Sends each record, and now and then waits for the answer, as appenders do.
 #[derive(Default)]

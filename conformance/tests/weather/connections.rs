@@ -13,9 +13,9 @@ use rocketry_conformance::proxy::{Direction, Proxy};
 use rocketry_conformance::serve::Served;
 
 use crate::rig::{On, Rig, eventually};
-use crate::{TOPIC, black_hole, on_both, served};
+use crate::{TOPIC, black_hole, on_all, served};
 
-on_both!(
+on_all!(
     conn_01_a_hundred_first_calls_share_one_connection,
     conn_02_a_broker_that_swallows_connects_stops_no_send_beside_a_good_one,
     conn_03_a_refused_connect_sends_to_the_other_broker_and_is_typed_without_one,

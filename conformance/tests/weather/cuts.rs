@@ -8,13 +8,13 @@ use rocketry_conformance::serve::Served;
 
 use crate::rig::collector::Collector;
 use crate::rig::{On, Rig, eventually};
-use crate::{TOPIC, on_both, served};
+use crate::{TOPIC, on_all, served};
 
-on_both!(
-    a_cut_inside_a_frame_of_the_broker_loses_nothing,
+on_all!(
+    fault_05_fault_06_fault_07_a_cut_inside_a_frame_of_the_broker_loses_nothing,
     a_cut_inside_a_route_is_asked_again,
-    a_broker_that_stalls_ends_calls_by_their_deadline_and_goes_on,
-    a_reset_and_a_closed_port_lose_nothing,
+    fault_11_a_broker_that_stalls_ends_calls_by_their_deadline_and_goes_on,
+    fault_08_a_reset_and_a_closed_port_lose_nothing,
 );
 
 /// A body that makes every frame longer than the offsets below.
@@ -36,7 +36,7 @@ fn message() -> Message {
     Message::new(Topic::new(TOPIC).expect("a topic"), vec![b'y'; BODY])
 }
 
-fn a_cut_inside_a_frame_of_the_broker_loses_nothing(on: On) {
+fn fault_05_fault_06_fault_07_a_cut_inside_a_frame_of_the_broker_loses_nothing(on: On) {
     let (served, proxy) = behind_proxy();
     let rig = Rig::start(on, &served.namesrv());
     let producer = rig.client.producer("cuts").expect("a producer");
@@ -80,7 +80,7 @@ fn a_cut_inside_a_route_is_asked_again(on: On) {
     }
 }
 
-fn a_broker_that_stalls_ends_calls_by_their_deadline_and_goes_on(on: On) {
+fn fault_11_a_broker_that_stalls_ends_calls_by_their_deadline_and_goes_on(on: On) {
     let (served, proxy) = behind_proxy();
     let mut config = rocketry::Config::new(&served.namesrv()).expect("settings that work");
     config.send_timeout = Duration::from_millis(500);
@@ -100,7 +100,7 @@ fn a_broker_that_stalls_ends_calls_by_their_deadline_and_goes_on(on: On) {
     assert_eq!(proxy.taken(), 1, "a stall is no reason to connect anew");
 }
 
-fn a_reset_and_a_closed_port_lose_nothing(on: On) {
+fn fault_08_a_reset_and_a_closed_port_lose_nothing(on: On) {
     let (served, proxy) = behind_proxy();
     let rig = Rig::start(on, &served.namesrv());
     let producer = rig.client.producer("cuts").expect("a producer");

@@ -12,12 +12,12 @@ use rocketry_conformance::proxy::{Direction, Proxy};
 use crate::rig::collector::Collector;
 use crate::rig::load::Load;
 use crate::rig::{On, Rig, eventually, tokio_runtime};
-use crate::{TOPIC, black_hole, on_both, served};
+use crate::{TOPIC, black_hole, on_all, served};
 
-on_both!(
-    a_shutdown_ends_every_send_under_way,
-    after_a_shutdown_every_call_is_refused_as_stopped,
-    a_shutdown_ends_by_its_deadline_with_a_broker_that_is_silent,
+on_all!(
+    life_03_a_shutdown_ends_every_send_under_way,
+    life_01_after_a_shutdown_every_call_is_refused_as_stopped,
+    life_04_a_shutdown_ends_by_its_deadline_with_a_broker_that_is_silent,
     a_shutdown_ends_while_a_connection_is_being_made,
 );
 
@@ -29,7 +29,7 @@ fn message() -> Message {
     Message::new(topic(), "x")
 }
 
-fn a_shutdown_ends_every_send_under_way(on: On) {
+fn life_03_a_shutdown_ends_every_send_under_way(on: On) {
     let served = served();
     let rig = Rig::start(on, &served.namesrv());
     let mut collector = Collector::start(&rig, "ending", TOPIC);
@@ -57,7 +57,7 @@ fn a_shutdown_ends_every_send_under_way(on: On) {
     assert!(served.with(|cluster| cluster.consumers(0, "ending")).is_empty());
 }
 
-fn after_a_shutdown_every_call_is_refused_as_stopped(on: On) {
+fn life_01_after_a_shutdown_every_call_is_refused_as_stopped(on: On) {
     let served = served();
     let rig = Rig::start(on, &served.namesrv());
     let producer = rig.client.producer("ending").expect("a producer");
@@ -75,7 +75,7 @@ fn after_a_shutdown_every_call_is_refused_as_stopped(on: On) {
     rig.client.shutdown().wait();
 }
 
-fn a_shutdown_ends_by_its_deadline_with_a_broker_that_is_silent(on: On) {
+fn life_04_a_shutdown_ends_by_its_deadline_with_a_broker_that_is_silent(on: On) {
     let served = served();
     let proxy = Proxy::start(served.broker(0).expect("a broker")).expect("a proxy");
     served.with(|cluster| cluster.set_endpoint(0, &proxy.address().to_string()));

@@ -9,9 +9,9 @@ use rocketry::{Client, Consumer, Delivery, Message, Producer, QueryError, SendEr
 use rocketry::{Start, Topic};
 
 use crate::rig::{On, Rig};
-use crate::{TOPIC, on_both, served};
+use crate::{TOPIC, on_all, served};
 
-on_both!(
+on_all!(
     a_dropped_delivery_comes_again_at_once,
     a_retried_delivery_comes_again_after_the_delay,
     a_consumer_is_a_stream,

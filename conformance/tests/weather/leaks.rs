@@ -9,19 +9,26 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use rocketry::{Client, Message, Start, Topic};
+use rocketry_conformance::broker::{Fault, Requests};
 
 use crate::rig::{On, eventually, tokio_runtime};
-use crate::{TOPIC, on_both, served};
+use crate::{TOPIC, on_all, served};
 
-on_both!(a_hundred_clients_leave_nothing_behind, connections_that_were_lost_leave_nothing_behind);
-
-const CYCLES: usize = 100;
+on_all!(
+    life_02_clients_dropped_at_work_leave_nothing_behind,
+    limit_09_a_hundred_clients_leave_nothing_behind,
+    connections_that_were_lost_leave_nothing_behind,
+);
 
 /// Runs one ignored test of this module in a process of its own.
-fn alone(test: &str, on: On) {
+fn alone(test: &str, on: On, cycles: usize) {
     let mut command = Command::new(env::current_exe().expect("this program"));
     command.args(["--exact", &format!("leaks::{test}"), "--ignored", "--nocapture"]);
-    let output = command.env("LEAKS_ON", format!("{on:?}")).output().expect("a process");
+    let output = command
+        .env("LEAKS_ON", format!("{on:?}"))
+        .env("LEAKS_CYCLES", cycles.to_string())
+        .output()
+        .expect("a process");
     let said = String::from_utf8_lossy(&output.stdout);
     let found = said.lines().filter(|line| line.contains("threads"));
     found.for_each(|line| println!("{on:?}: {line}"));
@@ -29,12 +36,25 @@ fn alone(test: &str, on: On) {
     assert!(output.status.success() && said.contains("1 passed"), "{said}\n{errors}");
 }
 
-fn a_hundred_clients_leave_nothing_behind(on: On) {
-    alone("cycles", on);
+fn limit_09_a_hundred_clients_leave_nothing_behind(on: On) {
+    alone("cycles", on, 100);
+}
+
+/// `LEAKS_ON=Smol` and its like ask for one runtime only.
+#[test]
+#[ignore = "takes minutes: LIMIT-09 in full"]
+fn limit_09_ten_thousand_clients_leave_nothing_behind() {
+    let only = asked();
+    let all = On::ALL.into_iter().filter(|on| only.is_none_or(|only| only == *on));
+    all.for_each(|on| alone("cycles", on, 10_000));
+}
+
+fn life_02_clients_dropped_at_work_leave_nothing_behind(on: On) {
+    alone("dropped", on, 20);
 }
 
 fn connections_that_were_lost_leave_nothing_behind(on: On) {
-    alone("lost_connections", on);
+    alone("lost_connections", on, 30);
 }
 
 /// Threads and open files of this process.
@@ -51,6 +71,17 @@ fn settles_at(before: (usize, usize), within: Duration) -> bool {
     })
 }
 
+/// Kibibytes of memory that this process holds.
+fn memory() -> usize {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or_default()
+}
+
+fn cycles_asked() -> usize {
+    env::var("LEAKS_CYCLES").ok().and_then(|text| text.parse().ok()).unwrap_or(100)
+}
+
 fn asked() -> Option<On> {
     env::var("LEAKS_ON").ok().map(|name| On::named(&name))
 }
@@ -59,6 +90,8 @@ fn connect(on: On, namesrv: &str) -> Client {
     match on {
         On::Threads => rocketry::blocking::connect(namesrv).expect("a client"),
         On::Tokio => rocketry::tokio::connect(namesrv).expect("a client"),
+        On::Smol => rocketry::smol::connect(namesrv).expect("a client"),
+        On::AsyncStd => rocketry::async_std::connect(namesrv).expect("a client"),
     }
 }
 
@@ -103,7 +136,7 @@ fn cycle(on: On, namesrv: &str, number: usize) {
 }
 
 #[test]
-#[ignore = "started by a_hundred_clients_leave_nothing_behind"]
+#[ignore = "started by limit_09_a_hundred_clients_leave_nothing_behind"]
 fn cycles() {
     let Some(on) = asked() else { return };
     let served = served();
@@ -112,15 +145,56 @@ fn cycles() {
     cycle(on, &served.namesrv(), 0);
     std::thread::sleep(Duration::from_secs(1));
     let (before, begun) = (counts(), Instant::now());
-    let mut most = before;
-    for number in 1..=CYCLES {
+    let (mut most, held) = (before, memory());
+    for number in 1..=cycles_asked() {
         cycle(on, &served.namesrv(), number);
         let now = counts();
         most = (most.0.max(now.0), most.1.max(now.1));
     }
     let took = begun.elapsed();
     let settled = settles_at(before, Duration::from_secs(15));
-    println!("(threads, files): {before:?} before, {most:?} most, {:?} after {took:?}", counts());
+    println!(
+        "(threads, files): {before:?} before, {most:?} most, {:?} after {} clients in {took:?}; \
+         {held} KiB before, {} after, the broker's and its log included",
+        counts(),
+        cycles_asked(),
+        memory()
+    );
+    assert!(settled, "{:?} after {before:?}", counts());
+    let idle = eventually(Duration::from_secs(5), || tokio.metrics().num_alive_tasks() == 0);
+    assert!(idle, "{} tasks", tokio.metrics().num_alive_tasks());
+}
+
+/// Clients that are dropped, without a shutdown, while the broker owes them answers.
+#[test]
+#[ignore = "started by life_02_clients_dropped_at_work_leave_nothing_behind"]
+fn dropped() {
+    let Some(on) = asked() else { return };
+    let served = served();
+    let tokio = tokio_runtime();
+    let _entered = tokio.enter();
+    cycle(on, &served.namesrv(), 0);
+    std::thread::sleep(Duration::from_secs(1));
+    let before = counts();
+    for number in 0..cycles_asked() {
+        let client = connect(on, &served.namesrv());
+        let producer = client.producer("leaks").expect("a producer");
+        producer.send(message()).wait().expect("sent");
+        let name = format!("leaks-{number}");
+        let builder = client.consumer(name).expect("a group").topic(TOPIC, "*");
+        let consumer = builder.start_at(Start::First).start().expect("a consumer");
+        served.with(|cluster| cluster.push_faults(Requests::Sends, [Fault::Lose; 4]));
+        let pending: Vec<_> = (0..4).map(|_| producer.send(message())).collect();
+        drop((client, consumer, producer));
+        if number % 2 == 0 {
+            drop(pending);
+        } else {
+            pending.into_iter().for_each(|pending| drop(pending.wait()));
+        }
+        served.with(|cluster| cluster.clear_faults());
+    }
+    let settled = settles_at(before, Duration::from_secs(15));
+    println!("(threads, files): {before:?} before, {:?} after", counts());
     assert!(settled, "{:?} after {before:?}", counts());
     let idle = eventually(Duration::from_secs(5), || tokio.metrics().num_alive_tasks() == 0);
     assert!(idle, "{} tasks", tokio.metrics().num_alive_tasks());

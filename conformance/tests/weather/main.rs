@@ -1,5 +1,5 @@
 //! Bad weather on real sockets: wrong addresses, brokers that go and come back, connections cut
-//! anywhere, ends in every order. On tokio and on plain threads alike, against the embedded broker.
+//! anywhere, ends in every order. On every runtime alike, against the embedded broker.
 
 mod address;
 mod appender;
@@ -7,13 +7,17 @@ mod connections;
 mod cuts;
 mod ending;
 mod handles;
+mod hooks;
 mod leaks;
 mod producing;
 mod reentry;
 mod restart;
 #[path = "../rig/mod.rs"]
 mod rig;
+mod scale;
 mod sharing;
+mod starting;
+mod volume;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::Duration;

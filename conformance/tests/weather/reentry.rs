@@ -11,9 +11,9 @@ use rocketry::core::frame::RequestCode;
 use rocketry::{Consumer, Message, Pending, Producer, SendError, SendReceipt, Start, Topic};
 
 use crate::rig::{On, Rig, eventually};
-use crate::{TOPIC, on_both, served};
+use crate::{TOPIC, on_all, served};
 
-on_both!(a_waker_may_send_while_it_is_woken_and_while_it_is_dropped);
+on_all!(a_waker_may_send_while_it_is_woken_and_while_it_is_dropped);
 
 type Sent = Pending<Result<SendReceipt, SendError>>;
 

@@ -7,16 +7,16 @@ use std::time::{Duration, Instant};
 use crate::rig::collector::Collector;
 use crate::rig::load::Load;
 use crate::rig::{On, Rig, eventually};
-use crate::{TOPIC, on_both, served};
+use crate::{TOPIC, on_all, served};
 
-on_both!(
-    a_broker_that_comes_back_is_used_again_and_nothing_answered_is_missing,
+on_all!(
+    fault_02_a_broker_that_comes_back_is_used_again_and_nothing_answered_is_missing,
     a_broker_that_drops_every_connection_is_used_again,
 );
 
 const CALLERS: usize = 8;
 
-fn a_broker_that_comes_back_is_used_again_and_nothing_answered_is_missing(on: On) {
+fn fault_02_a_broker_that_comes_back_is_used_again_and_nothing_answered_is_missing(on: On) {
     let served = served();
     let rig = Rig::start(on, &served.namesrv());
     let collector = Collector::start(&rig, "restart", TOPIC);

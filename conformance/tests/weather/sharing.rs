@@ -8,9 +8,9 @@ use crate::rig::load::Load;
 use crate::rig::member::Member;
 use crate::rig::share::{nothing_missing, shared_evenly, time_to_all};
 use crate::rig::{On, Rig, eventually};
-use crate::{TOPIC, on_both, served};
+use crate::{TOPIC, on_all, served};
 
-on_both!(
+on_all!(
     two_share_and_the_other_gets_all_when_one_closes,
     the_other_gets_all_when_one_is_dropped,
     the_other_gets_all_when_one_is_killed,

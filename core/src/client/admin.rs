@@ -1,6 +1,6 @@
 //! What operators ask of a cluster: routes, topics, offsets, and any request to any peer.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -93,6 +93,17 @@ impl Admin {
     pub fn cluster(&self) -> Answered<ClusterInfo> {
         let request = Request::ClusterInfo(PlainRequest::default());
         self.ask(Target::NameServer, request, |r| read(&r, ClusterInfo::parse))
+    }
+
+    /// The settings of one broker, by Java's names (`GET_BROKER_CONFIG`, 26), such as
+    /// `brokerRole`. There is nothing here that changes them: whoever may write them runs commands
+    /// on the broker's machine (CVE-2023-33246).
+    pub fn broker_config(&self, broker: &Endpoint) -> Answered<BTreeMap<String, String>> {
+        let target = Target::Peer(PeerKind::Broker, broker.clone());
+        let request = Request::BrokerConfig(PlainRequest::default());
+        self.ask(target, request, |response| {
+            settings(&response.body).map_err(|problem| response.failed(Failure::Body(problem)))
+        })
     }
 
     /// Every topic, those of the system too (`GET_ALL_TOPIC_LIST_FROM_NAMESERVER`, 206).
@@ -203,6 +214,13 @@ fn pulled(response: Response) -> Result<Pulled, QueryError> {
             Err(error) => error,
         }),
     }
+}
+
+/// Lines of `name=value` (`MixAll.properties2String`).
+fn settings(text: &[u8]) -> Result<BTreeMap<String, String>, Arc<str>> {
+    let text = std::str::from_utf8(text).map_err(|_| Arc::from("the settings are not UTF-8"))?;
+    let pairs = text.lines().filter_map(|line| line.split_once('='));
+    Ok(pairs.map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned())).collect())
 }
 
 fn read<T>(

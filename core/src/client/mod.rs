@@ -42,6 +42,10 @@ use shared::Owner;
 ///
 /// Cheap to clone. Dropping the last handle of a client shuts it down in the background; use
 /// [`shutdown`](Self::shutdown) to wait for it.
+///
+/// A child process inherits none of its sockets. A child of `fork` without `exec` must not use it:
+/// the threads or tasks that move its bytes are the parent's alone. A process that is stopped and
+/// continued goes on where it was; what passed its deadline meanwhile ends then.
 #[derive(Clone, Debug)]
 pub struct Client {
     owner: Arc<Owner>,

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
@@ -208,12 +209,12 @@ impl Shared {
         while let Some(job) = after.job.take() {
             self.write_alone(job, after);
         }
-        after.wakers.drain(..).for_each(Waker::wake);
+        after.wakers.drain(..).for_each(|waker| contained(|| waker.wake()));
         after.shutdowns.drain(..).for_each(|sink| sink.shutdown());
-        after.spent.clear();
+        after.spent.drain(..).for_each(|publish| contained(|| drop(publish)));
         after.ended.clear();
         for note in after.notes.drain(..) {
-            log_note(&self.client_id, &note);
+            contained(|| log_note(&self.client_id, &note));
         }
     }
 
@@ -285,6 +286,12 @@ impl Shared {
         });
         Ok(asked.ok_or(QueryError::Stopped)??)
     }
+}
+
+/// Runs what may be the user's: a waker, an appender, the owner of a body. One that panics, which
+/// its panic hook has told of, keeps nobody else from being woken.
+fn contained(act: impl FnOnce()) {
+    drop(catch_unwind(AssertUnwindSafe(act)));
 }
 
 impl Core {

@@ -6,12 +6,10 @@ use super::batch::Batched;
 use super::ids::UniqueId;
 use super::message::{Message, MessageError};
 use super::properties::{self, Properties};
-use super::publish::{Added, Fields, MessageLimits, Publish};
+use super::publish::{Added, Fields, MessageLimits, Publish, wait};
 use crate::name::Group;
 use crate::time::UnixMillis;
 
-/// The properties of the batch itself, in wire form.
-const WAITS: &str = "WAIT\u{1}true\u{2}";
 /// Topics of messages that are to be delivered again.
 const RETRY: &str = "%RETRY%";
 
@@ -19,8 +17,9 @@ impl Publish {
     /// Checks the messages and encodes them as one body; `next_id` gives each its unique id.
     ///
     /// All of them are stored one after the other in one queue, or none is. They must be for one
-    /// topic, without delay and not for a retry topic; what they take together is held against the
-    /// limit of one body. A batch is not compressed, as in Java.
+    /// topic, alike in [`Message::wait_store_msg_ok`], without delay and not for a retry topic;
+    /// what they take together is held against the limit of one body. A batch is not compressed, as
+    /// in Java.
     pub fn batch(
         messages: &[Message],
         group: &Group,
@@ -36,12 +35,16 @@ impl Publish {
             if message.topic != topic {
                 return Err(MessageError::MixedTopics { index });
             }
+            if message.waits != first.waits {
+                return Err(MessageError::MixedWaits { index });
+            }
             let delayed = message.properties().get(properties::DELAY).is_some();
             if delayed || topic.as_str().starts_with(RETRY) {
                 return Err(MessageError::NotForBatch { index });
             }
             let id = next_id();
-            let properties = format!("{}{}", message.properties, Added::new(&id).as_str());
+            let properties =
+                format!("{}{}", message.properties, Added::new(&id, message.waits).as_str());
             let properties = Properties::new(properties.as_bytes());
             let batched = Batched { flag: message.flag, body: &message.body, properties };
             let too_large = |length| MessageError::BatchTooLarge { length, limit: limits.body };
@@ -54,7 +57,7 @@ impl Publish {
         let fields = Fields {
             topic: &topic,
             group,
-            texts: [WAITS, ""],
+            texts: [wait(first.waits), ""],
             born,
             flag: 0,
             sys_flag: 0,

@@ -5,7 +5,7 @@ use std::fmt;
 use bytes::Bytes;
 
 use super::properties::{self, Properties};
-use super::publish::{ADDED, MessageLimits};
+use super::publish::{MessageLimits, added};
 use crate::name::Topic;
 
 /// Why a message was refused before anything was sent. None of these goes away by trying again.
@@ -90,6 +90,19 @@ pub enum MessageError {
         /// Bytes allowed.
         limit: usize,
     },
+    /// A batch waits to be stored as a whole, or does not (`MessageBatch.generateFromList`).
+    #[error("message {index} of the batch waits to be stored, or does not, unlike the first")]
+    MixedWaits {
+        /// Which message, from 0.
+        index: usize,
+    },
+    /// Brokers keep their own messages there, and refuse those of clients
+    /// (`TopicValidator.isNotAllowedSendTopic`).
+    #[error("{topic} is a topic of the brokers' own, to which clients may not send")]
+    SystemTopic {
+        /// The topic.
+        topic: Topic,
+    },
     /// Delay levels are 1 to 18 (`messageDelayLevel` on the broker).
     #[error("a delay level is 1 to 18, not {level}")]
     DelayLevel {
@@ -97,6 +110,16 @@ pub enum MessageError {
         level: u32,
     },
 }
+
+/// Topics that clients may not send to (`TopicValidator.NOT_ALLOWED_SEND_TOPIC_SET`).
+const FORBIDDEN: [&str; 6] = [
+    "SCHEDULE_TOPIC_XXXX",
+    "RMQ_SYS_TRANS_HALF_TOPIC",
+    "RMQ_SYS_TRANS_OP_HALF_TOPIC",
+    "TRANS_CHECK_MAX_TIME_TOPIC",
+    "SELF_TEST_TOPIC",
+    "OFFSET_MOVED_EVENT",
+];
 
 /// A message to send: a topic, a body, and what else the receiver should know.
 ///
@@ -121,6 +144,7 @@ pub struct Message {
     pub(super) properties: String,
     pub(super) body: Bytes,
     pub(super) flag: i32,
+    pub(super) waits: bool,
     pub(super) refused: Option<MessageError>,
 }
 
@@ -129,7 +153,7 @@ impl Message {
     /// [`Bytes`] becomes the body without being copied.
     pub fn new(topic: Topic, body: impl Into<Bytes>) -> Self {
         let body = body.into();
-        Self { topic, properties: String::new(), body, flag: 0, refused: None }
+        Self { topic, properties: String::new(), body, flag: 0, waits: true, refused: None }
     }
 
     /// Sets the tag, by which subscriptions select (`"paid || refunded"`). A message has one tag:
@@ -189,6 +213,17 @@ impl Message {
         self
     }
 
+    /// Whether the broker answers once the message is as safe as it is set up for (`WAIT`,
+    /// `Message.setWaitStoreMsgOK`): flushed to disk under `SYNC_FLUSH`, copied to a slave under
+    /// `SYNC_MASTER`. True unless set. Without it the answer comes as soon as the message is in the
+    /// broker's memory, and is `SEND_OK` where it would have told of a flush or a slave that is
+    /// late. The messages of a batch have to be alike in this.
+    #[must_use]
+    pub const fn wait_store_msg_ok(mut self, waits: bool) -> Self {
+        self.waits = waits;
+        self
+    }
+
     /// The topic it goes to.
     pub const fn topic(&self) -> &Topic {
         &self.topic
@@ -226,13 +261,16 @@ impl Message {
         if let Some(error) = &self.refused {
             return Err(error.clone());
         }
+        if FORBIDDEN.contains(&self.topic.as_str()) {
+            return Err(MessageError::SystemTopic { topic: self.topic.clone() });
+        }
         if self.body.is_empty() {
             return Err(MessageError::EmptyBody);
         }
         if self.body.len() > limits.body {
             return Err(MessageError::BodyTooLarge { length: self.body.len(), limit: limits.body });
         }
-        let length = self.properties.len() + ADDED;
+        let length = self.properties.len() + added(self.waits);
         let limit = limits.properties.min(i16::MAX as usize);
         if length > limit {
             return Err(MessageError::PropertiesTooLarge { length, limit });
@@ -254,6 +292,7 @@ impl fmt::Debug for Message {
             .field("properties", &self.properties())
             .field("body_length", &self.body.len())
             .field("flag", &self.flag)
+            .field("waits", &self.waits)
             .field("refused", &self.refused)
             .finish()
     }

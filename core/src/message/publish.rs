@@ -72,8 +72,8 @@ impl Publish {
         limits: &MessageLimits,
     ) -> Result<Self, MessageError> {
         message.check(limits)?;
-        let Message { topic, properties, body, flag, .. } = message;
-        let added = Added::new(&id);
+        let Message { topic, properties, body, flag, waits, .. } = message;
+        let added = Added::new(&id, waits);
         let packed = compression::pack(&body, limits);
         let sys_flag = if packed.is_some() { sys_flag::COMPRESSED } else { 0 };
         let texts = [&*properties, added.as_str()];
@@ -154,27 +154,35 @@ impl fmt::Debug for Publish {
 }
 
 /// Bytes of the two properties that every message gets: `UNIQ_KEY` and `WAIT`.
-pub(super) const ADDED: usize = UNIQ_KEY.len() + 32 + WAITS.len() + 2;
-/// The broker is to answer when the message is stored.
-const WAITS: &[u8] = b"WAIT\x01true\x02";
+pub(super) const fn added(waits: bool) -> usize {
+    UNIQ_KEY.len() + 32 + wait(waits).len() + 2
+}
+
+/// Whether the broker is to answer only when the message is stored, in wire form.
+pub(super) const fn wait(waits: bool) -> &'static str {
+    if waits { "WAIT\u{1}true\u{2}" } else { "WAIT\u{1}false\u{2}" }
+}
 
 /// The properties that every message gets, in wire form.
-pub(super) struct Added([u8; ADDED]);
+pub(super) struct Added {
+    bytes: [u8; added(false)],
+    length: usize,
+}
 
 impl Added {
-    pub(super) fn new(id: &UniqueId) -> Self {
-        let mut out = [0; ADDED];
-        let parts = [UNIQ_KEY.as_bytes(), &[NAME_END], id.as_str().as_bytes(), &[VALUE_END], WAITS];
-        let mut at = 0;
+    pub(super) fn new(id: &UniqueId, waits: bool) -> Self {
+        let (mut bytes, mut length) = ([0; added(false)], 0);
+        let waits = wait(waits).as_bytes();
+        let parts = [UNIQ_KEY.as_bytes(), &[NAME_END], id.as_str().as_bytes(), &[VALUE_END], waits];
         for part in parts {
-            out[at..at + part.len()].copy_from_slice(part);
-            at += part.len();
+            bytes[length..length + part.len()].copy_from_slice(part);
+            length += part.len();
         }
-        Self(out)
+        Self { bytes, length }
     }
 
     pub(super) fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.0).unwrap_or_default()
+        std::str::from_utf8(&self.bytes[..self.length]).unwrap_or_default()
     }
 }
 
@@ -282,7 +290,7 @@ mod tests {
             publish(message(vec![0; limit + 1])).unwrap_err(),
             MessageError::BodyTooLarge { length: limit + 1, limit }
         );
-        let most = 32_767 - ADDED - 3;
+        let most = 32_767 - added(true) - 3;
         assert!(publish(message("x").property("p", &"v".repeat(most))).is_ok());
         assert_eq!(
             publish(message("x").property("p", &"v".repeat(most + 1))).unwrap_err(),

@@ -45,7 +45,8 @@ pub enum Aim {
     Queue {
         /// The broker group.
         broker: Arc<str>,
-        /// The queue's number; -1 lets the broker pick one.
+        /// The queue's number; -1 lets the broker pick one. Brokers of 4.8.0 then pick one below 0
+        /// half of the time, which no consumer reads.
         queue: i32,
     },
 }

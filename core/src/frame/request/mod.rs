@@ -216,8 +216,6 @@ requests! {
     ConsumeStats(ConsumeStatsRequest) = GET_CONSUME_STATS,
     /// A broker's configuration, as Java properties in the body.
     BrokerConfig(PlainRequest) = GET_BROKER_CONFIG,
-    /// A broker's configuration to change, as Java properties in the body.
-    UpdateBrokerConfig(PlainRequest) = UPDATE_BROKER_CONFIG,
     /// A broker's running figures.
     BrokerRuntime(PlainRequest) = GET_BROKER_RUNTIME_INFO,
 }
