@@ -13,6 +13,7 @@ use super::{Lost, Peers, State};
 use crate::engine::{Command, Context, Note, TimerKind};
 use crate::error::{CloseReason, ConnectError};
 use crate::id::{ConnectionId, PeerId};
+use crate::time::Instant;
 
 impl Peers {
     /// Keeps a connection to the peer from now on.
@@ -153,12 +154,33 @@ impl Peers {
         // Drawn around a bit less than the most, or half of all pauses would be exactly that.
         let mut drawn = |most: Duration| ctx.rng.jitter(doubled.min(most * 4 / 5)).min(most);
         let soon = if asked { Duration::ZERO } else { drawn(config.reconnect_max) };
-        let late = drawn(config.reconnect_idle_max);
+        let late = ctx.now + drawn(config.reconnect_idle_max).max(Duration::from_nanos(1));
         peer.failures = peer.failures.saturating_add(u32::from(!asked));
-        let soon = (from + soon).max(ctx.now);
-        peer.state = State::Backoff { late: soon.max(from + late) };
-        peer.retry = Some(ctx.timers.at(soon, TimerKind::Reconnect(id)));
+        let soon = from + soon;
+        if soon > ctx.now {
+            peer.state = State::Backoff { late: late.max(soon) };
+            peer.retry = Some(ctx.timers.at(soon, TimerKind::Reconnect(id)));
+        } else {
+            self.rest(ctx, id, late);
+        }
         Lost { peer: id, queued }
+    }
+
+    /// What comes connects at once; without anything, a peer that is wanted is tried at `late`.
+    fn rest(&mut self, ctx: &mut Context<'_>, id: PeerId, late: Instant) {
+        let peer = self.peer(id);
+        peer.state = State::Idle;
+        if peer.wanted {
+            peer.retry = Some(ctx.timers.at(late, TimerKind::Reconnect(id)));
+        }
+    }
+
+    /// A connection is lost, and its calls have gone on: a peer without a pause that a consumer
+    /// waits for is connected to.
+    pub(crate) fn lost(&mut self, ctx: &mut Context<'_>, id: PeerId, awaited: bool) {
+        if self.peer(id).wanted && awaited {
+            self.reach(ctx, id);
+        }
     }
 
     /// A pause is over. `awaited`: a consumer has queues there, or needs any broker at all.
@@ -170,12 +192,7 @@ impl Peers {
             State::Backoff { late } if work || (peer.wanted && late <= ctx.now) => {
                 self.connect(ctx, id);
             }
-            State::Backoff { late } => {
-                peer.state = State::Idle;
-                if peer.wanted {
-                    peer.retry = Some(ctx.timers.at(late, TimerKind::Reconnect(id)));
-                }
-            }
+            State::Backoff { late } => self.rest(ctx, id, late),
             State::Idle if peer.wanted => self.connect(ctx, id),
             State::Idle
             | State::Connecting { .. }

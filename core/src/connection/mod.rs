@@ -6,12 +6,12 @@
 //! | Idle | a frame to send, or `want` | Connecting |
 //! | | wanted, and the long pause is over | Connecting |
 //! | Connecting | connected | Connected |
-//! | | failed, or `connect_timeout` | Backoff, its frames given back |
+//! | | failed, or `connect_timeout` | Backoff, or Idle if that took long; its frames given back |
 //! | Connected | closed | Backoff, its frames given back |
 //! | | `close`, or requests are overdue and nothing comes back | Closing |
 //! | | nothing went either way for `max_idle`, and nobody waits | Closing |
 //! | | the peer goes away | Connected, leaving: sends nothing, closes when all is answered |
-//! | Closing | closed | Backoff, without a pause where the peer went away; Idle if unused |
+//! | Closing | closed | Backoff; Idle if the peer went away, or nobody used it |
 //! | Backoff | the pause is over, work waits | Connecting |
 //! | | the pause is over, no work | Idle |
 //!

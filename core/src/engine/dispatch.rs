@@ -167,13 +167,17 @@ impl Engine {
                 call.left = false;
             }
         }
-        self.lose_oneway(lost.peer, lost.queued);
-        self.lost(lost.peer);
-        for opaque in self.calls.of_peer(lost.peer) {
+        let peer = lost.peer;
+        self.lose_oneway(peer, lost.queued);
+        self.lost(peer);
+        for opaque in self.calls.of_peer(peer) {
             let Some(call) = self.calls.close(opaque) else { continue };
             let failure = if call.left { maybe.clone() } else { never.clone() };
             self.failed(opaque, call, failure);
         }
+        let awaited = self.is_awaited(peer);
+        let (peers, mut ctx) = self.peers();
+        peers.lost(&mut ctx, peer, awaited);
     }
 
     /// A request to `peer` had no answer in time: its connection may be dead.
