@@ -32,7 +32,8 @@ Durations are `500ms`, `3s`, `2m`, or plain milliseconds; sizes are `64KiB`, `4M
 an optional setting is taken away with `none`. An empty variable counts as not set. A name that is
 not known, in a file or with the prefix in the environment, is an error that names the nearest one,
 and a value out of range one that says what it must be. The range of several settings together:
-`reconnect_max` is not below `reconnect_min`, and `pull_timeout` is longer than `pull_suspend`.
+`reconnect_max` is not below `reconnect_min` nor `reconnect_idle_max` below `reconnect_max`, and
+`pull_timeout` is longer than `pull_suspend`.
 Left alone are `ROCKETRY_CACHE`, `ROCKETRY_JARS` and `ROCKETRY_STATE`, which are the project's
 tools', and `ROCKETRY_SERVICE_*` and `ROCKETRY_PORT*`, which Kubernetes sets for a service that is
 called rocketry.

@@ -66,6 +66,11 @@ id! {
     QueueKey
 }
 
+/// A peer to connect to, by its address and lane; small, dense, and the same for the life of the
+/// engine, however often its connection is made anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PeerId(pub(crate) u32);
+
 struct Entry<T> {
     generation: u32,
     value: Option<T>,

@@ -183,6 +183,12 @@ impl Endpoint {
         self.port
     }
 
+    /// The same host, so many ports below; `None` if there is none.
+    pub(crate) fn below(&self, ports: u16) -> Option<Self> {
+        let port = self.port.checked_sub(ports)?;
+        Self::parse(&format!("{}:{port}", &self.text[..self.host_end])).ok()
+    }
+
     /// The text as given.
     pub fn as_str(&self) -> &str {
         &self.text

@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn a_socket_has_the_options_of_its_client() -> io::Result<()> {
+    fn conn_11_a_socket_has_the_options_of_its_client() -> io::Result<()> {
         let (_listener, address) = listener()?;
         let plain = socket(address, &options(|_| {}))?;
         assert!(plain.nodelay()? && !SockRef::from(&plain).keepalive()?);
@@ -109,7 +109,7 @@ mod tests {
 
     #[test]
     #[cfg(target_os = "linux")]
-    fn a_connection_leaves_from_the_local_address() -> io::Result<()> {
+    fn conn_11_a_connection_leaves_from_the_local_address() -> io::Result<()> {
         let (listener, address) = listener()?;
         let local = Ipv4Addr::new(127, 0, 0, 3);
         let options = options(|config| config.local_address = Some(local.into()));

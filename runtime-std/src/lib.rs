@@ -15,8 +15,8 @@ use std::thread::{self, Thread};
 
 use rocketry_core::client::{Client, Host, Shared, Step};
 use rocketry_core::config::{Config, ConfigError, SocketOptions};
-use rocketry_core::driver::{Reader, Wrote, write_next};
-use rocketry_core::error::{CloseReason, ConnectError};
+use rocketry_core::driver::{Wrote, read_all, write_next};
+use rocketry_core::error::ConnectError;
 use rocketry_core::id::ConnectionId;
 use rocketry_core::name::Endpoint;
 use rocketry_core::time::{Instant, UnixMillis};
@@ -91,6 +91,10 @@ impl Host for Threads {
     fn writes_alone(&self) -> u32 {
         ALONE
     }
+
+    fn yield_now(&self) {
+        thread::yield_now();
+    }
 }
 
 fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
@@ -160,24 +164,11 @@ fn connection(
     }
     let (own, sink) = (shared.clone(), stream.clone());
     let reason = match spawn("rocketry-write", move || write(&own, conn, &sink)) {
-        Ok(()) => read(shared, conn, &stream),
+        Ok(()) => read_all(shared, conn, &stream, &waker()),
         Err(error) => error.into(),
     };
     rocketry_core::client::Sink::shutdown(&*stream);
     shared.ended(conn, reason);
-}
-
-fn read(shared: &Arc<Shared>, conn: ConnectionId, stream: &Stream) -> CloseReason {
-    let mut reader = Reader::new(shared.clone(), conn);
-    loop {
-        match stream.read(reader.space()) {
-            Ok(0) => return CloseReason::Ended,
-            Ok(count) if reader.filled(count) => {}
-            Ok(_) => return CloseReason::Ended,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return error.into(),
-        }
-    }
 }
 
 fn write(shared: &Shared, conn: ConnectionId, stream: &Stream) {

@@ -37,11 +37,6 @@ impl Stream {
         }
         Err(last)
     }
-
-    /// Blocks until something can be read; 0 is the end.
-    pub(crate) fn read(&self, space: &mut [u8]) -> io::Result<usize> {
-        (&self.0).read(space)
-    }
 }
 
 fn open(address: SocketAddr, options: &SocketOptions, within: Duration) -> io::Result<TcpStream> {
@@ -79,6 +74,14 @@ impl Sink for Stream {
 }
 
 impl Blocking for Stream {
+    fn read(&self, space: &mut [u8]) -> io::Result<usize> {
+        (&self.0).read(space)
+    }
+
+    fn set_patience(&self, patience: Option<Duration>) -> io::Result<()> {
+        self.0.set_read_timeout(patience)
+    }
+
     fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         io::Write::write_vectored(&mut &self.0, slices)
     }

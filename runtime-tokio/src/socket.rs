@@ -109,7 +109,7 @@ mod tests {
 
     #[test]
     #[cfg(target_os = "linux")]
-    fn a_connection_has_the_options_of_its_client() -> Result<(), Box<dyn std::error::Error>> {
+    fn conn_11_a_connection_has_its_clients_options() -> Result<(), Box<dyn std::error::Error>> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let endpoint = Endpoint::parse(&listener.local_addr()?.to_string())?;
         let local = IpAddr::from(Ipv4Addr::new(127, 0, 0, 3));

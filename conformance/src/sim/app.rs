@@ -91,6 +91,8 @@ pub(super) struct App {
     pub(super) sends: BTreeMap<OpId, Sent>,
     pub(super) answers: BTreeMap<OpId, Ended<Result<Answer, QueryError>>>,
     pub(super) paces: BTreeMap<SubscriptionId, Pace>,
+    /// Oneway messages that were queued for a connection and lost with it.
+    pub(super) oneway_lost: usize,
     pub(super) notes: Vec<(Instant, Note)>,
     pub(super) left: Vec<(Instant, SubscriptionId)>,
     pub(super) stopped: Option<Instant>,
@@ -107,6 +109,7 @@ impl App {
             sends: BTreeMap::new(),
             answers: BTreeMap::new(),
             paces: BTreeMap::new(),
+            oneway_lost: 0,
             notes: Vec::new(),
             left: Vec::new(),
             stopped: None,
@@ -329,6 +332,15 @@ impl World {
                     assert_eq!(sent.id, publish.unique_id(), "{op:?} has another message");
                     assert!(sent.ended.is_none() && sent.handed.is_none(), "{op:?} ended twice");
                     sent.handed = Some(now);
+                }
+                Event::OnewayLost { messages } => {
+                    for publish in messages {
+                        let handed = |send: &&Sent| send.id == publish.unique_id();
+                        let send = app.sends.values().find(handed);
+                        let handed = send.is_some_and(|send| send.handed.is_some());
+                        assert!(handed, "{} was lost before it was queued", publish.unique_id());
+                        app.oneway_lost += 1;
+                    }
                 }
                 Event::Answered { op, result } => {
                     let twin = app.answers.insert(op, Ended { at: now, result });

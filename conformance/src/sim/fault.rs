@@ -60,6 +60,13 @@ impl World {
         }
     }
 
+    /// Cuts one of the open connections to an address; 0 is the oldest.
+    pub fn cut_one(&mut self, endpoint: &str, number: usize) {
+        if let Some(id) = self.links_to(endpoint).get(number).copied() {
+            self.cut(id);
+        }
+    }
+
     /// Cuts every open connection to an address once so many further bytes have arrived that way.
     pub fn cut_after(&mut self, endpoint: &str, way: Way, bytes: u64) {
         for id in self.links_to(endpoint) {
@@ -76,6 +83,13 @@ impl World {
     /// Lets nothing arrive that way on the open connections to an address.
     pub fn stall(&mut self, endpoint: &str, way: Way) {
         for id in self.links_to(endpoint) {
+            self.stall_link(id, way);
+        }
+    }
+
+    /// The same on one of them; 0 is the oldest.
+    pub fn stall_one(&mut self, endpoint: &str, number: usize, way: Way) {
+        if let Some(id) = self.links_to(endpoint).get(number).copied() {
             self.stall_link(id, way);
         }
     }

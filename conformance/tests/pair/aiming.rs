@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use rocketry_conformance::broker::ClusterConfig;
 use rocketry_conformance::sim::{ClientId, World};
 use rocketry_core::error::{Refused, SendError, Stored};
 use rocketry_core::frame::{RequestCode, ResponseCode};
@@ -11,10 +10,6 @@ use rocketry_core::producer::{Aim, SendOptions, SendReceipt, SendStatus};
 use rocketry_core::query::{Answer, Query, QueueName};
 
 use crate::setting::*;
-
-fn brokers(seed: u64, count: usize, queues: u32) -> World {
-    World::new(seed, ClusterConfig::default().brokers(count).topic(TOPIC, queues))
-}
 
 fn sent(
     world: &mut World,

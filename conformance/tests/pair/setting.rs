@@ -79,3 +79,27 @@ pub(crate) fn consume(world: &mut World, client: ClientId, pace: Pace) -> Subscr
 pub(crate) fn bodies(world: &World) -> Vec<&str> {
     world.delivered().iter().map(|one| one.body.as_deref().unwrap()).collect()
 }
+
+/// So many brokers with `TOPIC` of so many queues on each.
+pub(crate) fn brokers(seed: u64, count: usize, queues: u32) -> World {
+    World::new(seed, ClusterConfig::default().brokers(count).topic(TOPIC, queues))
+}
+
+/// When clients began to connect to an address, since the world began.
+pub(crate) fn connects(world: &World, endpoint: &str) -> Vec<Duration> {
+    let begins = |line: &&str| line.contains(" Connect {") && line.contains(endpoint);
+    let lines = world.trace().text().lines().filter(begins);
+    let when = |line: &str| {
+        let (seconds, rest) = line.trim_start().split_once('.').unwrap();
+        let micros = rest.split_once(' ').unwrap().0;
+        let micros: u64 = micros.parse().unwrap();
+        // The trace shows the clock, which begins at ten seconds.
+        Duration::from_secs(seconds.parse().unwrap()) + Duration::from_micros(micros) - 10 * SECOND
+    };
+    lines.map(when).collect()
+}
+
+/// The times between those moments.
+pub(crate) fn gaps(moments: &[Duration]) -> Vec<Duration> {
+    moments.windows(2).map(|pair| pair[1] - pair[0]).collect()
+}

@@ -3,6 +3,7 @@
 
 mod address;
 mod appender;
+mod connections;
 mod cuts;
 mod ending;
 mod handles;

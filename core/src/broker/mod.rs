@@ -9,7 +9,7 @@ pub(crate) mod health;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use crate::connection::PeerId;
+use crate::id::PeerId;
 
 /// A broker by its name; dense, and the same for the life of the engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -6,9 +6,8 @@
 //! skipped. An answer is taken only from the peer that was asked, with the kind that was asked for.
 
 use crate::broker::BrokerId;
-use crate::connection::PeerId;
 use crate::frame::{Kind, Opaque};
-use crate::id::{OpId, QueueKey, SubscriptionId};
+use crate::id::{OpId, PeerId, QueueKey, SubscriptionId};
 use crate::name::Topic;
 use crate::timer::TimerKey;
 
@@ -58,11 +57,13 @@ pub(crate) struct Calls {
     ring: Vec<Option<(Opaque, Call)>>,
     next: u32,
     open: usize,
+    /// How many of them are to each peer.
+    on: Vec<u32>,
 }
 
 impl Default for Calls {
     fn default() -> Self {
-        Self { ring: Self::places(FIRST), next: 0, open: 0 }
+        Self { ring: Self::places(FIRST), next: 0, open: 0, on: Vec::new() }
     }
 }
 
@@ -77,6 +78,11 @@ impl Calls {
 
     /// Keeps `call` and gives the opaque its request must carry.
     pub(crate) fn open(&mut self, kind: Kind, call: Call) -> Opaque {
+        let peer = call.peer.0 as usize;
+        if self.on.len() <= peer {
+            self.on.resize(peer + 1, 0);
+        }
+        self.on[peer] += 1;
         if self.open * 2 >= self.ring.len() {
             self.grow();
         }
@@ -90,6 +96,13 @@ impl Calls {
                 return opaque;
             }
         }
+    }
+
+    /// An opaque for a request that nobody waits for.
+    pub(crate) fn skip(&mut self, kind: Kind) -> Opaque {
+        let opaque = Opaque::new(kind, self.next);
+        self.next = (self.next + 1) & MASK;
+        opaque
     }
 
     fn grow(&mut self) {
@@ -116,12 +129,20 @@ impl Calls {
         (*kept == opaque).then_some(call)
     }
 
+    /// To whom the request went.
+    pub(crate) fn peer(&self, opaque: Opaque) -> Option<PeerId> {
+        let (kept, call) = self.ring[self.place(opaque)].as_ref()?;
+        (*kept == opaque).then_some(call.peer)
+    }
+
     /// Ends a call whatever peer it was for.
     pub(crate) fn close(&mut self, opaque: Opaque) -> Option<Call> {
         self.find(opaque)?;
         let place = self.place(opaque);
         self.open -= 1;
-        self.ring[place].take().map(|(_, call)| call)
+        let (_, call) = self.ring[place].take()?;
+        self.on[call.peer.0 as usize] -= 1;
+        Some(call)
     }
 
     /// Ends the call that `peer` answers with `opaque`. An answer from another peer, of another
@@ -142,6 +163,11 @@ impl Calls {
     /// The peer of each call.
     pub(crate) fn peers(&self) -> impl Iterator<Item = PeerId> {
         self.ring.iter().flatten().map(|(_, call)| call.peer)
+    }
+
+    /// Requests to `peer` without an answer.
+    pub(crate) fn on(&self, peer: PeerId) -> u32 {
+        self.on.get(peer.0 as usize).copied().unwrap_or_default()
     }
 
     /// Requests without an answer.

@@ -4,6 +4,7 @@ use std::io::{self, IoSlice};
 use std::sync::Arc;
 use std::task::Waker;
 
+use super::reading::Shelf;
 use crate::error::CloseReason;
 use crate::frame::{OutFrame, Outbound};
 
@@ -95,6 +96,8 @@ pub(crate) struct Open {
     pub(crate) writer: Option<Box<Writer>>,
     /// Wakes the writing task or thread.
     pub(crate) waker: Option<Waker>,
+    /// Who reads.
+    pub(crate) shelf: Shelf,
     /// The reader saw the end; the connection is closed once nobody writes.
     pub(crate) ended: Option<CloseReason>,
 }
@@ -104,6 +107,8 @@ pub(crate) struct Job {
     pub(crate) conn: crate::id::ConnectionId,
     pub(crate) sink: Arc<dyn Sink>,
     pub(crate) writer: Box<Writer>,
+    /// Others may have something to send as well: nothing is taken out yet.
+    pub(crate) patient: bool,
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ mod log;
 mod pending;
 mod producer;
 mod pump;
+mod reading;
 mod shared;
 
 use std::sync::Arc;
@@ -26,6 +27,7 @@ pub use pending::{Blockable, Pending};
 pub use producer::Producer;
 pub(crate) use pump::Turn;
 pub use pump::{Room, Step};
+pub use reading::{Half, Look};
 pub use shared::{Host, Shared};
 
 use crate::config::Config;

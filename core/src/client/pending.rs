@@ -266,6 +266,17 @@ impl<T: Blockable> Pending<T> {
         if !shared.host().may_block() {
             return T::would_deadlock();
         }
+        if let State::Call { op, .. } = self.state {
+            let cx = Context::from_waker(Waker::noop());
+            let mut ended = || match self.poll_result(&cx) {
+                Poll::Ready(result) => Some(result),
+                Poll::Pending => None,
+            };
+            if let Some(result) = shared.read_for(op, &mut ended) {
+                return result;
+            }
+            shared.wake_readers();
+        }
         block_on(shared.host(), |cx| self.poll_result(cx))
     }
 }
@@ -286,7 +297,11 @@ impl<T> Future for Pending<T> {
     type Output = T;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
-        self.poll_result(cx)
+        let polled = self.poll_result(cx);
+        if let (Poll::Pending, Some(shared)) = (&polled, &self.shared) {
+            shared.wake_readers();
+        }
+        polled
     }
 }
 
@@ -296,6 +311,7 @@ impl<T> Drop for Pending<T> {
             // What was waiting is dropped after the lock.
             let slot = shared.lock().waiting.detach(*op);
             drop(slot);
+            shared.wake_readers();
         }
     }
 }

@@ -28,8 +28,9 @@ pub enum Step {
 pub(crate) enum Turn {
     /// Write this, then give it back.
     Write(Box<Writer>),
-    /// Let those who are about to send go first, then ask again.
-    Yield,
+    /// Let those who are about to send go first, then ask again. Nobody waits for `oneway`
+    /// messages: they have time.
+    Yield { oneway: bool },
     /// Nothing until the waker is woken.
     Wait,
     /// The connection is gone.
@@ -104,7 +105,8 @@ impl Shared {
             let link = core.links.get_mut(&conn)?;
             let Link::Connecting { .. } = link else { return None };
             let writer = Some(Box::default());
-            *link = Link::Open(Open { sink, writer, waker: None, ended: None });
+            let shelf = Default::default();
+            *link = Link::Open(Open { sink, writer, waker: None, shelf, ended: None });
             core.engine.handle(now, Input::Connected { conn });
             Some(())
         });
@@ -123,11 +125,16 @@ impl Shared {
         });
     }
 
-    /// Frames were read, in order; `frames` is drained.
-    pub fn arrived(&self, conn: ConnectionId, frames: &mut Vec<Arrived>, room: &mut Room) {
-        self.run_into(&mut room.0, |core, now| core.engine.handle_frames(now, conn, frames));
+    /// Frames were read, in order; `frames` is drained. True: callers would rather read by
+    /// themselves, see [`lend`](Self::lend).
+    pub fn arrived(&self, conn: ConnectionId, frames: &mut Vec<Arrived>, room: &mut Room) -> bool {
+        let lend = self.run_into(&mut room.0, |core, now| {
+            core.engine.handle_frames(now, conn, frames);
+            core.may_lend(conn)
+        });
         frames.clear();
         self.finish(&mut room.0);
+        lend.unwrap_or(false)
     }
 
     /// What was read is no frame. The connection is closed; stop reading and call
@@ -160,33 +167,52 @@ impl Shared {
             }
             return Turn::Wait;
         }
-        if !patient && core.engine.sends_on(conn) > core.alone {
-            return Turn::Yield;
+        let oneway = core.engine.has_oneway(conn);
+        if !patient && (oneway || core.engine.sends_on(conn) > core.alone) {
+            return Turn::Yield { oneway };
         }
         let Some(mut writer) = open.writer.take() else { return Turn::Wait };
         writer.fill(|| core.engine.poll_frame(conn));
         Turn::Write(writer)
     }
 
-    /// Gives the right to write back.
-    pub(crate) fn give_back(&self, conn: ConnectionId, writer: Box<Writer>, after: &mut After) {
-        self.run_into(after, |core, now| {
-            let Some(Link::Open(open)) = core.links.get_mut(&conn) else { return None };
-            let more = !writer.is_empty() || core.engine.has_frames(conn);
+    /// Gives the right to write back; or, if `again`, takes what has come meanwhile and keeps it.
+    pub(crate) fn give_back(
+        &self,
+        conn: ConnectionId,
+        mut writer: Box<Writer>,
+        again: bool,
+        after: &mut After,
+    ) -> Option<Box<Writer>> {
+        let (mut woken, mut dead) = (None, None);
+        let kept = self.run_into(after, |core, now| {
+            let Some(Link::Open(open)) = core.links.get_mut(&conn) else {
+                dead = Some(writer);
+                return None;
+            };
+            let more = core.engine.has_frames(conn);
+            if again && more && writer.is_empty() && open.ended.is_none() {
+                writer.fill(|| core.engine.poll_frame(conn));
+                return Some(writer);
+            }
+            let more = more || !writer.is_empty();
             open.writer = Some(writer);
-            let waker = if more { open.waker.take() } else { None };
+            if more {
+                woken = open.waker.take();
+            }
             core.close_if_idle(conn, now);
-            waker
-        })
-        .flatten()
-        .into_iter()
-        .for_each(|waker| after.wakers.push(waker));
+            None
+        });
+        // What is left in it is dropped here, after the lock.
+        drop(dead);
+        after.wakers.extend(woken);
+        kept.flatten()
     }
 
     /// As [`give_back`](Self::give_back), for tasks.
     pub(crate) fn wrote(&self, conn: ConnectionId, writer: Box<Writer>) {
         let mut after = After::default();
-        self.give_back(conn, writer, &mut after);
+        drop(self.give_back(conn, writer, false, &mut after));
         self.finish(&mut after);
     }
 }
@@ -199,8 +225,8 @@ impl super::shared::Core {
             return;
         };
         let unsent = writer.unsent();
-        if let Some(Link::Open(Open { waker: Some(waker), .. })) = self.links.remove(&conn) {
-            self.orphans.push(waker);
+        if let Some(Link::Open(open)) = self.links.remove(&conn) {
+            self.ended.push(open);
         }
         self.engine.handle(now, Input::Closed { conn, reason, unsent });
     }

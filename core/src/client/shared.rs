@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
+use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
 use super::Pending;
 use super::later::Queueing;
-use super::link::{Job, Link};
+use super::link::{Job, Link, Open};
 use super::log::log_note;
 use super::pending::{Slot, Waiting};
 use crate::config::Config;
@@ -36,12 +37,21 @@ pub trait Host: Send + Sync + 'static {
         wait();
     }
 
-    /// With so many sends in flight on a connection the calling thread still writes by itself;
-    /// with more it leaves writing to the connection's writer, which writes many together.
+    /// With so many sends in flight on a connection a calling thread still writes by itself, after
+    /// it has let others [go first](Self::yield_now) where it is not alone; with more it leaves
+    /// writing to the connection's writer.
     fn writes_alone(&self) -> u32 {
         1
     }
+
+    /// Lets other threads run that are about to send, so that what they send is written together
+    /// with what this one does.
+    fn yield_now(&self) {}
 }
+
+/// Writes that a calling thread does for others, which came while it wrote, before it leaves them
+/// to the connection's writer.
+const AGAIN: u32 = 3;
 
 /// A consumer, as its handle waits for it.
 #[derive(Default)]
@@ -64,8 +74,8 @@ pub(crate) struct Core {
     /// Sends that wait for room, the oldest first.
     pub(super) queueing: Queueing,
     pub(crate) stops: Vec<Waker>,
-    /// Writers of connections that have ended: they end when they look again.
-    pub(crate) orphans: Vec<Waker>,
+    /// Connections that have ended: their writing tasks end when they look again.
+    pub(crate) ended: Vec<Open>,
     pub(crate) stopped: bool,
     /// The runtime is gone, or a thread panicked under the lock.
     pub(crate) gone: bool,
@@ -78,6 +88,7 @@ pub(crate) struct After {
     notes: Vec<Note>,
     shutdowns: Vec<Arc<dyn super::Sink>>,
     spent: Vec<Arc<Publish>>,
+    ended: Vec<Open>,
     job: Option<Job>,
 }
 
@@ -88,6 +99,8 @@ pub struct Shared {
     client_id: Arc<str>,
     ids: UniqueIds,
     core: Mutex<Core>,
+    /// Connections that nobody reads, so that a caller may.
+    pub(super) free_readers: AtomicU32,
 }
 
 impl fmt::Debug for Shared {
@@ -114,13 +127,14 @@ impl Shared {
             armed: Instant::FAR,
             queueing: Queueing::default(),
             stops: Vec::new(),
-            orphans: Vec::new(),
+            ended: Vec::new(),
             stopped: false,
             gone: false,
             engine,
         };
         let client_id = core.engine.client_id().clone();
-        Arc::new(Self { host: Box::new(host), config, client_id, ids, core: Mutex::new(core) })
+        let (host, core) = (Box::new(host), Mutex::new(core));
+        Arc::new(Self { host, config, client_id, ids, core, free_readers: AtomicU32::new(0) })
     }
 
     pub(crate) fn config(&self) -> &Arc<Config> {
@@ -188,18 +202,35 @@ impl Shared {
 
     /// Does what was left to do. Not under the lock.
     pub(crate) fn finish(&self, after: &mut After) {
-        while let Some(mut job) = after.job.take() {
-            let failed = job.writer.write(&*job.sink).is_err();
-            if failed {
-                job.sink.shutdown();
-            }
-            self.give_back(job.conn, job.writer, after);
+        while let Some(job) = after.job.take() {
+            self.write_alone(job, after);
         }
         after.wakers.drain(..).for_each(Waker::wake);
         after.shutdowns.drain(..).for_each(|sink| sink.shutdown());
         after.spent.clear();
+        after.ended.clear();
         for note in after.notes.drain(..) {
             log_note(&self.client_id, &note);
+        }
+    }
+
+    /// Writes in the calling thread what it, and others meanwhile, had to send.
+    fn write_alone(&self, mut job: Job, after: &mut After) {
+        if job.patient {
+            self.host.yield_now();
+            self.run_into(after, |core, _| job.writer.fill(|| core.engine.poll_frame(job.conn)));
+        }
+        let mut again = if job.patient { AGAIN } else { 0 };
+        loop {
+            if job.writer.write(&*job.sink).is_err() {
+                again = 0;
+                job.sink.shutdown();
+            }
+            match self.give_back(job.conn, job.writer, again > 0, after) {
+                Some(writer) => job.writer = writer,
+                None => return,
+            }
+            again -= 1;
         }
     }
 
@@ -256,7 +287,10 @@ impl Shared {
 impl Core {
     /// Sorts what the engine gave to those who wait for it.
     pub(crate) fn drain(&mut self, now: Instant, after: &mut After) {
-        after.wakers.append(&mut self.orphans);
+        for mut open in self.ended.drain(..) {
+            after.wakers.extend(open.waker.take());
+            after.ended.push(open);
+        }
         self.drain_events(after);
         while let Some(command) = self.engine.poll_command() {
             self.command(now, command, after);
@@ -284,6 +318,7 @@ impl Core {
                     after.spent.push(publish);
                     after.wakers.extend(self.waiting.end(op, Slot::Handed));
                 }
+                Event::OnewayLost { messages } => after.spent.extend(messages),
                 Event::Answered { op, result } => {
                     after.wakers.extend(self.waiting.end(op, Slot::Answered(result)));
                 }
@@ -315,14 +350,18 @@ impl Core {
             }
             Command::Transmit { conn } => {
                 let Some(Link::Open(open)) = self.links.get_mut(&conn) else { return };
-                // The calling thread writes at once when nobody writes, nothing waits for the
-                // system, and nothing is gained by waiting for others; one write for each hold
-                // of the lock.
-                let quiet = after.job.is_none() && self.engine.sends_on(conn) <= self.alone;
-                match open.writer.take_if(|writer| quiet && writer.is_empty()) {
+                // The calling thread writes when nobody writes, nothing waits for the system, and
+                // little is gained by waiting for others; one write for each hold of the lock.
+                let sends = self.engine.sends_on(conn);
+                let few = sends <= self.alone && !self.engine.has_oneway(conn);
+                let may = after.job.is_none() && few;
+                match open.writer.take_if(|writer| may && writer.is_empty()) {
                     Some(mut writer) => {
-                        writer.fill(|| self.engine.poll_frame(conn));
-                        after.job = Some(Job { conn, sink: open.sink.clone(), writer });
+                        let patient = sends > 1;
+                        if !patient {
+                            writer.fill(|| self.engine.poll_frame(conn));
+                        }
+                        after.job = Some(Job { conn, sink: open.sink.clone(), writer, patient });
                     }
                     None => after.wakers.extend(open.waker.take()),
                 }

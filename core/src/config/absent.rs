@@ -38,8 +38,6 @@ not_built! {
         "connections are not encrypted.";
     socks_proxy, java "socksProxyConfig":
         "connections are made directly, not through a SOCKS5 proxy.";
-    vip_channel, java "vipChannelEnabled":
-        "sends go to the broker's main port, never to the port two below it.";
     access_key:
         "requests are not signed; rocketry_core::auth computes signatures for loops of one's own.";
     secret_key:
@@ -52,10 +50,6 @@ not_built! {
         "no trace of messages is sent to brokers.";
     auto_batch, java "autoBatch", python "batch_size":
         "sends are not gathered into batches by themselves.";
-    max_idle, java "clientChannelMaxIdleTimeSeconds", python "idle_timeout":
-        "a connection is not closed for being idle.";
-    connection_pool_size, python "connection_pool_size":
-        "each peer has one connection, on which any number of requests are under way.";
     message_model, java "messageModel", python "message_model":
         "every group consumes as a cluster; broadcasting is not there.";
     max_reconsume_times, java "maxReconsumeTimes", python "max_reconsume_times":

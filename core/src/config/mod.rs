@@ -30,10 +30,13 @@ const UNNAMED: &str = "DEFAULT";
 /// A rule about one field that its range can't say: the field, what it must be, whether it is.
 type Rule = (&'static str, &'static str, fn(&Config) -> bool);
 
-const RULES: [Rule; 5] = [
+const RULES: [Rule; 6] = [
     ("instance_name", "must be 1 to 255 visible ASCII characters", |c| is_name(&c.instance_name)),
     ("unit_name", "must be 1 to 255 visible ASCII characters", |c| is_name(&c.unit_name)),
     ("reconnect_max", "must not be below reconnect_min", |c| c.reconnect_min <= c.reconnect_max),
+    ("reconnect_idle_max", "must not be below reconnect_max", |c| {
+        c.reconnect_max <= c.reconnect_idle_max
+    }),
     ("pull_timeout", "must be longer than pull_suspend", |c| c.pull_suspend < c.pull_timeout),
     ("tcp_keepalive", "must be whole seconds", |c| {
         c.tcp_keepalive.is_none_or(|after| after.subsec_nanos() == 0)

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::table::value;
+use super::table::{says, value};
 use super::{Config, ConfigError};
 
 /// A named set of settings.
@@ -29,7 +29,7 @@ macro_rules! presets {
                 /// What differs from the defaults:
                 $(#[doc = concat!(
                     "- [`", stringify!($field), "`](Self::", stringify!($field), "): ",
-                    stringify!($($value)+)
+                    says!($($value)+)
                 )])+
                 pub fn $name(name_servers: &str) -> Result<Self, ConfigError> {
                     Ok(Self { $($field: value!($($value)+),)+ ..Self::new(name_servers)? })
@@ -88,7 +88,7 @@ presets! {
         send_timeout = [1 s];
         compress_level = [1];
         request_timeout = [1 s];
-        connect_timeout = [500 ms];
+        connect_timeout = [400 ms];
         reconnect_min = [10 ms];
         reconnect_max = [250 ms];
         pull_retry = [100 ms];
@@ -104,6 +104,7 @@ presets! {
         max_pending_bytes = [16 MiB];
         reconnect_min = [10 ms];
         reconnect_max = [200 ms];
+        reconnect_idle_max = [1 s];
         route_refresh = [1 s];
         heartbeat = [1 s];
         rebalance = [1 s];

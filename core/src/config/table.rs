@@ -25,6 +25,13 @@ macro_rules! value {
 }
 pub(super) use value;
 
+/// The words for it.
+macro_rules! says {
+    (some $($value:tt)+) => { stringify!($($value)+) };
+    ($($value:tt)+) => { stringify!($($value)+) };
+}
+pub(super) use says;
+
 /// One setting, as tables of settings show it.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
@@ -66,7 +73,7 @@ macro_rules! settings {
                 $(#[doc = $doc])+
                 #[doc = ""]
                 #[doc = concat!(
-                    "Default: ", stringify!($($default)+), "."
+                    "Default: ", says!($($default)+), "."
                     $(, " It ", range!(says $($range)+), ".")?
                     $(, " In Java: `", $java, "`.")?
                     $(, " In pyrocketmq: `", $python, "`.")?
@@ -102,7 +109,7 @@ macro_rules! settings {
 
         /// What each default says in the table above, for the test that it is what it says.
         #[cfg(test)]
-        pub(super) const DEFAULTS: &[&str] = &[$(stringify!($($default)+)),+];
+        pub(super) const DEFAULTS: &[&str] = &[$(says!($($default)+)),+];
     };
 }
 
@@ -180,16 +187,44 @@ settings! {
     request_timeout: Duration as Time = [3 s] in [not zero],
         java "mqClientApiTimeout", python "rpc_timeout";
 
-    /// From `Connect` until the attempt is given up.
-    connect_timeout: Duration as Time = [3 s] in [not zero],
+    /// From `Connect` until the attempt is given up. Java's 3 s are as long as its whole
+    /// `sendMsgTimeout`: the first send to a broker that swallows connects would never see another
+    /// one. The default is enough for a first packet that is lost, which systems repeat after a
+    /// second, and leaves two more attempts within `send_timeout`. Keep it below half of that.
+    connect_timeout: Duration as Time = [1200 ms] in [not zero],
         java "connectTimeoutMillis", python "connect_timeout";
 
-    /// First pause after a connection failed; it doubles up to `reconnect_max`.
+    /// First pause after a connection failed; it doubles with each further failure until the peer
+    /// answers something, give or take a quarter.
     reconnect_min: Duration as Time = [100 ms] in [not zero], python "retry_interval";
 
-    /// Longest pause between attempts while work waits. Not below `reconnect_min`.
-    reconnect_max: Duration as Time = [1 s] in [not zero],
-        java "maxReconnectIntervalTimeSeconds", python "max_retry_interval";
+    /// Longest pause between attempts while work waits: calls, or a consumer with queues there. Not
+    /// below `reconnect_min`.
+    reconnect_max: Duration as Time = [1 s] in [not zero], python "max_retry_interval";
+
+    /// Longest pause between attempts at a broker that a consumer would read from, were queues of
+    /// it its own, while no work waits; work that comes is not kept waiting. Not below
+    /// `reconnect_max`.
+    reconnect_idle_max: Duration as Time = [60 s] in [not zero],
+        java "maxReconnectIntervalTimeSeconds";
+
+    /// A connection on which nothing was sent or received for so long is closed, unless a consumer
+    /// reads from that broker or requests wait for answers; the next request makes another one. A
+    /// client with groups sends heartbeats, and one that uses topics asks for routes: those
+    /// connections are never idle for long. With none, connections stay until the peer closes them.
+    max_idle: Option<Duration> as Maybe<Time> = [some 120 s] in [1 s ..= 86400 s],
+        java "clientChannelMaxIdleTimeSeconds", python "idle_timeout";
+
+    /// Connections to each broker over which sends are spread: to the one with the fewest under
+    /// way, past those that are down. All else goes over the first one. Sends to a chosen queue, or
+    /// one by hash, keep to one of them while it is well. One is enough for most loads: more help
+    /// where a single stream is the limit, as over long distances.
+    connections_per_broker: u32 as Count = [1] in [1 ..= 64], python "connection_pool_size";
+
+    /// Sends go to the port two below the broker's own (`fastListenPort`), where Java's brokers
+    /// take no pulls; all else goes to the main port. Of an address in `rewrite_addresses` it is
+    /// the port two below the one used. Where nobody listens there, sends fail.
+    vip_channel: bool as Flag = [false], java "vipChannelEnabled";
 
     /// How often the route of a topic in use is asked for, give or take a quarter.
     route_refresh: Duration as Time = [30 s] in [not zero],

@@ -320,6 +320,8 @@ fn fields_that_do_not_fit_together_are_named() {
     assert_eq!(late, "pull_timeout must be longer than pull_suspend");
     let backwards = wrong(|c| c.reconnect_max = Duration::from_millis(99));
     assert_eq!(backwards, "reconnect_max must not be below reconnect_min");
+    let impatient = wrong(|c| c.reconnect_idle_max = Duration::from_millis(999));
+    assert_eq!(impatient, "reconnect_idle_max must not be below reconnect_max");
     let fraction = wrong(|c| c.tcp_keepalive = Some(Duration::from_millis(1500)));
     assert_eq!(fraction, "tcp_keepalive must be whole seconds");
     for name in ["", "two words", "tab\t", "é", &"x".repeat(256)] {

@@ -1,42 +1,47 @@
-//! One connection per peer: made when work comes, made again after a pause when it fails.
+//! One connection per peer: made when work comes, made again after a pause when it fails, closed
+//! when nobody uses it.
 //!
 //! | state | leaves on | to |
 //! |---|---|---|
 //! | Idle | a frame to send, or `want` | Connecting |
+//! | | wanted, and the long pause is over | Connecting |
 //! | Connecting | connected | Connected |
 //! | | failed, or `connect_timeout` | Backoff, its frames given back |
 //! | Connected | closed | Backoff, its frames given back |
-//! | | `close`, or requests time out and nothing comes back | Closing |
-//! | | the peer goes away | Connected, leaving: nothing is sent, and closed when all is answered |
-//! | Closing | closed | Backoff; without a pause where the peer went away |
+//! | | `close`, or requests are overdue and nothing comes back | Closing |
+//! | | nothing went either way for `max_idle`, and nobody waits | Closing |
+//! | | the peer goes away | Connected, leaving: sends nothing, closes when all is answered |
+//! | Closing | closed | Backoff, without a pause where the peer went away; Idle if unused |
 //! | Backoff | the pause is over, work waits | Connecting |
 //! | | the pause is over, no work | Idle |
 //!
-//! The pause doubles from `reconnect_min` to `reconnect_max`, each drawn within a quarter.
+//! `attempt.rs` makes connections and ends them, `silence.rs` watches what they say, `lanes.rs`
+//! spreads sends over several of them.
 
+mod attempt;
+mod lanes;
+mod silence;
 mod watch;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
-use std::time::Duration;
 
 pub use watch::{ConnectionState, ConnectionStats};
 
-use crate::engine::{Command, Context, Note, TimerKind};
-use crate::error::{CloseReason, ConnectError, PeerKind};
+use crate::engine::{Command, Context};
+use crate::error::{CloseReason, PeerKind};
 use crate::frame::OutFrame;
-use crate::id::{ConnectionId, Slots};
+use crate::id::{ConnectionId, PeerId, Slots};
 use crate::name::Endpoint;
 use crate::time::Instant;
 use crate::timer::TimerKey;
 
-/// A peer by its address; small, dense, and the same for the life of the engine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PeerId(pub(crate) u32);
-
 #[derive(Debug)]
 enum State {
     Idle,
-    Backoff,
+    /// `late`: until when a peer rests that is wanted and that no work waits for.
+    Backoff {
+        late: Instant,
+    },
     Connecting {
         conn: ConnectionId,
         timer: TimerKey,
@@ -57,18 +62,42 @@ enum State {
 struct Peer {
     endpoint: Endpoint,
     kind: PeerKind,
+    /// The peer this one is a lane of; itself if it is none.
+    main: PeerId,
+    /// Over which sends to it are spread; empty until the first one, and where there is no choice.
+    lanes: Vec<PeerId>,
+    /// Sends spread so far.
+    turn: usize,
     state: State,
     queue: VecDeque<OutFrame>,
     /// `Transmit` was said and the queue has not been empty since.
     raised: bool,
+    /// Connections that could not be made, or were lost, since the peer last said anything.
     failures: u32,
+    /// When the present or last attempt to connect began.
+    tried: Instant,
+    /// Set while the peer rests.
+    retry: Option<TimerKey>,
     /// Keep connected even while nothing is to be sent.
     wanted: bool,
     /// Sends without an answer: while they are few, the caller may write by itself.
     sends: u32,
+    /// Bytes of the oneway messages that wait for the connection's writer.
+    oneway: usize,
     /// When the first request left that nothing has come back since. Long polls do not count.
     unheard: Option<Instant>,
+    /// A request has had no answer in time, and nothing has come back since.
+    overdue: bool,
+    /// Set while that is so.
+    doubt: Option<TimerKey>,
+    /// When something last went either way.
+    active: Instant,
+    /// Set while connected, if idle connections are closed.
+    idle: Option<TimerKey>,
 }
+
+/// Bytes of oneway messages that may wait for the writer of one connection.
+const ONEWAY: usize = 256 << 10;
 
 /// A peer that lost its connection, with the frames that had not been handed out.
 #[derive(Debug)]
@@ -93,24 +122,43 @@ impl Peers {
         if let Some(id) = self.by_endpoint.get(&key) {
             return *id;
         }
+        let id = self.add(kind, endpoint.clone(), None);
+        self.by_endpoint.insert(key, id);
+        id
+    }
+
+    fn add(&mut self, kind: PeerKind, endpoint: Endpoint, main: Option<PeerId>) -> PeerId {
         let id = PeerId(self.list.len() as u32);
         self.list.push(Peer {
-            endpoint: endpoint.clone(),
+            endpoint,
             kind,
+            main: main.unwrap_or(id),
+            lanes: Vec::new(),
+            turn: 0,
             state: State::Idle,
             queue: VecDeque::new(),
             raised: false,
             failures: 0,
+            tried: Instant::ZERO,
+            retry: None,
             wanted: false,
             sends: 0,
+            oneway: 0,
             unheard: None,
+            overdue: false,
+            doubt: None,
+            active: Instant::ZERO,
+            idle: None,
         });
-        self.by_endpoint.insert(key, id);
         id
     }
 
     fn peer(&mut self, id: PeerId) -> &mut Peer {
         &mut self.list[id.0 as usize]
+    }
+
+    fn state(&self, id: PeerId) -> &State {
+        &self.list[id.0 as usize].state
     }
 
     pub(crate) fn endpoint(&self, id: PeerId) -> &Endpoint {
@@ -127,23 +175,29 @@ impl Peers {
     }
 
     pub(crate) fn is_connected(&self, id: PeerId) -> bool {
-        matches!(self.list[id.0 as usize].state, State::Connected { .. })
+        matches!(self.state(id), State::Connected { .. })
     }
 
-    /// Whether the last try failed and the next one has not been made.
-    pub(crate) fn is_down(&self, id: PeerId) -> bool {
-        let peer = &self.list[id.0 as usize];
-        match peer.state {
-            State::Backoff => true,
-            State::Connecting { .. } => peer.failures > 0,
-            State::Idle | State::Connected { .. } | State::Closing { .. } => false,
+    /// The peer's connection, if it stands.
+    pub(crate) fn connection(&self, id: PeerId) -> Option<ConnectionId> {
+        match self.list[id.0 as usize].state {
+            State::Connected { conn, .. } => Some(conn),
+            State::Idle
+            | State::Backoff { .. }
+            | State::Connecting { .. }
+            | State::Closing { .. } => None,
         }
     }
 
-    /// All peers with a connection.
-    pub(crate) fn connected(&self) -> impl Iterator<Item = PeerId> {
+    /// The brokers with a connection that is more than a lane.
+    pub(crate) fn brokers(&self) -> impl Iterator<Item = PeerId> {
         let all = (0..self.list.len() as u32).map(PeerId);
-        all.filter(|id| self.is_connected(*id))
+        all.filter(|id| self.is_connected(*id) && self.is_broker(*id))
+    }
+
+    /// Whether it is a broker, and no lane of one.
+    pub(crate) fn is_broker(&self, id: PeerId) -> bool {
+        self.kind(id) == PeerKind::Broker && self.main(id) == id
     }
 
     /// Sockets that exist or are being made.
@@ -173,204 +227,45 @@ impl Peers {
             }
             State::Connected { .. }
             | State::Connecting { .. }
-            | State::Backoff
+            | State::Backoff { .. }
             | State::Closing { .. } => {}
         }
     }
 
-    /// Keeps a connection to the peer from now on.
-    pub(crate) fn want(&mut self, ctx: &mut Context<'_>, id: PeerId) {
-        let peer = self.peer(id);
-        peer.wanted = true;
-        if matches!(peer.state, State::Idle) {
-            self.connect(ctx, id);
-        }
+    /// Whether a oneway message of `size` bytes may wait for the peer's writer.
+    pub(crate) fn takes_oneway(&self, id: PeerId, size: usize) -> bool {
+        let peer = &self.list[id.0 as usize];
+        matches!(peer.state, State::Connected { leaving: false, .. })
+            && (peer.oneway == 0 || peer.oneway + size <= ONEWAY)
     }
 
-    fn connect(&mut self, ctx: &mut Context<'_>, id: PeerId) {
-        let peer = &mut self.list[id.0 as usize];
-        if self.stopping {
-            peer.state = State::Idle;
-            return;
-        }
-        let conn = self.connections.insert(id);
-        let timer = ctx.timers.after(ctx.now, ctx.config.connect_timeout, TimerKind::Connect(conn));
-        peer.state = State::Connecting { conn, timer, slow: false };
-        ctx.out.command(Command::Connect { conn, endpoint: peer.endpoint.clone() });
+    /// Queues a oneway message that the peer [takes](Self::takes_oneway).
+    pub(crate) fn send_oneway(&mut self, ctx: &mut Context<'_>, id: PeerId, frame: OutFrame) {
+        self.peer(id).oneway += frame.oneway_size().unwrap_or_default();
+        self.send(ctx, id, frame);
     }
 
-    /// The adapter has a socket. `None`: it belongs to nobody any more.
-    pub(crate) fn connected_now(
-        &mut self,
-        ctx: &mut Context<'_>,
-        conn: ConnectionId,
-    ) -> Option<PeerId> {
-        let id = self.of(conn)?;
-        let peer = &mut self.list[id.0 as usize];
-        let State::Connecting { timer, slow, .. } = peer.state else { return None };
-        ctx.timers.cancel(timer);
-        if slow || self.stopping {
-            // `Close` crossed the adapter's `Connected`: it closes, and says `Closed`.
-            peer.state = State::Closing { conn, reason: CloseReason::Slow };
-            return None;
-        }
-        peer.state = State::Connected { conn, leaving: false };
-        if peer.failures > 0 {
-            ctx.out.note(Note::Reconnected { peer: peer.kind, endpoint: peer.endpoint.clone() });
-        }
-        peer.failures = 0;
-        peer.raised = !peer.queue.is_empty();
-        if peer.raised {
-            ctx.out.command(Command::Transmit { conn });
-        }
-        Some(id)
-    }
-
-    /// The socket could not be had. The error is ours when we gave up.
-    pub(crate) fn failed(
-        &mut self,
-        ctx: &mut Context<'_>,
-        conn: ConnectionId,
-        error: ConnectError,
-    ) -> Option<(Lost, ConnectError)> {
-        let id = self.of(conn)?;
-        let State::Connecting { timer, slow, .. } = self.peer(id).state else { return None };
-        ctx.timers.cancel(timer);
-        let error = if slow { ConnectError::TimedOut(ctx.config.connect_timeout) } else { error };
-        let peer = self.peer(id);
-        if peer.failures == 0 {
-            let (peer, endpoint) = (peer.kind, peer.endpoint.clone());
-            ctx.out.note(Note::ConnectFailed { peer, endpoint, error: error.clone() });
-        }
-        Some((self.lose(ctx, id, conn), error))
-    }
-
-    /// Why we closed the connection, if we did: the adapter sees only that it ended.
-    pub(crate) fn blame(&self, conn: ConnectionId) -> Option<&CloseReason> {
-        match &self.list[self.of(conn)?.0 as usize].state {
-            State::Closing { reason, .. } => Some(reason),
-            State::Idle | State::Backoff | State::Connecting { .. } | State::Connected { .. } => {
-                None
-            }
-        }
-    }
-
-    /// The socket is gone.
-    pub(crate) fn closed(
-        &mut self,
-        ctx: &mut Context<'_>,
-        conn: ConnectionId,
-        reason: &CloseReason,
-    ) -> Option<Lost> {
-        let id = self.of(conn)?;
-        let stopping = self.stopping;
-        let peer = self.peer(id);
-        if !stopping {
-            let (peer, endpoint) = (peer.kind, peer.endpoint.clone());
-            ctx.out.note(Note::Closed { peer, endpoint, reason: reason.clone() });
-        }
-        Some(self.lose(ctx, id, conn))
-    }
-
-    fn lose(&mut self, ctx: &mut Context<'_>, id: PeerId, conn: ConnectionId) -> Lost {
-        self.connections.remove(conn);
-        let stopping = self.stopping;
-        let peer = self.peer(id);
-        let asked = matches!(&peer.state, State::Closing { reason: CloseReason::GoAway, .. });
-        (peer.raised, peer.unheard) = (false, None);
-        let queued = std::mem::take(&mut peer.queue);
-        if stopping {
-            peer.state = State::Idle;
-        } else {
-            let doubled = ctx.config.reconnect_min.saturating_mul(1 << peer.failures.min(16));
-            let pause = ctx.rng.jitter(doubled.min(ctx.config.reconnect_max));
-            let pause = if asked { Duration::ZERO } else { pause.min(ctx.config.reconnect_max) };
-            peer.failures = peer.failures.saturating_add(u32::from(!asked));
-            peer.state = State::Backoff;
-            ctx.timers.at(ctx.now + pause, TimerKind::Reconnect(id));
-        }
-        Lost { peer: id, queued }
-    }
-
-    /// The pause after a failure is over.
-    pub(crate) fn pause_over(&mut self, ctx: &mut Context<'_>, id: PeerId) {
-        let peer = self.peer(id);
-        if !matches!(peer.state, State::Backoff) {
-            return;
-        }
-        if peer.queue.is_empty() && !peer.wanted {
-            peer.state = State::Idle;
-        } else {
-            self.connect(ctx, id);
-        }
-    }
-
-    /// `connect_timeout` is over: the adapter is told to give up.
-    pub(crate) fn too_slow(&mut self, ctx: &mut Context<'_>, conn: ConnectionId) {
-        let Some(id) = self.of(conn) else { return };
-        if let State::Connecting { slow, .. } = &mut self.peer(id).state {
-            *slow = true;
-            ctx.out.command(Command::Close { conn, reason: CloseReason::Slow });
-        }
-    }
-
-    /// Closes a peer's connection; it may be made again.
-    pub(crate) fn close(&mut self, ctx: &mut Context<'_>, conn: ConnectionId, why: CloseReason) {
-        let Some(id) = self.of(conn) else { return };
-        let peer = self.peer(id);
-        match &mut peer.state {
-            State::Connected { .. } => {
-                peer.state = State::Closing { conn, reason: why.clone() };
-            }
-            State::Connecting { slow, .. } if !*slow => *slow = true,
-            State::Connecting { .. } | State::Closing { .. } | State::Idle | State::Backoff => {
-                return;
-            }
-        }
-        ctx.out.command(Command::Close { conn, reason: why });
-    }
-
-    /// A request that is to be answered soon was handed out.
-    pub(crate) fn asked(&mut self, conn: ConnectionId, now: Instant) {
-        if let Some(id) = self.of(conn) {
-            self.peer(id).unheard.get_or_insert(now);
-        }
-    }
-
-    /// Something came from the peer.
-    pub(crate) fn heard(&mut self, id: PeerId) {
-        self.peer(id).unheard = None;
-    }
-
-    /// A request to the peer timed out. If nothing at all came back for `limit`, the connection is
-    /// dead without a word, and another one has to be made (Java: `clientCloseSocketIfTimeout`).
-    pub(crate) fn close_if_silent(&mut self, ctx: &mut Context<'_>, id: PeerId, limit: Duration) {
-        let peer = self.peer(id);
-        let silent = peer.unheard.map(|since| ctx.now.since(since)).filter(|time| *time >= limit);
-        if let (Some(time), State::Connected { conn, .. }) = (silent, &peer.state) {
-            let conn = *conn;
-            self.close(ctx, conn, CloseReason::Silent(time));
-        }
-    }
-
-    /// Closes every connection and makes no further one.
-    pub(crate) fn stop(&mut self, ctx: &mut Context<'_>) {
-        self.stopping = true;
-        for conn in self.connections.ids() {
-            self.close(ctx, conn, CloseReason::Stopping);
-        }
+    /// Whether oneway messages wait for the connection's writer.
+    pub(crate) fn has_oneway(&self, conn: ConnectionId) -> bool {
+        self.of(conn).is_some_and(|id| self.list[id.0 as usize].oneway > 0)
     }
 
     /// The next frame for a connection's writer.
-    pub(crate) fn next_frame(&mut self, conn: ConnectionId) -> Option<OutFrame> {
+    pub(crate) fn next_frame(&mut self, conn: ConnectionId, now: Instant) -> Option<OutFrame> {
         let id = self.of(conn)?;
         let peer = self.peer(id);
         if !matches!(peer.state, State::Connected { leaving: false, .. }) {
             return None;
         }
         let frame = peer.queue.pop_front();
+        if let Some(size) = frame.as_ref().and_then(OutFrame::oneway_size) {
+            peer.oneway -= size;
+        }
         // A bounded drain may stop at the last frame without asking again.
         peer.raised = !peer.queue.is_empty();
+        if frame.is_some() {
+            peer.active = now;
+        }
         frame
     }
 
@@ -392,7 +287,7 @@ impl Peers {
 
     /// The connection of a peer that said that it goes.
     pub(crate) fn leaving(&self, id: PeerId) -> Option<ConnectionId> {
-        match self.list[id.0 as usize].state {
+        match *self.state(id) {
             State::Connected { conn, leaving: true } => Some(conn),
             _ => None,
         }
@@ -408,7 +303,7 @@ impl Peers {
     /// What must hold between two calls.
     pub(crate) fn check(&self) {
         for (conn, id) in self.connections.iter() {
-            let state = &self.list[id.0 as usize].state;
+            let state = self.state(*id);
             let (State::Connecting { conn: own, .. }
             | State::Connected { conn: own, .. }
             | State::Closing { conn: own, .. }) = state
@@ -418,10 +313,15 @@ impl Peers {
             assert_eq!(*own, conn, "a peer has one connection");
         }
         for peer in &self.list {
+            let name = &peer.endpoint;
             let waits = peer.queue.is_empty() || !matches!(peer.state, State::Idle);
-            assert!(waits || self.stopping, "{} has frames and no connection", peer.endpoint);
+            assert!(waits || self.stopping, "{name} has frames and no connection");
             let seen = matches!(peer.state, State::Connected { .. });
-            assert!(!seen || peer.queue.is_empty() || peer.raised, "{} waits", peer.endpoint);
+            assert!(!seen || peer.queue.is_empty() || peer.raised, "{name} waits");
+            let held = matches!(peer.state, State::Connected { .. } | State::Closing { .. });
+            assert!(held || (peer.idle.is_none() && peer.doubt.is_none()), "{name} is watched");
+            let rests = matches!(peer.state, State::Backoff { .. });
+            assert!(!rests || peer.retry.is_some(), "{name} rests for ever");
         }
     }
 }

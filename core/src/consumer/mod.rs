@@ -68,6 +68,8 @@ pub(crate) struct Consumer {
     /// When it looks at its share next.
     pub(crate) rebalance_timer: Option<(Instant, TimerKey)>,
     pub(crate) rebalanced: Option<Instant>,
+    /// The members named our id more than once when last asked for.
+    pub(crate) doubled: bool,
 }
 
 /// What a rebalance changed.
@@ -91,6 +93,7 @@ impl Consumer {
             asking_members: false,
             rebalance_timer: None,
             rebalanced: None,
+            doubled: false,
         }
     }
 

@@ -11,4 +11,4 @@ mod threads;
 
 pub use poll::{Runtime, Socket, Timer, pump};
 pub use reader::Reader;
-pub use threads::{Blocking, Wrote, write_next};
+pub use threads::{Blocking, Wrote, read_all, write_next};

@@ -189,7 +189,7 @@ impl<S: Socket> Future for Writing<S> {
                 Turn::Write(writer) => self.writer = Some(writer),
                 Turn::Wait => return Poll::Pending,
                 Turn::Gone => return Poll::Ready(()),
-                Turn::Yield => {
+                Turn::Yield { oneway: _ } => {
                     self.patient = true;
                     cx.waker().wake_by_ref();
                     return Poll::Pending;

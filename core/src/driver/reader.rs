@@ -26,6 +26,7 @@ pub struct Reader {
     room: Room,
     /// When the engine last heard of this connection.
     told: Instant,
+    may_lend: bool,
 }
 
 impl Reader {
@@ -34,7 +35,7 @@ impl Reader {
         let (inbound, room) = (Inbound::new(Limits::default()), Room::default());
         let told = shared.now();
         let (decoder, arrived) = (Decoder::new(), Vec::with_capacity(FRAMES));
-        Self { shared, conn, inbound, decoder, arrived, room, told }
+        Self { shared, conn, inbound, decoder, arrived, room, told, may_lend: false }
     }
 
     /// Room for the next read; never empty.
@@ -58,7 +59,8 @@ impl Reader {
             };
             let more = self.arrived.len() == FRAMES;
             if !self.arrived.is_empty() || self.is_slow() {
-                self.shared.arrived(self.conn, &mut self.arrived, &mut self.room);
+                let lend = self.shared.arrived(self.conn, &mut self.arrived, &mut self.room);
+                self.may_lend = lend;
             }
             if let Some(error) = error {
                 self.shared.malformed(self.conn, error);
@@ -68,6 +70,11 @@ impl Reader {
                 return true;
             }
         }
+    }
+
+    /// Callers would rather read by themselves, and nothing was under way a moment ago.
+    pub const fn may_lend(&self) -> bool {
+        self.may_lend
     }
 
     /// A frame takes long to arrive: the engine must hear that the peer is alive.

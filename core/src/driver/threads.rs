@@ -1,13 +1,31 @@
 //! Loops that block: for plain threads.
 
 use std::io::{self, IoSlice};
-
-use crate::client::{Shared, Sink, Turn};
-use crate::id::ConnectionId;
+use std::sync::Arc;
 use std::task::Waker;
+use std::thread;
+use std::time::Duration;
+
+use super::reader::Reader;
+use crate::client::{Half, Look, Shared, Sink, Turn};
+use crate::error::CloseReason;
+use crate::id::ConnectionId;
+
+/// How long oneway messages are gathered before they are written together.
+const GATHER: Duration = Duration::from_micros(100);
+
+/// How long a reader that offered its half to callers waits before it looks.
+const LOOK: Duration = Duration::from_millis(5);
 
 /// A socket that a thread may block on.
 pub trait Blocking: Sink {
+    /// Blocks until something can be read, at most for the [patience](Self::set_patience); 0 is
+    /// the end.
+    fn read(&self, space: &mut [u8]) -> io::Result<usize>;
+
+    /// How long a read waits from now on.
+    fn set_patience(&self, patience: Option<Duration>) -> io::Result<()>;
+
     /// Writes something, and blocks until the system takes it.
     fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize>;
 }
@@ -30,8 +48,17 @@ pub fn write_next(
     socket: &dyn Blocking,
     waker: &Waker,
 ) -> Wrote {
-    match shared.turn(conn, waker, true) {
-        Turn::Wait | Turn::Yield => Wrote::Nothing,
+    let mut turn = shared.turn(conn, waker, false);
+    if let Turn::Yield { oneway } = turn {
+        if oneway {
+            thread::park_timeout(GATHER);
+        } else {
+            thread::yield_now();
+        }
+        turn = shared.turn(conn, waker, true);
+    }
+    match turn {
+        Turn::Wait | Turn::Yield { .. } => Wrote::Nothing,
         Turn::Gone => Wrote::Gone,
         Turn::Write(mut writer) => {
             let written = writer.write_with(|slices| socket.write(slices));
@@ -42,5 +69,58 @@ pub fn write_next(
             shared.wrote(conn, writer);
             Wrote::Some
         }
+    }
+}
+
+struct ReadingHalf<S> {
+    reader: Reader,
+    socket: Arc<S>,
+    patience: Option<Duration>,
+}
+
+impl<S: Blocking> Half for ReadingHalf<S> {
+    fn read(&mut self, within: Option<Duration>) -> Result<bool, CloseReason> {
+        if self.patience != within {
+            self.socket.set_patience(within)?;
+            self.patience = within;
+        }
+        match self.socket.read(self.reader.space()) {
+            Ok(count) if count > 0 && self.reader.filled(count) => Ok(self.reader.may_lend()),
+            Ok(_) => Err(CloseReason::Ended),
+            Err(error) => match error.kind() {
+                io::ErrorKind::Interrupted
+                | io::ErrorKind::WouldBlock
+                | io::ErrorKind::TimedOut => Ok(false),
+                _ => Err(error.into()),
+            },
+        }
+    }
+}
+
+/// Reads in this thread until the stream ends, or lets callers read that wait for their answers
+/// alone. `waker` unparks this thread.
+pub fn read_all<S: Blocking>(
+    shared: &Arc<Shared>,
+    conn: ConnectionId,
+    socket: &Arc<S>,
+    waker: &Waker,
+) -> CloseReason {
+    let (reader, socket) = (Reader::new(shared.clone(), conn), socket.clone());
+    let mut half: Box<dyn Half> = Box::new(ReadingHalf { reader, socket, patience: None });
+    loop {
+        match half.read(None) {
+            Ok(false) => continue,
+            Ok(true) => {}
+            Err(reason) => return reason,
+        }
+        let mut look = shared.lend(conn, half, waker.clone());
+        half = loop {
+            match look {
+                Look::Read(half) => break half,
+                Look::Ended(reason) => return reason,
+                Look::Wait => thread::park_timeout(LOOK),
+            }
+            look = shared.take_back(conn);
+        };
     }
 }

@@ -6,10 +6,9 @@ use bytes::Bytes;
 
 use super::{Body, Engine, Event, Operation, TimerKind};
 use crate::call::{Call, Purpose};
-use crate::connection::PeerId;
 use crate::error::{Attempts, Failure, QueryError, Refused};
 use crate::frame::{Opaque, OutFrame, Payload, Reply, ReplyFields, Request, ResponseCode};
-use crate::id::OpId;
+use crate::id::{OpId, PeerId};
 use crate::message::RecordList;
 use crate::name::Topic;
 use crate::query::{self, Answer, Asked, Query, QueueChoice, QueueName, Response, Target};
@@ -61,6 +60,7 @@ impl Engine {
                 self.end_ask(op, Ok(Answer::Queues(queues)));
             }
             Query::Writable(topic) => {
+                self.probe_down(&route);
                 let queues = self.choices(&topic, &route);
                 self.end_ask(op, Ok(Answer::Writable(queues)));
             }
@@ -111,6 +111,19 @@ impl Engine {
         let payload = Payload::Request { request, body, oneway: false };
         let (peers, mut ctx) = self.peers();
         peers.send(&mut ctx, peer, OutFrame { opaque, payload });
+    }
+
+    /// Whoever chooses by himself passes over brokers that are down, as sends do.
+    fn probe_down(&mut self, route: &Route) {
+        let mut brokers: Vec<_> = route.writable.iter().map(|queue| queue.broker).collect();
+        brokers.dedup();
+        for broker in brokers {
+            let master = self.brokers.master(broker);
+            if let Some(down) = master.filter(|peer| self.peers.is_down(*peer)) {
+                let (peers, mut ctx) = self.peers();
+                peers.probe(&mut ctx, down);
+            }
+        }
     }
 
     fn choices(&self, topic: &Topic, route: &Route) -> Vec<QueueChoice> {

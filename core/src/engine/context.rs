@@ -4,10 +4,9 @@ use std::collections::VecDeque;
 
 use super::quiet::Quiet;
 use crate::config::Config;
-use crate::connection::PeerId;
 use crate::engine::{Command, Event, Note};
 use crate::frame::Opaque;
-use crate::id::{ConnectionId, OpId, QueueKey, SubscriptionId};
+use crate::id::{ConnectionId, OpId, PeerId, QueueKey, SubscriptionId};
 use crate::name::Topic;
 use crate::rng::Rng;
 use crate::time::Instant;
@@ -29,6 +28,12 @@ pub enum TimerKind {
     /// The pause before a reconnect is over.
     #[doc(hidden)]
     Reconnect(PeerId),
+    /// A peer with requests that are overdue has to have said something by now.
+    #[doc(hidden)]
+    Silence(PeerId),
+    /// A connection may have been idle for long enough.
+    #[doc(hidden)]
+    Idle(PeerId),
     /// A topic is to be looked up again after failures.
     Route(Topic),
     /// All routes in use are to be looked up again.

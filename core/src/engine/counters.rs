@@ -11,8 +11,11 @@ pub struct Counters {
     pub sends_begun: u64,
     /// Sends that ended with a receipt, whatever its status.
     pub sends_stored: u64,
-    /// Oneway sends that ended when their frame was given to a writer.
+    /// Oneway sends that ended when their frame was queued for a connection, or given to its
+    /// writer.
     pub sends_handed: u64,
+    /// Those of them that were still queued when the connection was lost.
+    pub oneway_lost: u64,
     /// Sends that ended with an error; those refused at once are not among them.
     pub sends_failed: u64,
     /// Sends that were given up by the caller.

@@ -3,10 +3,10 @@
 use super::paths::AskedPeer;
 use super::{Arrived, Engine, Input, TimerKind};
 use crate::call::{Call, Purpose};
-use crate::connection::{Lost, PeerId};
-use crate::error::{ConnectError, Failure, PeerKind, Stored};
+use crate::connection::Lost;
+use crate::error::{ConnectError, Failure, Stored};
 use crate::frame::{Content, Opaque, OutFrame, Reply, Request, RequestCode, ResponseCode};
-use crate::id::ConnectionId;
+use crate::id::{ConnectionId, PeerId};
 use crate::name::Group;
 use crate::time::Instant;
 
@@ -19,7 +19,7 @@ impl Engine {
                 let (peers, mut ctx) = self.peers();
                 let connected = peers.connected_now(&mut ctx, conn);
                 self.counters.connected += u64::from(connected.is_some());
-                if let Some(peer) = connected.filter(|p| self.peers.kind(*p) == PeerKind::Broker) {
+                if let Some(peer) = connected.filter(|p| self.peers.is_broker(*p)) {
                     self.tell_broker(peer);
                 }
             }
@@ -56,7 +56,7 @@ impl Engine {
             frames.clear();
             return;
         };
-        self.peers.heard(peer);
+        self.peers.heard(peer, self.ground.now);
         for frame in frames.drain(..) {
             let Arrived { opaque, content, body, size } = frame;
             self.counters.bytes_received += size as u64;
@@ -166,7 +166,7 @@ impl Engine {
                 call.left = false;
             }
         }
-        drop(lost.queued);
+        self.lose_oneway(lost.peer, lost.queued);
         self.lost(lost.peer);
         for opaque in self.calls.of_peer(lost.peer) {
             let Some(call) = self.calls.close(opaque) else { continue };
@@ -177,9 +177,8 @@ impl Engine {
 
     /// A request to `peer` had no answer in time: its connection may be dead.
     pub(super) fn suspect(&mut self, peer: PeerId) {
-        let limit = self.ground.config.request_timeout;
         let (peers, mut ctx) = self.peers();
-        peers.close_if_silent(&mut ctx, peer, limit);
+        peers.suspect(&mut ctx, peer);
         self.close_if_drained(peer);
     }
 
@@ -211,8 +210,18 @@ impl Engine {
                 peers.too_slow(&mut ctx, conn);
             }
             TimerKind::Reconnect(peer) => {
+                let awaited = self.is_awaited(peer);
                 let (peers, mut ctx) = self.peers();
-                peers.pause_over(&mut ctx, peer);
+                peers.pause_over(&mut ctx, peer, awaited);
+            }
+            TimerKind::Silence(peer) => {
+                let (peers, mut ctx) = self.peers();
+                peers.silence_due(&mut ctx, peer);
+            }
+            TimerKind::Idle(peer) => {
+                let busy = !self.calls.of_peer(peer).is_empty();
+                let (peers, mut ctx) = self.peers();
+                peers.idle_due(&mut ctx, peer, busy);
             }
             TimerKind::Route(topic) => self.route_pause_over(&topic),
             TimerKind::Routes => self.refresh_routes(),

@@ -92,12 +92,18 @@ pub enum Event {
         /// How.
         result: Result<SendReceipt, SendError>,
     },
-    /// A oneway send was given to the writer of its connection.
+    /// A oneway send was given to its connection's writer, or to the queue before it.
     Handed {
         /// Which.
         op: OpId,
         /// The message, given back.
         publish: Arc<Publish>,
+    },
+    /// The connection was lost before these oneway messages left, whose sends had ended with
+    /// [`Handed`](Self::Handed).
+    OnewayLost {
+        /// The messages.
+        messages: Vec<Arc<Publish>>,
     },
     /// A query has ended.
     Answered {
@@ -131,6 +137,9 @@ pub enum Event {
 /// |---|---|---|
 /// | `ConnectFailed`, `Closed` | warn | `peer` (`broker` or `nameserver`), `endpoint`, `reason` |
 /// | `Reconnected` | info | `peer`, `endpoint` |
+/// | `Closed` for being idle | info | the same |
+/// | `OnewayLost` | warn | `endpoint`, `count` |
+/// | `SharedId` | warn | `group` |
 /// | `HeartbeatRefused` | warn | `endpoint`, `code` |
 /// | `RouteChanged` | info | `topic`, `writable`, `readable` |
 /// | `RouteFailed` | warn | `topic`, `peer`, `endpoint`, `reason`; `opaque` and `code` if any |
@@ -194,6 +203,13 @@ pub enum Note {
         /// Queues are known from before, and serve on.
         known: bool,
     },
+    /// A connection was lost before oneway messages left that waited for its writer.
+    OnewayLost {
+        /// The peer.
+        endpoint: Endpoint,
+        /// How many.
+        count: usize,
+    },
     /// A consumer's share of queues changed.
     Rebalanced {
         /// Its group.
@@ -204,6 +220,15 @@ pub enum Note {
         share: usize,
         /// Members of the group.
         members: usize,
+    },
+    /// The broker lists this client's id more than once among a group's members: another client has
+    /// the same id, or the broker has not missed yet a connection of ours that is gone. Said once
+    /// until the id is there once again.
+    SharedId {
+        /// The group.
+        group: Group,
+        /// The id.
+        client_id: Arc<str>,
     },
     /// The broker says that the offset asked for is not in the queue: some messages are gone.
     OffsetMoved {

@@ -7,12 +7,11 @@ use bytes::Bytes;
 
 use super::{Body, Engine, Note, TimerKind};
 use crate::call::Purpose;
-use crate::connection::PeerId;
 use crate::consumer::{Consumer, Phase, Subscribe};
 use crate::error::Refused;
 use crate::frame::request::ConsumerListRequest;
 use crate::frame::{Kind, Request, ResponseCode};
-use crate::id::SubscriptionId;
+use crate::id::{PeerId, SubscriptionId};
 use crate::name::{Group, Topic};
 use crate::query::QueueName;
 use crate::time::Instant;
@@ -103,6 +102,27 @@ impl Engine {
             let (peers, mut ctx) = self.peers();
             peers.want(&mut ctx, peer);
         }
+    }
+
+    /// Lets go of brokers that no consumer reads from any more.
+    pub(super) fn forget_unread(&mut self) {
+        let consumers = self.consumers.iter().map(|(_, consumer)| consumer);
+        let topics = consumers.flat_map(|consumer| &consumer.subscribe.topics);
+        let routes = topics.filter_map(|(topic, _)| self.routes.known(topic));
+        let brokers = routes.flat_map(|route| route.readable.iter().map(|queue| queue.broker));
+        let used = brokers.flat_map(|broker| self.brokers.peers(broker)).collect();
+        self.peers.want_only(&used);
+    }
+
+    /// Whether a consumer waits for a connection to the peer: it has queues there, or it has not
+    /// found any broker yet that tells its share.
+    pub(super) fn is_awaited(&self, peer: PeerId) -> bool {
+        let mut consumers = self.consumers.iter().filter(|(_, consumer)| !consumer.is_leaving());
+        consumers.any(|(_, consumer)| {
+            let mut queues = consumer.queues.iter();
+            consumer.phase == Phase::Joining
+                || queues.any(|(_, queue)| self.brokers.reader(queue.at.broker) == Some(peer))
+        })
     }
 
     /// The broker has heard of us on this connection: what waited for that goes on.
@@ -203,6 +223,12 @@ impl Engine {
         if consumer.is_leaving() {
             return;
         }
+        let doubled = members.iter().filter(|member| **member == *me).count() > 1;
+        if doubled && !consumer.doubled {
+            let (group, client_id) = (consumer.subscribe.group.clone(), me.clone());
+            self.out.note(Note::SharedId { group, client_id });
+        }
+        consumer.doubled = doubled;
         let mut missing = false;
         for topic in 0..consumer.subscribe.topics.len() {
             missing |= !self.share_topic(sub, topic, &members, &me);

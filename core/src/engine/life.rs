@@ -13,12 +13,11 @@ use bytes::Bytes;
 use super::quiet::Quiet;
 use super::{Engine, Event, Operation, TimerKind};
 use crate::call::{Calls, Purpose};
-use crate::connection::PeerId;
 use crate::consumer::Phase;
-use crate::error::{PeerKind, QueryError, SendError};
+use crate::error::{QueryError, SendError};
 use crate::frame::request::UnregisterRequest;
 use crate::frame::{Kind, Request};
-use crate::id::SubscriptionId;
+use crate::id::{PeerId, SubscriptionId};
 use crate::time::Instant;
 use crate::timer::Timers;
 
@@ -98,14 +97,10 @@ impl Engine {
         peers.stop(&mut ctx);
     }
 
-    fn connected_brokers(&self) -> Vec<PeerId> {
-        self.peers.connected().filter(|peer| self.peers.kind(*peer) == PeerKind::Broker).collect()
-    }
-
     /// Java's clients tell each broker for each group (`MQClientInstance.unregisterClient`).
     fn unregister_producers(&mut self) -> usize {
         let groups: Vec<_> = self.producers.groups.iter().map(|group| group.shared()).collect();
-        let peers = self.connected_brokers();
+        let peers: Vec<PeerId> = self.peers.brokers().collect();
         for peer in &peers {
             for group in &groups {
                 self.unregister(*peer, None, Some(group.clone()), None);
@@ -136,7 +131,7 @@ impl Engine {
     pub(super) fn unregister_consumer(&mut self, sub: SubscriptionId) {
         let Some(consumer) = self.consumers.get_mut(sub) else { return };
         let group = consumer.subscribe.group.shared();
-        let peers = self.connected_brokers();
+        let peers: Vec<PeerId> = self.peers.brokers().collect();
         if let Some(consumer) = self.consumers.get_mut(sub) {
             consumer.phase = Phase::Unregistering { waiting: peers.len() };
         }
@@ -167,6 +162,7 @@ impl Engine {
     fn left(&mut self, sub: SubscriptionId) {
         if let Some(mut consumer) = self.consumers.remove(sub) {
             consumer.give_up_all();
+            self.forget_unread();
             self.out.event(Event::Left { sub });
         }
     }

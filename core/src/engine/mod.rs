@@ -224,7 +224,11 @@ impl Engine {
     /// unless [`Input::Closed`] says otherwise.
     pub fn poll_frame(&mut self, conn: ConnectionId) -> Option<OutFrame> {
         loop {
-            let frame = self.peers.next_frame(conn)?;
+            let frame = self.peers.next_frame(conn, self.ground.now)?;
+            if frame.opaque.kind() == Some(Kind::Oneway) {
+                self.counters.requests_sent += 1;
+                return Some(frame);
+            }
             if let Payload::Publish { oneway: true, .. } = frame.payload {
                 if self.handed(frame.opaque) {
                     self.counters.requests_sent += 1;
@@ -256,6 +260,25 @@ impl Engine {
     /// sends may as well write, since there is little to write together with.
     pub fn sends_on(&self, conn: ConnectionId) -> u32 {
         self.peers.sends(conn)
+    }
+
+    /// Requests that wait for their answers on the connection.
+    pub fn calls_on(&self, conn: ConnectionId) -> u32 {
+        self.peers.of(conn).map_or(0, |peer| self.calls.on(peer))
+    }
+
+    /// The connection on which the request of a call of the application is the only one under way:
+    /// what comes next there is its answer.
+    pub fn only_call(&self, op: OpId) -> Option<ConnectionId> {
+        let opaque = self.operations.get(op)?.call()?;
+        let peer = self.calls.peer(opaque)?;
+        self.peers.connection(peer).filter(|_| self.calls.on(peer) == 1)
+    }
+
+    /// Whether oneway messages wait for the connection's writer. Nobody waits for them, so there is
+    /// time to gather some more.
+    pub fn has_oneway(&self, conn: ConnectionId) -> bool {
+        self.peers.has_oneway(conn)
     }
 
     /// The next thing to tell the application.

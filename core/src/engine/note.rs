@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::Note;
+use crate::error::{Attempt, CloseReason, Failure};
 use crate::name::{Endpoint, Group, Topic};
 use crate::query::QueueName;
 
@@ -34,7 +35,9 @@ impl fmt::Display for Fact<'_> {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Subject {
     Connection(Endpoint),
+    Oneway(Endpoint),
     Heartbeat(Endpoint),
+    Id(Group),
     Route(Topic),
     Share(Group, Topic),
     Offset(Group, QueueName),
@@ -45,9 +48,14 @@ impl Note {
     /// Whether it tells of trouble: a warning. The others are information.
     pub fn is_trouble(&self) -> bool {
         match self {
-            Self::Reconnected { .. } | Self::Rebalanced { .. } | Self::RouteChanged { .. } => false,
+            Self::Reconnected { .. }
+            | Self::Rebalanced { .. }
+            | Self::RouteChanged { .. }
+            | Self::Closed { reason: CloseReason::Idle(_), .. } => false,
             Self::ConnectFailed { .. }
             | Self::Closed { .. }
+            | Self::OnewayLost { .. }
+            | Self::SharedId { .. }
             | Self::HeartbeatRefused { .. }
             | Self::RouteFailed { .. }
             | Self::OffsetMoved { .. }
@@ -61,6 +69,8 @@ impl Note {
             Self::ConnectFailed { endpoint, .. }
             | Self::Reconnected { endpoint, .. }
             | Self::Closed { endpoint, .. } => Subject::Connection(endpoint.clone()),
+            Self::OnewayLost { endpoint, .. } => Subject::Oneway(endpoint.clone()),
+            Self::SharedId { group, .. } => Subject::Id(group.clone()),
             Self::HeartbeatRefused { endpoint, .. } => Subject::Heartbeat(endpoint.clone()),
             Self::RouteChanged { topic, .. } | Self::RouteFailed { topic, .. } => {
                 Subject::Route(topic.clone())
@@ -90,6 +100,11 @@ impl Note {
                 tell("endpoint", Text(endpoint));
                 tell("reason", Text(reason));
             }
+            Self::OnewayLost { endpoint, count } => {
+                tell("endpoint", Text(endpoint));
+                tell("count", Number(*count as i64));
+            }
+            Self::SharedId { group, .. } => tell("group", Text(group)),
             Self::HeartbeatRefused { endpoint, code } => {
                 tell("endpoint", Text(endpoint));
                 tell("code", Number(i64::from(code.0)));
@@ -147,7 +162,9 @@ impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::ConnectFailed { peer, endpoint, error } => {
-                write!(f, "no connection to {peer} {endpoint}: {error}")
+                let failure = Failure::Connect(error.clone());
+                let endpoint = endpoint.clone();
+                write!(f, "{}", Attempt { endpoint, peer: *peer, opaque: None, failure })
             }
             Self::Reconnected { peer, endpoint } => {
                 write!(f, "connected to {peer} {endpoint} again")
@@ -155,6 +172,14 @@ impl fmt::Display for Note {
             Self::Closed { peer, endpoint, reason } => {
                 write!(f, "connection to {peer} {endpoint} is gone: {reason}")
             }
+            Self::OnewayLost { endpoint, count } => {
+                write!(f, "{count} oneway messages to {endpoint} were lost with the connection")
+            }
+            Self::SharedId { group, client_id } => write!(
+                f,
+                "group {group} has {client_id} more than once: give each client of this host an \
+                 instance_name of its own (unless a connection of ours was just lost)"
+            ),
             Self::HeartbeatRefused { endpoint, code } => {
                 write!(f, "broker {endpoint} refused a heartbeat: {code}")
             }

@@ -8,11 +8,10 @@ use bytes::Bytes;
 use super::{Body, Command, Engine, Note, TimerKind};
 use crate::body::RouteBody;
 use crate::call::{Call, Purpose};
-use crate::connection::PeerId;
 use crate::error::{Attempt, CloseReason, Failure, PeerKind, QueryError, SendError};
 use crate::frame::request::{HeartbeatRequest, RouteRequest};
 use crate::frame::{FrameError, Kind, Opaque, OutFrame, Payload, Reply, Request, ResponseCode};
-use crate::id::OpId;
+use crate::id::{OpId, PeerId};
 use crate::name::{Endpoint, Topic};
 use crate::route::{FALLBACK, Next, PAUSE, Route, Source};
 
@@ -293,8 +292,7 @@ impl Engine {
         if !self.has_groups() || !self.life.is_running() {
             return;
         }
-        let connected: Vec<PeerId> =
-            self.peers.connected().filter(|p| self.peers.kind(*p) == PeerKind::Broker).collect();
+        let connected: Vec<PeerId> = self.peers.brokers().collect();
         let body = self.heartbeat();
         for peer in connected {
             self.tell(peer, body.clone());
@@ -337,14 +335,14 @@ impl Engine {
         }
     }
 
-    /// A connection was lost: calls on it fail, and the topics of its broker are looked up again,
-    /// since their masters may have moved.
+    /// A connection was lost: the topics of its broker are looked up again, since their masters may
+    /// have moved.
     pub(super) fn lost(&mut self, peer: PeerId) {
         self.brokers.forgot(peer);
         if self.peers.kind(peer) == PeerKind::NameServer || !self.life.is_running() {
             return;
         }
-        for broker in self.brokers.with(peer) {
+        for broker in self.brokers.with(self.peers.main(peer)) {
             for topic in self.routes.touched_by(self.ground.now, broker) {
                 self.refresh_route(&topic);
             }

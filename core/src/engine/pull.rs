@@ -4,14 +4,13 @@ use bytes::Bytes;
 
 use super::{Body, Engine, Event, Note, TimerKind};
 use crate::call::Purpose;
-use crate::connection::PeerId;
 use crate::consumer::queue::State;
 use crate::consumer::{Consumer, Handout, Queue, Start};
 use crate::error::Failure;
 use crate::frame::reply::PullReply;
 use crate::frame::request::{PullRequest, QueryOffsetRequest};
 use crate::frame::{Kind, Reply, ReplyFields, Request, ResponseCode};
-use crate::id::{QueueKey, SubscriptionId};
+use crate::id::{PeerId, QueueKey, SubscriptionId};
 
 /// `PullSysFlag`: the broker may hold the pull until something comes.
 const SUSPEND: i32 = 2;
@@ -44,9 +43,12 @@ impl Engine {
             queue.state = if full { State::Full } else { State::Ready };
         }
         let (state, at) = (queue.state, queue.at);
-        let Some(peer) = self.brokers.reader(at.broker).filter(|p| self.is_ready(*p)) else {
-            return;
-        };
+        let Some(peer) = self.brokers.reader(at.broker) else { return };
+        if !self.is_ready(peer) {
+            // Nobody may have waited for it before.
+            let (peers, mut ctx) = self.peers();
+            return peers.want(&mut ctx, peer);
+        }
         match state {
             State::Unasked => self.ask_begin(peer, sub, key),
             State::Ready => self.pull(peer, sub, key),

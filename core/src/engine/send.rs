@@ -1,17 +1,18 @@
 //! Sends: from the application's call over routes and connections to its event.
 
+use std::cell::Cell;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Engine, Event, Operation, TimerKind};
+use super::{Engine, Event, Note, Operation, TimerKind};
 use crate::broker::BrokerId;
 use crate::call::{Call, Purpose};
-use crate::connection::PeerId;
 use crate::error::{
     Attempts, ConnectError, Failure, QueryError, Refused, SendError, Stored, is_retriable_send,
 };
 use crate::frame::{Kind, Opaque, OutFrame, Payload, Reply, ReplyFields, ResponseCode};
-use crate::id::OpId;
+use crate::id::{OpId, PeerId};
 use crate::message::Publish;
 use crate::producer::{Aim, Send, SendOptions, SendReceipt, SendStatus, choose};
 use crate::query::Query;
@@ -32,6 +33,8 @@ pub enum Cancelled {
 /// Pause after a busy broker's first refusal; it doubles up to [`BUSY_MAX`].
 const BUSY_MIN: Duration = Duration::from_millis(50);
 const BUSY_MAX: Duration = Duration::from_millis(500);
+/// What ends one of a broker's connections often ends all: so much later it is known which.
+const SETTLE: Duration = Duration::from_millis(50);
 
 impl Engine {
     /// Sends one message, or one batch: to the next queue of its topic in turn, with one more try
@@ -42,7 +45,8 @@ impl Engine {
     }
 
     /// As [`send`](Self::send), to a queue and with a deadline of its own; a oneway send ends in
-    /// [`Event::Handed`] instead, unless it fails.
+    /// [`Event::Handed`] instead, unless it fails: at once where its connection is there and fewer
+    /// than 256 KiB of such messages wait for the writer.
     pub fn send_with(
         &mut self,
         now: Instant,
@@ -123,13 +127,20 @@ impl Engine {
             let topic = send.publish.topic().clone();
             return self.end_send(op, Err(SendError::NotWritable { topic }));
         };
+        let Some(Operation::Send(send)) = self.operations.get(op) else { return };
+        let (keep, oneway) = (send.aim.is_fixed().then_some(queue as usize), send.oneway);
+        let (peers, mut ctx) = self.peers();
+        let peer = peers.lane(&mut ctx, peer, keep);
+        if oneway && self.queue_oneway(op, peer, broker, queue) {
+            return;
+        }
         let name = self.brokers.name(broker).clone();
         let call = Call { peer, purpose: Purpose::Send(op), timer: None, left: false };
         let opaque = self.calls.open(Kind::Send, call);
         let now = self.ground.now;
         let Some(send) = self.send_of(op) else { return };
         (send.at, send.call, send.tried) = (Some((broker, queue)), Some(opaque), now);
-        let (publish, oneway) = (send.publish.clone(), send.oneway);
+        let publish = send.publish.clone();
         let payload = Payload::Publish { publish, queue, broker: name, oneway };
         let (peers, mut ctx) = self.peers();
         peers.count_send(peer, 1);
@@ -156,16 +167,60 @@ impl Engine {
                 }
                 let (peers, brokers, healths) = (&self.peers, &self.brokers, &self.healths);
                 let (isolates, now) = (self.ground.config.fault_isolation, self.ground.now);
+                let passed = Cell::new(None);
                 let is_down = |broker| {
-                    brokers.master(broker).is_none_or(|p| peers.is_down(p))
-                        || (isolates && healths.is_isolated(now, broker))
+                    let master = brokers.master(broker);
+                    let down = master.is_none_or(|p| peers.is_down(p));
+                    if down {
+                        passed.set(master);
+                    }
+                    down || (isolates && healths.is_isolated(now, broker))
                 };
                 let last = last.map(|(broker, queue)| RouteQueue { broker, queue: queue as u32 });
                 let chosen = choose(&route, turn, last, &is_down)?;
+                if let Some(down) = passed.take() {
+                    let (peers, mut ctx) = self.peers();
+                    peers.probe(&mut ctx, down);
+                }
                 (chosen.broker, chosen.queue as i32)
             }
         };
         Some((self.brokers.master(broker)?, broker, queue))
+    }
+
+    /// Gives a oneway message to the queue of a connection that is there and has room for it: that
+    /// ends the call. Nobody will hear of it, so it takes no place among the calls.
+    fn queue_oneway(&mut self, op: OpId, peer: PeerId, broker: BrokerId, queue: i32) -> bool {
+        let Some(Operation::Send(send)) = self.operations.get(op) else { return false };
+        if !self.peers.takes_oneway(peer, send.publish.wire_size()) {
+            return false;
+        }
+        let (publish, opaque) = (send.publish.clone(), self.calls.skip(Kind::Oneway));
+        let broker = self.brokers.name(broker).clone();
+        let payload = Payload::Publish { publish, queue, broker, oneway: true };
+        let (peers, mut ctx) = self.peers();
+        peers.send_oneway(&mut ctx, peer, OutFrame { opaque, payload });
+        self.end_oneway(op);
+        true
+    }
+
+    /// The frames that waited for a connection that is gone: calls know of theirs, and of oneway
+    /// messages nobody does.
+    pub(super) fn lose_oneway(&mut self, peer: PeerId, queued: VecDeque<OutFrame>) {
+        let messages: Vec<_> = queued.into_iter().filter_map(OutFrame::into_oneway).collect();
+        if !messages.is_empty() {
+            self.counters.oneway_lost += messages.len() as u64;
+            let endpoint = self.peers.endpoint(peer).clone();
+            self.out.note(Note::OnewayLost { endpoint, count: messages.len() });
+            self.out.event(Event::OnewayLost { messages });
+        }
+    }
+
+    fn end_oneway(&mut self, op: OpId) {
+        if let Some(Operation::Send(send)) = self.remove(op) {
+            self.counters.sends_handed += 1;
+            self.out.event(Event::Handed { op, publish: send.publish });
+        }
     }
 
     /// A oneway frame is handed out, if its call has not ended: that ends it.
@@ -173,10 +228,7 @@ impl Engine {
         let Some(call) = self.calls.close(opaque) else { return false };
         self.peers.count_send(call.peer, -1);
         let Purpose::Send(op) = call.purpose else { return false };
-        if let Some(Operation::Send(send)) = self.remove(op) {
-            self.counters.sends_handed += 1;
-            self.out.event(Event::Handed { op, publish: send.publish });
-        }
+        self.end_oneway(op);
         true
     }
 
@@ -269,6 +321,11 @@ impl Engine {
             Failure::Unreadable(_) | Failure::Body(_) | Failure::TimedOut(_) => false,
         };
         if again && send.tries < most {
+            if matches!(why, Failure::Closed(_)) && self.peers.has_twins(peer) {
+                let at = self.ground.now + SETTLE;
+                send.pause = Some(self.timers.at(at, TimerKind::Resend(op)));
+                return;
+            }
             return self.route_send(op);
         }
         let (topic, stored) = (send.publish.topic().clone(), send.stored);
@@ -305,7 +362,7 @@ impl Engine {
         match self.operations.get(op) {
             Some(Operation::Send(send)) => {
                 let topic = send.publish.topic().clone();
-                let refused = send.pause.is_some();
+                let refused = send.pause.is_some() && send.is_refused();
                 let error = match self.detach_send(op) {
                     (stored, attempts, _) if refused => {
                         let code = ResponseCode::SYSTEM_BUSY;

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use super::life::State;
 use super::{BrokerStats, Counters, Engine, Stats};
-use crate::connection::{ConnectionStats, PeerId};
+use crate::connection::ConnectionStats;
 use crate::consumer::{Consumer, Phase};
+use crate::id::PeerId;
 use crate::name::{Group, Topic};
 use crate::query::QueueName;
 use crate::time::Instant;
@@ -193,7 +194,7 @@ impl fmt::Display for Counters {
         writeln!(
             f,
             "sends: {} begun, {} stored, {} oneway, {} failed, {} cancelled, {} in flight; \
-             {} tries failed",
+             {} tries failed, {} oneway lost",
             self.sends_begun,
             self.sends_stored,
             self.sends_handed,
@@ -201,6 +202,7 @@ impl fmt::Display for Counters {
             self.sends_cancelled,
             self.sends_in_flight(),
             self.tries_failed,
+            self.oneway_lost,
         )?;
         writeln!(
             f,

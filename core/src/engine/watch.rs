@@ -9,9 +9,9 @@ use bytes::Bytes;
 
 use super::{Engine, TimerKind};
 use crate::call::Purpose;
-use crate::connection::PeerId;
 use crate::error::CloseReason;
 use crate::frame::Kind;
+use crate::id::PeerId;
 use crate::name::Endpoint;
 use crate::time::Instant;
 
@@ -48,7 +48,7 @@ impl Engine {
             BrokerStats {
                 name: self.brokers.name(id).clone(),
                 master: master.map(|peer| self.peers.endpoint(peer).clone()),
-                connected: master.is_some_and(|peer| self.peers.is_connected(peer)),
+                connected: master.is_some_and(|peer| self.peers.is_reached(peer)),
                 answered: health.answered,
                 failed: health.failed,
                 latency: health.latency,

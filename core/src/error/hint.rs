@@ -45,25 +45,18 @@ fn refused(code: ResponseCode, broker: bool) -> &'static str {
 fn unreached(error: &ConnectError, broker: bool) -> &'static str {
     match error {
         ConnectError::Io { kind: ErrorKind::ConnectionRefused, .. } if broker => {
-            " (nothing listens there; the nameserver told this address: if the broker is \
-             elsewhere, set brokerIP1 on it or rewrite_addresses here)"
+            " (nothing listens there: the broker is down, or it advertises an address that means \
+             another host here; see brokerIP1 on the broker, rewrite_addresses here)"
         }
         ConnectError::Io { kind: ErrorKind::ConnectionRefused, .. } => {
             " (nothing listens there: check host and port)"
         }
-        ConnectError::TimedOut(_) | ConnectError::Unresolved { .. } if broker => ADVERTISED,
-        ConnectError::Io {
-            kind: ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable,
-            ..
-        } if broker => ADVERTISED,
         ConnectError::Lost(reason) => match &**reason {
             CloseReason::Frame(FrameError::Foreign(Foreign::Http2)) => GRPC,
             _ => "",
         },
-        ConnectError::TimedOut(_)
-        | ConnectError::Unresolved { .. }
-        | ConnectError::Io { .. }
-        | ConnectError::Aborted => "",
+        _ if broker && error.is_unreachable() => ADVERTISED,
+        _ => "",
     }
 }
 

@@ -56,6 +56,22 @@ pub enum ConnectError {
     Lost(Box<CloseReason>),
 }
 
+impl ConnectError {
+    /// Whether no host answered, not even with a refusal.
+    const fn is_unreachable(&self) -> bool {
+        match self {
+            Self::Unresolved { .. } | Self::TimedOut(_) => true,
+            Self::Io { kind, .. } => matches!(
+                kind,
+                io::ErrorKind::HostUnreachable
+                    | io::ErrorKind::NetworkUnreachable
+                    | io::ErrorKind::TimedOut
+            ),
+            Self::Aborted | Self::Lost(_) => false,
+        }
+    }
+}
+
 impl From<io::Error> for ConnectError {
     fn from(error: io::Error) -> Self {
         Self::Io { kind: error.kind(), detail: error.to_string().into() }
@@ -93,6 +109,9 @@ pub enum CloseReason {
     /// connection whose other end is gone without a word.
     #[error("nothing came back for {0:?}")]
     Silent(Duration),
+    /// We closed it: nothing went either way for so long (`max_idle`), and nobody needs it.
+    #[error("nobody used it for {0:?}")]
+    Idle(Duration),
 }
 
 impl From<io::Error> for CloseReason {

@@ -107,6 +107,8 @@ kinds! {
     Assignments = 17,
     /// No fields; the body tells clusters and brokers.
     Cluster = 18,
+    /// None: nobody waits for a reply.
+    Oneway = 19,
 }
 
 #[cfg(test)]

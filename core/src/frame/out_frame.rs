@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::CLIENT_VERSION;
 use super::code::ResponseCode;
-use super::opaque::Opaque;
+use super::opaque::{Kind, Opaque};
 use super::reply::ReplyFields;
 use super::request::Request;
 use crate::message::Publish;
@@ -94,6 +94,24 @@ impl OutFrame {
     ) -> Self {
         let version = CLIENT_VERSION;
         Self { opaque, payload: Payload::Reply { code, remark: None, fields, body, version } }
+    }
+
+    /// The message, if nobody waits for what becomes of it.
+    pub(crate) fn into_oneway(self) -> Option<Arc<Publish>> {
+        match (self.opaque.kind(), self.payload) {
+            (Some(Kind::Oneway), Payload::Publish { publish, .. }) => Some(publish),
+            _ => None,
+        }
+    }
+
+    /// Bytes of a oneway message on the wire, rounded up; `None` for all other frames.
+    pub(crate) fn oneway_size(&self) -> Option<usize> {
+        match &self.payload {
+            Payload::Publish { publish, .. } if self.opaque.kind() == Some(Kind::Oneway) => {
+                Some(publish.wire_size())
+            }
+            _ => None,
+        }
     }
 
     /// Its body, which may be empty.

@@ -3,7 +3,7 @@
 //! Nameservers do not talk to each other and may disagree for a while; staying with one keeps
 //! routes from flapping between their views.
 
-use crate::connection::PeerId;
+use crate::id::PeerId;
 
 /// The nameservers of one client.
 #[derive(Debug)]

@@ -8,6 +8,7 @@
 //! | | never left this process | Sent elsewhere; costs no attempt |
 //! | | an error another queue may not have, a lost connection | Sent elsewhere, or ended |
 //! | | the broker is busy (code 2) | Pausing; costs no attempt |
+//! | | one of several connections to the broker was lost | Pausing, or ended |
 //! | Pausing | the pause | Sent elsewhere |
 //! | | another error, the deadline | ended |
 //! | Sent, oneway | the frame is given to the writer | ended |
@@ -18,7 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::broker::BrokerId;
-use crate::error::{Attempts, Stored};
+use crate::error::{Attempts, Failure, Stored};
 use crate::frame::{Opaque, ResponseCode};
 use crate::message::{Publish, UniqueId, java_string_hash};
 use crate::name::Topic;
@@ -47,6 +48,16 @@ pub enum Aim {
         /// The queue's number; -1 lets the broker pick one.
         queue: i32,
     },
+}
+
+impl Aim {
+    /// Whether every try goes to the same queue: such messages are often meant to keep an order.
+    pub(crate) const fn is_fixed(&self) -> bool {
+        match self {
+            Self::InTurn | Self::Random => false,
+            Self::Hash(_) | Self::Queue { .. } => true,
+        }
+    }
 }
 
 /// How one message is sent.
@@ -165,8 +176,9 @@ pub(crate) struct Send {
     pub(crate) attempts: Attempts,
     /// Broker and queue of the present or last try.
     pub(crate) at: Option<(BrokerId, i32)>,
-    /// Busy brokers' refusals, and the pause after the last one.
+    /// Busy brokers' refusals.
     pub(crate) busy: u32,
+    /// The pause before the next try.
     pub(crate) pause: Option<TimerKey>,
     /// The request of the present try.
     pub(crate) call: Option<Opaque>,
@@ -195,6 +207,12 @@ impl Send {
             pause: None,
             call: None,
         }
+    }
+
+    /// Whether a broker refused the last try.
+    pub(crate) fn is_refused(&self) -> bool {
+        let last = self.attempts.last();
+        last.is_some_and(|attempt| matches!(attempt.failure, Failure::Refused { .. }))
     }
 }
 

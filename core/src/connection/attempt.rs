@@ -1,0 +1,216 @@
+//! Connections made, lost, given up and tried again.
+//!
+//! The pause from one attempt to the next doubles, from `reconnect_min` to `reconnect_max`, each
+//! drawn within a quarter; then a peer that work waits for is connected to again. One that is
+//! wanted while no work waits rests longer: for such the pause goes on doubling, up to
+//! `reconnect_idle_max`, and what comes meanwhile connects at once. Only what a peer says takes its
+//! failures from it: one that takes connections and closes them is no better than one that refuses
+//! them.
+
+use std::time::Duration;
+
+use super::{Lost, Peers, State};
+use crate::engine::{Command, Context, Note, TimerKind};
+use crate::error::{CloseReason, ConnectError};
+use crate::id::{ConnectionId, PeerId};
+
+impl Peers {
+    /// Keeps a connection to the peer from now on.
+    pub(crate) fn want(&mut self, ctx: &mut Context<'_>, id: PeerId) {
+        self.peer(id).wanted = true;
+        self.reach(ctx, id);
+    }
+
+    /// Connects, unless it is connected, being connected, or rests after a failure.
+    pub(super) fn reach(&mut self, ctx: &mut Context<'_>, id: PeerId) {
+        if matches!(self.state(id), State::Idle) {
+            self.connect(ctx, id);
+        }
+    }
+
+    pub(super) fn connect(&mut self, ctx: &mut Context<'_>, id: PeerId) {
+        let peer = &mut self.list[id.0 as usize];
+        if let Some(retry) = peer.retry.take() {
+            ctx.timers.cancel(retry);
+        }
+        if self.stopping {
+            peer.state = State::Idle;
+            return;
+        }
+        let conn = self.connections.insert(id);
+        let timer = ctx.timers.after(ctx.now, ctx.config.connect_timeout, TimerKind::Connect(conn));
+        peer.state = State::Connecting { conn, timer, slow: false };
+        peer.tried = ctx.now;
+        ctx.out.command(Command::Connect { conn, endpoint: peer.endpoint.clone() });
+    }
+
+    /// The adapter has a socket. `None`: it belongs to nobody any more.
+    pub(crate) fn connected_now(
+        &mut self,
+        ctx: &mut Context<'_>,
+        conn: ConnectionId,
+    ) -> Option<PeerId> {
+        let id = self.of(conn)?;
+        let peer = &mut self.list[id.0 as usize];
+        let State::Connecting { timer, slow, .. } = peer.state else { return None };
+        ctx.timers.cancel(timer);
+        if slow || self.stopping {
+            // `Close` crossed the adapter's `Connected`: it closes, and says `Closed`.
+            peer.state = State::Closing { conn, reason: CloseReason::Slow };
+            return None;
+        }
+        peer.state = State::Connected { conn, leaving: false };
+        peer.active = ctx.now;
+        let idle = ctx.config.max_idle;
+        peer.idle = idle.map(|after| ctx.timers.after(ctx.now, after, TimerKind::Idle(id)));
+        if peer.failures > 0 {
+            ctx.out.note(Note::Reconnected { peer: peer.kind, endpoint: peer.endpoint.clone() });
+        }
+        peer.raised = !peer.queue.is_empty();
+        if peer.raised {
+            ctx.out.command(Command::Transmit { conn });
+        }
+        Some(id)
+    }
+
+    /// The socket could not be had. The error is ours when we gave up.
+    pub(crate) fn failed(
+        &mut self,
+        ctx: &mut Context<'_>,
+        conn: ConnectionId,
+        error: ConnectError,
+    ) -> Option<(Lost, ConnectError)> {
+        let id = self.of(conn)?;
+        let State::Connecting { timer, slow, .. } = self.peer(id).state else { return None };
+        ctx.timers.cancel(timer);
+        let error = if slow { ConnectError::TimedOut(ctx.config.connect_timeout) } else { error };
+        let peer = self.peer(id);
+        if peer.failures == 0 {
+            let (endpoint, peer) = (peer.endpoint.clone(), peer.kind);
+            ctx.out.note(Note::ConnectFailed { endpoint, peer, error: error.clone() });
+        }
+        Some((self.lose(ctx, id, conn), error))
+    }
+
+    /// Why we closed the connection, if we did: the adapter sees only that it ended.
+    pub(crate) fn blame(&self, conn: ConnectionId) -> Option<&CloseReason> {
+        match self.state(self.of(conn)?) {
+            State::Closing { reason, .. } => Some(reason),
+            State::Idle
+            | State::Backoff { .. }
+            | State::Connecting { .. }
+            | State::Connected { .. } => None,
+        }
+    }
+
+    /// The socket is gone.
+    pub(crate) fn closed(
+        &mut self,
+        ctx: &mut Context<'_>,
+        conn: ConnectionId,
+        reason: &CloseReason,
+    ) -> Option<Lost> {
+        let id = self.of(conn)?;
+        if !self.stopping {
+            let endpoint = self.endpoint(id).clone();
+            let peer = self.kind(id);
+            ctx.out.note(Note::Closed { peer, endpoint, reason: reason.clone() });
+        }
+        Some(self.lose(ctx, id, conn))
+    }
+
+    fn lose(&mut self, ctx: &mut Context<'_>, id: PeerId, conn: ConnectionId) -> Lost {
+        self.connections.remove(conn);
+        let stopping = self.stopping;
+        let peer = self.peer(id);
+        let why = match &peer.state {
+            State::Closing { reason, .. } => Some(reason),
+            State::Idle
+            | State::Backoff { .. }
+            | State::Connecting { .. }
+            | State::Connected { .. } => None,
+        };
+        // An attempt that took its time has been pause enough.
+        let failed = matches!(peer.state, State::Connecting { .. });
+        let from = if failed { peer.tried } else { ctx.now };
+        let asked = matches!(why, Some(CloseReason::GoAway));
+        let unused = matches!(why, Some(CloseReason::Idle(_)));
+        (peer.raised, peer.unheard, peer.overdue, peer.oneway) = (false, None, false, 0);
+        for timer in [peer.idle.take(), peer.doubt.take()].into_iter().flatten() {
+            ctx.timers.cancel(timer);
+        }
+        let queued = std::mem::take(&mut peer.queue);
+        if stopping || unused {
+            (peer.state, peer.failures) = (State::Idle, 0);
+            return Lost { peer: id, queued };
+        }
+        let config = ctx.config;
+        let doubled = config.reconnect_min.saturating_mul(1 << peer.failures.min(16));
+        // Drawn around a bit less than the most, or half of all pauses would be exactly that.
+        let mut drawn = |most: Duration| ctx.rng.jitter(doubled.min(most * 4 / 5)).min(most);
+        let soon = if asked { Duration::ZERO } else { drawn(config.reconnect_max) };
+        let late = drawn(config.reconnect_idle_max);
+        peer.failures = peer.failures.saturating_add(u32::from(!asked));
+        let soon = (from + soon).max(ctx.now);
+        peer.state = State::Backoff { late: soon.max(from + late) };
+        peer.retry = Some(ctx.timers.at(soon, TimerKind::Reconnect(id)));
+        Lost { peer: id, queued }
+    }
+
+    /// A pause is over. `awaited`: a consumer has queues there, or needs any broker at all.
+    pub(crate) fn pause_over(&mut self, ctx: &mut Context<'_>, id: PeerId, awaited: bool) {
+        let peer = self.peer(id);
+        peer.retry = None;
+        let work = !peer.queue.is_empty() || (peer.wanted && awaited);
+        match peer.state {
+            State::Backoff { late } if work || (peer.wanted && late <= ctx.now) => {
+                self.connect(ctx, id);
+            }
+            State::Backoff { late } => {
+                peer.state = State::Idle;
+                if peer.wanted {
+                    peer.retry = Some(ctx.timers.at(late, TimerKind::Reconnect(id)));
+                }
+            }
+            State::Idle if peer.wanted => self.connect(ctx, id),
+            State::Idle
+            | State::Connecting { .. }
+            | State::Connected { .. }
+            | State::Closing { .. } => {}
+        }
+    }
+
+    /// `connect_timeout` is over: the adapter is told to give up.
+    pub(crate) fn too_slow(&mut self, ctx: &mut Context<'_>, conn: ConnectionId) {
+        let Some(id) = self.of(conn) else { return };
+        if let State::Connecting { slow, .. } = &mut self.peer(id).state {
+            *slow = true;
+            ctx.out.command(Command::Close { conn, reason: CloseReason::Slow });
+        }
+    }
+
+    /// Closes a peer's connection; it may be made again.
+    pub(crate) fn close(&mut self, ctx: &mut Context<'_>, conn: ConnectionId, why: CloseReason) {
+        let Some(id) = self.of(conn) else { return };
+        let peer = self.peer(id);
+        match &mut peer.state {
+            State::Connected { .. } => {
+                peer.state = State::Closing { conn, reason: why.clone() };
+            }
+            State::Connecting { slow, .. } if !*slow => *slow = true,
+            State::Connecting { .. }
+            | State::Closing { .. }
+            | State::Idle
+            | State::Backoff { .. } => return,
+        }
+        ctx.out.command(Command::Close { conn, reason: why });
+    }
+
+    /// Closes every connection and makes no further one.
+    pub(crate) fn stop(&mut self, ctx: &mut Context<'_>) {
+        self.stopping = true;
+        for conn in self.connections.ids() {
+            self.close(ctx, conn, CloseReason::Stopping);
+        }
+    }
+}
