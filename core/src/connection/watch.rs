@@ -56,7 +56,8 @@ pub struct ConnectionStats {
 }
 
 impl Peers {
-    /// Every peer ever named, in that order, and each of several connections to one; `in_flight` is left to whoever knows the calls.
+    /// Every peer ever named, in that order, and each of several connections to one; `in_flight` is
+    /// left to whoever knows the calls.
     pub(crate) fn stats(&self) -> impl Iterator<Item = (PeerId, ConnectionStats)> {
         self.list.iter().enumerate().map(|(id, peer)| {
             let state = match &peer.state {

@@ -4,7 +4,7 @@ use super::paths::AskedPeer;
 use super::{Arrived, Engine, Input, TimerKind};
 use crate::call::{Call, Purpose};
 use crate::connection::Lost;
-use crate::error::{ConnectError, Failure, Stored};
+use crate::error::{CloseReason, ConnectError, Failure, Stored};
 use crate::frame::{Content, Opaque, OutFrame, Reply, Request, RequestCode, ResponseCode};
 use crate::id::{ConnectionId, PeerId};
 use crate::name::Group;
@@ -167,7 +167,9 @@ impl Engine {
             }
         }
         self.lose_oneway(lost.peer, lost.queued);
-        self.lost(lost.peer);
+        // One that we closed for want of work says nothing of where the broker is.
+        let idle = matches!(maybe, Failure::Closed(CloseReason::Idle(_)));
+        self.lost(lost.peer, idle);
         for opaque in self.calls.of_peer(lost.peer) {
             let Some(call) = self.calls.close(opaque) else { continue };
             let failure = if call.left { maybe.clone() } else { never.clone() };
