@@ -84,7 +84,9 @@ fn conn_02_without_another_broker_the_error_says_at_the_deadline_what_to_look_at
     assert!(matches!(error, SendError::TimedOut { stored: Stored::No, .. }) && took == 3 * SECOND);
     let text = error.to_string();
     assert!(text.contains("brokerIP1") && text.contains("rewrite_addresses"), "{text}");
-    let notes: Vec<String> = world.notes(client).map(Note::to_string).collect();
+    let of_connections = |note: &&Note| matches!(note, Note::ConnectFailed { .. });
+    let notes = world.notes(client).filter(of_connections).map(Note::to_string);
+    let notes: Vec<String> = notes.collect();
     let [note] = &notes[..] else { panic!("{notes:?}") };
     assert!(
         note.contains("broker 127.0.0.1:10911") && note.contains("rewrite_addresses"),

@@ -1,7 +1,8 @@
 //! Connections as data.
 
-use super::{PeerId, Peers, State};
+use super::{Peers, State};
 use crate::error::PeerKind;
+use crate::id::PeerId;
 use crate::name::Endpoint;
 
 /// How far a connection has come.
@@ -50,12 +51,13 @@ pub struct ConnectionStats {
     pub in_flight: usize,
     /// Frames that wait for the writer.
     pub queued: usize,
-    /// Connections in a row that failed or were lost, since the last one was made.
+    /// Connections in a row that failed or were lost, since the peer last said anything.
     pub failures: u32,
 }
 
 impl Peers {
-    /// Every peer ever named, in that order; `in_flight` is left to whoever knows the calls.
+    /// Every peer ever named, in that order, and each of several connections to one; `in_flight` is
+    /// left to whoever knows the calls.
     pub(crate) fn stats(&self) -> impl Iterator<Item = (PeerId, ConnectionStats)> {
         self.list.iter().enumerate().map(|(id, peer)| {
             let state = match &peer.state {

@@ -11,9 +11,10 @@ pub struct Counters {
     pub sends_begun: u64,
     /// Sends that ended with a receipt, whatever its status.
     pub sends_stored: u64,
-    /// Oneway sends that ended when their message was given to a connection.
+    /// Oneway sends that ended when their frame was queued for a connection, or given to its
+    /// writer.
     pub sends_handed: u64,
-    /// Oneway messages among them that were lost with their connection before they left.
+    /// Those of them that were still queued when the connection was lost.
     pub oneway_lost: u64,
     /// Sends that ended with an error; those refused at once are not among them.
     pub sends_failed: u64,

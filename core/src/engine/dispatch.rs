@@ -4,7 +4,7 @@ use super::paths::AskedPeer;
 use super::{Arrived, Engine, Input, TimerKind};
 use crate::call::{Call, Purpose};
 use crate::connection::Lost;
-use crate::error::{ConnectError, Failure, Stored};
+use crate::error::{CloseReason, ConnectError, Failure, Stored};
 use crate::frame::{Content, Opaque, OutFrame, Reply, Request, RequestCode, ResponseCode};
 use crate::id::{ConnectionId, PeerId};
 use crate::name::Group;
@@ -169,7 +169,9 @@ impl Engine {
         }
         let peer = lost.peer;
         self.lose_oneway(peer, lost.queued);
-        self.lost(peer);
+        // One that we closed for want of work says nothing of where the broker is.
+        let idle = matches!(maybe, Failure::Closed(CloseReason::Idle(_)));
+        self.lost(peer, idle);
         for opaque in self.calls.of_peer(peer) {
             let Some(call) = self.calls.close(opaque) else { continue };
             let failure = if call.left { maybe.clone() } else { never.clone() };

@@ -154,7 +154,8 @@ pub enum Event {
 ///
 /// | note | level | keys, besides `client` |
 /// |---|---|---|
-/// | `ConnectFailed`, `Closed` | warn (info if closed for being idle) | `peer` (`broker` or `nameserver`), `endpoint`, `reason` |
+/// | `ConnectFailed`, `Closed` | warn | `peer` (`broker` or `nameserver`), `endpoint`, `reason` |
+/// | `Closed` for being idle | info | the same |
 /// | `Reconnected` | info | `peer`, `endpoint` |
 /// | `OnewayLost` | warn | `endpoint`, `count` |
 /// | `SharedId` | warn | `group`, `id` |

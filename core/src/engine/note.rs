@@ -36,9 +36,9 @@ impl fmt::Display for Fact<'_> {
 pub(crate) enum Subject {
     Connection(Endpoint),
     Oneway(Endpoint),
-    Id(Group),
     NameServers,
     Heartbeat(Endpoint),
+    Id(Group),
     Route(Topic),
     Share(Group, Topic),
     Offset(Group, QueueName),

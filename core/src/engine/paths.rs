@@ -338,9 +338,9 @@ impl Engine {
 
     /// A connection was lost: the topics of its broker are looked up again, since their masters may
     /// have moved.
-    pub(super) fn lost(&mut self, peer: PeerId) {
+    pub(super) fn lost(&mut self, peer: PeerId, idle: bool) {
         self.brokers.forgot(peer);
-        if self.peers.kind(peer) == PeerKind::NameServer || !self.life.is_running() {
+        if idle || self.peers.kind(peer) == PeerKind::NameServer || !self.life.is_running() {
             return;
         }
         for broker in self.brokers.with(self.peers.main(peer)) {

@@ -194,7 +194,7 @@ impl fmt::Display for Counters {
         writeln!(
             f,
             "sends: {} begun, {} stored, {} oneway, {} failed, {} cancelled, {} in flight; \
-             {} tries failed",
+             {} tries failed, {} oneway lost",
             self.sends_begun,
             self.sends_stored,
             self.sends_handed,
@@ -202,6 +202,7 @@ impl fmt::Display for Counters {
             self.sends_cancelled,
             self.sends_in_flight(),
             self.tries_failed,
+            self.oneway_lost,
         )?;
         writeln!(
             f,

@@ -43,8 +43,8 @@ fn refused(code: ResponseCode, broker: bool) -> &'static str {
 fn unreached(error: &ConnectError, broker: bool) -> &'static str {
     match error {
         error if error.is_refused() && broker => {
-            " (nothing listens there; the nameserver told this address: if the broker is \
-             elsewhere, set brokerIP1 on it or rewrite_addresses here)"
+            " (nothing listens there: the broker is down, or it advertises an address that means \
+             another host here; see brokerIP1 on the broker, rewrite_addresses here)"
         }
         error if error.is_refused() => " (nothing listens there: check host and port)",
         error if error.is_unreachable() && broker => ADVERTISED,
