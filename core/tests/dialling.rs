@@ -1,6 +1,7 @@
 //! The pump against a resolver and a network of our own, under a clock of our own: which addresses
 //! of a name are tried, when, and what is said of them.
 #![cfg(feature = "driver")]
+#![allow(clippy::unwrap_used, reason = "a test that fails says where")]
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
