@@ -67,6 +67,7 @@ pub(crate) fn config(namesrv: &str) -> Config {
     (config.route_refresh, config.heartbeat) = (hour, hour);
     config.send_timeout = Duration::from_secs(20);
     config.request_timeout = Duration::from_secs(20);
+    config.connect_timeout = Duration::from_secs(20);
     config
 }
 
@@ -150,8 +151,14 @@ pub(crate) fn script() -> Vec<Step> {
         script.extend([rest.clone(), Step::Fault(a, sends, fault), Step::Send("cut", on_a)]);
         script.extend([Step::Pause(ms(600)), Step::Send("again", on_a)]);
     }
-    for fault in [Fault::Twice(ms(50)), Fault::Late(ms(200)), Fault::Lose, Fault::Mute] {
-        script.extend([Step::Fault(b, sends, fault), Step::Hurry(To::Queue(1, 2), ms(1500))]);
+    let (long, short) = (ms(20_000), ms(1500));
+    for (fault, within) in [
+        (Fault::Twice(ms(50)), long),
+        (Fault::Late(ms(200)), long),
+        (Fault::Lose, short),
+        (Fault::Mute, short),
+    ] {
+        script.extend([Step::Fault(b, sends, fault), Step::Hurry(To::Queue(1, 2), within)]);
     }
     let code = RequestCode::GET_MAX_OFFSET;
     script.extend([
