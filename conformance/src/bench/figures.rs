@@ -74,6 +74,8 @@ impl Start {
             p50_us: quantile(0.5),
             p99_us: quantile(0.99),
             p999_us: quantile(0.999),
+            #[cfg(feature = "lock-stats")]
+            locks: None,
         }
     }
 }
@@ -100,6 +102,39 @@ pub struct Report {
     pub p99_us: u64,
     /// 999 of 1,000 took no longer.
     pub p999_us: u64,
+    /// How long the client's lock was held, the warming up included.
+    #[cfg(feature = "lock-stats")]
+    pub locks: Option<rocketry_core::client::LockStats>,
+}
+
+impl Report {
+    /// With what is known of the client's lock, where that is measured.
+    pub(super) fn watched(self, _client: &rocketry::Client) -> Self {
+        #[cfg(feature = "lock-stats")]
+        let this = Self { locks: Some(_client.lock_stats()), ..self };
+        #[cfg(not(feature = "lock-stats"))]
+        let this = self;
+        this
+    }
+
+    /// A line about the client's lock; `None` without the feature `lock-stats`.
+    pub fn lock_line(&self) -> Option<String> {
+        #[cfg(feature = "lock-stats")]
+        let line = self.locks.map(|locks| {
+            let nanos = |time: Duration| time.as_nanos();
+            format!(
+                "lock holds={} mean_ns={} p50_ns={} p99_ns={} max_ns={}",
+                locks.holds,
+                nanos(locks.mean),
+                nanos(locks.p50),
+                nanos(locks.p99),
+                nanos(locks.max)
+            )
+        });
+        #[cfg(not(feature = "lock-stats"))]
+        let line = None;
+        line
+    }
 }
 
 impl fmt::Display for Report {

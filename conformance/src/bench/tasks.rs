@@ -19,6 +19,7 @@ pub(super) async fn run<T: Tasks>(tasks: T, job: Job) -> Result<Report, BenchErr
         Work::Oneway => oneway(&client, &job).await,
         Work::Consume => consume::<T>(&client, &job).await,
     };
+    let report = report.map(|report| report.watched(&client));
     client.shutdown().await;
     report
 }

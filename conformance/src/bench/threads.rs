@@ -20,6 +20,7 @@ pub(super) fn run(job: &Job) -> Result<Report, BenchError> {
         Work::Oneway => oneway(&client, job),
         Work::Consume => consume(&client, job),
     };
+    let report = report.map(|report| report.watched(&client));
     client.shutdown().wait();
     report
 }

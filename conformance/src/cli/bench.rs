@@ -92,11 +92,16 @@ pub(super) fn run(args: Args) -> Outcome {
     };
     let (namesrv, topic, count) = (plan.namesrv.as_str(), plan.topic.as_str(), plan.count);
     log::info!(namesrv, topic, count, runtime:%; "the work begins");
-    if io::stdout().is_terminal() {
-        println!("{}", watched(&plan, runtime)?.table());
+    let report = if io::stdout().is_terminal() {
+        let report = watched(&plan, runtime)?;
+        println!("{}", report.table());
+        report
     } else {
-        println!("{}", bench::run(&plan, runtime, &Progress::default())?);
-    }
+        let report = bench::run(&plan, runtime, &Progress::default())?;
+        println!("{report}");
+        report
+    };
+    report.lock_line().into_iter().for_each(|line| println!("{line}"));
     log::info!(count; "the work is done");
     Ok(ExitCode::SUCCESS)
 }

@@ -7,6 +7,8 @@
 mod admin;
 mod consumer;
 mod delivery;
+#[cfg(feature = "lock-stats")]
+mod holds;
 mod later;
 mod link;
 mod log;
@@ -21,6 +23,8 @@ use std::sync::Arc;
 pub use admin::{Admin, Pulled};
 pub use consumer::{Consumer, ConsumerBuilder, Next};
 pub use delivery::{Delivery, Unreadable};
+#[cfg(feature = "lock-stats")]
+pub use holds::LockStats;
 pub use link::Sink;
 pub(crate) use link::Writer;
 pub use pending::{Blockable, Pending};
@@ -55,6 +59,12 @@ impl Client {
     /// A client around `shared`; for adapters, which give it to their pump as well.
     pub fn new(shared: Arc<Shared>) -> Self {
         Self { owner: Arc::new(Owner::new(shared)) }
+    }
+
+    /// How long this client's lock was held so far.
+    #[cfg(feature = "lock-stats")]
+    pub fn lock_stats(&self) -> LockStats {
+        self.owner.shared().lock_stats()
     }
 
     /// A producer of the group `group`. Nothing is sent until its first message.

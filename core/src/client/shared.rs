@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::AtomicU32;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Waker;
 
 use super::Pending;
@@ -103,7 +103,15 @@ pub struct Shared {
     core: Mutex<Core>,
     /// Connections that nobody reads, so that a caller may.
     pub(super) free_readers: AtomicU32,
+    #[cfg(feature = "lock-stats")]
+    holds: super::holds::Holds,
 }
+
+#[cfg(feature = "lock-stats")]
+pub(crate) use super::holds::Held;
+/// The lock, held.
+#[cfg(not(feature = "lock-stats"))]
+pub(crate) type Held<'a> = std::sync::MutexGuard<'a, Core>;
 
 impl fmt::Debug for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -138,7 +146,16 @@ impl Shared {
         // Nobody waits for anything yet: what is to be begun is kept for the pump.
         core.drain(host.now(), &mut After::default());
         let (host, core) = (Box::new(host), Mutex::new(core));
-        Arc::new(Self { host, config, client_id, ids, core, free_readers: AtomicU32::new(0) })
+        Arc::new(Self {
+            host,
+            config,
+            client_id,
+            ids,
+            core,
+            free_readers: AtomicU32::new(0),
+            #[cfg(feature = "lock-stats")]
+            holds: Default::default(),
+        })
     }
 
     pub(crate) fn config(&self) -> &Arc<Config> {
@@ -158,14 +175,22 @@ impl Shared {
         MessageLimits { body, compress_over, compress_level, ..MessageLimits::default() }
     }
 
+    #[cfg(feature = "lock-stats")]
+    pub(crate) fn lock_stats(&self) -> super::LockStats {
+        self.holds.stats()
+    }
+
     pub(crate) fn host(&self) -> &dyn Host {
         &*self.host
     }
 
     /// Takes the lock. A thread that panicked under it has left the engine in no known state:
     /// every call then ends with one typed error.
-    pub(crate) fn lock(&self) -> MutexGuard<'_, Core> {
+    pub(crate) fn lock(&self) -> Held<'_> {
         match self.core.lock() {
+            #[cfg(feature = "lock-stats")]
+            Ok(core) => Held::new(core, &*self.host, &self.holds),
+            #[cfg(not(feature = "lock-stats"))]
             Ok(core) => core,
             Err(poisoned) => {
                 self.core.clear_poison();
