@@ -94,7 +94,10 @@ fn ns_10_a_changed_list_is_adopted_and_the_current_server_stays_while_it_is_list
     }
     let closed = world.notes(client).map(Note::to_string);
     let closed: Vec<String> = closed.filter(|note| note.contains("no longer lists")).collect();
-    assert_eq!(closed, ["connection to ns:9876 is gone: the address server no longer lists it"]);
+    assert_eq!(
+        closed,
+        ["connection to nameserver ns:9876 is gone: the address server no longer lists it"]
+    );
 }
 
 #[test]

@@ -128,15 +128,7 @@ impl Note {
             }
             Self::RouteFailed { topic, attempt, .. } => {
                 tell("topic", Text(topic));
-                tell("peer", Text(&attempt.peer));
-                tell("endpoint", Text(&attempt.endpoint));
-                if let Some(opaque) = attempt.opaque {
-                    tell("opaque", Number(i64::from(opaque.raw())));
-                }
-                if let Some(code) = attempt.code() {
-                    tell("code", Number(i64::from(code.0)));
-                }
-                tell("reason", Text(&attempt.failure));
+                of_attempt(attempt, tell);
             }
             Self::Rebalanced { group, topic, share, members } => {
                 tell("group", Text(group));
@@ -162,6 +154,20 @@ impl Note {
             }
         }
     }
+}
+
+/// The facts of a request that failed.
+fn of_attempt(attempt: &Attempt, tell: &mut dyn FnMut(&'static str, Fact<'_>)) {
+    use Fact::{Number, Text};
+    tell("peer", Text(&attempt.peer));
+    tell("endpoint", Text(&attempt.endpoint));
+    if let Some(opaque) = attempt.opaque {
+        tell("opaque", Number(i64::from(opaque.raw())));
+    }
+    if let Some(code) = attempt.code() {
+        tell("code", Number(i64::from(code.0)));
+    }
+    tell("reason", Text(&attempt.failure));
 }
 
 struct Servers<'a>(&'a [Endpoint]);
