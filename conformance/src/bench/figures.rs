@@ -4,6 +4,8 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
+use rocketry::Client;
+use rocketry_core::client::LockStats;
 use rustix::time::{ClockId, clock_gettime};
 
 use super::progress::{Progress, Tally};
@@ -74,7 +76,6 @@ impl Start {
             p50_us: quantile(0.5),
             p99_us: quantile(0.99),
             p999_us: quantile(0.999),
-            #[cfg(feature = "lock-stats")]
             locks: None,
         }
     }
@@ -102,44 +103,32 @@ pub struct Report {
     pub p99_us: u64,
     /// 999 of 1,000 took no longer.
     pub p999_us: u64,
-    /// How long the client's lock was held, the warming up included.
-    #[cfg(feature = "lock-stats")]
-    pub locks: Option<rocketry_core::client::LockStats>,
+    /// How long the client's lock was held, the warming up included; `None` unless that is
+    /// measured (feature `lock-stats`).
+    pub locks: Option<LockStats>,
 }
 
 impl Report {
-    /// With what is known of the client's lock, where that is measured.
-    pub(super) fn watched(self, _client: &rocketry::Client) -> Self {
-        #[cfg(feature = "lock-stats")]
-        let this = Self { locks: Some(_client.lock_stats()), ..self };
-        #[cfg(not(feature = "lock-stats"))]
-        let this = self;
-        this
+    /// With what is known of the client's lock.
+    pub(super) fn watched(self, client: &Client) -> Self {
+        Self { locks: client.lock_stats(), ..self }
     }
 
-    /// A line about the client's lock; `None` without the feature `lock-stats`.
+    /// A line about the client's lock, where it was measured.
     pub fn lock_line(&self) -> Option<String> {
-        #[cfg(feature = "lock-stats")]
-        let line = self.locks.map(|locks| {
-            let nanos = |time: Duration| time.as_nanos();
-            format!(
-                "lock holds={} mean_ns={} p50_ns={} p99_ns={} max_ns={}",
-                locks.holds,
-                nanos(locks.mean),
-                nanos(locks.p50),
-                nanos(locks.p99),
-                nanos(locks.max)
-            )
-        });
-        #[cfg(not(feature = "lock-stats"))]
-        let line = None;
-        line
+        self.locks.map(|locks| {
+            let [mean, p50, p99, max] =
+                [locks.mean, locks.p50, locks.p99, locks.max].map(|time| time.as_nanos());
+            let holds = locks.holds;
+            format!("lock holds={holds} mean_ns={mean} p50_ns={p50} p99_ns={p99} max_ns={max}")
+        })
     }
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { peer, work, count, rate, cpu_us, rss_kb, p50_us, p99_us, p999_us } = self;
+        let Self { peer, work, count, rate, cpu_us, rss_kb, p50_us, p99_us, p999_us, locks: _ } =
+            self;
         write!(f, "peer=rocketry-{peer} work={work} n={count} rate={rate:.0} cpu_us={cpu_us:.2} ")?;
         write!(f, "rss_kb={rss_kb} p50_us={p50_us} p99_us={p99_us} p999_us={p999_us}")
     }

@@ -121,6 +121,7 @@ fn report() -> Report {
         p50_us: 120,
         p99_us: 1_500,
         p999_us: 20_000,
+        locks: None,
     }
 }
 

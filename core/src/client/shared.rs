@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Waker;
 
 use super::Pending;
+use super::holds::{Held, LockStats};
 use super::later::Queueing;
 use super::link::{Job, Link, Open};
 use super::log::log_note;
@@ -107,12 +108,6 @@ pub struct Shared {
     holds: super::holds::Holds,
 }
 
-#[cfg(feature = "lock-stats")]
-pub(crate) use super::holds::Held;
-/// The lock, held.
-#[cfg(not(feature = "lock-stats"))]
-pub(crate) type Held<'a> = std::sync::MutexGuard<'a, Core>;
-
 impl fmt::Debug for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Shared").field("client_id", &self.client_id).finish_non_exhaustive()
@@ -175,9 +170,11 @@ impl Shared {
         MessageLimits { body, compress_over, compress_level, ..MessageLimits::default() }
     }
 
-    #[cfg(feature = "lock-stats")]
-    pub(crate) fn lock_stats(&self) -> super::LockStats {
-        self.holds.stats()
+    pub(crate) fn lock_stats(&self) -> Option<LockStats> {
+        #[cfg(feature = "lock-stats")]
+        return Some(self.holds.stats());
+        #[cfg(not(feature = "lock-stats"))]
+        None
     }
 
     pub(crate) fn host(&self) -> &dyn Host {

@@ -1,11 +1,12 @@
-//! How long the lock is held: a histogram, with the feature `lock-stats` alone.
+//! The histogram of holds, and the guard that fills it.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::MutexGuard;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use super::shared::{Core, Host};
+use super::LockStats;
+use crate::client::shared::{Core, Host};
 use crate::time::Instant;
 
 /// Parts of each power of two: a figure is wrong by an eighth at most.
@@ -14,7 +15,7 @@ const BUCKETS: usize = 320;
 
 /// The histogram, in nanoseconds.
 #[derive(Debug)]
-pub(super) struct Holds {
+pub(crate) struct Holds {
     buckets: [AtomicU64; BUCKETS],
     total: AtomicU64,
     max: AtomicU64,
@@ -50,7 +51,7 @@ impl Holds {
         self.max.fetch_max(nanos, Relaxed);
     }
 
-    pub(super) fn stats(&self) -> LockStats {
+    pub(crate) fn stats(&self) -> LockStats {
         let buckets = self.buckets.each_ref().map(|count| count.load(Relaxed));
         let holds = buckets.iter().sum::<u64>();
         let quantile = |thousandths: u64| {
@@ -72,22 +73,6 @@ impl Holds {
     }
 }
 
-/// How long a client's lock was held, since the client was made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct LockStats {
-    /// How often it was taken.
-    pub holds: u64,
-    /// The mean.
-    pub mean: Duration,
-    /// Half of the holds were no longer, to an eighth.
-    pub p50: Duration,
-    /// 99 of 100 were no longer, to an eighth.
-    pub p99: Duration,
-    /// The longest one. A thread that loses its core meanwhile holds on.
-    pub max: Duration,
-}
-
 /// The lock, held; counts for how long.
 pub(crate) struct Held<'a> {
     core: MutexGuard<'a, Core>,
@@ -97,7 +82,7 @@ pub(crate) struct Held<'a> {
 }
 
 impl<'a> Held<'a> {
-    pub(super) fn new(core: MutexGuard<'a, Core>, host: &'a dyn Host, holds: &'a Holds) -> Self {
+    pub(crate) fn new(core: MutexGuard<'a, Core>, host: &'a dyn Host, holds: &'a Holds) -> Self {
         Self { core, host, holds, since: host.now() }
     }
 }
