@@ -245,6 +245,7 @@ impl<S: Socket> Future for Writing<S> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             if let Some(mut writer) = self.writer.take() {
+                let mut broken = false;
                 match writer.write(&*self.socket) {
                     Ok(true) => {}
                     Ok(false) => match self.socket.poll_writable(cx) {
@@ -252,16 +253,21 @@ impl<S: Socket> Future for Writing<S> {
                             self.writer = Some(writer);
                             continue;
                         }
-                        Poll::Ready(Err(_)) => self.socket.shutdown(),
+                        Poll::Ready(Err(_)) => broken = true,
                         Poll::Pending => {
                             self.writer = Some(writer);
                             return Poll::Pending;
                         }
                     },
-                    // The reader sees the end, and tells the engine what was not written.
-                    Err(_) => self.socket.shutdown(),
+                    Err(_) => broken = true,
                 }
                 self.shared.wrote(self.conn, writer);
+                if broken {
+                    // The reader sees the end, and tells the engine what was not written. To try
+                    // again until it has would keep it from running where there is one thread.
+                    self.socket.shutdown();
+                    return Poll::Ready(());
+                }
             }
             let patient = std::mem::take(&mut self.patient);
             match self.shared.turn(self.conn, cx.waker(), patient) {
