@@ -97,6 +97,10 @@ impl Log for Appender {
 
     fn log(&self, record: &Record<'_>) {
         let Some(producer) = self.producer.get() else { return };
+        // async-std tells of each task it begins.
+        if record.target() != "rocketry" {
+            return;
+        }
         if INSIDE.replace(true) {
             return;
         }
