@@ -83,6 +83,46 @@ impl Writer {
     }
 }
 
+/// Whether a writer that lets others go first finds more to write afterwards. Where all sends come
+/// from one task it never does, and letting go costs the waking of a thread.
+#[derive(Debug)]
+pub(crate) struct Gathering {
+    /// Up to [`TRUST`]; none is left after as many times in vain.
+    trust: u32,
+    /// Turns since others were last let go first.
+    skipped: u32,
+    /// Frames that waited when they were.
+    waited: usize,
+}
+
+const TRUST: u32 = 4;
+/// Without trust, one turn in so many is tried.
+const RETRY: u32 = 32;
+
+impl Default for Gathering {
+    fn default() -> Self {
+        Self { trust: TRUST, skipped: 0, waited: 0 }
+    }
+}
+
+impl Gathering {
+    /// Whether to let others go first, while `frames` wait.
+    pub(crate) fn begin(&mut self, frames: usize) -> bool {
+        self.skipped += 1;
+        let begins = self.trust > 0 || self.skipped >= RETRY;
+        if begins {
+            (self.skipped, self.waited) = (0, frames);
+        }
+        begins
+    }
+
+    /// They went first, and now so many `frames` wait.
+    pub(crate) fn end(&mut self, frames: usize) {
+        let trust = if frames > self.waited { self.trust + 2 } else { self.trust.saturating_sub(1) };
+        self.trust = trust.min(TRUST);
+    }
+}
+
 /// One connection, as the handles and the pump share it.
 pub(crate) enum Link {
     /// The pump is connecting; the waker is of a task that does, and `dial` is how far it got with
@@ -98,6 +138,7 @@ pub(crate) struct Open {
     pub(crate) writer: Option<Box<Writer>>,
     /// Wakes the writing task or thread.
     pub(crate) waker: Option<Waker>,
+    pub(crate) gathering: Gathering,
     /// Who reads.
     pub(crate) shelf: Shelf,
     /// The reader saw the end; the connection is closed once nobody writes.
@@ -119,6 +160,26 @@ mod tests {
 
     use super::*;
     use crate::frame::{Kind, Opaque, Request, RequestCode};
+
+    #[test]
+    fn others_go_first_as_long_as_that_brings_something() {
+        let mut gathering = Gathering::default();
+        let mut tried = |gains: usize| {
+            let mut tries = 0;
+            for _ in 0..RETRY {
+                if gathering.begin(1) {
+                    tries += 1;
+                    gathering.end(1 + gains);
+                }
+            }
+            tries
+        };
+        assert_eq!(tried(0), TRUST);
+        assert_eq!(tried(0), 1);
+        // The one try in so many finds something.
+        assert!(tried(1) >= 1);
+        assert_eq!(tried(1), RETRY);
+    }
 
     #[test]
     fn a_system_that_takes_nothing_stops_the_frames_and_not_the_memory() {

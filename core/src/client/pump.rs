@@ -135,8 +135,14 @@ impl Shared {
             let link = core.links.get_mut(&conn)?;
             let Link::Connecting { .. } = link else { return None };
             let writer = Some(Box::default());
-            let shelf = Default::default();
-            *link = Link::Open(Open { sink, writer, waker: None, shelf, ended: None });
+            *link = Link::Open(Open {
+                sink,
+                writer,
+                waker: None,
+                gathering: Default::default(),
+                shelf: Default::default(),
+                ended: None,
+            });
             core.engine.handle(now, Input::Connected { conn });
             Some(())
         });
@@ -197,9 +203,13 @@ impl Shared {
             }
             return Turn::Wait;
         }
-        let oneway = core.engine.has_oneway(conn);
-        if !patient && (oneway || core.engine.sends_on(conn) > core.alone) {
-            return Turn::Yield { oneway };
+        let (oneway, frames) = (core.engine.has_oneway(conn), core.engine.frames_on(conn));
+        if patient {
+            open.gathering.end(frames);
+        } else if oneway || core.engine.sends_on(conn) > core.alone {
+            if oneway || open.gathering.begin(frames) {
+                return Turn::Yield { oneway };
+            }
         }
         let Some(mut writer) = open.writer.take() else { return Turn::Wait };
         writer.fill(|| core.engine.poll_frame(conn));

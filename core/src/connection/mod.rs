@@ -269,6 +269,11 @@ impl Peers {
         frame
     }
 
+    /// How many frames wait for a connection's writer.
+    pub(crate) fn frames(&self, conn: ConnectionId) -> usize {
+        self.of(conn).map_or(0, |id| self.list[id.0 as usize].queue.len())
+    }
+
     /// Whether frames wait for a connection's writer.
     pub(crate) fn has_frames(&self, conn: ConnectionId) -> bool {
         let Some(id) = self.of(conn) else { return false };

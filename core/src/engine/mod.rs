@@ -256,6 +256,11 @@ impl Engine {
         }
     }
 
+    /// How many frames wait for the connection's writer.
+    pub fn frames_on(&self, conn: ConnectionId) -> usize {
+        self.peers.frames(conn)
+    }
+
     /// Whether frames wait for the connection's writer.
     pub fn has_frames(&self, conn: ConnectionId) -> bool {
         self.peers.has_frames(conn)
