@@ -54,20 +54,32 @@ impl Hasher for IdHasher {
 /// A result stays here until its handle takes it, while the engine has given the id's place to
 /// another call: so this is a table of ids, not of places.
 #[derive(Default)]
-pub(crate) struct Waiting(HashMap<OpId, Slot, BuildHasherDefault<IdHasher>>);
+pub(crate) struct Waiting {
+    slots: HashMap<OpId, Slot, BuildHasherDefault<IdHasher>>,
+    /// How many of them have a waker.
+    parked: usize,
+}
 
 impl Waiting {
     pub(crate) fn insert(&mut self, op: OpId) {
-        self.0.insert(op, Slot::Waiting(None));
+        self.slots.insert(op, Slot::Waiting(None));
+    }
+
+    /// Calls that somebody waits for with a waker.
+    pub(crate) const fn parked(&self) -> usize {
+        self.parked
     }
 
     /// A call ended. Gives who is to be woken.
     pub(crate) fn end(&mut self, op: OpId, result: Slot) -> Option<Waker> {
-        let slot = self.0.get_mut(&op)?;
+        let slot = self.slots.get_mut(&op)?;
         match std::mem::replace(slot, result) {
-            Slot::Waiting(waker) => waker,
+            Slot::Waiting(waker) => {
+                self.parked -= usize::from(waker.is_some());
+                waker
+            }
             Slot::Detached => {
-                self.0.remove(&op);
+                self.slots.remove(&op);
                 None
             }
             ended @ (Slot::Sent(_) | Slot::Answered(_) | Slot::Handed | Slot::Gone) => {
@@ -79,29 +91,36 @@ impl Waiting {
 
     /// Nobody wants the result any more.
     fn detach(&mut self, op: OpId) -> Option<Slot> {
-        match self.0.get_mut(&op)? {
-            slot @ Slot::Waiting(_) => Some(std::mem::replace(slot, Slot::Detached)),
+        match self.slots.get_mut(&op)? {
+            slot @ Slot::Waiting(_) => {
+                let slot = std::mem::replace(slot, Slot::Detached);
+                self.parked -= usize::from(matches!(slot, Slot::Waiting(Some(_))));
+                Some(slot)
+            }
             Slot::Detached => None,
-            Slot::Sent(_) | Slot::Answered(_) | Slot::Handed | Slot::Gone => self.0.remove(&op),
+            Slot::Sent(_) | Slot::Answered(_) | Slot::Handed | Slot::Gone => self.slots.remove(&op),
         }
     }
 
     /// The result; or `waker` is kept, to be woken when it is there, and the one it replaces is
     /// left in its place: dropping a waker may run any code, so it is for after the lock.
     fn take(&mut self, op: OpId, waker: &mut Option<Waker>) -> Option<Slot> {
-        match self.0.get_mut(&op) {
+        match self.slots.get_mut(&op) {
             Some(Slot::Waiting(old)) => {
+                self.parked += usize::from(waker.is_some());
+                self.parked -= usize::from(old.is_some());
                 std::mem::swap(old, waker);
                 None
             }
-            Some(_) | None => Some(self.0.remove(&op).unwrap_or(Slot::Gone)),
+            Some(_) | None => Some(self.slots.remove(&op).unwrap_or(Slot::Gone)),
         }
     }
 
     #[expect(clippy::disallowed_methods, reason = "the order of waking is nobody's promise")]
     pub(crate) fn abandon(&mut self, wakers: &mut Vec<Waker>) {
-        self.0.retain(|_, slot| !matches!(slot, Slot::Detached));
-        for slot in self.0.values_mut() {
+        self.parked = 0;
+        self.slots.retain(|_, slot| !matches!(slot, Slot::Detached));
+        for slot in self.slots.values_mut() {
             if let Slot::Waiting(waker) = slot {
                 wakers.extend(waker.take());
                 *slot = Slot::Gone;

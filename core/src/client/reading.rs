@@ -1,27 +1,29 @@
 //! The reading half of one connection: who reads is a state that changes only under the lock.
 //!
-//! Where threads read, a caller that waits for the only answer under way may as well read it
-//! itself: that saves waking a second thread, which costs more than all else of such a call.
+//! Where threads read, a caller that waits for an answer may as well read it itself, and before it
+//! does write what it had sent: that saves waking two other threads, which costs more than all else
+//! of such a call.
 //!
 //! | state | leaves on | to |
 //! |---|---|---|
-//! | Own | nothing is under way, and a caller has waited alone | Free |
-//! | Free | a caller waits for the only call under way | Lent |
-//! | | the connection's reader looks, and nobody read since | Own |
+//! | Own | a caller has waited, and nobody else does | Free |
+//! | Free | a caller waits for an answer | Lent |
+//! | | the connection's reader looks: nobody read since, or others wait | Own |
 //! | Lent | the caller has its answer | Free |
 //! | | the stream ends | Ended |
 //! | Ended | the connection's reader looks | Own, which closes |
 //!
-//! While it is Free nobody reads: the reader looks every few milliseconds, and is woken when
-//! somebody waits who can't read.
+//! Others are those that wait for anything but a send, and those that have left a waker. While it
+//! is Free nobody reads, and sends are written by whoever waits next: the reader looks every few
+//! milliseconds, and is woken when somebody waits who can't read.
 
 use std::fmt;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::Waker;
 use std::time::Duration;
 
-use super::link::Link;
-use super::shared::{Core, Shared};
+use super::link::{Job, Link};
+use super::shared::{After, Core, Shared};
 use crate::error::CloseReason;
 use crate::id::{ConnectionId, OpId};
 
@@ -83,11 +85,11 @@ impl fmt::Debug for Look {
 }
 
 impl Shared {
-    /// Offers the half to callers, if any would have it and nothing is under way: for the
-    /// connection's own reader. The waker is woken when somebody waits who can't read.
+    /// Offers the half to callers, if one would have it and nobody else waits: for the connection's
+    /// own reader. The waker is woken when somebody waits who can't read.
     pub fn lend(&self, conn: ConnectionId, half: Box<dyn Half>, waker: Waker) -> Look {
         let mut core = self.lock();
-        let free = core.may_lend(conn);
+        let free = core.may_lend(conn) && !core.others_wait(conn);
         let Some(Link::Open(open)) = core.links.get_mut(&conn).filter(|_| free) else {
             return Look::Read(half);
         };
@@ -97,16 +99,16 @@ impl Shared {
         Look::Wait
     }
 
-    /// Takes the half back if nobody has used it since the last look, or something is under way.
+    /// Takes the half back if nobody has used it since the last look, or others wait.
     pub fn take_back(&self, conn: ConnectionId) -> Look {
         let mut core = self.lock();
-        let quiet = core.engine.calls_on(conn) == 0;
+        let (others, unsent) = (core.others_wait(conn), core.engine.has_frames(conn));
         let Some(Link::Open(open)) = core.links.get_mut(&conn) else {
             return Look::Ended(CloseReason::Ended);
         };
         let used = std::mem::take(&mut open.shelf.used);
         let look = match std::mem::take(&mut open.shelf.reading) {
-            Reading::Free(half) if used && quiet => {
+            Reading::Free(half) if used && !others => {
                 open.shelf.reading = Reading::Free(half);
                 return Look::Wait;
             }
@@ -122,19 +124,22 @@ impl Shared {
             Reading::Own => Look::Ended(CloseReason::Ended),
         };
         open.shelf = Shelf::default();
+        let writer = open.waker.take_if(|_| unsent);
+        drop(core);
+        writer.into_iter().for_each(Waker::wake);
         look
     }
 
-    /// The half of the connection on which `op` is the only call under way.
-    fn borrow(&self, op: OpId) -> Option<(ConnectionId, Box<dyn Half>)> {
+    /// The half of the connection on which `op` is under way, and what is to be written before.
+    fn borrow(&self, op: OpId) -> Option<(ConnectionId, Box<dyn Half>, Option<Job>)> {
         let mut core = self.lock();
-        let conn = core.engine.only_call(op)?;
+        let conn = core.engine.awaits_on(op)?;
         let Link::Open(open) = core.links.get_mut(&conn)? else { return None };
         match std::mem::take(&mut open.shelf.reading) {
             Reading::Free(half) => {
                 (open.shelf.reading, open.shelf.used) = (Reading::Lent, true);
                 self.free_readers.fetch_sub(1, Relaxed);
-                Some((conn, half))
+                Some((conn, half, core.job(conn)))
             }
             other => {
                 open.shelf.waited |= matches!(other, Reading::Own);
@@ -144,10 +149,10 @@ impl Shared {
         }
     }
 
-    /// Puts a borrowed half back. Others that wait for answers need the connection's own reader.
+    /// Puts a borrowed half back. Others that wait need the connection's own reader.
     fn put_back(&self, conn: ConnectionId, result: Result<Box<dyn Half>, CloseReason>) {
         let mut core = self.lock();
-        let busy = core.engine.calls_on(conn) > 0;
+        let others = core.others_wait(conn);
         let Some(Link::Open(open)) = core.links.get_mut(&conn) else { return };
         let ended = result.is_err();
         open.shelf.reading = match result {
@@ -157,15 +162,20 @@ impl Shared {
             }
             Err(reason) => Reading::Ended(reason),
         };
-        let waker = open.shelf.waker.clone().filter(|_| busy || ended);
+        let waker = open.shelf.waker.clone().filter(|_| others || ended);
         drop(core);
         waker.into_iter().for_each(Waker::wake);
     }
 
-    /// Reads in this thread until `ended` gives a result: where `op` is the only call under way on
-    /// its connection, and the half is to be had.
+    /// Reads in this thread until `ended` gives a result: where `op` waits for an answer, and the
+    /// half is to be had.
     pub(super) fn read_for<T>(&self, op: OpId, mut ended: impl FnMut() -> Option<T>) -> Option<T> {
-        let (conn, mut half) = self.borrow(op)?;
+        let (conn, mut half, job) = self.borrow(op)?;
+        if let Some(job) = job {
+            let mut after = After::default();
+            self.write_alone(job, &mut after);
+            self.finish(&mut after);
+        }
         loop {
             if let Err(reason) = half.read(Some(PATIENCE)) {
                 self.put_back(conn, Err(reason));
@@ -195,10 +205,23 @@ impl Shared {
     }
 }
 
+impl Shelf {
+    /// Whether nobody reads, until a caller waits.
+    pub(super) const fn is_free(&self) -> bool {
+        matches!(self.reading, Reading::Free(_))
+    }
+}
+
 impl Core {
-    /// Whether a caller would have read by itself, and nothing is under way now.
+    /// Whether a caller would have read by itself, and nobody waits for more than sends.
     pub(super) fn may_lend(&self, conn: ConnectionId) -> bool {
         let Some(Link::Open(open)) = self.links.get(&conn) else { return false };
-        open.shelf.waited && open.ended.is_none() && self.engine.calls_on(conn) == 0
+        open.shelf.waited && open.ended.is_none() && self.engine.only_sends(conn)
+    }
+
+    /// Whether somebody waits for what comes on the connection who does not read: for more than
+    /// sends, or with a waker.
+    fn others_wait(&self, conn: ConnectionId) -> bool {
+        !self.engine.only_sends(conn) || self.waiting.parked() > 0
     }
 }

@@ -51,6 +51,9 @@ pub trait Host: Send + Sync + 'static {
     fn yield_now(&self) {}
 }
 
+/// Frames that may wait for a caller that waits.
+const DEFERRED: usize = 48;
+
 /// Writes that a calling thread does for others, which came while it wrote, before it leaves them
 /// to the connection's writer.
 const AGAIN: u32 = 3;
@@ -79,6 +82,8 @@ pub(crate) struct Core {
     pub(crate) stops: Vec<Waker>,
     /// Connections that have ended: their writing tasks end when they look again.
     pub(crate) ended: Vec<Open>,
+    /// A connection whose frames wait for a caller that waits.
+    deferred: Option<ConnectionId>,
     pub(crate) stopped: bool,
     /// The runtime is gone, or a thread panicked under the lock.
     pub(crate) gone: bool,
@@ -133,6 +138,7 @@ impl Shared {
             queueing: Queueing::default(),
             stops: Vec::new(),
             ended: Vec::new(),
+            deferred: None,
             stopped: false,
             gone: false,
             engine,
@@ -241,7 +247,7 @@ impl Shared {
     }
 
     /// Writes in the calling thread what it, and others meanwhile, had to send.
-    fn write_alone(&self, mut job: Job, after: &mut After) {
+    pub(super) fn write_alone(&self, mut job: Job, after: &mut After) {
         if job.patient {
             self.host.yield_now();
             self.run_into(after, |core, _| job.writer.fill(|| core.engine.poll_frame(job.conn)));
@@ -332,11 +338,23 @@ impl Core {
         if !self.queueing.is_empty() {
             self.queueing.take(self.engine.room(), &mut after.wakers);
         }
+        if let Some(conn) = self.deferred.take_if(|conn| self.engine.frames_on(*conn) >= DEFERRED) {
+            after.job = after.job.take().or_else(|| self.job(conn));
+        }
         let next = self.engine.next_timeout().unwrap_or(Instant::FAR);
         if next < self.armed {
             self.armed = next;
             after.wakers.extend(self.pump.take());
         }
+    }
+
+    /// What waits to be written on a connection on which nobody writes.
+    pub(super) fn job(&mut self, conn: ConnectionId) -> Option<Job> {
+        let Link::Open(open) = self.links.get_mut(&conn)? else { return None };
+        let unsent = self.engine.has_frames(conn);
+        let mut writer = open.writer.take_if(|writer| unsent && writer.is_empty())?;
+        writer.fill(|| self.engine.poll_frame(conn));
+        Some(Job { conn, sink: open.sink.clone(), writer, patient: false })
     }
 
     fn drain_events(&mut self, after: &mut After) {
@@ -389,8 +407,13 @@ impl Core {
                 // The calling thread writes when nobody writes, nothing waits for the system, and
                 // little is gained by waiting for others; one write for each hold of the lock.
                 let sends = self.engine.sends_on(conn);
-                let few = sends <= self.alone && !self.engine.has_oneway(conn);
-                let may = after.job.is_none() && few;
+                let oneway = self.engine.has_oneway(conn);
+                if sends > 1 && !oneway && open.shelf.is_free() {
+                    // Whoever waits next for one of them writes them all.
+                    self.deferred = Some(conn);
+                    return;
+                }
+                let may = after.job.is_none() && sends <= self.alone && !oneway;
                 match open.writer.take_if(|writer| may && writer.is_empty()) {
                     Some(mut writer) => {
                         let patient = sends > 1;

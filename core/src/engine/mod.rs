@@ -277,12 +277,18 @@ impl Engine {
         self.peers.of(conn).map_or(0, |peer| self.calls.on(peer))
     }
 
-    /// The connection on which the request of a call of the application is the only one under way:
-    /// what comes next there is its answer.
-    pub fn only_call(&self, op: OpId) -> Option<ConnectionId> {
+    /// The connection on which the request of a call of the application is under way, if nothing
+    /// but sends is besides: what comes next there is its answer, or that of one sent before.
+    pub fn awaits_on(&self, op: OpId) -> Option<ConnectionId> {
         let opaque = self.operations.get(op)?.call()?;
         let peer = self.calls.peer(opaque)?;
-        self.peers.connection(peer).filter(|_| self.calls.on(peer) == 1)
+        let conn = self.peers.connection(peer)?;
+        (self.calls.on(peer) == 1 || self.only_sends(conn)).then_some(conn)
+    }
+
+    /// Whether all requests under way on the connection, if any, are sends.
+    pub fn only_sends(&self, conn: ConnectionId) -> bool {
+        self.calls_on(conn) == self.sends_on(conn)
     }
 
     /// Whether oneway messages wait for the connection's writer. Nobody waits for them, so there is
