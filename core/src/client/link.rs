@@ -118,7 +118,8 @@ impl Gathering {
 
     /// They went first, and now so many `frames` wait.
     pub(crate) fn end(&mut self, frames: usize) {
-        let trust = if frames > self.waited { self.trust + 2 } else { self.trust.saturating_sub(1) };
+        let trust =
+            if frames > self.waited { self.trust + 2 } else { self.trust.saturating_sub(1) };
         self.trust = trust.min(TRUST);
     }
 }

@@ -70,6 +70,11 @@ impl Waiting {
         self.parked
     }
 
+    /// Whether there is nothing left to wait for.
+    pub(crate) fn has_ended(&self, op: OpId) -> bool {
+        !matches!(self.slots.get(&op), Some(Slot::Waiting(_)))
+    }
+
     /// A call ended. Gives who is to be woken.
     pub(crate) fn end(&mut self, op: OpId, result: Slot) -> Option<Waker> {
         let slot = self.slots.get_mut(&op)?;
@@ -294,7 +299,6 @@ impl<T: Blockable> Pending<T> {
             if let Some(result) = shared.read_for(op, &mut ended) {
                 return result;
             }
-            shared.wake_readers();
         }
         block_on(shared.host(), |cx| self.poll_result(cx))
     }

@@ -133,7 +133,14 @@ impl Shared {
     /// The half of the connection on which `op` is under way, and what is to be written before.
     fn borrow(&self, op: OpId) -> Option<(ConnectionId, Box<dyn Half>, Option<Job>)> {
         let mut core = self.lock();
-        let conn = core.engine.awaits_on(op)?;
+        if core.waiting.has_ended(op) {
+            return None;
+        }
+        let Some(conn) = core.engine.awaits_on(op) else {
+            drop(core);
+            self.wake_readers();
+            return None;
+        };
         let Link::Open(open) = core.links.get_mut(&conn)? else { return None };
         match std::mem::take(&mut open.shelf.reading) {
             Reading::Free(half) => {
@@ -144,6 +151,8 @@ impl Shared {
             other => {
                 open.shelf.waited |= matches!(other, Reading::Own);
                 open.shelf.reading = other;
+                drop(core);
+                self.wake_readers();
                 None
             }
         }
