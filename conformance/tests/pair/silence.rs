@@ -160,3 +160,25 @@ fn a_peer_that_goes_away_while_it_is_silent_is_still_left() {
     store(&mut world, client, "next");
     assert_eq!(connects(&world, BROKER).len(), 2);
 }
+
+#[test]
+fn fault_20_a_frame_that_never_ends_for_damage_to_its_length_does_not_hold_a_connection_for_ever() {
+    let (mut world, client) = pair(1, 4);
+    store(&mut world, client, "warm");
+    let damaged = std::cell::Cell::new(false);
+    world.tamper(move |_, way, bytes| {
+        if way == Way::Down && bytes.len() > 4 && !damaged.replace(true) {
+            // A mebibyte more than there is: all answers that follow are taken for its rest.
+            bytes[1] += 0x10;
+        }
+    });
+    let start = world.now();
+    while {
+        let op = send(&mut world, client, "x");
+        world.end_of(client, op).1.is_err()
+    } {
+        assert!(world.now().since(start) < 45 * SECOND, "{:?}", reasons(&world, client));
+    }
+    assert!(matches!(reasons(&world, client)[..], [CloseReason::Silent(_)]));
+    store(&mut world, client, "next");
+}

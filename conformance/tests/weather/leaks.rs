@@ -50,7 +50,7 @@ fn limit_09_ten_thousand_clients_leave_nothing_behind() {
 }
 
 fn life_02_clients_dropped_at_work_leave_nothing_behind(on: On) {
-    alone("dropped", on, 20);
+    alone("dropped", on, 4);
 }
 
 fn connections_that_were_lost_leave_nothing_behind(on: On) {

@@ -204,12 +204,11 @@ impl Shared {
             return Turn::Wait;
         }
         let (oneway, frames) = (core.engine.has_oneway(conn), core.engine.frames_on(conn));
+        let crowded = core.engine.sends_on(conn) > core.alone;
         if patient {
             open.gathering.end(frames);
-        } else if oneway || core.engine.sends_on(conn) > core.alone {
-            if oneway || open.gathering.begin(frames) {
-                return Turn::Yield { oneway };
-            }
+        } else if oneway || (crowded && open.gathering.begin(frames)) {
+            return Turn::Yield { oneway };
         }
         let Some(mut writer) = open.writer.take() else { return Turn::Wait };
         writer.fill(|| core.engine.poll_frame(conn));

@@ -61,7 +61,7 @@ impl Peers {
             return None;
         }
         peer.state = State::Connected { conn, leaving: false };
-        peer.active = ctx.now;
+        (peer.active, peer.whole) = (ctx.now, ctx.now);
         let idle = ctx.config.max_idle;
         peer.idle = idle.map(|after| ctx.timers.after(ctx.now, after, TimerKind::Idle(id)));
         if peer.failures > 0 {

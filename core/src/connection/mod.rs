@@ -90,6 +90,8 @@ struct Peer {
     overdue: bool,
     /// Set while that is so.
     doubt: Option<TimerKey>,
+    /// When the last whole frame came, or the connection was made.
+    whole: Instant,
     /// When something last went either way.
     active: Instant,
     /// Set while connected, if idle connections are closed.
@@ -147,6 +149,7 @@ impl Peers {
             unheard: None,
             overdue: false,
             doubt: None,
+            whole: Instant::ZERO,
             active: Instant::ZERO,
             idle: None,
         });

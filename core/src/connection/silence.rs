@@ -12,6 +12,9 @@ use crate::time::Instant;
 /// So long at least a connection may be silent while requests are overdue.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// So long parts of a frame count without a whole one.
+const PARTS: Duration = Duration::from_secs(30);
+
 impl Peers {
     /// A request that is to be answered soon was handed out.
     pub(crate) fn asked(&mut self, conn: ConnectionId, now: Instant) {
@@ -20,9 +23,15 @@ impl Peers {
         }
     }
 
-    /// Something came from the peer.
-    pub(crate) fn heard(&mut self, id: PeerId, now: Instant) {
+    /// Something came from the peer: `whole` frames, or a part of one. Parts alone are no sign of
+    /// life for ever: after damage to its length a frame never ends, and takes in all that follows.
+    pub(crate) fn heard(&mut self, id: PeerId, now: Instant, whole: bool) {
         let peer = self.peer(id);
+        if whole {
+            peer.whole = now;
+        } else if now.since(peer.whole) >= PARTS {
+            return;
+        }
         (peer.unheard, peer.overdue) = (None, false);
         (peer.failures, peer.active) = (0, now);
     }

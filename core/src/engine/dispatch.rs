@@ -57,7 +57,7 @@ impl Engine {
             frames.clear();
             return;
         };
-        self.peers.heard(peer, self.ground.now);
+        self.peers.heard(peer, self.ground.now, !frames.is_empty());
         for frame in frames.drain(..) {
             let Arrived { opaque, content, body, size } = frame;
             self.counters.bytes_received += size as u64;

@@ -7,7 +7,7 @@ use super::properties::Properties;
 use super::record::bytes_at;
 
 /// Bytes of an element beside its body and properties.
-const FIXED: usize = 22;
+pub(super) const FIXED: usize = 22;
 
 /// Why an element of a batch can't be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -62,11 +62,16 @@ impl<'a> Batched<'a> {
     /// Appends the element as brokers and Java clients read it (`MessageDecoder.encodeMessage`).
     /// The properties must already hold the message's `UNIQ_KEY`.
     pub fn encode_into(&self, out: &mut Vec<u8>) -> Result<(), BatchError> {
-        let properties = self.properties.as_bytes();
-        let size = FIXED + self.body.len() + properties.len();
-        let (Ok(length), Ok(total)) = (i16::try_from(properties.len()), i32::try_from(size)) else {
-            let (body, properties) = (self.body.len(), properties.len());
-            return Err(BatchError::TooLong { body, properties });
+        self.encode_with(&[], out)
+    }
+
+    /// As [`encode_into`](Self::encode_into), with `more` properties behind its own.
+    pub(super) fn encode_with(&self, more: &[u8], out: &mut Vec<u8>) -> Result<(), BatchError> {
+        let own = self.properties.as_bytes();
+        let properties = own.len() + more.len();
+        let size = FIXED + self.body.len() + properties;
+        let (Ok(length), Ok(total)) = (i16::try_from(properties), i32::try_from(size)) else {
+            return Err(BatchError::TooLong { body: self.body.len(), properties });
         };
         out.reserve(size);
         out.extend_from_slice(&total.to_be_bytes());
@@ -76,7 +81,8 @@ impl<'a> Batched<'a> {
         out.extend_from_slice(&(self.body.len() as u32).to_be_bytes());
         out.extend_from_slice(self.body);
         out.extend_from_slice(&length.to_be_bytes());
-        out.extend_from_slice(properties);
+        out.extend_from_slice(own);
+        out.extend_from_slice(more);
         Ok(())
     }
 }

@@ -2,11 +2,11 @@
 
 use bytes::Bytes;
 
-use super::batch::Batched;
+use super::batch::{Batched, FIXED};
 use super::ids::UniqueId;
 use super::message::{Message, MessageError};
 use super::properties::{self, Properties};
-use super::publish::{Added, Fields, MessageLimits, Publish, wait};
+use super::publish::{Added, Fields, MessageLimits, Publish, added, wait};
 use crate::name::Group;
 use crate::time::UnixMillis;
 
@@ -29,7 +29,13 @@ impl Publish {
     ) -> Result<Self, MessageError> {
         let Some(first) = messages.first() else { return Err(MessageError::EmptyBatch) };
         let topic = first.topic.clone();
-        let (mut ids, mut body) = (Vec::with_capacity(messages.len()), Vec::new());
+        let room = |message: &Message| {
+            FIXED + message.body.len() + message.properties.len() + added(message.waits)
+        };
+        let room: usize = messages.iter().map(room).sum();
+        // Refused below if it is more than the limit.
+        let mut body = Vec::with_capacity(room.min(limits.body));
+        let mut ids = Vec::with_capacity(messages.len());
         for (index, message) in messages.iter().enumerate() {
             message.check(limits)?;
             if message.topic != topic {
@@ -43,12 +49,12 @@ impl Publish {
                 return Err(MessageError::NotForBatch { index });
             }
             let id = next_id();
-            let properties =
-                format!("{}{}", message.properties, Added::new(&id, message.waits).as_str());
-            let properties = Properties::new(properties.as_bytes());
+            let added = Added::new(&id, message.waits);
+            let properties = Properties::new(message.properties.as_bytes());
             let batched = Batched { flag: message.flag, body: &message.body, properties };
             let too_large = |length| MessageError::BatchTooLarge { length, limit: limits.body };
-            batched.encode_into(&mut body).map_err(|_| too_large(message.body.len()))?;
+            let encoded = batched.encode_with(added.as_str().as_bytes(), &mut body);
+            encoded.map_err(|_| too_large(message.body.len()))?;
             if body.len() > limits.body {
                 return Err(too_large(body.len()));
             }

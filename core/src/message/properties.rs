@@ -203,9 +203,14 @@ impl<'a> Iterator for Entries<'a> {
     }
 }
 
+/// Bytes that the properties of a message often take.
+const ROOM: usize = 64;
+
 /// Adds a property in wire form. The caller has made sure that neither holds a separator.
 pub(crate) fn append(wire: &mut String, name: &str, value: &str) {
-    wire.reserve(name.len() + value.len() + 2);
+    // The first of several, mostly: they should not each allocate anew.
+    let room = if wire.is_empty() { ROOM } else { 0 };
+    wire.reserve((name.len() + value.len() + 2).max(room));
     wire.push_str(name);
     wire.push(char::from(NAME_END));
     wire.push_str(value);

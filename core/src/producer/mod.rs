@@ -11,7 +11,7 @@
 //! | | one of several connections to the broker was lost | Pausing, or ended |
 //! | Pausing | the pause | Sent elsewhere |
 //! | | another error, the deadline | ended |
-//! | Sent, oneway | the frame is given to the writer | ended |
+//! | Sent, oneway | the frame is given to the connection | ended |
 //!
 //! Codes: `SEND_MESSAGE_V2` (310), `SEND_BATCH_MESSAGE` (320).
 
@@ -69,8 +69,8 @@ pub struct SendOptions {
     pub aim: Aim,
     /// From the call to its end; `None`: the client's `send_timeout`.
     pub timeout: Option<Duration>,
-    /// No answer is asked for: the call ends when the message is given to the socket's writer, and
-    /// nobody will know whether it was stored.
+    /// No answer is asked for: the call ends when the message is given to its connection (a queue
+    /// of at most 256 KiB before the socket), and nobody will know whether it was stored.
     pub oneway: bool,
 }
 
