@@ -162,7 +162,7 @@ fn a_peer_that_goes_away_while_it_is_silent_is_still_left() {
 }
 
 #[test]
-fn fault_20_a_frame_that_never_ends_for_damage_to_its_length_does_not_hold_a_connection_for_ever() {
+fn fault_20_a_frame_that_never_ends_does_not_hold_its_connection_for_ever() {
     let (mut world, client) = pair(1, 4);
     store(&mut world, client, "warm");
     let damaged = std::cell::Cell::new(false);

@@ -57,10 +57,10 @@ impl Producer {
 
     /// Sends one message without asking for an answer: the broker may store it, or not, and nobody
     /// will know. `Ok` means that it was given to the broker's connection, which is there: it waits
-    /// with at most 256 KiB of its like, to be written together, for about 0.1 ms. If the connection
-    /// is lost before, it is lost with it; a log record and [`Client::stats`](super::Client::stats)
-    /// count those. Errors are those that come before: no route, no connection by the deadline, a
-    /// full window.
+    /// with at most 256 KiB of its like, to be written together, for about 0.1 ms. If the
+    /// connection is lost before, it is lost with it; a log record and
+    /// [`Client::stats`](super::Client::stats) count those. Errors are those that come before: no
+    /// route, no connection by the deadline, a full window.
     pub fn send_oneway(&self, message: Message) -> Pending<Result<(), SendError>> {
         self.start(self.publish(message), SendOptions::default().oneway(), handed)
     }
