@@ -3,6 +3,7 @@
 
 mod address;
 mod appender;
+mod callers;
 mod connections;
 mod cuts;
 mod ending;
