@@ -10,6 +10,7 @@
 //! topics and groups of its own. A test that hurts the broker starts a cluster for itself.
 
 mod cluster;
+mod connections;
 mod failover;
 mod outages;
 mod producing;
