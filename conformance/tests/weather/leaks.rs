@@ -164,6 +164,10 @@ fn cycles() {
         cycles_asked(),
         memory()
     );
+    assert_nothing_left(settled, before, &tokio);
+}
+
+fn assert_nothing_left(settled: bool, before: (usize, usize), tokio: &tokio::runtime::Runtime) {
     assert!(settled, "{:?} after {before:?}", counts());
     let idle = eventually(Duration::from_secs(5), || tokio.metrics().num_alive_tasks() == 0);
     assert!(idle, "{} tasks", tokio.metrics().num_alive_tasks());
@@ -199,9 +203,7 @@ fn dropped() {
     }
     let settled = settles_at(before, Duration::from_secs(15));
     println!("(threads, files): {before:?} before, {:?} after", counts());
-    assert!(settled, "{:?} after {before:?}", counts());
-    let idle = eventually(Duration::from_secs(5), || tokio.metrics().num_alive_tasks() == 0);
-    assert!(idle, "{} tasks", tokio.metrics().num_alive_tasks());
+    assert_nothing_left(settled, before, &tokio);
 }
 
 #[test]

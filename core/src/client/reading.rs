@@ -207,7 +207,7 @@ impl Shared {
             Link::Open(open) => Some(&open.shelf),
             Link::Connecting { .. } => None,
         });
-        let free = shelves.filter(|shelf| matches!(shelf.reading, Reading::Free(_)));
+        let free = shelves.filter(|shelf| shelf.is_free());
         let wakers: Vec<_> = free.filter_map(|shelf| shelf.waker.clone()).collect();
         drop(core);
         wakers.into_iter().for_each(Waker::wake);
