@@ -7,6 +7,7 @@ mod setting;
 mod address;
 mod aiming;
 mod answers;
+mod astray;
 mod backoff;
 mod cancelling;
 mod connecting;

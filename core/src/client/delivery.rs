@@ -80,7 +80,7 @@ impl Delivery {
         };
         Err(Unreadable {
             queue: batch.queue().clone(),
-            offset: batch.records().queue_offset(index as usize),
+            offset: batch.offset(index),
             reason,
             raw: batch.records().raw(index as usize),
         })
@@ -110,9 +110,9 @@ impl Delivery {
         self.batch.queue()
     }
 
-    /// Its place in the queue, from 0.
+    /// Its place in the queue, from 0; -1 where the broker's number can't be its place.
     pub fn offset(&self) -> i64 {
-        self.batch.records().queue_offset(self.index as usize).unwrap_or(-1)
+        self.batch.offset(self.index).unwrap_or(-1)
     }
 
     /// The message is done with. The lock is taken only when it was the last of its pull. An error

@@ -11,13 +11,18 @@
 //! `UNREGISTER_CLIENT` (35); those of one queue stand in `queue.rs`.
 
 mod batch;
+mod lead;
+mod pace;
 pub(crate) mod queue;
 mod subscribe;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
+pub(crate) use batch::{Answer, Marks};
 pub use batch::{Batch, BatchId, DeliveryId, Handout, Settled};
+pub(crate) use lead::{Lead, Told};
+pub(crate) use pace::Pace;
 pub(crate) use queue::Queue;
 pub use subscribe::{Expression, Start, Subscribe, Tags};
 
@@ -134,6 +139,16 @@ impl Consumer {
         self.ready.retain(|handout| handout.batch.id().queue != key);
         self.later.retain(|(_, handout)| handout.batch.id().queue != key);
         Some((key, queue))
+    }
+
+    /// Gives a queue up and takes it anew, at `offset`.
+    pub(crate) fn take_anew(&mut self, key: QueueKey, offset: i64) -> Option<QueueKey> {
+        let queue = self.queues.get(key)?;
+        let (place, anew) = ((queue.topic, queue.at), queue.anew(offset));
+        self.give_up(place)?;
+        let key = self.queues.insert(anew);
+        self.by_place.insert(place, key);
+        Some(key)
     }
 
     /// Gives up every queue.

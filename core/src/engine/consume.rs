@@ -78,14 +78,15 @@ impl Engine {
     /// Commits what is new in every queue of one consumer.
     fn commit_new(&mut self, sub: SubscriptionId) {
         let Some(consumer) = self.consumers.get(sub).filter(|c| !c.is_leaving()) else { return };
-        let new = consumer.queues.iter().filter(|(_, queue)| queue.to_commit().is_some());
+        let now = self.ground.now;
+        let new = consumer.queues.iter().filter(|(_, queue)| queue.to_commit(now).is_some());
         let new: Vec<QueueKey> = new.map(|(key, _)| key).collect();
         for key in new {
             let Some((offset, request)) = self.commit_request(sub, key) else { continue };
             if self.send_commit(sub, key, offset, request)
                 && let Some(queue) = self.queue_mut(sub, key)
             {
-                queue.committing = Some(offset);
+                (queue.committing, queue.doubted) = (Some(offset), false);
             }
         }
     }
@@ -96,16 +97,15 @@ impl Engine {
 
     fn commit_request(&self, sub: SubscriptionId, key: QueueKey) -> Option<(i64, CommitTo)> {
         let queue = self.consumers.get(sub)?.queues.get(key)?;
-        let offset = queue.to_commit()?;
+        let offset = queue.to_commit(self.ground.now)?;
         Some((offset, CommitTo::of(queue)))
     }
 
     /// Commits a queue that is no longer in the consumer's table, as far as it was settled.
     pub(super) fn commit_queue(&mut self, sub: SubscriptionId, key: QueueKey, queue: &Queue) {
-        let Some(offset) = queue.position().filter(|at| queue.committed != Some(*at)) else {
-            return;
-        };
-        self.send_commit(sub, key, offset, CommitTo::of(queue));
+        if let Some(offset) = queue.to_store(self.ground.now) {
+            self.send_commit(sub, key, offset, CommitTo::of(queue));
+        }
     }
 
     /// Sends one commit to the queue's master. Commits wait for their answers: a oneway one may be
@@ -173,10 +173,7 @@ impl Engine {
         // Commits under way are answered first; giving up the queues makes the last ones final.
         consumer.phase = Phase::Committing;
         for (key, queue) in consumer.give_up_all() {
-            let Some(offset) = queue.position().filter(|at| queue.committed != Some(*at)) else {
-                continue;
-            };
-            self.send_commit(sub, key, offset, CommitTo::of(&queue));
+            self.commit_queue(sub, key, &queue);
         }
         let overdue = self.ground.now + self.ground.config.shutdown_timeout;
         self.timers.at(overdue, TimerKind::Leave(Some(sub)));

@@ -62,6 +62,7 @@ impl Note {
             | Self::HeartbeatRefused { .. }
             | Self::RouteFailed { .. }
             | Self::OffsetMoved { .. }
+            | Self::PullAstray { .. }
             | Self::PullRefused { .. } => true,
             Self::Repeated { last, .. } => last.is_trouble(),
         }
@@ -81,7 +82,9 @@ impl Note {
             }
             Self::Rebalanced { group, topic, .. } => Subject::Share(group.clone(), topic.clone()),
             Self::OffsetMoved { group, queue, .. } => Subject::Offset(group.clone(), queue.clone()),
-            Self::PullRefused { group, queue, .. } => Subject::Pull(group.clone(), queue.clone()),
+            Self::PullRefused { group, queue, .. } | Self::PullAstray { group, queue, .. } => {
+                Subject::Pull(group.clone(), queue.clone())
+            }
             Self::Repeated { last, .. } => last.subject(),
         }
     }
@@ -141,6 +144,14 @@ impl Note {
                 of_queue(queue, tell);
                 tell("from", Number(*from));
                 tell("to", Number(*to));
+            }
+            Self::PullAstray { group, queue, asked, next, min, max } => {
+                tell("group", Text(group));
+                of_queue(queue, tell);
+                tell("asked", Number(*asked));
+                tell("next", Number(*next));
+                tell("min", Number(*min));
+                tell("max", Number(*max));
             }
             Self::PullRefused { group, queue, code, remark } => {
                 tell("group", Text(group));
@@ -225,6 +236,14 @@ impl fmt::Display for Note {
             }
             Self::OffsetMoved { queue: QueueName { topic, broker, queue }, from, to, .. } => {
                 write!(f, "queue {queue} of {topic} on {broker} has no offset {from}: on at {to}")
+            }
+            Self::PullAstray { queue, asked, next, min, max, .. } => {
+                let QueueName { topic, broker, queue } = queue;
+                write!(
+                    f,
+                    "pull of queue {queue} of {topic} on {broker} at offset {asked} has an answer \
+                     that can't be true: on at {next}, of {min} to {max}"
+                )
             }
             Self::PullRefused { queue, code, remark, .. } => {
                 let QueueName { topic, broker, queue } = queue;
