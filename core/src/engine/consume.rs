@@ -2,9 +2,11 @@
 
 use bytes::Bytes;
 
-use super::{Engine, Event, TimerKind};
+use super::{Engine, Event, Note, TimerKind};
 use crate::call::Purpose;
-use crate::consumer::{BatchId, Consumer, DeliveryId, Handout, Outcome, Phase, Queue, Settled};
+use crate::consumer::{
+    BatchId, Consumer, DeliveryId, Handout, Outcome, Phase, Queue, Settled, Trouble,
+};
 use crate::error::Stale;
 use crate::frame::request::UpdateOffsetRequest;
 use crate::frame::{Kind, Request};
@@ -70,9 +72,26 @@ impl Engine {
     /// Commits what every consumer has settled.
     pub(super) fn commit_due(&mut self) {
         for sub in self.consumers.ids() {
+            self.look_at_tags(sub);
             self.commit_new(sub);
         }
         self.timers.at(self.ground.now + self.ground.config.commit, TimerKind::Commit);
+    }
+
+    /// Tells of messages whose tags another member of the group asks for, and this one does not.
+    fn look_at_tags(&mut self, sub: SubscriptionId) {
+        let now = self.ground.now;
+        let Some(consumer) = self.consumers.get_mut(sub) else { return };
+        let mut foreign = None;
+        for (_, queue) in consumer.queues.iter().filter(|(_, queue)| queue.take_foreign()) {
+            foreign = Some(queue.topic);
+        }
+        let Some(topic) = foreign else { return };
+        if consumer.tells(now, Trouble::Tags) {
+            let group = consumer.subscribe.group.clone();
+            let topic = consumer.subscribe.topics[topic].0.clone();
+            self.out.note(Note::ForeignTags { group, topic });
+        }
     }
 
     /// Commits what is new in every queue of one consumer.

@@ -165,6 +165,7 @@ pub enum Event {
 /// | `RouteChanged` | info | `topic`, `writable`, `readable` |
 /// | `RouteFailed` | warn | `topic`, `peer`, `endpoint`, `reason`; `opaque` and `code` if any |
 /// | `Rebalanced` | info | `group`, `topic`, `share`, `members` |
+/// | `ForeignTags` | warn | `group`, `topic` |
 /// | `OffsetMoved` | warn | `group`, `topic`, `broker`, `queue`, `from`, `to` |
 /// | `PullAstray` | warn | `group`, `topic`, `broker`, `queue`, `asked`, `next`, `min`, `max` |
 /// | `PullRefused` | warn | `group`, `topic`, `broker`, `queue`, `code`, `reason` |
@@ -264,6 +265,15 @@ pub enum Note {
         group: Group,
         /// The id.
         client_id: Arc<str>,
+    },
+    /// The broker sends messages with tags that this consumer does not ask for, not even by their
+    /// hashes: another member of its group asks for others, and brokers keep one list for a group.
+    /// They are passed over here, and may be passed over by every member. Told once a minute.
+    ForeignTags {
+        /// The group.
+        group: Group,
+        /// A topic of which such messages came.
+        topic: Topic,
     },
     /// The broker says that the offset asked for is not in the queue: some messages are gone.
     OffsetMoved {
