@@ -19,7 +19,6 @@ use crate::frame::request::UnregisterRequest;
 use crate::frame::{Kind, Request};
 use crate::id::{PeerId, SubscriptionId};
 use crate::time::Instant;
-use crate::timer::Timers;
 
 #[derive(Debug, Default)]
 pub(super) enum State {
@@ -85,7 +84,8 @@ impl Engine {
         if matches!(self.life.0, State::Closing) && self.peers.sockets() == 0 {
             self.life.0 = State::Stopped;
             // Requests to peers that were not connected have nobody left to wait for them.
-            (self.timers, self.calls) = (Timers::default(), Calls::default());
+            self.timers.clear();
+            self.calls = Calls::default();
             self.out.quiet = Quiet::default();
             self.out.event(Event::Stopped);
         }
