@@ -152,7 +152,7 @@ impl Inbound {
         Ok(Some(Whole { content, body, held, size: shape.size }))
     }
 
-    /// Takes the frame at `start` out of the buffer. Gives its body, and how much memory that holds.
+    /// Takes the frame at `start` out of the buffer: its body, and how much memory that holds.
     fn take(&mut self, shape: &Shape) -> (Bytes, usize) {
         let (from, end) = (self.start + shape.body_at, self.start + shape.size);
         let length = end - from;
