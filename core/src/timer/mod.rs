@@ -82,7 +82,8 @@ impl<K: Clone> Timers<K> {
         }
     }
 
-    /// Forgets all timers; keys of theirs cancel nothing that is set later.
+    /// Forgets all of them. Keys given out before name nothing from now on, and never what is set
+    /// later.
     pub fn clear(&mut self) {
         (self.lanes, self.table, self.sorted) = (Vec::new(), Table::default(), BTreeMap::new());
     }
@@ -110,6 +111,15 @@ impl<K: Clone> Timers<K> {
             }
         }
         self.sorted.pop_first().map(|(_, kind)| kind)
+    }
+
+    /// Whether the key is one of this table's, living or not.
+    pub fn gave(&self, key: TimerKey) -> bool {
+        match key.0 {
+            Place::Lane { sequence, .. } | Place::Sorted { sequence, .. } => {
+                sequence <= self.sequence
+            }
+        }
     }
 
     /// Living timers.
@@ -249,6 +259,23 @@ mod tests {
                 assert_eq!(timers.next().map(|next| next.0), timers.next_at());
             }
         }
+    }
+
+    #[test]
+    fn a_key_from_before_all_were_forgotten_cancels_nothing() {
+        let mut timers = Timers::default();
+        let start = Instant::ZERO;
+        let keys = [timers.after(start, SECOND, 'a'), timers.at(start + SECOND, 'b')];
+        timers.clear();
+        assert_eq!((timers.len(), timers.next_at()), (0, None));
+        timers.after(start, SECOND, 'c');
+        timers.at(start + SECOND, 'd');
+        for key in keys {
+            timers.cancel(key);
+            assert!(timers.gave(key));
+        }
+        let fired: Vec<_> = std::iter::from_fn(|| timers.pop_due(Instant::FAR)).collect();
+        assert_eq!(fired, ['c', 'd']);
     }
 
     #[test]
