@@ -166,7 +166,9 @@ fn a_list_opens_bodies_up_to_the_limit_it_was_cut_with() {
         stored(7, 0, b"behind"),
     ];
     let within = |limit| {
-        let list = RecordList::cut_within(records.concat().into(), limit);
+        let pulled = Bytes::from(records.concat());
+        let pinned = pulled.len();
+        let list = RecordList::cut_within(pulled, pinned, limit);
         let read = |item: Item<'_>| match item {
             Item::Record(record) => record.body().map(|body| body.len()),
             Item::Undecodable(item) => Err(item.reason),

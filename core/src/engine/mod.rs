@@ -321,6 +321,7 @@ impl Engine {
         self.routes.check();
         self.check_queues();
         self.check_counters();
+        self.check_timers();
         let lives = !self.is_stopped();
         assert!(!lives || self.next_timeout().is_some(), "an own loop would wait for ever");
         for (op, operation) in self.operations.iter() {

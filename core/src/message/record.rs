@@ -300,8 +300,9 @@ impl<'a> Record<'a> {
     }
 
     /// The body as it was given to the producer: checked against the record's checksum, where it
-    /// has one, and opened if it is compressed, up to the limit that the list was cut with. One that is not compressed shares the read buffer: nothing is copied,
-    /// and the buffer lives as long as the body does.
+    /// has one, and opened if it is compressed, up to the limit that the list was cut with. One
+    /// that is not compressed shares the read buffer: nothing is copied, and the buffer lives as
+    /// long as the body does.
     ///
     /// The work is done at each call: keep what you get.
     pub fn body(&self) -> Result<Bytes, RecordError> {

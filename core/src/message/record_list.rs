@@ -17,6 +17,8 @@ use super::record::{Layout, NAMED, Record, RecordError, bytes_at};
 pub struct RecordList {
     body: Bytes,
     index: Vec<Entry>,
+    /// Bytes that `body` keeps alive.
+    pinned: usize,
     /// Bytes that each compressed body may open to.
     opened_max: u32,
 }
@@ -26,6 +28,10 @@ impl Default for RecordList {
         Self::of(Bytes::new(), Vec::new(), LIMIT)
     }
 }
+
+/// An item that is taken out of a list by itself is copied when the list is so many times larger:
+/// it may be kept for long, and would keep all its neighbours.
+const SMALL: usize = 8;
 
 /// Where an item lies, and how to read it.
 #[derive(Clone, Copy, Debug)]
@@ -78,16 +84,20 @@ impl RecordList {
     /// Cuts the body of a pull reply, whose compressed messages may open to 32 MiB each. Any bytes
     /// will do.
     pub fn cut(body: Bytes) -> Self {
-        Self::cut_within(body, LIMIT)
+        let pinned = body.len();
+        Self::cut_within(body, pinned, LIMIT)
     }
 
-    /// As [`cut`](Self::cut), with another limit for each compressed body.
+    /// As [`cut`](Self::cut), of a body that keeps `pinned` bytes alive ([`Frame::held`]), with a
+    /// limit of its own for each compressed message.
+    ///
+    /// [`Frame::held`]: crate::frame::Frame::held
     ///
     /// A batch that the broker keeps as one record comes out as its messages, each at its own queue
     /// offset. That copies the list's bytes and opens the batch at once; messages of a batch that
     /// can't be read, or don't fit into twice the limit together, are one [`Item::Undecodable`],
     /// which holds the whole batch and the offset of the first of them.
-    pub fn cut_within(body: Bytes, opened_max: u32) -> Self {
+    pub fn cut_within(body: Bytes, pinned: usize, opened_max: u32) -> Self {
         // A frame's length has 31 bits, so nothing is ever dropped here.
         let body = body.slice(..body.len().min(u32::MAX as usize));
         let mut index = Vec::with_capacity(Steps::over(&body).count());
@@ -101,7 +111,7 @@ impl RecordList {
             batches |= layout.is_ok() && inner_batch::is_batch(&body[start..start + length]);
             index.push(Entry { start: start as u32, length: length as u32, layout });
         }
-        let list = Self { body, index, opened_max };
+        let list = Self { body, index, pinned, opened_max };
         // Where frames can't come from, positions could not be counted any more.
         if batches && list.body.len() <= i32::MAX as usize {
             return inner_batch::unwrap(&list);
@@ -109,8 +119,10 @@ impl RecordList {
         list
     }
 
+    /// A list whose body has its memory to itself.
     pub(super) const fn of(body: Bytes, index: Vec<Entry>, opened_max: u32) -> Self {
-        Self { body, index, opened_max }
+        let pinned = body.len();
+        Self { body, index, pinned, opened_max }
     }
 
     pub(super) const fn opened_max(&self) -> u32 {
@@ -131,9 +143,15 @@ impl RecordList {
         self.index.is_empty()
     }
 
-    /// Bytes of the read buffer that this list, and each body taken from it, keeps alive at least.
+    /// Bytes of the items as stored.
     pub fn byte_len(&self) -> usize {
         self.body.len()
+    }
+
+    /// Bytes of memory that this list holds: what its body keeps alive, and the index. The body of
+    /// a message that is taken from it keeps the former alive.
+    pub fn held(&self) -> usize {
+        self.pinned + self.index.capacity() * size_of::<Entry>()
     }
 
     /// The item at `i`.
@@ -172,12 +190,22 @@ impl RecordList {
         self.index.get(i).map_or(0, |entry| entry.length as usize)
     }
 
-    /// The stored bytes of item `i`, sharing the read buffer; empty when there is none.
+    /// The stored bytes of item `i`; empty when there is none. They share the list's memory, or
+    /// are a copy where they are an eighth of it or less: what is kept keeps little else.
     pub fn raw(&self, i: usize) -> Bytes {
         self.index.get(i).map_or_else(Bytes::new, |entry| {
             let start = entry.start as usize;
-            self.body.slice(start..start + entry.length as usize)
+            let range = start..start + entry.length as usize;
+            if range.len().saturating_mul(SMALL) <= self.pinned {
+                Bytes::copy_from_slice(&self.body[range])
+            } else {
+                self.body.slice(range)
+            }
         })
+    }
+
+    pub(super) fn raw_bytes(&self, entry: &Entry) -> &[u8] {
+        &self.body[entry.start as usize..][..entry.length as usize]
     }
 
     /// All items, in the order the broker sent them: that of their queue offsets.
