@@ -148,6 +148,16 @@ impl Queue {
         (new && self.committed.is_none_or(|last| last < position)).then_some(position)
     }
 
+    /// The timer that it keeps, if it does.
+    pub(crate) const fn timer(&self) -> Option<TimerKey> {
+        match self.state {
+            State::Pausing { timer, .. } => Some(timer),
+            State::Unasked | State::Asking(_) | State::Ready | State::Pulling(_) | State::Full => {
+                None
+            }
+        }
+    }
+
     /// The queue is no longer ours: whoever holds its messages can see it.
     pub(crate) fn revoke(&self) {
         self.revoked.store(true, Ordering::Release);

@@ -320,6 +320,7 @@ impl Engine {
         self.routes.check();
         self.check_queues();
         self.check_counters();
+        self.check_timers();
         for (op, operation) in self.operations.iter() {
             let (topic, called) = match operation {
                 Operation::Send(send) => {

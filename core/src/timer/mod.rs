@@ -116,6 +116,27 @@ impl<K: Clone> Timers<K> {
         self.sorted.pop_first().map(|(_, kind)| kind)
     }
 
+    /// Forgets all of them. Keys given out before name nothing from now on, and never what is set
+    /// later.
+    pub fn clear(&mut self) {
+        self.sorted.clear();
+        for lane in &mut self.lanes {
+            lane.base += lane.entries.len() as u64;
+            lane.entries.clear();
+        }
+    }
+
+    /// Whether the key is one of this table's, living or not.
+    pub fn gave(&self, key: TimerKey) -> bool {
+        match key.0 {
+            Place::Sorted { sequence, .. } => sequence <= self.sequence,
+            Place::Lane { lane, index } => self
+                .lanes
+                .get(lane as usize)
+                .is_some_and(|lane| index < lane.base + lane.entries.len() as u64),
+        }
+    }
+
     /// Living timers, and entries kept for them.
     pub fn len(&self) -> usize {
         let lanes = self.lanes.iter().flat_map(|lane| &lane.entries);
@@ -171,6 +192,23 @@ mod tests {
         assert_eq!(timers.pop_due(Instant::FAR), Some(999));
         timers.cancel(keys[999]);
         assert_eq!(timers.next_at(), None);
+    }
+
+    #[test]
+    fn a_key_from_before_all_were_forgotten_cancels_nothing() {
+        let mut timers = Timers::default();
+        let start = Instant::ZERO;
+        let keys = [timers.after(start, SECOND, 'a'), timers.at(start + SECOND, 'b')];
+        timers.clear();
+        assert_eq!((timers.len(), timers.next_at()), (0, None));
+        timers.after(start, SECOND, 'c');
+        timers.at(start + SECOND, 'd');
+        for key in keys {
+            timers.cancel(key);
+            assert!(timers.gave(key));
+        }
+        let fired: Vec<_> = std::iter::from_fn(|| timers.pop_due(Instant::FAR)).collect();
+        assert_eq!(fired, ['c', 'd']);
     }
 
     #[test]
