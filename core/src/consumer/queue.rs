@@ -103,7 +103,7 @@ impl Queue {
         let batch = Arc::new(Batch::new(id, name, self.next, records, tags, revoked));
         self.pulled += 1;
         self.messages += batch.records().len();
-        self.bytes += batch.records().byte_len();
+        self.bytes += batch.held();
         self.batches.push_back(batch.clone());
         batch
     }
@@ -123,7 +123,7 @@ impl Queue {
         }
         if let Some(batch) = self.batches.remove(place) {
             self.messages -= batch.records().len();
-            self.bytes -= batch.records().byte_len();
+            self.bytes -= batch.held();
         }
         true
     }
@@ -192,5 +192,7 @@ impl Queue {
         }
         let held: usize = self.batches.iter().map(|batch| batch.records().len()).sum();
         assert_eq!(held, self.messages, "messages held in {:?}", self.name);
+        let held: usize = self.batches.iter().map(|batch| batch.held()).sum();
+        assert_eq!(held, self.bytes, "bytes held in {:?}", self.name);
     }
 }
