@@ -4,6 +4,7 @@ use super::{Peers, State};
 use crate::error::PeerKind;
 use crate::id::PeerId;
 use crate::name::Endpoint;
+use crate::timer::TimerKey;
 
 /// How far a connection has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -17,7 +18,8 @@ pub enum ConnectionState {
     Connecting,
     /// It is there.
     Connected,
-    /// It is there, but the peer said that it goes: nothing more is sent on it.
+    /// It is there, but the peer said that it goes: nothing more is sent on it, and there is no
+    /// other one yet.
     Leaving,
     /// We have closed it, and wait for the adapter's word that it is gone.
     Closing,
@@ -56,16 +58,32 @@ pub struct ConnectionStats {
 }
 
 impl Peers {
+    /// The timers that are kept.
+    pub(crate) fn timers(&self) -> impl Iterator<Item = TimerKey> {
+        self.list.iter().flat_map(|peer| {
+            let connecting = match peer.state {
+                State::Connecting { timer, .. } => Some(timer),
+                State::Idle
+                | State::Backoff { .. }
+                | State::Connected { .. }
+                | State::Closing { .. } => None,
+            };
+            [connecting, peer.retry, peer.doubt, peer.idle].into_iter().flatten()
+        })
+    }
+
     /// Every peer ever named, in that order, and each of several connections to one; `in_flight` is
     /// left to whoever knows the calls.
     pub(crate) fn stats(&self) -> impl Iterator<Item = (PeerId, ConnectionStats)> {
         self.list.iter().enumerate().map(|(id, peer)| {
             let state = match &peer.state {
+                State::Idle | State::Backoff { .. } if !peer.leaving.is_empty() => {
+                    ConnectionState::Leaving
+                }
                 State::Idle => ConnectionState::Idle,
                 State::Backoff { .. } => ConnectionState::Backoff,
                 State::Connecting { .. } => ConnectionState::Connecting,
-                State::Connected { leaving: false, .. } => ConnectionState::Connected,
-                State::Connected { leaving: true, .. } => ConnectionState::Leaving,
+                State::Connected { .. } => ConnectionState::Connected,
                 State::Closing { .. } => ConnectionState::Closing,
             };
             let stats = ConnectionStats {

@@ -134,7 +134,7 @@ impl Queue {
         if batch.open() > 0 {
             self.pulled += 1;
             self.messages += batch.records().len();
-            self.bytes += batch.records().byte_len();
+            self.bytes += batch.held();
             self.batches.push_back(batch.clone());
         }
         batch
@@ -145,7 +145,7 @@ impl Queue {
         if self.batches.back().is_some_and(|last| last.id() == batch.id()) {
             self.batches.pop_back();
             self.messages -= batch.records().len();
-            self.bytes -= batch.records().byte_len();
+            self.bytes -= batch.held();
         }
     }
 
@@ -169,7 +169,7 @@ impl Queue {
         }
         if let Some(batch) = self.batches.remove(place) {
             self.messages -= batch.records().len();
-            self.bytes -= batch.records().byte_len();
+            self.bytes -= batch.held();
         }
         true
     }
@@ -214,6 +214,16 @@ impl Queue {
         new.then_some(position)
     }
 
+    /// The timer that it keeps, if it does.
+    pub(crate) const fn timer(&self) -> Option<TimerKey> {
+        match self.state {
+            State::Pausing { timer, .. } => Some(timer),
+            State::Unasked | State::Asking(_) | State::Ready | State::Pulling(_) | State::Full => {
+                None
+            }
+        }
+    }
+
     /// The queue is no longer ours: whoever holds its messages can see it.
     pub(crate) fn revoke(&self) {
         self.marks.revoked.store(true, Ordering::Release);
@@ -250,5 +260,7 @@ impl Queue {
         }
         let held: usize = self.batches.iter().map(|batch| batch.records().len()).sum();
         assert_eq!(held, self.messages, "messages held in {:?}", self.name);
+        let held: usize = self.batches.iter().map(|batch| batch.held()).sum();
+        assert_eq!(held, self.bytes, "bytes held in {:?}", self.name);
     }
 }
