@@ -19,6 +19,7 @@ mod faults;
 mod flow;
 mod idle;
 mod lanes;
+mod leaving;
 mod nameservers;
 mod observing;
 mod offsets;
