@@ -17,7 +17,7 @@ const _: () = {
     moves::<Delivery>();
     moves::<Pending<Result<SendReceipt, SendError>>>();
     moves::<Pending<Result<i64, QueryError>>>();
-    moves::<Pending<()>>();
+    moves::<Pending<Ended>>();
     sends::<Next<'_>>();
 };
 

@@ -7,6 +7,7 @@
 mod admin;
 mod consumer;
 mod delivery;
+mod ended;
 mod holds;
 mod later;
 mod link;
@@ -22,6 +23,7 @@ use std::sync::Arc;
 pub use admin::{Admin, Pulled};
 pub use consumer::{Consumer, ConsumerBuilder, Next};
 pub use delivery::{Delivery, OnUnreadable, Unreadable};
+pub use ended::Ended;
 pub use holds::LockStats;
 pub use link::Sink;
 pub(crate) use link::Writer;
@@ -45,8 +47,9 @@ use shared::Owner;
 /// Cheap to clone. Dropping the last handle of a client shuts it down in the background; use
 /// [`shutdown`](Self::shutdown) to wait for it.
 ///
-/// A child process inherits none of its sockets. A child of `fork` without `exec` must not use it:
-/// the threads or tasks that move its bytes are the parent's alone. A process that is stopped and
+/// A child process inherits none of its sockets. A child of `fork` without `exec` can't use it: the
+/// threads or tasks that move its bytes are the parent's alone, so every call there is refused
+/// ([`Refused::Forked`]), and what was begun before ends with an error that says so. A process that is stopped and
 /// continued goes on where it was; what passed its deadline meanwhile ends then.
 #[derive(Clone, Debug)]
 pub struct Client {
@@ -138,7 +141,7 @@ impl Client {
     /// Ends everything in good order: new calls are refused, sends under way finish, consumers
     /// commit and leave their groups, brokers are told, connections close. Resolves when all of
     /// it is done, at the latest after `shutdown_timeout`; dropping it does not stop it.
-    pub fn shutdown(&self) -> Pending<()> {
+    pub fn shutdown(&self) -> Pending<Ended> {
         self.owner.shared().shutdown()
     }
 }
