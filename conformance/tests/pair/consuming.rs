@@ -41,7 +41,7 @@ fn only_messages_with_the_right_tag_are_delivered_even_if_tags_share_a_hash() {
     let (mut world, client) = pair(1, 1);
     let mut subscribe = from_first(GROUP);
     // "Aa" and "BB" have one Java hash code: the broker can't tell them apart.
-    subscribe.topics[0].1 = Expression::parse("Aa || c");
+    subscribe.topics[0].1 = Expression::parse("Aa || c").unwrap();
     world.subscribe(client, subscribe, Pace::AtOnce).unwrap();
     for tag in ["Aa", "BB", "c", "d", "Aa", "BB"] {
         let op = world.try_send(client, message(tag).tag(tag)).unwrap();

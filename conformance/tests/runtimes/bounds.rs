@@ -1,6 +1,6 @@
 //! RT-05, checked by the compiler: what may be shared, what may move, and what a task may hold.
 
-use rocketry::client::{Admin, Next, Pending};
+use rocketry::client::{Admin, Ended, Next, Pending};
 use rocketry::core::message::Message;
 use rocketry::{Client, Consumer, Delivery, Producer, QueryError, SendError, SendReceipt};
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use futures::{StreamExt, TryStreamExt};
-use rocketry::client::{Next, Pending};
+use rocketry::client::{Ended, Next, Pending};
 use rocketry::core::engine::Cancelled;
 use rocketry::{Client, Consumer, Delivery, Message, Producer, QueryError, SendError, SendReceipt};
 use rocketry::{Start, Topic};

@@ -26,7 +26,7 @@ pub struct ConsumerBuilder {
     topics: Vec<(Topic, Expression)>,
     start: Start,
     unreadable: OnUnreadable,
-    wrong: Option<NameError>,
+    wrong: Option<SubscribeError>,
 }
 
 impl ConsumerBuilder {
@@ -35,15 +35,33 @@ impl ConsumerBuilder {
         Self { owner, group, topics: Vec::new(), start: Start::Last, unreadable, wrong: None }
     }
 
-    /// Adds a topic with the tags wanted: `*` for all, or `TagA || TagB`.
+    /// Adds a topic with the tags wanted: `*` for all, or `TagA || TagB`; [`start`](Self::start)
+    /// refuses what can't be meant, as [`Expression::parse`] does.
     pub fn topic<T>(mut self, topic: T, tags: &str) -> Self
     where
         T: TryInto<Topic>,
         NameError: From<T::Error>,
     {
+        match Expression::parse(tags) {
+            Ok(expression) => self.topic_by(topic, expression),
+            Err(error) => {
+                self.wrong.get_or_insert(error.into());
+                self
+            }
+        }
+    }
+
+    /// Adds a topic with an expression made before, such as by [`Expression::any_of`].
+    pub fn topic_by<T>(mut self, topic: T, expression: Expression) -> Self
+    where
+        T: TryInto<Topic>,
+        NameError: From<T::Error>,
+    {
         match topic.try_into() {
-            Ok(topic) => self.topics.push((topic, Expression::parse(tags))),
-            Err(error) => self.wrong = Some(error.into()),
+            Ok(topic) => self.topics.push((topic, expression)),
+            Err(error) => {
+                self.wrong.get_or_insert(NameError::from(error).into());
+            }
         }
         self
     }
@@ -65,7 +83,7 @@ impl ConsumerBuilder {
     /// consumer and its share of the queues is known.
     pub fn start(self) -> Result<Consumer, SubscribeError> {
         if let Some(wrong) = self.wrong {
-            return Err(wrong.into());
+            return Err(wrong);
         }
         let subscribe = Subscribe { group: self.group, topics: self.topics, start: self.start };
         let shared = self.owner.shared().clone();

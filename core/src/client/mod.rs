@@ -35,6 +35,7 @@ pub use reading::{Half, Look};
 pub use shared::{Host, Shared};
 
 use crate::config::Config;
+use crate::consumer::ExpressionError;
 use crate::engine::Snapshot;
 use crate::error::{ErrorKind, QueryError, Refused};
 use crate::name::{Group, NameError, Topic};
@@ -158,7 +159,7 @@ impl SubscribeError {
     pub const fn kind(&self) -> ErrorKind {
         match self {
             Self::Refused(refused) => refused.kind(),
-            Self::Name(_) => ErrorKind::Invalid,
+            Self::Name(_) | Self::Expression(_) => ErrorKind::Invalid,
         }
     }
 }
@@ -173,4 +174,7 @@ pub enum SubscribeError {
     /// A name is not valid.
     #[error(transparent)]
     Name(#[from] NameError),
+    /// What is asked for of a topic can't be meant.
+    #[error(transparent)]
+    Expression(#[from] ExpressionError),
 }

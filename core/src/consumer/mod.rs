@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 pub use batch::{Batch, BatchId, DeliveryId, Handout, Settled};
 pub(crate) use queue::Queue;
-pub use subscribe::{Expression, Start, Subscribe, Tags};
+pub use subscribe::{Expression, ExpressionError, Start, Subscribe, Tags};
 
 use crate::id::{QueueKey, Slots, SubscriptionId};
 use crate::name::Group;

@@ -350,6 +350,9 @@ pub enum Refused {
     /// This client has a consumer of that group already: a second one would steal from the first.
     #[error("this client already has a consumer of that group")]
     DuplicateGroup,
+    /// The call was given no time.
+    #[error("the call was given no time: its deadline has passed already")]
+    NoTime,
     /// A consumer needs at least one topic.
     #[error("the consumer has no topic")]
     NoTopic,
