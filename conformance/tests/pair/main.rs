@@ -7,6 +7,7 @@ mod setting;
 mod address;
 mod aiming;
 mod answers;
+mod astray;
 mod asking;
 mod backoff;
 mod cancelling;
