@@ -18,6 +18,8 @@ mod faults;
 mod flow;
 mod idle;
 mod lanes;
+
+mod moving;
 mod nameservers;
 mod observing;
 mod offsets;

@@ -24,8 +24,8 @@ pub(crate) enum Purpose {
     Query(OpId),
     /// The route of a topic; `fallback` asks for `TBW102` instead.
     Route { topic: Topic, fallback: bool },
-    /// A heartbeat.
-    Heartbeat,
+    /// A heartbeat that tells that revision of what we are.
+    Heartbeat { revision: u64 },
     /// Whether a broker that is left alone is well again.
     Probe(BrokerId),
     /// The members of a consumer's group.
@@ -181,7 +181,12 @@ mod tests {
     use super::*;
 
     fn call(peer: u32) -> Call {
-        Call { peer: PeerId(peer), purpose: Purpose::Heartbeat, timer: None, left: false }
+        Call {
+            peer: PeerId(peer),
+            purpose: Purpose::Heartbeat { revision: 0 },
+            timer: None,
+            left: false,
+        }
     }
 
     #[test]

@@ -319,6 +319,7 @@ impl Engine {
         self.peers.check();
         self.routes.check();
         self.check_queues();
+        self.check_reach();
         self.check_counters();
         for (op, operation) in self.operations.iter() {
             let (topic, called) = match operation {
