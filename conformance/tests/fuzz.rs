@@ -1,8 +1,11 @@
-//! What the fuzzers run, run here over the committed corpus and over small damage to valid input.
+//! What the fuzzers run, run here over the committed corpus and over small damage to valid input:
+//! a fixed number of rounds, and with `FUZZ_SECONDS` for so long, with another seed each time
+//! (`FUZZ_SEED` repeats one).
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rocketry_conformance::fuzz::{TARGETS, Target, mutate};
 use rocketry_core::rng::Rng;
@@ -37,9 +40,14 @@ fn rounds(target: &Target) -> usize {
 /// Runs the committed corpus, then mutations of the seeds. On a panic the input is printed in hex.
 fn run(name: &str) {
     let target = target(name);
+    let mut known = Vec::new();
     for file in corpus(target) {
         let data = fs::read(&file).unwrap();
         Shown { data: &data, what: format!("{}", file.display()) }.run(target);
+        known.push(data);
+    }
+    if let Some(seconds) = number("FUZZ_SECONDS") {
+        return run_for(target, &known, Duration::from_secs(seconds));
     }
     let seeds = (target.seeds)();
     let mut rng = Rng::new(1);
@@ -48,6 +56,58 @@ fn run(name: &str) {
         mutate(&mut data, &mut rng);
         Shown { data: &data, what: format!("{name}, round {round}") }.run(target);
     }
+}
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+/// Inputs drawn from what is known, until the time is over.
+fn run_for(target: &Target, known: &[Vec<u8>], time: Duration) {
+    let by_clock = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as u64;
+    let seed = number("FUZZ_SEED").unwrap_or_else(by_clock);
+    let (mut rng, start, mut rounds) = (Rng::new(seed), Instant::now(), 0u64);
+    while start.elapsed() < time {
+        let data = invent(known, &mut rng);
+        let what = format!("{}, FUZZ_SEED={seed}, round {rounds}", target.name);
+        Shown { data: &data, what }.run(target);
+        rounds += 1;
+    }
+    println!("{}: {rounds} inputs, FUZZ_SEED={seed}", target.name);
+}
+
+/// A known input damaged, two of them joined, one with noise behind it, or noise alone.
+fn invent(known: &[Vec<u8>], rng: &mut Rng) -> Vec<u8> {
+    let some = |rng: &mut Rng| known[rng.below(known.len() as u64) as usize].clone();
+    let noise = |rng: &mut Rng| -> Vec<u8> {
+        let longest = 1 << rng.below(12);
+        let length = rng.below(longest);
+        // Small bytes are verbs and lengths, any others data.
+        let most = if rng.below(2) == 0 { 32 } else { 256 };
+        (0..length).map(|_| rng.below(most) as u8).collect()
+    };
+    let mut data = some(rng);
+    let at = rng.below(data.len() as u64 + 1) as usize;
+    match rng.below(8) {
+        0..=3 => {}
+        4 => {
+            data.truncate(at);
+            let other = some(rng);
+            let from = rng.below(other.len() as u64 + 1) as usize;
+            data.extend_from_slice(&other[from..]);
+        }
+        5 => {
+            data.truncate(at);
+            data.extend(noise(rng));
+        }
+        6 => {
+            let inside = noise(rng);
+            data.splice(at..at, inside);
+        }
+        _ => return noise(rng),
+    }
+    mutate(&mut data, rng);
+    data
 }
 
 /// Prints its input when it is dropped in a panic.

@@ -112,6 +112,74 @@ fn a_read_buffer_takes_no_more_than_twice_what_has_arrived() {
     }
 }
 
+fn encoded(frame: &OutFrame) -> Vec<u8> {
+    let mut outbound = Outbound::new();
+    outbound.push(frame).unwrap();
+    let mut slices = [std::io::IoSlice::new(&[]); 4];
+    let count = outbound.slices(&mut slices);
+    slices[..count].iter().flat_map(|slice| slice.to_vec()).collect()
+}
+
+fn with_body(length: usize) -> Vec<u8> {
+    let request = Request::Unknown { code: RequestCode(4711), fields: Vec::new() };
+    let opaque = Opaque::new(Kind::Pull, 1);
+    encoded(&OutFrame::request_with_body(opaque, request, vec![7; length].into()))
+}
+
+#[test]
+fn a_kept_body_holds_less_than_twice_its_length_whatever_came_before_it() {
+    let empty = with_body(0);
+    let between = empty.repeat((48 << 10) / empty.len());
+    for (length, count) in [(4, 500), (5_000, 500), (40_000, 100), (300_000, 20), (3 << 20, 3)] {
+        let stream = [between.clone(), with_body(length), empty.clone()].concat();
+        let mut inbound = Inbound::new(Limits::default());
+        let (mut kept, mut counted) = (Vec::with_capacity(count), 0);
+        let info = measure(|| {
+            for _ in 0..count {
+                let mut rest = &stream[..];
+                while !rest.is_empty() {
+                    let space = inbound.space();
+                    let taken = rest.len().min(space.len());
+                    space[..taken].copy_from_slice(&rest[..taken]);
+                    inbound.filled(taken);
+                    rest = &rest[taken..];
+                    while let Some(frame) = inbound.next_frame().unwrap() {
+                        counted += frame.held;
+                        kept.extend((!frame.body.is_empty()).then_some(frame.body));
+                    }
+                }
+            }
+        });
+        assert!(kept.len() == count && kept.iter().all(|body| body.len() == length));
+        // What each allocation costs besides is not counted, nor is the read buffer itself.
+        let (held, besides) = (info.bytes_current as usize, 64 * count + (64 << 10));
+        assert!(held <= 2 * length * count + besides, "{length}: {held} held");
+        assert!(held <= counted + besides, "{length}: {held} held, {counted} counted");
+    }
+}
+
+#[test]
+fn memory_falls_after_a_large_frame() {
+    let (large, small) = (with_body(20 << 20), with_body(0));
+    let remark = "x".repeat(1 << 20);
+    let header = format!("{{\"code\":0,\"flag\":1,\"opaque\":1,\"remark\":\"{remark}\"}}");
+    for stream in [large, frame(HeaderForm::Json, header.as_bytes())] {
+        let mut inbound = Inbound::new(Limits::default());
+        let mut most = 0;
+        let info = measure(|| {
+            for piece in stream.chunks(16 << 10).chain([&small[..]]) {
+                read(&mut inbound, piece);
+                most = most.max(inbound.buffered());
+                while let Some(frame) = inbound.next_frame().unwrap() {
+                    drop(frame);
+                }
+            }
+        });
+        assert!(most > 1 << 20);
+        assert!(info.bytes_current <= 64 << 10, "{info:?}");
+    }
+}
+
 /// As a socket read would; `bytes` fit the least space there is.
 fn read(inbound: &mut Inbound, bytes: &[u8]) {
     inbound.space()[..bytes.len()].copy_from_slice(bytes);
@@ -248,37 +316,44 @@ fn json_bodies_take_memory_by_the_number_of_their_values() {
 }
 
 #[test]
-fn a_frame_takes_two_allocations_and_a_message_none() {
+fn a_frame_takes_two_allocations_a_small_one_a_copy_more_and_a_message_none() {
     let pulled = golden(PULLS, "pulled").into_iter().max_by_key(Vec::len).unwrap();
     let field = |name: &str| (Box::from(name), Box::from("7"));
     let fields = ["nextBeginOffset", "minOffset", "maxOffset", "suggestWhichBrokerId"].map(field);
-    let (fields, opaque) = (ReplyFields::Pairs(fields.into()), Opaque::new(Kind::Pull, 1));
-    let mut outbound = Outbound::new();
-    outbound.push(&OutFrame::reply(opaque, ResponseCode::SUCCESS, fields, pulled.into())).unwrap();
-    let mut slices = [std::io::IoSlice::new(&[]); 4];
-    let count = outbound.slices(&mut slices);
-    let bytes: Vec<u8> = slices[..count].iter().flat_map(|slice| slice.to_vec()).collect();
-    let mut inbound = Inbound::new(Limits::default());
-    for round in 0..4 {
-        read(&mut inbound, &bytes);
-        let mut list = RecordList::default();
-        let info = measure(|| {
-            let frame = inbound.next_frame().unwrap().unwrap();
-            list = RecordList::cut(frame.body);
-        });
-        assert!(info.count_total <= 2, "round {round}: {info:?}");
-        assert!(list.len() > 3);
-        let mut seen = 0;
-        let info = measure(|| {
-            for item in list.items() {
-                if let Item::Record(record) = item {
-                    seen += record.raw_body().len() + record.topic().len();
-                    seen += record.property("TAGS").map_or(0, str::len);
-                    seen += record.unique_id().map_or(0, str::len) + record.keys().count();
-                }
+    for (times, most) in [((40 << 10) / pulled.len() + 1, 2), (1, 3)] {
+        let body = pulled.repeat(times).into();
+        let fields = ReplyFields::Pairs(fields.clone().into());
+        let opaque = Opaque::new(Kind::Pull, 1);
+        let bytes = encoded(&OutFrame::reply(opaque, ResponseCode::SUCCESS, fields, body));
+        let mut inbound = Inbound::new(Limits::default());
+        for round in 0..4 {
+            for piece in bytes.chunks(16 << 10) {
+                read(&mut inbound, piece);
             }
-        });
-        assert!(seen > 0);
-        assert_eq!(info.count_total, 0, "{info:?}");
+            let mut list = RecordList::default();
+            let info = measure(|| {
+                let frame = inbound.next_frame().unwrap().unwrap();
+                list = RecordList::cut_of(frame.body, frame.held);
+            });
+            assert!(info.count_total <= most, "round {round}: {info:?}");
+            assert!(list.len() > 3 && list.held() >= list.byte_len());
+            assert_eq!(take_all(&list).count_total, 0, "{info:?}");
+        }
     }
+}
+
+/// Reads every message of a list as a consumer would.
+fn take_all(list: &RecordList) -> AllocationInfo {
+    let mut seen = 0;
+    let info = measure(|| {
+        for item in list.items() {
+            if let Item::Record(record) = item {
+                seen += record.raw_body().len() + record.topic().len();
+                seen += record.property("TAGS").map_or(0, str::len);
+                seen += record.unique_id().map_or(0, str::len) + record.keys().count();
+            }
+        }
+    });
+    assert!(seen > 0);
+    info
 }

@@ -142,24 +142,26 @@ fn wire_06_a_thousand_frames_in_one_read_come_out_in_order_without_a_new_buffer(
 }
 
 #[test]
-fn bodies_are_slices_of_the_buffer_that_was_read_into_and_outlive_it() {
-    let bytes = encode(&[with_body(1, 5000), with_body(2, 5000)]);
-    let mut inbound = Inbound::new(Limits::default());
-    let start = inbound.space().as_ptr() as usize;
-    feed(&mut inbound, &bytes, usize::MAX);
-    let first = inbound.next_frame().unwrap().unwrap();
-    let second = inbound.next_frame().unwrap().unwrap();
-    let distance = |frame: &Frame| frame.body.as_ptr() as usize - start;
-    assert_eq!(distance(&first), first.size - 5000);
-    assert_eq!(distance(&second), first.size + second.size - 5000);
-    let kept = first.body.clone();
-    for _ in 0..100 {
+fn a_body_that_fills_its_buffer_is_a_slice_of_it_a_smaller_one_a_copy_and_both_outlive_it() {
+    for (length, shared) in [(5000, false), (40_000, true)] {
+        let bytes = encode(&[with_body(1, length), send_reply(2)]);
+        let mut inbound = Inbound::new(Limits::default());
+        let start = inbound.space().as_ptr() as usize;
         feed(&mut inbound, &bytes, usize::MAX);
-        while inbound.next_frame().unwrap().is_some() {}
+        let first = inbound.next_frame().unwrap().unwrap();
+        let slice = first.body.as_ptr() as usize == start + first.size - length;
+        assert_eq!((slice, first.held == length), (shared, !shared));
+        // What came behind it moves on with the next buffer, or stays in this one.
+        assert_eq!(inbound.next_frame().unwrap().unwrap().opaque.sequence(), 2);
+        let kept = first.body.clone();
+        for _ in 0..100 {
+            feed(&mut inbound, &bytes, usize::MAX);
+            while inbound.next_frame().unwrap().is_some() {}
+        }
+        drop(inbound);
+        assert_eq!(kept, first.body);
+        assert!(kept.iter().enumerate().all(|(at, &byte)| byte == (at + 1) as u8));
     }
-    drop(inbound);
-    assert_eq!(kept, first.body);
-    assert!(kept.iter().enumerate().all(|(at, &byte)| byte == (at + 1) as u8));
 }
 
 #[test]

@@ -37,6 +37,8 @@ pub enum Page {
     Says(String),
     /// This error.
     Fails(FetchError),
+    /// This text, so much later than the network takes.
+    Late(String, Duration),
     /// Nothing, ever.
     Silent,
 }
@@ -141,13 +143,17 @@ impl World {
     }
 
     fn fetch(&mut self, client: ClientId, fetch: FetchId, url: &Url) {
-        let at = self.now + self.network.delay() + self.network.delay();
+        let mut at = self.now + self.network.delay() + self.network.delay();
         let refused =
             || FetchError::Connect(io::Error::from(io::ErrorKind::ConnectionRefused).into());
         let page = self.network.pages.get(url.as_str()).cloned();
         let result = match page.unwrap_or(Page::Fails(refused())) {
             Page::Says(text) => Ok(text.into()),
             Page::Fails(error) => Err(error),
+            Page::Late(text, by) => {
+                at = at + by;
+                Ok(text.into())
+            }
             Page::Silent => return,
         };
         self.schedule(at, Happening::Fetched { client, fetch, result });

@@ -1,8 +1,10 @@
 //! The end of a client.
 
-use rocketry_conformance::sim::{ClientId, Door, Pace, Way, World};
+use rocketry_conformance::sim::{ClientId, Door, Pace, Page, Way, World};
+use rocketry_core::config::Config;
 use rocketry_core::engine::Stats;
 use rocketry_core::error::{QueryError, Refused, SendError, Stored};
+use rocketry_core::fetch::FetchError;
 use rocketry_core::query::Query;
 
 use crate::setting::*;
@@ -163,4 +165,62 @@ fn a_consumer_leaves_a_broker_that_does_not_answer_by_shutdown_timeout_exactly()
     world.unstall_all();
     consume(&mut world, client, Pace::AtOnce);
     world.run_until(10 * SECOND, |world| world.distinct() == 10).unwrap();
+}
+
+/// A client that knows nothing but an address server, which answers as `page` says.
+fn listed(page: Page) -> (World, ClientId) {
+    let mut world = world(1, 4);
+    world.page(URL, page);
+    let client = world.client(Config::new(URL).unwrap());
+    (world, client)
+}
+
+const URL: &str = "http://pages:8080/nsaddr";
+
+#[test]
+fn a_page_that_comes_after_the_end_changes_nothing() {
+    // Before and after `request_timeout`, and the end itself may wait for calls.
+    for late in [ms(10), SECOND, 5 * SECOND] {
+        for good in [false, true] {
+            let text = if good { "ns:9876" } else { "<html>" };
+            let (mut world, client) = listed(Page::Late(text.into(), late));
+            world.run_for(ms(5));
+            world.shutdown(client);
+            assert_stopped(&mut world, client, ms(0));
+            assert_eq!(world.engine(client).next_timeout(), None);
+            assert_eq!(world.trace().count(" Fetch {"), 1, "{late:?}, {good}");
+        }
+    }
+}
+
+#[test]
+fn a_page_that_fails_is_not_asked_for_after_the_end() {
+    for page in [Page::Silent, Page::Fails(FetchError::Short)] {
+        let (mut world, client) = listed(page);
+        send(&mut world, client, "x");
+        world.run_for(ms(700));
+        world.shutdown(client);
+        assert_stopped(&mut world, client, 3 * SECOND);
+        let fetches = world.trace().count(" Fetch {");
+        world.run_for(600 * SECOND);
+        assert_eq!(world.trace().count(" Fetch {"), fetches);
+        assert_eq!(world.engine(client).next_timeout(), None);
+    }
+}
+
+#[test]
+fn what_comes_after_the_end_changes_nothing() {
+    let mut world = world(1, 4);
+    let client = world.client(config());
+    consume(&mut world, client, Pace::AtOnce);
+    world.produce(client);
+    world.run_for(3 * SECOND);
+    world.shutdown(client);
+    assert_stopped(&mut world, client, ms(50));
+    let counters = world.engine(client).snapshot(world.now()).counters;
+    world.produce(client);
+    world.unstall_all();
+    world.run_for(100 * SECOND);
+    assert_eq!(world.engine(client).next_timeout(), None);
+    assert_eq!(world.engine(client).snapshot(world.now()).counters, counters);
 }

@@ -154,6 +154,18 @@ impl Calls {
         self.close(opaque)
     }
 
+    /// Forgets every call. Answers to them still belong to nobody: the sequence goes on.
+    pub(crate) fn clear(&mut self) {
+        self.ring.fill_with(|| None);
+        self.on.fill(0);
+        self.open = 0;
+    }
+
+    /// The timer of each call that has one.
+    pub(crate) fn timers(&self) -> impl Iterator<Item = TimerKey> {
+        self.ring.iter().flatten().filter_map(|(_, call)| call.timer)
+    }
+
     /// The opaques of all calls to `peer`, in the order of their places.
     pub(crate) fn of_peer(&self, peer: PeerId) -> Vec<Opaque> {
         let calls = self.ring.iter().flatten().filter(|(_, call)| call.peer == peer);

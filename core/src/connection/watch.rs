@@ -4,6 +4,7 @@ use super::{Peers, State};
 use crate::error::PeerKind;
 use crate::id::PeerId;
 use crate::name::Endpoint;
+use crate::timer::TimerKey;
 
 /// How far a connection has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -56,6 +57,20 @@ pub struct ConnectionStats {
 }
 
 impl Peers {
+    /// The timers that are kept.
+    pub(crate) fn timers(&self) -> impl Iterator<Item = TimerKey> {
+        self.list.iter().flat_map(|peer| {
+            let connecting = match peer.state {
+                State::Connecting { timer, .. } => Some(timer),
+                State::Idle
+                | State::Backoff { .. }
+                | State::Connected { .. }
+                | State::Closing { .. } => None,
+            };
+            [connecting, peer.retry, peer.doubt, peer.idle].into_iter().flatten()
+        })
+    }
+
     /// Every peer ever named, in that order, and each of several connections to one; `in_flight` is
     /// left to whoever knows the calls.
     pub(crate) fn stats(&self) -> impl Iterator<Item = (PeerId, ConnectionStats)> {

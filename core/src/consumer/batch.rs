@@ -88,6 +88,12 @@ impl Batch {
         &self.records
     }
 
+    /// Bytes of memory that the batch holds: what came with its messages and can't be let go
+    /// before them, and what is kept of each.
+    pub fn held(&self) -> usize {
+        size_of::<Self>() + self.records.held() + self.settled.len() * size_of::<AtomicU64>()
+    }
+
     /// Whether the message at `index` is one the consumer asked for. Brokers filter by the hash of
     /// a tag alone, so the tag itself is compared here (`PullAPIWrapper.processPullResult`). What
     /// can't be read is always passed on.

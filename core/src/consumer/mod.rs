@@ -196,6 +196,12 @@ impl Consumer {
         !self.ready.is_empty()
     }
 
+    /// The timers it keeps, and those of its queues.
+    pub(crate) fn timers(&self) -> impl Iterator<Item = TimerKey> {
+        let queues = self.queues.iter().filter_map(|(_, queue)| queue.timer());
+        queues.chain(self.rebalance_timer.map(|(_, timer)| timer))
+    }
+
     /// The batch of a delivery, while its queue is ours.
     pub(crate) fn batch(&self, id: BatchId) -> Option<&Arc<Batch>> {
         self.queues.get(id.queue)?.batch(id.number)

@@ -103,7 +103,7 @@ impl Queue {
         let batch = Arc::new(Batch::new(id, name, self.next, records, tags, revoked));
         self.pulled += 1;
         self.messages += batch.records().len();
-        self.bytes += batch.records().byte_len();
+        self.bytes += batch.held();
         self.batches.push_back(batch.clone());
         batch
     }
@@ -123,7 +123,7 @@ impl Queue {
         }
         if let Some(batch) = self.batches.remove(place) {
             self.messages -= batch.records().len();
-            self.bytes -= batch.records().byte_len();
+            self.bytes -= batch.held();
         }
         true
     }
@@ -146,6 +146,16 @@ impl Queue {
         let new = self.committing.is_none() && self.committed != Some(position);
         // An offset of ours never goes back: the broker may know a later one from another member.
         (new && self.committed.is_none_or(|last| last < position)).then_some(position)
+    }
+
+    /// The timer that it keeps, if it does.
+    pub(crate) const fn timer(&self) -> Option<TimerKey> {
+        match self.state {
+            State::Pausing { timer, .. } => Some(timer),
+            State::Unasked | State::Asking(_) | State::Ready | State::Pulling(_) | State::Full => {
+                None
+            }
+        }
     }
 
     /// The queue is no longer ours: whoever holds its messages can see it.
@@ -182,5 +192,7 @@ impl Queue {
         }
         let held: usize = self.batches.iter().map(|batch| batch.records().len()).sum();
         assert_eq!(held, self.messages, "messages held in {:?}", self.name);
+        let held: usize = self.batches.iter().map(|batch| batch.held()).sum();
+        assert_eq!(held, self.bytes, "bytes held in {:?}", self.name);
     }
 }

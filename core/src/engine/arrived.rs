@@ -73,12 +73,12 @@ impl Decoder {
 
     /// Reads the body of a frame as the answer's kind tells.
     pub fn read(&mut self, frame: Frame) -> Arrived {
-        let Frame { opaque, version: _, content, body, size } = frame;
+        let Frame { opaque, version: _, content, body, held, size } = frame;
         let good = matches!(&content, Content::Reply(reply) if reply.code == ResponseCode::SUCCESS);
         let body = match opaque.kind() {
             Some(Kind::Route) if good => Body::Route(self.route(&body)),
             Some(Kind::ConsumerList) if good => Body::Members(ConsumerList::parse(&body)),
-            Some(Kind::Pull) if good => Body::Records(RecordList::cut(body)),
+            Some(Kind::Pull) if good => Body::Records(RecordList::cut_of(body, held)),
             Some(Kind::Fields) => Body::Raw(body),
             _ => Body::None,
         };

@@ -11,9 +11,13 @@ use crate::name::Group;
 use crate::time::Instant;
 
 impl Engine {
-    /// Something happened in the world.
+    /// Something happened in the world. Once the client has stopped, nothing that still comes
+    /// changes anything: a page that was asked for, say.
     pub fn handle(&mut self, now: Instant, input: Input) {
         self.tick(now);
+        if self.life.is_stopped() {
+            return;
+        }
         match input {
             Input::Connected { conn } => {
                 let (peers, mut ctx) = self.peers();

@@ -10,16 +10,15 @@
 
 use bytes::Bytes;
 
-use super::quiet::Quiet;
-use super::{Engine, Event, Operation, TimerKind};
-use crate::call::{Calls, Purpose};
+use super::{Engine, Event, Operation, Stats, TimerKind};
+use crate::call::Purpose;
 use crate::consumer::Phase;
 use crate::error::{QueryError, SendError};
 use crate::frame::request::UnregisterRequest;
 use crate::frame::{Kind, Request};
 use crate::id::{PeerId, SubscriptionId};
+use crate::nameserver::Source;
 use crate::time::Instant;
-use crate::timer::Timers;
 
 #[derive(Debug, Default)]
 pub(super) enum State {
@@ -83,11 +82,39 @@ impl Engine {
             self.close_all();
         }
         if matches!(self.life.0, State::Closing) && self.peers.sockets() == 0 {
-            self.life.0 = State::Stopped;
-            // Requests to peers that were not connected have nobody left to wait for them.
-            (self.timers, self.calls) = (Timers::default(), Calls::default());
-            self.out.quiet = Quiet::default();
-            self.out.event(Event::Stopped);
+            self.stopped();
+        }
+    }
+
+    /// Nothing is waited for any more. Tables are emptied and not replaced: keys into them may be
+    /// kept elsewhere, and must name nothing that is set later.
+    fn stopped(&mut self) {
+        self.life.0 = State::Stopped;
+        if let Some(source) = self.names.source_mut() {
+            source.stop();
+        }
+        // Requests to peers that were not connected have nobody left to wait for them.
+        self.calls.clear();
+        self.timers.clear();
+        self.out.quiet.end();
+        self.out.event(Event::Stopped);
+    }
+
+    /// What is kept of timers was given out by this engine's table, and a client that has stopped
+    /// waits for nothing.
+    pub(super) fn check_timers(&self) {
+        let source = self.names.source().and_then(Source::timer);
+        let consumers = self.consumers.iter().flat_map(|(_, consumer)| consumer.timers());
+        let operations = self.operations.iter().map(|(_, operation)| operation.timer());
+        let kept = self.peers.timers().chain(self.calls.timers()).chain(source);
+        for key in kept.chain(consumers).chain(operations) {
+            assert!(self.timers.gave(key), "{key:?} is of another table");
+        }
+        if self.life.is_stopped() {
+            assert_eq!(self.next_timeout(), None, "a stopped client waits");
+            assert!(source.is_none(), "a stopped client waits for a page");
+            assert_eq!(self.stats(), Stats::default(), "a stopped client has something left");
+            assert!(self.consumers.is_empty(), "a stopped client consumes");
         }
     }
 

@@ -321,6 +321,7 @@ impl Engine {
         self.check_queues();
         self.check_reach();
         self.check_counters();
+        self.check_timers();
         for (op, operation) in self.operations.iter() {
             let (topic, called) = match operation {
                 Operation::Send(send) => {

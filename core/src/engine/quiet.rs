@@ -52,6 +52,13 @@ impl Quiet {
         None
     }
 
+    /// Nothing more is told: what was left out so far stays counted.
+    pub(crate) fn end(&mut self) {
+        self.suppressed += self.windows.values().map(|window| window.left_out).sum::<u64>();
+        self.windows.clear();
+        self.due = None;
+    }
+
     /// When [`flush`](Self::flush) has something to tell.
     pub(crate) const fn due(&self) -> Option<Instant> {
         self.due

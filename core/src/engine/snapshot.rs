@@ -103,7 +103,7 @@ pub struct QueueStats {
     pub committed: Option<i64>,
     /// Messages pulled and not settled.
     pub messages: usize,
-    /// Their bytes.
+    /// Bytes of memory that they hold: what `queue_bytes` bounds.
     pub bytes: usize,
 }
 

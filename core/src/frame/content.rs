@@ -18,8 +18,12 @@ pub struct Frame {
     pub version: i32,
     /// A reply or a request.
     pub content: Content,
-    /// The body: a slice of the read buffer, which it keeps alive.
+    /// The body. It keeps less than twice its length alive: see [`Whole::body`].
+    ///
+    /// [`Whole::body`]: super::Whole::body
     pub body: Bytes,
+    /// Bytes of memory that the body keeps alive.
+    pub held: usize,
     /// Bytes on the wire, length words included.
     pub size: usize,
 }

@@ -1,6 +1,6 @@
 //! The reading half of a connection: bytes in, frames out.
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::Bytes;
 
 use super::content::{Content, Frame};
 use super::error::FrameError;
@@ -45,16 +45,15 @@ impl Limits {
 /// Cuts the bytes of one connection into frames.
 ///
 /// Read into [`space`](Self::space), tell [`filled`](Self::filled) how much came, and take frames
-/// until there is none. Memory follows what has arrived, never what a length word promises.
+/// until there is none. Memory follows what has arrived, never what a length word promises; and
+/// what is kept of it follows what is kept of its frames, see [`Whole::body`].
 #[derive(Debug)]
 pub struct Inbound {
-    /// Initialised up to its length; data lies in `start..filled`. Frames without a body only move
-    /// `start`; a frame with a body is split off, with all before it.
-    buffer: BytesMut,
+    /// Initialised up to its length; data lies in `start..filled`. Taking a frame only moves
+    /// `start`, unless the buffer goes with the body.
+    buffer: Vec<u8>,
     start: usize,
     filled: usize,
-    /// Bytes of the allocation that `buffer` is the end of.
-    allocated: usize,
     /// Size of the frame whose beginning is here, when known.
     wanted: usize,
     limits: Limits,
@@ -66,8 +65,12 @@ pub struct Inbound {
 pub struct Whole<T> {
     /// What was made of its header.
     pub content: T,
-    /// Its body: a slice of the read buffer, which it keeps alive.
+    /// Its body. One that fills more than half of the read buffer is a slice of it, and keeps it
+    /// alive; a smaller one is a copy. So a body that is kept holds less than twice its length,
+    /// whatever came in the same read.
     pub body: Bytes,
+    /// Bytes of memory that the body keeps alive.
+    pub held: usize,
     /// Bytes on the wire, length words included.
     pub size: usize,
 }
@@ -75,15 +78,7 @@ pub struct Whole<T> {
 impl Inbound {
     /// An empty one; allocates nothing yet.
     pub fn new(limits: Limits) -> Self {
-        Self {
-            buffer: BytesMut::new(),
-            start: 0,
-            filled: 0,
-            allocated: 0,
-            wanted: 0,
-            limits,
-            failed: None,
-        }
+        Self { buffer: Vec::new(), start: 0, filled: 0, wanted: 0, limits, failed: None }
     }
 
     /// Where to read the next bytes to: at least 16 KiB, usually 64 KiB.
@@ -111,7 +106,7 @@ impl Inbound {
 
     /// One whole frame, its header decoded in place by `decode`; `None` until more bytes come.
     ///
-    /// An empty body costs neither a split nor an allocation. After an error the connection is of
+    /// An empty body costs no allocation. After an error the connection is of
     /// no use: every further call gives the same error, and what arrives is dropped.
     pub fn next<T>(
         &mut self,
@@ -121,8 +116,8 @@ impl Inbound {
             return Err(error.clone());
         }
         self.try_next(decode).inspect_err(|error| {
-            self.buffer = BytesMut::new();
-            (self.start, self.filled, self.allocated, self.wanted) = (0, 0, 0, 0);
+            self.buffer = Vec::new();
+            (self.start, self.filled, self.wanted) = (0, 0, 0);
             self.failed = Some(error.clone());
         })
     }
@@ -130,11 +125,12 @@ impl Inbound {
     /// One whole frame, decoded as a client needs it.
     pub fn next_frame(&mut self) -> Result<Option<Frame>, FrameError> {
         let whole = self.next(|head| (head.opaque, head.version, Content::read(head)))?;
-        Ok(whole.map(|Whole { content: (opaque, version, content), body, size }| Frame {
+        Ok(whole.map(|Whole { content: (opaque, version, content), body, held, size }| Frame {
             opaque,
             version,
             content,
             body,
+            held,
             size,
         }))
     }
@@ -152,33 +148,40 @@ impl Inbound {
         self.wanted = 0;
         let head = Head::read(shape.form, &frame[WORDS..shape.body_at], self.limits.fields)?;
         let content = decode(&head);
-        Ok(Some(Whole { content, body: self.take(&shape), size: shape.size }))
+        let (body, held) = self.take(&shape);
+        Ok(Some(Whole { content, body, held, size: shape.size }))
     }
 
-    /// Takes the frame at `start` out of the buffer.
-    fn take(&mut self, shape: &Shape) -> Bytes {
-        let end = self.start + shape.size;
-        let body = if shape.body_at == shape.size {
-            self.start = end;
-            Bytes::new()
+    /// Takes the frame at `start` out of the buffer: its body, and how much memory that holds.
+    fn take(&mut self, shape: &Shape) -> (Bytes, usize) {
+        let (from, end) = (self.start + shape.body_at, self.start + shape.size);
+        let length = end - from;
+        let taken = if 2 * length > self.buffer.len() {
+            let rest = self.filled - end;
+            let mut fresh = Vec::new();
+            if rest > 0 {
+                fresh = vec![0; (rest + SPACE_MIN).max(CHUNK)];
+                fresh[..rest].copy_from_slice(&self.buffer[end..self.filled]);
+            }
+            let full = std::mem::replace(&mut self.buffer, fresh);
+            (self.start, self.filled) = (0, rest);
+            let held = full.len();
+            (Bytes::from(full).slice(from..end), held)
         } else {
-            let mut taken = self.buffer.split_to(end);
-            taken.advance(self.start + shape.body_at);
-            self.start = 0;
-            self.filled -= end;
-            taken.freeze()
+            // A read buffer is as large as what came with this body: a kept one must not hold it.
+            self.start = end;
+            (Bytes::copy_from_slice(&self.buffer[from..end]), length)
         };
         self.rewind();
-        body
+        taken
     }
 
     /// Without data, the whole buffer is free again; one that grew for a large frame is let go.
     fn rewind(&mut self) {
         if self.start == self.filled {
             (self.start, self.filled) = (0, 0);
-            if self.allocated > KEEP_MAX {
-                self.buffer = BytesMut::new();
-                self.allocated = 0;
+            if self.buffer.len() > KEEP_MAX {
+                self.buffer = Vec::new();
             }
         }
     }
@@ -192,29 +195,17 @@ impl Inbound {
         } else {
             most
         };
-        if self.start > 0 && target <= self.buffer.len() {
-            self.buffer.copy_within(self.start..self.filled, 0);
+        if self.buffer.len() <= CHUNK && target > self.buffer.len() {
+            let mut fresh = vec![0; target];
+            fresh[..data].copy_from_slice(&self.buffer[self.start..self.filled]);
+            self.buffer = fresh;
         } else {
-            self.renew(data, target);
+            self.buffer.copy_within(self.start..self.filled, 0);
+            // Where it stands, if the allocator can: two copies of a large frame are never held.
+            self.buffer.reserve_exact(target.saturating_sub(self.buffer.len()));
+            self.buffer.resize(target.max(self.buffer.len()), 0);
         }
         (self.start, self.filled) = (0, data);
-    }
-
-    /// Puts the data at the beginning of a buffer of `target` bytes: the present allocation when no
-    /// body of it is alive, else a new one. This alone fills with zeros: once per buffer.
-    fn renew(&mut self, data: usize, target: usize) {
-        let mut old = std::mem::take(&mut self.buffer);
-        old.truncate(self.filled);
-        old.advance(self.start);
-        if target <= self.allocated && self.allocated <= KEEP_MAX && old.try_reclaim(target - data)
-        {
-            old.resize(target, 0);
-            self.buffer = old;
-        } else {
-            self.buffer = BytesMut::zeroed(target);
-            self.buffer[..data].copy_from_slice(&old);
-            self.allocated = target;
-        }
     }
 }
 

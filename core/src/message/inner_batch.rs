@@ -25,13 +25,12 @@ pub(super) fn is_batch(raw: &[u8]) -> bool {
 pub(super) fn unwrap(list: &RecordList) -> RecordList {
     let mut unwrapped = Unwrapped { bytes: Vec::new(), index: Vec::new(), room: ROOM };
     for (i, entry) in list.entries().iter().enumerate() {
-        let raw = list.raw(i);
         match list.record(i).filter(|record| is_batch(record.raw)) {
             Some(batch) => unwrapped.take_apart(&batch),
-            None => unwrapped.keep(&raw, entry.layout),
+            None => unwrapped.keep(list.raw_bytes(entry), entry.layout),
         }
     }
-    RecordList::of(unwrapped.bytes.into(), unwrapped.index)
+    RecordList::of(unwrapped.bytes.into_boxed_slice().into(), unwrapped.index)
 }
 
 struct Unwrapped {

@@ -16,7 +16,13 @@ use super::record::{Layout, NAMED, Record, RecordError, bytes_at};
 pub struct RecordList {
     body: Bytes,
     index: Vec<Entry>,
+    /// Bytes that `body` keeps alive.
+    pinned: usize,
 }
+
+/// An item that is taken out of a list by itself is copied when the list is so many times larger:
+/// it may be kept for long, and would keep all its neighbours.
+const SMALL: usize = 8;
 
 /// Where an item lies, and how to read it.
 #[derive(Clone, Copy, Debug)]
@@ -73,6 +79,14 @@ impl RecordList {
     /// can't be read, or don't fit into 64 MiB together, are one [`Item::Undecodable`], which holds
     /// the whole batch and the offset of the first of them.
     pub fn cut(body: Bytes) -> Self {
+        let pinned = body.len();
+        Self::cut_of(body, pinned)
+    }
+
+    /// As [`cut`](Self::cut), of a body that keeps `pinned` bytes alive: [`Frame::held`].
+    ///
+    /// [`Frame::held`]: crate::frame::Frame::held
+    pub fn cut_of(body: Bytes, pinned: usize) -> Self {
         // A frame's length has 31 bits, so nothing is ever dropped here.
         let body = body.slice(..body.len().min(u32::MAX as usize));
         let mut index = Vec::with_capacity(Steps::over(&body).count());
@@ -86,7 +100,7 @@ impl RecordList {
             batches |= layout.is_ok() && inner_batch::is_batch(&body[start..start + length]);
             index.push(Entry { start: start as u32, length: length as u32, layout });
         }
-        let list = Self { body, index };
+        let list = Self { body, index, pinned };
         // Where frames can't come from, positions could not be counted any more.
         if batches && list.body.len() <= i32::MAX as usize {
             return inner_batch::unwrap(&list);
@@ -94,8 +108,10 @@ impl RecordList {
         list
     }
 
+    /// A list whose body has its memory to itself.
     pub(super) const fn of(body: Bytes, index: Vec<Entry>) -> Self {
-        Self { body, index }
+        let pinned = body.len();
+        Self { body, index, pinned }
     }
 
     pub(super) fn entries(&self) -> &[Entry] {
@@ -112,9 +128,15 @@ impl RecordList {
         self.index.is_empty()
     }
 
-    /// Bytes of the read buffer that this list, and each body taken from it, keeps alive at least.
+    /// Bytes of the items as stored.
     pub fn byte_len(&self) -> usize {
         self.body.len()
+    }
+
+    /// Bytes of memory that this list holds: what its body keeps alive, and the index. The body of
+    /// a message that is taken from it keeps the former alive.
+    pub fn held(&self) -> usize {
+        self.pinned + self.index.capacity() * size_of::<Entry>()
     }
 
     /// The item at `i`.
@@ -150,12 +172,22 @@ impl RecordList {
         self.index.get(i).map_or(0, |entry| entry.length as usize)
     }
 
-    /// The stored bytes of item `i`, sharing the read buffer; empty when there is none.
+    /// The stored bytes of item `i`; empty when there is none. They share the list's memory, or
+    /// are a copy where they are an eighth of it or less: what is kept keeps little else.
     pub fn raw(&self, i: usize) -> Bytes {
         self.index.get(i).map_or_else(Bytes::new, |entry| {
             let start = entry.start as usize;
-            self.body.slice(start..start + entry.length as usize)
+            let range = start..start + entry.length as usize;
+            if range.len().saturating_mul(SMALL) <= self.pinned {
+                Bytes::copy_from_slice(&self.body[range])
+            } else {
+                self.body.slice(range)
+            }
         })
+    }
+
+    pub(super) fn raw_bytes(&self, entry: &Entry) -> &[u8] {
+        &self.body[entry.start as usize..][..entry.length as usize]
     }
 
     /// All items, in the order the broker sent them: that of their queue offsets.

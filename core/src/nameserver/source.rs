@@ -88,6 +88,19 @@ impl Source {
         true
     }
 
+    /// Nobody will wait for the list any more; what comes is let drop.
+    pub(crate) fn stop(&mut self) {
+        self.state = State::Resting;
+    }
+
+    /// The timer that is kept, if one is.
+    pub(crate) const fn timer(&self) -> Option<TimerKey> {
+        match self.state {
+            State::Fetching { timer, .. } => Some(timer),
+            State::Resting => None,
+        }
+    }
+
     /// Whether the last request failed and none has succeeded since.
     pub(crate) const fn is_failing(&self) -> bool {
         self.failures > 0
