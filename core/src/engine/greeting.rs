@@ -1,5 +1,5 @@
-//! Brokers are told who we are: what a heartbeat says (`MQClientInstance.prepareHeartbeatData`), when
-//! it is sent, and what its answer means.
+//! Brokers are told who we are: what a heartbeat says (`MQClientInstance.prepareHeartbeatData`),
+//! when it is sent, and what its answer means.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
