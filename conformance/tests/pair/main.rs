@@ -18,7 +18,7 @@ mod faults;
 mod flow;
 mod idle;
 mod lanes;
-
+mod leaving;
 mod moving;
 mod nameservers;
 mod observing;
