@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rocketry::{Message, Topic};
-use rocketry_conformance::live::{Cluster, Options};
+use rocketry_conformance::live::{Cluster, Condition, Options};
 
 use crate::rig::collector::Collector;
 use crate::rig::load::Load;
@@ -112,6 +112,10 @@ fn conn_16_a_broker_that_leaves_with_grace_is_not_stormed_and_all_goes_on_elsewh
     let asked = Instant::now();
     for second in 1..=8 {
         thread::sleep(Duration::from_secs(second).saturating_sub(asked.elapsed()));
+        if second == 3 {
+            let condition = cluster.condition("broker-a").expect("a member");
+            assert_eq!(condition, Condition::Runs, "it does not take its time");
+        }
         let from = asked + Duration::from_secs(second) - Duration::from_millis(1500);
         for work in &works {
             assert!(work.answered("broker-b", Some(from)) > 0, "{:?}: no sends flow", work.on);
@@ -193,9 +197,8 @@ fn send_27_beside_a_frozen_broker_no_send_is_slow_after_the_first() {
     cluster.cont("broker-a").expect("thawed");
     let thawed = Instant::now();
     for work in &works {
-        let used = eventually(Duration::from_secs(35), || {
-            work.answered("broker-a", Some(thawed)) > 20
-        });
+        let used =
+            eventually(Duration::from_secs(35), || work.answered("broker-a", Some(thawed)) > 20);
         assert!(used, "{:?}: the broker that went on is not used again", work.on);
         println!("{:?}: used again after {:?}", work.on, thawed.elapsed());
     }
