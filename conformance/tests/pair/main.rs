@@ -23,6 +23,7 @@ mod nameservers;
 mod observing;
 mod offsets;
 mod outages;
+mod promises;
 mod refusing;
 mod repeatable;
 mod sending;

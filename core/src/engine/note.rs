@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::Note;
-use crate::error::{Attempt, CloseReason, Failure};
+use crate::error::{Attempt, CloseReason, Failure, one_line};
 use crate::name::{Endpoint, Group, Topic};
 use crate::query::QueueName;
 
@@ -23,9 +23,10 @@ impl fmt::Debug for Fact<'_> {
 }
 
 impl fmt::Display for Fact<'_> {
+    /// On one line, whatever peers have written into a text.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Text(text) => text.fmt(f),
+            Self::Text(text) => one_line(f, text),
             Self::Number(number) => number.fmt(f),
         }
     }
@@ -188,50 +189,59 @@ fn of_queue(queue: &QueueName, tell: &mut dyn FnMut(&'static str, Fact<'_>)) {
 }
 
 impl fmt::Display for Note {
+    /// On one line, whatever peers have written into it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::ConnectFailed { peer, endpoint, error } => {
+        one_line(f, &Words(self))
+    }
+}
+
+struct Words<'a>(&'a Note);
+
+impl fmt::Display for Words<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Note::ConnectFailed { peer, endpoint, error } => {
                 let (endpoint, failure) = (endpoint.clone(), Failure::Connect(error.clone()));
                 write!(f, "{}", Attempt { endpoint, peer: *peer, failure, opaque: None })
             }
-            Self::Reconnected { peer, endpoint } => {
+            Note::Reconnected { peer, endpoint } => {
                 write!(f, "connected to {peer} {endpoint} again")
             }
-            Self::Closed { peer, endpoint, reason } => {
+            Note::Closed { peer, endpoint, reason } => {
                 write!(f, "connection to {peer} {endpoint} is gone: {reason}")
             }
-            Self::OnewayLost { endpoint, count } => {
+            Note::OnewayLost { endpoint, count } => {
                 write!(f, "{count} oneway messages to {endpoint} were lost with the connection")
             }
-            Self::NameServers { servers } => write!(f, "nameservers are {}", Servers(servers)),
-            Self::FetchFailed { url, error } => write!(f, "no nameservers from {url}: {error}"),
-            Self::SharedId { group, client_id } => write!(
+            Note::NameServers { servers } => write!(f, "nameservers are {}", Servers(servers)),
+            Note::FetchFailed { url, error } => write!(f, "no nameservers from {url}: {error}"),
+            Note::SharedId { group, client_id } => write!(
                 f,
                 "group {group} has {client_id} more than once: give each client of this host an \
                  instance_name of its own (unless a connection of ours was just lost)"
             ),
-            Self::HeartbeatRefused { endpoint, code } => {
+            Note::HeartbeatRefused { endpoint, code } => {
                 write!(f, "broker {endpoint} refused a heartbeat: {code}")
             }
-            Self::RouteChanged { topic, writable, readable } => {
+            Note::RouteChanged { topic, writable, readable } => {
                 write!(f, "topic {topic} has {writable} queues to write and {readable} to read")
             }
-            Self::RouteFailed { topic, attempt, known } => {
+            Note::RouteFailed { topic, attempt, known } => {
                 write!(f, "no news of the queues of topic {topic}: {attempt}")?;
                 f.write_str(if *known { "; those known serve on" } else { "" })
             }
-            Self::Rebalanced { group, topic, share, members } => {
+            Note::Rebalanced { group, topic, share, members } => {
                 write!(f, "group {group} has {members} members; {share} queues of {topic} are ours")
             }
-            Self::OffsetMoved { queue: QueueName { topic, broker, queue }, from, to, .. } => {
+            Note::OffsetMoved { queue: QueueName { topic, broker, queue }, from, to, .. } => {
                 write!(f, "queue {queue} of {topic} on {broker} has no offset {from}: on at {to}")
             }
-            Self::PullRefused { queue, code, remark, .. } => {
+            Note::PullRefused { queue, code, remark, .. } => {
                 let QueueName { topic, broker, queue } = queue;
                 let remark = remark.as_deref().unwrap_or_default();
                 write!(f, "pull of queue {queue} of {topic} on {broker} refused: {code} {remark}")
             }
-            Self::Repeated { last, suppressed } => {
+            Note::Repeated { last, suppressed } => {
                 write!(f, "{last} ({suppressed} lines about it left out in the last minute)")
             }
         }

@@ -113,6 +113,7 @@ impl SendError {
             Self::Rejected { .. } => ErrorKind::Rejected,
             Self::TimedOut { .. } => ErrorKind::TimedOut,
             Self::Lost { .. } => ErrorKind::Lost,
+            Self::Unreadable { .. } => ErrorKind::Unreadable,
             Self::Stopped { .. } | Self::RuntimeGone { .. } => ErrorKind::Stopped,
             Self::WouldDeadlock => ErrorKind::WouldDeadlock,
             Self::NoChoice { .. } => ErrorKind::NoChoice,
@@ -129,6 +130,7 @@ impl SendError {
             | Self::Rejected { topic, .. }
             | Self::TimedOut { topic, .. }
             | Self::Lost { topic, .. }
+            | Self::Unreadable { topic, .. }
             | Self::NoChoice { topic } => Some(topic),
             Self::Invalid(_)
             | Self::Refused(_)
