@@ -310,7 +310,8 @@ impl Engine {
         self.timers.next().into_iter().chain(notes).min_by_key(|(at, _)| *at)
     }
 
-    /// As [`poll_timeout`](Self::poll_timeout), without the reason.
+    /// As [`poll_timeout`](Self::poll_timeout), without the reason. `None` once the engine has
+    /// stopped, and never before: a loop that waits for it ends there.
     pub fn next_timeout(&self) -> Option<Instant> {
         self.timers.next_at().into_iter().chain(self.out.quiet.due()).min()
     }
@@ -322,6 +323,8 @@ impl Engine {
         self.check_queues();
         self.check_counters();
         self.check_timers();
+        let lives = !self.is_stopped();
+        assert!(!lives || self.next_timeout().is_some(), "an own loop would wait for ever");
         for (op, operation) in self.operations.iter() {
             let (topic, called) = match operation {
                 Operation::Send(send) => {
