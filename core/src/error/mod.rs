@@ -257,7 +257,7 @@ pub enum SendError {
         attempts: Attempts,
     },
     /// The deadline passed.
-    #[error("no answer for topic {topic} by the deadline{}{attempts}", at_most(*.stored, Some(.ids)))]
+    #[error("no answer for topic {topic} by the deadline{}{attempts}", as_known(*.stored, .ids))]
     TimedOut {
         /// The topic.
         topic: Topic,
@@ -269,7 +269,10 @@ pub enum SendError {
         attempts: Attempts,
     },
     /// The connection was lost with the message under way, and no try was left.
-    #[error("connection lost while sending to topic {topic}{}{attempts}", at_most(*.stored, Some(.ids)))]
+    #[error(
+        "connection lost while sending to topic {topic}{}{attempts}",
+        as_known(*.stored, .ids)
+    )]
     Lost {
         /// The topic.
         topic: Topic,
@@ -281,7 +284,7 @@ pub enum SendError {
         attempts: Attempts,
     },
     /// The broker stored the message, and its answer does not say where: it can't be read.
-    #[error("the answer for topic {topic} can't be read{}{attempts}", at_most(*.stored, Some(.ids)))]
+    #[error("the answer for topic {topic} can't be read{}{attempts}", as_known(*.stored, .ids))]
     Unreadable {
         /// The topic.
         topic: Topic,
@@ -293,7 +296,7 @@ pub enum SendError {
         attempts: Attempts,
     },
     /// The client stopped before the answer came.
-    #[error("the client stopped before the answer came{}", at_most(*.stored, Some(.ids)))]
+    #[error("the client stopped before the answer came{}", as_known(*.stored, .ids))]
     Stopped {
         /// Whether the message may have been stored.
         stored: Stored,
@@ -330,6 +333,10 @@ pub(crate) const fn is_retriable_send(code: ResponseCode) -> bool {
 
 /// What is known of the message, and by which id a consumer would see it.
 struct AtMost<'a>(Stored, Option<&'a MessageIds>);
+
+const fn as_known(stored: Stored, ids: &MessageIds) -> AtMost<'_> {
+    at_most(stored, Some(ids))
+}
 
 const fn at_most(stored: Stored, ids: Option<&MessageIds>) -> AtMost<'_> {
     AtMost(stored, ids)

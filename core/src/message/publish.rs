@@ -74,7 +74,8 @@ pub struct Publish {
 
 impl Publish {
     /// Checks the message against `limits` and encodes it, with `id` as its unique id unless it has
-    /// [one of its own](Message::id), and `born` as the time it was made. Also reports the first value that a setter of [`Message`] refused.
+    /// [one of its own](Message::id), and `born` as the time it was made. Also reports the first
+    /// value that a setter of [`Message`] refused.
     pub fn new(
         message: Message,
         group: &Group,
