@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use rocketry_core::frame::{RequestCode, ResponseCode};
 
 use super::ListenerId;
@@ -182,6 +183,32 @@ impl Cluster {
     }
 }
 
+/// What a broker has of groups, and how it answers them.
+impl Cluster {
+    /// Lets a broker answer at once that there is nothing, as proxies and other makers' brokers do,
+    /// or hold pulls again.
+    pub fn set_holding(&mut self, broker: usize, holds: bool) {
+        if let Some(node) = self.nodes.get_mut(broker) {
+            node.holds = holds;
+        }
+    }
+
+    /// Lets a broker have this offset of a group: one that an administrator wrote, or the one from
+    /// before those that it took and died with. Slaves do not hear of it.
+    pub fn set_committed(
+        &mut self,
+        broker: usize,
+        group: &str,
+        topic: &str,
+        queue: i32,
+        offset: i64,
+    ) {
+        if let Some(node) = self.nodes.get_mut(broker) {
+            node.offsets.commit(group, topic, queue, offset);
+        }
+    }
+}
+
 /// Topics.
 impl Cluster {
     /// Makes a topic on every broker, or changes its queues and permission. The routes follow at
@@ -213,6 +240,18 @@ impl Cluster {
             self.registry.forget_topic(topic, &node.name);
             self.spread(broker);
         }
+    }
+
+    /// Lets one nameserver not know a topic, as one does that was just started or that no broker
+    /// reaches; or know it again.
+    pub fn set_known(&mut self, at: ListenerId, topic: &str, knows: bool) {
+        self.registry.hear(at, topic, knows);
+    }
+
+    /// Lets the nameservers answer with this body when asked for a topic's route, or with what
+    /// brokers told again.
+    pub fn set_route(&mut self, topic: &str, body: Option<&[u8]>) {
+        self.registry.script(topic, body.map(Bytes::copy_from_slice));
     }
 
     /// Makes a topic one of global order in its routes, as `broker-a:4;broker-b:4`, or no longer

@@ -32,7 +32,12 @@ impl Cluster {
             kept.push(Received { at: listener, request, body, oneway });
         }
         let (server, fault) = (self.version_of(listener), Fault::Pass);
-        let mut caller = Caller { conn, peer, code, opaque, oneway, version, server, fault };
+        let from = match &request {
+            Ok(Request::Pull(pull)) => Some(pull.queue_offset),
+            Ok(_) | Err(_) => None,
+        };
+        let mut caller =
+            Caller { conn, listener, peer, code, opaque, oneway, from, version, server, fault };
         if let Some(refusal) = self.refusal(listener, &caller) {
             return self.turn().1.reply(&caller, Answer::error(refusal, words(refusal)));
         }
@@ -62,7 +67,7 @@ impl Cluster {
 
     fn version_of(&self, listener: ListenerId) -> i32 {
         let broker = match listener {
-            ListenerId::Nameserver => None,
+            ListenerId::Nameserver | ListenerId::SecondNameserver => None,
             ListenerId::Broker(index) => self.nodes.get(index),
         };
         broker.map_or(self.config.version, |node| node.version)
@@ -70,10 +75,12 @@ impl Cluster {
 
     fn dispatch(&mut self, listener: ListenerId, caller: Caller, request: Request, body: &Bytes) {
         match listener {
-            ListenerId::Nameserver => {
-                let registry = &mut self.registry;
-                if let Some(answer) = nameserver::answer(&self.config, registry, &caller, &request)
-                {
+            ListenerId::Nameserver | ListenerId::SecondNameserver => {
+                let answer = match self.registry.instead(listener, &caller, &request) {
+                    Some(answer) => Some(answer),
+                    None => nameserver::answer(&self.config, &mut self.registry, &caller, &request),
+                };
+                if let Some(answer) = answer {
                     self.turn().1.reply(&caller, answer);
                 }
                 if caller.code == RequestCode::DELETE_TOPIC_IN_NAMESRV {

@@ -38,6 +38,7 @@ mod cluster;
 mod config;
 mod control;
 mod dispatch;
+mod draft;
 mod fault;
 mod group;
 mod inspect;
@@ -59,6 +60,7 @@ mod topic_name;
 pub use asked::{ClientAnswer, Received};
 pub use cluster::Cluster;
 pub use config::{BrokerConfig, ClusterConfig, RouteKeys, TopicConfig};
+pub use draft::Draft;
 pub use fault::{Fault, Requests};
 pub use session::Session;
 
@@ -73,6 +75,8 @@ pub struct ConnId(pub u64);
 pub enum ListenerId {
     /// The nameserver's.
     Nameserver,
+    /// That of a second nameserver, to which every broker tells the same.
+    SecondNameserver,
     /// That of the broker at this place of [`ClusterConfig::brokers`].
     Broker(usize),
 }

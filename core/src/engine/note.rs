@@ -3,7 +3,11 @@
 use std::fmt;
 
 use super::Note;
+<<<<<<< HEAD
 use crate::error::{Attempt, CloseReason, Failure, one_line};
+=======
+use crate::error::{Attempt, CloseReason, Failure, PeerKind};
+>>>>>>> 8fef8a2c3cea6fc5fddbba17f428f0433d6b9003
 use crate::name::{Endpoint, Group, Topic};
 use crate::query::QueueName;
 
@@ -44,6 +48,7 @@ pub(crate) enum Subject {
     Share(Group, Topic),
     Offset(Group, QueueName),
     Pull(Group, QueueName),
+    Tags(Group),
 }
 
 impl Note {
@@ -62,7 +67,9 @@ impl Note {
             | Self::SharedId { .. }
             | Self::HeartbeatRefused { .. }
             | Self::RouteFailed { .. }
+            | Self::ForeignTags { .. }
             | Self::OffsetMoved { .. }
+            | Self::PullAstray { .. }
             | Self::PullRefused { .. } => true,
             Self::Repeated { last, .. } => last.is_trouble(),
         }
@@ -81,8 +88,11 @@ impl Note {
                 Subject::Route(topic.clone())
             }
             Self::Rebalanced { group, topic, .. } => Subject::Share(group.clone(), topic.clone()),
+            Self::ForeignTags { group, .. } => Subject::Tags(group.clone()),
             Self::OffsetMoved { group, queue, .. } => Subject::Offset(group.clone(), queue.clone()),
-            Self::PullRefused { group, queue, .. } => Subject::Pull(group.clone(), queue.clone()),
+            Self::PullRefused { group, queue, .. } | Self::PullAstray { group, queue, .. } => {
+                Subject::Pull(group.clone(), queue.clone())
+            }
             Self::Repeated { last, .. } => last.subject(),
         }
     }
@@ -92,35 +102,26 @@ impl Note {
         use Fact::{Number, Text};
         match self {
             Self::ConnectFailed { peer, endpoint, error } => {
-                tell("peer", Text(peer));
-                tell("endpoint", Text(endpoint));
+                of_connection(peer, endpoint, tell);
                 tell("reason", Text(error));
             }
-            Self::Reconnected { peer, endpoint } => {
-                tell("peer", Text(peer));
-                tell("endpoint", Text(endpoint));
-            }
+            Self::Reconnected { peer, endpoint } => of_connection(peer, endpoint, tell),
             Self::Closed { peer, endpoint, reason } => {
-                tell("peer", Text(peer));
-                tell("endpoint", Text(endpoint));
+                of_connection(peer, endpoint, tell);
                 tell("reason", Text(reason));
             }
             Self::OnewayLost { endpoint, count } => {
-                tell("endpoint", Text(endpoint));
-                tell("count", Number(*count as i64));
+                all(tell, &[("endpoint", Text(endpoint)), ("count", Number(*count as i64))]);
             }
             Self::NameServers { servers } => tell("servers", Text(&Servers(servers))),
             Self::FetchFailed { url, error } => {
-                tell("url", Text(url));
-                tell("reason", Text(error));
+                all(tell, &[("url", Text(url)), ("reason", Text(error))]);
             }
             Self::SharedId { group, client_id } => {
-                tell("group", Text(group));
-                tell("id", Text(client_id));
+                all(tell, &[("group", Text(group)), ("id", Text(client_id))]);
             }
             Self::HeartbeatRefused { endpoint, code } => {
-                tell("endpoint", Text(endpoint));
-                tell("code", Number(i64::from(code.0)));
+                all(tell, &[("endpoint", Text(endpoint)), ("code", Number(code.0.into()))]);
             }
             Self::RouteChanged { topic, writable, readable } => {
                 tell("topic", Text(topic));
@@ -132,20 +133,24 @@ impl Note {
                 of_attempt(attempt, tell);
             }
             Self::Rebalanced { group, topic, share, members } => {
-                tell("group", Text(group));
-                tell("topic", Text(topic));
+                all(tell, &[("group", Text(group)), ("topic", Text(topic))]);
                 tell("share", Number(*share as i64));
                 tell("members", Number(*members as i64));
             }
+            Self::ForeignTags { group, topic } => {
+                all(tell, &[("group", Text(group)), ("topic", Text(topic))]);
+            }
             Self::OffsetMoved { group, queue, from, to } => {
-                tell("group", Text(group));
-                of_queue(queue, tell);
-                tell("from", Number(*from));
-                tell("to", Number(*to));
+                of_queue(group, queue, tell);
+                all(tell, &[("from", Number(*from)), ("to", Number(*to))]);
+            }
+            Self::PullAstray { group, queue, asked, next, min, max } => {
+                of_queue(group, queue, tell);
+                all(tell, &[("asked", Number(*asked)), ("next", Number(*next))]);
+                all(tell, &[("min", Number(*min)), ("max", Number(*max))]);
             }
             Self::PullRefused { group, queue, code, remark } => {
-                tell("group", Text(group));
-                of_queue(queue, tell);
+                of_queue(group, queue, tell);
                 tell("code", Number(i64::from(code.0)));
                 tell("reason", Text(&remark.as_deref().unwrap_or_default()));
             }
@@ -157,8 +162,18 @@ impl Note {
     }
 }
 
+type Tell<'t> = &'t mut dyn FnMut(&'static str, Fact<'_>);
+
+fn all(tell: Tell<'_>, facts: &[(&'static str, Fact<'_>)]) {
+    facts.iter().for_each(|(name, fact)| tell(name, *fact));
+}
+
+fn of_connection(peer: &PeerKind, endpoint: &Endpoint, tell: Tell<'_>) {
+    all(tell, &[("peer", Fact::Text(peer)), ("endpoint", Fact::Text(endpoint))]);
+}
+
 /// The facts of a request that failed.
-fn of_attempt(attempt: &Attempt, tell: &mut dyn FnMut(&'static str, Fact<'_>)) {
+fn of_attempt(attempt: &Attempt, tell: Tell<'_>) {
     use Fact::{Number, Text};
     tell("peer", Text(&attempt.peer));
     tell("endpoint", Text(&attempt.endpoint));
@@ -182,10 +197,21 @@ impl fmt::Display for Servers<'_> {
     }
 }
 
-fn of_queue(queue: &QueueName, tell: &mut dyn FnMut(&'static str, Fact<'_>)) {
+fn of_queue(group: &Group, queue: &QueueName, tell: Tell<'_>) {
+    tell("group", Fact::Text(group));
     tell("topic", Fact::Text(&queue.topic));
     tell("broker", Fact::Text(&queue.broker));
     tell("queue", Fact::Number(i64::from(queue.queue)));
+}
+
+/// Where a queue is.
+struct Place<'a>(&'a QueueName);
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let QueueName { topic, broker, queue } = self.0;
+        write!(f, "queue {queue} of {topic} on {broker}")
+    }
 }
 
 impl fmt::Display for Note {
@@ -199,49 +225,65 @@ struct Words<'a>(&'a Note);
 
 impl fmt::Display for Words<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Note::ConnectFailed { peer, endpoint, error } => {
+        self.0.words(f)
+    }
+}
+
+impl Note {
+    fn words(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ConnectFailed { peer, endpoint, error } => {
                 let (endpoint, failure) = (endpoint.clone(), Failure::Connect(error.clone()));
                 write!(f, "{}", Attempt { endpoint, peer: *peer, failure, opaque: None })
             }
-            Note::Reconnected { peer, endpoint } => {
+            Self::Reconnected { peer, endpoint } => {
                 write!(f, "connected to {peer} {endpoint} again")
             }
-            Note::Closed { peer, endpoint, reason } => {
+            Self::Closed { peer, endpoint, reason } => {
                 write!(f, "connection to {peer} {endpoint} is gone: {reason}")
             }
-            Note::OnewayLost { endpoint, count } => {
+            Self::OnewayLost { endpoint, count } => {
                 write!(f, "{count} oneway messages to {endpoint} were lost with the connection")
             }
-            Note::NameServers { servers } => write!(f, "nameservers are {}", Servers(servers)),
-            Note::FetchFailed { url, error } => write!(f, "no nameservers from {url}: {error}"),
-            Note::SharedId { group, client_id } => write!(
+            Self::NameServers { servers } => write!(f, "nameservers are {}", Servers(servers)),
+            Self::FetchFailed { url, error } => write!(f, "no nameservers from {url}: {error}"),
+            Self::SharedId { group, client_id } => write!(
                 f,
                 "group {group} has {client_id} more than once: give each client of this host an \
                  instance_name of its own (unless a connection of ours was just lost)"
             ),
-            Note::HeartbeatRefused { endpoint, code } => {
+            Self::HeartbeatRefused { endpoint, code } => {
                 write!(f, "broker {endpoint} refused a heartbeat: {code}")
             }
-            Note::RouteChanged { topic, writable, readable } => {
+            Self::RouteChanged { topic, writable, readable } => {
                 write!(f, "topic {topic} has {writable} queues to write and {readable} to read")
             }
-            Note::RouteFailed { topic, attempt, known } => {
+            Self::RouteFailed { topic, attempt, known } => {
                 write!(f, "no news of the queues of topic {topic}: {attempt}")?;
                 f.write_str(if *known { "; those known serve on" } else { "" })
             }
-            Note::Rebalanced { group, topic, share, members } => {
+            Self::Rebalanced { group, topic, share, members } => {
                 write!(f, "group {group} has {members} members; {share} queues of {topic} are ours")
             }
-            Note::OffsetMoved { queue: QueueName { topic, broker, queue }, from, to, .. } => {
-                write!(f, "queue {queue} of {topic} on {broker} has no offset {from}: on at {to}")
+            Self::ForeignTags { group, topic } => write!(
+                f,
+                "group {group} is sent messages of {topic} with tags that this member does not ask \
+                 for, and passes them over: give all members of a group the same topics and tags"
+            ),
+            Self::OffsetMoved { queue, from, to, .. } => {
+                write!(f, "{} has no offset {from}: on at {to}", Place(queue))
             }
-            Note::PullRefused { queue, code, remark, .. } => {
-                let QueueName { topic, broker, queue } = queue;
+            Self::PullAstray { queue, asked, next, min, max, .. } => write!(
+                f,
+                "pull of {} at offset {asked} has an answer that can't be true: on at {next}, of \
+                 {min} to {max}",
+                Place(queue)
+            ),
+            Self::PullRefused { queue, code, remark, .. } => {
                 let remark = remark.as_deref().unwrap_or_default();
-                write!(f, "pull of queue {queue} of {topic} on {broker} refused: {code} {remark}")
+                write!(f, "pull of {} refused: {code} {remark}", Place(queue))
             }
-            Note::Repeated { last, suppressed } => {
+            Self::Repeated { last, suppressed } => {
                 write!(f, "{last} ({suppressed} lines about it left out in the last minute)")
             }
         }
