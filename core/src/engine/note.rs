@@ -3,11 +3,7 @@
 use std::fmt;
 
 use super::Note;
-<<<<<<< HEAD
-use crate::error::{Attempt, CloseReason, Failure, one_line};
-=======
-use crate::error::{Attempt, CloseReason, Failure, PeerKind};
->>>>>>> 8fef8a2c3cea6fc5fddbba17f428f0433d6b9003
+use crate::error::{Attempt, CloseReason, Failure, PeerKind, one_line};
 use crate::name::{Endpoint, Group, Topic};
 use crate::query::QueueName;
 
