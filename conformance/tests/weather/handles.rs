@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::time::{Duration, Instant};
 
 use futures::{StreamExt, TryStreamExt};
-use rocketry::client::{Next, Pending};
+use rocketry::client::{Ended, Next, Pending};
 use rocketry::core::body::TopicConfig;
 use rocketry::core::engine::Cancelled;
 use rocketry::core::frame::RequestCode;
@@ -39,7 +39,7 @@ const _: () = {
     moves::<Delivery>();
     moves::<Pending<Result<SendReceipt, SendError>>>();
     moves::<Pending<Result<i64, QueryError>>>();
-    moves::<Pending<()>>();
+    moves::<Pending<Ended>>();
     sends::<Next<'_>>();
 };
 

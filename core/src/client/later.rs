@@ -225,6 +225,7 @@ fn no_queues(topic: Topic, error: QueryError) -> SendError {
         }
         QueryError::Stopped => SendError::Refused(Refused::Stopped),
         QueryError::WouldDeadlock => SendError::WouldDeadlock,
+        QueryError::Forked => SendError::Forked,
     }
 }
 
