@@ -147,7 +147,7 @@ impl World {
         let app = &self.clients[client.0].app;
         let id = app.ids.next(born);
         // The length of a body is the length of its frame: tests count on it.
-        let mut limits = MessageLimits::default();
+        let mut limits = MessageLimits::of(self.engine(client).config());
         limits.compress_over = usize::MAX;
         let publish = Publish::new(message, &app.group, id, born, &limits);
         let publish = publish.unwrap_or_else(|error| panic!("{error}"));
@@ -163,8 +163,9 @@ impl World {
     ) -> Result<OpId, SendError> {
         let born = self.unix();
         let app = &self.clients[client.0].app;
+        let limits = MessageLimits::of(self.engine(client).config());
         let ids = || app.ids.next(born);
-        let publish = Publish::batch(messages, &app.group, ids, born, &MessageLimits::default())?;
+        let publish = Publish::batch(messages, &app.group, ids, born, &limits)?;
         Ok(self.send_publish(client, publish, options)?)
     }
 
@@ -278,8 +279,7 @@ impl World {
     pub(super) fn be_done(&mut self, client: ClientId, handout: &Handout) {
         let batch = &handout.batch;
         let settled = self.settled.entry(batch.queue().clone()).or_default();
-        let offsets = (handout.next..handout.end)
-            .filter_map(|index| batch.records().queue_offset(index as usize));
+        let offsets = (handout.next..handout.end).filter_map(|index| batch.offset(index));
         settled.extend(offsets);
         for index in handout.next..handout.end {
             if batch.settle(index) == Settled::Last {
@@ -294,7 +294,7 @@ impl World {
         let batch = &handout.batch;
         for index in (handout.next..handout.end).filter(|index| batch.wanted(*index)) {
             let item = batch.records().item(index as usize);
-            let (offset, queue) = (item.queue_offset(), batch.queue().clone());
+            let (offset, queue) = (batch.offset(index), batch.queue().clone());
             let (id, body) = match item {
                 Item::Record(record) => {
                     let text = |body: bytes::Bytes| String::from_utf8_lossy(&body).into_owned();
