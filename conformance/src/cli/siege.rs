@@ -22,11 +22,12 @@ pub(super) struct Besieged {
     namesrv: String,
 }
 
+const HEAD: &str = "attack runtime peak-MiB budget-MiB cpu sent failed slowest-ms delivered \
+                    connections requests";
+
 pub(super) fn run(args: &Args) -> Outcome {
     let program = std::env::current_exe()?;
-    println!(
-        "attack runtime peak-MiB budget-MiB cpu sent failed slowest-ms delivered connections requests"
-    );
+    println!("{HEAD}");
     let mut good = true;
     for siege in &SIEGES {
         if !args.attacks.is_empty() && !args.attacks.iter().any(|name| name == siege.name) {

@@ -14,8 +14,8 @@ use super::text::{self, or_default};
 /// a few bytes that stand for work per queue, so the number is bounded where it comes in.
 pub const QUEUES_MAX: u64 = 1 << 20;
 
-/// Most brokers of one topic, and most addresses of all of them together: 4,096. A consumer connects
-/// to each.
+/// Most brokers of one topic, and most addresses of all of them together: 4,096. A consumer
+/// connects to each.
 pub const BROKERS_MAX: usize = 1 << 12;
 
 /// The body of a reply to `GET_ROUTEINFO_BY_TOPIC` (105).
