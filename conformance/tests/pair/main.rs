@@ -22,6 +22,7 @@ mod idle;
 mod joining;
 mod lanes;
 mod leaving;
+mod moving;
 mod nameservers;
 mod observing;
 mod offsets;

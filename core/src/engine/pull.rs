@@ -47,8 +47,9 @@ impl Engine {
             queue.state = if full { State::Full } else { State::Ready };
         }
         let (state, at) = (queue.state, queue.at);
+        let since = consumer.revision;
         let Some(peer) = self.brokers.reader(at.broker) else { return };
-        if !self.is_ready(peer) {
+        if !self.is_ready(peer, since) {
             // Nobody may have waited for it before.
             let (peers, mut ctx) = self.peers();
             return peers.want(&mut ctx, peer);
@@ -303,7 +304,7 @@ impl Engine {
             | ResponseCode::SUBSCRIPTION_NOT_LATEST
             | ResponseCode::SUBSCRIPTION_GROUP_NOT_EXIST => {
                 // The broker does not know our groups: it has to hear of them first.
-                self.brokers.forgot(peer);
+                self.brokers.denied(peer);
                 self.tell_broker(peer);
             }
             _ => {}
@@ -351,7 +352,8 @@ impl Engine {
             for (key, queue) in consumer.queues.iter() {
                 let full = queue.is_full(config.queue_messages, config.queue_bytes);
                 queue.check(full);
-                let ready = self.brokers.reader(queue.at.broker).is_some_and(|p| self.is_ready(p));
+                let reader = self.brokers.reader(queue.at.broker);
+                let ready = reader.is_some_and(|peer| self.is_ready(peer, consumer.revision));
                 let idle = matches!(queue.state, State::Ready | State::Unasked);
                 let stuck = idle && ready && !consumer.is_leaving();
                 assert!(!stuck, "{key:?} of {sub:?} could go on and does not");
