@@ -25,7 +25,7 @@ pub use batch::{Batch, BatchId, DeliveryId, Handout, Settled};
 pub(crate) use lead::{Lead, Told};
 pub(crate) use pace::Pace;
 pub(crate) use queue::Queue;
-pub use subscribe::{Expression, Start, Subscribe, Tags};
+pub use subscribe::{Expression, ExpressionError, Start, Subscribe, Tags};
 
 use crate::body::Members;
 use crate::broker::BrokerId;
