@@ -72,7 +72,7 @@ impl Refused {
         match self {
             Self::Stopped => ErrorKind::Stopped,
             Self::Full(_) | Self::FullOfBytes(_) => ErrorKind::Full,
-            Self::DuplicateGroup | Self::NoTopic => ErrorKind::Invalid,
+            Self::DuplicateGroup | Self::DuplicateTopic | Self::NoTopic => ErrorKind::Invalid,
         }
     }
 }
