@@ -107,7 +107,7 @@ impl Cluster {
     ) {
         let now = self.advance(now);
         let up = match listener {
-            ListenerId::Nameserver => true,
+            ListenerId::Nameserver | ListenerId::SecondNameserver => true,
             ListenerId::Broker(index) => self.nodes.get(index).is_some_and(|node| !node.down),
         };
         if !up {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use rocketry_core::frame::{RequestCode, ResponseCode};
 
 use super::ListenerId;
@@ -239,6 +240,18 @@ impl Cluster {
             self.registry.forget_topic(topic, &node.name);
             self.spread(broker);
         }
+    }
+
+    /// Lets one nameserver not know a topic, as one does that was just started or that no broker
+    /// reaches; or know it again.
+    pub fn set_known(&mut self, at: ListenerId, topic: &str, knows: bool) {
+        self.registry.hear(at, topic, knows);
+    }
+
+    /// Lets the nameservers answer with this body when asked for a topic's route, or with what
+    /// brokers told again.
+    pub fn set_route(&mut self, topic: &str, body: Option<&[u8]>) {
+        self.registry.script(topic, body.map(Bytes::copy_from_slice));
     }
 
     /// Makes a topic one of global order in its routes, as `broker-a:4;broker-b:4`, or no longer

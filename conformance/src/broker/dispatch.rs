@@ -67,7 +67,7 @@ impl Cluster {
 
     fn version_of(&self, listener: ListenerId) -> i32 {
         let broker = match listener {
-            ListenerId::Nameserver => None,
+            ListenerId::Nameserver | ListenerId::SecondNameserver => None,
             ListenerId::Broker(index) => self.nodes.get(index),
         };
         broker.map_or(self.config.version, |node| node.version)
@@ -75,10 +75,12 @@ impl Cluster {
 
     fn dispatch(&mut self, listener: ListenerId, caller: Caller, request: Request, body: &Bytes) {
         match listener {
-            ListenerId::Nameserver => {
-                let registry = &mut self.registry;
-                if let Some(answer) = nameserver::answer(&self.config, registry, &caller, &request)
-                {
+            ListenerId::Nameserver | ListenerId::SecondNameserver => {
+                let answer = match self.registry.instead(listener, &caller, &request) {
+                    Some(answer) => Some(answer),
+                    None => nameserver::answer(&self.config, &mut self.registry, &caller, &request),
+                };
+                if let Some(answer) = answer {
                     self.turn().1.reply(&caller, answer);
                 }
                 if caller.code == RequestCode::DELETE_TOPIC_IN_NAMESRV {

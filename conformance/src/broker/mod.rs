@@ -75,6 +75,8 @@ pub struct ConnId(pub u64);
 pub enum ListenerId {
     /// The nameserver's.
     Nameserver,
+    /// That of a second nameserver, to which every broker tells the same.
+    SecondNameserver,
     /// That of the broker at this place of [`ClusterConfig::brokers`].
     Broker(usize),
 }

@@ -47,9 +47,7 @@ fn route(
     ask: &RouteRequest,
 ) -> Answer {
     let Some(route) = registry.route(&Arc::from(&*config.cluster), &ask.topic) else {
-        let remark = format!("No topic route info in name server for the topic: {}", ask.topic);
-        let remark = format!("{remark}{}", see(caller.server));
-        return Answer::error(ResponseCode::TOPIC_NOT_EXIST, remark);
+        return unknown(caller, &ask.topic);
     };
     let standard = version::reads_standard_json(caller.server)
         && (version::reads_standard_json(caller.version) || ask.accept_standard_json == Some(true));
@@ -59,6 +57,13 @@ fn route(
         RouteKeys::Bare => true,
     };
     json(route.to_json(), bare)
+}
+
+/// What is said of a topic that no broker has told of.
+pub(super) fn unknown(caller: &Caller, topic: &str) -> Answer {
+    let remark = format!("No topic route info in name server for the topic: {topic}");
+    let remark = format!("{remark}{}", see(caller.server));
+    Answer::error(ResponseCode::TOPIC_NOT_EXIST, remark)
 }
 
 fn json(json: Vec<u8>, bare: bool) -> Answer {

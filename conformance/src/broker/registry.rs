@@ -1,12 +1,15 @@
 //! What brokers have told the nameserver: their addresses, their topics (`RouteInfoManager`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use rocketry_core::body::{BrokerData, ClusterInfo, QueueData, RouteBody, TopicList};
-use rocketry_core::frame::version;
+use rocketry_core::frame::{Request, version};
 
+use super::answer::{Answer, Caller};
 use super::node::{MASTER, Node};
+use super::{ListenerId, nameserver};
 
 /// Addresses by broker id.
 type Addresses = BTreeMap<u64, String>;
@@ -21,6 +24,10 @@ pub(super) struct Registry {
     brokers: BTreeMap<Arc<str>, Addresses>,
     /// `orderTopicConf` by topic.
     orders: BTreeMap<Box<str>, String>,
+    /// Topics that one of the nameservers has not heard of.
+    unheard: BTreeSet<(ListenerId, Box<str>)>,
+    /// Routes said as they are here, whatever brokers told.
+    scripted: BTreeMap<Box<str>, Bytes>,
 }
 
 impl Registry {
@@ -97,6 +104,37 @@ impl Registry {
             Some(config) => self.orders.insert(Box::from(topic), config.to_owned()),
             None => self.orders.remove(topic),
         };
+    }
+
+    /// Lets one nameserver not know a topic, or know it again.
+    pub(super) fn hear(&mut self, at: ListenerId, topic: &str, knows: bool) {
+        let key = (at, Box::from(topic));
+        match knows {
+            true => self.unheard.remove(&key),
+            false => self.unheard.insert(key),
+        };
+    }
+
+    /// Lets every nameserver give this body as the route of a topic.
+    pub(super) fn script(&mut self, topic: &str, body: Option<Bytes>) {
+        match body {
+            Some(body) => self.scripted.insert(Box::from(topic), body),
+            None => self.scripted.remove(topic),
+        };
+    }
+
+    /// What is said because a test wants it so.
+    pub(super) fn instead(
+        &self,
+        at: ListenerId,
+        caller: &Caller,
+        request: &Request,
+    ) -> Option<Answer> {
+        let Request::Route(ask) = request else { return None };
+        if self.unheard.contains(&(at, Box::from(&*ask.topic))) {
+            return Some(nameserver::unknown(caller, &ask.topic));
+        }
+        self.scripted.get(&*ask.topic).map(|body| Answer::body(body.clone()))
     }
 
     /// `None` unless a broker that is there has the topic (`pickupTopicRouteData`).

@@ -2,7 +2,10 @@
 //!
 //! Answers to codes: `HEART_BEAT` (34). A broker knows a consumer's subscriptions only by its
 //! heartbeat, so nothing is pulled from a broker that has not answered one on this connection
-//! (protocol facts 2.3: pulling earlier gives 24).
+//! (protocol facts 2.3: pulling earlier gives 24). What it answered once stays valid while the
+//! connection stands: a broker keeps a registration for 120 s, and ends the connection with it
+//! (`ClientChannelInfo`, `ProducerManager.scanNotActiveChannel`). A later heartbeat that it refuses
+//! or answers late takes nothing away; only its own word does (codes 24, 25, 26).
 
 pub(crate) mod health;
 
@@ -23,15 +26,15 @@ struct Broker {
     peers: BTreeMap<u64, PeerId>,
 }
 
-/// What a peer that is a broker knows of us.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Heard {
-    /// A heartbeat of that revision is under way.
-    Told(u64),
-    /// It answered the heartbeat of that revision.
-    Knows(u64),
-    /// A heartbeat came to nothing; the timer of that number sends another one.
-    Refused(u64),
+/// What a peer that is a broker knows of us, on its present connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Heard {
+    /// The latest revision of what heartbeats say that it has confirmed.
+    knows: Option<u64>,
+    /// Heartbeats without an answer.
+    under_way: u32,
+    /// The last heartbeat came to nothing; the timer of that number sends another one.
+    refused: Option<u64>,
 }
 
 /// All brokers any route has named.
@@ -42,6 +45,8 @@ pub(crate) struct Brokers {
     heard: HashMap<PeerId, Heard>,
     /// Counts the changes of addresses.
     addresses: u64,
+    /// Brokers whose addresses changed since [`take_moved`](Self::take_moved).
+    moved: Vec<BrokerId>,
     /// Counts the changes of what a heartbeat says.
     revision: u64,
     /// Counts the heartbeats that came to nothing.
@@ -56,6 +61,7 @@ impl Brokers {
             if broker.peers != peers {
                 broker.peers = peers;
                 self.addresses += 1;
+                self.moved.push(*id);
             }
             return *id;
         }
@@ -69,6 +75,11 @@ impl Brokers {
     /// been overwritten by another topic's route.
     pub(crate) const fn addresses(&self) -> u64 {
         self.addresses
+    }
+
+    /// The brokers whose addresses are others than before.
+    pub(crate) fn take_moved(&mut self) -> Vec<BrokerId> {
+        std::mem::take(&mut self.moved)
     }
 
     pub(crate) fn id(&self, name: &str) -> Option<BrokerId> {
@@ -105,51 +116,94 @@ impl Brokers {
         all.filter(|id| self.list[id.0 as usize].peers.values().any(|at| *at == peer)).collect()
     }
 
-    /// Our groups or subscriptions changed: every broker has to hear it.
-    pub(crate) fn changed(&mut self) {
+    /// Our groups or subscriptions changed: every broker has to hear it. Gives the revision that
+    /// heartbeats tell from now on.
+    pub(crate) fn changed(&mut self) -> u64 {
         self.revision += 1;
+        self.revision
     }
 
-    /// A heartbeat of the present revision goes out.
-    pub(crate) fn told(&mut self, peer: PeerId) {
-        let known = self.knows(peer);
-        self.heard.insert(
-            peer,
-            if known { Heard::Knows(self.revision) } else { Heard::Told(self.revision) },
-        );
+    /// A heartbeat goes out. Gives the revision that it tells.
+    pub(crate) fn told(&mut self, peer: PeerId) -> u64 {
+        let heard = self.heard.entry(peer).or_default();
+        heard.under_way += 1;
+        heard.refused = None;
+        self.revision
     }
 
-    /// The answer to the last heartbeat came. True if the broker did not know us before.
-    pub(crate) fn answered(&mut self, peer: PeerId) -> bool {
-        match self.heard.get(&peer) {
-            Some(Heard::Told(revision)) => {
-                let revision = *revision;
-                self.heard.insert(peer, Heard::Knows(revision));
-                true
-            }
-            Some(Heard::Knows(_) | Heard::Refused(_)) | None => false,
+    /// The answer to the heartbeat of that revision came. True if the broker knows more of us than
+    /// before.
+    pub(crate) fn answered(&mut self, peer: PeerId, revision: u64) -> bool {
+        let Some(heard) = self.heard.get_mut(&peer) else { return false };
+        heard.under_way = heard.under_way.saturating_sub(1);
+        let news = heard.knows.is_none_or(|known| known < revision);
+        if news {
+            heard.knows = Some(revision);
         }
+        news
     }
 
-    /// The connection is gone, or the broker says that it does not know us.
+    /// The connection is gone, and all that the broker knew by it.
     pub(crate) fn forgot(&mut self, peer: PeerId) {
         self.heard.remove(&peer);
+    }
+
+    /// The broker says that it does not know us.
+    pub(crate) fn denied(&mut self, peer: PeerId) {
+        if let Some(heard) = self.heard.get_mut(&peer) {
+            heard.knows = None;
+        }
     }
 
     /// A heartbeat came to nothing. Gives the number of this event.
     pub(crate) fn refused(&mut self, peer: PeerId) -> u64 {
         self.refusals += 1;
-        self.heard.insert(peer, Heard::Refused(self.refusals));
+        let heard = self.heard.entry(peer).or_default();
+        heard.under_way = heard.under_way.saturating_sub(1);
+        heard.refused = Some(self.refusals);
         self.refusals
     }
 
     /// Whether no heartbeat went out since that one came to nothing.
     pub(crate) fn still_refused(&self, peer: PeerId, number: u64) -> bool {
-        self.heard.get(&peer) == Some(&Heard::Refused(number))
+        self.heard.get(&peer).and_then(|heard| heard.refused) == Some(number)
     }
 
-    /// Whether the broker has answered a heartbeat with all that is in force now.
-    pub(crate) fn knows(&self, peer: PeerId) -> bool {
-        self.heard.get(&peer) == Some(&Heard::Knows(self.revision))
+    /// Whether the broker has confirmed what heartbeats say since `revision`.
+    pub(crate) fn knows(&self, peer: PeerId, revision: u64) -> bool {
+        let known = self.heard.get(&peer).and_then(|heard| heard.knows);
+        known.is_some_and(|known| known >= revision)
+    }
+
+    /// Whether the broker is about to hear of us: a heartbeat is under way, or will be.
+    pub(crate) fn is_hearing(&self, peer: PeerId) -> bool {
+        let heard = self.heard.get(&peer);
+        heard.is_some_and(|heard| heard.under_way > 0 || heard.refused.is_some())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_heartbeats_under_way_confirm_what_each_has_told() {
+        let (peer, mut brokers) = (PeerId(1), Brokers::default());
+        let first = brokers.told(peer);
+        let revision = brokers.changed();
+        let second = brokers.told(peer);
+        assert!(brokers.answered(peer, first));
+        assert!(brokers.knows(peer, first) && !brokers.knows(peer, revision));
+        assert!(brokers.is_hearing(peer) && brokers.answered(peer, second));
+        assert!(brokers.knows(peer, revision) && !brokers.is_hearing(peer));
+        // An answer that comes late takes nothing back, nor does one that refuses.
+        brokers.told(peer);
+        let number = brokers.refused(peer);
+        assert!(!brokers.answered(peer, first) && brokers.knows(peer, revision));
+        assert!(brokers.still_refused(peer, number) && brokers.is_hearing(peer));
+        brokers.told(peer);
+        assert!(!brokers.still_refused(peer, number));
+        brokers.denied(peer);
+        assert!(!brokers.knows(peer, first) && brokers.is_hearing(peer));
     }
 }

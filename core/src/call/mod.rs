@@ -26,8 +26,8 @@ pub(crate) enum Purpose {
     Query(OpId),
     /// The route of a topic; `fallback` asks for `TBW102` instead.
     Route { topic: Topic, fallback: bool },
-    /// A heartbeat.
-    Heartbeat,
+    /// A heartbeat that tells that revision of what we are.
+    Heartbeat { revision: u64 },
     /// Whether a broker that is left alone is well again.
     Probe(BrokerId),
     /// The members of a consumer's group.
@@ -230,7 +230,7 @@ mod tests {
     use super::*;
 
     fn call(peer: u32) -> Call {
-        Call::new(PeerId(peer), Purpose::Heartbeat)
+        Call::new(PeerId(peer), Purpose::Heartbeat { revision: 0 })
     }
 
     #[test]

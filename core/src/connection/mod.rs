@@ -196,6 +196,17 @@ impl Peers {
         matches!(self.state(id), State::Connected { .. })
     }
 
+    /// Whether a connection to the peer is being made, or will be without anything else happening.
+    pub(crate) fn is_sought(&self, id: PeerId) -> bool {
+        let peer = &self.list[id.0 as usize];
+        match peer.state {
+            State::Connecting { .. } => true,
+            State::Idle | State::Backoff { .. } => peer.wanted && peer.retry.is_some(),
+            State::Closing { .. } => peer.wanted,
+            State::Connected { .. } => false,
+        }
+    }
+
     /// The peer's connection, if it stands.
     pub(crate) fn connection(&self, id: PeerId) -> Option<ConnectionId> {
         match self.list[id.0 as usize].state {

@@ -84,6 +84,8 @@ pub(crate) struct Consumer {
     pub(crate) subscribe: Subscribe,
     /// Java's `subVersion`: wall time of the subscription.
     pub(crate) version: i64,
+    /// The first revision of our heartbeats that tells of it.
+    pub(crate) revision: u64,
     pub(crate) phase: Phase,
     pub(crate) queues: Slots<QueueKey, Queue>,
     by_place: BTreeMap<(usize, RouteQueue), QueueKey>,
@@ -110,10 +112,11 @@ pub(crate) struct Change {
 }
 
 impl Consumer {
-    pub(crate) fn new(subscribe: Subscribe, version: i64) -> Self {
+    pub(crate) fn new(subscribe: Subscribe, version: i64, revision: u64) -> Self {
         Self {
             subscribe,
             version,
+            revision,
             phase: Phase::Joining,
             queues: Slots::default(),
             by_place: BTreeMap::new(),

@@ -133,7 +133,9 @@ impl Engine {
             Purpose::Route { topic, fallback } => {
                 self.route_answered(AskedPeer { peer, opaque }, &topic, fallback, reply, body);
             }
-            Purpose::Heartbeat => self.heartbeat_answered(peer, reply.code),
+            Purpose::Heartbeat { revision } => {
+                self.heartbeat_answered(peer, revision, reply.code);
+            }
             Purpose::Members(sub) => self.members_answered(sub, reply, body),
             Purpose::Begin { sub, queue, stored } => {
                 self.begin_answered(peer, sub, queue, stored, reply);
@@ -165,7 +167,7 @@ impl Engine {
             Purpose::Route { topic, fallback } => {
                 self.route_failed(AskedPeer { peer, opaque }, &topic, fallback, failure);
             }
-            Purpose::Heartbeat => self.heartbeat_failed(peer),
+            Purpose::Heartbeat { .. } => self.heartbeat_failed(peer),
             Purpose::Members(sub) => self.members_failed(sub, failure),
             Purpose::Begin { sub, queue, stored } => {
                 self.queue_failed(sub, queue, Some(stored), &failure);

@@ -1,15 +1,24 @@
-//! What a heartbeat says of us (`MQClientInstance.prepareHeartbeatData`).
+//! Brokers are told who we are: what a heartbeat says (`MQClientInstance.prepareHeartbeatData`),
+//! when it is sent, and what its answer means.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::Engine;
+use super::{Engine, Note, TimerKind};
 use crate::body::{
     ConsumeFrom, ConsumeType, ConsumerData, Heartbeat, MessageModel, ProducerData, SubscriptionData,
 };
+use crate::call::Purpose;
 use crate::consumer::{Consumer, Expression, Start};
+use crate::frame::request::HeartbeatRequest;
+use crate::frame::{Kind, Request, ResponseCode};
+use crate::id::PeerId;
 use crate::name::Topic;
+
+/// Pause after a heartbeat that came to nothing.
+const GREET: Duration = Duration::from_secs(1);
 
 impl Engine {
     /// Whether there is anything to say: a client without groups sends no heartbeat.
@@ -29,6 +38,70 @@ impl Engine {
             without_sub: false,
         };
         Bytes::from(heartbeat.to_json())
+    }
+
+    /// Tells one broker who we are.
+    pub(super) fn tell_broker(&mut self, peer: PeerId) {
+        if self.has_groups() && self.life.is_running() {
+            let body = self.heartbeat();
+            self.tell(peer, body);
+        }
+    }
+
+    fn tell(&mut self, peer: PeerId, body: Bytes) {
+        let purpose = Purpose::Heartbeat { revision: self.brokers.told(peer) };
+        let request = Request::Heartbeat(HeartbeatRequest::default());
+        let within = self.ground.config.request_timeout;
+        self.ask(peer, purpose, Kind::Heartbeat, request, body, within);
+    }
+
+    /// Tells every broker there is a connection to; one that stalls delays no other.
+    pub(super) fn tell_brokers(&mut self) {
+        if !self.has_groups() || !self.life.is_running() {
+            return;
+        }
+        let connected: Vec<PeerId> = self.peers.brokers().collect();
+        let body = self.heartbeat();
+        for peer in connected {
+            self.tell(peer, body.clone());
+        }
+    }
+
+    /// The heartbeat of all brokers is due.
+    pub(super) fn heartbeat_due(&mut self) {
+        self.tell_brokers();
+        let after = self.ground.rng.jitter(self.ground.config.heartbeat);
+        self.timers.at(self.ground.now + after, TimerKind::Heartbeat);
+    }
+
+    /// A broker answered a heartbeat.
+    pub(super) fn heartbeat_answered(&mut self, peer: PeerId, revision: u64, code: ResponseCode) {
+        if code != ResponseCode::SUCCESS {
+            let endpoint = self.peers.endpoint(peer).clone();
+            self.out.note(Note::HeartbeatRefused { endpoint, code });
+            return self.heartbeat_failed(peer);
+        }
+        if self.brokers.answered(peer, revision) {
+            self.broker_knows(peer);
+        }
+    }
+
+    /// A heartbeat came to nothing. Nothing is pulled from a broker that does not know us, and one
+    /// that does forgets us in time, so this can't wait for the next round. A lost connection needs
+    /// none: its successor begins with one.
+    pub(super) fn heartbeat_failed(&mut self, peer: PeerId) {
+        if !self.peers.is_connected(peer) {
+            return self.brokers.forgot(peer);
+        }
+        let refusal = self.brokers.refused(peer);
+        self.timers.after(self.ground.now, GREET, TimerKind::Greet(peer, refusal));
+    }
+
+    /// The pause after a heartbeat that came to nothing is over.
+    pub(super) fn greet_again(&mut self, peer: PeerId, refusal: u64) {
+        if self.brokers.still_refused(peer, refusal) && self.peers.is_connected(peer) {
+            self.tell_broker(peer);
+        }
     }
 }
 

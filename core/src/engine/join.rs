@@ -6,7 +6,9 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::{Body, Engine, Note, TimerKind};
+use crate::broker::BrokerId;
 use crate::call::Purpose;
+use crate::consumer::queue::State;
 use crate::consumer::{Consumer, Phase, Subscribe, Trouble};
 use crate::error::{Failure, Refused};
 use crate::frame::request::ConsumerListRequest;
@@ -48,8 +50,8 @@ impl Engine {
         }
         let topics: Vec<Topic> = subscribe.topics.iter().map(|(topic, _)| topic.clone()).collect();
         let version = self.unix().0;
-        let sub = self.consumers.insert(Consumer::new(subscribe, version));
-        self.brokers.changed();
+        let revision = self.brokers.changed();
+        let sub = self.consumers.insert(Consumer::new(subscribe, version, revision));
         for topic in &topics {
             self.refresh_route(topic);
             self.reach_brokers(topic);
@@ -108,6 +110,64 @@ impl Engine {
         for peer in readers {
             let (peers, mut ctx) = self.peers();
             peers.want(&mut ctx, peer);
+        }
+    }
+
+    /// The same for all topics of one consumer.
+    fn reach_brokers_of(&mut self, sub: SubscriptionId) {
+        let Some(consumer) = self.consumers.get(sub) else { return };
+        let topics: Vec<Topic> =
+            consumer.subscribe.topics.iter().map(|(topic, _)| topic.clone()).collect();
+        topics.iter().for_each(|topic| self.reach_brokers(topic));
+    }
+
+    /// Brokers are at other addresses than before, whichever topic's route said so: those that
+    /// consumers read from are connected to there, and the old addresses are let go of.
+    pub(super) fn brokers_moved(&mut self, moved: &[BrokerId]) {
+        if moved.is_empty() {
+            return;
+        }
+        self.forget_unrouted();
+        for topic in self.consumed() {
+            let touched = self.routes.known(&topic).is_some_and(|route| {
+                route.readable.iter().any(|queue| moved.contains(&queue.broker))
+            });
+            if touched {
+                self.topic_changed(&topic);
+            }
+        }
+        // Where the new address is known and knows us already, nothing else makes queues go on.
+        for broker in moved {
+            let Some(peer) = self.brokers.reader(*broker) else { continue };
+            self.consumers.ids().into_iter().for_each(|sub| self.poke_all(sub, Some(peer)));
+        }
+    }
+
+    /// Whatever a consumer waits for, somebody brings it about: a queue of the route that rests for
+    /// its broker has that broker connected to, and a broker that is connected hears of us.
+    pub(super) fn check_reach(&self) {
+        for (sub, consumer) in self.consumers.iter().filter(|(_, c)| !c.is_leaving()) {
+            let joining = consumer.asking_members || consumer.rebalance_timer.is_some();
+            assert!(joining, "{sub:?} looks at its share no more");
+            for (key, queue) in consumer.queues.iter() {
+                let Some(peer) = self.brokers.reader(queue.at.broker) else { continue };
+                let rests = matches!(queue.state, State::Ready | State::Unasked);
+                if !rests || self.is_ready(peer, consumer.revision) || !self.life.is_running() {
+                    continue;
+                }
+                // One that the route names no more is taken away by the next look at the share.
+                let route = self.routes.known(&queue.name.topic);
+                if route.is_none_or(|route| !route.readable.contains(&queue.at)) {
+                    continue;
+                }
+                let endpoint = self.peers.endpoint(peer);
+                let comes = if self.peers.is_connected(peer) {
+                    self.brokers.is_hearing(peer)
+                } else {
+                    self.peers.is_sought(peer)
+                };
+                assert!(comes, "{key:?} of {sub:?} waits for {endpoint}, which nobody asks");
+            }
         }
     }
 
@@ -199,9 +259,14 @@ impl Engine {
         let queues = topics.filter_map(|(topic, _)| self.routes.known(topic));
         let mut queues = queues.flat_map(|route| &route.readable);
         let peer = queues.find_map(|queue| {
-            self.brokers.reader(queue.broker).filter(|peer| self.is_ready(*peer))
+            let reader = self.brokers.reader(queue.broker);
+            reader.filter(|peer| self.is_ready(*peer, consumer.revision))
         });
-        let Some(peer) = peer else { return self.rebalance_at(sub, AGAIN) };
+        let Some(peer) = peer else {
+            // Each of them is connected to, or will be: one that knows us leads here again.
+            self.reach_brokers_of(sub);
+            return self.rebalance_at(sub, AGAIN);
+        };
         let consumer_group = consumer.subscribe.group.shared();
         let request =
             Request::ConsumerList(ConsumerListRequest { consumer_group, ..Default::default() });
@@ -212,9 +277,9 @@ impl Engine {
         }
     }
 
-    /// Whether the peer is connected and has answered a heartbeat with all our groups.
-    pub(super) fn is_ready(&self, peer: PeerId) -> bool {
-        self.peers.is_connected(peer) && self.brokers.knows(peer)
+    /// Whether the peer is connected and has answered a heartbeat of that revision or a later one.
+    pub(super) fn is_ready(&self, peer: PeerId, revision: u64) -> bool {
+        self.peers.is_connected(peer) && self.brokers.knows(peer, revision)
     }
 
     /// There is no list of members: without one nothing is consumed.

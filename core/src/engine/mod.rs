@@ -322,6 +322,7 @@ impl Engine {
         self.peers.check();
         self.routes.check();
         self.check_queues();
+        self.check_reach();
         self.check_counters();
         self.check_timers();
         let lives = !self.is_stopped();

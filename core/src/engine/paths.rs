@@ -1,4 +1,4 @@
-//! Ways to brokers: routes looked up, brokers told who we are, requests of our own sent.
+//! Ways to brokers: routes looked up, and requests of our own sent.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,14 +9,11 @@ use super::{Body, Command, Engine, Note, TimerKind};
 use crate::body::RouteBody;
 use crate::call::{Call, Purpose};
 use crate::error::{Attempt, CloseReason, Failure, PeerKind, QueryError, SendError};
-use crate::frame::request::{HeartbeatRequest, RouteRequest};
+use crate::frame::request::RouteRequest;
 use crate::frame::{FrameError, Kind, Opaque, OutFrame, Payload, Reply, Request, ResponseCode};
 use crate::id::{OpId, PeerId};
 use crate::name::{Endpoint, Topic};
 use crate::route::{FALLBACK, Next, PAUSE, Route, Source};
-
-/// Pause after a heartbeat that came to nothing.
-const GREET: Duration = Duration::from_secs(1);
 
 /// Who was asked, and with what number.
 #[derive(Clone, Copy, Debug)]
@@ -154,7 +151,9 @@ impl Engine {
             known.then(|| (brokers.learn(&data.broker_name, addresses), master))
         });
         let source = Source { addresses: self.brokers.addresses(), ..source };
+        let moved = self.brokers.take_moved();
         self.route_learned(topic, route, source);
+        self.brokers_moved(&moved);
     }
 
     fn route_learned(&mut self, topic: &Topic, route: Route, source: Source) {
@@ -187,7 +186,7 @@ impl Engine {
     }
 
     /// Lets go of brokers, and of addresses of brokers, that no route names any more.
-    fn forget_unrouted(&mut self) {
+    pub(super) fn forget_unrouted(&mut self) {
         let brokers = self.routes.brokers();
         let used = brokers.into_iter().flat_map(|id| self.brokers.peers(id)).collect();
         self.peers.want_only(&used);
@@ -271,69 +270,6 @@ impl Engine {
         let next = self.routes.oldest(now) + age + Duration::from_nanos(late);
         // A topic that can't be asked for, since no nameserver is set, stays due.
         self.timers.at(next.max(now + age / 4), TimerKind::Routes);
-    }
-
-    /// Tells one broker who we are.
-    pub(super) fn tell_broker(&mut self, peer: PeerId) {
-        if self.has_groups() && self.life.is_running() {
-            let body = self.heartbeat();
-            self.tell(peer, body);
-        }
-    }
-
-    fn tell(&mut self, peer: PeerId, body: Bytes) {
-        self.brokers.told(peer);
-        let request = Request::Heartbeat(HeartbeatRequest::default());
-        let within = self.ground.config.request_timeout;
-        self.ask(peer, Purpose::Heartbeat, Kind::Heartbeat, request, body, within);
-    }
-
-    /// Tells every broker there is a connection to; one that stalls delays no other.
-    pub(super) fn tell_brokers(&mut self) {
-        if !self.has_groups() || !self.life.is_running() {
-            return;
-        }
-        let connected: Vec<PeerId> = self.peers.brokers().collect();
-        let body = self.heartbeat();
-        for peer in connected {
-            self.tell(peer, body.clone());
-        }
-    }
-
-    /// The heartbeat of all brokers is due.
-    pub(super) fn heartbeat_due(&mut self) {
-        self.tell_brokers();
-        let after = self.ground.rng.jitter(self.ground.config.heartbeat);
-        self.timers.at(self.ground.now + after, TimerKind::Heartbeat);
-    }
-
-    /// A broker answered a heartbeat.
-    pub(super) fn heartbeat_answered(&mut self, peer: PeerId, code: ResponseCode) {
-        if code != ResponseCode::SUCCESS {
-            let endpoint = self.peers.endpoint(peer).clone();
-            self.out.note(Note::HeartbeatRefused { endpoint, code });
-            return self.heartbeat_failed(peer);
-        }
-        if self.brokers.answered(peer) && self.brokers.knows(peer) {
-            self.broker_knows(peer);
-        }
-    }
-
-    /// A heartbeat came to nothing. Nothing is pulled from a broker that does not know us, so this
-    /// can't wait for the next round. A lost connection needs none: its successor begins with one.
-    pub(super) fn heartbeat_failed(&mut self, peer: PeerId) {
-        if !self.peers.is_connected(peer) {
-            return self.brokers.forgot(peer);
-        }
-        let refusal = self.brokers.refused(peer);
-        self.timers.after(self.ground.now, GREET, TimerKind::Greet(peer, refusal));
-    }
-
-    /// The pause after a heartbeat that came to nothing is over.
-    pub(super) fn greet_again(&mut self, peer: PeerId, refusal: u64) {
-        if self.brokers.still_refused(peer, refusal) && self.peers.is_connected(peer) {
-            self.tell_broker(peer);
-        }
     }
 
     /// A connection was lost: the topics of its broker are looked up again, since their masters may

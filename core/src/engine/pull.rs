@@ -48,8 +48,9 @@ impl Engine {
             queue.state = if full { State::Full } else { State::Ready };
         }
         let (state, at) = (queue.state, queue.at);
+        let since = consumer.revision;
         let Some(peer) = self.brokers.reader(at.broker) else { return };
-        if !self.is_ready(peer) {
+        if !self.is_ready(peer, since) {
             // Nobody may have waited for it before.
             let (peers, mut ctx) = self.peers();
             return peers.want(&mut ctx, peer);
@@ -243,7 +244,7 @@ impl Engine {
             | ResponseCode::SUBSCRIPTION_NOT_LATEST
             | ResponseCode::SUBSCRIPTION_GROUP_NOT_EXIST => {
                 // The broker does not know our groups: it has to hear of them first.
-                self.brokers.forgot(peer);
+                self.brokers.denied(peer);
                 self.tell_broker(peer);
             }
             _ => {}
@@ -313,7 +314,8 @@ impl Engine {
                     State::Pausing { timer, .. } => calls.is_empty() && self.timers.is_set(timer),
                     State::Full => calls.is_empty(),
                     State::Ready | State::Unasked => {
-                        let ready = reader.is_some_and(|peer| self.is_ready(peer));
+                        let ready =
+                            reader.is_some_and(|peer| self.is_ready(peer, consumer.revision));
                         calls.is_empty() && (!ready || consumer.is_leaving())
                     }
                 };
