@@ -27,7 +27,7 @@ use handouts::Handouts;
 pub(crate) use lead::{Lead, Told};
 pub(crate) use pace::Pace;
 pub(crate) use queue::Queue;
-pub use subscribe::{Expression, Start, Subscribe, Tags};
+pub use subscribe::{Expression, ExpressionError, Start, Subscribe, Tags};
 
 use crate::broker::BrokerId;
 use crate::id::{QueueKey, Slots, SubscriptionId};
