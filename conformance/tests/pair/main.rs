@@ -38,6 +38,7 @@ mod standing;
 mod stopping;
 mod storms;
 mod suspecting;
+mod telling;
 mod topics;
 mod trying;
 mod undecodable;

@@ -200,6 +200,9 @@ pub enum Refused {
     /// This client has a consumer of that group already: a second one would steal from the first.
     #[error("this client already has a consumer of that group")]
     DuplicateGroup,
+    /// The consumer names one topic twice, with tags of which brokers would keep the last ones.
+    #[error("the consumer names a topic twice: join its tags with ||")]
+    DuplicateTopic,
     /// The call was given no time.
     #[error("the call was given no time: its deadline has passed already")]
     NoTime,
