@@ -132,14 +132,13 @@ fn off_17_ns_20_a_slave_alone_keeps_offsets_and_a_send_waits_for_the_master() {
         take(&mut consumer, 10).into_iter().for_each(|delivery| delivery.ack().expect("ours"));
         consumer
     });
-    let at_master =
-        |group: &str, name: &str| committed(&watcher.client, &cluster.broker(), group, name);
+    let broker = cluster.broker();
+    let at_master = |group: &str, name: &str| committed(&watcher.client, &broker, group, name);
     for (_, group, name) in &works {
         let told = eventually(SOON, || at_master(group, name) == Some(10));
         assert!(told, "{group}: {:?} at the master", at_master(group, name));
     }
 
-    let broker = cluster.broker();
     cluster.kill("broker-a").expect("killed");
     let patient = SendOptions::default().within(Duration::from_secs(30));
     let waiting = works.each_ref().map(|(rig, _, name)| {
@@ -154,17 +153,22 @@ fn off_17_ns_20_a_slave_alone_keeps_offsets_and_a_send_waits_for_the_master() {
         assert!(kept, "{group}: {:?} at the slave; {:?}", at_slave(), rig.client.stats().consumers);
     }
     // The same group once more, while the slave is alone: it has 0 to 89 behind it.
+    consumers.into_iter().for_each(|consumer| drop(consumer.close().wait()));
     let again = works.each_ref().map(|(_, group, name)| {
         let rig = Rig::start(On::Threads, &cluster.namesrv());
         (consume(&rig, group, name), rig)
     });
-    drop(consumers);
-    for ((mut consumer, _rig), (_, group, name)) in again.into_iter().zip(&works) {
-        let bodies = drain(&mut consumer, Duration::from_secs(3));
+    let again = again.into_iter().zip(&works).map(|((mut consumer, rig), (_, group, name))| {
+        let first = take(&mut consumer, 10);
+        let bodies: Vec<u32> = first.iter().map(body).collect();
         assert_eq!(bodies, (90..100).collect::<Vec<_>>(), "{group}");
+        first.into_iter().for_each(|delivery| delivery.ack().expect("ours"));
+        assert_eq!(drain(&mut consumer, Duration::from_secs(1)), [], "{group}");
         let at_slave = || committed(&watcher.client, &slave, group, name);
         assert!(eventually(SOON, || at_slave() == Some(100)), "{group}: {:?}", at_slave());
-    }
+        (consumer, rig)
+    });
+    let again: Vec<_> = again.collect();
     cluster.restart("broker-a").expect("it starts again");
     let registered = Instant::now();
     assert_eq!(cluster.broker(), broker);
@@ -175,6 +179,13 @@ fn off_17_ns_20_a_slave_alone_keeps_offsets_and_a_send_waits_for_the_master() {
         next.send(Message::new(topic(name), "101")).wait().expect("stored");
         assert!(registered.elapsed() < Duration::from_secs(3), "{:?}", registered.elapsed());
     }
+    for (_, group, name) in &works {
+        // It remembered 10, and would have told its slave so within a minute.
+        let told = || at_master(group, name).is_some_and(|offset| offset >= 100);
+        assert!(eventually(SOON, told), "{group}: {:?} at the master", at_master(group, name));
+        println!("{group}: told to the master {:?} after it was back", registered.elapsed());
+    }
+    drop(again);
 }
 
 /// A broker writes its table of offsets now and then: what it acknowledged since dies with it.

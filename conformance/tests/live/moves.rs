@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rocketry::{Message, Topic};
-use rocketry_conformance::live::{Cluster, Condition, Options};
+use rocketry_conformance::live::{self, Cluster, Condition, Options};
 
 use crate::rig::collector::Collector;
 use crate::rig::load::Load;
@@ -97,13 +97,23 @@ fn time_waits(port: u16) -> Option<usize> {
     found
 }
 
-/// A broker that is asked to end answers everything with `GO_AWAY` until it does.
+/// A broker that is asked to end leaves the route and answers everything with `GO_AWAY` until it
+/// has ended. A topic that it alone has is still wanted of it.
 #[test]
 #[ignore = "needs a live broker"]
 fn conn_16_a_broker_that_leaves_with_grace_is_not_stormed_and_all_goes_on_elsewhere() {
     let grace = ["enableShutdownGracefully=true", "shutdownWaitTimeSeconds=4"];
     let cluster = two_masters(&grace);
+    let broker = cluster.broker();
+    live::create_topic(&cluster.namesrv(), &broker, "alone", 4).expect("the topic is created");
     let works = [On::Tokio, On::Threads].map(|on| Work::start(on, &cluster));
+    let alone = works.each_ref().map(|work| {
+        let load = Load::start(&work.rig, "alone", 4, Duration::from_millis(5));
+        let collector = Collector::start(&work.rig, &format!("alone_{:?}", work.on), "alone");
+        let comes = || collector.look(|seen| seen.ids.len() > 50);
+        assert!(eventually(Duration::from_secs(30), comes), "{:?}: nothing comes", work.on);
+        (load, collector)
+    });
     let leaving = cluster.members().iter().find(|member| member.name == "broker-a");
     let port = leaving.expect("a member").port;
     let waits = time_waits(port);
@@ -130,6 +140,7 @@ fn conn_16_a_broker_that_leaves_with_grace_is_not_stormed_and_all_goes_on_elsewh
         println!("{} more connections in TIME_WAIT", now.saturating_sub(before));
         assert!(now < before + 50, "{now} connections in TIME_WAIT, {before} before");
     }
+    alone.iter().for_each(|(load, _)| load.tell());
     works.into_iter().for_each(|work| work.ends_well("broker-b"));
 }
 
