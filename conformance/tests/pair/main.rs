@@ -39,4 +39,5 @@ mod storms;
 mod suspecting;
 mod topics;
 mod trying;
+mod turns;
 mod undecodable;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::turns::Chore;
 use super::{Body, Engine, Event, Note, TimerKind};
 use crate::call::Purpose;
 use crate::consumer::queue::State;
@@ -25,13 +26,19 @@ impl Engine {
     /// Lets every queue of a consumer that can go on do so; only those read at `peer`, if given.
     pub(super) fn poke_all(&mut self, sub: SubscriptionId, peer: Option<PeerId>) {
         let Some(consumer) = self.consumers.get(sub) else { return };
-        let queues = consumer.queues.iter().filter(|(_, queue)| {
-            peer.is_none_or(|peer| self.brokers.reader(queue.at.broker) == Some(peer))
-        });
-        let keys: Vec<QueueKey> = queues.map(|(key, _)| key).collect();
-        for key in keys {
-            self.poke(sub, key);
-        }
+        let rests =
+            |queue: &Queue| matches!(queue.state, State::Unasked | State::Ready | State::Full);
+        let keys: Vec<QueueKey> = match peer {
+            None => {
+                let resting = consumer.queues.iter().filter(|(_, queue)| rests(queue));
+                resting.map(|(key, _)| key).collect()
+            }
+            Some(peer) => {
+                let there = self.read_at(peer).flat_map(|broker| consumer.on(broker));
+                there.filter(|key| consumer.queues.get(*key).is_some_and(rests)).collect()
+            }
+        };
+        self.do_for(sub, keys, Chore::Poke);
     }
 
     /// Lets one queue go on, if it can.
@@ -355,7 +362,7 @@ impl Engine {
                 let reader = self.brokers.reader(queue.at.broker);
                 let ready = reader.is_some_and(|peer| self.is_ready(peer, consumer.revision));
                 let idle = matches!(queue.state, State::Ready | State::Unasked);
-                let stuck = idle && ready && !consumer.is_leaving();
+                let stuck = idle && ready && !consumer.is_leaving() && !self.turns.holds(sub, key);
                 assert!(!stuck, "{key:?} of {sub:?} could go on and does not");
             }
         }
