@@ -93,12 +93,8 @@ impl Consumer {
             self.places.taken.remove(&place.0);
             let Some(queue) = self.queues.remove(key) else { continue };
             queue.revoke();
+            self.forget_handouts(&queue);
             given_up.push((key, queue));
-        }
-        if !given_up.is_empty() {
-            let queues = &self.queues;
-            self.ready.retain(|handout| queues.get(handout.batch.id().queue).is_some());
-            self.later.retain(|(_, handout)| queues.get(handout.batch.id().queue).is_some());
         }
         given_up
     }
