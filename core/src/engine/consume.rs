@@ -113,7 +113,7 @@ impl Engine {
         let now = self.ground.now;
         let new = consumer.queues.iter().filter(|(_, queue)| queue.to_commit(now).is_some());
         let new: Vec<QueueKey> = new.map(|(key, _)| key).collect();
-        self.do_for(sub, new, Chore::Commit);
+        self.attend(sub, new, Chore::Commit);
     }
 
     /// Commits what is new in one queue.

@@ -39,7 +39,7 @@ impl Engine {
                 there.filter(|key| consumer.queues.get(*key).is_some_and(rests)).collect()
             }
         };
-        self.do_for(sub, keys, Chore::Poke);
+        self.attend(sub, keys, Chore::Poke);
     }
 
     /// Lets one queue go on, if it can.

@@ -1,4 +1,4 @@
-//! Work that grows with what there is, done in turns: between two of them the client's lock is free.
+//! Work that grows with what there is, done in turns: between two the client's lock is free.
 //!
 //! A turn handles so many timers, or so many queues. What is left is due at once: the adapter calls
 //! with `Input::Timeout` again, after whoever waits for the lock had it.
@@ -64,7 +64,7 @@ impl Engine {
     }
 
     /// Does something for many queues: at once, while they are few and nothing is left from before.
-    pub(super) fn do_for(&mut self, sub: SubscriptionId, queues: Vec<QueueKey>, chore: Chore) {
+    pub(super) fn attend(&mut self, sub: SubscriptionId, queues: Vec<QueueKey>, chore: Chore) {
         self.turns.left.extend(queues.into_iter().map(|queue| (sub, queue, chore)));
         if !self.turns.armed {
             self.take_turn();
