@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rocketry::{Config, Message, SendOptions, Stored, Topic};
+use rocketry::{Config, Message, Pending, SendError, SendOptions, SendReceipt, Stored, Topic};
 use rocketry_conformance::live::{self, Cluster};
 
 use crate::rig::load::Load;
@@ -56,6 +56,22 @@ fn stored(rig: &Rig, topic: &Topic) -> Vec<u32> {
     }
 }
 
+/// Sends numbers of one key until told to stop, and waits for all of them.
+fn send_in_order(
+    (rig, topic): &(Rig, Topic),
+    done: &AtomicBool,
+) -> Result<Vec<SendReceipt>, SendError> {
+    let producer = rig.client.producer("ordered").expect("a producer");
+    let options = SendOptions::ordered("key").within(Duration::from_secs(40));
+    let mut pending = Vec::new();
+    while !done.load(Ordering::Relaxed) {
+        let message = Message::new(topic.clone(), pending.len().to_string());
+        pending.push(producer.send_with(message, options.clone()));
+        thread::sleep(Duration::from_millis(5));
+    }
+    pending.into_iter().map(Pending::wait).collect()
+}
+
 /// What is sent while the broker is away waits for it, behind what was sent before.
 #[test]
 #[ignore = "needs a live broker"]
@@ -69,19 +85,7 @@ fn send_32_ordered_sends_over_a_restart_are_stored_in_order() {
     });
     let done = AtomicBool::new(false);
     let sent = thread::scope(|scope| {
-        let sender = |(rig, topic): &(Rig, Topic)| {
-            let producer = rig.client.producer("ordered").expect("a producer");
-            let options = SendOptions::ordered("key").within(Duration::from_secs(40));
-            let mut pending = Vec::new();
-            while !done.load(Ordering::Relaxed) {
-                let message = Message::new(topic.clone(), pending.len().to_string());
-                pending.push(producer.send_with(message, options.clone()));
-                thread::sleep(Duration::from_millis(5));
-            }
-            let ends = pending.into_iter().map(|pending| pending.wait());
-            ends.collect::<Result<Vec<_>, _>>()
-        };
-        let senders = works.each_ref().map(|work| scope.spawn(|| sender(work)));
+        let senders = works.each_ref().map(|work| scope.spawn(|| send_in_order(work, &done)));
         thread::sleep(Duration::from_secs(1));
         cluster.kill("broker-a").expect("killed");
         cluster.restart("broker-a").expect("it starts again");
