@@ -18,6 +18,7 @@ mod faults;
 mod flow;
 mod idle;
 mod lanes;
+mod lookups;
 
 mod moving;
 mod nameservers;

@@ -12,6 +12,7 @@ pub(crate) mod health;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use crate::error::Lack;
 use crate::id::PeerId;
 
 /// A broker by its name; dense, and the same for the life of the engine.
@@ -24,6 +25,8 @@ struct Broker {
     name: Arc<str>,
     /// Peers by the broker's own id; 0 is the master.
     peers: BTreeMap<u64, PeerId>,
+    /// An address of it that can't be read.
+    unreadable: Option<Arc<str>>,
 }
 
 /// What a peer that is a broker knows of us, on its present connection.
@@ -55,9 +58,15 @@ pub(crate) struct Brokers {
 
 impl Brokers {
     /// Keeps what a route says of the broker `name`.
-    pub(crate) fn learn(&mut self, name: &Arc<str>, peers: BTreeMap<u64, PeerId>) -> BrokerId {
+    pub(crate) fn learn(
+        &mut self,
+        name: &Arc<str>,
+        peers: BTreeMap<u64, PeerId>,
+        unreadable: Option<Arc<str>>,
+    ) -> BrokerId {
         if let Some(id) = self.by_name.get(name) {
             let broker = &mut self.list[id.0 as usize];
+            broker.unreadable = unreadable;
             if broker.peers != peers {
                 broker.peers = peers;
                 self.addresses += 1;
@@ -65,10 +74,32 @@ impl Brokers {
             }
             return *id;
         }
+        self.add(Broker { name: name.clone(), peers, unreadable })
+    }
+
+    /// The broker `name`, of which nothing else may be known.
+    pub(crate) fn named(&mut self, name: &str) -> BrokerId {
+        self.id(name).unwrap_or_else(|| {
+            let name = Arc::from(name);
+            self.add(Broker { name, peers: BTreeMap::new(), unreadable: None })
+        })
+    }
+
+    fn add(&mut self, broker: Broker) -> BrokerId {
         let id = BrokerId(self.list.len() as u32);
-        self.list.push(Broker { name: name.clone(), peers });
-        self.by_name.insert(name.clone(), id);
+        self.by_name.insert(broker.name.clone(), id);
+        self.list.push(broker);
         id
+    }
+
+    /// Why a broker has no master that could be asked.
+    pub(crate) fn lack(&self, id: BrokerId) -> Lack {
+        let Broker { name, unreadable, .. } = &self.list[id.0 as usize];
+        let broker = name.clone();
+        match unreadable.clone() {
+            Some(address) => Lack::Address { broker, address },
+            None => Lack::Master { broker },
+        }
     }
 
     /// Counts the changes of known brokers' addresses: what was learnt at another count may have

@@ -22,8 +22,8 @@ pub(crate) enum Purpose {
     Send(OpId),
     /// A question of the application.
     Query(OpId),
-    /// The route of a topic; `fallback` asks for `TBW102` instead.
-    Route { topic: Topic, fallback: bool },
+    /// The route of a topic; `fallback` asks for `TBW102` instead. For that one of its look-ups.
+    Route { topic: Topic, fallback: bool, lookup: u64 },
     /// A heartbeat that tells that revision of what we are.
     Heartbeat { revision: u64 },
     /// Whether a broker that is left alone is well again.

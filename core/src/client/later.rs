@@ -185,6 +185,9 @@ fn no_queues(topic: Topic, error: QueryError) -> SendError {
     match error {
         QueryError::Refused(refused) => SendError::Refused(refused),
         QueryError::NoRoute { topic, attempts } => SendError::NoRoute { topic, attempts },
+        QueryError::NoQueue { topic, lack, attempts } => {
+            SendError::NotWritable { topic, lack, stored: Stored::No, attempts }
+        }
         QueryError::TimedOut { attempts } => SendError::NoRoute { topic, attempts },
         QueryError::Failed(attempt) => {
             let mut attempts = Attempts::default();

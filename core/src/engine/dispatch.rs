@@ -116,8 +116,9 @@ impl Engine {
                 self.send_answered(peer, op, reply);
             }
             Purpose::Query(op) => self.ask_answered(peer, op, reply, body),
-            Purpose::Route { topic, fallback } => {
-                self.route_answered(AskedPeer { peer, opaque }, &topic, fallback, reply, body);
+            Purpose::Route { topic, fallback, lookup } => {
+                let (asked, key) = (AskedPeer { peer, opaque }, (lookup, fallback));
+                self.route_answered(asked, &topic, key, reply, body);
             }
             Purpose::Heartbeat { revision } => {
                 self.heartbeat_answered(peer, revision, reply.code);
@@ -151,8 +152,9 @@ impl Engine {
                 self.send_failed(peer, op, failure, stored);
             }
             Purpose::Query(op) => self.ask_failed(peer, op, failure),
-            Purpose::Route { topic, fallback } => {
-                self.route_failed(AskedPeer { peer, opaque }, &topic, fallback, failure);
+            Purpose::Route { topic, fallback, lookup } => {
+                let (asked, key) = (AskedPeer { peer, opaque }, (lookup, fallback));
+                self.route_failed(asked, &topic, key, failure);
             }
             Purpose::Heartbeat { .. } => self.heartbeat_failed(peer),
             Purpose::Members(sub) => self.members_failed(sub),
@@ -237,6 +239,7 @@ impl Engine {
                 peers.idle_due(&mut ctx, peer, busy);
             }
             TimerKind::Route(topic) => self.route_pause_over(&topic),
+            TimerKind::RouteSlow(topic) => self.route_slow(&topic),
             TimerKind::Routes => self.refresh_routes(),
             TimerKind::Fetch => self.fetch_servers(),
             TimerKind::FetchSlow(fetch) => self.fetch_slow(fetch),

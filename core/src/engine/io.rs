@@ -163,6 +163,7 @@ pub enum Event {
 /// | `FetchFailed` | warn | `url`, `reason` |
 /// | `HeartbeatRefused` | warn | `endpoint`, `code` |
 /// | `RouteChanged` | info | `topic`, `writable`, `readable` |
+/// | `UnreadableAddress` | warn | `broker`, `address` |
 /// | `RouteFailed` | warn | `topic`, `peer`, `endpoint`, `reason`; `opaque` and `code` if any |
 /// | `Rebalanced` | info | `group`, `topic`, `share`, `members` |
 /// | `OffsetMoved` | warn | `group`, `topic`, `broker`, `queue`, `from`, `to` |
@@ -221,6 +222,14 @@ pub enum Note {
         writable: usize,
         /// Queues that give messages.
         readable: usize,
+    },
+    /// The address that a nameserver tells of a broker can't be read: the broker is as good as not
+    /// there. `rewrite_addresses` may name another one for it.
+    UnreadableAddress {
+        /// The broker group's name.
+        broker: Arc<str>,
+        /// The address as it was told.
+        address: Arc<str>,
     },
     /// No nameserver told a topic's queues, or they do not know it; not told again before one does.
     RouteFailed {

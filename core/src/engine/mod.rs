@@ -23,6 +23,7 @@ mod greeting;
 mod io;
 mod join;
 mod life;
+mod lookup;
 mod note;
 mod paths;
 mod pull;

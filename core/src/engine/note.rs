@@ -1,8 +1,10 @@
 //! Notes as facts by name and as text: for logs of any form.
 
 use std::fmt;
+use std::sync::Arc;
 
 use super::Note;
+use crate::error::lack::advice;
 use crate::error::{Attempt, CloseReason, Failure};
 use crate::name::{Endpoint, Group, Topic};
 use crate::query::QueueName;
@@ -40,6 +42,7 @@ pub(crate) enum Subject {
     Heartbeat(Endpoint),
     Id(Group),
     Route(Topic),
+    Address(Arc<str>),
     Share(Group, Topic),
     Offset(Group, QueueName),
     Pull(Group, QueueName),
@@ -61,6 +64,7 @@ impl Note {
             | Self::SharedId { .. }
             | Self::HeartbeatRefused { .. }
             | Self::RouteFailed { .. }
+            | Self::UnreadableAddress { .. }
             | Self::OffsetMoved { .. }
             | Self::PullRefused { .. } => true,
             Self::Repeated { last, .. } => last.is_trouble(),
@@ -79,6 +83,7 @@ impl Note {
             Self::RouteChanged { topic, .. } | Self::RouteFailed { topic, .. } => {
                 Subject::Route(topic.clone())
             }
+            Self::UnreadableAddress { broker, .. } => Subject::Address(broker.clone()),
             Self::Rebalanced { group, topic, .. } => Subject::Share(group.clone(), topic.clone()),
             Self::OffsetMoved { group, queue, .. } => Subject::Offset(group.clone(), queue.clone()),
             Self::PullRefused { group, queue, .. } => Subject::Pull(group.clone(), queue.clone()),
@@ -129,6 +134,10 @@ impl Note {
             Self::RouteFailed { topic, attempt, .. } => {
                 tell("topic", Text(topic));
                 of_attempt(attempt, tell);
+            }
+            Self::UnreadableAddress { broker, address } => {
+                tell("broker", Text(broker));
+                tell("address", Text(&address.escape_debug()));
             }
             Self::Rebalanced { group, topic, share, members } => {
                 tell("group", Text(group));
@@ -218,8 +227,14 @@ impl fmt::Display for Note {
             }
             Self::RouteFailed { topic, attempt, known } => {
                 write!(f, "no news of the queues of topic {topic}: {attempt}")?;
-                f.write_str(if *known { "; those known serve on" } else { "" })
+                // A topic that was there may have its only broker down.
+                f.write_str(if *known { "; those known serve on" } else { advice(Some(attempt)) })
             }
+            Self::UnreadableAddress { broker, address } => write!(
+                f,
+                "the address of broker {broker} can't be read: {address:?}; correct brokerIP1 there, \
+                 or name it in rewrite_addresses here"
+            ),
             Self::Rebalanced { group, topic, share, members } => {
                 write!(f, "group {group} has {members} members; {share} queues of {topic} are ours")
             }
