@@ -48,16 +48,17 @@ fn job(run: &Run) -> Outcome {
     // Who we are; the adapters fill this in. Brokers tell clients apart by it.
     config.identity.process = std::process::id();
     config.identity.salt = RandomState::new().hash_one("identity");
-    let identity = &config.identity;
-    let ids = UniqueIds::new(identity.address, identity.process as u16, identity.salt as u32);
+    let (ids, limits) = (UniqueIds::of(&config), MessageLimits::of(&config));
+    let frames = Limits::of(&config);
     let seed = RandomState::new().hash_one("seed");
     let engine = Engine::new(Arc::new(config), seed, clock.now(), clock.unix());
-    let session = Session::new(engine, Limits::default());
+    let session = Session::new(engine, frames);
 
     let mut sockets = Sockets { session, clock, open: BTreeMap::new() };
     let mut work = Work {
         run,
         ids,
+        limits,
         next: 0,
         sending: HashMap::new(),
         again: VecDeque::new(),
@@ -71,7 +72,7 @@ fn job(run: &Run) -> Outcome {
     }
     // In good order: offsets are committed, brokers are told, connections are closed.
     sockets.session.engine_mut().shutdown(clock.now());
-    while !sockets.session.engine().is_stopped() {
+    while sockets.session.engine().next_timeout().is_some() {
         sockets.turn()?;
     }
     Ok(())
@@ -96,6 +97,7 @@ impl Clock {
 struct Work<'a> {
     run: &'a Run,
     ids: UniqueIds,
+    limits: MessageLimits,
     /// The next message to send.
     next: usize,
     /// Which message a send under way is.
@@ -155,7 +157,7 @@ impl Work<'_> {
     fn send(&mut self, session: &mut Session, clock: Clock) -> Outcome {
         let (message, unix) = (self.run.message(self.next), clock.unix());
         let (group, id) = (self.run.group(), self.ids.next(unix));
-        let publish = Publish::new(message, group, id, unix, &MessageLimits::default())?;
+        let publish = Publish::new(message, group, id, unix, &self.limits)?;
         let op = session.engine_mut().send(clock.now(), Arc::new(publish))?;
         self.sending.insert(op, self.next);
         self.next += 1;

@@ -158,9 +158,13 @@ fn handle_once(run: &Run, client: &Client) -> Outcome {
     while let Some(message) = consumer.recv_timeout(run.patience()) {
         let message = match message {
             Ok(message) => message,
-            // Comes once, and hides none of its neighbours: note it, and go on.
+            // It hides none of its neighbours, and comes again until it is settled: note it, or
+            // keep its bytes elsewhere, and go on.
             Err(unreadable) => {
                 println!("   {unreadable}");
+                if let Err(stale) = unreadable.ack() {
+                    println!("   {stale}");
+                }
                 continue;
             }
         };

@@ -18,7 +18,7 @@
 
 pub use rocketry_core as core;
 pub use rocketry_core::client::{
-    self, Admin, Client, Consumer, Delivery, Pending, Producer, Unreadable,
+    self, Admin, Client, Consumer, Delivery, OnUnreadable, Pending, Producer, Unreadable,
 };
 pub use rocketry_core::config::{Config, ConfigError};
 pub use rocketry_core::consumer::Start;

@@ -222,6 +222,19 @@ fn fields_that_a_later_version_appends_are_stepped_over() {
 }
 
 #[test]
+fn pull_22_a_body_whose_checksum_was_not_computed_is_read() {
+    let mut stored = record(5, 9, false, b"unchecked");
+    stored[8..12].fill(0);
+    let list = RecordList::cut(stored.clone().into());
+    assert_eq!(list.record(0).unwrap().body().unwrap(), "unchecked");
+    // Any other number that is not the body's is damage.
+    stored[11] = 1;
+    let list = RecordList::cut(stored.into());
+    let damaged = list.record(0).unwrap().body();
+    assert!(matches!(damaged, Err(RecordError::Checksum { expected: 1, .. })), "{damaged:?}");
+}
+
+#[test]
 fn a_body_shares_the_read_buffer() {
     let pulled = Bytes::from(record(5, 9, false, b"the body"));
     let range = pulled.as_ptr_range();

@@ -48,6 +48,13 @@ fn batch(bodies: &[&str]) -> Vec<u8> {
     out
 }
 
+#[cfg(feature = "zlib")]
+fn zlib(body: &[u8]) -> Vec<u8> {
+    let mut packer = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut packer, body).unwrap();
+    packer.finish().unwrap()
+}
+
 fn cut(records: &[Vec<u8>]) -> RecordList {
     RecordList::cut(records.concat().into())
 }
@@ -126,6 +133,51 @@ fn no_batch_makes_more_than_its_limit() {
     assert_eq!(item.reason, RecordError::TooLarge { limit: 32 << 20 });
     assert_eq!(item.queue_offset, Some(list.len() as i64 - 2));
     assert_eq!(list.record(list.len() - 1).unwrap().body().unwrap(), "behind");
+}
+
+#[test]
+fn pull_22_a_batch_whose_checksum_was_not_computed_comes_out_as_its_messages() {
+    let mut unchecked = stored(10, BATCH, &batch(&["a", "b"]));
+    unchecked[8..12].fill(0);
+    let list = cut(&[unchecked]);
+    let bodies: Vec<_> = list.items().map(|i| i.record().unwrap().body().unwrap()).collect();
+    assert_eq!(bodies, ["a", "b"]);
+}
+
+#[test]
+#[cfg(feature = "zlib")]
+fn a_batch_that_is_compressed_comes_out_as_its_messages() {
+    let packed = stored(10, BATCH | sys_flag::COMPRESSED, &zlib(&batch(&["a", "b"])));
+    let list = cut(&[packed, stored(12, 0, b"behind")]);
+    let read: Vec<_> = list.items().map(|item| item.record().unwrap()).collect();
+    let bodies: Vec<_> = read.iter().map(|record| record.body().unwrap()).collect();
+    assert_eq!(bodies, ["a", "b", "behind"]);
+    assert_eq!((read[1].tags(), read[1].queue_offset()), (Some("t1"), 11));
+}
+
+#[test]
+#[cfg(feature = "zlib")]
+fn a_list_opens_bodies_up_to_the_limit_it_was_cut_with() {
+    let body = vec![7; 100_000];
+    let (single, inner) = (zlib(&body), zlib(&batch(&[&"x".repeat(100_000)])));
+    let records = [
+        stored(5, sys_flag::COMPRESSED, &single),
+        stored(6, BATCH | sys_flag::COMPRESSED, &inner),
+        stored(7, 0, b"behind"),
+    ];
+    let within = |limit| {
+        let pulled = Bytes::from(records.concat());
+        let pinned = pulled.len();
+        let list = RecordList::cut_within(pulled, pinned, limit);
+        let read = |item: Item<'_>| match item {
+            Item::Record(record) => record.body().map(|body| body.len()),
+            Item::Undecodable(item) => Err(item.reason),
+        };
+        list.items().map(read).collect::<Vec<_>>()
+    };
+    assert_eq!(within(99_999)[0], Err(RecordError::TooLarge { limit: 99_999 }));
+    assert_eq!(within(99_999)[1..], [Err(RecordError::TooLarge { limit: 99_999 }), Ok(6)]);
+    assert_eq!(within(100_100), [Ok(100_000), Ok(100_000), Ok(6)]);
 }
 
 #[test]

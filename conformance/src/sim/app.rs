@@ -147,7 +147,7 @@ impl World {
         let app = &self.clients[client.0].app;
         let id = app.ids.next(born);
         // The length of a body is the length of its frame: tests count on it.
-        let mut limits = MessageLimits::default();
+        let mut limits = MessageLimits::of(self.engine(client).config());
         limits.compress_over = usize::MAX;
         let publish = Publish::new(message, &app.group, id, born, &limits);
         let publish = publish.unwrap_or_else(|error| panic!("{error}"));
@@ -163,8 +163,9 @@ impl World {
     ) -> Result<OpId, SendError> {
         let born = self.unix();
         let app = &self.clients[client.0].app;
+        let limits = MessageLimits::of(self.engine(client).config());
         let ids = || app.ids.next(born);
-        let publish = Publish::batch(messages, &app.group, ids, born, &MessageLimits::default())?;
+        let publish = Publish::batch(messages, &app.group, ids, born, &limits)?;
         Ok(self.send_publish(client, publish, options)?)
     }
 

@@ -116,8 +116,9 @@ impl World {
         let id = ClientId(self.clients.len());
         config.identity.salt = id.0 as u64;
         let app = App::new(&config);
+        let limits = Limits::of(&config);
         let engine = Engine::new(config.into(), self.rng.next_u64(), self.now, self.unix());
-        let session = Session::new(engine, Limits::default());
+        let session = Session::new(engine, limits);
         self.clients.push(Client { session, app, gone: false });
         id
     }

@@ -238,9 +238,9 @@ fn conn_09_a_broker_that_goes_away_is_connected_to_anew_and_nothing_is_lost() {
         assert_eq!(world.copies(TOPIC, receipt.message_id.as_str()), 1);
     }
     assert!(world.trace().text().matches("Connect").count() > before);
-    world.with_cluster(|cluster| cluster.push_error(code, [ResponseCode::GO_AWAY; 2]));
-    let error = sent(&mut world, client, SendOptions::default()).unwrap_err();
-    assert!(matches!(error, SendError::Rejected { code: ResponseCode::GO_AWAY, .. }), "{error}");
+    // Nothing was done: that is no try, however often it is said.
+    world.with_cluster(|cluster| cluster.push_error(code, [ResponseCode::GO_AWAY; 3]));
+    sent(&mut world, client, SendOptions::default()).unwrap();
 }
 
 #[test]

@@ -18,8 +18,8 @@ mod faults;
 mod flow;
 mod idle;
 mod lanes;
+mod leaving;
 mod lookups;
-
 mod moving;
 mod nameservers;
 mod observing;

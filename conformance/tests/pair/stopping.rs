@@ -17,6 +17,8 @@ fn assert_stopped(world: &mut World, client: ClientId, within: std::time::Durati
     world.run_for(60 * SECOND);
     assert_eq!(world.engine(client).stats(), Stats::default());
     assert!(world.engine(client).is_stopped());
+    // A loop of one's own ends by this; `Engine::check` sees that it never does before.
+    assert_eq!(world.engine(client).next_timeout(), None);
 }
 
 #[test]

@@ -45,6 +45,33 @@ fn a_body_that_does_not_match_its_checksum_is_reported_and_its_neighbours_delive
 }
 
 #[test]
+fn pull_22_messages_whose_checksum_the_broker_did_not_compute_are_delivered() {
+    let world = damaged(|bytes, record| bytes[record + 4..record + 8].fill(0));
+    let expected: Vec<String> = (0..10).map(|i| format!("body-{i}")).collect();
+    assert_eq!(bodies(&world), expected);
+}
+
+#[test]
+fn what_an_answer_may_take_is_a_setting() {
+    let delivered = |max_frame| {
+        let (mut world, writer) = pair(1, 1);
+        for _ in 0..10 {
+            let op = world.try_send(writer, message(vec![b'x'; 20_000])).unwrap();
+            world.end_of(writer, op).1.unwrap();
+        }
+        let mut config = config();
+        (config.max_body, config.max_frame) = (1, max_frame);
+        let reader = world.client(config);
+        consume(&mut world, reader, Pace::AtOnce);
+        world.run_for(3 * SECOND);
+        world.delivered().len()
+    };
+    // Ten records of 20 KB in one answer.
+    assert_eq!(delivered(150_000), 0);
+    assert_eq!(delivered(220_000), 10);
+}
+
+#[test]
 fn a_record_of_unknown_kind_is_reported_and_its_neighbours_delivered() {
     let world = damaged(|bytes, record| bytes[record] = 0x11);
     assert_reported(&world);

@@ -42,3 +42,12 @@ fn the_client_on_tokio_brings_no_other_runtime_and_at_most_48_crates() {
     let crates = tree("rocketry", "tokio");
     assert!(crates.len() <= 48, "{} crates: {crates:?}", crates.len());
 }
+
+#[test]
+fn every_codec_is_there_by_default_and_all_is_below_40_crates_with_tokio() {
+    let crates = tree("rocketry", "default,tokio");
+    let codecs = ["flate2", "lz4_flex", "ruzstd"];
+    assert!(codecs.iter().all(|codec| crates.contains(*codec)), "{crates:?}");
+    assert!(crates.len() < 40, "{} crates: {crates:?}", crates.len());
+    brings_none("rocketry", "tokio", &codecs);
+}

@@ -18,6 +18,7 @@ mod rig;
 mod scale;
 mod sharing;
 mod starting;
+mod unreadable;
 mod volume;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};

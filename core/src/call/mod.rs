@@ -5,9 +5,11 @@
 //! bits, so that open and close cost O(1); a sequence whose place is still taken (a long poll) is
 //! skipped. An answer is taken only from the peer that was asked, with the kind that was asked for.
 
+use std::cmp::Reverse;
+
 use crate::broker::BrokerId;
 use crate::frame::{Kind, Opaque};
-use crate::id::{OpId, PeerId, QueueKey, SubscriptionId};
+use crate::id::{ConnectionId, OpId, PeerId, QueueKey, SubscriptionId};
 use crate::name::Topic;
 use crate::timer::TimerKey;
 
@@ -47,8 +49,20 @@ pub(crate) struct Call {
     pub(crate) purpose: Purpose,
     /// Set for requests of our own; the application's operations carry their own deadline.
     pub(crate) timer: Option<TimerKey>,
-    /// The frame was handed to the adapter: the peer may have seen it.
-    pub(crate) left: bool,
+    /// The connection whose writer was handed the frame: the peer may have seen it.
+    pub(crate) on: Option<ConnectionId>,
+}
+
+impl Call {
+    /// A request that has not left yet.
+    pub(crate) const fn new(peer: PeerId, purpose: Purpose) -> Self {
+        Self { peer, purpose, timer: None, on: None }
+    }
+
+    /// Whether the peer may have seen it.
+    pub(crate) const fn has_left(&self) -> bool {
+        self.on.is_some()
+    }
 }
 
 /// All requests on their way.
@@ -129,10 +143,10 @@ impl Calls {
         (*kept == opaque).then_some(call)
     }
 
-    /// To whom the request went.
-    pub(crate) fn peer(&self, opaque: Opaque) -> Option<PeerId> {
+    /// To whom the request went, and on which connection if it has left.
+    pub(crate) fn place_of(&self, opaque: Opaque) -> Option<(PeerId, Option<ConnectionId>)> {
         let (kept, call) = self.ring[self.place(opaque)].as_ref()?;
-        (*kept == opaque).then_some(call.peer)
+        (*kept == opaque).then_some((call.peer, call.on))
     }
 
     /// Ends a call whatever peer it was for.
@@ -166,10 +180,23 @@ impl Calls {
         self.ring.iter().flatten().filter_map(|(_, call)| call.timer)
     }
 
-    /// The opaques of all calls to `peer`, in the order of their places.
+    /// The opaques of all calls to `peer`, oldest first: what is sent again goes in that order.
     pub(crate) fn of_peer(&self, peer: PeerId) -> Vec<Opaque> {
         let calls = self.ring.iter().flatten().filter(|(_, call)| call.peer == peer);
-        calls.map(|(opaque, _)| *opaque).collect()
+        let mut opaques: Vec<Opaque> = calls.map(|(opaque, _)| *opaque).collect();
+        opaques.sort_by_key(|opaque| Reverse(self.next.wrapping_sub(opaque.sequence() + 1) & MASK));
+        opaques
+    }
+
+    /// The opaques of the calls to `peer` that left on that connection.
+    pub(crate) fn on_connection(
+        &self,
+        peer: PeerId,
+        conn: ConnectionId,
+    ) -> impl Iterator<Item = Opaque> {
+        let calls = self.ring.iter().flatten();
+        let on = calls.filter(move |(_, call)| call.peer == peer && call.on == Some(conn));
+        on.map(|(opaque, _)| *opaque)
     }
 
     /// Requests to `peer` without an answer.
@@ -193,12 +220,7 @@ mod tests {
     use super::*;
 
     fn call(peer: u32) -> Call {
-        Call {
-            peer: PeerId(peer),
-            purpose: Purpose::Heartbeat { revision: 0 },
-            timer: None,
-            left: false,
-        }
+        Call::new(PeerId(peer), Purpose::Heartbeat { revision: 0 })
     }
 
     #[test]
@@ -230,7 +252,7 @@ mod tests {
     fn many_calls_in_flight_are_all_found_again() {
         let mut calls = Calls { next: MASK - 3000, ..Calls::default() };
         let opaques: Vec<_> = (0..70_000).map(|_| calls.open(Kind::Send, call(3))).collect();
-        assert_eq!(calls.of_peer(PeerId(3)).len(), 70_000);
+        assert_eq!(calls.of_peer(PeerId(3)), opaques, "oldest first, past the sequence's end");
         assert!(opaques.iter().all(|opaque| calls.close(*opaque).is_some()));
         assert_eq!(calls.len(), 0);
     }

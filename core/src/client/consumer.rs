@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use futures_core::Stream;
 
-use super::delivery::{Delivery, Unreadable, settle};
+use super::delivery::{Delivery, OnUnreadable, Unreadable, settle};
 use super::pending::block_on;
 use super::shared::Owner;
 use super::{Pending, SubscribeError};
@@ -25,12 +25,14 @@ pub struct ConsumerBuilder {
     group: Group,
     topics: Vec<(Topic, Expression)>,
     start: Start,
+    unreadable: OnUnreadable,
     wrong: Option<NameError>,
 }
 
 impl ConsumerBuilder {
     pub(crate) const fn new(owner: Arc<Owner>, group: Group) -> Self {
-        Self { owner, group, topics: Vec::new(), start: Start::Last, wrong: None }
+        let unreadable = OnUnreadable::Hold;
+        Self { owner, group, topics: Vec::new(), start: Start::Last, unreadable, wrong: None }
     }
 
     /// Adds a topic with the tags wanted: `*` for all, or `TagA || TagB`.
@@ -53,6 +55,12 @@ impl ConsumerBuilder {
         self
     }
 
+    /// Who settles messages that can't be read: the application, unless told otherwise here.
+    pub const fn on_unreadable(mut self, unreadable: OnUnreadable) -> Self {
+        self.unreadable = unreadable;
+        self
+    }
+
     /// Joins the group. Returns at once; messages come as soon as the brokers have heard of this
     /// consumer and its share of the queues is known.
     pub fn start(self) -> Result<Consumer, SubscribeError> {
@@ -66,7 +74,7 @@ impl ConsumerBuilder {
             Ok::<_, Refused>(sub)
         });
         let sub = sub.ok_or(Refused::Stopped)??;
-        Ok(Consumer { owner: self.owner, sub, current: None })
+        Ok(Consumer { owner: self.owner, sub, current: None, unreadable: self.unreadable })
     }
 }
 
@@ -81,6 +89,7 @@ pub struct Consumer {
     sub: SubscriptionId,
     /// Messages taken from the engine and not handed out yet.
     current: Option<Handout>,
+    unreadable: OnUnreadable,
 }
 
 impl fmt::Debug for Consumer {
@@ -104,7 +113,7 @@ impl Future for Next<'_> {
 
 impl Consumer {
     /// The next message; `None` once the consumer has left its group. A message that can't be read
-    /// comes as an error, once, and counts as settled; the next call gives its neighbour.
+    /// comes as an error, which is to be settled too; the next call gives its neighbour.
     ///
     /// Dropping the future loses nothing.
     pub const fn next(&mut self) -> Next<'_> {
@@ -147,11 +156,7 @@ impl Consumer {
                 let _ = settle(&handout.batch, index, shared);
                 continue;
             }
-            let opened = Delivery::open(&handout.batch, index, shared);
-            if opened.is_err() {
-                let _ = settle(&handout.batch, index, shared);
-            }
-            return Some(opened);
+            return Some(Delivery::open(&handout.batch, index, shared, self.unreadable));
         }
         self.current = None;
         None

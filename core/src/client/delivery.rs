@@ -19,20 +19,25 @@ use crate::query::QueueName;
 /// again to this consumer, in no particular order with the messages after it.
 #[must_use = "a delivery that is dropped is delivered again: ack it"]
 pub struct Delivery {
-    batch: Arc<Batch>,
-    index: u32,
+    held: Held,
     body: Bytes,
-    shared: Option<Arc<Shared>>,
 }
 
-/// A message that can't be read: handed out so that it is not lost in silence, and counted as
-/// settled. Its neighbours are not affected.
-#[derive(Clone, PartialEq, Eq, thiserror::Error)]
+/// A message that can't be read: handed out so that it is not lost in silence. Its neighbours are
+/// not affected.
+///
+/// It is held as a [`Delivery`] is, and settling it is the application's as well: the group's
+/// offset does not pass it before [`ack`](Self::ack). Dropping it has it handed out again after
+/// `retry_delay`. A consumer that is told so settles it by itself ([`OnUnreadable::Settle`]).
+#[derive(thiserror::Error)]
 #[error(
-    "message at offset {offset:?} of queue {} of {} can't be read: {reason}",
+    "message at {} of queue {} of {} at {} can't be read: {reason}",
+    Place(*offset),
     queue.queue,
-    queue.topic
+    queue.topic,
+    queue.broker
 )]
+#[must_use = "a message that can't be read is handed out again unless it is acked"]
 pub struct Unreadable {
     /// The queue it is in.
     pub queue: QueueName,
@@ -42,13 +47,82 @@ pub struct Unreadable {
     pub reason: RecordError,
     /// The record as it came.
     pub raw: Bytes,
+    held: Held,
+}
+
+/// What becomes of messages that can't be read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnUnreadable {
+    /// They are the application's to settle, as all others: it acks what it has looked at, or kept
+    /// elsewhere.
+    #[default]
+    Hold,
+    /// Each is handed out once, settled already: the group's offset passes it whatever the
+    /// application makes of it.
+    Settle,
+}
+
+struct Place(Option<i64>);
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(offset) => write!(f, "offset {offset}"),
+            None => f.write_str("an unknown offset"),
+        }
+    }
+}
+
+/// One message's place in its batch, until it is settled or given back.
+struct Held {
+    batch: Arc<Batch>,
+    index: u32,
+    /// None once it is settled.
+    shared: Option<Arc<Shared>>,
+    /// What dropping it means.
+    dropped: Outcome,
+}
+
+impl Held {
+    fn ack(&mut self) -> Result<(), Stale> {
+        let Some(shared) = self.shared.take() else { return Ok(()) };
+        settle(&self.batch, self.index, &shared)
+    }
+
+    fn again(&mut self, outcome: Outcome) -> Result<(), Stale> {
+        let Some(shared) = self.shared.take() else { return Ok(()) };
+        let id = DeliveryId { batch: self.batch.id(), index: self.index };
+        let done = shared.run(|core, now| core.engine.settle(now, id, outcome));
+        done.unwrap_or(Err(Stale))
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // A queue that was given up takes nothing back: the next owner gets the message.
+        let _ = self.again(self.dropped);
+    }
 }
 
 impl fmt::Debug for Unreadable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("Unreadable");
         shown.field("queue", &self.queue).field("offset", &self.offset);
-        shown.field("reason", &self.reason).field("bytes", &self.raw.len()).finish()
+        shown.field("reason", &self.reason).field("bytes", &self.raw.len());
+        shown.finish_non_exhaustive()
+    }
+}
+
+impl Unreadable {
+    /// The message is done with, unread: the group's offset may pass it. An error says that the
+    /// queue has been given up: another consumer may get the message as well.
+    pub fn ack(mut self) -> Result<(), Stale> {
+        self.held.ack()
+    }
+
+    /// Has the message handed out again, to this consumer, after `retry_delay` (1 s).
+    pub fn retry(mut self) -> Result<(), Stale> {
+        self.held.again(Outcome::Later)
     }
 }
 
@@ -67,27 +141,29 @@ impl Delivery {
         batch: &Arc<Batch>,
         index: u32,
         shared: &Arc<Shared>,
+        unreadable: OnUnreadable,
     ) -> Result<Self, Unreadable> {
-        let reason = match batch.records().item(index as usize) {
+        let (batch, shared) = (batch.clone(), Some(shared.clone()));
+        let mut held = Held { batch, index, shared, dropped: Outcome::Again };
+        let reason = match held.batch.records().item(index as usize) {
             Item::Record(record) => match record.body() {
-                Ok(body) => {
-                    let (batch, shared) = (batch.clone(), Some(shared.clone()));
-                    return Ok(Self { batch, index, body, shared });
-                }
+                Ok(body) => return Ok(Self { held, body }),
                 Err(reason) => reason,
             },
             Item::Undecodable(undecodable) => undecodable.reason,
         };
-        Err(Unreadable {
-            queue: batch.queue().clone(),
-            offset: batch.records().queue_offset(index as usize),
-            reason,
-            raw: batch.records().raw(index as usize),
-        })
+        // The same bytes will be no more readable in a moment.
+        held.dropped = Outcome::Later;
+        if unreadable == OnUnreadable::Settle {
+            let _ = held.ack();
+        }
+        let records = held.batch.records();
+        let (offset, raw) = (records.queue_offset(index as usize), records.raw(index as usize));
+        Err(Unreadable { queue: held.batch.queue().clone(), offset, reason, raw, held })
     }
 
     fn record(&self) -> Option<Record<'_>> {
-        self.batch.records().record(self.index as usize)
+        self.held.batch.records().record(self.held.index as usize)
     }
 
     /// The body, opened if it was compressed. It shares memory with its pull's other messages:
@@ -107,31 +183,23 @@ impl Delivery {
 
     /// The queue it came from.
     pub fn queue(&self) -> &QueueName {
-        self.batch.queue()
+        self.held.batch.queue()
     }
 
     /// Its place in the queue, from 0.
     pub fn offset(&self) -> i64 {
-        self.batch.records().queue_offset(self.index as usize).unwrap_or(-1)
+        self.held.batch.records().queue_offset(self.held.index as usize).unwrap_or(-1)
     }
 
     /// The message is done with. The lock is taken only when it was the last of its pull. An error
     /// says that the queue has been given up: another consumer may get the message as well.
     pub fn ack(mut self) -> Result<(), Stale> {
-        let Some(shared) = self.shared.take() else { return Ok(()) };
-        settle(&self.batch, self.index, &shared)
+        self.held.ack()
     }
 
     /// Has the message delivered again, to this consumer, after `retry_delay` (1 s).
     pub fn retry(mut self) -> Result<(), Stale> {
-        self.again(Outcome::Later)
-    }
-
-    fn again(&mut self, outcome: Outcome) -> Result<(), Stale> {
-        let Some(shared) = self.shared.take() else { return Ok(()) };
-        let id = DeliveryId { batch: self.batch.id(), index: self.index };
-        let done = shared.run(|core, now| core.engine.settle(now, id, outcome));
-        done.unwrap_or(Err(Stale))
+        self.held.again(Outcome::Later)
     }
 }
 
@@ -145,11 +213,4 @@ pub(crate) fn settle(batch: &Batch, index: u32, shared: &Shared) -> Result<(), S
         return ended.unwrap_or(Err(Stale));
     }
     Ok(())
-}
-
-impl Drop for Delivery {
-    fn drop(&mut self) {
-        // A queue that was given up takes nothing back: the next owner gets the message.
-        let _ = self.again(Outcome::Again);
-    }
 }

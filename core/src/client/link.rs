@@ -7,7 +7,7 @@ use std::task::Waker;
 use super::reading::Shelf;
 use crate::dial::Dial;
 use crate::error::CloseReason;
-use crate::frame::{OutFrame, Outbound};
+use crate::frame::{Limits, OutFrame, Outbound};
 
 /// Frames taken out of the engine under one hold of the lock.
 const FRAMES: usize = 64;
@@ -25,13 +25,18 @@ pub trait Sink: Send + Sync + 'static {
 }
 
 /// What a writer needs, handed from one to the next.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Writer {
     outbound: Outbound,
     frames: Vec<OutFrame>,
 }
 
 impl Writer {
+    /// A writer of frames up to those limits.
+    pub(crate) fn new(limits: Limits) -> Self {
+        Self { outbound: Outbound::with_limits(limits), frames: Vec::new() }
+    }
+
     /// Takes frames out of the engine, at most [`FRAMES`], and none while [`AHEAD`] bytes wait for
     /// the system. Under the lock.
     pub(crate) fn fill(&mut self, mut next: impl FnMut() -> Option<OutFrame>) {
@@ -187,7 +192,7 @@ mod tests {
         let request = Request::Unknown { code: RequestCode(4711), fields: Vec::new() };
         let body = Bytes::from(vec![0; 1024]);
         let frame = OutFrame::request_with_body(Opaque::new(Kind::Plain, 1), request, body);
-        let (mut writer, mut taken) = (Writer::default(), 0);
+        let (mut writer, mut taken) = (Writer::new(Limits::SENT), 0);
         for _ in 0..10_000 {
             writer.fill(|| {
                 taken += 1;

@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 pub use admin::{Admin, Pulled};
 pub use consumer::{Consumer, ConsumerBuilder, Next};
-pub use delivery::{Delivery, Unreadable};
+pub use delivery::{Delivery, OnUnreadable, Unreadable};
 pub use holds::LockStats;
 pub use link::Sink;
 pub(crate) use link::Writer;

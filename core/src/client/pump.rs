@@ -12,7 +12,7 @@ use crate::dial::Dial;
 use crate::engine::{Arrived, Command, Input};
 use crate::error::{CloseReason, ConnectError};
 use crate::fetch::{FetchError, FetchId, Url};
-use crate::frame::FrameError;
+use crate::frame::{FrameError, Limits};
 use crate::id::ConnectionId;
 use crate::name::Endpoint;
 use crate::time::Instant;
@@ -134,7 +134,8 @@ impl Shared {
         let done = self.run(|core, now| {
             let link = core.links.get_mut(&conn)?;
             let Link::Connecting { .. } = link else { return None };
-            let writer = Some(Box::default());
+            let limits = Limits::of(core.engine.config()).sent();
+            let writer = Some(Box::new(Writer::new(limits)));
             *link = Link::Open(Open {
                 sink,
                 writer,

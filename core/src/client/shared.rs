@@ -123,9 +123,7 @@ impl Shared {
     /// A client that has done nothing yet. `seed` decides what its engine draws.
     pub fn new(config: Config, seed: u64, host: impl Host) -> Arc<Self> {
         let config = Arc::new(config);
-        let identity = &config.identity;
-        let salt = identity.salt as u32 ^ (identity.salt >> 32) as u32;
-        let ids = UniqueIds::new(identity.address, identity.process as u16, salt);
+        let ids = UniqueIds::of(&config);
         let engine = Engine::new(config.clone(), seed, host.now(), host.unix());
         let mut core = Core {
             waiting: Waiting::default(),
@@ -172,8 +170,7 @@ impl Shared {
     }
 
     pub(crate) fn limits(&self) -> MessageLimits {
-        let Config { max_body: body, compress_over, compress_level, .. } = *self.config;
-        MessageLimits { body, compress_over, compress_level, ..MessageLimits::default() }
+        MessageLimits::of(&self.config)
     }
 
     pub(crate) fn lock_stats(&self) -> Option<LockStats> {

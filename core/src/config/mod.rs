@@ -32,6 +32,10 @@ const UNNAMED: &str = "DEFAULT";
 /// A rule about one field that its range can't say: the field, what it must be, whether it is.
 type Rule = (&'static str, &'static str, fn(&Config) -> bool);
 
+/// Bytes of a frame beside the body of its message: the longest header, and what is stored with
+/// it.
+const FRAME_ROOM: usize = 128 << 10;
+
 const RULES: [Rule; 6] = [
     ("instance_name", "must be 1 to 255 visible ASCII characters", |c| is_name(&c.instance_name)),
     ("unit_name", "must be 1 to 255 visible ASCII characters", |c| is_name(&c.unit_name)),
@@ -120,6 +124,17 @@ impl Config {
         };
         let found = self.rewrite_addresses.iter().find(|(from, _)| same(from));
         found.map_or(read, |(_, to)| Ok(to.clone()))
+    }
+
+    /// Bytes that the body of a message received may open to. What may be sent may be read.
+    pub(crate) fn opened_max(&self) -> u32 {
+        u32::try_from(self.max_opened_body.max(self.max_body)).unwrap_or(u32::MAX)
+    }
+
+    /// Bytes of the largest frame, read or written: any message that may be sent fits.
+    pub(crate) fn frame_max(&self) -> usize {
+        let own = self.max_body.saturating_add(FRAME_ROOM);
+        self.max_frame.max(own).min(i32::MAX as usize)
     }
 
     /// What is to be set on the sockets of this client.

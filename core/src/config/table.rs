@@ -161,8 +161,19 @@ settings! {
     send_attempts: u32 as Count = [2] in [1 ..],
         java "retryTimesWhenSendFailed", python "retry_times";
 
-    /// Largest body, in bytes, refused before anything is sent.
+    /// Largest body, in bytes, refused before anything is sent. What may be sent can be read:
+    /// `max_opened_body` and `max_frame` are never less than it takes.
     max_body: usize as Size = [4 MiB], java "maxMessageSize", python "max_message_size";
+
+    /// Bytes that the compressed body of a message received may open to; one that would take more
+    /// can't be read. `max_body` where that is more.
+    max_opened_body: usize as Size = [32 MiB] in [1 ..= 2147483647];
+
+    /// Largest frame that is read or written, in bytes without its length word: a peer that sends a
+    /// larger one is cut off. 128 KiB more than `max_body` where that is more. Brokers take frames
+    /// of 16 MiB unless told otherwise by Java's property.
+    max_frame: usize as Size = [32 MiB] in [65536 ..= 2147483647],
+        java "com.rocketmq.remoting.frameMaxLength";
 
     /// Longer bodies, in bytes, are compressed with zlib; a batch's never are.
     compress_over: usize as Size = [4 KiB],

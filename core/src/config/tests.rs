@@ -38,6 +38,8 @@ fn another(setting: &Setting) -> &'static str {
         "rewrite_addresses" => "10.0.0.1:10911=localhost:10911;c:1=[::1]:2",
         "local_address" => "::1",
         "pull_timeout" => "1m",
+        "max_opened_body" => "16MiB",
+        "max_frame" => "24MiB",
         "reconnect_min" => "200ms",
         "reconnect_max" => "1500ms",
         _ => match setting.unit {
@@ -356,6 +358,18 @@ fn fields_that_do_not_fit_together_are_named() {
             assert_eq!(error, format!("{field} must be 1 to 255 visible ASCII characters"));
         }
     }
+}
+
+#[test]
+fn what_may_be_sent_may_be_read() {
+    let limits = |max_body, max_opened_body, max_frame| {
+        let config = Config { max_body, max_opened_body, max_frame, ..config() };
+        (config.opened_max() as usize, config.frame_max())
+    };
+    assert_eq!(limits(4 << 20, 32 << 20, 32 << 20), (32 << 20, 32 << 20));
+    assert_eq!(limits(4 << 20, 1 << 20, 1 << 20), (4 << 20, (4 << 20) + (128 << 10)));
+    assert_eq!(limits(1 << 30, 32 << 20, 32 << 20), (1 << 30, (1 << 30) + (128 << 10)));
+    assert_eq!(limits(usize::MAX, 1, 65_536), (u32::MAX as usize, i32::MAX as usize));
 }
 
 #[test]

@@ -5,7 +5,7 @@
 //! wanted while no work waits rests longer: for such the pause goes on doubling, up to
 //! `reconnect_idle_max`, and what comes meanwhile connects at once. Only what a peer says takes its
 //! failures from it: one that takes connections and closes them is no better than one that refuses
-//! them.
+//! them, and so is one that answers only that it goes (`leaving.rs`).
 
 use std::time::Duration;
 
@@ -53,14 +53,17 @@ impl Peers {
     ) -> Option<PeerId> {
         let id = self.of(conn)?;
         let peer = &mut self.list[id.0 as usize];
-        let State::Connecting { timer, slow, .. } = peer.state else { return None };
+        let State::Connecting { conn: own, timer, slow } = peer.state else { return None };
+        if own != conn {
+            return None;
+        }
         ctx.timers.cancel(timer);
         if slow || self.stopping {
             // `Close` crossed the adapter's `Connected`: it closes, and says `Closed`.
             peer.state = State::Closing { conn, reason: CloseReason::Slow };
             return None;
         }
-        peer.state = State::Connected { conn, leaving: false };
+        peer.state = State::Connected { conn };
         (peer.active, peer.whole) = (ctx.now, ctx.now);
         let idle = ctx.config.max_idle;
         peer.idle = idle.map(|after| ctx.timers.after(ctx.now, after, TimerKind::Idle(id)));
@@ -82,7 +85,10 @@ impl Peers {
         error: ConnectError,
     ) -> Option<(Lost, ConnectError)> {
         let id = self.of(conn)?;
-        let State::Connecting { timer, slow, .. } = self.peer(id).state else { return None };
+        let State::Connecting { conn: own, timer, slow } = self.peer(id).state else { return None };
+        if own != conn {
+            return None;
+        }
         ctx.timers.cancel(timer);
         // What is known of each address says more than that it took too long.
         let known = matches!(error, ConnectError::Addresses { .. });
@@ -100,12 +106,14 @@ impl Peers {
 
     /// Why we closed the connection, if we did: the adapter sees only that it ended.
     pub(crate) fn blame(&self, conn: ConnectionId) -> Option<&CloseReason> {
-        match self.state(self.of(conn)?) {
-            State::Closing { reason, .. } => Some(reason),
-            State::Idle
+        let peer = &self.list[self.of(conn)?.0 as usize];
+        match &peer.state {
+            State::Closing { conn: own, reason } if *own == conn => Some(reason),
+            State::Closing { .. }
+            | State::Idle
             | State::Backoff { .. }
             | State::Connecting { .. }
-            | State::Connected { .. } => None,
+            | State::Connected { .. } => peer.leaving.iter().find(|one| one.conn == conn)?.reason(),
         }
     }
 
@@ -121,49 +129,49 @@ impl Peers {
             let (peer, endpoint) = (self.kind(id), self.endpoint(id).clone());
             ctx.out.note(Note::Closed { peer, endpoint, reason: reason.clone() });
         }
-        Some(self.lose(ctx, id, conn))
+        Some(if self.gone(id, conn) { Lost::of_leaving(id) } else { self.lose(ctx, id, conn) })
     }
 
     fn lose(&mut self, ctx: &mut Context<'_>, id: PeerId, conn: ConnectionId) -> Lost {
         self.connections.remove(conn);
         let stopping = self.stopping;
         let peer = self.peer(id);
-        let why = match &peer.state {
-            State::Closing { reason, .. } => Some(reason),
-            State::Idle
-            | State::Backoff { .. }
-            | State::Connecting { .. }
-            | State::Connected { .. } => None,
-        };
+        let unused = matches!(peer.state, State::Closing { reason: CloseReason::Idle(_), .. });
         // An attempt that took its time has been pause enough.
         let failed = matches!(peer.state, State::Connecting { .. });
         let from = if failed { peer.tried } else { ctx.now };
-        let asked = matches!(why, Some(CloseReason::GoAway));
-        let unused = matches!(why, Some(CloseReason::Idle(_)));
-        (peer.raised, peer.unheard, peer.overdue, peer.oneway) = (false, None, false, 0);
-        for timer in [peer.idle.take(), peer.doubt.take()].into_iter().flatten() {
-            ctx.timers.cancel(timer);
-        }
-        let queued = std::mem::take(&mut peer.queue);
+        let queued = peer.clear(ctx);
         if stopping || unused {
             (peer.state, peer.failures) = (State::Idle, 0);
-            return Lost { peer: id, queued };
+            return Lost { peer: id, queued, present: true };
         }
+        peer.calm_down(ctx.now);
         let config = ctx.config;
         let doubled = config.reconnect_min.saturating_mul(1 << peer.failures.min(16));
         // Drawn around a bit less than the most, or half of all pauses would be exactly that.
         let mut drawn = |most: Duration| ctx.rng.jitter(doubled.min(most * 4 / 5)).min(most);
-        let soon = if asked { Duration::ZERO } else { drawn(config.reconnect_max) };
+        let soon = from + drawn(config.reconnect_max);
         let late = ctx.now + drawn(config.reconnect_idle_max).max(Duration::from_nanos(1));
-        peer.failures = peer.failures.saturating_add(u32::from(!asked));
-        let soon = from + soon;
+        peer.failures = peer.failures.saturating_add(1);
+        self.pause(ctx, id, soon, late);
+        Lost { peer: id, queued, present: true }
+    }
+
+    /// No attempt before `soon`, and none before `late` while no work waits.
+    pub(super) fn pause(
+        &mut self,
+        ctx: &mut Context<'_>,
+        id: PeerId,
+        soon: Instant,
+        late: Instant,
+    ) {
+        let peer = self.peer(id);
         if soon > ctx.now {
             peer.state = State::Backoff { late: late.max(soon) };
             peer.retry = Some(ctx.timers.at(soon, TimerKind::Reconnect(id)));
         } else {
             self.rest(ctx, id, late);
         }
-        Lost { peer: id, queued }
     }
 
     /// What comes connects at once; without anything, a peer that is wanted is tried at `late`.
@@ -204,7 +212,9 @@ impl Peers {
     /// `connect_timeout` is over: the adapter is told to give up.
     pub(crate) fn too_slow(&mut self, ctx: &mut Context<'_>, conn: ConnectionId) {
         let Some(id) = self.of(conn) else { return };
-        if let State::Connecting { slow, .. } = &mut self.peer(id).state {
+        if let State::Connecting { conn: own, slow, .. } = &mut self.peer(id).state
+            && *own == conn
+        {
             *slow = true;
             ctx.out.command(Command::Close { conn, reason: CloseReason::Slow });
         }
@@ -215,14 +225,20 @@ impl Peers {
         let Some(id) = self.of(conn) else { return };
         let peer = self.peer(id);
         match &mut peer.state {
-            State::Connected { .. } => {
+            State::Connected { conn: own } if *own == conn => {
                 peer.state = State::Closing { conn, reason: why.clone() };
             }
-            State::Connecting { slow, .. } if !*slow => *slow = true,
-            State::Connecting { .. }
+            State::Connecting { conn: own, slow, .. } if *own == conn && !*slow => *slow = true,
+            State::Connected { .. }
+            | State::Connecting { .. }
             | State::Closing { .. }
             | State::Idle
-            | State::Backoff { .. } => return,
+            | State::Backoff { .. } => {
+                let left = peer.leaving.iter_mut().find(|one| one.conn == conn);
+                if !left.is_some_and(|one| one.closes(&why)) {
+                    return;
+                }
+            }
         }
         ctx.out.command(Command::Close { conn, reason: why });
     }

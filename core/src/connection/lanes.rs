@@ -66,7 +66,7 @@ impl Peers {
     fn rank(&self, id: PeerId) -> u8 {
         let peer = &self.list[id.0 as usize];
         match peer.state {
-            State::Connected { leaving: false, .. } if !peer.overdue => 0,
+            State::Connected { .. } if !peer.overdue => 0,
             State::Idle | State::Connecting { .. } if peer.failures == 0 => 1,
             State::Connected { .. } | State::Closing { .. } => 2,
             State::Idle | State::Connecting { .. } => 3,

@@ -10,21 +10,23 @@
 //! | Connected | closed | Backoff, its frames given back |
 //! | | `close`, or requests are overdue and nothing comes back | Closing |
 //! | | nothing went either way for `max_idle`, and nobody waits | Closing |
-//! | | the peer goes away | Connected, leaving: sends nothing, closes when all is answered |
-//! | Closing | closed | Backoff; Idle if the peer went away, or nobody used it |
+//! | | the peer says that it goes | Idle the first time; Backoff when it goes on saying so |
+//! | Closing | closed | Backoff; Idle if nobody used it |
 //! | Backoff | the pause is over, work waits | Connecting |
 //! | | the pause is over, no work | Idle |
 //!
-//! `attempt.rs` makes connections and ends them, `silence.rs` watches what they say, `lanes.rs`
-//! spreads sends over several of them.
+//! `attempt.rs` makes connections and ends them, `leaving.rs` lets go of those whose peer said that
+//! it goes, `silence.rs` watches what they say, `lanes.rs` spreads sends over several of them.
 
 mod attempt;
 mod lanes;
+mod leaving;
 mod silence;
 mod watch;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
+use leaving::Leaving;
 pub use watch::{ConnectionState, ConnectionStats};
 
 use crate::engine::{Command, Context};
@@ -47,10 +49,8 @@ enum State {
         timer: TimerKey,
         slow: bool,
     },
-    /// `leaving`: the peer said that it goes; nothing more is sent.
     Connected {
         conn: ConnectionId,
-        leaving: bool,
     },
     Closing {
         conn: ConnectionId,
@@ -69,11 +69,16 @@ struct Peer {
     /// Sends spread so far.
     turn: usize,
     state: State,
+    /// Connections on which the peer said that it goes, beside the present one.
+    leaving: Vec<Leaving>,
     queue: VecDeque<OutFrame>,
     /// `Transmit` was said and the queue has not been empty since.
     raised: bool,
-    /// Connections that could not be made, or were lost, since the peer last said anything.
+    /// Connections that could not be made, or were lost, since the peer last answered anything but
+    /// that it goes.
     failures: u32,
+    /// Connections in close succession on which the peer said that it goes.
+    farewells: u32,
     /// When the present or last attempt to connect began.
     tried: Instant,
     /// Set while the peer rests.
@@ -101,11 +106,19 @@ struct Peer {
 /// Bytes of oneway messages that may wait for the writer of one connection.
 const ONEWAY: usize = 256 << 10;
 
-/// A peer that lost its connection, with the frames that had not been handed out.
+/// A peer that lost a connection, with the frames that had not been handed out.
 #[derive(Debug)]
 pub(crate) struct Lost {
     pub(crate) peer: PeerId,
     pub(crate) queued: VecDeque<OutFrame>,
+    /// It was the present one: what has not left yet is lost with it.
+    pub(crate) present: bool,
+}
+
+impl Lost {
+    fn of_leaving(peer: PeerId) -> Self {
+        Self { peer, queued: VecDeque::new(), present: false }
+    }
 }
 
 /// All peers and their connections.
@@ -138,9 +151,11 @@ impl Peers {
             lanes: Vec::new(),
             turn: 0,
             state: State::Idle,
+            leaving: Vec::new(),
             queue: VecDeque::new(),
             raised: false,
             failures: 0,
+            farewells: 0,
             tried: Instant::ZERO,
             retry: None,
             wanted: false,
@@ -195,7 +210,7 @@ impl Peers {
     /// The peer's connection, if it stands.
     pub(crate) fn connection(&self, id: PeerId) -> Option<ConnectionId> {
         match self.list[id.0 as usize].state {
-            State::Connected { conn, .. } => Some(conn),
+            State::Connected { conn } => Some(conn),
             State::Idle
             | State::Backoff { .. }
             | State::Connecting { .. }
@@ -226,7 +241,19 @@ impl Peers {
 
     /// Sends without an answer on the connection.
     pub(crate) fn sends(&self, conn: ConnectionId) -> u32 {
-        self.of(conn).map_or(0, |id| self.list[id.0 as usize].sends)
+        self.present(conn).map_or(0, |peer| peer.sends)
+    }
+
+    /// The peer whose present connection this is; one that its peer has left has no frames.
+    fn present(&self, conn: ConnectionId) -> Option<&Peer> {
+        let peer = &self.list[self.of(conn)?.0 as usize];
+        let own = match &peer.state {
+            State::Connecting { conn, .. }
+            | State::Connected { conn }
+            | State::Closing { conn, .. } => Some(*conn),
+            State::Idle | State::Backoff { .. } => None,
+        };
+        (own == Some(conn)).then_some(peer)
     }
 
     /// Queues a frame, and connects if there is no connection.
@@ -235,7 +262,7 @@ impl Peers {
         peer.queue.push_back(frame);
         match peer.state {
             State::Idle => self.connect(ctx, id),
-            State::Connected { conn, .. } if !peer.raised => {
+            State::Connected { conn } if !peer.raised => {
                 peer.raised = true;
                 ctx.out.command(Command::Transmit { conn });
             }
@@ -249,7 +276,7 @@ impl Peers {
     /// Whether a oneway message of `size` bytes may wait for the peer's writer.
     pub(crate) fn takes_oneway(&self, id: PeerId, size: usize) -> bool {
         let peer = &self.list[id.0 as usize];
-        matches!(peer.state, State::Connected { leaving: false, .. })
+        matches!(peer.state, State::Connected { .. })
             && (peer.oneway == 0 || peer.oneway + size <= ONEWAY)
     }
 
@@ -261,14 +288,14 @@ impl Peers {
 
     /// Whether oneway messages wait for the connection's writer.
     pub(crate) fn has_oneway(&self, conn: ConnectionId) -> bool {
-        self.of(conn).is_some_and(|id| self.list[id.0 as usize].oneway > 0)
+        self.present(conn).is_some_and(|peer| peer.oneway > 0)
     }
 
     /// The next frame for a connection's writer.
     pub(crate) fn next_frame(&mut self, conn: ConnectionId, now: Instant) -> Option<OutFrame> {
         let id = self.of(conn)?;
         let peer = self.peer(id);
-        if !matches!(peer.state, State::Connected { leaving: false, .. }) {
+        if !matches!(peer.state, State::Connected { conn: own } if own == conn) {
             return None;
         }
         let frame = peer.queue.pop_front();
@@ -285,31 +312,12 @@ impl Peers {
 
     /// How many frames wait for a connection's writer.
     pub(crate) fn frames(&self, conn: ConnectionId) -> usize {
-        self.of(conn).map_or(0, |id| self.list[id.0 as usize].queue.len())
+        self.present(conn).map_or(0, |peer| peer.queue.len())
     }
 
     /// Whether frames wait for a connection's writer.
     pub(crate) fn has_frames(&self, conn: ConnectionId) -> bool {
-        let Some(id) = self.of(conn) else { return false };
-        let peer = &self.list[id.0 as usize];
-        !peer.queue.is_empty() && !matches!(peer.state, State::Connected { leaving: true, .. })
-    }
-
-    /// The peer said that it goes: nothing more is handed out for its connection.
-    pub(crate) fn leave(&mut self, id: PeerId) {
-        let peer = self.peer(id);
-        if let State::Connected { leaving, .. } = &mut peer.state {
-            // As if `Transmit` had been said: what comes is for the next connection.
-            (*leaving, peer.raised) = (true, true);
-        }
-    }
-
-    /// The connection of a peer that said that it goes.
-    pub(crate) fn leaving(&self, id: PeerId) -> Option<ConnectionId> {
-        match *self.state(id) {
-            State::Connected { conn, leaving: true } => Some(conn),
-            _ => None,
-        }
+        self.present(conn).is_some_and(|peer| !peer.queue.is_empty())
     }
 
     /// Brokers that are not among `used` need no connection any more.
@@ -322,14 +330,9 @@ impl Peers {
     /// What must hold between two calls.
     pub(crate) fn check(&self) {
         for (conn, id) in self.connections.iter() {
+            let left = self.list[id.0 as usize].leaving.iter().any(|one| one.conn == conn);
             let state = self.state(*id);
-            let (State::Connecting { conn: own, .. }
-            | State::Connected { conn: own, .. }
-            | State::Closing { conn: own, .. }) = state
-            else {
-                panic!("{conn:?} of {id:?} in state {state:?}");
-            };
-            assert_eq!(*own, conn, "a peer has one connection");
+            assert!(left || self.present(conn).is_some(), "{conn:?} of {id:?} in state {state:?}");
         }
         for peer in &self.list {
             let name = &peer.endpoint;

@@ -23,17 +23,24 @@ impl Peers {
         }
     }
 
-    /// Something came from the peer: `whole` frames, or a part of one. Parts alone are no sign of
+    /// Something came on a connection: `whole` frames, or a part of one. Parts alone are no sign of
     /// life for ever: after damage to its length a frame never ends, and takes in all that follows.
-    pub(crate) fn heard(&mut self, id: PeerId, now: Instant, whole: bool) {
+    pub(crate) fn heard(&mut self, conn: ConnectionId, now: Instant, whole: bool) {
+        let Some(id) = self.of(conn).filter(|id| self.connection(*id) == Some(conn)) else {
+            return;
+        };
         let peer = self.peer(id);
         if whole {
             peer.whole = now;
         } else if now.since(peer.whole) >= PARTS {
             return;
         }
-        (peer.unheard, peer.overdue) = (None, false);
-        (peer.failures, peer.active) = (0, now);
+        (peer.unheard, peer.overdue, peer.active) = (None, false, now);
+    }
+
+    /// The peer does its work: it answered a request, and not with `GO_AWAY`.
+    pub(crate) fn served(&mut self, id: PeerId) {
+        self.peer(id).failures = 0;
     }
 
     /// A request to the peer had no answer in time. If nothing at all has come back for twice

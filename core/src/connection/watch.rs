@@ -18,7 +18,8 @@ pub enum ConnectionState {
     Connecting,
     /// It is there.
     Connected,
-    /// It is there, but the peer said that it goes: nothing more is sent on it.
+    /// It is there, but the peer said that it goes: nothing more is sent on it, and there is no
+    /// other one yet.
     Leaving,
     /// We have closed it, and wait for the adapter's word that it is gone.
     Closing,
@@ -76,11 +77,13 @@ impl Peers {
     pub(crate) fn stats(&self) -> impl Iterator<Item = (PeerId, ConnectionStats)> {
         self.list.iter().enumerate().map(|(id, peer)| {
             let state = match &peer.state {
+                State::Idle | State::Backoff { .. } if !peer.leaving.is_empty() => {
+                    ConnectionState::Leaving
+                }
                 State::Idle => ConnectionState::Idle,
                 State::Backoff { .. } => ConnectionState::Backoff,
                 State::Connecting { .. } => ConnectionState::Connecting,
-                State::Connected { leaving: false, .. } => ConnectionState::Connected,
-                State::Connected { leaving: true, .. } => ConnectionState::Leaving,
+                State::Connected { .. } => ConnectionState::Connected,
                 State::Closing { .. } => ConnectionState::Closing,
             };
             let stats = ConnectionStats {

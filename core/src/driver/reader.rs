@@ -32,9 +32,10 @@ pub struct Reader {
 impl Reader {
     /// A reader that has read nothing.
     pub fn new(shared: Arc<Shared>, conn: ConnectionId) -> Self {
-        let (inbound, room) = (Inbound::new(Limits::default()), Room::default());
-        let told = shared.now();
-        let (decoder, arrived) = (Decoder::new(), Vec::with_capacity(FRAMES));
+        let config = shared.config();
+        let (inbound, decoder) = (Inbound::new(Limits::of(config)), Decoder::of(config));
+        let (told, room) = (shared.now(), Room::default());
+        let arrived = Vec::with_capacity(FRAMES);
         Self { shared, conn, inbound, decoder, arrived, room, told, may_lend: false }
     }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::body::{BodyError, ConsumerList, RouteBody};
+use crate::config::Config;
 use crate::frame::{Content, Frame, Kind, Opaque, ResponseCode};
 use crate::message::RecordList;
 
@@ -47,7 +48,7 @@ impl Arrived {
 /// A route is asked for every 30 s and seldom changes. The decoder keeps the bodies it has read, up
 /// to 1 MiB of them, the least recently used being let go: the same bytes cost one look-up, and the
 /// engine sees by the pointer that nothing has changed.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Decoder {
     routes: HashMap<Arc<[u8]>, Kept>,
     /// The same keys by when they were last used.
@@ -57,6 +58,14 @@ pub struct Decoder {
     /// Counts the look-ups.
     turn: u64,
     parsed: u64,
+    /// Bytes that a message's compressed body may open to.
+    opened_max: u32,
+}
+
+impl Default for Decoder {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 #[derive(Debug)]
@@ -66,9 +75,17 @@ struct Kept {
 }
 
 impl Decoder {
-    /// A decoder that has read nothing.
+    /// A decoder that has read nothing, with the defaults of the settings that it knows.
     pub fn new() -> Self {
-        Self::default()
+        Self::of(&Config::default())
+    }
+
+    /// A decoder of this client's: a compressed body may open to [`Config::max_opened_body`], and
+    /// to [`Config::max_body`] in any case.
+    pub fn of(config: &Config) -> Self {
+        let opened_max = config.opened_max();
+        let (routes, ages) = (HashMap::new(), BTreeMap::new());
+        Self { routes, ages, bytes: 0, turn: 0, parsed: 0, opened_max }
     }
 
     /// Reads the body of a frame as the answer's kind tells.
@@ -78,7 +95,9 @@ impl Decoder {
         let body = match opaque.kind() {
             Some(Kind::Route) if good => Body::Route(self.route(&body)),
             Some(Kind::ConsumerList) if good => Body::Members(ConsumerList::parse(&body)),
-            Some(Kind::Pull) if good => Body::Records(RecordList::cut_of(body, held)),
+            Some(Kind::Pull) if good => {
+                Body::Records(RecordList::cut_within(body, held, self.opened_max))
+            }
             Some(Kind::Fields) => Body::Raw(body),
             _ => Body::None,
         };

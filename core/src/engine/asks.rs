@@ -130,7 +130,7 @@ impl Engine {
     }
 
     fn ask_peer(&mut self, op: OpId, peer: PeerId, request: Request, body: Bytes) {
-        let call = Call { peer, purpose: Purpose::Query(op), timer: None, left: false };
+        let call = Call::new(peer, Purpose::Query(op));
         let opaque = self.calls.open(request.reply_kind(), call);
         let Some(asked) = self.asked(op) else { return };
         asked.call = Some(opaque);
@@ -206,7 +206,7 @@ impl Engine {
     pub(super) fn ask_failed(&mut self, peer: PeerId, op: OpId, failure: Failure) {
         let again = match &failure {
             Failure::Connect(_) | Failure::Closed(_) => true,
-            Failure::Refused { code, .. } => *code == ResponseCode::GO_AWAY,
+            Failure::Refused { .. } => failure.is_farewell(),
             _ => false,
         };
         let opaque = self.operations.get(op).and_then(Operation::call);

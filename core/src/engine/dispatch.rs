@@ -32,7 +32,7 @@ impl Engine {
                 if let Some((lost, error)) = peers.failed(&mut ctx, conn, error) {
                     self.counters.connects_failed += 1;
                     let failure = Failure::Connect(error);
-                    self.fail_calls(lost, &[], &failure, &failure);
+                    self.fail_calls(lost, conn, &failure, &failure);
                 }
             }
             Input::Closed { conn, reason, unsent } => {
@@ -41,7 +41,12 @@ impl Engine {
                 if let Some(lost) = peers.closed(&mut ctx, conn, &reason) {
                     self.counters.disconnected += 1;
                     let never = Failure::Connect(ConnectError::Lost(Box::new(reason.clone())));
-                    self.fail_calls(lost, &unsent, &Failure::Closed(reason), &never);
+                    for opaque in unsent {
+                        if let Some(call) = self.calls.find(opaque) {
+                            call.on = call.on.filter(|on| *on != conn);
+                        }
+                    }
+                    self.fail_calls(lost, conn, &Failure::Closed(reason), &never);
                 }
             }
             Input::Malformed { conn, error } => self.malformed(conn, error),
@@ -61,7 +66,7 @@ impl Engine {
             frames.clear();
             return;
         };
-        self.peers.heard(peer, self.ground.now, !frames.is_empty());
+        self.peers.heard(conn, self.ground.now, !frames.is_empty());
         for frame in frames.drain(..) {
             let Arrived { opaque, content, body, size } = frame;
             self.counters.bytes_received += size as u64;
@@ -69,14 +74,15 @@ impl Engine {
                 Content::Reply(reply) => match self.calls.answered(peer, opaque) {
                     Some(call) => {
                         self.counters.replies += 1;
-                        self.answered(opaque, call, reply, body);
+                        self.answered(conn, opaque, call, reply, body);
                     }
                     None => self.counters.replies_unknown += 1,
                 },
                 Content::Request { request, oneway, code } => {
                     self.counters.requests_received += 1;
                     let answer = self.requested(request.ok(), code);
-                    if !oneway {
+                    // What comes on a connection that its peer has left can't be answered there.
+                    if !oneway && self.peers.connection(peer) == Some(conn) {
                         let remark = format!("request type {code} is not for this client");
                         let frame = OutFrame::refusal(opaque, answer, remark);
                         let (peers, mut ctx) = self.peers();
@@ -102,13 +108,21 @@ impl Engine {
     }
 
     /// The answer to one of our requests.
-    fn answered(&mut self, opaque: Opaque, call: Call, reply: Reply, body: super::Body) {
+    fn answered(
+        &mut self,
+        conn: ConnectionId,
+        opaque: Opaque,
+        call: Call,
+        reply: Reply,
+        body: super::Body,
+    ) {
         let Call { peer, purpose, timer, .. } = call;
         if let Some(timer) = timer {
             self.timers.cancel(timer);
         }
-        if reply.code == ResponseCode::GO_AWAY {
-            self.peers.leave(peer);
+        match reply.code {
+            ResponseCode::GO_AWAY => self.part_from(peer, conn),
+            _ => self.peers.served(peer),
         }
         match purpose {
             Purpose::Send(op) => {
@@ -141,14 +155,14 @@ impl Engine {
 
     /// One of our requests came to nothing.
     fn failed(&mut self, opaque: Opaque, call: Call, failure: Failure) {
-        let Call { peer, purpose, timer, left } = call;
+        let Call { peer, purpose, timer, on } = call;
         if let Some(timer) = timer {
             self.timers.cancel(timer);
         }
         match purpose {
             Purpose::Send(op) => {
                 self.peers.count_send(peer, -1);
-                let stored = if left { Stored::Unknown } else { Stored::No };
+                let stored = if on.is_some() { Stored::Unknown } else { Stored::No };
                 self.send_failed(peer, op, failure, stored);
             }
             Purpose::Query(op) => self.ask_failed(peer, op, failure),
@@ -167,27 +181,46 @@ impl Engine {
         }
     }
 
-    /// A connection is gone, and with it every request on it. `unsent` and what was still queued
-    /// never left: those fail as `never`, the others as `maybe`.
-    fn fail_calls(&mut self, lost: Lost, unsent: &[Opaque], maybe: &Failure, never: &Failure) {
-        for opaque in unsent {
-            if let Some(call) = self.calls.find(*opaque) {
-                call.left = false;
-            }
-        }
-        let peer = lost.peer;
-        self.lose_oneway(peer, lost.queued);
+    /// A connection is gone, and with it every request on it: they fail as `maybe`. With a peer's
+    /// present one so does what never left, as `never`.
+    fn fail_calls(&mut self, lost: Lost, conn: ConnectionId, maybe: &Failure, never: &Failure) {
         // One that we closed for want of work says nothing of where the broker is.
         let idle = matches!(maybe, Failure::Closed(CloseReason::Idle(_)));
-        self.lost(peer, idle);
-        for opaque in self.calls.of_peer(peer) {
-            let Some(call) = self.calls.close(opaque) else { continue };
-            let failure = if call.left { maybe.clone() } else { never.clone() };
-            self.failed(opaque, call, failure);
+        self.fail(lost, (Some(conn), idle), maybe, never);
+    }
+
+    /// A peer's present connection takes nothing more: what has not left fails as `never`.
+    pub(super) fn fail_waiting(&mut self, lost: Lost, never: &Failure) {
+        self.fail(lost, (None, false), never, never);
+    }
+
+    fn fail(
+        &mut self,
+        lost: Lost,
+        (conn, idle): (Option<ConnectionId>, bool),
+        maybe: &Failure,
+        never: &Failure,
+    ) {
+        let Lost { peer, queued, present } = lost;
+        if present {
+            self.lose_oneway(peer, queued);
+            self.lost(peer, idle);
         }
-        let awaited = self.is_awaited(peer);
-        let (peers, mut ctx) = self.peers();
-        peers.lost(&mut ctx, peer, awaited);
+        for opaque in self.calls.of_peer(peer) {
+            let failure = match self.calls.find(opaque).map(|call| call.on) {
+                Some(None) if present => never,
+                Some(on) if on.is_some() && on == conn => maybe,
+                _ => continue,
+            };
+            if let Some(call) = self.calls.close(opaque) {
+                self.failed(opaque, call, failure.clone());
+            }
+        }
+        if present {
+            let awaited = self.is_awaited(peer);
+            let (peers, mut ctx) = self.peers();
+            peers.lost(&mut ctx, peer, awaited);
+        }
     }
 
     /// A request to `peer` had no answer in time: its connection may be dead.

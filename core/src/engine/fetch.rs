@@ -64,7 +64,9 @@ impl Engine {
         let Some(gone) = self.names.adopt(peers, start) else { return };
         self.out.note(Note::NameServers { servers: servers.to_vec() });
         for peer in gone {
-            self.peers.leave(peer);
+            if let Some(conn) = self.peers.connection(peer) {
+                self.part_from(peer, conn);
+            }
             self.close_if_drained(peer);
         }
         if first {

@@ -247,7 +247,7 @@ impl Engine {
             }
             // A request whose call has ended meanwhile need not leave.
             if let Some(call) = self.calls.find(frame.opaque) {
-                call.left = true;
+                call.on = Some(conn);
                 self.counters.requests_sent += 1;
                 if frame.opaque.kind() != Some(Kind::Pull) {
                     self.peers.asked(conn, self.ground.now);
@@ -282,8 +282,9 @@ impl Engine {
     /// but sends is besides: what comes next there is its answer, or that of one sent before.
     pub fn awaits_on(&self, op: OpId) -> Option<ConnectionId> {
         let opaque = self.operations.get(op)?.call()?;
-        let peer = self.calls.peer(opaque)?;
-        let conn = self.peers.connection(peer)?;
+        let (peer, on) = self.calls.place_of(opaque)?;
+        // What left on a connection that its peer has left is answered there.
+        let conn = self.peers.connection(peer).filter(|own| on.is_none_or(|on| on == *own))?;
         (self.calls.on(peer) == 1 || self.only_sends(conn)).then_some(conn)
     }
 
@@ -310,7 +311,8 @@ impl Engine {
         self.timers.next().into_iter().chain(notes).min_by_key(|(at, _)| *at)
     }
 
-    /// As [`poll_timeout`](Self::poll_timeout), without the reason.
+    /// As [`poll_timeout`](Self::poll_timeout), without the reason. `None` once the engine has
+    /// stopped, and never before: a loop that waits for it ends there.
     pub fn next_timeout(&self) -> Option<Instant> {
         self.timers.next_at().into_iter().chain(self.out.quiet.due()).min()
     }
@@ -323,6 +325,8 @@ impl Engine {
         self.check_reach();
         self.check_counters();
         self.check_timers();
+        let lives = !self.is_stopped();
+        assert!(!lives || self.next_timeout().is_some(), "an own loop would wait for ever");
         for (op, operation) in self.operations.iter() {
             let (topic, called) = match operation {
                 Operation::Send(send) => {

@@ -28,7 +28,7 @@ impl Engine {
         body: Bytes,
         within: Duration,
     ) -> Opaque {
-        let call = Call { peer, purpose, timer: None, left: false };
+        let call = Call::new(peer, purpose);
         let opaque = self.calls.open(kind, call);
         let timer = self.timers.after(self.ground.now, within, TimerKind::Call(opaque));
         if let Some(call) = self.calls.find(opaque) {

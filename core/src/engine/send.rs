@@ -133,7 +133,7 @@ impl Engine {
             return;
         }
         let name = self.brokers.name(broker).clone();
-        let call = Call { peer, purpose: Purpose::Send(op), timer: None, left: false };
+        let call = Call::new(peer, Purpose::Send(op));
         let opaque = self.calls.open(Kind::Send, call);
         let now = self.ground.now;
         let Some(send) = self.send_of(op) else { return };
@@ -330,7 +330,8 @@ impl Engine {
         if matches!(&why, Failure::Refused { code, .. } if *code == ResponseCode::SYSTEM_BUSY) {
             return self.pause_send(op);
         }
-        if !matches!(why, Failure::Connect(_)) {
+        // A broker that goes away has done nothing, and says so.
+        if !matches!(why, Failure::Connect(_)) && !why.is_farewell() {
             send.tries += 1;
         }
         if let Some((broker, _)) = send.at {
@@ -458,7 +459,7 @@ impl Engine {
         let closed = call.and_then(|opaque| self.calls.close(opaque));
         if let Some(call) = &closed {
             self.peers.count_send(call.peer, -1);
-            if call.left {
+            if call.has_left() {
                 stored = stored.max(Stored::Unknown);
                 if let Some((broker, _)) = at {
                     self.healths.failed(self.ground.now, broker);
@@ -486,7 +487,7 @@ impl Engine {
             return self.unfetched().into_iter().for_each(|attempt| attempts.push(attempt));
         };
         let endpoint = self.peers.endpoint(peer);
-        let left = call.is_some_and(|call| call.left);
+        let left = call.is_some_and(Call::has_left);
         if !left && attempts.last().is_some_and(|last| last.endpoint == *endpoint) {
             return;
         }

@@ -25,7 +25,8 @@ struct Halves {
 /// An engine whose connections are bytes in and bytes out.
 ///
 /// The loop: do what [`Engine::poll_command`] says (connect, write, close), tell what
-/// came of it, and wait for readable sockets until [`Engine::poll_timeout`].
+/// came of it, and wait for readable sockets until [`Engine::next_timeout`], which is `None` once
+/// the engine has stopped: the loop ends there.
 #[derive(Debug)]
 pub struct Session {
     engine: Engine,
@@ -35,7 +36,7 @@ pub struct Session {
 }
 
 impl Session {
-    /// A session around an engine without connections.
+    /// A session around an engine without connections; [`Limits::of`] gives what its settings say.
     pub fn new(engine: Engine, limits: Limits) -> Self {
         Self { engine, limits, halves: BTreeMap::new(), arrived: Vec::new() }
     }
@@ -52,8 +53,10 @@ impl Session {
 
     /// The socket asked for by `Connect` is there.
     pub fn connected(&mut self, now: Instant, conn: ConnectionId) {
-        let (inbound, outbound) = (Inbound::new(self.limits.clone()), Outbound::new());
-        let halves = Halves { inbound, decoder: Decoder::new(), outbound };
+        let inbound = Inbound::new(self.limits.clone());
+        let outbound = Outbound::with_limits(self.limits.sent());
+        let decoder = Decoder::of(self.engine.config());
+        let halves = Halves { inbound, decoder, outbound };
         self.halves.insert(conn, halves);
         self.engine.handle(now, Input::Connected { conn });
     }

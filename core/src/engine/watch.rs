@@ -9,9 +9,9 @@ use bytes::Bytes;
 
 use super::{Engine, TimerKind};
 use crate::call::Purpose;
-use crate::error::{CloseReason, PeerKind};
-use crate::frame::Kind;
-use crate::id::PeerId;
+use crate::error::{CloseReason, ConnectError, Failure, PeerKind};
+use crate::frame::{Kind, Opaque};
+use crate::id::{ConnectionId, PeerId};
 use crate::name::Endpoint;
 use crate::time::Instant;
 
@@ -69,19 +69,33 @@ impl Engine {
         self.timers.after(self.ground.now, PROBES, TimerKind::Probe);
     }
 
-    /// Closes the connection of a peer that said that it goes, if nothing is under way on it but
-    /// long polls. What waits goes on with the next connection.
+    /// A peer said on that connection that it goes, or is not asked any more: what has left is
+    /// answered there, and all else goes on elsewhere or with the next connection.
+    pub(super) fn part_from(&mut self, peer: PeerId, conn: ConnectionId) {
+        let (peers, mut ctx) = self.peers();
+        if let Some(lost) = peers.leave(&mut ctx, peer, conn) {
+            let reason = Box::new(self.farewell(peer));
+            let never = Failure::Connect(ConnectError::Lost(reason));
+            self.fail_waiting(lost, &never);
+        }
+    }
+
+    fn farewell(&self, peer: PeerId) -> CloseReason {
+        let unlisted = self.peers.kind(peer) == PeerKind::NameServer && !self.names.has(peer);
+        if unlisted { CloseReason::Unlisted } else { CloseReason::GoAway }
+    }
+
+    /// Closes the connections of a peer that it left, if nothing is under way on them but long
+    /// polls.
     pub(super) fn close_if_drained(&mut self, peer: PeerId) {
-        let Some(conn) = self.peers.leaving(peer) else { return };
-        let under_way = self.calls.of_peer(peer).into_iter().any(|opaque| {
-            let left = self.calls.find(opaque).is_some_and(|call| call.left);
-            left && opaque.kind() != Some(Kind::Pull)
-        });
-        if !under_way {
-            let unlisted = self.peers.kind(peer) == PeerKind::NameServer && !self.names.has(peer);
-            let reason = if unlisted { CloseReason::Unlisted } else { CloseReason::GoAway };
-            let (peers, mut ctx) = self.peers();
-            peers.close(&mut ctx, conn, reason);
+        let left: Vec<ConnectionId> = self.peers.left(peer).collect();
+        for conn in left {
+            let asked = |opaque: Opaque| opaque.kind() != Some(Kind::Pull);
+            if !self.calls.on_connection(peer, conn).any(asked) {
+                let reason = self.farewell(peer);
+                let (peers, mut ctx) = self.peers();
+                peers.close(&mut ctx, conn, reason);
+            }
         }
     }
 }

@@ -215,6 +215,13 @@ pub enum Failure {
     Fetch(Box<FetchFailure>),
 }
 
+impl Failure {
+    /// The peer did nothing but say that it goes.
+    pub(crate) fn is_farewell(&self) -> bool {
+        matches!(self, Self::Refused { code, .. } if *code == ResponseCode::GO_AWAY)
+    }
+}
+
 struct Remark<'a>(&'a Option<Arc<str>>);
 
 impl fmt::Display for Remark<'_> {

@@ -6,6 +6,7 @@ use super::content::{Content, Frame};
 use super::error::FrameError;
 use super::foreign::Foreign;
 use super::head::{Head, HeaderForm};
+use crate::config::Config;
 
 /// What a read buffer usually holds.
 const CHUNK: usize = 64 << 10;
@@ -21,7 +22,8 @@ const FOREIGN_MIN: u32 = 0x1500_0000;
 /// How large the parts of a frame may be. A peer that goes past one of them is cut off.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Limits {
-    /// Bytes of a frame, without its length word: 32 MiB. Java takes 16 MiB by default.
+    /// Bytes of a frame, without its length word: 32 MiB, unless [`Config::max_frame`] says
+    /// otherwise. Java takes 16 MiB by default.
     pub frame: usize,
     /// Bytes of a header: 2 MiB.
     pub header: usize,
@@ -40,6 +42,18 @@ impl Limits {
     /// What is sent: as what is read, but headers of 64 KiB. Brokers answer a batch with the ids of
     /// all its messages in one header; no request of a client is that long.
     pub const SENT: Self = Self { frame: 32 << 20, header: 64 << 10, fields: 1024 };
+
+    /// What is read: [`Config::max_frame`], and in any case what a message of
+    /// [`Config::max_body`] takes.
+    pub fn of(config: &Config) -> Self {
+        Self { frame: config.frame_max(), ..Self::default() }
+    }
+
+    /// What is sent, where so much is read.
+    #[must_use]
+    pub fn sent(&self) -> Self {
+        Self { frame: self.frame, ..Self::SENT }
+    }
 }
 
 /// Cuts the bytes of one connection into frames.

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::config::{Config, Identity};
 use crate::time::UnixMillis;
 
 /// Why a text is no message id.
@@ -107,6 +108,13 @@ impl UniqueIds {
         left.copy_from_slice(&host);
         right.copy_from_slice(process.split_at(4).1);
         Self { fixed, salt, last: AtomicU64::new(0) }
+    }
+
+    /// A generator for the client of these settings, by its [`identity`](Config::identity): one
+    /// client has one generator.
+    pub const fn of(config: &Config) -> Self {
+        let Identity { address, process, salt } = config.identity;
+        Self::new(address, process as u16, salt as u32 ^ (salt >> 32) as u32)
     }
 
     /// The next id, at the wall-clock time `now`.

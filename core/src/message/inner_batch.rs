@@ -6,15 +6,12 @@
 //! of a list need not know: batch queues are rare, and everybody else pays nothing.
 
 use super::batch::{BatchBody, Batched};
-use super::compression::LIMIT;
 use super::record::{Layout, Record, RecordError, bytes_at};
 use super::record_list::{Entry, RecordList};
 use super::stored::StoredRecord;
 use super::sys_flag::{COMPRESSED, COMPRESSION_TYPE, INNER_BATCH, NEED_UNWRAP};
 
 const BATCH: i32 = NEED_UNWRAP | INNER_BATCH;
-/// Bytes that all batches of one pull reply together may open to and be written anew as.
-const ROOM: usize = 2 * LIMIT as usize;
 
 /// Whether these bytes, a readable record, hold a batch.
 pub(super) fn is_batch(raw: &[u8]) -> bool {
@@ -23,14 +20,17 @@ pub(super) fn is_batch(raw: &[u8]) -> bool {
 
 /// The same list with each batch replaced by its messages.
 pub(super) fn unwrap(list: &RecordList) -> RecordList {
-    let mut unwrapped = Unwrapped { bytes: Vec::new(), index: Vec::new(), room: ROOM };
+    let limit = list.opened_max();
+    // What all batches of one pull reply together may open to and be written anew as.
+    let room = 2 * limit as usize;
+    let mut unwrapped = Unwrapped { bytes: Vec::new(), index: Vec::new(), room, limit };
     for (i, entry) in list.entries().iter().enumerate() {
         match list.record(i).filter(|record| is_batch(record.raw)) {
             Some(batch) => unwrapped.take_apart(&batch),
             None => unwrapped.keep(list.raw_bytes(entry), entry.layout),
         }
     }
-    RecordList::of(unwrapped.bytes.into_boxed_slice().into(), unwrapped.index)
+    RecordList::of(unwrapped.bytes.into_boxed_slice().into(), unwrapped.index, limit)
 }
 
 struct Unwrapped {
@@ -38,6 +38,8 @@ struct Unwrapped {
     index: Vec<Entry>,
     /// Bytes that may still be opened or written.
     room: usize,
+    /// Bytes that one body may open to.
+    limit: u32,
 }
 
 impl Unwrapped {
@@ -59,7 +61,7 @@ impl Unwrapped {
     }
 
     fn take_apart(&mut self, record: &Record<'_>) {
-        let too_large = RecordError::TooLarge { limit: LIMIT };
+        let too_large = RecordError::TooLarge { limit: self.limit };
         if self.room == 0 {
             return self.report(record, 0, too_large);
         }

@@ -9,6 +9,7 @@ use super::ids::UniqueId;
 use super::message::{Message, MessageError};
 use super::properties::{NAME_END, UNIQ_KEY, VALUE_END};
 use super::{compression, sys_flag};
+use crate::config::Config;
 use crate::frame::json::escape_into;
 use crate::frame::{Limits, RequestCode};
 use crate::name::{Group, Topic};
@@ -27,6 +28,15 @@ pub struct MessageLimits {
     pub compress_over: usize,
     /// How hard: 0 to 9; 5 (`compressLevel`).
     pub compress_level: u32,
+}
+
+impl MessageLimits {
+    /// What the settings say: `max_body`, `compress_over` and `compress_level`. For loops of one's
+    /// own; a client's handles take them from there by themselves.
+    pub fn of(config: &Config) -> Self {
+        let Config { max_body: body, compress_over, compress_level, .. } = *config;
+        Self { body, compress_over, compress_level, ..Self::default() }
+    }
 }
 
 impl Default for MessageLimits {
@@ -268,6 +278,16 @@ mod tests {
         assert_eq!(read["i"], properties);
         assert_eq!(publish.unique_id().as_str(), ID);
         assert!(publish.wire_size() > publish.fields().len() + 1);
+    }
+
+    #[test]
+    fn limits_are_what_the_settings_say() {
+        let mut config = Config::default();
+        assert_eq!(MessageLimits::of(&config), MessageLimits::default());
+        (config.max_body, config.compress_over, config.compress_level) = (7, 8, 9);
+        let MessageLimits { body, properties, compress_over, compress_level } =
+            MessageLimits::of(&config);
+        assert_eq!((body, compress_over, compress_level, properties), (7, 8, 9, 32_767));
     }
 
     #[test]

@@ -194,6 +194,8 @@ pub(super) fn bytes_at<const N: usize>(raw: &[u8], at: usize) -> Option<[u8; N]>
 pub struct Record<'a> {
     /// The whole pull body, and where this record begins in it.
     pub(super) list: &'a Bytes,
+    /// Bytes that the body may open to.
+    pub(super) opened_max: u32,
     pub(super) start: usize,
     pub(super) raw: &'a [u8],
     pub(super) layout: Layout,
@@ -297,21 +299,18 @@ impl<'a> Record<'a> {
         Compression::of(self.sys_flag()).unwrap_or_default()
     }
 
-    /// The body as it was given to the producer: checked against the record's checksum, and opened
-    /// if it is compressed. One that is not compressed shares the read buffer: nothing is copied,
-    /// and the buffer lives as long as the body does.
+    /// The body as it was given to the producer: checked against the record's checksum, where it
+    /// has one, and opened if it is compressed, up to the limit that the list was cut with. One
+    /// that is not compressed shares the read buffer: nothing is copied, and the buffer lives as
+    /// long as the body does.
     ///
     /// The work is done at each call: keep what you get.
     pub fn body(&self) -> Result<Bytes, RecordError> {
         let stored = self.part(self.layout.body.into(), self.layout.body_length);
-        // Brokers write 31 bits (`UtilAll.crc32`), and nothing at all for an empty body.
-        let (expected, found) = (self.int(8) as u32 & MASK, crc32fast::hash(stored) & MASK);
-        if !stored.is_empty() && expected != found {
-            return Err(RecordError::Checksum { expected, found });
-        }
+        self.check(stored)?;
         match self.compression() {
             None => Ok(self.raw_body()),
-            Some(kind) => compression::open(kind, stored),
+            Some(kind) => compression::open(kind, stored, self.opened_max),
         }
     }
 
@@ -325,6 +324,18 @@ impl<'a> Record<'a> {
     /// The whole stored record.
     pub fn raw(&self) -> Bytes {
         self.list.slice(self.start..self.start + self.raw.len())
+    }
+
+    /// Looks at the checksum. Brokers write 31 bits of it (`UtilAll.crc32`), and zero where they
+    /// did not compute it: for an empty body, and some of them for batches (apache/rocketmq
+    /// #10758).
+    fn check(&self, stored: &[u8]) -> Result<(), RecordError> {
+        let expected = self.int(8) as u32 & MASK;
+        if stored.is_empty() || expected == 0 {
+            return Ok(());
+        }
+        let found = crc32fast::hash(stored) & MASK;
+        if expected == found { Ok(()) } else { Err(RecordError::Checksum { expected, found }) }
     }
 
     fn born_host_length(&self) -> usize {

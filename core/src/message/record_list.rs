@@ -4,6 +4,7 @@ use std::fmt;
 
 use bytes::Bytes;
 
+use super::compression::LIMIT;
 use super::inner_batch;
 use super::record::{Layout, NAMED, Record, RecordError, bytes_at};
 
@@ -12,12 +13,20 @@ use super::record::{Layout, NAMED, Record, RecordError, bytes_at};
 /// Cutting looks at sizes only and allocates one index, whatever the number of records. No record
 /// can hide its neighbours: one that can't be read is an [`Item::Undecodable`], and the next is
 /// read. Only where a record's size itself can't be true is the rest one undecodable item.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct RecordList {
     body: Bytes,
     index: Vec<Entry>,
     /// Bytes that `body` keeps alive.
     pinned: usize,
+    /// Bytes that each compressed body may open to.
+    opened_max: u32,
+}
+
+impl Default for RecordList {
+    fn default() -> Self {
+        Self::of(Bytes::new(), Vec::new(), LIMIT)
+    }
 }
 
 /// An item that is taken out of a list by itself is copied when the list is so many times larger:
@@ -72,21 +81,23 @@ pub struct Undecodable<'a> {
 }
 
 impl RecordList {
-    /// Cuts the body of a pull reply. Any bytes will do.
+    /// Cuts the body of a pull reply, whose compressed messages may open to 32 MiB each. Any bytes
+    /// will do.
+    pub fn cut(body: Bytes) -> Self {
+        let pinned = body.len();
+        Self::cut_within(body, pinned, LIMIT)
+    }
+
+    /// As [`cut`](Self::cut), of a body that keeps `pinned` bytes alive ([`Frame::held`]), with a
+    /// limit of its own for each compressed message.
+    ///
+    /// [`Frame::held`]: crate::frame::Frame::held
     ///
     /// A batch that the broker keeps as one record comes out as its messages, each at its own queue
     /// offset. That copies the list's bytes and opens the batch at once; messages of a batch that
-    /// can't be read, or don't fit into 64 MiB together, are one [`Item::Undecodable`], which holds
-    /// the whole batch and the offset of the first of them.
-    pub fn cut(body: Bytes) -> Self {
-        let pinned = body.len();
-        Self::cut_of(body, pinned)
-    }
-
-    /// As [`cut`](Self::cut), of a body that keeps `pinned` bytes alive: [`Frame::held`].
-    ///
-    /// [`Frame::held`]: crate::frame::Frame::held
-    pub fn cut_of(body: Bytes, pinned: usize) -> Self {
+    /// can't be read, or don't fit into twice the limit together, are one [`Item::Undecodable`],
+    /// which holds the whole batch and the offset of the first of them.
+    pub fn cut_within(body: Bytes, pinned: usize, opened_max: u32) -> Self {
         // A frame's length has 31 bits, so nothing is ever dropped here.
         let body = body.slice(..body.len().min(u32::MAX as usize));
         let mut index = Vec::with_capacity(Steps::over(&body).count());
@@ -100,7 +111,7 @@ impl RecordList {
             batches |= layout.is_ok() && inner_batch::is_batch(&body[start..start + length]);
             index.push(Entry { start: start as u32, length: length as u32, layout });
         }
-        let list = Self { body, index, pinned };
+        let list = Self { body, index, pinned, opened_max };
         // Where frames can't come from, positions could not be counted any more.
         if batches && list.body.len() <= i32::MAX as usize {
             return inner_batch::unwrap(&list);
@@ -109,9 +120,13 @@ impl RecordList {
     }
 
     /// A list whose body has its memory to itself.
-    pub(super) const fn of(body: Bytes, index: Vec<Entry>) -> Self {
+    pub(super) const fn of(body: Bytes, index: Vec<Entry>, opened_max: u32) -> Self {
         let pinned = body.len();
-        Self { body, index, pinned }
+        Self { body, index, pinned, opened_max }
+    }
+
+    pub(super) const fn opened_max(&self) -> u32 {
+        self.opened_max
     }
 
     pub(super) fn entries(&self) -> &[Entry] {
@@ -148,7 +163,10 @@ impl RecordList {
         let start = entry.start as usize;
         let raw = &self.body[start..start + entry.length as usize];
         match entry.layout {
-            Ok(layout) => Item::Record(Record { list: &self.body, start, raw, layout }),
+            Ok(layout) => {
+                let (list, opened_max) = (&self.body, self.opened_max);
+                Item::Record(Record { list, opened_max, start, raw, layout })
+            }
             Err(reason) => {
                 let queue_offset = queue_offset_of(raw);
                 Item::Undecodable(Undecodable { queue_offset, raw, reason })

@@ -13,7 +13,8 @@ use super::publish::MessageLimits;
 use super::record::RecordError;
 use super::sys_flag::Compression;
 
-/// Bytes that a body may open to: 32 MiB, eight times what brokers take by default.
+/// Bytes that a body may open to unless told otherwise (`Config::max_opened_body`): 32 MiB, eight
+/// times what brokers take by default.
 pub(super) const LIMIT: u32 = 32 << 20;
 
 /// The body compressed, if it is long enough to be and shrinks by it.
@@ -32,14 +33,14 @@ pub(super) fn pack(body: &Bytes, limits: &MessageLimits) -> Option<Bytes> {
     not(any(feature = "zlib", feature = "lz4", feature = "zstd")),
     expect(unused_variables, reason = "no codec looks at it")
 )]
-pub(super) fn open(kind: Compression, stored: &[u8]) -> Result<Bytes, RecordError> {
+pub(super) fn open(kind: Compression, stored: &[u8], limit: u32) -> Result<Bytes, RecordError> {
     match kind {
         #[cfg(feature = "zlib")]
-        Compression::Zlib => zlib::open(stored, LIMIT),
+        Compression::Zlib => zlib::open(stored, limit),
         #[cfg(feature = "lz4")]
-        Compression::Lz4 => lz4::open(stored, LIMIT),
+        Compression::Lz4 => lz4::open(stored, limit),
         #[cfg(feature = "zstd")]
-        Compression::Zstd => zstd::open(stored, LIMIT),
+        Compression::Zstd => zstd::open(stored, limit),
         #[allow(unreachable_patterns, reason = "none is left when every feature is on")]
         kind => Err(RecordError::Compressed { kind }),
     }

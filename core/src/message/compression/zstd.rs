@@ -38,7 +38,7 @@ fn open_frame<'a>(
     let too_large = RecordError::TooLarge { limit };
     let mut decoder = FrameDecoder::new();
     // Checked before anything is allocated for it: a few bytes may declare a window of terabytes.
-    decoder.set_max_window_size(LIMIT.into());
+    decoder.set_max_window_size(LIMIT.max(limit).into());
     let mut rest = stored;
     decoder.init(&mut rest).map_err(|error| match error {
         FrameDecoderError::WindowSizeTooBig { .. } => too_large,

@@ -1,0 +1,103 @@
+//! Messages that can't be read are held and settled as all others, by whom the application says.
+
+use std::time::{Duration, Instant};
+
+use rocketry::core::frame::Request;
+use rocketry::core::frame::request::SendRequest;
+use rocketry::core::message::sys_flag;
+use rocketry::core::query::Target;
+use rocketry::{Config, Consumer, Delivery, OnUnreadable, QueueName, Start, Topic, Unreadable};
+use rocketry_conformance::serve::Served;
+
+use crate::rig::{On, Rig, eventually};
+use crate::{TOPIC, on_all, served};
+
+on_all!(
+    an_unreadable_message_is_settled_by_the_application_alone,
+    a_consumer_that_is_told_so_settles_unreadable_messages_by_itself,
+);
+
+const GROUP: &str = "readers";
+
+fn queue() -> QueueName {
+    let topic = Topic::new(TOPIC).expect("a topic");
+    QueueName { topic, broker: "broker-a".into(), queue: 0 }
+}
+
+/// A client, and three messages in one queue: the one in the middle says that it is compressed.
+fn with_damage(on: On, served: &Served) -> Rig {
+    let mut config = Config::new(&served.namesrv()).expect("settings");
+    config.commit = Duration::from_millis(50);
+    config.retry_delay = Duration::from_millis(300);
+    let rig = Rig::with(on, config);
+    for (body, sys_flag) in [("one", 0), ("two", sys_flag::COMPRESSED), ("three", 0)] {
+        let request = Request::Send(SendRequest {
+            producer_group: "writers".into(),
+            topic: TOPIC.into(),
+            default_topic: "TBW102".into(),
+            default_topic_queues: 4,
+            queue_id: 0,
+            sys_flag,
+            ..Default::default()
+        });
+        let stored = rig.client.admin().call(Target::Queue(queue()), request, body.into()).wait();
+        stored.expect("an answer").checked().expect("stored");
+    }
+    rig
+}
+
+fn consumer(rig: &Rig, unreadable: OnUnreadable) -> Consumer {
+    let builder = rig.client.consumer(GROUP).expect("a group").topic(TOPIC, "*");
+    let builder = builder.start_at(Start::First).on_unreadable(unreadable);
+    builder.start().expect("a consumer")
+}
+
+fn next(consumer: &mut Consumer) -> Result<Delivery, Unreadable> {
+    consumer.recv_timeout(Duration::from_secs(10)).expect("a message in time")
+}
+
+/// Takes and settles the two that can be read; gives the other one.
+fn neighbours(consumer: &mut Consumer) -> Unreadable {
+    next(consumer).expect("the first is readable").ack().expect("ours still");
+    let unreadable = next(consumer).expect_err("the second is not");
+    next(consumer).expect("the third is readable").ack().expect("ours still");
+    unreadable
+}
+
+fn committed(served: &Served) -> Option<i64> {
+    served.with(|cluster| cluster.committed(0, GROUP, TOPIC, 0))
+}
+
+fn an_unreadable_message_is_settled_by_the_application_alone(on: On) {
+    let served = served();
+    let rig = with_damage(on, &served);
+    let mut consumer = consumer(&rig, OnUnreadable::default());
+    let unreadable = neighbours(&mut consumer);
+    let shown = unreadable.to_string();
+    let place = format!("message at offset 1 of queue 0 of {TOPIC} at broker-a can't be read: ");
+    assert!(shown.starts_with(&place) && shown.contains("Zlib"), "{shown}");
+    assert_eq!((unreadable.offset, &unreadable.queue), (Some(1), &queue()));
+    // What the application does not settle comes again, after a pause, and nothing is passed.
+    let dropped = Instant::now();
+    drop(unreadable);
+    let again = next(&mut consumer).expect_err("the same message");
+    assert!(dropped.elapsed() >= Duration::from_millis(300), "{:?}", dropped.elapsed());
+    assert_eq!(again.offset, Some(1));
+    again.retry().expect("ours still");
+    let again = next(&mut consumer).expect_err("the same message");
+    assert_eq!(committed(&served), Some(1));
+    again.ack().expect("ours still");
+    assert!(eventually(Duration::from_secs(5), || committed(&served) == Some(3)));
+    assert!(consumer.recv_timeout(Duration::from_millis(500)).is_none(), "it is settled");
+}
+
+fn a_consumer_that_is_told_so_settles_unreadable_messages_by_itself(on: On) {
+    let served = served();
+    let rig = with_damage(on, &served);
+    let mut consumer = consumer(&rig, OnUnreadable::Settle);
+    let unreadable = neighbours(&mut consumer);
+    assert!(eventually(Duration::from_secs(5), || committed(&served) == Some(3)));
+    // It was handed out settled: nothing of it is left to do.
+    unreadable.retry().expect("nothing to do");
+    assert!(consumer.recv_timeout(Duration::from_millis(500)).is_none(), "it came once");
+}
