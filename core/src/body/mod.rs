@@ -33,7 +33,7 @@ pub use offsets::{
     ConsumeOffset, ConsumeStats, ConsumerStatusBody, ResetOffsetBody, TopicOffset, TopicStats,
 };
 pub use queue::{MessageQueue, QueueKey, QueueTable};
-pub use route::{BrokerData, QUEUES_MAX, QueueData, RouteBody};
+pub use route::{BrokerData, QUEUES_MAX, QueueData, REFUSED_MAX, RefusedRow, RouteBody};
 pub use running::{
     ConsumeDirectlyResult, ConsumeStatus, DirectResult, PopQueueInfo, PullQueueInfo, RunningInfo,
 };

@@ -72,6 +72,11 @@ impl Healths {
         }
     }
 
+    /// Nothing names the broker any more.
+    pub(crate) fn forget(&mut self, broker: BrokerId) {
+        self.0.remove(&broker);
+    }
+
     /// Whether the broker is to be left alone now.
     pub(crate) fn is_isolated(&self, now: Instant, broker: BrokerId) -> bool {
         let until = self.0.get(&broker).and_then(|health| health.until);

@@ -107,6 +107,7 @@ impl Engine {
         let consumers = self.consumers.iter().flat_map(|(_, consumer)| consumer.timers());
         let operations = self.operations.iter().map(|(_, operation)| operation.timer());
         let kept = self.peers.timers().chain(self.calls.timers()).chain(source);
+        let kept = kept.chain(self.routes.timers());
         for key in kept.chain(consumers).chain(operations) {
             assert!(self.timers.gave(key), "{key:?} is of another table");
         }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::paths::AskedPeer;
 use super::{Body, Engine, Note, Operation, TimerKind};
-use crate::body::{BrokerData, RouteBody};
+use crate::body::{BrokerData, RefusedRow, RouteBody};
 use crate::call::Purpose;
 use crate::error::{Attempt, CloseReason, Failure, PeerKind, QueryError, SendError};
 use crate::frame::request::RouteRequest;
@@ -263,6 +263,10 @@ impl Engine {
                 Learnt { broker, master, reached, unreadable: None }
             }
         });
+        for RefusedRow { broker_name, reason } in &body.refused {
+            let (broker, reason) = (broker_name.clone(), reason.clone());
+            self.out.note(Note::RowRefused { topic: topic.clone(), broker, reason });
+        }
         let source = Source { addresses: self.brokers.addresses(), ..source };
         let moved = self.brokers.take_moved();
         let start = self.ground.rng.next_u64();

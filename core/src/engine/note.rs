@@ -43,6 +43,7 @@ pub(crate) enum Subject {
     Id(Group),
     Route(Topic),
     Address(Arc<str>),
+    Row(Topic, Arc<str>),
     Share(Group, Topic),
     Offset(Group, QueueName),
     Pull(Group, QueueName),
@@ -65,6 +66,7 @@ impl Note {
             | Self::HeartbeatRefused { .. }
             | Self::RouteFailed { .. }
             | Self::UnreadableAddress { .. }
+            | Self::RowRefused { .. }
             | Self::OffsetMoved { .. }
             | Self::PullRefused { .. } => true,
             Self::Repeated { last, .. } => last.is_trouble(),
@@ -84,6 +86,7 @@ impl Note {
                 Subject::Route(topic.clone())
             }
             Self::UnreadableAddress { broker, .. } => Subject::Address(broker.clone()),
+            Self::RowRefused { topic, broker, .. } => Subject::Row(topic.clone(), broker.clone()),
             Self::Rebalanced { group, topic, .. } => Subject::Share(group.clone(), topic.clone()),
             Self::OffsetMoved { group, queue, .. } => Subject::Offset(group.clone(), queue.clone()),
             Self::PullRefused { group, queue, .. } => Subject::Pull(group.clone(), queue.clone()),
@@ -138,6 +141,11 @@ impl Note {
             Self::UnreadableAddress { broker, address } => {
                 tell("broker", Text(broker));
                 tell("address", Text(&address.escape_debug()));
+            }
+            Self::RowRefused { topic, broker, reason } => {
+                tell("topic", Text(topic));
+                tell("broker", Text(&broker.escape_debug()));
+                tell("reason", Text(reason));
             }
             Self::Rebalanced { group, topic, share, members } => {
                 tell("group", Text(group));
@@ -230,6 +238,12 @@ impl fmt::Display for Note {
                 // A topic that was there may have its only broker down.
                 f.write_str(if *known { "; those known serve on" } else { advice(Some(attempt)) })
             }
+            Self::RowRefused { topic, broker, reason } => write!(
+                f,
+                "the route of topic {topic} has a row of broker {} that can't be: {reason}; it is \
+                 left out",
+                broker.escape_debug()
+            ),
             Self::UnreadableAddress { broker, address } => write!(
                 f,
                 "the address of broker {broker} can't be read: {address:?}; correct brokerIP1 there, \

@@ -1,10 +1,11 @@
 //! Ways to brokers: routes looked up, and requests of our own sent.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Command, Engine, TimerKind};
+use super::{Command, Engine, Operation, TimerKind};
 use crate::call::{Call, Purpose};
 use crate::error::{Attempt, Failure, PeerKind};
 use crate::frame::{Kind, Opaque, OutFrame, Payload, Request};
@@ -58,6 +59,25 @@ impl Engine {
         self.peers.want_only(&used);
     }
 
+    /// Forgets brokers and addresses that nothing names any more.
+    fn forget_unnamed(&mut self) {
+        let mut used = self.routes.brokers();
+        let consumers = self.consumers.iter();
+        let queues = consumers.flat_map(|(_, consumer)| consumer.queues.iter());
+        used.extend(queues.map(|(_, queue)| queue.at.broker));
+        used.extend(self.operations.iter().filter_map(|(_, operation)| match operation {
+            Operation::Send(send) => send.at.map(|(broker, _)| broker),
+            Operation::Ask(_) => None,
+        }));
+        for gone in self.brokers.forget(&used) {
+            self.healths.forget(gone);
+        }
+        let brokers = self.brokers.ids();
+        let named: BTreeSet<PeerId> = brokers.flat_map(|id| self.brokers.peers(id)).collect();
+        let (names, calls) = (&self.names, &self.calls);
+        self.peers.forget(&|id| named.contains(&id) || names.has(id) || calls.on(id) > 0);
+    }
+
     /// Looks the topics up again that were last asked for long enough ago. The next round is drawn
     /// up to a quarter late, and never early: no topic is asked for more often than configured, and
     /// clients that began together drift apart.
@@ -68,6 +88,7 @@ impl Engine {
         if forgotten {
             self.forget_unrouted();
         }
+        self.forget_unnamed();
         let late = self.ground.rng.below(age.as_nanos() as u64 / 4);
         let next = self.routes.oldest(now) + age + Duration::from_nanos(late);
         // A topic that can't be asked for, since no nameserver is set, stays due.

@@ -24,6 +24,14 @@ pub enum Lack {
         /// The broker group.
         broker: Arc<str>,
     },
+    /// What the route says of a broker's queues can't be: that row was left out.
+    #[error("the row of broker {} in its route can't be: {reason}", .broker.escape_debug())]
+    Row {
+        /// The broker group.
+        broker: Arc<str>,
+        /// What it says that can't be.
+        reason: Arc<str>,
+    },
     /// A broker has queues of it, and an address that can't be read.
     #[error(
         "the address of broker {broker} can't be read: {address:?} (correct brokerIP1 there, or \
@@ -48,6 +56,7 @@ impl Lack {
     pub const fn is_lasting(&self) -> bool {
         match self {
             Self::Permission => true,
+            Self::Row { .. } => false,
             Self::Queues | Self::Master { .. } | Self::Address { .. } | Self::Broker { .. } => {
                 false
             }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::body::{BrokerData, QueueData, RouteBody};
+use crate::body::{BrokerData, QueueData, RefusedRow, RouteBody};
 use crate::broker::BrokerId;
 use crate::error::Lack;
 
@@ -76,13 +76,20 @@ impl Route {
     ) -> Self {
         let mut brokers = BTreeMap::new();
         for broker in &body.brokers {
-            brokers.insert(broker.broker_name.clone(), learn(Named::Told(broker)));
+            let name = broker.broker_name.clone();
+            brokers.entry(name).or_insert_with(|| learn(Named::Told(broker)));
         }
         let mut route = Self { fallback, ..Self::default() };
         let mut queues: Vec<&QueueData> = body.queues.iter().collect();
         queues.sort_by(|a, b| a.broker_name.cmp(&b.broker_name));
         queues.dedup_by(|a, b| a.broker_name == b.broker_name);
-        let mut lack = if queues.is_empty() { Lack::Queues } else { Lack::Permission };
+        let mut lack = match body.refused.first() {
+            _ if !queues.is_empty() => Lack::Permission,
+            Some(RefusedRow { broker_name, reason }) => {
+                Lack::Row { broker: broker_name.clone(), reason: reason.clone() }
+            }
+            None => Lack::Queues,
+        };
         route.unread = queues.is_empty();
         for data in queues {
             let writes = data.perm & WRITE != 0 && data.write_queues > 0;

@@ -157,6 +157,14 @@ impl Routes {
         std::mem::replace(&mut lookup.slow, slow).map(|(_, timer)| timer)
     }
 
+    /// The timers that are kept.
+    pub(crate) fn timers(&self) -> impl Iterator<Item = TimerKey> {
+        self.topics.values().filter_map(|entry| match &entry.fetch {
+            Fetch::Asking(lookup) => lookup.slow.map(|(_, timer)| timer),
+            Fetch::Idle | Fetch::Paused => None,
+        })
+    }
+
     /// A nameserver has been silent for long enough: how the look-up goes on. One that says nothing
     /// does not answer.
     pub(crate) fn slow_over(&mut self, topic: &Topic, ring: impl Iterator<Item = PeerId>) -> Step {

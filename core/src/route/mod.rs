@@ -504,7 +504,7 @@ impl Routes {
                 return true;
             }
             let read = consumed.contains(topic);
-            if entry.route.is_none() && !read {
+            if entry.route.is_none() && !entry.existed && !read {
                 return false;
             }
             if now.since(entry.asked) < age {
