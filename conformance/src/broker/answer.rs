@@ -14,8 +14,9 @@ use rocketry_core::rng::Rng;
 use rocketry_core::time::{Instant, UnixMillis};
 
 use super::config::ClusterConfig;
+use super::draft::Pen;
 use super::fault::{Fault, Faults};
-use super::{ConnId, Output};
+use super::{ConnId, ListenerId, Output};
 
 /// The first version (5.3.2) that answers 29 to what cannot be, such as a queue that is not there.
 const INVALID_PARAMETER: i32 = version::V5_3_1 + 2;
@@ -42,10 +43,13 @@ pub(super) const fn see(server: i32) -> &'static str {
 #[derive(Clone, Debug)]
 pub(super) struct Caller {
     pub(super) conn: ConnId,
+    pub(super) listener: ListenerId,
     pub(super) peer: SocketAddr,
     pub(super) code: RequestCode,
     pub(super) opaque: Opaque,
     pub(super) oneway: bool,
+    /// From which offset on a pull asks.
+    pub(super) from: Option<i64>,
     /// The version it shows.
     pub(super) version: i32,
     /// The version of the server it asks: what that one knows, and shows in its answers.
@@ -166,12 +170,13 @@ pub(super) struct Turn<'a> {
     pub(super) rng: &'a mut Rng,
     pub(super) faults: &'a Faults,
     pub(super) out: &'a mut Outbox,
+    pub(super) pen: &'a mut Pen,
 }
 
 impl Turn<'_> {
     /// Queues the answer, unless nobody waits for one; as the fault says, if there is one.
     pub(super) fn reply(&mut self, to: &Caller, answer: Answer) {
-        let Answer { code, remark, fields, body } = answer;
+        let Answer { code, remark, fields, body } = self.pen.edited(to, answer);
         let payload = Payload::Reply { code, remark, fields, body, version: to.server };
         let frame = OutFrame { opaque: to.opaque, payload };
         let none = Duration::ZERO;

@@ -10,6 +10,7 @@ use rocketry_core::time::{Instant, UnixMillis};
 use super::answer::{Outbox, Turn};
 use super::asked::{ClientAnswer, Received};
 use super::config::ClusterConfig;
+use super::draft::Pen;
 use super::fault::Faults;
 use super::node::Node;
 use super::registry::Registry;
@@ -48,6 +49,8 @@ pub struct Cluster {
     pub(super) kept: Option<Vec<Received>>,
     pub(super) connections: BTreeMap<ConnId, Connection>,
     pub(super) out: Outbox,
+    /// What the test does to answers.
+    pub(super) pen: Pen,
     rng: Rng,
     born: Instant,
     born_unix: UnixMillis,
@@ -78,6 +81,7 @@ impl Cluster {
             kept: None,
             connections: BTreeMap::new(),
             out: Outbox::default(),
+            pen: Pen::default(),
             rng: Rng::new(seed),
             born: now,
             born_unix: unix,
@@ -253,6 +257,7 @@ impl Cluster {
             rng: &mut self.rng,
             faults: &self.faults,
             out: &mut self.out,
+            pen: &mut self.pen,
         };
         (&mut self.nodes, turn)
     }

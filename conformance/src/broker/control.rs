@@ -183,6 +183,32 @@ impl Cluster {
     }
 }
 
+/// What a broker has of groups, and how it answers them.
+impl Cluster {
+    /// Lets a broker answer at once that there is nothing, as proxies and other makers' brokers do,
+    /// or hold pulls again.
+    pub fn set_holding(&mut self, broker: usize, holds: bool) {
+        if let Some(node) = self.nodes.get_mut(broker) {
+            node.holds = holds;
+        }
+    }
+
+    /// Lets a broker have this offset of a group: one that an administrator wrote, or the one from
+    /// before those that it took and died with. Slaves do not hear of it.
+    pub fn set_committed(
+        &mut self,
+        broker: usize,
+        group: &str,
+        topic: &str,
+        queue: i32,
+        offset: i64,
+    ) {
+        if let Some(node) = self.nodes.get_mut(broker) {
+            node.offsets.commit(group, topic, queue, offset);
+        }
+    }
+}
+
 /// Topics.
 impl Cluster {
     /// Makes a topic on every broker, or changes its queues and permission. The routes follow at

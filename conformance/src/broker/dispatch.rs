@@ -32,7 +32,12 @@ impl Cluster {
             kept.push(Received { at: listener, request, body, oneway });
         }
         let (server, fault) = (self.version_of(listener), Fault::Pass);
-        let mut caller = Caller { conn, peer, code, opaque, oneway, version, server, fault };
+        let from = match &request {
+            Ok(Request::Pull(pull)) => Some(pull.queue_offset),
+            Ok(_) | Err(_) => None,
+        };
+        let mut caller =
+            Caller { conn, listener, peer, code, opaque, oneway, from, version, server, fault };
         if let Some(refusal) = self.refusal(listener, &caller) {
             return self.turn().1.reply(&caller, Answer::error(refusal, words(refusal)));
         }

@@ -38,6 +38,7 @@ mod cluster;
 mod config;
 mod control;
 mod dispatch;
+mod draft;
 mod fault;
 mod group;
 mod inspect;
@@ -59,6 +60,7 @@ mod topic_name;
 pub use asked::{ClientAnswer, Received};
 pub use cluster::Cluster;
 pub use config::{BrokerConfig, ClusterConfig, RouteKeys, TopicConfig};
+pub use draft::Draft;
 pub use fault::{Fault, Requests};
 pub use session::Session;
 

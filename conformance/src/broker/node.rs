@@ -48,6 +48,8 @@ pub(super) struct Node {
     pub(super) lags: bool,
     /// The broker id that answers to pulls suggest.
     pub(super) suggests: u64,
+    /// Whether it holds pulls that find nothing.
+    pub(super) holds: bool,
 }
 
 /// The endpoint as an address; a name becomes 127.0.0.1 with its port.
@@ -77,6 +79,7 @@ impl Node {
             committed: false,
             lags: false,
             suggests: MASTER,
+            holds: true,
         }
     }
 

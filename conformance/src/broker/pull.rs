@@ -40,7 +40,8 @@ impl Node {
             self.offsets.commit(group, topic, request.queue_id, request.commit_offset);
             self.committed = true;
         }
-        let holds = request.sys_flag & SUSPEND != 0 && request.suspend_timeout_millis > 0;
+        let asks = request.sys_flag & SUSPEND != 0 && request.suspend_timeout_millis > 0;
+        let holds = self.holds && asks;
         if answer.code == ResponseCode::PULL_NOT_FOUND && holds {
             self.hold(turn, caller, request, filter);
         } else {

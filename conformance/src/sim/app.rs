@@ -279,8 +279,7 @@ impl World {
     pub(super) fn be_done(&mut self, client: ClientId, handout: &Handout) {
         let batch = &handout.batch;
         let settled = self.settled.entry(batch.queue().clone()).or_default();
-        let offsets = (handout.next..handout.end)
-            .filter_map(|index| batch.records().queue_offset(index as usize));
+        let offsets = (handout.next..handout.end).filter_map(|index| batch.offset(index));
         settled.extend(offsets);
         for index in handout.next..handout.end {
             if batch.settle(index) == Settled::Last {
@@ -295,7 +294,7 @@ impl World {
         let batch = &handout.batch;
         for index in (handout.next..handout.end).filter(|index| batch.wanted(*index)) {
             let item = batch.records().item(index as usize);
-            let (offset, queue) = (item.queue_offset(), batch.queue().clone());
+            let (offset, queue) = (batch.offset(index), batch.queue().clone());
             let (id, body) = match item {
                 Item::Record(record) => {
                     let text = |body: bytes::Bytes| String::from_utf8_lossy(&body).into_owned();

@@ -186,3 +186,46 @@ fn a_topic_made_anew_is_consumed_from_where_the_broker_says_and_the_jump_is_told
     world.run_for(6 * SECOND);
     assert_eq!(world.cluster().committed(0, GROUP, TOPIC, 0), Some(4));
 }
+
+fn with_tags(world: &mut World, tags: &str) -> rocketry_conformance::sim::ClientId {
+    let client = world.client(config());
+    let mut subscribe = from_first(GROUP);
+    subscribe.topics[0].1 = Expression::parse(tags);
+    world.subscribe(client, subscribe, Pace::AtOnce).unwrap();
+    // The newest subscription of a group counts, by the millisecond.
+    world.run_for(3 * SECOND);
+    client
+}
+
+fn told_of_tags(world: &World, client: rocketry_conformance::sim::ClientId) -> usize {
+    world.notes(client).filter(|note| note.to_string().contains("same topics and tags")).count()
+}
+
+#[test]
+fn members_of_a_group_with_different_tags_are_told_so_once_a_minute() {
+    let (mut world, producer) = pair(1, 4);
+    let (first, second) = (with_tags(&mut world, "a"), with_tags(&mut world, "b"));
+    for round in 1..=3 {
+        for tag in ["a", "b"].repeat(20) {
+            let op = world.try_send(producer, message(tag).tag(tag)).unwrap();
+            world.end_of(producer, op).1.unwrap();
+            world.run_for(ms(1500));
+        }
+        // The broker filters by what the second one asks for.
+        assert_eq!((told_of_tags(&world, first), told_of_tags(&world, second)), (round, 0));
+    }
+    let note = world.notes(first).find(|note| note.to_string().contains("tags")).unwrap();
+    assert!(note.is_trouble() && note.to_string().contains(GROUP), "{note}");
+}
+
+#[test]
+fn a_tag_that_shares_a_hash_with_one_of_ours_is_no_sign_of_another_subscription() {
+    let (mut world, producer) = pair(1, 1);
+    let client = with_tags(&mut world, "Aa || c");
+    for tag in ["BB", "c", "BB"] {
+        let op = world.try_send(producer, message(tag).tag(tag)).unwrap();
+        world.end_of(producer, op).1.unwrap();
+    }
+    world.run_for(20 * SECOND);
+    assert_eq!((bodies(&world), told_of_tags(&world, client)), (vec!["c"], 0));
+}

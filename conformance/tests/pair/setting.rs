@@ -103,3 +103,14 @@ pub(crate) fn connects(world: &World, endpoint: &str) -> Vec<Duration> {
 pub(crate) fn gaps(moments: &[Duration]) -> Vec<Duration> {
     moments.windows(2).map(|pair| pair[1] - pair[0]).collect()
 }
+
+/// Writes `to` wherever `from` stands, which is as long. Whether it stood anywhere.
+pub(crate) fn reword(bytes: &mut [u8], from: &str, to: &str) -> bool {
+    assert_eq!(from.len(), to.len());
+    let places = 0..(bytes.len() + 1).saturating_sub(from.len());
+    let found: Vec<usize> = places.filter(|at| bytes[*at..].starts_with(from.as_bytes())).collect();
+    for at in &found {
+        bytes[*at..*at + to.len()].copy_from_slice(to.as_bytes());
+    }
+    !found.is_empty()
+}

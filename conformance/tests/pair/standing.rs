@@ -36,12 +36,10 @@ fn an_older_offset_in_an_answer_without_messages_moves_nothing_back() {
         store_many(&mut world, client, 5);
         world.run_for(6 * SECOND);
         world.tamper(move |endpoint, way, bytes| {
-            let text = String::from_utf8_lossy(bytes);
-            if endpoint == BROKER && way == Way::Down && text.contains("\"code\":19") {
-                let text = text.replace("\"code\":19", code);
-                let older = text.replace("\"nextBeginOffset\":\"5\"", "\"nextBeginOffset\":\"2\"");
-                assert_ne!(older, text, "the broker says where to go on");
-                *bytes = older.into_bytes();
+            let answers = endpoint == BROKER && way == Way::Down;
+            if answers && reword(bytes, "\"code\":19", code) {
+                let older = ("\"nextBeginOffset\":\"5\"", "\"nextBeginOffset\":\"2\"");
+                assert!(reword(bytes, older.0, older.1), "the broker says where to go on");
             }
         });
         let asked = world.cluster().requests(PULL);
@@ -140,4 +138,63 @@ fn who_leaves_does_not_wait_for_a_master_that_is_away_and_commits_at_the_others(
             assert_eq!(committed, Some(stored));
         }
     }
+}
+
+#[test]
+fn who_leaves_while_no_broker_is_there_at_all_has_left_at_once() {
+    let (mut world, client) = with(|_| {});
+    let sub = consume(&mut world, client, Pace::AtOnce);
+    store_many(&mut world, client, 3);
+    world.run_for(SECOND);
+    world.take_down(0);
+    world.run_for(2 * SECOND);
+    world.leave(client, sub).unwrap();
+    let took = world.run_until(5 * SECOND, |world| world.left_at(client, sub).is_some()).unwrap();
+    assert!(took < ms(10), "{took:?}");
+}
+
+#[test]
+fn who_has_committed_everything_leaves_without_committing_it_again() {
+    let (mut world, client) = with(|_| {});
+    let sub = consume(&mut world, client, Pace::AtOnce);
+    store_many(&mut world, client, 3);
+    world.run_for(11 * SECOND);
+    let code = RequestCode::UPDATE_CONSUMER_OFFSET;
+    let before = (committed(&world), world.cluster().requests(code));
+    world.leave(client, sub).unwrap();
+    world.run_until(SECOND, |world| world.left_at(client, sub).is_some()).unwrap();
+    assert_eq!((committed(&world), world.cluster().requests(code)), before);
+    assert_eq!(before.0, Some(3));
+}
+
+#[test]
+fn a_broker_that_finds_no_end_of_a_queue_is_asked_once_a_second() {
+    let (mut world, client) = with(|_| {});
+    store_many(&mut world, client, 10);
+    let code = RequestCode::GET_MIN_OFFSET;
+    world.with_cluster(|cluster| {
+        cluster.expire(0, TOPIC, 0, 4);
+        cluster.push_error(code, [ResponseCode::QUERY_NOT_FOUND; 5]);
+    });
+    consume(&mut world, client, Pace::AtOnce);
+    world.run_for(ms(4500));
+    assert!(
+        (3..=5).contains(&world.cluster().requests(code)),
+        "{}",
+        world.cluster().requests(code)
+    );
+    world.run_until(4 * SECOND, |world| world.distinct() == 6).unwrap();
+}
+
+#[test]
+fn a_broker_that_slows_pulls_down_is_asked_again_within_a_moment_and_nobody_is_alarmed() {
+    let (mut world, client) = with(|config| config.pull_suspend = SECOND);
+    consume(&mut world, client, Pace::AtOnce);
+    world.run_for(3 * SECOND);
+    world.with_cluster(|cluster| cluster.push_error(PULL, [ResponseCode::FLOW_CONTROL; 3]));
+    world.run_until(3 * SECOND, |world| world.cluster().faults_left() < 3).unwrap();
+    store(&mut world, client, "x");
+    let took = world.run_until(SECOND, |world| world.distinct() == 1).unwrap();
+    assert!(took < ms(200), "{took:?}");
+    assert_eq!(world.notes(client).filter(|note| note.is_trouble()).count(), 0);
 }

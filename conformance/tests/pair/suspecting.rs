@@ -164,3 +164,54 @@ fn a_request_that_goes_unanswered_in_time_does_not_cut_a_connection_on_which_oth
     world.run_for(10 * SECOND);
     assert_eq!((reasons(&world, client), connects(&world, BROKER).len()), (vec![], 1));
 }
+
+#[test]
+fn an_answer_ends_a_suspicion_so_that_a_later_slow_request_has_its_time() {
+    let (mut world, client) = pair(1, 4);
+    store(&mut world, client, "warm");
+    world.with_cluster(|cluster| {
+        cluster.push_faults(Requests::Sends, [Fault::Lose, Fault::Pass, Fault::Late(10 * SECOND)]);
+    });
+    let lost = world.send_within(client, message("lost"), ms(50)).unwrap();
+    world.end_of(client, lost).1.unwrap_err();
+    world.run_for(SECOND);
+    store(&mut world, client, "answered");
+    let slow = world.send_within(client, message("slow"), 30 * SECOND).unwrap();
+    let (took, result) = world.end_of(client, slow);
+    assert!(result.is_ok() && took > 10 * SECOND, "{took:?} {result:?}");
+    assert_eq!((reasons(&world, client), connects(&world, BROKER).len()), (vec![], 1));
+    assert_eq!(world.copies(TOPIC, world.sent(client, slow).id.as_str()), 1);
+}
+
+#[test]
+fn a_connection_that_carries_oneway_messages_alone_is_not_idle() {
+    let mut world = world(1, 4);
+    let mut config = config();
+    config.max_idle = Some(5 * SECOND);
+    let client = world.client(config);
+    for n in 0..20_u8 {
+        let options = SendOptions::default().oneway();
+        world.send_with(client, message(vec![n; 8]), options).unwrap();
+        world.run_for(2 * SECOND);
+    }
+    assert_eq!((connects(&world, BROKER).len(), world.cluster().stored(TOPIC)), (1, 20));
+    world.run_until(6 * SECOND, |world| world.open_links(BROKER) == 0).unwrap();
+}
+
+#[test]
+fn sends_pass_by_a_connection_on_which_others_still_wait() {
+    let mut world = world(1, 4);
+    let mut config = config();
+    config.connections_per_broker = 2;
+    let client = world.client(config);
+    store_many(&mut world, client, 8);
+    assert_eq!(world.open_links(BROKER), 2);
+    world.stall_one(BROKER, 0, Way::Down);
+    let mut ops = Vec::new();
+    for _ in 0..20 {
+        ops.push(send(&mut world, client, "x"));
+        world.run_for(ms(10));
+    }
+    let waiting = ops.iter().filter(|op| world.sent(client, **op).ended.is_none());
+    assert_eq!(waiting.count(), 1);
+}

@@ -158,7 +158,7 @@ impl Delivery {
             let _ = held.ack();
         }
         let records = held.batch.records();
-        let (offset, raw) = (records.queue_offset(index as usize), records.raw(index as usize));
+        let (offset, raw) = (held.batch.offset(index), records.raw(index as usize));
         Err(Unreadable { queue: held.batch.queue().clone(), offset, reason, raw, held })
     }
 
@@ -186,9 +186,9 @@ impl Delivery {
         self.held.batch.queue()
     }
 
-    /// Its place in the queue, from 0.
+    /// Its place in the queue, from 0; -1 where the broker's number can't be its place.
     pub fn offset(&self) -> i64 {
-        self.held.batch.records().queue_offset(self.held.index as usize).unwrap_or(-1)
+        self.held.batch.offset(self.held.index).unwrap_or(-1)
     }
 
     /// The message is done with. The lock is taken only when it was the last of its pull. An error

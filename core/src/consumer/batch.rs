@@ -3,6 +3,7 @@
 //! Settling a message is a bit here and takes no lock: the engine reads the bits when it commits,
 //! and is told only when a batch has ended.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
@@ -16,13 +17,41 @@ use crate::query::QueueName;
 pub struct Batch {
     id: BatchId,
     queue: QueueName,
-    /// The offset that was asked for.
-    begin: i64,
+    /// The offsets its messages can have, from the one that was asked for.
+    places: Range<i64>,
+    /// What is to be added to the offsets in the records (`offsetDelta`, of static topics).
+    delta: i64,
+    /// Whether the messages stand in the order of their offsets.
+    in_order: bool,
+    /// How many at the front are from before the offset asked for.
+    older: u32,
+    /// The greatest offset.
+    last: Option<i64>,
     records: RecordList,
     tags: Option<Arc<Tags>>,
     settled: Box<[AtomicU64]>,
     open: AtomicU32,
-    revoked: Arc<AtomicBool>,
+    marks: Arc<Marks>,
+}
+
+/// What a queue and those who handle its messages tell each other without a lock.
+#[derive(Debug, Default)]
+pub(crate) struct Marks {
+    /// The queue has been given up.
+    pub(crate) revoked: AtomicBool,
+    /// A message came with a tag that no hash of the consumer's stands for.
+    pub(crate) foreign: AtomicBool,
+}
+
+/// The messages that a pull brought.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    /// The offsets they can have.
+    pub(crate) places: Range<i64>,
+    /// What is to be added to the offsets in them.
+    pub(crate) delta: i64,
+    /// The messages.
+    pub(crate) records: RecordList,
 }
 
 /// Names a batch to the engine.
@@ -59,18 +88,60 @@ pub enum Settled {
 }
 
 impl Batch {
+    /// The messages of `answer`. Those from before the offset that was asked for are settled.
     pub(crate) fn new(
         id: BatchId,
         queue: QueueName,
-        begin: i64,
-        records: RecordList,
+        answer: Answer,
         tags: Option<Arc<Tags>>,
-        revoked: Arc<AtomicBool>,
+        marks: Arc<Marks>,
     ) -> Self {
+        let Answer { places, delta, records } = answer;
         let words = records.len().div_ceil(64);
         let settled = (0..words).map(|_| AtomicU64::new(0)).collect();
         let open = AtomicU32::new(records.len() as u32);
-        Self { id, queue, begin, records, tags, settled, open, revoked }
+        let (in_order, older, last) = (true, 0, None);
+        let mut batch = Self {
+            id,
+            queue,
+            places,
+            delta,
+            in_order,
+            older,
+            last,
+            records,
+            tags,
+            settled,
+            open,
+            marks,
+        };
+        batch.older = batch.count_older();
+        for index in 0..batch.older {
+            batch.settle(index);
+        }
+        for index in batch.older..batch.records.len() as u32 {
+            if let Some(offset) = batch.offset(index) {
+                batch.in_order &= batch.last < Some(offset);
+                batch.last = batch.last.max(Some(offset));
+            }
+        }
+        batch
+    }
+
+    /// Messages at the front that are from before the offset asked for, as surely as a message at
+    /// just that offset follows, or none at all. Any other is one whose offset is damaged: it is
+    /// handed out, since nothing says that it was seen before.
+    fn count_older(&self) -> u32 {
+        let count = self.records.len() as u32;
+        let is_older = |index| self.placed(index).is_some_and(|at| at < self.places.start);
+        let run = (0..count).find(|index| !is_older(*index)).unwrap_or(count);
+        let sure = run == count || self.offset(run) == Some(self.places.start);
+        if sure { run } else { 0 }
+    }
+
+    /// Messages that were dropped, since they are from before the offset asked for.
+    pub(crate) const fn older(&self) -> usize {
+        self.older as usize
     }
 
     /// Its name.
@@ -88,6 +159,21 @@ impl Batch {
         &self.records
     }
 
+    fn placed(&self, index: u32) -> Option<i64> {
+        self.records.queue_offset(index as usize)?.checked_add(self.delta)
+    }
+
+    /// The place of the message at `index` in its queue. `None` where it can't be read, or can't
+    /// be one of this answer.
+    pub fn offset(&self, index: u32) -> Option<i64> {
+        self.placed(index).filter(|offset| self.places.contains(offset))
+    }
+
+    /// The greatest offset among the messages.
+    pub(crate) const fn last(&self) -> Option<i64> {
+        self.last
+    }
+
     /// Bytes of memory that the batch holds: what came with its messages and can't be let go
     /// before them, and what is kept of each.
     pub fn held(&self) -> usize {
@@ -96,11 +182,22 @@ impl Batch {
 
     /// Whether the message at `index` is one the consumer asked for. Brokers filter by the hash of
     /// a tag alone, so the tag itself is compared here (`PullAPIWrapper.processPullResult`). What
-    /// can't be read is always passed on.
+    /// can't be read is always passed on; what is from before the offset asked for never is.
+    ///
+    /// A tag whose hash is none of the consumer's is noted: another member of the group asks for
+    /// other tags.
     pub fn wanted(&self, index: u32) -> bool {
+        if index < self.older {
+            return false;
+        }
         match (&self.tags, self.records.item(index as usize)) {
             (Some(tags), Item::Record(record)) => {
-                record.tags().is_some_and(|tag| tags.contains(tag))
+                let tag = record.tags();
+                let wanted = tag.is_some_and(|tag| tags.contains(tag));
+                if !wanted && !tags.has_code(tag.unwrap_or_default()) {
+                    self.marks.foreign.store(true, Ordering::Relaxed);
+                }
+                wanted
             }
             (None, _) | (_, Item::Undecodable(_)) => true,
         }
@@ -132,22 +229,26 @@ impl Batch {
 
     /// Whether the queue has been given up since: another consumer may read these messages too.
     pub fn is_revoked(&self) -> bool {
-        self.revoked.load(Ordering::Acquire)
+        self.marks.revoked.load(Ordering::Acquire)
     }
 
-    /// The offset of the first message that is not settled.
+    /// The lowest offset that is not settled.
     pub(crate) fn low(&self) -> Option<i64> {
+        if !self.in_order {
+            let open = (0..self.records.len() as u32).filter(|index| !self.is_settled(*index));
+            return open.map(|index| self.offset(index).unwrap_or(self.places.start)).min();
+        }
         let first = self.settled.iter().enumerate().find_map(|(word, bits)| {
             let free = !bits.load(Ordering::Acquire);
             let index = word * 64 + free.trailing_zeros() as usize;
             (free != 0 && index < self.records.len()).then_some(index)
         })?;
         // A message whose offset can't be read stands after its last readable neighbour.
-        let before = (0..=first).rev().find_map(|i| {
-            let offset = self.records.queue_offset(i)?;
-            Some(offset + i64::from(i < first))
+        let before = (0..=first as u32).rev().find_map(|i| {
+            let offset = self.offset(i)?;
+            Some(offset + i64::from((i as usize) < first))
         });
-        Some(before.unwrap_or(self.begin))
+        Some(before.unwrap_or(self.places.start))
     }
 }
 

@@ -11,16 +11,23 @@
 //! `UNREGISTER_CLIENT` (35); those of one queue stand in `queue.rs`.
 
 mod batch;
+mod lead;
+mod pace;
 pub(crate) mod queue;
 mod subscribe;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
+pub(crate) use batch::{Answer, Marks};
 pub use batch::{Batch, BatchId, DeliveryId, Handout, Settled};
+pub(crate) use lead::{Lead, Told};
+pub(crate) use pace::Pace;
 pub(crate) use queue::Queue;
 pub use subscribe::{Expression, Start, Subscribe, Tags};
 
+use crate::broker::BrokerId;
 use crate::id::{QueueKey, Slots, SubscriptionId};
 use crate::name::Group;
 use crate::query::QueueName;
@@ -50,6 +57,22 @@ pub(crate) enum Phase {
     Unregistering { waiting: usize },
 }
 
+/// What a consumer tells of at once, and again once a minute for as long as it lasts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Trouble {
+    /// Messages with tags that it does not ask for.
+    Tags,
+    /// No list of the group's members.
+    Members,
+    /// No offset to begin at, from that broker.
+    Begin(BrokerId),
+    /// Offsets that the broker does not take.
+    Commit(BrokerId),
+}
+
+/// How often it tells of it.
+const TELL: Duration = Duration::from_secs(60);
+
 /// One consumer.
 #[derive(Debug)]
 pub(crate) struct Consumer {
@@ -72,6 +95,7 @@ pub(crate) struct Consumer {
     pub(crate) rebalanced: Option<Instant>,
     /// The members named our id more than once when last asked for.
     pub(crate) doubled: bool,
+    told: BTreeMap<Trouble, Instant>,
 }
 
 /// What a rebalance changed.
@@ -97,11 +121,21 @@ impl Consumer {
             rebalance_timer: None,
             rebalanced: None,
             doubled: false,
+            told: BTreeMap::new(),
         }
     }
 
     pub(crate) const fn is_leaving(&self) -> bool {
         matches!(self.phase, Phase::Committing | Phase::Unregistering { .. })
+    }
+
+    /// Whether it is time to tell of a trouble that there is now.
+    pub(crate) fn tells(&mut self, now: Instant, trouble: Trouble) -> bool {
+        let due = self.told.get(&trouble).is_none_or(|last| now.since(*last) >= TELL);
+        if due {
+            self.told.insert(trouble, now);
+        }
+        due
     }
 
     /// Makes `share` the queues of topic number `topic`: what is new begins, what is no longer
@@ -137,6 +171,16 @@ impl Consumer {
         self.ready.retain(|handout| handout.batch.id().queue != key);
         self.later.retain(|(_, handout)| handout.batch.id().queue != key);
         Some((key, queue))
+    }
+
+    /// Gives a queue up and takes it anew, at `offset`.
+    pub(crate) fn take_anew(&mut self, key: QueueKey, offset: i64) -> Option<QueueKey> {
+        let queue = self.queues.get(key)?;
+        let (place, anew) = ((queue.topic, queue.at), queue.anew(offset));
+        self.give_up(place)?;
+        let key = self.queues.insert(anew);
+        self.by_place.insert(place, key);
+        Some(key)
     }
 
     /// Gives up every queue.

@@ -7,7 +7,10 @@
 //! | | an error | Pausing, then Unasked: an offset is never guessed |
 //! | Ready | the broker knows us | Pulling |
 //! | | too much is held | Full |
-//! | Pulling | messages, or nothing new | Ready at the next offset |
+//! | Pulling | messages | Ready at the next offset |
+//! | | nothing new after a long poll | Ready at the same offset |
+//! | | nothing new at once, or an answer that can't be true | Pausing, then Ready |
+//! | | the offset is not in the queue | gone: a new life of the queue begins, Ready or Pausing |
 //! | | an error | Pausing, then Ready |
 //! | | the connection was lost | Ready: it goes on when the broker knows us again |
 //! | Full | enough was settled | Ready |
@@ -17,16 +20,21 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
-use crate::consumer::{Batch, BatchId, Tags};
+use crate::consumer::{Answer, Batch, BatchId, Marks, Pace, Tags};
 use crate::engine::QueueStats;
 use crate::frame::Opaque;
 use crate::id::{QueueKey, SubscriptionId};
-use crate::message::RecordList;
 use crate::query::QueueName;
 use crate::route::RouteQueue;
+use crate::time::Instant;
 use crate::timer::TimerKey;
+
+/// An offset that no broker has confirmed is shown to be there by a pull that finds nothing wrong
+/// with it, or that the broker holds for this long.
+const SHOWN: Duration = Duration::from_millis(500);
 
 /// What a queue is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,15 +57,23 @@ pub(crate) struct Queue {
     pub(crate) state: State,
     /// The offset of the next pull.
     pub(crate) next: i64,
+    /// When the pull that is under way, or the last one, began.
+    pub(crate) pulled_at: Option<Instant>,
+    /// How soon the next one may follow.
+    pub(crate) pace: Pace,
+    /// The first offset came from the group's own store, or a pull has shown that it is there.
+    pub(crate) shown: bool,
     /// The offset the broker last confirmed.
     pub(crate) committed: Option<i64>,
+    /// What it confirmed may have died with it since.
+    pub(crate) doubted: bool,
     /// The commit on its way.
     pub(crate) committing: Option<i64>,
     batches: VecDeque<Arc<Batch>>,
     pulled: u64,
     messages: usize,
     bytes: usize,
-    revoked: Arc<AtomicBool>,
+    marks: Arc<Marks>,
 }
 
 impl Queue {
@@ -68,13 +84,17 @@ impl Queue {
             topic,
             state: State::Unasked,
             next: 0,
+            pulled_at: None,
+            pace: Pace::default(),
+            shown: false,
             committed: None,
+            doubted: false,
             committing: None,
             batches: VecDeque::new(),
             pulled: 0,
             messages: 0,
             bytes: 0,
-            revoked: Arc::default(),
+            marks: Arc::default(),
         }
     }
 
@@ -82,7 +102,18 @@ impl Queue {
     pub(crate) fn begin(&mut self, offset: i64, stored: bool) {
         self.next = offset.max(0);
         self.committed = stored.then_some(self.next);
+        self.shown = stored;
         self.state = State::Ready;
+    }
+
+    /// The next life of the queue, at the offset where the broker says that it goes on. What this
+    /// one holds is of offsets that mean nothing any more, or something else: it is not part of the
+    /// new one, and neither is what was committed (Java freezes the offset and drops the queue).
+    pub(crate) fn anew(&self, offset: i64) -> Self {
+        let mut anew = Self::new(self.name.clone(), self.at, self.topic);
+        anew.pace = self.pace;
+        anew.begin(offset, false);
+        anew
     }
 
     /// Whether as much is held unsettled as the limits allow.
@@ -90,22 +121,37 @@ impl Queue {
         self.messages >= messages || self.bytes >= bytes
     }
 
-    /// Keeps what a pull brought.
+    /// Keeps what a pull brought, unless all of it is from before the offset asked for.
     pub(crate) fn keep(
         &mut self,
         sub: SubscriptionId,
         queue: QueueKey,
-        records: RecordList,
+        answer: Answer,
         tags: Option<Arc<Tags>>,
     ) -> Arc<Batch> {
         let id = BatchId { sub, queue, number: self.pulled };
-        let (name, revoked) = (self.name.clone(), self.revoked.clone());
-        let batch = Arc::new(Batch::new(id, name, self.next, records, tags, revoked));
-        self.pulled += 1;
-        self.messages += batch.records().len();
-        self.bytes += batch.held();
-        self.batches.push_back(batch.clone());
+        let batch = Arc::new(Batch::new(id, self.name.clone(), answer, tags, self.marks.clone()));
+        if batch.open() > 0 {
+            self.pulled += 1;
+            self.messages += batch.records().len();
+            self.bytes += batch.held();
+            self.batches.push_back(batch.clone());
+        }
         batch
+    }
+
+    /// Lets go of the batch that was kept last: nobody was given of it.
+    pub(crate) fn unkeep(&mut self, batch: &Batch) {
+        if self.batches.back().is_some_and(|last| last.id() == batch.id()) {
+            self.batches.pop_back();
+            self.messages -= batch.records().len();
+            self.bytes -= batch.held();
+        }
+    }
+
+    /// Whether messages came that no tag of ours stands for, since this was last asked.
+    pub(crate) fn take_foreign(&self) -> bool {
+        self.marks.foreign.swap(false, Ordering::Relaxed)
     }
 
     /// The batch of that number, if it is held.
@@ -129,23 +175,43 @@ impl Queue {
     }
 
     /// What may be committed: the lowest offset not settled. `None` before the first offset is
-    /// known.
-    pub(crate) fn position(&self) -> Option<i64> {
+    /// known, and shown to be there.
+    pub(crate) fn position(&self, now: Instant) -> Option<i64> {
         match self.state {
             State::Unasked | State::Asking(_) | State::Pausing { asked: false, .. } => None,
             State::Ready | State::Pulling(_) | State::Pausing { .. } | State::Full => {
-                let low = self.batches.iter().find_map(|batch| batch.low());
-                Some(low.map_or(self.next, |low| low.min(self.next)))
+                self.is_shown(now).then(|| self.low().map_or(self.next, |low| low.min(self.next)))
             }
         }
     }
 
+    /// The lowest offset that is held unsettled, of whichever pull.
+    fn low(&self) -> Option<i64> {
+        self.batches.iter().filter_map(|batch| batch.low()).min()
+    }
+
+    /// Brokers answer at once that an offset is not in the queue: a pull that is held is at one
+    /// that is.
+    fn is_shown(&self, now: Instant) -> bool {
+        let held = matches!(self.state, State::Pulling(_))
+            && self.pulled_at.is_some_and(|at| now.since(at) >= SHOWN);
+        self.shown || held
+    }
+
     /// What should be committed now: nothing while a commit is under way or nothing is new.
-    pub(crate) fn to_commit(&self) -> Option<i64> {
-        let position = self.position()?;
-        let new = self.committing.is_none() && self.committed != Some(position);
-        // An offset of ours never goes back: the broker may know a later one from another member.
-        (new && self.committed.is_none_or(|last| last < position)).then_some(position)
+    pub(crate) fn to_commit(&self, now: Instant) -> Option<i64> {
+        self.to_store(now).filter(|_| self.committing.is_none())
+    }
+
+    /// What the broker should have and, as far as we know, has not. An offset of ours never goes
+    /// back: the broker may know a later one from another member.
+    pub(crate) fn to_store(&self, now: Instant) -> Option<i64> {
+        let position = self.position(now)?;
+        let new = match self.committed {
+            Some(last) => last < position || (self.doubted && last == position),
+            None => true,
+        };
+        new.then_some(position)
     }
 
     /// The timer that it keeps, if it does.
@@ -160,7 +226,7 @@ impl Queue {
 
     /// The queue is no longer ours: whoever holds its messages can see it.
     pub(crate) fn revoke(&self) {
-        self.revoked.store(true, Ordering::Release);
+        self.marks.revoked.store(true, Ordering::Release);
     }
 
     /// The queue as data.
@@ -185,10 +251,12 @@ impl Queue {
     /// What must hold between two calls.
     pub(crate) fn check(&self, full: bool) {
         assert!(full || self.state != State::Full, "{:?} waits for nothing", self.name);
-        if let (Some(position), Some(low)) =
-            (self.position(), self.batches.iter().find_map(|batch| batch.low()))
-        {
-            assert!(position <= low, "{:?} would commit past {low}", self.name);
+        let position = self.position(Instant::FAR);
+        for low in self.batches.iter().filter_map(|batch| batch.low()) {
+            for passed in [position, self.committing, self.committed] {
+                let passes = passed.is_some_and(|passed| passed > low);
+                assert!(!passes, "{:?} commits {passed:?}, past {low}", self.name);
+            }
         }
         let held: usize = self.batches.iter().map(|batch| batch.records().len()).sum();
         assert_eq!(held, self.messages, "messages held in {:?}", self.name);

@@ -24,6 +24,13 @@ impl Tags {
         self.0.iter().any(|own| own == tag)
     }
 
+    /// Whether a broker that filters by hashes takes `tag` for one of them. It does so for a twin
+    /// of the same hash, too.
+    pub(crate) fn has_code(&self, tag: &str) -> bool {
+        let code = java_string_hash(tag);
+        self.0.iter().any(|own| java_string_hash(own) == code)
+    }
+
     /// The tags, in the order of the expression.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(String::as_str)

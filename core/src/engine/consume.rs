@@ -2,9 +2,11 @@
 
 use bytes::Bytes;
 
-use super::{Engine, Event, TimerKind};
+use super::{Engine, Event, Note, TimerKind};
 use crate::call::Purpose;
-use crate::consumer::{BatchId, Consumer, DeliveryId, Handout, Outcome, Phase, Queue, Settled};
+use crate::consumer::{
+    BatchId, Consumer, DeliveryId, Handout, Outcome, Phase, Queue, Settled, Trouble,
+};
 use crate::error::Stale;
 use crate::frame::request::UpdateOffsetRequest;
 use crate::frame::{Kind, Request};
@@ -70,22 +72,40 @@ impl Engine {
     /// Commits what every consumer has settled.
     pub(super) fn commit_due(&mut self) {
         for sub in self.consumers.ids() {
+            self.look_at_tags(sub);
             self.commit_new(sub);
         }
         self.timers.at(self.ground.now + self.ground.config.commit, TimerKind::Commit);
     }
 
+    /// Tells of messages whose tags another member of the group asks for, and this one does not.
+    fn look_at_tags(&mut self, sub: SubscriptionId) {
+        let now = self.ground.now;
+        let Some(consumer) = self.consumers.get_mut(sub) else { return };
+        let mut foreign = None;
+        for (_, queue) in consumer.queues.iter().filter(|(_, queue)| queue.take_foreign()) {
+            foreign = Some(queue.topic);
+        }
+        let Some(topic) = foreign else { return };
+        if consumer.tells(now, Trouble::Tags) {
+            let group = consumer.subscribe.group.clone();
+            let topic = consumer.subscribe.topics[topic].0.clone();
+            self.out.note(Note::ForeignTags { group, topic });
+        }
+    }
+
     /// Commits what is new in every queue of one consumer.
     fn commit_new(&mut self, sub: SubscriptionId) {
         let Some(consumer) = self.consumers.get(sub).filter(|c| !c.is_leaving()) else { return };
-        let new = consumer.queues.iter().filter(|(_, queue)| queue.to_commit().is_some());
+        let now = self.ground.now;
+        let new = consumer.queues.iter().filter(|(_, queue)| queue.to_commit(now).is_some());
         let new: Vec<QueueKey> = new.map(|(key, _)| key).collect();
         for key in new {
             let Some((offset, request)) = self.commit_request(sub, key) else { continue };
             if self.send_commit(sub, key, offset, request)
                 && let Some(queue) = self.queue_mut(sub, key)
             {
-                queue.committing = Some(offset);
+                (queue.committing, queue.doubted) = (Some(offset), false);
             }
         }
     }
@@ -96,16 +116,15 @@ impl Engine {
 
     fn commit_request(&self, sub: SubscriptionId, key: QueueKey) -> Option<(i64, CommitTo)> {
         let queue = self.consumers.get(sub)?.queues.get(key)?;
-        let offset = queue.to_commit()?;
+        let offset = queue.to_commit(self.ground.now)?;
         Some((offset, CommitTo::of(queue)))
     }
 
     /// Commits a queue that is no longer in the consumer's table, as far as it was settled.
     pub(super) fn commit_queue(&mut self, sub: SubscriptionId, key: QueueKey, queue: &Queue) {
-        let Some(offset) = queue.position().filter(|at| queue.committed != Some(*at)) else {
-            return;
-        };
-        self.send_commit(sub, key, offset, CommitTo::of(queue));
+        if let Some(offset) = queue.to_store(self.ground.now) {
+            self.send_commit(sub, key, offset, CommitTo::of(queue));
+        }
     }
 
     /// Sends one commit to the queue's master. Commits wait for their answers: a oneway one may be
@@ -173,10 +192,7 @@ impl Engine {
         // Commits under way are answered first; giving up the queues makes the last ones final.
         consumer.phase = Phase::Committing;
         for (key, queue) in consumer.give_up_all() {
-            let Some(offset) = queue.position().filter(|at| queue.committed != Some(*at)) else {
-                continue;
-            };
-            self.send_commit(sub, key, offset, CommitTo::of(&queue));
+            self.commit_queue(sub, key, &queue);
         }
         let overdue = self.ground.now + self.ground.config.shutdown_timeout;
         self.timers.at(overdue, TimerKind::Leave(Some(sub)));

@@ -57,6 +57,8 @@ pub struct Counters {
     pub routes_unchanged: u64,
     /// Messages that pulls brought, those the application will not see for their tags included.
     pub messages_pulled: u64,
+    /// Those of them that were dropped, since they are from before the offset asked for.
+    pub messages_older: u64,
     /// Offsets that a broker confirmed to have stored.
     pub commits: u64,
     /// Offsets that came to nothing; they are committed again later.

@@ -167,7 +167,9 @@ pub enum Event {
 /// | `UnreadableAddress` | warn | `broker`, `address` |
 /// | `RouteFailed` | warn | `topic`, `peer`, `endpoint`, `reason`; `opaque` and `code` if any |
 /// | `Rebalanced` | info | `group`, `topic`, `share`, `members` |
+/// | `ForeignTags` | warn | `group`, `topic` |
 /// | `OffsetMoved` | warn | `group`, `topic`, `broker`, `queue`, `from`, `to` |
+/// | `PullAstray` | warn | `group`, `topic`, `broker`, `queue`, `asked`, `next`, `min`, `max` |
 /// | `PullRefused` | warn | `group`, `topic`, `broker`, `queue`, `code`, `reason` |
 /// | `Repeated` | as its note | as its note, and `suppressed` |
 ///
@@ -283,6 +285,15 @@ pub enum Note {
         /// The id.
         client_id: Arc<str>,
     },
+    /// The broker sends messages with tags that this consumer does not ask for, not even by their
+    /// hashes: another member of its group asks for others, and brokers keep one list for a group.
+    /// They are passed over here, and may be passed over by every member. Told once a minute.
+    ForeignTags {
+        /// The group.
+        group: Group,
+        /// A topic of which such messages came.
+        topic: Topic,
+    },
     /// The broker says that the offset asked for is not in the queue: some messages are gone.
     OffsetMoved {
         /// The consumer's group.
@@ -293,6 +304,23 @@ pub enum Note {
         from: i64,
         /// The offset the broker gives instead.
         to: i64,
+    },
+    /// The answer to a pull can't be true: it has no messages from the offset asked for on, or goes
+    /// on outside of the queue. Nothing but what came from there on is passed; where nothing did,
+    /// the same offset is asked for again, after a pause that grows to a second.
+    PullAstray {
+        /// The consumer's group.
+        group: Group,
+        /// The queue.
+        queue: QueueName,
+        /// The offset asked for.
+        asked: i64,
+        /// Where the broker says that it goes on.
+        next: i64,
+        /// The queue's first offset, in the same answer.
+        min: i64,
+        /// The queue's end, in the same answer.
+        max: i64,
     },
     /// A broker refused a pull.
     PullRefused {

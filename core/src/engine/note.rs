@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::Note;
 use crate::error::lack::advice;
-use crate::error::{Attempt, CloseReason, Failure};
+use crate::error::{Attempt, CloseReason, Failure, PeerKind};
 use crate::name::{Endpoint, Group, Topic};
 use crate::query::QueueName;
 
@@ -47,6 +47,7 @@ pub(crate) enum Subject {
     Share(Group, Topic),
     Offset(Group, QueueName),
     Pull(Group, QueueName),
+    Tags(Group),
 }
 
 impl Note {
@@ -67,7 +68,9 @@ impl Note {
             | Self::RouteFailed { .. }
             | Self::UnreadableAddress { .. }
             | Self::RowRefused { .. }
+            | Self::ForeignTags { .. }
             | Self::OffsetMoved { .. }
+            | Self::PullAstray { .. }
             | Self::PullRefused { .. } => true,
             Self::Repeated { last, .. } => last.is_trouble(),
         }
@@ -88,8 +91,11 @@ impl Note {
             Self::UnreadableAddress { broker, .. } => Subject::Address(broker.clone()),
             Self::RowRefused { topic, broker, .. } => Subject::Row(topic.clone(), broker.clone()),
             Self::Rebalanced { group, topic, .. } => Subject::Share(group.clone(), topic.clone()),
+            Self::ForeignTags { group, .. } => Subject::Tags(group.clone()),
             Self::OffsetMoved { group, queue, .. } => Subject::Offset(group.clone(), queue.clone()),
-            Self::PullRefused { group, queue, .. } => Subject::Pull(group.clone(), queue.clone()),
+            Self::PullRefused { group, queue, .. } | Self::PullAstray { group, queue, .. } => {
+                Subject::Pull(group.clone(), queue.clone())
+            }
             Self::Repeated { last, .. } => last.subject(),
         }
     }
@@ -99,35 +105,26 @@ impl Note {
         use Fact::{Number, Text};
         match self {
             Self::ConnectFailed { peer, endpoint, error } => {
-                tell("peer", Text(peer));
-                tell("endpoint", Text(endpoint));
+                of_connection(peer, endpoint, tell);
                 tell("reason", Text(error));
             }
-            Self::Reconnected { peer, endpoint } => {
-                tell("peer", Text(peer));
-                tell("endpoint", Text(endpoint));
-            }
+            Self::Reconnected { peer, endpoint } => of_connection(peer, endpoint, tell),
             Self::Closed { peer, endpoint, reason } => {
-                tell("peer", Text(peer));
-                tell("endpoint", Text(endpoint));
+                of_connection(peer, endpoint, tell);
                 tell("reason", Text(reason));
             }
             Self::OnewayLost { endpoint, count } => {
-                tell("endpoint", Text(endpoint));
-                tell("count", Number(*count as i64));
+                all(tell, &[("endpoint", Text(endpoint)), ("count", Number(*count as i64))]);
             }
             Self::NameServers { servers } => tell("servers", Text(&Servers(servers))),
             Self::FetchFailed { url, error } => {
-                tell("url", Text(url));
-                tell("reason", Text(error));
+                all(tell, &[("url", Text(url)), ("reason", Text(error))]);
             }
             Self::SharedId { group, client_id } => {
-                tell("group", Text(group));
-                tell("id", Text(client_id));
+                all(tell, &[("group", Text(group)), ("id", Text(client_id))]);
             }
             Self::HeartbeatRefused { endpoint, code } => {
-                tell("endpoint", Text(endpoint));
-                tell("code", Number(i64::from(code.0)));
+                all(tell, &[("endpoint", Text(endpoint)), ("code", Number(code.0.into()))]);
             }
             Self::RouteChanged { topic, writable, readable } => {
                 tell("topic", Text(topic));
@@ -148,20 +145,24 @@ impl Note {
                 tell("reason", Text(reason));
             }
             Self::Rebalanced { group, topic, share, members } => {
-                tell("group", Text(group));
-                tell("topic", Text(topic));
+                all(tell, &[("group", Text(group)), ("topic", Text(topic))]);
                 tell("share", Number(*share as i64));
                 tell("members", Number(*members as i64));
             }
+            Self::ForeignTags { group, topic } => {
+                all(tell, &[("group", Text(group)), ("topic", Text(topic))]);
+            }
             Self::OffsetMoved { group, queue, from, to } => {
-                tell("group", Text(group));
-                of_queue(queue, tell);
-                tell("from", Number(*from));
-                tell("to", Number(*to));
+                of_queue(group, queue, tell);
+                all(tell, &[("from", Number(*from)), ("to", Number(*to))]);
+            }
+            Self::PullAstray { group, queue, asked, next, min, max } => {
+                of_queue(group, queue, tell);
+                all(tell, &[("asked", Number(*asked)), ("next", Number(*next))]);
+                all(tell, &[("min", Number(*min)), ("max", Number(*max))]);
             }
             Self::PullRefused { group, queue, code, remark } => {
-                tell("group", Text(group));
-                of_queue(queue, tell);
+                of_queue(group, queue, tell);
                 tell("code", Number(i64::from(code.0)));
                 tell("reason", Text(&remark.as_deref().unwrap_or_default()));
             }
@@ -173,8 +174,18 @@ impl Note {
     }
 }
 
+type Tell<'t> = &'t mut dyn FnMut(&'static str, Fact<'_>);
+
+fn all(tell: Tell<'_>, facts: &[(&'static str, Fact<'_>)]) {
+    facts.iter().for_each(|(name, fact)| tell(name, *fact));
+}
+
+fn of_connection(peer: &PeerKind, endpoint: &Endpoint, tell: Tell<'_>) {
+    all(tell, &[("peer", Fact::Text(peer)), ("endpoint", Fact::Text(endpoint))]);
+}
+
 /// The facts of a request that failed.
-fn of_attempt(attempt: &Attempt, tell: &mut dyn FnMut(&'static str, Fact<'_>)) {
+fn of_attempt(attempt: &Attempt, tell: Tell<'_>) {
     use Fact::{Number, Text};
     tell("peer", Text(&attempt.peer));
     tell("endpoint", Text(&attempt.endpoint));
@@ -198,10 +209,21 @@ impl fmt::Display for Servers<'_> {
     }
 }
 
-fn of_queue(queue: &QueueName, tell: &mut dyn FnMut(&'static str, Fact<'_>)) {
+fn of_queue(group: &Group, queue: &QueueName, tell: Tell<'_>) {
+    tell("group", Fact::Text(group));
     tell("topic", Fact::Text(&queue.topic));
     tell("broker", Fact::Text(&queue.broker));
     tell("queue", Fact::Number(i64::from(queue.queue)));
+}
+
+/// Where a queue is.
+struct Place<'a>(&'a QueueName);
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let QueueName { topic, broker, queue } = self.0;
+        write!(f, "queue {queue} of {topic} on {broker}")
+    }
 }
 
 impl fmt::Display for Note {
@@ -252,13 +274,23 @@ impl fmt::Display for Note {
             Self::Rebalanced { group, topic, share, members } => {
                 write!(f, "group {group} has {members} members; {share} queues of {topic} are ours")
             }
-            Self::OffsetMoved { queue: QueueName { topic, broker, queue }, from, to, .. } => {
-                write!(f, "queue {queue} of {topic} on {broker} has no offset {from}: on at {to}")
+            Self::ForeignTags { group, topic } => write!(
+                f,
+                "group {group} is sent messages of {topic} with tags that this member does not ask \
+                 for, and passes them over: give all members of a group the same topics and tags"
+            ),
+            Self::OffsetMoved { queue, from, to, .. } => {
+                write!(f, "{} has no offset {from}: on at {to}", Place(queue))
             }
+            Self::PullAstray { queue, asked, next, min, max, .. } => write!(
+                f,
+                "pull of {} at offset {asked} has an answer that can't be true: on at {next}, of \
+                 {min} to {max}",
+                Place(queue)
+            ),
             Self::PullRefused { queue, code, remark, .. } => {
-                let QueueName { topic, broker, queue } = queue;
                 let remark = remark.as_deref().unwrap_or_default();
-                write!(f, "pull of queue {queue} of {topic} on {broker} refused: {code} {remark}")
+                write!(f, "pull of {} refused: {code} {remark}", Place(queue))
             }
             Self::Repeated { last, suppressed } => {
                 write!(f, "{last} ({suppressed} lines about it left out in the last minute)")

@@ -1,21 +1,25 @@
 //! Queues of consumers: where to begin, the next pull, what a pull brought.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use super::{Body, Engine, Event, Note, TimerKind};
 use crate::call::Purpose;
 use crate::consumer::queue::State;
-use crate::consumer::{Consumer, Handout, Queue, Start};
+use crate::consumer::{Answer, Consumer, Handout, Lead, Queue, Start, Told};
 use crate::error::Failure;
 use crate::frame::reply::PullReply;
 use crate::frame::request::{PullRequest, QueryOffsetRequest};
 use crate::frame::{Kind, Reply, ReplyFields, Request, ResponseCode};
 use crate::id::{PeerId, QueueKey, SubscriptionId};
+use crate::message::RecordList;
 
 /// `PullSysFlag`: the broker may hold the pull until something comes.
 const SUSPEND: i32 = 2;
 /// Pause after a broker says that it is busy (`PULL_TIME_DELAY_MILLS_WHEN_BROKER_FLOW_CONTROL`).
-const FLOW_CONTROL: std::time::Duration = std::time::Duration::from_millis(20);
+/// The least one; it grows to a second while the broker stays so.
+const FLOW_CONTROL: Duration = Duration::from_millis(20);
 
 impl Engine {
     /// Lets every queue of a consumer that can go on do so; only those read at `peer`, if given.
@@ -151,8 +155,10 @@ impl Engine {
         let request = Request::Pull(request);
         let opaque =
             self.ask(peer, purpose, Kind::Pull, request, Bytes::new(), config.pull_timeout);
+        let now = self.ground.now;
         if let Some((queue, _)) = self.queue_of(sub, key) {
             queue.state = State::Pulling(opaque);
+            queue.pulled_at = Some(now);
         }
     }
 
@@ -170,63 +176,114 @@ impl Engine {
         };
         let Some(queue) = consumer.queues.get_mut(key) else { return };
         queue.state = State::Ready;
-        let fields = match reply.fields {
-            Ok(ReplyFields::Pull(fields)) => Some(fields),
-            Ok(_) | Err(_) => None,
+        let Reply { code, remark, fields, .. } = reply;
+        let (fields, remark) = match fields {
+            Ok(ReplyFields::Pull(fields)) => (Some(fields), remark),
+            Ok(_) => (None, remark),
+            Err(error) => (None, Some(error.to_string().into())),
         };
-        match (reply.code, fields, body) {
-            (ResponseCode::SUCCESS, Some(fields), Body::Records(records))
-                if !records.is_empty() =>
-            {
-                self.counters.messages_pulled += records.len() as u64;
-                let tags = consumer.subscribe.topics[queue.topic].1.tags();
-                let batch = queue.keep(sub, key, records, tags);
-                queue.next = Self::next_offset(queue.next, &fields, &batch);
-                consumer.offer(Handout::whole(batch));
-                self.out.event(Event::Deliverable { sub });
-                self.poke(sub, key);
+        match (code, fields, body) {
+            (ResponseCode::SUCCESS, Some(fields), Body::Records(records)) => {
+                self.pull_found(sub, key, &fields, records);
             }
             (
-                ResponseCode::PULL_NOT_FOUND | ResponseCode::PULL_RETRY_IMMEDIATELY,
+                ResponseCode::PULL_NOT_FOUND
+                | ResponseCode::PULL_RETRY_IMMEDIATELY
+                | ResponseCode::PULL_OFFSET_MOVED,
                 Some(fields),
                 _,
             ) => {
-                queue.next = queue.next.max(fields.next_begin_offset);
+                let told = Told::new(queue.next, &fields);
+                self.pull_leads(sub, key, told, told.empty(code));
+            }
+            (code, ..) => self.pull_refused(sub, key, peer, code, remark),
+        }
+    }
+
+    /// Messages came. What is not from before the offset asked for is kept, and handed out.
+    fn pull_found(
+        &mut self,
+        sub: SubscriptionId,
+        key: QueueKey,
+        fields: &PullReply,
+        records: RecordList,
+    ) {
+        self.counters.messages_pulled += records.len() as u64;
+        let Some(consumer) = self.consumers.get_mut(sub) else { return };
+        let Some(queue) = consumer.queues.get_mut(key) else { return };
+        let told = Told::new(queue.next, fields);
+        let places = told.places();
+        if places.is_empty() || records.is_empty() {
+            return self.pull_leads(sub, key, told, Lead::Astray);
+        }
+        let delta = fields.offset_delta.unwrap_or(0);
+        let tags = consumer.subscribe.topics[queue.topic].1.tags();
+        let batch = queue.keep(sub, key, Answer { places, delta, records }, tags);
+        self.counters.messages_older += batch.older() as u64;
+        let lead = if batch.open() > 0 { told.found(batch.last()) } else { Lead::Astray };
+        if lead == Lead::Astray {
+            queue.unkeep(&batch);
+        } else {
+            queue.pace.went_on();
+            consumer.offer(Handout::whole(batch));
+            self.out.event(Event::Deliverable { sub });
+            if told.overreaches() {
+                self.tell_astray(sub, key, told);
+            }
+        }
+        self.pull_leads(sub, key, told, lead);
+    }
+
+    /// Goes on where an answer leads.
+    fn pull_leads(&mut self, sub: SubscriptionId, key: QueueKey, told: Told, lead: Lead) {
+        let (now, hold) = (self.ground.now, self.ground.config.pull_suspend);
+        let Some((queue, _)) = self.queue_of(sub, key) else { return };
+        let took = queue.pulled_at.map_or(Duration::ZERO, |at| now.since(at));
+        match lead {
+            Lead::On(next) => {
+                (queue.next, queue.shown) = (next, true);
                 self.poke(sub, key);
             }
-            (ResponseCode::PULL_OFFSET_MOVED, Some(fields), _) => {
-                self.offset_moved(sub, key, fields.next_begin_offset);
+            Lead::Same => {
+                queue.shown = true;
+                let pause = queue.pace.stalled(took, hold);
+                self.rest(sub, key, pause);
             }
-            (code, ..) => self.pull_refused(sub, key, peer, code, reply.remark),
+            Lead::Moved(to) => self.offset_moved(sub, key, to),
+            Lead::Astray => {
+                let pause = queue.pace.refused();
+                self.tell_astray(sub, key, told);
+                self.rest(sub, key, pause);
+            }
         }
     }
 
-    /// Where the next pull begins: where the broker says, but never before what came, and never
-    /// at the same place again (a broker's wrong word must neither skip nor loop).
-    fn next_offset(asked: i64, fields: &PullReply, batch: &crate::consumer::Batch) -> i64 {
-        let records = batch.records();
-        let last = (0..records.len()).rev().find_map(|i| records.queue_offset(i));
-        let least = last.unwrap_or(asked).max(asked).saturating_add(1);
-        if fields.next_begin_offset < least || fields.next_begin_offset == i64::MAX {
-            least
-        } else {
-            fields.next_begin_offset
+    fn tell_astray(&mut self, sub: SubscriptionId, key: QueueKey, told: Told) {
+        let Told { asked, next, min, max } = told;
+        if let Some((queue, subscribe)) = self.queue_of(sub, key) {
+            let (group, queue) = (subscribe.group.clone(), queue.name.clone());
+            self.out.note(Note::PullAstray { group, queue, asked, next, min, max });
         }
     }
 
-    /// The offset asked for is not in the queue: the broker says where to go on.
+    /// The offset asked for is not in the queue: the broker says where to go on. What is held is
+    /// given up with the queue's old life, and the new one begins there
+    /// (`DefaultMQPushConsumerImpl.pullMessage`, `OFFSET_ILLEGAL`).
     fn offset_moved(&mut self, sub: SubscriptionId, key: QueueKey, to: i64) {
-        let retry = self.ground.config.pull_retry;
-        let Some((queue, subscribe)) = self.queue_of(sub, key) else { return };
-        let group = subscribe.group.clone();
-        let (from, to) = (queue.next, to.max(0));
-        if from == to {
-            return self.pause(sub, key, retry);
-        }
-        (queue.next, queue.committed) = (to, None);
-        let name = queue.name.clone();
+        let now = self.ground.now;
+        let Some(consumer) = self.consumers.get_mut(sub) else { return };
+        let Some(queue) = consumer.queues.get_mut(key) else { return };
+        let pause = queue.pace.moved(now);
+        let (group, name, from) =
+            (consumer.subscribe.group.clone(), queue.name.clone(), queue.next);
+        let Some(key) = consumer.take_anew(key, to) else { return };
         self.out.note(Note::OffsetMoved { group, queue: name, from, to });
-        self.poke(sub, key);
+        self.rest(sub, key, pause);
+    }
+
+    /// Goes on after a pause, or at once without one.
+    fn rest(&mut self, sub: SubscriptionId, key: QueueKey, pause: Duration) {
+        if pause.is_zero() { self.poke(sub, key) } else { self.pause(sub, key, pause) }
     }
 
     fn pull_refused(
@@ -238,7 +295,11 @@ impl Engine {
         remark: Option<Box<str>>,
     ) {
         match code {
-            ResponseCode::FLOW_CONTROL => return self.pause(sub, key, FLOW_CONTROL),
+            ResponseCode::FLOW_CONTROL => {
+                let Some((queue, _)) = self.queue_of(sub, key) else { return };
+                let pause = queue.pace.refused().max(FLOW_CONTROL);
+                return self.pause(sub, key, pause);
+            }
             ResponseCode::SUBSCRIPTION_NOT_EXIST
             | ResponseCode::SUBSCRIPTION_NOT_LATEST
             | ResponseCode::SUBSCRIPTION_GROUP_NOT_EXIST => {
@@ -269,7 +330,7 @@ impl Engine {
         }
     }
 
-    fn pause(&mut self, sub: SubscriptionId, key: QueueKey, pause: std::time::Duration) {
+    fn pause(&mut self, sub: SubscriptionId, key: QueueKey, pause: Duration) {
         let timer = self.timers.after(self.ground.now, pause, TimerKind::Queue(sub, key));
         let Some((queue, _)) = self.queue_of(sub, key) else { return self.timers.cancel(timer) };
         let asked = !matches!(queue.state, State::Asking(_) | State::Unasked);

@@ -229,11 +229,13 @@ impl fmt::Display for Counters {
         )?;
         writeln!(
             f,
-            "routes: {} asked, {} new, {} unchanged; consumed: {} pulled, {} commits, {} failed",
+            "routes: {} asked, {} new, {} unchanged; consumed: {} pulled, \
+             {} of them from before, {} commits, {} failed",
             self.routes_asked,
             self.routes_compiled,
             self.routes_unchanged,
             self.messages_pulled,
+            self.messages_older,
             self.commits,
             self.commits_failed,
         )
