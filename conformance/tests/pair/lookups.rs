@@ -219,7 +219,8 @@ fn ns_19_a_silent_nameserver_costs_a_third_of_the_deadline_at_most() {
             let op = world.try_send(client, Message::new(topic("second"), "x")).unwrap();
             let (took, result) = world.end_of(client, op);
             result.unwrap();
-            assert!(took < ms(50), "{took:?}");
+            // The broker's connection was cut, too: a pause before the next one.
+            assert!(took < ms(200), "{took:?}");
         }
         let least = (deadline / 3).min(SECOND);
         assert!(worst >= least && worst < least + ms(50), "{worst:?} of {deadline:?}");

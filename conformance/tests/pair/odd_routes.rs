@@ -1,4 +1,4 @@
-//! Routes that say odd things: addresses that can't be read, rows that can't be, an order of queues.
+//! Routes that say odd things: addresses that can't be read, impossible rows, an order of queues.
 
 use rocketry_conformance::broker::{BrokerConfig, ClusterConfig, ListenerId};
 use rocketry_conformance::sim::{ClientId, Host, World};

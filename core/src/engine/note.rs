@@ -128,20 +128,20 @@ impl Note {
             }
             Self::RouteChanged { topic, writable, readable } => {
                 tell("topic", Text(topic));
-                tell("writable", Number(*writable as i64));
-                tell("readable", Number(*readable as i64));
+                let (writable, readable) = (*writable as i64, *readable as i64);
+                all(tell, &[("writable", Number(writable)), ("readable", Number(readable))]);
             }
             Self::RouteFailed { topic, attempt, .. } => {
                 tell("topic", Text(topic));
                 of_attempt(attempt, tell);
             }
             Self::UnreadableAddress { broker, address } => {
-                tell("broker", Text(broker));
-                tell("address", Text(&address.escape_debug()));
+                let address = &address.escape_debug();
+                all(tell, &[("broker", Text(broker)), ("address", Text(address))]);
             }
             Self::RowRefused { topic, broker, reason } => {
-                tell("topic", Text(topic));
-                tell("broker", Text(&broker.escape_debug()));
+                let broker = &broker.escape_debug();
+                all(tell, &[("topic", Text(topic)), ("broker", Text(broker))]);
                 tell("reason", Text(reason));
             }
             Self::Rebalanced { group, topic, share, members } => {
