@@ -315,7 +315,8 @@ pub(crate) struct Rewrites;
 impl Rewrites {
     fn one(text: &str) -> Option<(String, Endpoint)> {
         let (told, used) = text.split_once('=')?;
-        let told = Some(told.trim()).filter(|told| !told.is_empty())?;
+        // Whatever else it may be, an address that is told ends in a port.
+        let told = Some(told.trim()).filter(|told| told.contains(':'))?;
         Some((told.to_owned(), Endpoint::parse(used).ok()?))
     }
 }
