@@ -109,3 +109,27 @@ fn three_hundred_topics_each_used_once_are_forgotten_with_their_brokers() {
     world.run_for(300 * SECOND);
     assert!(world.engine(client).snapshot(world.now()).connections.len() <= 1);
 }
+
+#[test]
+fn a_producer_group_is_gone_from_brokers_with_its_last_producer() {
+    let (mut world, client) = pair(5, 4);
+    world.produce(client);
+    world.produce(client);
+    store(&mut world, client, "x");
+    world.run_for(SECOND);
+    assert_eq!(world.cluster().producers(0, "producers").len(), 1);
+    world.withdraw(client);
+    world.run_for(40 * SECOND);
+    assert_eq!(world.cluster().producers(0, "producers").len(), 1, "one is left");
+    world.withdraw(client);
+    world.run_for(SECOND);
+    assert_eq!(world.cluster().producers(0, "producers").len(), 0);
+    // One too many is none.
+    world.withdraw(client);
+    world.run_for(120 * SECOND);
+    assert_eq!(world.cluster().producers(0, "producers").len(), 0);
+    store(&mut world, client, "y");
+    world.produce(client);
+    world.run_for(SECOND);
+    assert_eq!(world.cluster().producers(0, "producers").len(), 1);
+}

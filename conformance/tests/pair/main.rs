@@ -8,6 +8,7 @@ mod address;
 mod aiming;
 mod answers;
 mod asking;
+mod asking;
 mod astray;
 mod backoff;
 mod cancelling;

@@ -118,6 +118,21 @@ mod tests {
     }
 
     #[test]
+    fn latency_is_averaged_over_about_eight_answers() {
+        let (broker, mut healths) = (BrokerId(1), Healths::default());
+        for _ in 0..4 {
+            healths.answered(Instant::ZERO, broker, millis(8));
+        }
+        healths.answered(Instant::ZERO, broker, millis(16));
+        assert_eq!(healths.of(broker).latency, millis(9));
+        for _ in 0..40 {
+            healths.answered(Instant::ZERO, broker, millis(80));
+        }
+        let latency = healths.of(broker).latency;
+        assert!(latency > millis(79) && latency < millis(80), "{latency:?}");
+    }
+
+    #[test]
     fn a_failed_broker_is_left_alone_for_ten_seconds_unless_it_answers() {
         let (broker, mut healths) = (BrokerId(3), Healths::default());
         let at = |millis| Instant::ZERO + Duration::from_millis(millis);

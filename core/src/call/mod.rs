@@ -40,6 +40,8 @@ pub(crate) enum Purpose {
     Commit { sub: SubscriptionId, queue: QueueKey, offset: i64 },
     /// A consumer's or, without one, a producer's farewell.
     Unregister(Option<SubscriptionId>),
+    /// The farewell of a producer group, whose client goes on.
+    Withdraw,
 }
 
 /// One request without an answer yet.

@@ -147,6 +147,7 @@ impl Engine {
                 self.commit_answered(sub, queue, stored.then_some(offset));
             }
             Purpose::Unregister(sub) => self.unregister_answered(sub),
+            Purpose::Withdraw => {}
             // With whatever code it answered, the broker is there.
             Purpose::Probe(broker) => self.healths.recovered(broker),
         }
@@ -177,7 +178,7 @@ impl Engine {
             }
             Purpose::Commit { sub, queue, .. } => self.commit_answered(sub, queue, None),
             Purpose::Unregister(sub) => self.unregister_answered(sub),
-            Purpose::Probe(_) => {}
+            Purpose::Probe(_) | Purpose::Withdraw => {}
         }
     }
 
