@@ -143,7 +143,7 @@ impl Work<'_> {
                 clock.now(),
                 Subscribe {
                     group: self.run.group().clone(),
-                    topics: vec![(self.run.topic().clone(), Expression::parse(self.run.tag()))],
+                    topics: vec![(self.run.topic().clone(), Expression::parse(self.run.tag())?)],
                     start: Start::First,
                 },
             )?);

@@ -21,7 +21,7 @@ pub use rocketry_core::client::{
     self, Admin, Client, Consumer, Delivery, OnUnreadable, Pending, Producer, Unreadable,
 };
 pub use rocketry_core::config::{Config, ConfigError};
-pub use rocketry_core::consumer::Start;
+pub use rocketry_core::consumer::{Expression, Start};
 pub use rocketry_core::engine::Snapshot;
 pub use rocketry_core::error::{ErrorKind, QueryError, SendError, Stored};
 pub use rocketry_core::message::Message;

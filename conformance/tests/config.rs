@@ -30,13 +30,15 @@ A client takes a list of nameservers, with the defaults for the rest, or a `Conf
 
 Durations are `500ms`, `3s`, `2m`, or plain milliseconds; sizes are `64KiB`, `4MiB`, or plain bytes;
 an optional setting is taken away with `none`. An empty variable counts as not set. A name that is
-not known, in a file or with the prefix in the environment, is an error that names the nearest one,
-and a value out of range one that says what it must be. The range of several settings together:
+not known in a file is an error that names the nearest one, as is a slip in a name, or Java's or
+pyrocketmq's name, behind the prefix in the environment; other variables with the prefix may be an
+application's own: they are logged (`info`) and left alone. A value out of range is an error that
+says what it must be. The range of several settings together:
 `reconnect_max` is not below `reconnect_min` nor `reconnect_idle_max` below `reconnect_max`, and
 `pull_timeout` is longer than `pull_suspend`.
-Left alone are `ROCKETRY_CACHE`, `ROCKETRY_JARS` and `ROCKETRY_STATE`, which are the project's
-tools', and `ROCKETRY_SERVICE_*` and `ROCKETRY_PORT*`, which Kubernetes sets for a service that is
-called rocketry.
+Left alone without a word are `ROCKETRY_CACHE`, `ROCKETRY_JARS` and `ROCKETRY_STATE`, which are the
+project's tools', and `ROCKETRY_SERVICE_*` and `ROCKETRY_PORT*`, which Kubernetes sets for a service
+that is called rocketry.
 
 ## Every setting
 ";
@@ -53,7 +55,8 @@ const NOT_BUILT_HEAD: &str = "
 ## Not built
 
 What other clients can be told and this one can't. To set one is an error that says the same, by any
-of its names in a file, by `ROCKETRY_` and the first one in the environment.
+of its names, in a file or behind `ROCKETRY_` in the environment, however its words are set apart
+(`accessKey`, `ROCKETRY_ACCESS_KEY`).
 ";
 
 /// Words that may break a row are kept from it.
@@ -216,6 +219,9 @@ fn the_environment_of_a_process_is_read() {
     let servers = ("NAMESRV_ADDR", "a:9876;b:9876");
     let set = read(&[servers, ("ROCKETRY_SEND_TIMEOUT", "7s")]);
     assert!(set.contains("[a:9876, b:9876] 7s"), "{set}");
+    // As `live exec` sets it, and as an application might.
+    let others = read(&[servers, ("ROCKETRY_CLUSTER", "c"), ("ROCKETRY_HOME", "/opt/rocketry")]);
+    assert!(others.contains("[a:9876, b:9876] 3s"), "{others}");
     let typo = read(&[servers, ("ROCKETRY_SEND_TIMEOT", "7s")]);
     assert!(typo.contains("the nearest is ROCKETRY_SEND_TIMEOUT"), "{typo}");
     let none = read(&[]);

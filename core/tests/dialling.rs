@@ -89,6 +89,10 @@ impl Host for Lab {
         UnixMillis(1_700_000_000_000)
     }
 
+    fn process(&self) -> u32 {
+        1
+    }
+
     fn may_block(&self) -> bool {
         false
     }

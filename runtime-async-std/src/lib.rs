@@ -99,6 +99,10 @@ impl Host for Tasks {
         self.0.unix()
     }
 
+    fn process(&self) -> u32 {
+        std::process::id()
+    }
+
     /// The executors have threads of their own; waiting on one of them blocks it, and with it the
     /// client if it is the only one (`SMOL_THREADS` is 1 by default). They do not tell who runs on
     /// them, so waiting is allowed: await inside tasks.

@@ -81,6 +81,10 @@ impl Host for Threads {
         self.0.unix()
     }
 
+    fn process(&self) -> u32 {
+        std::process::id()
+    }
+
     fn may_block(&self) -> bool {
         true
     }

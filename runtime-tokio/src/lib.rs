@@ -66,6 +66,10 @@ impl Host for Tasks {
         self.0.unix()
     }
 
+    fn process(&self) -> u32 {
+        std::process::id()
+    }
+
     /// Blocking the only thread of a runtime blocks the client's own tasks too.
     fn may_block(&self) -> bool {
         let Ok(handle) = Handle::try_current() else { return true };

@@ -203,7 +203,8 @@ impl Run {
 
     fn subscribe(&mut self, supply: &mut Supply<'_>) {
         let Ok(group) = Group::new(format!("group-{}", supply.byte() % 4)) else { return };
-        let topics = vec![(self.topic.clone(), Expression::parse(&supply.text()))];
+        let expression = Expression::parse(&supply.text()).unwrap_or_default();
+        let topics = vec![(self.topic.clone(), expression)];
         let start = if supply.byte() & 1 == 0 { Start::First } else { Start::Last };
         let subscribe = Subscribe { group, topics, start };
         if let Ok(sub) = self.session.engine_mut().subscribe(self.now, subscribe) {

@@ -57,7 +57,8 @@ pub fn names(data: &[u8]) {
     if let Ok(config) = Config::new(&text) {
         assert!(!config.name_servers.is_empty());
     }
-    let expression = Expression::parse(&text);
-    assert_eq!(Expression::parse(&expression.text()), expression);
+    if let Ok(expression) = Expression::parse(&text) {
+        assert_eq!(Expression::parse(&expression.text()), Ok(expression));
+    }
     assert_eq!(java_string_hash(&text), java_string_hash(&text.clone()));
 }

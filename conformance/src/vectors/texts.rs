@@ -50,10 +50,11 @@ pub(super) fn hash(row: Row<'_>) -> Result<(), String> {
 }
 
 pub(super) fn subscription(row: Row<'_>) -> Result<(), String> {
-    let expression = Expression::parse(row.text("expression")?);
-    let again = Expression::parse(row.text("sub_string")?);
+    let parse = |text: &str| Expression::parse(text).map_err(|error| error.to_string());
+    let expression = parse(row.text("expression")?)?;
+    let again = parse(row.text("sub_string")?)?;
     same("the text that is sent, read again", &again, &expression)?;
-    same("our text, read again", &Expression::parse(&expression.text()), &expression)?;
+    same("our text, read again", &parse(&expression.text())?, &expression)?;
     let tags: BTreeSet<&str> = match &expression {
         Expression::All => BTreeSet::new(),
         Expression::Tags(tags) => tags.iter().collect(),

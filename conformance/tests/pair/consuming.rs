@@ -41,7 +41,7 @@ fn only_messages_with_the_right_tag_are_delivered_even_if_tags_share_a_hash() {
     let (mut world, client) = pair(1, 1);
     let mut subscribe = from_first(GROUP);
     // "Aa" and "BB" have one Java hash code: the broker can't tell them apart.
-    subscribe.topics[0].1 = Expression::parse("Aa || c");
+    subscribe.topics[0].1 = Expression::parse("Aa || c").unwrap();
     world.subscribe(client, subscribe, Pace::AtOnce).unwrap();
     for tag in ["Aa", "BB", "c", "d", "Aa", "BB"] {
         let op = world.try_send(client, message(tag).tag(tag)).unwrap();
@@ -190,7 +190,7 @@ fn a_topic_made_anew_is_consumed_from_where_the_broker_says_and_the_jump_is_told
 fn with_tags(world: &mut World, tags: &str) -> rocketry_conformance::sim::ClientId {
     let client = world.client(config());
     let mut subscribe = from_first(GROUP);
-    subscribe.topics[0].1 = Expression::parse(tags);
+    subscribe.topics[0].1 = Expression::parse(tags).unwrap();
     world.subscribe(client, subscribe, Pace::AtOnce).unwrap();
     // The newest subscription of a group counts, by the millisecond.
     world.run_for(3 * SECOND);

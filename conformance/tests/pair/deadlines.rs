@@ -30,6 +30,16 @@ fn ends_exactly(world: &mut World, client: ClientId, within: Duration) -> SendEr
 }
 
 #[test]
+fn a_send_without_any_time_is_refused_and_says_so() {
+    let (mut world, client) = pair(1, 1);
+    let refused = world.send_within(client, message("x"), ms(0)).unwrap_err();
+    assert_eq!(refused, Refused::NoTime);
+    assert!(refused.to_string().contains("no time"), "{refused}");
+    world.run_for(SECOND);
+    assert_eq!(world.cluster().stored(TOPIC), 0);
+}
+
+#[test]
 fn send_12_tries_that_are_refused_slowly_end_exactly_at_the_deadline() {
     for (seed, within) in [(1, ms(300)), (2, ms(1000)), (3, ms(3000)), (4, ms(4321))] {
         let (mut world, client) = patient(seed);
@@ -101,7 +111,8 @@ fn send_12_many_at_once_with_deadlines_of_their_own_each_end_at_theirs() {
     for broker in [BROKER, "127.0.0.1:10921"] {
         world.stall(broker, Way::Down);
     }
-    let withins: Vec<_> = (1..200).map(|n| ms(7 * (n * 37 % 199))).collect();
+    // The 199th would have no time at all, and be refused at once.
+    let withins: Vec<_> = (1..199).map(|n| ms(7 * (n * 37 % 199))).collect();
     let send = |within: &Duration| world.send_within(client, message("x"), *within).unwrap();
     let ops: Vec<_> = withins.iter().map(send).collect();
     world.run_for(2 * SECOND);

@@ -8,7 +8,6 @@ mod address;
 mod aiming;
 mod answers;
 mod asking;
-mod asking;
 mod astray;
 mod backoff;
 mod cancelling;

@@ -1,6 +1,6 @@
 //! RT-05, checked by the compiler: what may be shared, what may move, and what a task may hold.
 
-use rocketry::client::{Admin, Next, Pending};
+use rocketry::client::{Admin, Ended, Next, Pending};
 use rocketry::core::message::Message;
 use rocketry::{Client, Consumer, Delivery, Producer, QueryError, SendError, SendReceipt};
 
@@ -17,7 +17,7 @@ const _: () = {
     moves::<Delivery>();
     moves::<Pending<Result<SendReceipt, SendError>>>();
     moves::<Pending<Result<i64, QueryError>>>();
-    moves::<Pending<()>>();
+    moves::<Pending<Ended>>();
     sends::<Next<'_>>();
 };
 

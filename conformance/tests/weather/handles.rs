@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use futures::{StreamExt, TryStreamExt};
-use rocketry::client::{Next, Pending};
+use rocketry::client::{Ended, Next, Pending};
 use rocketry::core::engine::Cancelled;
 use rocketry::{Client, Consumer, Delivery, Message, Producer, QueryError, SendError, SendReceipt};
 use rocketry::{Start, Topic};
@@ -31,7 +31,7 @@ const _: () = {
     moves::<Delivery>();
     moves::<Pending<Result<SendReceipt, SendError>>>();
     moves::<Pending<Result<i64, QueryError>>>();
-    moves::<Pending<()>>();
+    moves::<Pending<Ended>>();
     sends::<Next<'_>>();
 };
 

@@ -12,7 +12,7 @@ use futures_core::Stream;
 use super::delivery::{Delivery, OnUnreadable, Unreadable, settle};
 use super::pending::block_on;
 use super::shared::Owner;
-use super::{Pending, SubscribeError};
+use super::{Ended, Pending, SubscribeError};
 use crate::consumer::{Expression, Handout, Start, Subscribe};
 use crate::error::Refused;
 use crate::id::SubscriptionId;
@@ -26,7 +26,7 @@ pub struct ConsumerBuilder {
     topics: Vec<(Topic, Expression)>,
     start: Start,
     unreadable: OnUnreadable,
-    wrong: Option<NameError>,
+    wrong: Option<SubscribeError>,
 }
 
 impl ConsumerBuilder {
@@ -35,15 +35,33 @@ impl ConsumerBuilder {
         Self { owner, group, topics: Vec::new(), start: Start::Last, unreadable, wrong: None }
     }
 
-    /// Adds a topic with the tags wanted: `*` for all, or `TagA || TagB`.
+    /// Adds a topic with the tags wanted: `*` for all, or `TagA || TagB`; [`start`](Self::start)
+    /// refuses what can't be meant, as [`Expression::parse`] does.
     pub fn topic<T>(mut self, topic: T, tags: &str) -> Self
     where
         T: TryInto<Topic>,
         NameError: From<T::Error>,
     {
+        match Expression::parse(tags) {
+            Ok(expression) => self.topic_by(topic, expression),
+            Err(error) => {
+                self.wrong.get_or_insert(error.into());
+                self
+            }
+        }
+    }
+
+    /// Adds a topic with an expression made before, such as by [`Expression::any_of`].
+    pub fn topic_by<T>(mut self, topic: T, expression: Expression) -> Self
+    where
+        T: TryInto<Topic>,
+        NameError: From<T::Error>,
+    {
         match topic.try_into() {
-            Ok(topic) => self.topics.push((topic, Expression::parse(tags))),
-            Err(error) => self.wrong = Some(error.into()),
+            Ok(topic) => self.topics.push((topic, expression)),
+            Err(error) => {
+                self.wrong.get_or_insert(NameError::from(error).into());
+            }
         }
         self
     }
@@ -65,15 +83,16 @@ impl ConsumerBuilder {
     /// consumer and its share of the queues is known.
     pub fn start(self) -> Result<Consumer, SubscribeError> {
         if let Some(wrong) = self.wrong {
-            return Err(wrong.into());
+            return Err(wrong);
         }
         let subscribe = Subscribe { group: self.group, topics: self.topics, start: self.start };
-        let sub = self.owner.shared().run(|core, now| {
+        let shared = self.owner.shared().clone();
+        let sub = shared.run(|core, now| {
             let sub = core.engine.subscribe(now, subscribe)?;
             core.consumers.insert(sub, Default::default());
             Ok::<_, Refused>(sub)
         });
-        let sub = sub.ok_or(Refused::Stopped)??;
+        let sub = sub.ok_or_else(|| shared.nobody(Refused::Stopped))??;
         Ok(Consumer { owner: self.owner, sub, current: None, unreadable: self.unreadable })
     }
 }
@@ -120,10 +139,10 @@ impl Consumer {
         Next(self)
     }
 
-    /// As [`next`](Self::next), blocking this thread. `None` also on a thread that must not block.
+    /// As [`next`](Self::next), blocking this thread. `None` also on a thread that must not block,
+    /// and in a child of `fork`, each with a log record that says so.
     pub fn recv(&mut self) -> Option<Result<Delivery, Unreadable>> {
-        if !self.owner.shared().host().may_block() {
-            log::error!("recv would block the runtime's only thread: use next().await");
+        if !self.may_wait() {
             return None;
         }
         let shared = self.owner.shared().clone();
@@ -134,11 +153,23 @@ impl Consumer {
     pub fn recv_timeout(&mut self, within: Duration) -> Option<Result<Delivery, Unreadable>> {
         let shared = self.owner.shared().clone();
         let deadline = shared.host().now() + within;
-        if !shared.host().may_block() {
-            log::error!("recv would block the runtime's only thread: use next().await");
+        if !self.may_wait() {
             return None;
         }
         super::pending::block_until(deadline, shared.host(), |cx| self.poll_delivery(cx)).flatten()
+    }
+
+    fn may_wait(&self) -> bool {
+        let shared = self.owner.shared();
+        if shared.is_forked() {
+            log::error!("{}", Refused::Forked);
+            return false;
+        }
+        if !shared.host().may_block() {
+            log::error!("recv would block the runtime's only thread: use next().await");
+            return false;
+        }
+        true
     }
 
     /// The next message from what is at hand, without a lock.
@@ -191,7 +222,7 @@ impl Consumer {
 
     /// Leaves the group: what is settled is committed with the broker's answer, and the queues go
     /// to other members. Resolves when that is done, at the latest after `shutdown_timeout`.
-    pub fn close(self) -> Pending<()> {
+    pub fn close(self) -> Pending<Ended> {
         let shared = self.owner.shared().clone();
         let sub = self.sub;
         drop(self);

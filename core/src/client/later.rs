@@ -196,6 +196,7 @@ fn no_queues(topic: Topic, error: QueryError) -> SendError {
         }
         QueryError::Stopped => SendError::Stopped { stored: Stored::No },
         QueryError::WouldDeadlock => SendError::WouldDeadlock,
+        QueryError::Forked => SendError::Forked,
     }
 }
 

@@ -7,6 +7,7 @@
 mod admin;
 mod consumer;
 mod delivery;
+mod ended;
 mod holds;
 mod later;
 mod link;
@@ -22,6 +23,7 @@ use std::sync::Arc;
 pub use admin::{Admin, Pulled};
 pub use consumer::{Consumer, ConsumerBuilder, Next};
 pub use delivery::{Delivery, OnUnreadable, Unreadable};
+pub use ended::Ended;
 pub use holds::LockStats;
 pub use link::Sink;
 pub(crate) use link::Writer;
@@ -33,6 +35,7 @@ pub use reading::{Half, Look};
 pub use shared::{Host, Shared};
 
 use crate::config::Config;
+use crate::consumer::ExpressionError;
 use crate::engine::Snapshot;
 use crate::error::{ErrorKind, QueryError, Refused};
 use crate::name::{Group, NameError, Topic};
@@ -45,8 +48,9 @@ use shared::Owner;
 /// Cheap to clone. Dropping the last handle of a client shuts it down in the background; use
 /// [`shutdown`](Self::shutdown) to wait for it.
 ///
-/// A child process inherits none of its sockets. A child of `fork` without `exec` must not use it:
-/// the threads or tasks that move its bytes are the parent's alone. A process that is stopped and
+/// A child process inherits none of its sockets. A child of `fork` without `exec` can't use it: the
+/// threads or tasks that move its bytes are the parent's alone, so every call there is refused
+/// ([`Refused::Forked`]), and what was begun before ends with an error that says so. A process that is stopped and
 /// continued goes on where it was; what passed its deadline meanwhile ends then.
 #[derive(Clone, Debug)]
 pub struct Client {
@@ -138,7 +142,7 @@ impl Client {
     /// Ends everything in good order: new calls are refused, sends under way finish, consumers
     /// commit and leave their groups, brokers are told, connections close. Resolves when all of
     /// it is done, at the latest after `shutdown_timeout`; dropping it does not stop it.
-    pub fn shutdown(&self) -> Pending<()> {
+    pub fn shutdown(&self) -> Pending<Ended> {
         self.owner.shared().shutdown()
     }
 }
@@ -155,7 +159,7 @@ impl SubscribeError {
     pub const fn kind(&self) -> ErrorKind {
         match self {
             Self::Refused(refused) => refused.kind(),
-            Self::Name(_) => ErrorKind::Invalid,
+            Self::Name(_) | Self::Expression(_) => ErrorKind::Invalid,
         }
     }
 }
@@ -170,4 +174,7 @@ pub enum SubscribeError {
     /// A name is not valid.
     #[error(transparent)]
     Name(#[from] NameError),
+    /// What is asked for of a topic can't be meant.
+    #[error(transparent)]
+    Expression(#[from] ExpressionError),
 }

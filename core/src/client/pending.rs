@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
+use super::Ended;
 use super::later::Later;
 use super::shared::{Host, Shared};
 use crate::engine::Cancelled;
@@ -29,6 +30,8 @@ pub(crate) enum Slot {
     Handed,
     /// The runtime is gone.
     Gone,
+    /// It ends in the process that this one was forked from.
+    Forked,
 }
 
 /// Spreads ids over a table. They are our own numbers, so nobody can make them collide.
@@ -87,7 +90,11 @@ impl Waiting {
                 self.slots.remove(&op);
                 None
             }
-            ended @ (Slot::Sent(_) | Slot::Answered(_) | Slot::Handed | Slot::Gone) => {
+            ended @ (Slot::Sent(_)
+            | Slot::Answered(_)
+            | Slot::Handed
+            | Slot::Gone
+            | Slot::Forked) => {
                 *slot = ended;
                 None
             }
@@ -103,7 +110,9 @@ impl Waiting {
                 Some(slot)
             }
             Slot::Detached => None,
-            Slot::Sent(_) | Slot::Answered(_) | Slot::Handed | Slot::Gone => self.slots.remove(&op),
+            Slot::Sent(_) | Slot::Answered(_) | Slot::Handed | Slot::Gone | Slot::Forked => {
+                self.slots.remove(&op)
+            }
         }
     }
 
@@ -141,11 +150,11 @@ enum State<T> {
         read: fn(Slot) -> T,
     },
     Stop {
-        read: fn() -> T,
+        read: fn(Ended) -> T,
     },
     Left {
         sub: SubscriptionId,
-        read: fn() -> T,
+        read: fn(Ended) -> T,
     },
     /// Not begun. The mutex is never locked: it lets a `Pending` be shared between threads.
     Later(Mutex<Box<dyn Later<T>>>),
@@ -181,11 +190,18 @@ impl<T> Unpin for Pending<T> {}
 pub trait Blockable {
     /// The error for waiting on such a thread.
     fn would_deadlock() -> Self;
+
+    /// The error for waiting in a process that was forked from the one that made the call.
+    fn forked() -> Self;
 }
 
 impl<T> Blockable for Result<T, SendError> {
     fn would_deadlock() -> Self {
         Err(SendError::WouldDeadlock)
+    }
+
+    fn forked() -> Self {
+        Err(SendError::Forked)
     }
 }
 
@@ -193,11 +209,10 @@ impl<T> Blockable for Result<T, QueryError> {
     fn would_deadlock() -> Self {
         Err(QueryError::WouldDeadlock)
     }
-}
 
-impl Blockable for () {
-    /// A shutdown goes on without anybody waiting.
-    fn would_deadlock() -> Self {}
+    fn forked() -> Self {
+        Err(QueryError::Forked)
+    }
 }
 
 impl<T> Pending<T> {
@@ -244,30 +259,32 @@ impl<T> Pending<T> {
         }
         // Dropped after every lock below.
         let mut waker = Some(cx.waker().clone());
+        let forked = || shared.is_forked_by(shared.host().now());
         let result = match &self.state {
             State::Ready(_) | State::Later(_) => return Poll::Pending,
             State::Call { op, read } => {
-                let taken = shared.lock().waiting.take(*op, &mut waker);
-                match taken {
+                let core = shared.lock_here();
+                match core.and_then(|mut core| core.waiting.take(*op, &mut waker)) {
                     Some(slot) => read(slot),
+                    None if forked() => read(Slot::Forked),
                     None => return Poll::Pending,
                 }
             }
             State::Stop { read } => {
-                let mut core = shared.lock();
-                if !core.stopped {
-                    core.stops.extend(waker.take());
-                    return Poll::Pending;
+                let core = shared.lock_here();
+                match core.and_then(|mut core| core.end_of_all(&mut waker)) {
+                    Some(ended) => read(ended),
+                    None if forked() => read(Ended::Forked),
+                    None => return Poll::Pending,
                 }
-                read()
             }
             State::Left { sub, read } => {
-                let mut core = shared.lock();
-                if let Some(consumer) = core.consumers.get_mut(sub) {
-                    std::mem::swap(&mut consumer.waker, &mut waker);
-                    return Poll::Pending;
+                let core = shared.lock_here();
+                match core.and_then(|mut core| core.end_of(*sub, &mut waker)) {
+                    Some(ended) => read(ended),
+                    None if forked() => read(Ended::Forked),
+                    None => return Poll::Pending,
                 }
-                read()
             }
         };
         self.shared = None;
@@ -287,6 +304,15 @@ impl<T: Blockable> Pending<T> {
             return result;
         }
         let Some(shared) = self.shared.clone() else { return T::would_deadlock() };
+        let ended = match &self.state {
+            State::Call { op, .. } => {
+                shared.lock_here().is_some_and(|core| core.waiting.has_ended(*op))
+            }
+            State::Ready(_) | State::Stop { .. } | State::Left { .. } | State::Later(_) => false,
+        };
+        if !ended && shared.is_forked() {
+            return T::forked();
+        }
         if !shared.host().may_block() {
             return T::would_deadlock();
         }
@@ -304,15 +330,13 @@ impl<T: Blockable> Pending<T> {
     }
 }
 
-impl Pending<()> {
+impl Pending<Ended> {
     pub(crate) const fn stop(shared: Arc<Shared>) -> Self {
-        Self { shared: Some(shared), state: State::Stop { read: || () } }
+        Self { shared: Some(shared), state: State::Stop { read: |ended| ended } }
     }
-}
 
-impl Pending<()> {
     pub(crate) const fn left(shared: Arc<Shared>, sub: SubscriptionId) -> Self {
-        Self { shared: Some(shared), state: State::Left { sub, read: || () } }
+        Self { shared: Some(shared), state: State::Left { sub, read: |ended| ended } }
     }
 }
 
@@ -330,7 +354,9 @@ impl<T> Future for Pending<T> {
 
 impl<T> Drop for Pending<T> {
     fn drop(&mut self) {
-        if let (Some(shared), State::Call { op, .. }) = (&self.shared, &self.state) {
+        if let (Some(shared), State::Call { op, .. }) = (&self.shared, &self.state)
+            && !shared.is_forked()
+        {
             // What was waiting is dropped after the lock.
             let slot = shared.lock().waiting.detach(*op);
             drop(slot);
@@ -406,6 +432,7 @@ pub(crate) fn sent(slot: Slot) -> Result<SendReceipt, SendError> {
     match slot {
         Slot::Sent(result) => result,
         Slot::Handed => Err(SendError::NoReceipt),
+        Slot::Forked => Err(SendError::Forked),
         Slot::Answered(_) | Slot::Waiting(_) | Slot::Detached | Slot::Gone => {
             Err(SendError::RuntimeGone { stored: Stored::Unknown })
         }
@@ -425,6 +452,7 @@ pub(crate) const NO_ANSWER: QueryError = QueryError::Stopped;
 pub(crate) fn answered(slot: Slot) -> Result<Answer, QueryError> {
     match slot {
         Slot::Answered(result) => result,
+        Slot::Forked => Err(QueryError::Forked),
         Slot::Sent(_) | Slot::Handed | Slot::Waiting(_) | Slot::Detached | Slot::Gone => {
             Err(NO_ANSWER)
         }

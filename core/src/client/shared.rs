@@ -3,16 +3,17 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::AtomicU32;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::task::Waker;
+use std::time::Duration;
 
-use super::Pending;
 use super::holds::{Held, LockStats};
 use super::later::Queueing;
 use super::link::{Job, Link, Open};
 use super::log::log_note;
 use super::pending::{Slot, Waiting};
+use super::{Ended, Pending};
 use crate::config::Config;
 use crate::engine::{Command, Engine, Event, Input, Note, Snapshot};
 use crate::error::{ConnectError, QueryError, Refused, SendError, Stored};
@@ -32,6 +33,10 @@ pub trait Host: Send + Sync + 'static {
 
     /// Whether the calling thread may wait: not if it is the one that has to do the work.
     fn may_block(&self) -> bool;
+
+    /// The id of the process that asks. A child of `fork` has none of the threads that move its
+    /// parent's bytes, and the parent's sockets are not its own: its calls are refused.
+    fn process(&self) -> u32;
 
     /// Runs `wait`, which blocks the calling thread, where [`may_block`](Self::may_block) allows
     /// it. An executor that would strand tasks behind a blocked thread hears of it here.
@@ -57,6 +62,9 @@ const DEFERRED: usize = 48;
 /// Writes that a calling thread does for others, which came while it wrote, before it leaves them
 /// to the connection's writer.
 const AGAIN: u32 = 3;
+
+/// How long a look at the process's id is good for.
+const LOOK: Duration = Duration::from_micros(100);
 
 /// A consumer, as its handle waits for it.
 #[derive(Default)]
@@ -103,6 +111,10 @@ pub(crate) struct After {
 /// The state that a client's handles and its pump share.
 pub struct Shared {
     host: Box<dyn Host>,
+    /// The process that made it.
+    process: u32,
+    /// When that was last looked at, in nanoseconds.
+    looked: AtomicU64,
     config: Arc<Config>,
     client_id: Arc<str>,
     ids: UniqueIds,
@@ -144,9 +156,12 @@ impl Shared {
         let client_id = core.engine.client_id().clone();
         // Nobody waits for anything yet: what is to be begun is kept for the pump.
         core.drain(host.now(), &mut After::default());
+        let process = host.process();
         let (host, core) = (Box::new(host), Mutex::new(core));
         Arc::new(Self {
             host,
+            process,
+            looked: AtomicU64::new(0),
             config,
             client_id,
             ids,
@@ -184,28 +199,73 @@ impl Shared {
         &*self.host
     }
 
-    /// Takes the lock. A thread that panicked under it has left the engine in no known state:
-    /// every call then ends with one typed error.
-    pub(crate) fn lock(&self) -> Held<'_> {
-        match self.core.lock() {
-            #[cfg(feature = "lock-stats")]
-            Ok(core) => Held::new(core, &*self.host, &self.holds),
-            #[cfg(not(feature = "lock-stats"))]
-            Ok(core) => core,
-            Err(poisoned) => {
-                self.core.clear_poison();
-                let mut core = PoisonError::into_inner(poisoned);
-                let mut after = After::default();
-                core.abandon(&mut after);
-                drop(core);
-                self.finish(&mut after);
-                self.lock()
-            }
+    /// Whether this is another process than the one that made the client: it must neither wait for
+    /// its lock, which a thread that was not taken along may hold for ever, nor touch its sockets.
+    pub(super) fn is_forked(&self) -> bool {
+        self.host.process() != self.process
+    }
+
+    /// The same at `now`, looked at once in [`LOOK`]: asking is a system call, and forking takes
+    /// longer. What slips through is seen before anything is written or waited for.
+    pub(super) fn is_forked_by(&self, now: Instant) -> bool {
+        let since = Instant::from_nanos(self.looked.load(Ordering::Relaxed));
+        if now.since(since) < LOOK {
+            return false;
+        }
+        let forked = self.is_forked();
+        if !forked {
+            self.looked.store(now.as_nanos(), Ordering::Relaxed);
+        }
+        forked
+    }
+
+    /// Why a call that has not begun can't: the runtime is gone, or another process's.
+    pub(super) fn nobody<E: From<Refused>>(&self, gone: E) -> E {
+        if self.is_forked() { Refused::Forked.into() } else { gone }
+    }
+
+    /// Takes the lock; `None` where a thread may hold it that this process does not have.
+    pub(super) fn lock_here(&self) -> Option<Held<'_>> {
+        match self.core.try_lock() {
+            Ok(core) => Some(self.held(core)),
+            Err(TryLockError::Poisoned(poisoned)) => Some(self.recover(poisoned)),
+            Err(TryLockError::WouldBlock) if self.is_forked() => None,
+            Err(TryLockError::WouldBlock) => Some(self.lock()),
         }
     }
 
+    /// Takes the lock.
+    pub(crate) fn lock(&self) -> Held<'_> {
+        match self.core.lock() {
+            Ok(core) => self.held(core),
+            Err(poisoned) => self.recover(poisoned),
+        }
+    }
+
+    #[cfg(feature = "lock-stats")]
+    fn held<'a>(&'a self, core: MutexGuard<'a, Core>) -> Held<'a> {
+        Held::new(core, &*self.host, &self.holds)
+    }
+
+    #[cfg(not(feature = "lock-stats"))]
+    fn held<'a>(&'a self, core: MutexGuard<'a, Core>) -> Held<'a> {
+        core
+    }
+
+    /// A thread that panicked under the lock has left the engine in no known state: every call then
+    /// ends with one typed error.
+    fn recover<'a>(&'a self, poisoned: PoisonError<MutexGuard<'a, Core>>) -> Held<'a> {
+        self.core.clear_poison();
+        let mut core = PoisonError::into_inner(poisoned);
+        let mut after = After::default();
+        core.abandon(&mut after);
+        drop(core);
+        self.finish(&mut after);
+        self.lock()
+    }
+
     /// Runs `f` on the engine under the lock, then does what came of it without the lock. `None`
-    /// once the runtime is gone.
+    /// once the runtime is gone, and in a process that was forked.
     pub(crate) fn run<R>(&self, f: impl FnOnce(&mut Core, Instant) -> R) -> Option<R> {
         let mut after = After::default();
         let result = self.run_into(&mut after, f);
@@ -220,7 +280,10 @@ impl Shared {
         f: impl FnOnce(&mut Core, Instant) -> R,
     ) -> Option<R> {
         let now = self.host.now();
-        let mut core = self.lock();
+        if self.is_forked_by(now) {
+            return None;
+        }
+        let mut core = self.lock_here()?;
         if core.gone {
             return None;
         }
@@ -232,7 +295,9 @@ impl Shared {
     /// Does what was left to do. Not under the lock.
     pub(crate) fn finish(&self, after: &mut After) {
         while let Some(job) = after.job.take() {
-            self.write_alone(job, after);
+            if !self.is_forked() {
+                self.write_alone(job, after);
+            }
         }
         after.wakers.drain(..).for_each(|waker| contained(|| waker.wake()));
         after.shutdowns.drain(..).for_each(|sink| sink.shutdown());
@@ -264,7 +329,7 @@ impl Shared {
     }
 
     /// Ends the client's work; see [`Client::shutdown`](super::Client::shutdown).
-    pub(crate) fn shutdown(self: &Arc<Self>) -> Pending<()> {
+    pub(crate) fn shutdown(self: &Arc<Self>) -> Pending<Ended> {
         self.run(|core, now| core.engine.shutdown(now));
         Pending::stop(self.clone())
     }
@@ -299,7 +364,8 @@ impl Shared {
             core.waiting.insert(op);
             Ok::<_, Refused>(op)
         });
-        Ok(sent.ok_or(SendError::RuntimeGone { stored: Stored::No })??)
+        let gone = || self.nobody(SendError::RuntimeGone { stored: Stored::No });
+        Ok(sent.ok_or_else(gone)??)
     }
 
     /// Asks the engine for one fact.
@@ -309,7 +375,7 @@ impl Shared {
             core.waiting.insert(op);
             Ok::<_, Refused>(op)
         });
-        Ok(asked.ok_or(QueryError::Stopped)??)
+        Ok(asked.ok_or_else(|| self.nobody(QueryError::Stopped))??)
     }
 }
 

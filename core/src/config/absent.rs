@@ -15,8 +15,9 @@ pub struct NotBuilt {
 }
 
 impl NotBuilt {
-    pub(super) fn is(&self, name: &str) -> bool {
-        [self.name, self.java, self.python].contains(&name)
+    /// Every name it goes by.
+    pub(super) fn names(&self) -> impl Iterator<Item = &'static str> {
+        [self.name, self.java, self.python].into_iter().filter(|name| !name.is_empty())
     }
 }
 
@@ -38,9 +39,9 @@ not_built! {
         "connections are not encrypted.";
     socks_proxy, java "socksProxyConfig":
         "connections are made directly, not through a SOCKS5 proxy.";
-    access_key:
+    access_key, java "accessKey":
         "requests are not signed; rocketry_core::auth computes signatures for loops of one's own.";
-    secret_key:
+    secret_key, java "secretKey":
         "requests are not signed; rocketry_core::auth computes signatures for loops of one's own.";
     namespace, java "namespaceV2":
         "topics and groups are named in full.";

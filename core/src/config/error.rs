@@ -18,6 +18,17 @@ pub enum ConfigError {
     /// An address could not be read.
     #[error("name_servers: {0}")]
     Address(#[from] NameError),
+    /// A nameserver's address has the scheme of a page before it.
+    #[error(
+        "name_servers is {given:?}: leave {scheme} out of a nameserver's address; the page of an \
+         address server has a path, such as http://host:8080/rocketmq/nsaddr"
+    )]
+    Scheme {
+        /// The text, cut to 128 characters.
+        given: String,
+        /// What is to be left out.
+        scheme: &'static str,
+    },
     /// A field is outside its range.
     #[error("{field} {problem}")]
     Field {

@@ -69,7 +69,7 @@ impl Config {
     /// the `http://` page of an address server that lists them.
     pub fn new(name_servers: &str) -> Result<Self, ConfigError> {
         let mut config = Self::default();
-        if Url::is_meant(name_servers) {
+        if name_servers.contains("://") {
             config.set(&SETTINGS[0], SETTINGS[0].name, &Given::Text(name_servers.to_owned()))?;
         } else {
             config.name_servers = endpoints(name_servers)?;

@@ -196,6 +196,22 @@ fn a_page_given_as_nameservers_is_the_address_server() {
 }
 
 #[test]
+fn a_scheme_before_a_nameservers_address_is_to_be_left_out() {
+    for given in
+        ["http://ns:9876", "http://a:9876;http://b:9876", "a:1, http://b:1", " http://a:1/"]
+    {
+        let made = [Config::new(given), vars(&[("NAMESRV_ADDR", given)])];
+        let file = read(&format!("{{\"name_servers\": [{given:?}]}}"));
+        let errors = made.map(|made| made.unwrap_err().to_string());
+        for error in errors.into_iter().chain([file.unwrap_err()]) {
+            assert!(error.contains("leave http:// out of a nameserver's address"), "{error}");
+        }
+    }
+    let secure = Config::new("https://ns:9876").unwrap_err().to_string();
+    assert!(secure.contains("leave https:// out"), "{secure}");
+}
+
+#[test]
 fn an_empty_variable_is_not_set_and_none_takes_an_option_away() {
     assert_eq!(vars(&[("ROCKETRY_COMMIT", "")]), vars(&[]));
     let kept = Config { tcp_keepalive: Some(Duration::from_secs(9)), ..config() };
@@ -210,6 +226,12 @@ fn a_variable_that_is_none_of_ours_is_left_alone() {
         ("PATH", "x"),
         ("ROCKETRYX", "x"),
         ("rocketry_commit", "x"),
+        ("ROCKETRY_CLUSTER", "c"),
+        ("ROCKETRY_HOME", "/opt"),
+        ("ROCKETRY_TOPIC", "orders"),
+        ("ROCKETRY_LOG", "debug"),
+        ("ROCKETRY_", "x"),
+        ("ROCKETRY_DATABASE_URL", "postgres://user:hunter2@db"),
         ("ROCKETRY_CACHE", "x"),
         ("ROCKETRY_SERVICE_HOST", "10.0.0.1"),
         ("ROCKETRY_PORT_9876_TCP", "tcp://10.0.0.1:9876"),
@@ -224,6 +246,10 @@ fn a_typo_in_a_variable_names_the_nearest_one() {
         ("ROCKETRY_send_timeout", "ROCKETRY_SEND_TIMEOUT"),
         ("ROCKETRY_NAMESERVERS", "ROCKETRY_NAME_SERVERS"),
         ("ROCKETRY_RECIEVE_BUFFER", "ROCKETRY_RECEIVE_BUFFER"),
+        ("ROCKETRY_SEND_TIMEOUT_MS", "ROCKETRY_SEND_TIMEOUT"),
+        ("ROCKETRY_COMIT", "ROCKETRY_COMMIT"),
+        ("ROCKETRY_NAMESRV_ADDR", "ROCKETRY_NAME_SERVERS"),
+        ("ROCKETRY_SENDMSGTIMEOUT", "ROCKETRY_SEND_TIMEOUT"),
     ] {
         let error = vars(&[(typo, "secret")]).unwrap_err();
         let (name, nearest) = (typo.to_owned(), nearest.to_owned());
@@ -239,7 +265,12 @@ fn what_is_not_built_says_so_and_shows_no_value() {
         let shown = format!("{error} {error:?}");
         assert!(shown.contains("is not built") && shown.contains(other.why), "{shown}");
         assert!(!shown.contains("hunter2"), "{shown}");
-        for name in [other.name, other.java, other.python].iter().filter(|name| !name.is_empty()) {
+        for name in other.names() {
+            for word in [name.to_owned(), name.to_ascii_uppercase()] {
+                let error = vars(&[(&format!("ROCKETRY_{word}"), "hunter2")]).unwrap_err();
+                let shown = format!("{error} {error:?}");
+                assert!(shown.contains(other.why) && !shown.contains("hunter2"), "{shown}");
+            }
             let error = read(&format!("{{\"{name}\": \"hunter2\"}}")).unwrap_err();
             assert!(error.contains(other.why) && !error.contains("hunter2"), "{error}");
         }

@@ -1,7 +1,7 @@
 //! Settings from the environment, which the caller reads: the core does not.
 
 use super::given::Given;
-use super::{Config, ConfigError, NOT_BUILT, SETTINGS, Setting};
+use super::{Config, ConfigError, NOT_BUILT, NotBuilt, SETTINGS, Setting};
 use crate::fetch::Url;
 
 /// What the variables of settings begin with.
@@ -19,12 +19,14 @@ impl Config {
     ///
     /// `NAMESRV_ADDR` names the nameservers, as for Java; `ROCKETRY_NAME_SERVERS` goes before it.
     /// Every field has a variable: `ROCKETRY_` and its name in capitals. An empty value counts as
-    /// not set, an optional setting is taken away by `none`, other names are left alone.
+    /// not set, an optional setting is taken away by `none`. A name with that prefix that is no
+    /// setting and like none is left alone, with a log record of level `info`: it may be the
+    /// application's own.
     ///
     /// # Errors
     ///
-    /// [`ConfigError::Unknown`] for any other name with that prefix, [`ConfigError::Value`] for
-    /// what can't be read, [`ConfigError::NotBuilt`] for what other clients can do, and what
+    /// [`ConfigError::Unknown`] for a near miss: a slip in a setting's name, or its name in Java
+    /// or pyrocketmq; [`ConfigError::Value`] for what can't be read, [`ConfigError::NotBuilt`] for what other clients can do, and what
     /// [`check`](Self::check) finds.
     pub fn from_vars<N, V>(vars: impl IntoIterator<Item = (N, V)>) -> Result<Self, ConfigError>
     where
@@ -73,8 +75,11 @@ impl Config {
         given: &Given,
     ) -> Result<(), ConfigError> {
         // A page is the list of nameservers too, wherever those are asked for.
-        let page = setting.name == SETTINGS[0].name
-            && matches!(given, Given::Text(text) if Url::is_meant(text));
+        let servers = setting.name == SETTINGS[0].name;
+        if let Some(scheme) = schemed(given).filter(|_| servers) {
+            return Err(ConfigError::Scheme { given: cut(&given.text()), scheme });
+        }
+        let page = servers && matches!(given, Given::Text(text) if Url::is_meant(text));
         let setting = match SETTINGS.iter().find(|other| other.name == "address_server") {
             Some(other) if page => other,
             Some(_) | None => setting,
@@ -87,6 +92,22 @@ impl Config {
     }
 }
 
+/// The scheme that stands before addresses of nameservers: there is a page only where there is a
+/// path.
+fn schemed(given: &Given) -> Option<&'static str> {
+    let parts: Vec<&str> = match given {
+        Given::Text(text) => super::parts(text).collect(),
+        Given::List(list) => list.iter().flat_map(|one| super::parts(one)).collect(),
+        Given::Nothing | Given::Flag(_) | Given::Number(_) => return None,
+    };
+    let (scheme, rest) = ["http://", "https://"].into_iter().find_map(|scheme| {
+        parts.iter().find_map(|part| Some((scheme, part.strip_prefix(scheme)?)))
+    })?;
+    let path = rest.split_once(['/', '?']).is_some_and(|(_, path)| !path.is_empty());
+    let page = path && parts.len() == 1 && matches!(given, Given::Text(_));
+    (!page).then_some(scheme)
+}
+
 /// The setting of a variable; `None` if it is none of ours.
 fn named(variable: &str) -> Result<Option<&'static Setting>, ConfigError> {
     let Some(name) = variable.strip_prefix(PREFIX) else { return Ok(None) };
@@ -97,8 +118,41 @@ fn named(variable: &str) -> Result<Option<&'static Setting>, ConfigError> {
     let same = SETTINGS.iter().find(|setting| setting.name == lower);
     match same.filter(|_| name == name.to_ascii_uppercase()) {
         Some(setting) => Ok(Some(setting)),
-        None => Err(unknown(variable, &lower, Setting::variable)),
+        None if is_near(&lower) => Err(unknown(variable, &lower, Setting::variable)),
+        None => {
+            log::info!("{} is no setting of rocketry's: it is left alone", cut(variable));
+            Ok(None)
+        }
     }
+}
+
+/// Whether somebody who wrote this meant a setting: by its name here or elsewhere, or with a slip.
+fn is_near(name: &str) -> bool {
+    let slips = (name.chars().count() / 4).clamp(1, 3);
+    meant(name).is_some()
+        || elsewhere(name).is_some()
+        || SETTINGS.iter().any(|setting| distance(setting.name, name) <= slips)
+}
+
+/// The setting that is not built, by any of its names.
+fn meant(name: &str) -> Option<&'static NotBuilt> {
+    NOT_BUILT.iter().find(|other| other.names().any(|known| is_same(known, name)))
+}
+
+/// The setting that other clients call so.
+fn elsewhere(name: &str) -> Option<&'static Setting> {
+    let known = |setting: &&Setting| {
+        [setting.java, setting.python].iter().any(|known| is_same(known, name))
+    };
+    SETTINGS.iter().find(known)
+}
+
+/// Whether two names differ only in how their words are set apart: `accessKey`, `ACCESS_KEY`.
+fn is_same(known: &str, given: &str) -> bool {
+    let plain = |name: &str| -> Vec<char> {
+        name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+    };
+    !known.is_empty() && plain(known) == plain(given)
 }
 
 /// Why there is no setting of that name. `as_given` tells how a setting is called where the name
@@ -108,12 +162,11 @@ pub(super) fn unknown(
     name: &str,
     as_given: impl Fn(&Setting) -> String,
 ) -> ConfigError {
-    if let Some(other) = NOT_BUILT.iter().find(|other| other.is(name)) {
+    if let Some(other) = meant(name) {
         return ConfigError::NotBuilt { name: cut(given), why: other.why };
     }
-    let elsewhere = |setting: &&Setting| [setting.java, setting.python].contains(&name);
     let alike = || SETTINGS.iter().min_by_key(|setting| distance(setting.name, name));
-    let nearest = SETTINGS.iter().find(elsewhere).or_else(alike);
+    let nearest = elsewhere(name).or_else(alike);
     ConfigError::Unknown { name: cut(given), nearest: nearest.map_or_else(String::new, as_given) }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::{Body, Engine, Note, TimerKind};
+use crate::body::Members;
 use crate::broker::BrokerId;
 use crate::call::Purpose;
 use crate::consumer::queue::State;
@@ -278,27 +279,27 @@ impl Engine {
     /// The members are known: this consumer's share is computed.
     pub(super) fn members_answered(&mut self, sub: SubscriptionId, code: ResponseCode, body: Body) {
         let members = match (code, body) {
-            (ResponseCode::SUCCESS, Body::Members(Ok(members))) => members.client_ids,
+            (ResponseCode::SUCCESS, Body::Members(Ok(members))) => members,
             // An empty group answers code 1: our heartbeat has not been counted yet.
             _ => return self.members_failed(sub),
         };
-        let (now, me) = (self.ground.now, self.ground.client_id.clone());
+        let now = self.ground.now;
         let Some(consumer) = self.consumers.get_mut(sub) else { return };
         consumer.asking_members = false;
         if consumer.is_leaving() {
             return;
         }
-        let doubled = members.iter().filter(|member| **member == *me).count() > 1;
-        if doubled && !consumer.doubled {
-            let (group, client_id) = (consumer.subscribe.group.clone(), me.clone());
+        if members.doubled && !consumer.doubled {
+            let client_id = self.ground.client_id.clone();
+            let group = consumer.subscribe.group.clone();
             self.out.note(Note::SharedId { group, client_id });
         }
-        consumer.doubled = doubled;
+        consumer.doubled = members.doubled;
         let mut missing = false;
         let topics = consumer.subscribe.topics.iter();
         let unread = topics.clone().any(|(topic, _)| self.routes.is_unread(topic));
         for topic in 0..topics.len() {
-            missing |= !self.share_topic(sub, topic, &members, &me);
+            missing |= !self.share_topic(sub, topic, members);
         }
         let Some(consumer) = self.consumers.get_mut(sub) else { return };
         consumer.rebalanced = Some(now);
@@ -311,20 +312,14 @@ impl Engine {
     }
 
     /// Takes this consumer's share of one topic. False if the members do not include us.
-    fn share_topic(
-        &mut self,
-        sub: SubscriptionId,
-        topic: usize,
-        members: &[String],
-        me: &str,
-    ) -> bool {
+    fn share_topic(&mut self, sub: SubscriptionId, topic: usize, members: Members) -> bool {
         let Some(consumer) = self.consumers.get_mut(sub) else { return true };
         let name = consumer.subscribe.topics[topic].0.clone();
         // What is held of a topic whose route names nothing is kept: its brokers may be away.
         let Some(route) = self.routes.known(&name).filter(|route| !route.unread).cloned() else {
             return true;
         };
-        let Some(share) = Consumer::share(&route.readable, members, me) else { return false };
+        let Some(share) = Consumer::share(&route.readable, members) else { return false };
         let brokers = &self.brokers;
         let change = consumer.assign(topic, share, &|at| QueueName {
             topic: name.clone(),
@@ -333,7 +328,7 @@ impl Engine {
         });
         if !change.added.is_empty() || !change.removed.is_empty() {
             let group = consumer.subscribe.group.clone();
-            let (share, members) = (share.len(), members.len());
+            let (share, members) = (share.len(), members.count);
             self.out.note(Note::Rebalanced { group, topic: name, share, members });
         }
         for (key, queue) in &change.removed {

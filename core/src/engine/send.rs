@@ -57,11 +57,13 @@ impl Engine {
         options: SendOptions,
     ) -> Result<OpId, Refused> {
         let now = self.tick(now);
-        self.admit().and_then(|()| self.admit_bytes(publish.wire_size())).inspect_err(|_| {
+        let within = options.timeout.unwrap_or(self.ground.config.send_timeout);
+        let timed = if within.is_zero() { Err(Refused::NoTime) } else { Ok(()) };
+        let admitted = timed.and_then(|()| self.admit());
+        admitted.and_then(|()| self.admit_bytes(publish.wire_size())).inspect_err(|_| {
             self.counters.calls_refused += 1;
         })?;
         self.counters.sends_begun += 1;
-        let within = options.timeout.unwrap_or(self.ground.config.send_timeout);
         let op = self.operations.insert_with(|op| {
             let timer = self.timers.after(now, within, TimerKind::Deadline(op));
             Operation::Send(Box::new(Send::new(publish, options, now, now + within, timer)))

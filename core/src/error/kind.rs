@@ -35,6 +35,8 @@ pub enum ErrorKind {
     Stopped,
     /// Waiting here would block the very runtime that has to do the work.
     WouldDeadlock,
+    /// The client belongs to the process that this one was forked from.
+    Forked,
     /// There is no receipt for what was sent oneway.
     NoReceipt,
 }
@@ -55,6 +57,7 @@ impl ErrorKind {
             Self::Unreadable => "unreadable",
             Self::Stopped => "stopped",
             Self::WouldDeadlock => "would_deadlock",
+            Self::Forked => "forked",
             Self::NoReceipt => "no_receipt",
         }
     }
@@ -72,7 +75,8 @@ impl Refused {
         match self {
             Self::Stopped => ErrorKind::Stopped,
             Self::Full(_) | Self::FullOfBytes(_) => ErrorKind::Full,
-            Self::DuplicateGroup | Self::NoTopic => ErrorKind::Invalid,
+            Self::DuplicateGroup | Self::NoTopic | Self::NoTime => ErrorKind::Invalid,
+            Self::Forked => ErrorKind::Forked,
         }
     }
 }
@@ -115,6 +119,7 @@ impl SendError {
             Self::Lost { .. } => ErrorKind::Lost,
             Self::Stopped { .. } | Self::RuntimeGone { .. } => ErrorKind::Stopped,
             Self::WouldDeadlock => ErrorKind::WouldDeadlock,
+            Self::Forked => ErrorKind::Forked,
             Self::NoChoice { .. } => ErrorKind::NoChoice,
             Self::NoReceipt => ErrorKind::NoReceipt,
         }
@@ -135,6 +140,7 @@ impl SendError {
             | Self::Stopped { .. }
             | Self::RuntimeGone { .. }
             | Self::WouldDeadlock
+            | Self::Forked
             | Self::NoReceipt => None,
         }
     }
@@ -174,6 +180,7 @@ impl QueryError {
             Self::TimedOut { .. } => ErrorKind::TimedOut,
             Self::Stopped => ErrorKind::Stopped,
             Self::WouldDeadlock => ErrorKind::WouldDeadlock,
+            Self::Forked => ErrorKind::Forked,
         }
     }
 
@@ -198,6 +205,7 @@ impl QueryError {
             | ErrorKind::Unreadable
             | ErrorKind::Stopped
             | ErrorKind::WouldDeadlock
+            | ErrorKind::Forked
             | ErrorKind::NoReceipt => false,
         }
     }
@@ -210,7 +218,8 @@ impl QueryError {
             | Self::Failed(_)
             | Self::TimedOut { .. }
             | Self::Stopped
-            | Self::WouldDeadlock => None,
+            | Self::WouldDeadlock
+            | Self::Forked => None,
         }
     }
 
@@ -221,7 +230,7 @@ impl QueryError {
             | Self::NoQueue { attempts, .. }
             | Self::TimedOut { attempts } => attempts.last(),
             Self::Failed(attempt) => Some(attempt),
-            Self::Refused(_) | Self::Stopped | Self::WouldDeadlock => None,
+            Self::Refused(_) | Self::Stopped | Self::WouldDeadlock | Self::Forked => None,
         }
     }
 

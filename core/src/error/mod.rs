@@ -352,9 +352,16 @@ pub enum Refused {
     /// This client has a consumer of that group already: a second one would steal from the first.
     #[error("this client already has a consumer of that group")]
     DuplicateGroup,
+    /// The call was given no time.
+    #[error("the call was given no time: its deadline has passed already")]
+    NoTime,
     /// A consumer needs at least one topic.
     #[error("the consumer has no topic")]
     NoTopic,
+    /// This process is a child of `fork` of the one that made the client. Nothing was sent: make a
+    /// client of the child's own.
+    #[error("this process is a fork of the one that made the client: make a client of its own")]
+    Forked,
 }
 
 /// The id is of something that has ended: a queue given to another consumer, a finished message.
@@ -452,6 +459,10 @@ pub enum SendError {
     /// Waiting on this thread would block the very runtime that has to do the work.
     #[error("waiting here would block the runtime's only thread: await the call instead")]
     WouldDeadlock,
+    /// The call was begun before this process was forked from the one that made the client: it ends
+    /// there, and nobody will say so here.
+    #[error("this process is a fork of the one that made the call, in which alone it ends")]
+    Forked,
     /// The selector panicked, or chose no queue, or one that is not there. Nothing was sent.
     #[error("the selector chose no queue of topic {topic}")]
     NoChoice {
@@ -486,7 +497,7 @@ impl SendError {
             Self::NotWritable { lack, .. } => !lack.is_lasting(),
             Self::NoChoice { .. } => false,
             Self::Stopped { .. } | Self::RuntimeGone { .. } => false,
-            Self::WouldDeadlock | Self::NoReceipt => false,
+            Self::WouldDeadlock | Self::Forked | Self::NoReceipt => false,
             Self::Refused(_) => self.is_full(),
             Self::NoRoute { .. } | Self::TimedOut { .. } | Self::Lost { .. } => true,
             Self::Rejected { code, .. } => is_retriable_send(*code),
@@ -507,7 +518,7 @@ impl SendError {
             | Self::Lost { stored, .. }
             | Self::Stopped { stored }
             | Self::RuntimeGone { stored } => *stored,
-            Self::WouldDeadlock | Self::NoReceipt => Stored::Unknown,
+            Self::WouldDeadlock | Self::Forked | Self::NoReceipt => Stored::Unknown,
             Self::Invalid(_)
             | Self::Refused(_)
             | Self::NoTopic { .. }
@@ -531,6 +542,7 @@ impl SendError {
             | Self::Stopped { .. }
             | Self::RuntimeGone { .. }
             | Self::WouldDeadlock
+            | Self::Forked
             | Self::NoReceipt => None,
         }
     }
@@ -576,4 +588,7 @@ pub enum QueryError {
     /// Waiting on this thread would block the very runtime that has to do the work.
     #[error("waiting here would block the runtime's only thread: await the call instead")]
     WouldDeadlock,
+    /// The call was begun before this process was forked from the one that made the client.
+    #[error("this process is a fork of the one that made the call, in which alone it ends")]
+    Forked,
 }

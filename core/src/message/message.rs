@@ -103,6 +103,13 @@ pub enum MessageError {
         /// The topic.
         topic: Topic,
     },
+    /// Consumers could never ask for the tag: `||` separates tags in what they write, and blanks
+    /// around them are left out.
+    #[error("tag {tag:?} can never be subscribed to: it holds ||, or begins or ends with a blank")]
+    Tag {
+        /// The tag given, cut to 128 characters.
+        tag: Box<str>,
+    },
     /// Delay levels are 1 to 18 (`messageDelayLevel` on the broker).
     #[error("a delay level is 1 to 18, not {level}")]
     DelayLevel {
@@ -157,9 +164,13 @@ impl Message {
     }
 
     /// Sets the tag, by which subscriptions select (`"paid || refunded"`). A message has one tag:
-    /// a second call replaces the first.
+    /// a second call replaces the first. It holds no `||` and neither begins nor ends with a blank.
     #[must_use]
     pub fn tag(self, tag: &str) -> Self {
+        if !tag.is_empty() && !is_tag(tag) {
+            let tag = tag.chars().take(128).collect::<String>().into();
+            return self.refuse(MessageError::Tag { tag });
+        }
         self.set(properties::TAGS, tag)
     }
 
@@ -298,6 +309,16 @@ impl fmt::Debug for Message {
     }
 }
 
+/// The text without what Java takes for blanks at its ends (`String.trim`).
+pub(crate) fn trimmed(text: &str) -> &str {
+    text.trim_matches(|c| c <= ' ')
+}
+
+/// Whether a subscription can name the tag.
+pub(crate) fn is_tag(tag: &str) -> bool {
+    !tag.is_empty() && !tag.contains("||") && trimmed(tag).len() == tag.len()
+}
+
 fn check(name: &str, value: &str) -> Result<(), MessageError> {
     if name.is_empty() || value.is_empty() {
         return Err(MessageError::EmptyProperty { name: name.into() });
@@ -358,8 +379,13 @@ mod tests {
                 message().property("UNIQ_KEY", "1"),
                 MessageError::Reserved { name: "UNIQ_KEY".into() },
             ),
+            (message().tag("a || b"), MessageError::Tag { tag: "a || b".into() }),
+            (message().tag(" a"), MessageError::Tag { tag: " a".into() }),
+            (message().tag("a\t"), MessageError::Tag { tag: "a\t".into() }),
+            (message().tag(""), MessageError::EmptyProperty { name: "TAGS".into() }),
             (message().key("a b"), MessageError::KeyWithSpace { key: "a b".into() }),
             (message().delay_level(19).key(" "), MessageError::DelayLevel { level: 19 }),
+            (message().delay_level(0), MessageError::DelayLevel { level: 0 }),
         ];
         for (message, expected) in cases {
             assert_eq!(message.refused(), Some(&expected));

@@ -20,6 +20,7 @@ pub use batch::{BatchBody, BatchError, Batched};
 pub use ids::{IdError, OffsetMessageId, UniqueId, UniqueIds};
 pub use java_hash::java_string_hash;
 pub use message::{Message, MessageError};
+pub(crate) use message::{is_tag, trimmed};
 pub use properties::Properties;
 pub use publish::{MessageLimits, Publish};
 pub use record::{Record, RecordError};
