@@ -169,7 +169,7 @@ impl Row {
         let sum = found.saturating_add(reads).saturating_add(writes);
         if sum > QUEUES_MAX {
             let reason = format!(
-                "readQueueNums {reads} and writeQueueNums {writes} make more than {QUEUES_MAX} queues"
+                "readQueueNums {reads} and writeQueueNums {writes} make it more than {QUEUES_MAX}"
             );
             return Err(refused(reason));
         }
@@ -399,7 +399,8 @@ mod tests {
             ),
         ] {
             let brokers = r#"[{"brokerName":"b-0","brokerAddrs":{"0":"h:1","1":5}},
-                {"brokerName":null},null,{"brokerName":"b-1","brokerAddrs":{"0":"h:2"},"cluster":1}]"#;
+                {"brokerName":null},null,
+                {"brokerName":"b-1","brokerAddrs":{"0":"h:2"},"cluster":1}]"#;
             let json = format!(r#"{{"queueDatas":[{bad},null,{good}],"brokerDatas":{brokers}}}"#);
             let read = RouteBody::parse(json.as_bytes()).unwrap();
             assert_eq!((read.queues.len(), read.queues[0].write_queues), (1, 4), "{bad}");

@@ -115,7 +115,8 @@ impl Config {
         Some(unit.unwrap_or_else(|| url.clone()))
     }
 
-    /// The address to use for one that a nameserver told. A rewrite may name one that can't be read.
+    /// The address to use for one that a nameserver told. A rewrite may name one that can't be
+    /// read.
     pub(crate) fn rewritten(&self, told: &str) -> Result<Endpoint, NameError> {
         let (told, read) = (told.trim(), Endpoint::told(told));
         let same = |from: &str| {

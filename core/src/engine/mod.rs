@@ -212,8 +212,8 @@ impl Engine {
     }
 
     /// Makes the producer group `group` part of what heartbeats say, until each call has had its
-    /// [`withdraw`](Self::withdraw). Sends of a group that was not named work all the same; a broker
-    /// then does not know who its producers are.
+    /// [`withdraw`](Self::withdraw). Sends of a group that was not named work all the same; a
+    /// broker then does not know who its producers are.
     pub fn produce(&mut self, now: Instant, group: &Group) {
         self.tick(now);
         if let Some((_, count)) = self.producers.groups.iter_mut().find(|(own, _)| own == group) {

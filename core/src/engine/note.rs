@@ -127,9 +127,9 @@ impl Note {
                 all(tell, &[("endpoint", Text(endpoint)), ("code", Number(code.0.into()))]);
             }
             Self::RouteChanged { topic, writable, readable } => {
-                tell("topic", Text(topic));
-                let (writable, readable) = (*writable as i64, *readable as i64);
-                all(tell, &[("writable", Number(writable)), ("readable", Number(readable))]);
+                let (writable, readable) = (Number(*writable as i64), Number(*readable as i64));
+                let topic = ("topic", Text(topic));
+                all(tell, &[topic, ("writable", writable), ("readable", readable)]);
             }
             Self::RouteFailed { topic, attempt, .. } => {
                 tell("topic", Text(topic));
@@ -268,8 +268,8 @@ impl fmt::Display for Note {
             ),
             Self::UnreadableAddress { broker, address } => write!(
                 f,
-                "the address of broker {broker} can't be read: {address:?}; correct brokerIP1 there, \
-                 or name it in rewrite_addresses here"
+                "the address of broker {broker} can't be read: {address:?}; correct brokerIP1 \
+                 there, or name it in rewrite_addresses here"
             ),
             Self::Rebalanced { group, topic, share, members } => {
                 write!(f, "group {group} has {members} members; {share} queues of {topic} are ours")

@@ -147,8 +147,8 @@ impl Engine {
         peers.send(&mut ctx, peer, OutFrame { opaque, payload });
     }
 
-    /// The route has no queue for a send. What heals by itself is waited for until the deadline; what
-    /// somebody has set so ends the send, once the route is known to be a fresh one.
+    /// The route has no queue for a send. What heals by itself is waited for until the deadline;
+    /// what somebody has set so ends the send, once the route is known to be a fresh one.
     fn wait_for_queue(&mut self, op: OpId, lack: Lack) {
         let Some(Operation::Send(send)) = self.operations.get(op) else { return };
         let topic = send.publish.topic().clone();

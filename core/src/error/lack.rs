@@ -14,8 +14,8 @@ pub enum Lack {
     Queues,
     /// There are queues, and none of them may be written to: that is how somebody has set it.
     #[error(
-        "none of its queues may be written to (look at perm and writeQueueNums of the topic, and at \
-         brokerPermission of its brokers)"
+        "none of its queues may be written to (look at perm and writeQueueNums of the topic, and \
+         at brokerPermission of its brokers)"
     )]
     Permission,
     /// A broker has queues of it, and no master: it is down, or a slave is to become master.

@@ -2,7 +2,7 @@
 //!
 //! | state of a topic | leaves on | to |
 //! |---|---|---|
-//! | Idle | somebody needs the route or a better one, `route_refresh`, its broker is lost | Asking |
+//! | Idle | a call needs it, or a better one; `route_refresh`; its broker is lost | Asking |
 //! | Asking | a route | Idle; Paused while somebody waits for another one |
 //! | | one nameserver does not know the topic, fails, or is silent | the next one is asked |
 //! | | all that answer say that there is none | Idle; Paused while somebody waits |
