@@ -202,12 +202,17 @@ impl Engine {
         }
     }
 
-    /// The request came to nothing: what never left is tried again until the deadline.
+    /// The request came to nothing: what was not done is tried again until the deadline, and what
+    /// may have been done only if it may be done twice.
     pub(super) fn ask_failed(&mut self, peer: PeerId, op: OpId, failure: Failure) {
         let again = match &failure {
-            Failure::Connect(_) | Failure::Closed(_) => true,
+            Failure::Connect(_) => true,
+            Failure::Closed(_) => self.asked(op).is_some_and(|asked| asked.query.is_repeatable()),
             Failure::Refused { .. } => failure.is_farewell(),
-            _ => false,
+            Failure::Unreadable(_)
+            | Failure::Body(_)
+            | Failure::TimedOut(_)
+            | Failure::Fetch(_) => false,
         };
         let opaque = self.operations.get(op).and_then(Operation::call);
         let attempt = self.attempt(peer, opaque, failure);

@@ -10,10 +10,10 @@ use crate::body::Members;
 use crate::broker::BrokerId;
 use crate::call::Purpose;
 use crate::consumer::queue::State;
-use crate::consumer::{Consumer, Phase, Subscribe};
-use crate::error::Refused;
+use crate::consumer::{Consumer, Phase, Subscribe, Trouble};
+use crate::error::{Failure, Refused};
 use crate::frame::request::ConsumerListRequest;
-use crate::frame::{Kind, Request, ResponseCode};
+use crate::frame::{Kind, Reply, Request, RequestCode, ResponseCode};
 use crate::id::{PeerId, SubscriptionId};
 use crate::name::{Group, Topic};
 use crate::query::QueueName;
@@ -21,6 +21,9 @@ use crate::time::Instant;
 
 /// Notices of one change come from every broker and for every member: they are taken together.
 const GATHER: Duration = Duration::from_millis(50);
+/// Notices that lead to no change are taken together for ever longer, up to [`AGAIN`], unless they
+/// are further apart than this.
+const APART: Duration = Duration::from_secs(5);
 /// A rebalance that could not be done is tried again after this (`RebalanceService`, 5.3).
 const AGAIN: Duration = Duration::from_secs(1);
 
@@ -38,6 +41,10 @@ impl Engine {
         }
         if subscribe.topics.is_empty() {
             return Err(Refused::NoTopic);
+        }
+        let named: BTreeSet<&Topic> = subscribe.topics.iter().map(|(topic, _)| topic).collect();
+        if named.len() < subscribe.topics.len() {
+            return Err(Refused::DuplicateTopic);
         }
         if self.consumers.of_group(&subscribe.group).is_some() {
             return Err(Refused::DuplicateGroup);
@@ -193,6 +200,7 @@ impl Engine {
             if joining {
                 self.rebalance_now(sub);
             }
+            self.doubt_commits(sub, peer);
             self.poke_all(sub, Some(peer));
         }
     }
@@ -200,7 +208,13 @@ impl Engine {
     /// A broker says that a group's members changed.
     pub(super) fn members_changed(&mut self, group: &Group) {
         if let Some(sub) = self.consumers.of_group(group) {
-            self.rebalance_at(sub, GATHER);
+            let now = self.ground.now;
+            let Some(consumer) = self.consumers.get_mut(sub) else { return };
+            if consumer.rebalanced.is_none_or(|last| now.since(last) > APART) {
+                consumer.idle_looks = 0;
+            }
+            let gather = GATHER.saturating_mul(1 << consumer.idle_looks.min(8)).min(AGAIN);
+            self.rebalance_at(sub, gather);
         }
     }
 
@@ -269,19 +283,34 @@ impl Engine {
         self.peers.is_connected(peer) && self.brokers.knows(peer, revision)
     }
 
-    pub(super) fn members_failed(&mut self, sub: SubscriptionId) {
-        if let Some(consumer) = self.consumers.get_mut(sub) {
-            consumer.asking_members = false;
-            self.rebalance_at(sub, AGAIN);
+    /// There is no list of members: without one nothing is consumed.
+    pub(super) fn members_failed(&mut self, sub: SubscriptionId, failure: Failure) {
+        let now = self.ground.now;
+        let Some(consumer) = self.consumers.get_mut(sub) else { return };
+        consumer.asking_members = false;
+        // A lost connection is told of as such.
+        let lost = matches!(failure, Failure::Connect(_) | Failure::Closed(_));
+        if !lost && !consumer.is_leaving() && consumer.tells(now, Trouble::Members) {
+            let group = consumer.subscribe.group.clone();
+            let ask = RequestCode::GET_CONSUMER_LIST_BY_GROUP;
+            let failure = Box::new(failure);
+            self.out.note(Note::AskFailed { group, ask, queue: None, failure });
         }
+        self.rebalance_at(sub, AGAIN);
     }
 
     /// The members are known: this consumer's share is computed.
-    pub(super) fn members_answered(&mut self, sub: SubscriptionId, code: ResponseCode, body: Body) {
-        let members = match (code, body) {
+    pub(super) fn members_answered(&mut self, sub: SubscriptionId, reply: Reply, body: Body) {
+        let members = match (reply.code, body) {
             (ResponseCode::SUCCESS, Body::Members(Ok(members))) => members,
+            (ResponseCode::SUCCESS, Body::Members(Err(error))) => {
+                return self.members_failed(sub, Failure::Body(error.to_string().into()));
+            }
             // An empty group answers code 1: our heartbeat has not been counted yet.
-            _ => return self.members_failed(sub),
+            (code, _) => {
+                let remark = reply.remark.map(Into::into);
+                return self.members_failed(sub, Failure::Refused { code, remark });
+            }
         };
         let now = self.ground.now;
         let Some(consumer) = self.consumers.get_mut(sub) else { return };
@@ -295,6 +324,7 @@ impl Engine {
             self.out.note(Note::SharedId { group, client_id });
         }
         consumer.doubled = members.doubled;
+        consumer.idle_looks = consumer.idle_looks.saturating_add(1);
         let mut missing = false;
         let topics = consumer.subscribe.topics.iter();
         let unread = topics.clone().any(|(topic, _)| self.routes.is_unread(topic));
@@ -327,6 +357,7 @@ impl Engine {
             queue: at.queue,
         });
         if !change.added.is_empty() || !change.removed.is_empty() {
+            consumer.idle_looks = 0;
             let group = consumer.subscribe.group.clone();
             let (share, members) = (share.len(), members.count);
             self.out.note(Note::Rebalanced { group, topic: name, share, members });
