@@ -81,25 +81,17 @@ impl RouteBody {
     /// bare ones for clients before 4.9.4). Unknown fields and the order of fields don't matter. A
     /// row that says what can't be is refused, and the others stay.
     pub fn parse(json: &[u8]) -> Result<Self, BodyError> {
-        let read: RouteJson<Vec<Option<Row>>, FewBrokers> = parse("route", json)?;
+        let read: RouteJson<Rows, FewBrokers> = parse("route", json)?;
         let brokers = read.brokers;
         let addresses = brokers.kept.iter().map(|broker| broker.addresses.found).sum();
         let found = brokers.found.max(addresses);
         if found > BROKERS_MAX {
             return Err(BodyError::TooManyBrokers { found, limit: BROKERS_MAX });
         }
-        let mut route = Self { order_conf: read.order_conf, ..Self::default() };
-        let mut found = 0;
-        for row in read.queues.into_iter().flatten() {
-            match row.read(&mut found) {
-                Ok(queues) => route.queues.push(queues),
-                Err(refused) if route.refused.len() < REFUSED_MAX => route.refused.push(refused),
-                Err(_) => {}
-            }
-        }
         let brokers = brokers.kept.into_iter().map(BrokerJson::into_data);
-        route.brokers = brokers.filter(|broker| !broker.broker_name.is_empty()).collect();
-        Ok(route)
+        let brokers = brokers.filter(|broker| !broker.broker_name.is_empty()).collect();
+        let Rows { queues, refused, .. } = read.queues;
+        Ok(Self { queues, brokers, order_conf: read.order_conf, refused })
     }
 
     /// The body as standard JSON, with fields in the order that name servers write them.
@@ -126,6 +118,44 @@ struct RouteJson<Q: Default, B: Default> {
     #[serde(rename = "queueDatas", default, deserialize_with = "or_default")]
     #[serde(bound(deserialize = "Q: Deserialize<'de>"))]
     queues: Q,
+}
+
+/// The rows of `queueDatas`, each checked as it comes: a row as it came is larger than what is kept
+/// of it.
+#[derive(Default)]
+struct Rows {
+    queues: Vec<QueueData>,
+    refused: Vec<RefusedRow>,
+    /// Queues of all rows.
+    found: u64,
+}
+
+impl<'de> Deserialize<'de> for Rows {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Each;
+        impl<'de> Visitor<'de> for Each {
+            type Value = Rows;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of brokers' queues")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Rows, A::Error> {
+                let mut rows = Rows::default();
+                while let Some(row) = list.next_element::<Option<Row>>()? {
+                    match row.map(|row| row.read(&mut rows.found)) {
+                        Some(Ok(queues)) => rows.queues.push(queues),
+                        Some(Err(refused)) if rows.refused.len() < REFUSED_MAX => {
+                            rows.refused.push(refused);
+                        }
+                        Some(Err(_)) | None => {}
+                    }
+                }
+                Ok(rows)
+            }
+        }
+        from.deserialize_seq(Each)
+    }
 }
 
 /// One row of `queueDatas` as it came.
@@ -275,6 +305,27 @@ pub(super) struct BrokerJson {
     cluster: Lax<String>,
     #[serde(rename = "enableActingMaster", skip_deserializing)]
     acting_master: bool,
+}
+
+/// One that says its name: where brokers are a table, not a list of rows that stand alone.
+#[derive(Serialize, Deserialize)]
+#[serde(try_from = "BrokerJson")]
+pub(super) struct NamedBroker(pub(super) BrokerJson);
+
+impl NamedBroker {
+    pub(super) fn of(data: &BrokerData) -> Self {
+        Self(BrokerJson::of(data))
+    }
+}
+
+impl TryFrom<BrokerJson> for NamedBroker {
+    type Error = &'static str;
+    fn try_from(broker: BrokerJson) -> Result<Self, Self::Error> {
+        match broker.broker_name.0 {
+            Some(_) => Ok(Self(broker)),
+            None => Err("missing field `brokerName`"),
+        }
+    }
 }
 
 impl BrokerJson {

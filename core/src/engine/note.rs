@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::Note;
 use crate::error::lack::advice;
-use crate::error::{Attempt, CloseReason, Failure, PeerKind, one_line};
+use crate::error::{Attempt, CloseReason, Failure, Lack, PeerKind, one_line};
 use crate::frame::RequestCode;
 use crate::name::{Endpoint, Group, Topic};
 use crate::query::QueueName;
@@ -143,14 +143,9 @@ impl Note {
                 of_attempt(attempt, tell);
             }
             Self::UnreadableAddress { broker, address } => {
-                let address = &address.escape_debug();
-                all(tell, &[("broker", Text(broker)), ("address", Text(address))]);
+                all(tell, &[("broker", Text(broker)), ("address", Text(&address.escape_debug()))]);
             }
-            Self::RowRefused { topic, broker, reason } => {
-                let broker = &broker.escape_debug();
-                all(tell, &[("topic", Text(topic)), ("broker", Text(broker))]);
-                tell("reason", Text(reason));
-            }
+            Self::RowRefused { topic, broker, reason } => of_row(topic, broker, reason, tell),
             Self::Rebalanced { group, topic, share, members } => {
                 all(tell, &[("group", Text(group)), ("topic", Text(topic))]);
                 tell("share", Number(*share as i64));
@@ -188,6 +183,11 @@ type Tell<'t> = &'t mut dyn FnMut(&'static str, Fact<'_>);
 
 fn all(tell: Tell<'_>, facts: &[(&'static str, Fact<'_>)]) {
     facts.iter().for_each(|(name, fact)| tell(name, *fact));
+}
+
+fn of_row(topic: &Topic, broker: &str, reason: &str, tell: Tell<'_>) {
+    all(tell, &[("topic", Fact::Text(topic)), ("broker", Fact::Text(&broker.escape_debug()))]);
+    tell("reason", Fact::Text(&reason));
 }
 
 fn of_connection(peer: &PeerKind, endpoint: &Endpoint, tell: Tell<'_>) {
@@ -314,17 +314,14 @@ impl Note {
                 // A topic that was there may have its only broker down.
                 f.write_str(if *known { "; those known serve on" } else { advice(Some(attempt)) })
             }
-            Self::RowRefused { topic, broker, reason } => write!(
-                f,
-                "the route of topic {topic} has a row of broker {} that can't be: {reason}; it is \
-                 left out",
-                broker.escape_debug()
-            ),
-            Self::UnreadableAddress { broker, address } => write!(
-                f,
-                "the address of broker {broker} can't be read: {address:?}; correct brokerIP1 \
-                 there, or name it in rewrite_addresses here"
-            ),
+            Self::RowRefused { topic, broker, reason } => {
+                let (broker, reason) = (broker.clone(), reason.clone());
+                write!(f, "topic {topic}: {}; that row is left out", Lack::Row { broker, reason })
+            }
+            Self::UnreadableAddress { broker, address } => {
+                let (broker, address) = (broker.clone(), address.clone());
+                fmt::Display::fmt(&Lack::Address { broker, address }, f)
+            }
             Self::Rebalanced { group, topic, share, members } => {
                 write!(f, "group {group} has {members} members; {share} queues of {topic} are ours")
             }
