@@ -237,8 +237,8 @@ impl Engine {
     /// Whether a broker of the topic's route is connected: it is there, whatever is said of it.
     fn is_served(&self, topic: &Topic) -> bool {
         let Some(route) = self.routes.known(topic) else { return false };
-        let mut queues = route.writable.iter().chain(&route.readable);
-        queues.any(|queue| self.brokers.peers(queue.broker).any(|peer| self.peers.is_reached(peer)))
+        let mut brokers = route.brokers.iter();
+        brokers.any(|id| self.brokers.peers(*id).any(|peer| self.peers.is_reached(peer)))
     }
 
     /// A nameserver told a topic's route. The decoder gives the same `Arc` for the same bytes, and

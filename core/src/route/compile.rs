@@ -38,6 +38,10 @@ pub(crate) struct Route {
     pub(crate) writable: Vec<RouteQueue>,
     /// Queues that give messages, by broker name and number.
     pub(crate) readable: Vec<RouteQueue>,
+    /// The brokers of either, in the order of their ids.
+    pub(crate) brokers: Vec<BrokerId>,
+    /// The brokers of those that give messages.
+    pub(crate) readers: Vec<BrokerId>,
     /// The topic does not exist yet: this is `TBW102`'s route.
     pub(crate) fallback: bool,
     /// Why nothing can be written to, where that is so.
@@ -124,6 +128,10 @@ impl Route {
             }
         }
         route.lack = route.writable.is_empty().then_some(lack);
+        route.readers = brokers_of(&route.readable);
+        route.brokers = [brokers_of(&route.writable), route.readers.clone()].concat();
+        route.brokers.sort_unstable();
+        route.brokers.dedup();
         route
     }
 
@@ -138,6 +146,15 @@ impl Route {
         let room = QUEUES_MAX.saturating_sub(list.len()) as u32;
         list.extend((0..count.min(room)).map(|queue| RouteQueue { broker, queue }));
     }
+}
+
+/// Each broker of a list of queues, in which those of a broker stand together, once and in order.
+fn brokers_of(queues: &[RouteQueue]) -> Vec<BrokerId> {
+    let mut brokers: Vec<_> =
+        queues.chunk_by(|a, b| a.broker == b.broker).map(|queues| queues[0].broker).collect();
+    brokers.sort_unstable();
+    brokers.dedup();
+    brokers
 }
 
 impl Lack {

@@ -460,10 +460,7 @@ impl Routes {
 
     /// Topics whose route names a broker that was lost and that were not looked up just now.
     pub(crate) fn touched_by(&self, now: Instant, broker: BrokerId) -> Vec<Topic> {
-        let on = |route: &Arc<Route>| {
-            let queues = route.writable.iter().chain(&route.readable);
-            queues.map(|queue| queue.broker).any(|id| id == broker)
-        };
+        let on = |route: &Arc<Route>| route.brokers.binary_search(&broker).is_ok();
         let touched = self.topics.iter().filter(|(_, entry)| {
             now.since(entry.asked) >= HURRY && entry.route.as_ref().is_some_and(on)
         });
@@ -482,8 +479,7 @@ impl Routes {
     /// The brokers that any route names.
     pub(crate) fn brokers(&self) -> BTreeSet<BrokerId> {
         let routes = self.topics.values().filter_map(|entry| entry.route.as_ref());
-        let queues = routes.flat_map(|route| route.writable.iter().chain(&route.readable));
-        queues.map(|queue| queue.broker).collect()
+        routes.flat_map(|route| route.brokers.iter().copied()).collect()
     }
 
     /// The topics in use that were last asked for `age` ago or earlier, for the periodic refresh. A
