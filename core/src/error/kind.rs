@@ -75,7 +75,9 @@ impl Refused {
         match self {
             Self::Stopped => ErrorKind::Stopped,
             Self::Full(_) | Self::FullOfBytes(_) => ErrorKind::Full,
-            Self::DuplicateGroup | Self::NoTopic | Self::NoTime => ErrorKind::Invalid,
+            Self::DuplicateGroup | Self::DuplicateTopic | Self::NoTopic | Self::NoTime => {
+                ErrorKind::Invalid
+            }
             Self::Forked => ErrorKind::Forked,
         }
     }
@@ -117,6 +119,7 @@ impl SendError {
             Self::Rejected { .. } => ErrorKind::Rejected,
             Self::TimedOut { .. } => ErrorKind::TimedOut,
             Self::Lost { .. } => ErrorKind::Lost,
+            Self::Unreadable { .. } => ErrorKind::Unreadable,
             Self::Stopped { .. } | Self::RuntimeGone { .. } => ErrorKind::Stopped,
             Self::WouldDeadlock => ErrorKind::WouldDeadlock,
             Self::Forked => ErrorKind::Forked,
@@ -134,6 +137,7 @@ impl SendError {
             | Self::Rejected { topic, .. }
             | Self::TimedOut { topic, .. }
             | Self::Lost { topic, .. }
+            | Self::Unreadable { topic, .. }
             | Self::NoChoice { topic } => Some(topic),
             Self::Invalid(_)
             | Self::Refused(_)
