@@ -280,6 +280,17 @@ impl fmt::Display for Words<'_> {
     }
 }
 
+fn without_news(
+    topic: &Topic,
+    attempt: &Attempt,
+    known: bool,
+    f: &mut fmt::Formatter<'_>,
+) -> fmt::Result {
+    write!(f, "no news of the queues of topic {topic}: {attempt}")?;
+    // A topic that was there may have its only broker down.
+    f.write_str(if known { "; those known serve on" } else { advice(Some(attempt)) })
+}
+
 impl Note {
     fn words(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -309,18 +320,13 @@ impl Note {
             Self::RouteChanged { topic, writable, readable } => {
                 write!(f, "topic {topic} has {writable} queues to write and {readable} to read")
             }
-            Self::RouteFailed { topic, attempt, known } => {
-                write!(f, "no news of the queues of topic {topic}: {attempt}")?;
-                // A topic that was there may have its only broker down.
-                f.write_str(if *known { "; those known serve on" } else { advice(Some(attempt)) })
-            }
+            Self::RouteFailed { topic, attempt, known } => without_news(topic, attempt, *known, f),
             Self::RowRefused { topic, broker, reason } => {
                 let (broker, reason) = (broker.clone(), reason.clone());
                 write!(f, "topic {topic}: {}; that row is left out", Lack::Row { broker, reason })
             }
             Self::UnreadableAddress { broker, address } => {
-                let (broker, address) = (broker.clone(), address.clone());
-                fmt::Display::fmt(&Lack::Address { broker, address }, f)
+                write!(f, "{}", Lack::Address { broker: broker.clone(), address: address.clone() })
             }
             Self::Rebalanced { group, topic, share, members } => {
                 write!(f, "group {group} has {members} members; {share} queues of {topic} are ours")
