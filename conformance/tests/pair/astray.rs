@@ -229,9 +229,9 @@ const DAMAGED: [(&str, Edit); 12] = [
     ("a record's own place", |_, _, body| {
         let mut bytes = body.to_vec();
         let magic = [0xDA, 0xA3, 0x20, 0xA7];
-        let places = bytes.windows(4).enumerate().filter(|(_, four)| **four == magic);
+        let mut places = bytes.windows(4).enumerate().filter(|(_, four)| **four == magic);
         // The offset stands 16 bytes after the magic code; the last record is the dangerous one.
-        if let Some((at, _)) = places.last() {
+        if let Some((at, _)) = places.next_back() {
             bytes[at + 16..at + 24].copy_from_slice(&(i64::MAX - 1).to_be_bytes());
         }
         *body = bytes.into();
