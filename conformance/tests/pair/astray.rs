@@ -312,6 +312,29 @@ fn pull_20_a_stored_offset_beyond_the_queue_is_corrected_and_never_committed() {
 }
 
 #[test]
+fn pull_20_a_stored_offset_beyond_the_queue_is_not_repeated_after_a_registration() {
+    let (mut world, client) = pair(17, 1);
+    store_many(&mut world, client, 5);
+    world.with_cluster(|cluster| cluster.set_committed(0, GROUP, TOPIC, 0, i64::MAX));
+    world.with_cluster(|cluster| cluster.set_delay(RequestCode::PULL_MESSAGE, ms(400)));
+    world.with_cluster(|cluster| cluster.keep_requests());
+    let mut config = config();
+    config.commit = ms(50);
+    let late = world.client(config);
+    world.subscribe(late, from_first(GROUP), Pace::AtOnce).unwrap();
+    let pulled = |world: &World| pulls(world) == 1;
+    world.run_until(3 * SECOND, pulled).unwrap();
+    world.cut_all(BROKER);
+    world.run_for(7 * SECOND);
+    for asked in world.with_cluster(|cluster| cluster.take_requests()) {
+        if let rocketry_core::frame::Request::UpdateOffset(commit) = asked.request {
+            assert_eq!(commit.commit_offset, 5);
+        }
+    }
+    assert_eq!(committed(&world), Some(5));
+}
+
+#[test]
 fn pull_20_an_end_beyond_the_queue_is_not_committed_before_a_pull_has_shown_it() {
     let (mut world, client) = pair(9, 1);
     store_many(&mut world, client, 10);
