@@ -109,6 +109,22 @@ fn topic_on_both(cluster: &Cluster, topic: &str) {
     live::create_topic(&cluster.namesrv(), &slave, topic, 1).expect("on the slave too");
 }
 
+/// Another member of a group that has settled 0 to 89: it gets 90 to 99 and settles them.
+fn resume(cluster: &Cluster, group: &str, name: &str) -> (Consumer, Rig) {
+    let mut config = rocketry::Config::new(&cluster.namesrv()).expect("settings");
+    // It sends nothing, and hears of a master when it asks for the route again.
+    config.route_refresh = Duration::from_secs(3);
+    let rig = Rig::with(On::Threads, config);
+    let mut consumer = consume(&rig, group, name);
+    let first = take(&rig, &mut consumer, 10);
+    let bodies: Vec<u32> = first.iter().map(body).collect();
+    assert_eq!(bodies, (90..100).collect::<Vec<_>>(), "{group}");
+    first.into_iter().for_each(|delivery| delivery.ack().expect("ours"));
+    let more = drain(&mut consumer, Duration::from_secs(1));
+    assert!(more.is_empty(), "{group}: {more:?}");
+    (consumer, rig)
+}
+
 /// The same kill shows both: what a consumer commits meanwhile, and a send that waits for the
 /// master.
 #[test]
@@ -160,24 +176,11 @@ fn off_17_ns_20_a_slave_alone_keeps_offsets_and_a_send_waits_for_the_master() {
         consumer.close().wait();
     }
     let again = works.each_ref().map(|(_, group, name)| {
-        let mut config = rocketry::Config::new(&cluster.namesrv()).expect("settings");
-        // It sends nothing, and hears of the master when it asks for the route again.
-        config.route_refresh = Duration::from_secs(3);
-        let rig = Rig::with(On::Threads, config);
-        (consume(&rig, group, name), rig)
-    });
-    let again = again.into_iter().zip(&works).map(|((mut consumer, rig), (_, group, name))| {
-        let first = take(&rig, &mut consumer, 10);
-        let bodies: Vec<u32> = first.iter().map(body).collect();
-        assert_eq!(bodies, (90..100).collect::<Vec<_>>(), "{group}");
-        first.into_iter().for_each(|delivery| delivery.ack().expect("ours"));
-        let more = drain(&mut consumer, Duration::from_secs(1));
-        assert!(more.is_empty(), "{group}: {more:?}");
+        let again = resume(&cluster, group, name);
         let at_slave = || committed(&watcher.client, &slave, group, name);
         assert!(eventually(SOON, || at_slave() == Some(100)), "{group}: {:?}", at_slave());
-        (consumer, rig)
+        again
     });
-    let again: Vec<_> = again.collect();
     cluster.restart("broker-a").expect("it starts again");
     let registered = Instant::now();
     assert_eq!(cluster.broker(), broker);

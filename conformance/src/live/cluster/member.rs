@@ -98,7 +98,7 @@ impl Cluster {
         self.wait(&member)
     }
 
-    /// As [`restart`](Self::restart), but at another port, as a broker does that was moved: its data
+    /// As [`restart`](Self::restart), but at another port, as a broker that was moved: its data
     /// comes with it. A nameserver stays where brokers look for it.
     ///
     /// # Errors
