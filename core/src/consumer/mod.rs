@@ -11,17 +11,19 @@
 //! `UNREGISTER_CLIENT` (35); those of one queue stand in `queue.rs`.
 
 mod batch;
+mod handouts;
 mod lead;
 mod pace;
 pub(crate) mod queue;
 mod subscribe;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) use batch::{Answer, Marks};
 pub use batch::{Batch, BatchId, DeliveryId, Handout, Settled};
+use handouts::Handouts;
 pub(crate) use lead::{Lead, Told};
 pub(crate) use pace::Pace;
 pub(crate) use queue::Queue;
@@ -41,8 +43,9 @@ use crate::timer::TimerKey;
 pub enum Outcome {
     /// It is done with; its offset may be committed.
     Done,
-    /// It is to be delivered again, to this consumer, at once and without a count: what dropping
-    /// a delivery means.
+    /// It is to be delivered again, to this consumer, behind its neighbours and after a pause that
+    /// grows each time, from a tenth of `retry_delay`, at most 100 ms, to 30 s: what dropping a
+    /// delivery means.
     Again,
     /// It is to be delivered again, to this consumer, after `retry_delay`.
     Later,
@@ -66,6 +69,8 @@ pub(crate) enum Trouble {
     Members,
     /// No offset to begin at, from that broker.
     Begin(BrokerId),
+    /// No answer to a pull, of that broker.
+    Pull(BrokerId),
     /// Offsets that the broker does not take.
     Commit(BrokerId),
 }
@@ -84,8 +89,7 @@ pub(crate) struct Consumer {
     pub(crate) phase: Phase,
     pub(crate) queues: Slots<QueueKey, Queue>,
     by_place: BTreeMap<(usize, RouteQueue), QueueKey>,
-    ready: VecDeque<Handout>,
-    later: VecDeque<(Instant, Handout)>,
+    pub(crate) handouts: Handouts,
     /// Commits without an answer, those of queues given up included.
     pub(crate) commits: usize,
     /// The question for the members is on its way.
@@ -93,6 +97,8 @@ pub(crate) struct Consumer {
     /// When it looks at its share next.
     pub(crate) rebalance_timer: Option<(Instant, TimerKey)>,
     pub(crate) rebalanced: Option<Instant>,
+    /// Looks of late that changed nothing.
+    pub(crate) idle_looks: u32,
     /// The members named our id more than once when last asked for.
     pub(crate) doubled: bool,
     told: BTreeMap<Trouble, Instant>,
@@ -114,12 +120,12 @@ impl Consumer {
             phase: Phase::Joining,
             queues: Slots::default(),
             by_place: BTreeMap::new(),
-            ready: VecDeque::new(),
-            later: VecDeque::new(),
+            handouts: Handouts::default(),
             commits: 0,
             asking_members: false,
             rebalance_timer: None,
             rebalanced: None,
+            idle_looks: 0,
             doubled: false,
             told: BTreeMap::new(),
         }
@@ -168,8 +174,7 @@ impl Consumer {
         let key = self.by_place.remove(&place)?;
         let queue = self.queues.remove(key)?;
         queue.revoke();
-        self.ready.retain(|handout| handout.batch.id().queue != key);
-        self.later.retain(|(_, handout)| handout.batch.id().queue != key);
+        self.forget_handouts(&queue);
         Some((key, queue))
     }
 
@@ -204,46 +209,11 @@ impl Consumer {
         queues.get(average(queues.len(), sorted.len(), index))
     }
 
-    /// Queues messages to be handed out.
-    pub(crate) fn offer(&mut self, handout: Handout) {
-        self.ready.push_back(handout);
-    }
-
-    /// Queues one message to be handed out before all others.
-    pub(crate) fn offer_first(&mut self, handout: Handout) {
-        self.ready.push_front(handout);
-    }
-
-    /// Queues one message to be handed out at `at`. Times come in order.
-    pub(crate) fn offer_at(&mut self, at: Instant, handout: Handout) {
-        self.later.push_back((at, handout));
-    }
-
-    /// Moves what is due to the front. True if there was any.
-    pub(crate) fn wake_later(&mut self, now: Instant) -> bool {
-        let mut any = false;
-        while self.later.front().is_some_and(|(at, _)| *at <= now) {
-            if let Some((_, handout)) = self.later.pop_front() {
-                self.ready.push_back(handout);
-                any = true;
-            }
-        }
-        any
-    }
-
-    /// The next messages to hand out.
-    pub(crate) fn take(&mut self) -> Option<Handout> {
-        self.ready.pop_front()
-    }
-
-    pub(crate) fn has_ready(&self) -> bool {
-        !self.ready.is_empty()
-    }
-
     /// The timers it keeps, and those of its queues.
     pub(crate) fn timers(&self) -> impl Iterator<Item = TimerKey> {
         let queues = self.queues.iter().filter_map(|(_, queue)| queue.timer());
-        queues.chain(self.rebalance_timer.map(|(_, timer)| timer))
+        let own = [self.rebalance_timer, self.handouts.timer].into_iter().flatten();
+        queues.chain(own.map(|(_, timer)| timer))
     }
 
     /// The batch of a delivery, while its queue is ours.

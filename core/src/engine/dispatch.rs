@@ -136,14 +136,13 @@ impl Engine {
             Purpose::Heartbeat { revision } => {
                 self.heartbeat_answered(peer, revision, reply.code);
             }
-            Purpose::Members(sub) => self.members_answered(sub, reply.code, body),
+            Purpose::Members(sub) => self.members_answered(sub, reply, body),
             Purpose::Begin { sub, queue, stored } => {
                 self.begin_answered(peer, sub, queue, stored, reply);
             }
             Purpose::Pull { sub, queue } => self.pull_answered(sub, queue, peer, reply, body),
             Purpose::Commit { sub, queue, offset } => {
-                let stored = reply.code == ResponseCode::SUCCESS;
-                self.commit_answered(sub, queue, stored.then_some(offset));
+                self.commit_replied(sub, queue, offset, reply);
             }
             Purpose::Unregister(sub) => self.unregister_answered(sub),
             // With whatever code it answered, the broker is there.
@@ -169,10 +168,11 @@ impl Engine {
                 self.route_failed(AskedPeer { peer, opaque }, &topic, fallback, failure);
             }
             Purpose::Heartbeat { .. } => self.heartbeat_failed(peer),
-            Purpose::Members(sub) => self.members_failed(sub),
-            Purpose::Begin { sub, queue, .. } | Purpose::Pull { sub, queue } => {
-                self.queue_failed(sub, queue, &failure);
+            Purpose::Members(sub) => self.members_failed(sub, failure),
+            Purpose::Begin { sub, queue, stored } => {
+                self.queue_failed(sub, queue, Some(stored), &failure);
             }
+            Purpose::Pull { sub, queue } => self.queue_failed(sub, queue, None, &failure),
             Purpose::Commit { sub, queue, .. } => self.commit_answered(sub, queue, None),
             Purpose::Unregister(sub) => self.unregister_answered(sub),
             Purpose::Probe(_) => {}

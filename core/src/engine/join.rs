@@ -9,10 +9,10 @@ use super::{Body, Engine, Note, TimerKind};
 use crate::broker::BrokerId;
 use crate::call::Purpose;
 use crate::consumer::queue::State;
-use crate::consumer::{Consumer, Phase, Subscribe};
-use crate::error::Refused;
+use crate::consumer::{Consumer, Phase, Subscribe, Trouble};
+use crate::error::{Failure, Refused};
 use crate::frame::request::ConsumerListRequest;
-use crate::frame::{Kind, Request, ResponseCode};
+use crate::frame::{Kind, Reply, Request, RequestCode, ResponseCode};
 use crate::id::{PeerId, SubscriptionId};
 use crate::name::{Group, Topic};
 use crate::query::QueueName;
@@ -20,6 +20,9 @@ use crate::time::Instant;
 
 /// Notices of one change come from every broker and for every member: they are taken together.
 const GATHER: Duration = Duration::from_millis(50);
+/// Notices that lead to no change are taken together for ever longer, up to [`AGAIN`], unless they
+/// are further apart than this.
+const APART: Duration = Duration::from_secs(5);
 /// A rebalance that could not be done is tried again after this (`RebalanceService`, 5.3).
 const AGAIN: Duration = Duration::from_secs(1);
 
@@ -37,6 +40,10 @@ impl Engine {
         }
         if subscribe.topics.is_empty() {
             return Err(Refused::NoTopic);
+        }
+        let named: BTreeSet<&Topic> = subscribe.topics.iter().map(|(topic, _)| topic).collect();
+        if named.len() < subscribe.topics.len() {
+            return Err(Refused::DuplicateTopic);
         }
         if self.consumers.of_group(&subscribe.group).is_some() {
             return Err(Refused::DuplicateGroup);
@@ -192,6 +199,7 @@ impl Engine {
             if joining {
                 self.rebalance_now(sub);
             }
+            self.doubt_commits(sub, peer);
             self.poke_all(sub, Some(peer));
         }
     }
@@ -199,7 +207,13 @@ impl Engine {
     /// A broker says that a group's members changed.
     pub(super) fn members_changed(&mut self, group: &Group) {
         if let Some(sub) = self.consumers.of_group(group) {
-            self.rebalance_at(sub, GATHER);
+            let now = self.ground.now;
+            let Some(consumer) = self.consumers.get_mut(sub) else { return };
+            if consumer.rebalanced.is_none_or(|last| now.since(last) > APART) {
+                consumer.idle_looks = 0;
+            }
+            let gather = GATHER.saturating_mul(1 << consumer.idle_looks.min(8)).min(AGAIN);
+            self.rebalance_at(sub, gather);
         }
     }
 
@@ -268,19 +282,34 @@ impl Engine {
         self.peers.is_connected(peer) && self.brokers.knows(peer, revision)
     }
 
-    pub(super) fn members_failed(&mut self, sub: SubscriptionId) {
-        if let Some(consumer) = self.consumers.get_mut(sub) {
-            consumer.asking_members = false;
-            self.rebalance_at(sub, AGAIN);
+    /// There is no list of members: without one nothing is consumed.
+    pub(super) fn members_failed(&mut self, sub: SubscriptionId, failure: Failure) {
+        let now = self.ground.now;
+        let Some(consumer) = self.consumers.get_mut(sub) else { return };
+        consumer.asking_members = false;
+        // A lost connection is told of as such.
+        let lost = matches!(failure, Failure::Connect(_) | Failure::Closed(_));
+        if !lost && !consumer.is_leaving() && consumer.tells(now, Trouble::Members) {
+            let group = consumer.subscribe.group.clone();
+            let ask = RequestCode::GET_CONSUMER_LIST_BY_GROUP;
+            let failure = Box::new(failure);
+            self.out.note(Note::AskFailed { group, ask, queue: None, failure });
         }
+        self.rebalance_at(sub, AGAIN);
     }
 
     /// The members are known: this consumer's share is computed.
-    pub(super) fn members_answered(&mut self, sub: SubscriptionId, code: ResponseCode, body: Body) {
-        let members = match (code, body) {
+    pub(super) fn members_answered(&mut self, sub: SubscriptionId, reply: Reply, body: Body) {
+        let members = match (reply.code, body) {
             (ResponseCode::SUCCESS, Body::Members(Ok(members))) => members.client_ids,
+            (ResponseCode::SUCCESS, Body::Members(Err(error))) => {
+                return self.members_failed(sub, Failure::Body(error.to_string().into()));
+            }
             // An empty group answers code 1: our heartbeat has not been counted yet.
-            _ => return self.members_failed(sub),
+            (code, _) => {
+                let remark = reply.remark.map(Into::into);
+                return self.members_failed(sub, Failure::Refused { code, remark });
+            }
         };
         let (now, me) = (self.ground.now, self.ground.client_id.clone());
         let Some(consumer) = self.consumers.get_mut(sub) else { return };
@@ -294,6 +323,7 @@ impl Engine {
             self.out.note(Note::SharedId { group, client_id });
         }
         consumer.doubled = doubled;
+        consumer.idle_looks = consumer.idle_looks.saturating_add(1);
         let mut missing = false;
         for topic in 0..consumer.subscribe.topics.len() {
             missing |= !self.share_topic(sub, topic, &members, &me);
@@ -327,6 +357,7 @@ impl Engine {
             queue: at.queue,
         });
         if !change.added.is_empty() || !change.removed.is_empty() {
+            consumer.idle_looks = 0;
             let group = consumer.subscribe.group.clone();
             let (share, members) = (share.len(), members.len());
             self.out.note(Note::Rebalanced { group, topic: name, share, members });

@@ -14,6 +14,7 @@
 
 mod arrived;
 mod asks;
+mod begin;
 mod consume;
 mod context;
 mod counters;

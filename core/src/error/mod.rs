@@ -353,6 +353,9 @@ pub enum Refused {
     /// The call was given no time.
     #[error("the call was given no time: its deadline has passed already")]
     NoTime,
+    /// The consumer names one topic twice, with tags of which brokers would keep the last ones.
+    #[error("the consumer names a topic twice: join its tags with ||")]
+    DuplicateTopic,
     /// A consumer needs at least one topic.
     #[error("the consumer has no topic")]
     NoTopic,
