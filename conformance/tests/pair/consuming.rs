@@ -235,7 +235,7 @@ fn a_consumer_that_names_a_topic_twice_is_refused() {
     let (mut world, client) = pair(1, 1);
     let mut subscribe = from_first(GROUP);
     subscribe.topics.push((topic("topic_b"), Expression::All));
-    subscribe.topics.push((topic(TOPIC), Expression::parse("a")));
+    subscribe.topics.push((topic(TOPIC), Expression::parse("a").unwrap()));
     let refused = world.subscribe(client, subscribe, Pace::AtOnce).unwrap_err();
     assert_eq!(refused, rocketry_core::error::Refused::DuplicateTopic);
     assert!(refused.to_string().contains("join its tags with ||"), "{refused}");

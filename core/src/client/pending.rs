@@ -362,6 +362,9 @@ impl<T> Drop for Pending<T> {
             drop(slot);
             shared.wake_readers();
         }
+        if let (Some(shared), State::Left { sub, .. }) = (&self.shared, &self.state) {
+            drop(shared.run(|core, _| core.unwatch(*sub)));
+        }
     }
 }
 

@@ -282,6 +282,7 @@ impl Engine {
             TimerKind::Queue(sub, queue) => self.queue_pause_over(sub, queue),
             TimerKind::Again(sub) => self.deliver_again(sub),
             TimerKind::Leave(sub) => self.leave_overdue(sub),
+            TimerKind::Drain(sub) => self.drain_over(sub),
         }
     }
 

@@ -333,6 +333,10 @@ impl Engine {
         if !missing {
             consumer.phase = Phase::Member;
         }
+        consumer.look_at_queues();
+        if consumer.is_drained() {
+            return self.drain_over(sub);
+        }
         let after = if missing { AGAIN } else { self.ground.config.rebalance };
         self.rebalance_at(sub, after);
         self.poke_all(sub, None);
@@ -350,8 +354,13 @@ impl Engine {
         let name = consumer.subscribe.topics[topic].0.clone();
         let Some(route) = self.routes.known(&name).cloned() else { return false };
         let Some(share) = Consumer::share(&route.readable, members, me) else { return false };
+        // One that finishes gains nothing.
+        let kept: Vec<_> = match consumer.is_draining() {
+            true => share.iter().copied().filter(|at| consumer.holds(topic, *at)).collect(),
+            false => share.to_vec(),
+        };
         let brokers = &self.brokers;
-        let change = consumer.assign(topic, share, &|at| QueueName {
+        let change = consumer.assign(topic, &kept, &|at| QueueName {
             topic: name.clone(),
             broker: brokers.name(at.broker).clone(),
             queue: at.queue,

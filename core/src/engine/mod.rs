@@ -19,6 +19,7 @@ mod consume;
 mod context;
 mod counters;
 mod dispatch;
+mod drain;
 mod fetch;
 mod greeting;
 mod io;
