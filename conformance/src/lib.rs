@@ -8,5 +8,6 @@ pub mod fuzz;
 pub mod live;
 pub mod proxy;
 pub mod serve;
+pub mod siege;
 pub mod sim;
 pub mod vectors;

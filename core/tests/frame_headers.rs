@@ -383,7 +383,7 @@ fn replies_are_read_by_the_kind_in_their_opaque_and_only_for_codes_that_have_fie
     let pairs = ReplyFields::Pairs(vec![("offset".into(), "-1".into())]);
     assert_eq!(reply(Kind::Fields, 1, offset).fields, Ok(pairs.clone()));
     assert_eq!(reply(Kind::Fields, 0, pairs.clone()).fields, Ok(pairs));
-    let missing = HeaderError::Missing { field: "msgId" };
+    let missing = HeaderError::Missing { field: "queueId" };
     assert_eq!(reply(Kind::Send, 0, ReplyFields::None).fields, Err(missing));
 }
 

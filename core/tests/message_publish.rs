@@ -214,7 +214,7 @@ fn send_24_a_message_that_does_not_wait_to_be_stored_says_so() {
     let mixed = batch(&[quick(), quick(), message("T", "x")]);
     assert_eq!(mixed.unwrap_err(), MessageError::MixedWaits { index: 2 });
     // The longest properties are one byte shorter with the longer word.
-    let longest = 32_767 - "UNIQ_KEY".len() - 34 - "WAIT\u{1}true\u{2}".len() - 3;
+    let longest = 32_767 - "UNIQ_KEY".len() - 34 - "WAIT\u{1}true\u{2}".len() - 3 - 160;
     let filled = |length| message("T", "x").property("p", &"v".repeat(length));
     assert!(batch(&[filled(longest)]).is_ok());
     assert!(batch(&[filled(longest - 1).wait_store_msg_ok(false)]).is_ok());

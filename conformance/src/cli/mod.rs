@@ -5,6 +5,7 @@ mod broker;
 mod command;
 mod live;
 mod log;
+mod siege;
 mod stop;
 mod vectors;
 
@@ -31,6 +32,11 @@ enum Command {
     Broker(broker::Args),
     /// Start, use and stop a real Apache RocketMQ (needs Java 17 and Maven)
     Live(live::Args),
+    /// Attack a client with hostile peers, and measure its memory and its work
+    Siege(siege::Args),
+    /// The client of a siege, which measures itself
+    #[command(hide = true)]
+    Besieged(siege::Besieged),
     /// Check the codec against vectors: what the real Java classes print
     Vectors(vectors::Args),
 }
@@ -51,6 +57,8 @@ fn act(cli: Cli) -> Outcome {
         Command::Bench(args) => bench::run(args),
         Command::Broker(args) => broker::run(args),
         Command::Live(args) => live::run(args),
+        Command::Siege(args) => siege::run(&args),
+        Command::Besieged(args) => siege::endure(&args),
         Command::Vectors(args) => vectors::run(&args),
     }
 }

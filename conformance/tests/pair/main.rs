@@ -28,6 +28,7 @@ mod nameservers;
 mod observing;
 mod offsets;
 mod outages;
+mod promises;
 mod reaching;
 mod refusing;
 mod repeatable;

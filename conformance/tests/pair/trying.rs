@@ -179,7 +179,7 @@ fn a_stopped_clients_send_that_had_left_is_said_to_be_perhaps_stored() {
     world.shutdown(client);
     let (took, result) = world.end_of(client, op);
     let error = result.unwrap_err();
-    assert!(matches!(error, SendError::Stopped { stored: Stored::Unknown }), "{error}");
+    assert!(matches!(error, SendError::Stopped { stored: Stored::Unknown, .. }), "{error}");
     assert_eq!(took, 3 * SECOND);
 }
 

@@ -1,12 +1,18 @@
 //! What the handles promise: threads may share them, futures may move, deliveries come again.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::time::{Duration, Instant};
 
 use futures::{StreamExt, TryStreamExt};
 use rocketry::client::{Ended, Next, Pending};
+use rocketry::core::body::TopicConfig;
 use rocketry::core::engine::Cancelled;
+use rocketry::core::frame::RequestCode;
 use rocketry::{Client, Consumer, Delivery, Message, Producer, QueryError, SendError, SendReceipt};
 use rocketry::{Start, Topic};
+use rocketry_conformance::broker::{ClusterConfig, Fault};
+use rocketry_conformance::serve::Served;
 
 use crate::rig::{On, Rig, eventually};
 use crate::{TOPIC, black_hole, on_all, served};
@@ -17,6 +23,8 @@ on_all!(
     a_consumer_is_a_stream,
     a_successor_begins_where_the_last_one_settled,
     a_call_given_up_says_whether_anything_left,
+    an_order_to_several_brokers_given_up_says_that_requests_have_left,
+    a_message_sent_again_under_its_id_is_told_by_it,
 );
 
 const fn shared<T: Send + Sync + Clone + 'static>() {}
@@ -133,4 +141,47 @@ fn a_call_given_up_says_whether_anything_left(on: On) {
     assert!(eventually(Duration::from_secs(10), answered), "{}", rig.client.stats());
     assert_eq!(served.with(|cluster| cluster.stored(TOPIC)), 1);
     assert_eq!(sent.cancel(), Cancelled::Unknown);
+}
+
+fn an_order_to_several_brokers_given_up_says_that_requests_have_left(on: On) {
+    let served = Served::start(ClusterConfig::default().brokers(2)).expect("a cluster");
+    let rig = Rig::start(on, &served.namesrv());
+    let admin = rig.client.admin();
+    let cluster = admin.cluster().wait().expect("clusters").clusters;
+    let cluster = cluster.keys().next().expect("a cluster").to_string();
+    let (order, topic) = (RequestCode::UPDATE_AND_CREATE_TOPIC, TopicConfig::new("made", 1));
+    served.with(|cluster| cluster.push_faults(order, [Fault::Late(Duration::from_secs(2))]));
+    // The order goes to the first broker once somebody looks.
+    let mut call = admin.create_topic(&cluster, &topic);
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    let asked = || served.with(|cluster| cluster.requests(order));
+    let begun = eventually(Duration::from_secs(10), || {
+        let _ = Pin::new(&mut call).poll(&mut context);
+        asked() == 1
+    });
+    assert!(begun);
+    assert_eq!(call.cancel(), Cancelled::Detached);
+    // A question that comes before a send is no part of it.
+    let (address, _socket, _filling) = black_hole();
+    let away = Rig::start(on, &address.to_string());
+    let producer = away.client.producer("handles").expect("a producer");
+    assert_eq!(producer.send_by(message("x"), |_, _| Some(0)).cancel(), Cancelled::Removed);
+    assert_eq!(asked(), 1);
+}
+
+fn a_message_sent_again_under_its_id_is_told_by_it(on: On) {
+    let served = served();
+    let rig = Rig::start(on, &served.namesrv());
+    let producer = rig.client.producer("handles").expect("a producer");
+    let first = producer.send(message("once"));
+    let id = first.message_ids().expect("a send's").first();
+    assert_eq!(first.wait().expect("sent").message_id, id);
+    let again = producer.send(message("once").id(id));
+    assert_eq!(again.message_ids().expect("a send's").iter().collect::<Vec<_>>(), [id]);
+    assert_eq!(again.wait().expect("sent").message_id, id);
+    let batch = [message("a").id(id), message("b")];
+    let batch = producer.send_batch(&batch);
+    let ids: Vec<_> = batch.message_ids().expect("a send's").iter().collect();
+    let receipt = batch.wait().expect("sent");
+    assert!(ids[0] == id && receipt.messages().map(|(id, ..)| id).eq(ids.iter().copied()));
 }

@@ -46,6 +46,14 @@ pub enum BodyError {
         /// What is wrong, and where.
         reason: Box<str>,
     },
+    /// A route that names more brokers than a client could ever be connected to.
+    #[error("the route names {found} brokers, the limit is {limit}")]
+    TooManyBrokers {
+        /// Brokers, or addresses of theirs if those are more.
+        found: usize,
+        /// How many are allowed.
+        limit: usize,
+    },
     /// A route that claims more queues than a client could ever serve.
     #[error("the route has {found} queues, the limit is {limit}")]
     TooManyQueues {
@@ -61,19 +69,28 @@ const REASON_MAX: usize = 256;
 
 /// Reads JSON in fastjson's dialect too. Depth (127), size and the number of values are bounded.
 pub(super) fn parse<T: DeserializeOwned>(what: &'static str, json: &[u8]) -> Result<T, BodyError> {
+    parse_with(what, json, |json| serde_json::from_slice(json))
+}
+
+/// As [`parse`], by a function that reads standard JSON.
+pub(super) fn parse_with<T>(
+    what: &'static str,
+    json: &[u8],
+    read: impl Fn(&[u8]) -> serde_json::Result<T>,
+) -> Result<T, BodyError> {
     if json.len() > BODY_MAX {
         return Err(BodyError::TooLarge { what, length: json.len(), limit: BODY_MAX });
     }
     measure(what, json)?;
     // Standard JSON, which nearly all is, is read as it stands.
-    let plain = match serde_json::from_slice(json) {
+    let plain = match read(json) {
         Ok(value) => return Ok(value),
         Err(error) => error,
     };
     let bounds = Bounds { elements: ELEMENTS_MAX, size: 2 * BODY_MAX };
     let reason = match standard::standard(json, bounds) {
         Ok(standard) if standard == json => plain.to_string(),
-        Ok(standard) => match serde_json::from_slice(&standard) {
+        Ok(standard) => match read(&standard) {
             Ok(value) => return Ok(value),
             Err(error) => error.to_string(),
         },

@@ -12,6 +12,7 @@ mod consumer_list;
 mod error;
 mod heartbeat;
 mod locks;
+mod members;
 mod offsets;
 mod queue;
 mod route;
@@ -29,11 +30,12 @@ pub use heartbeat::{
     ConsumeFrom, ConsumeType, ConsumerData, Heartbeat, MessageModel, ProducerData, SubscriptionData,
 };
 pub use locks::{LockBody, LockedBody};
+pub(crate) use members::Members;
 pub use offsets::{
     ConsumeOffset, ConsumeStats, ConsumerStatusBody, ResetOffsetBody, TopicOffset, TopicStats,
 };
 pub use queue::{MessageQueue, QueueKey, QueueTable};
-pub use route::{BrokerData, QUEUES_MAX, QueueData, RouteBody};
+pub use route::{BROKERS_MAX, BrokerData, QUEUES_MAX, QueueData, RouteBody};
 pub use running::{
     ConsumeDirectlyResult, ConsumeStatus, DirectResult, PopQueueInfo, PullQueueInfo, RunningInfo,
 };

@@ -1,9 +1,11 @@
 //! Where a topic's queues are (`TopicRouteData`).
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::error::{BodyError, parse, to_json};
 use super::text::{self, or_default};
@@ -11,6 +13,10 @@ use super::text::{self, or_default};
 /// Most queues of one topic, read and write queues of all brokers together: 1,048,576. A route is
 /// a few bytes that stand for work per queue, so the number is bounded where it comes in.
 pub const QUEUES_MAX: u64 = 1 << 20;
+
+/// Most brokers of one topic, and most addresses of all of them together: 4,096. A consumer
+/// connects to each.
+pub const BROKERS_MAX: usize = 1 << 12;
 
 /// The body of a reply to `GET_ROUTEINFO_BY_TOPIC` (105).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -49,7 +55,8 @@ pub struct BrokerData {
     pub cluster: Arc<str>,
     /// The name that master and slaves share.
     pub broker_name: Arc<str>,
-    /// Addresses by broker id: 0 is the master, or a slave that acts for it.
+    /// Addresses by broker id: 0 is the master, or a slave that acts for it. Of a body that is
+    /// read, those of the 64 lowest ids.
     pub addresses: BTreeMap<u64, String>,
 }
 
@@ -57,14 +64,19 @@ impl RouteBody {
     /// Reads the body: at most 16 MiB of JSON, with quoted or bare broker ids (name servers write
     /// bare ones for clients before 4.9.4). Unknown fields and the order of fields don't matter.
     pub fn parse(json: &[u8]) -> Result<Self, BodyError> {
-        let read: RouteJson<Vec<QueueData>, Vec<BrokerJson>> = parse("route", json)?;
-        let queues = read.queues;
+        let read: RouteJson<Vec<QueueData>, FewBrokers> = parse("route", json)?;
+        let (queues, brokers) = (read.queues, read.brokers);
+        let addresses = brokers.kept.iter().map(|broker| broker.addresses.found).sum();
+        let found = brokers.found.max(addresses);
+        if found > BROKERS_MAX {
+            return Err(BodyError::TooManyBrokers { found, limit: BROKERS_MAX });
+        }
         let found =
             queues.iter().map(|q| u64::from(q.read_queues) + u64::from(q.write_queues)).sum();
         if found > QUEUES_MAX {
             return Err(BodyError::TooManyQueues { found, limit: QUEUES_MAX });
         }
-        let brokers = read.brokers.into_iter().map(BrokerJson::into_data).collect();
+        let brokers = brokers.kept.into_iter().map(BrokerJson::into_data).collect();
         Ok(Self { queues, brokers, order_conf: read.order_conf })
     }
 
@@ -94,10 +106,95 @@ struct RouteJson<Q: Default, B: Default> {
     queues: Q,
 }
 
+/// The brokers of a route: as many as a client can do with, and how many there were.
+#[derive(Default)]
+struct FewBrokers {
+    kept: Vec<BrokerJson>,
+    found: usize,
+}
+
+impl<'de> Deserialize<'de> for FewBrokers {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Few;
+        impl<'de> Visitor<'de> for Few {
+            type Value = FewBrokers;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of brokers")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<FewBrokers, A::Error> {
+                let mut few = FewBrokers::default();
+                loop {
+                    let more = if few.found < BROKERS_MAX {
+                        let next = list.next_element()?;
+                        let more = next.is_some();
+                        few.kept.extend(next);
+                        more
+                    } else {
+                        list.next_element::<IgnoredAny>()?.is_some()
+                    };
+                    if !more {
+                        return Ok(few);
+                    }
+                    few.found += 1;
+                }
+            }
+        }
+        from.deserialize_seq(Few)
+    }
+}
+
+/// Addresses of one broker that are kept.
+const ADDRESSES_MAX: usize = 64;
+
+/// The addresses of one broker, by its processes' ids.
+#[derive(Default)]
+struct Addresses {
+    kept: BTreeMap<u64, String>,
+    found: usize,
+}
+
+impl Serialize for Addresses {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        self.kept.serialize(to)
+    }
+}
+
+impl<'de> Deserialize<'de> for Addresses {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct ById;
+        impl<'de> Visitor<'de> for ById {
+            type Value = Addresses;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("addresses by broker id")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Addresses, A::Error> {
+                let mut all = Addresses::default();
+                while let Some((id, address)) = map.next_entry::<String, Option<String>>()? {
+                    all.found += 1;
+                    // An id that is no number from 0 up names nobody a client could ask: that
+                    // address is left out, and the others stay.
+                    if let (Ok(id), Some(address)) = (id.parse(), address) {
+                        all.kept.insert(id, address);
+                    }
+                    if all.kept.len() > ADDRESSES_MAX {
+                        all.kept.pop_last();
+                    }
+                }
+                Ok(all)
+            }
+        }
+        from.deserialize_map(ById)
+    }
+}
+
 #[derive(Serialize, Deserialize)]
 pub(super) struct BrokerJson {
     #[serde(rename = "brokerAddrs", default, deserialize_with = "or_default")]
-    addresses: BTreeMap<String, Option<String>>,
+    addresses: Addresses,
     #[serde(rename = "brokerName", with = "text")]
     broker_name: Arc<str>,
     #[serde(default, deserialize_with = "or_default")]
@@ -107,21 +204,18 @@ pub(super) struct BrokerJson {
 }
 
 impl BrokerJson {
-    /// An id that is no number from 0 up names nobody a client could ask: that address is left out,
-    /// and the others stay.
     pub(super) fn into_data(self) -> BrokerData {
-        let address = |(id, address): (String, Option<String>)| Some((id.parse().ok()?, address?));
         BrokerData {
             cluster: self.cluster.into(),
             broker_name: self.broker_name,
-            addresses: self.addresses.into_iter().filter_map(address).collect(),
+            addresses: self.addresses.kept,
         }
     }
 
     pub(super) fn of(data: &BrokerData) -> Self {
-        let address = |(id, address): (&u64, &String)| (id.to_string(), Some(address.clone()));
+        let (kept, found) = (data.addresses.clone(), data.addresses.len());
         Self {
-            addresses: data.addresses.iter().map(address).collect(),
+            addresses: Addresses { kept, found },
             broker_name: data.broker_name.clone(),
             cluster: data.cluster.to_string(),
             acting_master: false,
@@ -215,6 +309,31 @@ mod tests {
             panic!("read");
         };
         assert!(reason.len() < 2_000);
+    }
+
+    #[test]
+    fn as_many_brokers_are_read_as_a_client_can_be_connected_to_and_more_are_told() {
+        let brokers = |count: usize, each: u64| {
+            let broker = |number| BrokerData {
+                cluster: "c".into(),
+                broker_name: format!("b-{number}").into(),
+                addresses: (0..each).map(|id| (id, format!("h:{id}"))).collect(),
+            };
+            RouteBody { brokers: (0..count).map(broker).collect(), ..RouteBody::default() }
+        };
+        let most = brokers(BROKERS_MAX, 1);
+        assert_eq!(RouteBody::parse(&most.to_json()), Ok(most));
+        for (count, each) in [(60_000, 1), (BROKERS_MAX + 1, 0), (128, 33), (1, 5000)] {
+            let json = String::from_utf8(brokers(count, each).to_json()).unwrap();
+            let found = count.max(count.min(BROKERS_MAX) * each as usize);
+            let error = BodyError::TooManyBrokers { found, limit: BROKERS_MAX };
+            assert_eq!(RouteBody::parse(json.as_bytes()).as_ref(), Err(&error));
+            let bare = json.replace("{\"0\":", "{0:");
+            assert_eq!(RouteBody::parse(bare.as_bytes()), Err(error), "{count}");
+        }
+        // The lowest ids are those a client asks: the master's and the first slaves'.
+        let many = RouteBody::parse(&brokers(1, 4000).to_json()).unwrap();
+        assert!(many.brokers[0].addresses.keys().copied().eq(0..64));
     }
 
     #[test]

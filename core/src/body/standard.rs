@@ -47,8 +47,9 @@ pub(super) fn standard(json: &[u8], bounds: Bounds) -> Result<Vec<u8>, Stop> {
         Cow::Borrowed(text) => text.as_bytes(),
         Cow::Owned(text) => text.as_bytes(),
     };
-    let mut rewriter =
-        Rewriter { text, at: 0, out: Vec::new(), in_key: false, elements: 0, bounds };
+    // What is written is about as long, by quotes around some keys.
+    let out = Vec::with_capacity(text.len() + text.len() / 8);
+    let mut rewriter = Rewriter { text, at: 0, out, in_key: false, elements: 0, bounds };
     if text.starts_with(b"\xef\xbb\xbf") {
         rewriter.at = 3;
     }

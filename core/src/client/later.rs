@@ -8,7 +8,8 @@ use std::task::{Context, Poll, Waker};
 use super::Pending;
 use super::pending::Slot;
 use super::shared::Shared;
-use crate::error::{Attempts, QueryError, SendError, Stored};
+use crate::engine::Cancelled;
+use crate::error::{Attempts, QueryError, Refused, SendError};
 use crate::message::{Message, Publish};
 use crate::name::Topic;
 use crate::producer::SendOptions;
@@ -18,6 +19,9 @@ use crate::query::{QueueChoice, QueueName};
 pub(super) trait Later<T>: Send {
     /// Begins the call; or keeps the waker, and it can't begin yet.
     fn begin(&mut self, waker: Waker) -> Option<Pending<T>>;
+
+    /// Gives it up. It never begins.
+    fn cancel(self: Box<Self>) -> Cancelled;
 }
 
 /// What reads the result of a send.
@@ -62,13 +66,19 @@ impl<T> Waiting<T> {
 impl<T> Later<Result<T, SendError>> for Waiting<T> {
     fn begin(&mut self, waker: Waker) -> Option<Pending<Result<T, SendError>>> {
         match self.shared.send(self.publish.clone(), self.options.clone()) {
-            Ok(op) => Some(Pending::call(self.shared.clone(), op, self.read)),
+            Ok(op) => {
+                Some(Pending::call(self.shared.clone(), op, self.read).of(self.publish.ids()))
+            }
             Err(error) if error.is_full() => {
                 self.queue_up(waker);
                 None
             }
             Err(error) => Some(Pending::ready(Err(error))),
         }
+    }
+
+    fn cancel(self: Box<Self>) -> Cancelled {
+        Cancelled::Removed
     }
 }
 
@@ -126,6 +136,9 @@ impl Queueing {
 /// A call that goes on with another one.
 struct Then<A, T> {
     first: Pending<A>,
+    /// What the first one asks for is a part of the whole, as one of several orders is; else it
+    /// only looks, and without what follows nothing has been done.
+    counts: bool,
     next: Option<Box<dyn FnOnce(A) -> Pending<T> + Send>>,
 }
 
@@ -136,16 +149,35 @@ impl<A: Send, T> Later<T> for Then<A, T> {
         };
         self.next.take().map(|next| next(first))
     }
+
+    fn cancel(self: Box<Self>) -> Cancelled {
+        match (self.first.cancel(), self.counts) {
+            (found @ (Cancelled::Removed | Cancelled::Detached), true) => found,
+            // It has ended, and what follows has not begun.
+            (Cancelled::Unknown, true) => Cancelled::Detached,
+            (_, false) => Cancelled::Removed,
+        }
+    }
 }
 
 impl<A: Send + 'static> Pending<A> {
-    /// Goes on with `next` when this has ended: now if it has, else in the thread that looks.
+    /// Goes on with `next` when this question has ended: now if it has, else in the thread that
+    /// looks.
     pub(super) fn then<T: 'static>(
         self,
         shared: &Arc<Shared>,
         next: impl FnOnce(A) -> Pending<T> + Send + 'static,
     ) -> Pending<T> {
-        let then = Then { first: self, next: Some(Box::new(next)) };
+        self.chain(shared, false, next)
+    }
+
+    fn chain<T: 'static>(
+        self,
+        shared: &Arc<Shared>,
+        counts: bool,
+        next: impl FnOnce(A) -> Pending<T> + Send + 'static,
+    ) -> Pending<T> {
+        let then = Then { first: self, counts, next: Some(Box::new(next)) };
         let mut pending = Pending::later(shared.clone(), Box::new(then));
         match pending.poll_result(&Context::from_waker(Waker::noop())) {
             Poll::Ready(result) => Pending::ready(result),
@@ -155,13 +187,13 @@ impl<A: Send + 'static> Pending<A> {
 }
 
 impl<A: Send + 'static, E: Send + 'static> Pending<Result<A, E>> {
-    /// As [`then`](Self::then), unless this ends in an error.
+    /// As [`then`](Self::then) for orders too, unless this ends in an error.
     pub(super) fn and_then<T: 'static>(
         self,
         shared: &Arc<Shared>,
         next: impl FnOnce(A) -> Pending<Result<T, E>> + Send + 'static,
     ) -> Pending<Result<T, E>> {
-        self.then(shared, |first| match first {
+        self.chain(shared, true, |first| match first {
             Ok(first) => next(first),
             Err(error) => Pending::ready(Err(error)),
         })
@@ -191,7 +223,7 @@ fn no_queues(topic: Topic, error: QueryError) -> SendError {
             attempts.push(attempt);
             SendError::NoRoute { topic, attempts }
         }
-        QueryError::Stopped => SendError::Stopped { stored: Stored::No },
+        QueryError::Stopped => SendError::Refused(Refused::Stopped),
         QueryError::WouldDeadlock => SendError::WouldDeadlock,
         QueryError::Forked => SendError::Forked,
     }

@@ -26,7 +26,7 @@ pub(crate) fn log_note(client: &str, note: &Note) {
     let mut facts = vec![("client", Kept::Text(client.to_owned()))];
     note.facts(&mut |name, fact| {
         facts.push(match fact {
-            Fact::Text(text) => (name, Kept::Text(text.to_string())),
+            Fact::Text(_) => (name, Kept::Text(fact.to_string())),
             Fact::Number(number) => (name, Kept::Number(number)),
         });
     });

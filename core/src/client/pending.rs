@@ -15,6 +15,7 @@ use super::shared::{Host, Shared};
 use crate::engine::Cancelled;
 use crate::error::{QueryError, SendError, Stored};
 use crate::id::{OpId, SubscriptionId};
+use crate::message::MessageIds;
 use crate::producer::SendReceipt;
 use crate::query::Answer;
 use crate::time::Instant;
@@ -168,6 +169,8 @@ enum State<T> {
 pub struct Pending<T> {
     shared: Option<Arc<Shared>>,
     state: State<T>,
+    /// Of what a send carries.
+    ids: Option<MessageIds>,
 }
 
 impl<T> fmt::Debug for Pending<T> {
@@ -217,24 +220,43 @@ impl<T> Blockable for Result<T, QueryError> {
 
 impl<T> Pending<T> {
     pub(crate) const fn ready(result: T) -> Self {
-        Self { shared: None, state: State::Ready(Some(result)) }
+        Self { shared: None, state: State::Ready(Some(result)), ids: None }
     }
 
     pub(crate) const fn call(shared: Arc<Shared>, op: OpId, read: fn(Slot) -> T) -> Self {
-        Self { shared: Some(shared), state: State::Call { op, read } }
+        Self { shared: Some(shared), state: State::Call { op, read }, ids: None }
     }
 
     /// A call that begins when it can, once somebody looks.
     pub(super) fn later(shared: Arc<Shared>, later: Box<dyn Later<T>>) -> Self {
-        Self { shared: Some(shared), state: State::Later(Mutex::new(later)) }
+        Self { shared: Some(shared), state: State::Later(Mutex::new(later)), ids: None }
     }
 
-    /// Gives the call up. [`Cancelled::Removed`]: nothing had left this process.
+    /// The same call, which is a send of these messages.
+    pub(super) fn of(mut self, ids: MessageIds) -> Self {
+        self.ids = Some(ids);
+        self
+    }
+
+    /// The unique ids of what a send carries, also before it ends: by them its messages can be told
+    /// in the log, and sent again under the same ([`Message::id`](crate::message::Message::id)).
+    /// `None` for what is no send, for a message that was refused, and for a
+    /// [`send_by`](super::Producer::send_by) whose queue is not chosen yet.
+    pub const fn message_ids(&self) -> Option<&MessageIds> {
+        self.ids.as_ref()
+    }
+
+    /// Gives the call up. [`Cancelled::Removed`]: nothing was done, and nothing will be. Of a call
+    /// that is several requests, those that have not begun are not sent; it is
+    /// [`Cancelled::Detached`] once any has left.
     pub fn cancel(mut self) -> Cancelled {
         let state = std::mem::replace(&mut self.state, State::Ready(None));
-        if let State::Later(_) = state {
-            return Cancelled::Removed;
-        }
+        let state = match state {
+            State::Later(later) => {
+                return later.into_inner().unwrap_or_else(PoisonError::into_inner).cancel();
+            }
+            state => state,
+        };
         let (Some(shared), State::Call { op, .. }) = (self.shared.take(), state) else {
             return Cancelled::Unknown;
         };
@@ -265,7 +287,7 @@ impl<T> Pending<T> {
             State::Call { op, read } => {
                 let core = shared.lock_here();
                 match core.and_then(|mut core| core.waiting.take(*op, &mut waker)) {
-                    Some(slot) => read(slot),
+                    Some(slot) => read(told(slot, &self.ids)),
                     None if forked() => read(Slot::Forked),
                     None => return Poll::Pending,
                 }
@@ -332,11 +354,11 @@ impl<T: Blockable> Pending<T> {
 
 impl Pending<Ended> {
     pub(crate) const fn stop(shared: Arc<Shared>) -> Self {
-        Self { shared: Some(shared), state: State::Stop { read: |ended| ended } }
+        Self { shared: Some(shared), state: State::Stop { read: |ended| ended }, ids: None }
     }
 
     pub(crate) const fn left(shared: Arc<Shared>, sub: SubscriptionId) -> Self {
-        Self { shared: Some(shared), state: State::Left { sub, read: |ended| ended } }
+        Self { shared: Some(shared), state: State::Left { sub, read: |ended| ended }, ids: None }
     }
 }
 
@@ -431,13 +453,24 @@ pub(crate) fn block_until<T>(
     }
 }
 
+/// A send whose runtime is gone tells of which messages nothing more is known.
+fn told(slot: Slot, ids: &Option<MessageIds>) -> Slot {
+    match (slot, ids) {
+        (Slot::Gone, Some(ids)) => {
+            let (stored, ids) = (Stored::Unknown, Some(ids.clone()));
+            Slot::Sent(Err(SendError::RuntimeGone { stored, ids }))
+        }
+        (slot, _) => slot,
+    }
+}
+
 pub(crate) fn sent(slot: Slot) -> Result<SendReceipt, SendError> {
     match slot {
         Slot::Sent(result) => result,
         Slot::Handed => Err(SendError::NoReceipt),
         Slot::Forked => Err(SendError::Forked),
         Slot::Answered(_) | Slot::Waiting(_) | Slot::Detached | Slot::Gone => {
-            Err(SendError::RuntimeGone { stored: Stored::Unknown })
+            Err(SendError::RuntimeGone { stored: Stored::Unknown, ids: None })
         }
     }
 }

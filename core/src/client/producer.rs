@@ -137,10 +137,11 @@ impl Producer {
             Err(error) => return Pending::ready(Err(error.into())),
         };
         match shared.send(publish.clone(), options.clone()) {
-            Ok(op) => Pending::call(shared.clone(), op, read),
+            Ok(op) => Pending::call(shared.clone(), op, read).of(publish.ids()),
             Err(error) if error.is_full() && shared.config().wait_for_room => {
+                let ids = publish.ids();
                 let waiting = Waiting::new(shared.clone(), publish, options, read);
-                Pending::later(shared.clone(), Box::new(waiting))
+                Pending::later(shared.clone(), Box::new(waiting)).of(ids)
             }
             Err(error) => Pending::ready(Err(error)),
         }

@@ -369,12 +369,13 @@ impl Shared {
         publish: Arc<Publish>,
         options: SendOptions,
     ) -> Result<OpId, SendError> {
+        let ids = publish.ids();
         let sent = self.run(|core, now| {
             let op = core.engine.send_with(now, publish, options)?;
             core.waiting.insert(op);
             Ok::<_, Refused>(op)
         });
-        let gone = || self.nobody(SendError::RuntimeGone { stored: Stored::No });
+        let gone = || self.nobody(SendError::RuntimeGone { stored: Stored::No, ids: Some(ids) });
         Ok(sent.ok_or_else(gone)??)
     }
 

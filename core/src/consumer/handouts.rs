@@ -46,8 +46,8 @@ pub(crate) struct Handouts {
     pub(crate) timer: Option<(Instant, TimerKey)>,
 }
 
-/// The pause before a message that was dropped comes again: from a tenth of `delay`, at most 100 ms,
-/// doubling to 30 s.
+/// The pause before a message that was dropped comes again: from a tenth of `delay`, at most
+/// 100 ms, doubling to 30 s.
 fn pause(times: u32, delay: Duration) -> Duration {
     let first = (delay / 10).clamp(Duration::from_millis(1), Duration::from_millis(100));
     first.saturating_mul(1 << times.min(16)).min(LONGEST)

@@ -33,6 +33,7 @@ pub(crate) use pace::Pace;
 pub(crate) use queue::Queue;
 pub use subscribe::{Expression, ExpressionError, Start, Subscribe, Tags};
 
+use crate::body::Members;
 use crate::broker::BrokerId;
 use crate::id::{QueueKey, Slots, SubscriptionId};
 use crate::name::Group;
@@ -209,19 +210,10 @@ impl Consumer {
         places.into_iter().filter_map(|place| self.give_up(place)).collect()
     }
 
-    /// The share of the member `me` of `members` in `queues`, which are in order. `None` when `me`
+    /// The share in `queues`, which are in order, of the member whose place is told. `None` when it
     /// is not among the members: then the broker's list is older than our heartbeat.
-    pub(crate) fn share<'q>(
-        queues: &'q [RouteQueue],
-        members: &[String],
-        me: &str,
-    ) -> Option<&'q [RouteQueue]> {
-        let mut sorted: Vec<&str> = members.iter().map(String::as_str).collect();
-        // Java compares UTF-16 units; for the ASCII that client ids are, bytes give the same order.
-        sorted.sort_unstable();
-        sorted.dedup();
-        let index = sorted.binary_search(&me).ok()?;
-        queues.get(average(queues.len(), sorted.len(), index))
+    pub(crate) fn share(queues: &[RouteQueue], members: Members) -> Option<&[RouteQueue]> {
+        queues.get(average(queues.len(), members.count, members.place?))
     }
 
     /// The timers it keeps, and those of its queues.

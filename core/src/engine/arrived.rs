@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::body::{BodyError, ConsumerList, RouteBody};
+use crate::body::{BodyError, Members, RouteBody};
 use crate::config::Config;
 use crate::frame::{Content, Frame, Kind, Opaque, ResponseCode};
 use crate::message::RecordList;
@@ -30,7 +30,7 @@ pub(crate) enum Body {
     None,
     /// The same `Arc` as long as the bytes stay the same.
     Route(Result<Arc<RouteBody>, BodyError>),
-    Members(Result<ConsumerList, BodyError>),
+    Members(Result<Members, BodyError>),
     Records(RecordList),
     /// As it came, for whoever asked.
     Raw(Bytes),
@@ -60,6 +60,8 @@ pub struct Decoder {
     parsed: u64,
     /// Bytes that a message's compressed body may open to.
     opened_max: u32,
+    /// Whose place among a group's members is looked for.
+    client_id: Arc<str>,
 }
 
 impl Default for Decoder {
@@ -83,9 +85,9 @@ impl Decoder {
     /// A decoder of this client's: a compressed body may open to [`Config::max_opened_body`], and
     /// to [`Config::max_body`] in any case.
     pub fn of(config: &Config) -> Self {
-        let opened_max = config.opened_max();
+        let (opened_max, client_id) = (config.opened_max(), config.client_id());
         let (routes, ages) = (HashMap::new(), BTreeMap::new());
-        Self { routes, ages, bytes: 0, turn: 0, parsed: 0, opened_max }
+        Self { routes, ages, bytes: 0, turn: 0, parsed: 0, opened_max, client_id }
     }
 
     /// Reads the body of a frame as the answer's kind tells.
@@ -94,7 +96,9 @@ impl Decoder {
         let good = matches!(&content, Content::Reply(reply) if reply.code == ResponseCode::SUCCESS);
         let body = match opaque.kind() {
             Some(Kind::Route) if good => Body::Route(self.route(&body)),
-            Some(Kind::ConsumerList) if good => Body::Members(ConsumerList::parse(&body)),
+            Some(Kind::ConsumerList) if good => {
+                Body::Members(Members::parse(&body, &self.client_id))
+            }
             Some(Kind::Pull) if good => {
                 Body::Records(RecordList::cut_within(body, held, self.opened_max))
             }

@@ -86,7 +86,8 @@ impl Engine {
     fn master_of(&mut self, op: OpId, name: &QueueName) -> Option<PeerId> {
         let peer = self.brokers.id(&name.broker).and_then(|id| self.brokers.master(id));
         if peer.is_none() {
-            let (topic, attempts) = (name.topic.clone(), Attempts::default());
+            let attempts = self.asked(op).map(|asked| std::mem::take(&mut asked.attempts));
+            let (topic, attempts) = (name.topic.clone(), attempts.unwrap_or_default());
             self.end_ask(op, Err(QueryError::NoRoute { topic, attempts }));
         }
         peer
@@ -176,12 +177,17 @@ impl Engine {
         }
     }
 
-    /// The request came to nothing: what never left is tried again until the deadline.
+    /// The request came to nothing: what was not done is tried again until the deadline, and what
+    /// may have been done only if it may be done twice.
     pub(super) fn ask_failed(&mut self, peer: PeerId, op: OpId, failure: Failure) {
         let again = match &failure {
-            Failure::Connect(_) | Failure::Closed(_) => true,
+            Failure::Connect(_) => true,
+            Failure::Closed(_) => self.asked(op).is_some_and(|asked| asked.query.is_repeatable()),
             Failure::Refused { .. } => failure.is_farewell(),
-            _ => false,
+            Failure::Unreadable(_)
+            | Failure::Body(_)
+            | Failure::TimedOut(_)
+            | Failure::Fetch(_) => false,
         };
         let opaque = self.operations.get(op).and_then(Operation::call);
         let attempt = self.attempt(peer, opaque, failure);

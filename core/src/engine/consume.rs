@@ -165,8 +165,8 @@ impl Engine {
         self.brokers.peers(broker).find(|peer| self.peers.is_connected(*peer))
     }
 
-    /// A broker has heard of us anew. What it, or another one in its place, has confirmed before may
-    /// be gone: brokers write offsets to their disks every 5 s. All of it is committed again.
+    /// A broker has heard of us anew. What it, or another one in its place, has confirmed before
+    /// may be gone: brokers write offsets to their disks every 5 s. All is committed again.
     pub(super) fn doubt_commits(&mut self, sub: SubscriptionId, peer: PeerId) {
         let Some(consumer) = self.consumers.get(sub) else { return };
         let queues = consumer.queues.iter();

@@ -289,9 +289,9 @@ pub enum Note {
         /// The offset the broker gives instead.
         to: i64,
     },
-    /// A broker refused what a consumer needs of it, or did not answer: where to begin in a queue, the
-    /// group's members, a pull's answer, or to keep an offset. It is asked again each second, offsets
-    /// with the next round; this is told at once, and then once a minute for each broker.
+    /// A broker refused what a consumer needs of it, or did not answer: where to begin in a queue,
+    /// the group's members, a pull, or to keep an offset. It is asked again each second, offsets
+    /// are given again with the next round. Told at once, and then once a minute for each broker.
     AskFailed {
         /// The consumer's group.
         group: Group,

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::{Body, Engine, Note, TimerKind};
+use crate::body::Members;
 use crate::broker::BrokerId;
 use crate::call::Purpose;
 use crate::consumer::queue::State;
@@ -301,7 +302,7 @@ impl Engine {
     /// The members are known: this consumer's share is computed.
     pub(super) fn members_answered(&mut self, sub: SubscriptionId, reply: Reply, body: Body) {
         let members = match (reply.code, body) {
-            (ResponseCode::SUCCESS, Body::Members(Ok(members))) => members.client_ids,
+            (ResponseCode::SUCCESS, Body::Members(Ok(members))) => members,
             (ResponseCode::SUCCESS, Body::Members(Err(error))) => {
                 return self.members_failed(sub, Failure::Body(error.to_string().into()));
             }
@@ -311,22 +312,22 @@ impl Engine {
                 return self.members_failed(sub, Failure::Refused { code, remark });
             }
         };
-        let (now, me) = (self.ground.now, self.ground.client_id.clone());
+        let now = self.ground.now;
         let Some(consumer) = self.consumers.get_mut(sub) else { return };
         consumer.asking_members = false;
         if consumer.is_leaving() {
             return;
         }
-        let doubled = members.iter().filter(|member| **member == *me).count() > 1;
-        if doubled && !consumer.doubled {
-            let (group, client_id) = (consumer.subscribe.group.clone(), me.clone());
+        if members.doubled && !consumer.doubled {
+            let client_id = self.ground.client_id.clone();
+            let group = consumer.subscribe.group.clone();
             self.out.note(Note::SharedId { group, client_id });
         }
-        consumer.doubled = doubled;
+        consumer.doubled = members.doubled;
         consumer.idle_looks = consumer.idle_looks.saturating_add(1);
         let mut missing = false;
         for topic in 0..consumer.subscribe.topics.len() {
-            missing |= !self.share_topic(sub, topic, &members, &me);
+            missing |= !self.share_topic(sub, topic, members);
         }
         let Some(consumer) = self.consumers.get_mut(sub) else { return };
         consumer.rebalanced = Some(now);
@@ -343,24 +344,21 @@ impl Engine {
     }
 
     /// Takes this consumer's share of one topic. False if the members do not include us.
-    fn share_topic(
-        &mut self,
-        sub: SubscriptionId,
-        topic: usize,
-        members: &[String],
-        me: &str,
-    ) -> bool {
+    fn share_topic(&mut self, sub: SubscriptionId, topic: usize, members: Members) -> bool {
         let Some(consumer) = self.consumers.get_mut(sub) else { return true };
         let name = consumer.subscribe.topics[topic].0.clone();
         let Some(route) = self.routes.known(&name).cloned() else { return false };
-        let Some(share) = Consumer::share(&route.readable, members, me) else { return false };
+        let Some(share) = Consumer::share(&route.readable, members) else { return false };
         // One that finishes gains nothing.
-        let kept: Vec<_> = match consumer.is_draining() {
-            true => share.iter().copied().filter(|at| consumer.holds(topic, *at)).collect(),
-            false => share.to_vec(),
+        let kept: Vec<_>;
+        let share = if consumer.is_draining() {
+            kept = share.iter().copied().filter(|at| consumer.holds(topic, *at)).collect();
+            &kept
+        } else {
+            share
         };
         let brokers = &self.brokers;
-        let change = consumer.assign(topic, &kept, &|at| QueueName {
+        let change = consumer.assign(topic, share, &|at| QueueName {
             topic: name.clone(),
             broker: brokers.name(at.broker).clone(),
             queue: at.queue,
@@ -368,7 +366,7 @@ impl Engine {
         if !change.added.is_empty() || !change.removed.is_empty() {
             consumer.idle_looks = 0;
             let group = consumer.subscribe.group.clone();
-            let (share, members) = (share.len(), members.len());
+            let (share, members) = (share.len(), members.count);
             self.out.note(Note::Rebalanced { group, topic: name, share, members });
         }
         for (key, queue) in &change.removed {

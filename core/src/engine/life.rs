@@ -220,9 +220,10 @@ impl Engine {
     fn abandon_operations(&mut self) {
         for op in self.operations.ids() {
             match self.operations.get(op) {
-                Some(Operation::Send(_)) => {
+                Some(Operation::Send(send)) => {
+                    let ids = send.publish.ids();
                     let stored = self.detach_send(op).0;
-                    self.end_send(op, Err(SendError::Stopped { stored }));
+                    self.end_send(op, Err(SendError::Stopped { stored, ids }));
                 }
                 Some(Operation::Ask(_)) => self.end_ask(op, Err(QueryError::Stopped)),
                 None => {}

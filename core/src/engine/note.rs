@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::Note;
-use crate::error::{Attempt, CloseReason, Failure, PeerKind};
+use crate::error::{Attempt, CloseReason, Failure, PeerKind, one_line};
 use crate::frame::RequestCode;
 use crate::name::{Endpoint, Group, Topic};
 use crate::query::QueueName;
@@ -24,9 +24,10 @@ impl fmt::Debug for Fact<'_> {
 }
 
 impl fmt::Display for Fact<'_> {
+    /// On one line, whatever peers have written into a text.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Text(text) => text.fmt(f),
+            Self::Text(text) => one_line(f, text),
             Self::Number(number) => number.fmt(f),
         }
     }
@@ -248,7 +249,22 @@ impl fmt::Display for Place<'_> {
 }
 
 impl fmt::Display for Note {
+    /// On one line, whatever peers have written into it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        one_line(f, &Words(self))
+    }
+}
+
+struct Words<'a>(&'a Note);
+
+impl fmt::Display for Words<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.words(f)
+    }
+}
+
+impl Note {
+    fn words(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::ConnectFailed { peer, endpoint, error } => {
                 let (endpoint, failure) = (endpoint.clone(), Failure::Connect(error.clone()));

@@ -9,9 +9,13 @@ use super::{Engine, Event, Note, Operation, TimerKind};
 use crate::broker::BrokerId;
 use crate::call::{Call, Purpose};
 use crate::error::{
-    Attempts, ConnectError, Failure, QueryError, Refused, SendError, Stored, is_retriable_send,
+    Attempt, Attempts, ConnectError, Failure, QueryError, Refused, SendError, Stored,
+    is_retriable_send,
 };
-use crate::frame::{Kind, Opaque, OutFrame, Payload, Reply, ReplyFields, ResponseCode};
+use crate::frame::reply::SendReply;
+use crate::frame::{
+    HeaderError, Kind, Opaque, OutFrame, Payload, Reply, ReplyFields, ResponseCode,
+};
 use crate::id::{OpId, PeerId};
 use crate::message::Publish;
 use crate::producer::{Aim, Send, SendOptions, SendReceipt, SendStatus, choose};
@@ -22,9 +26,11 @@ use crate::time::Instant;
 /// What [`Engine::cancel`] found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cancelled {
-    /// Nothing had left this process: the message was not sent and will not be.
+    /// Nothing had left this process, or what had was refused: the message is not stored, the
+    /// request not done, and will not be.
     Removed,
-    /// The request had left: the message may be stored. Its answer will be ignored.
+    /// The request had left: the message may be stored, the request done. Its answer will be
+    /// ignored.
     Detached,
     /// The call had ended before.
     Unknown,
@@ -251,15 +257,9 @@ impl Engine {
             let failure = Failure::Refused { code, remark: reply.remark.map(Arc::from) };
             return self.send_failed(peer, op, failure, Stored::No);
         };
-        let fields = match reply.fields {
-            Ok(ReplyFields::Send(fields)) => fields,
-            Ok(_) => {
-                let missing = Failure::Body(Arc::from("no fields"));
-                return self.send_failed(peer, op, missing, Stored::Yes);
-            }
-            Err(error) => {
-                return self.send_failed(peer, op, Failure::Unreadable(error), Stored::Yes);
-            }
+        let fields = match place(reply.fields) {
+            Ok(fields) => fields,
+            Err(failure) => return self.send_failed(peer, op, failure, Stored::Yes),
         };
         let Some(Operation::Send(send)) = self.operations.get(op) else { return };
         let Some((broker, _)) = send.at else { return };
@@ -334,11 +334,18 @@ impl Engine {
             }
             return self.route_send(op);
         }
-        let (topic, stored) = (send.publish.topic().clone(), send.stored);
+        let (topic, ids, stored) = (send.publish.topic().clone(), send.publish.ids(), send.stored);
         let attempts = std::mem::take(&mut send.attempts);
         let error = match why {
-            Failure::Refused { code, .. } => SendError::Rejected { topic, code, stored, attempts },
-            _ => SendError::Lost { topic, stored, attempts },
+            Failure::Refused { code, .. } => {
+                SendError::Rejected { topic, code, stored, ids, attempts }
+            }
+            Failure::Unreadable(_) | Failure::Body(_) => {
+                SendError::Unreadable { topic, stored, ids, attempts }
+            }
+            Failure::Connect(_) | Failure::Closed(_) | Failure::TimedOut(_) | Failure::Fetch(_) => {
+                SendError::Lost { topic, stored, ids, attempts }
+            }
         };
         self.end_send(op, Err(error));
     }
@@ -367,15 +374,20 @@ impl Engine {
         let asked = call.and_then(|opaque| self.calls.find(opaque)).map(|call| call.peer);
         match self.operations.get(op) {
             Some(Operation::Send(send)) => {
-                let topic = send.publish.topic().clone();
+                let (topic, ids) = (send.publish.topic().clone(), send.publish.ids());
                 let refused = send.pause.is_some() && send.is_refused();
                 let error = match self.detach_send(op) {
                     (stored, attempts, _) if refused => {
                         let code = ResponseCode::SYSTEM_BUSY;
-                        SendError::Rejected { topic, code, stored, attempts }
+                        SendError::Rejected { topic, code, stored, ids, attempts }
                     }
-                    (stored, attempts, true) => SendError::TimedOut { topic, stored, attempts },
-                    (_, attempts, false) => SendError::NoRoute { topic, attempts },
+                    (stored, attempts, true) => {
+                        SendError::TimedOut { topic, stored, ids, attempts }
+                    }
+                    (Stored::No, attempts, false) => SendError::NoRoute { topic, attempts },
+                    (stored, attempts, false) => {
+                        SendError::TimedOut { topic, stored, ids, attempts }
+                    }
                 };
                 self.end_send(op, Err(error));
             }
@@ -463,12 +475,15 @@ impl Engine {
             }
             Some(Operation::Ask(asked)) => {
                 let (topic, call) = (asked.query.topic().cloned(), asked.call);
+                let lost = |attempt: &Attempt| matches!(attempt.failure, Failure::Closed(_));
+                let mut left = asked.attempts.iter().any(lost);
                 if let Some(topic) = topic {
                     self.routes.forget(&topic, op);
                 }
-                call.map(|opaque| self.calls.close(opaque));
+                let closed = call.and_then(|opaque| self.calls.close(opaque));
+                left |= closed.is_some_and(|call| call.has_left());
                 self.counters.queries_cancelled += 1;
-                Cancelled::Removed
+                if left { Cancelled::Detached } else { Cancelled::Removed }
             }
         };
         self.remove(op);
@@ -478,6 +493,7 @@ impl Engine {
 
     pub(super) fn end_send(&mut self, op: OpId, result: Result<SendReceipt, SendError>) {
         if let Some(Operation::Send(send)) = self.remove(op) {
+            let result = result.map_err(|error| known(error, &send));
             match &result {
                 Ok(_) => self.counters.sends_stored += 1,
                 Err(_) => self.counters.sends_failed += 1,
@@ -485,6 +501,39 @@ impl Engine {
             self.out.event(Event::Sent { op, publish: send.publish, result });
         }
     }
+}
+
+/// Where a message was stored, by an answer that says that it was.
+fn place(fields: Result<ReplyFields, HeaderError>) -> Result<SendReply, Failure> {
+    let below = |field, value: i64| {
+        let error = HeaderError::invalid(field, &value.to_string(), "a number from 0 on");
+        Err(Failure::Unreadable(error))
+    };
+    match fields {
+        Ok(ReplyFields::Send(fields)) if fields.queue_id < 0 => {
+            below("queueId", i64::from(fields.queue_id))
+        }
+        Ok(ReplyFields::Send(fields)) if fields.queue_offset < 0 => {
+            below("queueOffset", fields.queue_offset)
+        }
+        Ok(ReplyFields::Send(fields)) => Ok(fields),
+        Ok(_) => Err(Failure::Body(Arc::from("no fields"))),
+        Err(error) => Err(Failure::Unreadable(error)),
+    }
+}
+
+/// What an earlier try knows is kept to the end, whatever ends the call: a message that left may be
+/// stored, and an error that could not say so becomes one that can.
+fn known(error: SendError, send: &Send) -> SendError {
+    if error.stored() >= send.stored {
+        return error;
+    }
+    let (topic, ids, stored) = (send.publish.topic().clone(), send.publish.ids(), send.stored);
+    let mut attempts = send.attempts.clone();
+    if let Some(further) = error.attempts() {
+        attempts.extend(further);
+    }
+    SendError::Lost { topic, stored, ids, attempts }
 }
 
 impl Operation {

@@ -119,6 +119,7 @@ impl SendError {
             Self::Rejected { .. } => ErrorKind::Rejected,
             Self::TimedOut { .. } => ErrorKind::TimedOut,
             Self::Lost { .. } => ErrorKind::Lost,
+            Self::Unreadable { .. } => ErrorKind::Unreadable,
             Self::Stopped { .. } | Self::RuntimeGone { .. } => ErrorKind::Stopped,
             Self::WouldDeadlock => ErrorKind::WouldDeadlock,
             Self::Forked => ErrorKind::Forked,
@@ -136,6 +137,7 @@ impl SendError {
             | Self::Rejected { topic, .. }
             | Self::TimedOut { topic, .. }
             | Self::Lost { topic, .. }
+            | Self::Unreadable { topic, .. }
             | Self::NoChoice { topic } => Some(topic),
             Self::Invalid(_)
             | Self::Refused(_)

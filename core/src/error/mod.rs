@@ -1,21 +1,23 @@
 //! What can go wrong, as facts: one enum per operation, each `Clone + PartialEq`, so that one cause
 //! reaches every waiter.
 
+mod connection;
 mod hint;
 mod kind;
+mod line;
 
 use std::fmt;
-use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use connection::{AddressFailure, CloseReason, ConnectError};
 use hint::hint;
 pub use kind::ErrorKind;
+pub(crate) use line::{Line, one_line};
 
 use crate::fetch::FetchFailure;
-use crate::frame::{FrameError, HeaderError, Opaque, ResponseCode};
-use crate::message::MessageError;
+use crate::frame::{HeaderError, Opaque, ResponseCode};
+use crate::message::{MessageError, MessageIds};
 use crate::name::{Endpoint, Topic};
 
 /// Whether a message that ended in an error may be in the broker's log all the same.
@@ -27,158 +29,6 @@ pub enum Stored {
     Unknown,
     /// The broker said that it is there.
     Yes,
-}
-
-/// Why a socket could not be had.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ConnectError {
-    /// The host's name has no address.
-    #[error("the name has no address ({detail})")]
-    Unresolved {
-        /// What the resolver said.
-        detail: Box<str>,
-    },
-    /// The operating system refused or gave up.
-    #[error("{detail}")]
-    Io {
-        /// The class of the error.
-        kind: io::ErrorKind,
-        /// The system's words.
-        detail: Box<str>,
-    },
-    /// No connection within `connect_timeout`.
-    #[error("no connection within {0:?}")]
-    TimedOut(Duration),
-    /// Given up by our side before it was there.
-    #[error("given up before it was connected")]
-    Aborted,
-    /// The name has several addresses, and each that was tried failed.
-    #[error("{}", Each(.failures, *.more))]
-    Addresses {
-        /// The addresses in the order they were tried, at most 8.
-        failures: Box<[AddressFailure]>,
-        /// How many more were tried.
-        more: usize,
-    },
-    /// It was there, and was lost before the request had left.
-    #[error("lost before the request had left: {0}")]
-    Lost(Box<CloseReason>),
-}
-
-impl From<io::Error> for ConnectError {
-    fn from(error: io::Error) -> Self {
-        Self::Io { kind: error.kind(), detail: error.to_string().into() }
-    }
-}
-
-/// One address of a name, and why there is no connection to it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AddressFailure {
-    /// What the resolver gave.
-    pub address: SocketAddr,
-    /// What became of it.
-    pub error: ConnectError,
-}
-
-/// Addresses that an error names.
-const NAMED: usize = 8;
-
-struct Each<'a>(&'a [AddressFailure], usize);
-
-impl fmt::Display for Each<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, AddressFailure { address, error }) in self.0.iter().enumerate() {
-            write!(f, "{}{address}: {error}", if at == 0 { "" } else { ", then " })?;
-        }
-        if self.1 > 0 { write!(f, ", and {} more", self.1) } else { Ok(()) }
-    }
-}
-
-impl ConnectError {
-    /// What a failed lookup of the name comes to.
-    pub fn unresolved(error: io::Error) -> Self {
-        Self::Unresolved { detail: error.to_string().into() }
-    }
-
-    /// One error of all that was tried.
-    pub(crate) fn of_addresses(mut failures: Vec<AddressFailure>) -> Self {
-        if failures.is_empty() {
-            return Self::Unresolved { detail: "no address".into() };
-        }
-        let more = failures.len().saturating_sub(NAMED);
-        failures.truncate(NAMED);
-        Self::Addresses { failures: failures.into(), more }
-    }
-
-    /// Whether every address refused: nothing listens there.
-    fn is_refused(&self) -> bool {
-        match self {
-            Self::Io { kind, .. } => *kind == io::ErrorKind::ConnectionRefused,
-            Self::Addresses { failures, .. } => failures.iter().all(|one| one.error.is_refused()),
-            Self::Unresolved { .. } | Self::TimedOut(_) | Self::Aborted | Self::Lost(_) => false,
-        }
-    }
-
-    /// Whether no host answered, not even with a refusal: no way to an address, as it seems.
-    fn is_unreachable(&self) -> bool {
-        use io::ErrorKind::{HostUnreachable, NetworkUnreachable, TimedOut};
-        match self {
-            Self::Unresolved { .. } | Self::TimedOut(_) => true,
-            Self::Io { kind, .. } => {
-                matches!(kind, HostUnreachable | NetworkUnreachable | TimedOut)
-            }
-            Self::Addresses { failures, .. } => {
-                failures.iter().any(|one| one.error.is_unreachable())
-            }
-            Self::Aborted | Self::Lost(_) => false,
-        }
-    }
-}
-
-/// Why a connection ended.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum CloseReason {
-    /// The peer closed it.
-    #[error("the peer closed the connection")]
-    Ended,
-    /// A read or a write failed.
-    #[error("{detail}")]
-    Io {
-        /// The class of the error.
-        kind: io::ErrorKind,
-        /// The system's words.
-        detail: Box<str>,
-    },
-    /// The peer's bytes are not frames.
-    #[error("{0}")]
-    Frame(#[from] FrameError),
-    /// We closed it: the client is stopping.
-    #[error("the client is stopping")]
-    Stopping,
-    /// We closed it: it took longer than `connect_timeout`.
-    #[error("the connection took too long")]
-    Slow,
-    /// We closed it: the broker said that it goes (`GO_AWAY`), and had answered everything.
-    #[error("the broker asked for a new connection")]
-    GoAway,
-    /// We closed it: the address server no longer lists the nameserver.
-    #[error("the address server no longer lists it")]
-    Unlisted,
-    /// We closed it: requests went out and nothing at all came back for so long, as on a
-    /// connection whose other end is gone without a word.
-    #[error("nothing came back for {0:?}")]
-    Silent(Duration),
-    /// We closed it: nothing went either way for so long (`max_idle`), and nobody needs it.
-    #[error("nobody used it for {0:?}")]
-    Idle(Duration),
-}
-
-impl From<io::Error> for CloseReason {
-    fn from(error: io::Error) -> Self {
-        Self::Io { kind: error.kind(), detail: error.to_string().into() }
-    }
 }
 
 /// Why one request to one peer came to nothing.
@@ -196,14 +46,14 @@ pub enum Failure {
     Refused {
         /// The peer's code.
         code: ResponseCode,
-        /// The peer's words.
+        /// The peer's words, the first 1 KiB of them.
         remark: Option<Arc<str>>,
     },
     /// The peer's answer lacks what it must have.
     #[error("unreadable answer: {0}")]
     Unreadable(HeaderError),
     /// The peer's answer has a body that can't be read.
-    #[error("unreadable answer: {0}")]
+    #[error("unreadable answer: {}", Line(.0))]
     Body(Arc<str>),
     /// No answer in time.
     #[error("no answer within {0:?}")]
@@ -226,7 +76,7 @@ impl fmt::Display for Remark<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             // Java brokers append a stack trace to some remarks: the first line says it all.
-            Some(text) => write!(f, ": {}", text.lines().next().unwrap_or_default()),
+            Some(text) => write!(f, ": {}", Line(text.lines().next().unwrap_or_default())),
             None => Ok(()),
         }
     }
@@ -350,12 +200,12 @@ pub enum Refused {
     /// This client has a consumer of that group already: a second one would steal from the first.
     #[error("this client already has a consumer of that group")]
     DuplicateGroup,
-    /// The call was given no time.
-    #[error("the call was given no time: its deadline has passed already")]
-    NoTime,
     /// The consumer names one topic twice, with tags of which brokers would keep the last ones.
     #[error("the consumer names a topic twice: join its tags with ||")]
     DuplicateTopic,
+    /// The call was given no time.
+    #[error("the call was given no time: its deadline has passed already")]
+    NoTime,
     /// A consumer needs at least one topic.
     #[error("the consumer has no topic")]
     NoTopic,
@@ -411,40 +261,65 @@ pub enum SendError {
         code: ResponseCode,
         /// Whether an earlier try may have stored it.
         stored: Stored,
+        /// The message's unique id.
+        ids: MessageIds,
         /// Each try.
         attempts: Attempts,
     },
     /// The deadline passed.
-    #[error("no answer for topic {topic} by the deadline{}{attempts}", stored_text(*.stored))]
+    #[error("no answer for topic {topic} by the deadline{}{attempts}", as_known(*.stored, .ids))]
     TimedOut {
         /// The topic.
         topic: Topic,
         /// `Unknown` once the message had left this process.
         stored: Stored,
+        /// The message's unique id.
+        ids: MessageIds,
         /// Each try.
         attempts: Attempts,
     },
     /// The connection was lost with the message under way, and no try was left.
-    #[error("connection lost while sending to topic {topic}{}{attempts}", stored_text(*.stored))]
+    #[error(
+        "connection lost while sending to topic {topic}{}{attempts}",
+        as_known(*.stored, .ids)
+    )]
     Lost {
         /// The topic.
         topic: Topic,
         /// Whether the message may have been stored.
         stored: Stored,
+        /// The message's unique id.
+        ids: MessageIds,
+        /// Each try.
+        attempts: Attempts,
+    },
+    /// The broker stored the message, and its answer does not say where: it can't be read.
+    #[error("the answer for topic {topic} can't be read{}{attempts}", as_known(*.stored, .ids))]
+    Unreadable {
+        /// The topic.
+        topic: Topic,
+        /// `Yes`: the answer's code said so.
+        stored: Stored,
+        /// The message's unique id.
+        ids: MessageIds,
         /// Each try.
         attempts: Attempts,
     },
     /// The client stopped before the answer came.
-    #[error("the client stopped before the answer came{}", stored_text(*.stored))]
+    #[error("the client stopped before the answer came{}", as_known(*.stored, .ids))]
     Stopped {
         /// Whether the message may have been stored.
         stored: Stored,
+        /// The message's unique id.
+        ids: MessageIds,
     },
     /// The runtime that moved this client's bytes is gone, or a thread panicked inside the client.
-    #[error("the runtime of this client is gone{}", stored_text(*.stored))]
+    #[error("the runtime of this client is gone{}", at_most(*.stored, .ids.as_ref()))]
     RuntimeGone {
         /// Whether the message may have been stored.
         stored: Stored,
+        /// The message's unique id.
+        ids: Option<MessageIds>,
     },
     /// Waiting on this thread would block the very runtime that has to do the work.
     #[error("waiting here would block the runtime's only thread: await the call instead")]
@@ -467,25 +342,48 @@ pub enum SendError {
 /// The codes after which another queue may take the message (`DefaultMQProducer.retryResponseCodes`
 /// and the general errors; protocol facts 3.1).
 pub(crate) const fn is_retriable_send(code: ResponseCode) -> bool {
-    matches!(code.0, 1 | 2 | 14 | 16 | 17 | 204 | 205 | 1500)
+    matches!(code.0, 1 | 2 | 14 | 16 | 17 | 204 | 205 | 215 | 1500)
 }
 
-const fn stored_text(stored: Stored) -> &'static str {
-    match stored {
-        Stored::No => " (it was not stored)",
-        Stored::Unknown => " (it may have been stored)",
-        Stored::Yes => " (it was stored)",
+/// What is known of the message, and by which id a consumer would see it.
+struct AtMost<'a>(Stored, Option<&'a MessageIds>);
+
+const fn as_known(stored: Stored, ids: &MessageIds) -> AtMost<'_> {
+    at_most(stored, Some(ids))
+}
+
+const fn at_most(stored: Stored, ids: Option<&MessageIds>) -> AtMost<'_> {
+    AtMost(stored, ids)
+}
+
+impl fmt::Display for AtMost<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let AtMost(stored, ids) = *self;
+        f.write_str(match stored {
+            Stored::No => return f.write_str(" (it was not stored)"),
+            Stored::Unknown => " (it may have been stored",
+            Stored::Yes => " (it was stored",
+        })?;
+        match ids {
+            Some(ids) => write!(f, ", as {ids})"),
+            None => f.write_str(")"),
+        }
     }
 }
 
 impl SendError {
-    /// Whether the same call may succeed later without a change by the user. A retry after
-    /// [`Stored::Unknown`] may store the message twice, under one unique id.
+    /// Whether the same call may succeed later without a change by the user.
+    ///
+    /// Where [`stored`](Self::stored) is not [`Stored::No`], sending again may store the message
+    /// twice. Each call gives its message a new unique id: a consumer can tell that the two are one
+    /// only if the second call keeps the first one's, by
+    /// [`Message::id`](crate::message::Message::id) with one of [`message_ids`](Self::message_ids).
     pub const fn is_retriable(&self) -> bool {
         match self {
             Self::Invalid(_) | Self::NoTopic { .. } | Self::NotWritable { .. } => false,
             Self::NoChoice { .. } => false,
             Self::Stopped { .. } | Self::RuntimeGone { .. } => false,
+            Self::Unreadable { .. } => false,
             Self::WouldDeadlock | Self::Forked | Self::NoReceipt => false,
             Self::Refused(_) => self.is_full(),
             Self::NoRoute { .. } | Self::TimedOut { .. } | Self::Lost { .. } => true,
@@ -504,8 +402,9 @@ impl SendError {
             Self::Rejected { stored, .. }
             | Self::TimedOut { stored, .. }
             | Self::Lost { stored, .. }
-            | Self::Stopped { stored }
-            | Self::RuntimeGone { stored } => *stored,
+            | Self::Unreadable { stored, .. }
+            | Self::Stopped { stored, .. }
+            | Self::RuntimeGone { stored, .. } => *stored,
             Self::WouldDeadlock | Self::Forked | Self::NoReceipt => Stored::Unknown,
             Self::Invalid(_)
             | Self::Refused(_)
@@ -516,6 +415,29 @@ impl SendError {
         }
     }
 
+    /// The unique ids under which the message, or the messages of the batch, may be in the log;
+    /// `None` where nothing can have left this process. The call's
+    /// [`Pending`](crate::client::Pending) tells them too.
+    pub const fn message_ids(&self) -> Option<&MessageIds> {
+        match self {
+            Self::Rejected { ids, .. }
+            | Self::TimedOut { ids, .. }
+            | Self::Lost { ids, .. }
+            | Self::Unreadable { ids, .. }
+            | Self::Stopped { ids, .. } => Some(ids),
+            Self::RuntimeGone { ids, .. } => ids.as_ref(),
+            Self::Invalid(_)
+            | Self::Refused(_)
+            | Self::NoTopic { .. }
+            | Self::NoRoute { .. }
+            | Self::NotWritable { .. }
+            | Self::NoChoice { .. }
+            | Self::WouldDeadlock
+            | Self::Forked
+            | Self::NoReceipt => None,
+        }
+    }
+
     /// The tries made, oldest first.
     pub const fn attempts(&self) -> Option<&Attempts> {
         match self {
@@ -523,6 +445,7 @@ impl SendError {
             | Self::NoRoute { attempts, .. }
             | Self::Rejected { attempts, .. }
             | Self::TimedOut { attempts, .. }
+            | Self::Unreadable { attempts, .. }
             | Self::Lost { attempts, .. } => Some(attempts),
             Self::Invalid(_)
             | Self::Refused(_)

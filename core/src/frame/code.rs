@@ -116,6 +116,47 @@ codes! {
     }
 }
 
+impl RequestCode {
+    /// Whether such a request changes nothing where it goes, so that doing it twice is doing it
+    /// once. A pop hides what it gives, and what sets something may undo what was set in between.
+    pub const fn only_reads(self) -> bool {
+        matches!(
+            self,
+            Self::PULL_MESSAGE
+                | Self::QUERY_MESSAGE
+                | Self::QUERY_CONSUMER_OFFSET
+                | Self::GET_ALL_TOPIC_CONFIG
+                | Self::GET_BROKER_CONFIG
+                | Self::GET_BROKER_RUNTIME_INFO
+                | Self::SEARCH_OFFSET_BY_TIMESTAMP
+                | Self::GET_MAX_OFFSET
+                | Self::GET_MIN_OFFSET
+                | Self::GET_EARLIEST_MSG_STORETIME
+                | Self::VIEW_MESSAGE_BY_ID
+                | Self::GET_CONSUMER_LIST_BY_GROUP
+                | Self::CHECK_CLIENT_CONFIG
+                | Self::GET_ROUTEINFO_BY_TOPIC
+                | Self::GET_BROKER_CLUSTER_INFO
+                | Self::GET_ALL_SUBSCRIPTIONGROUP_CONFIG
+                | Self::GET_TOPIC_STATS_INFO
+                | Self::GET_CONSUMER_CONNECTION_LIST
+                | Self::GET_PRODUCER_CONNECTION_LIST
+                | Self::GET_ALL_TOPIC_LIST_FROM_NAMESERVER
+                | Self::GET_CONSUME_STATS
+                | Self::QUERY_ASSIGNMENT
+                | Self::GET_ALL_MESSAGE_REQUEST_MODE
+                | Self::PEEK_MESSAGE
+                | Self::NOTIFICATION
+                | Self::POLLING_INFO
+                | Self::GET_BROKER_LITE_INFO
+                | Self::GET_PARENT_TOPIC_INFO
+                | Self::GET_LITE_TOPIC_INFO
+                | Self::GET_LITE_CLIENT_INFO
+                | Self::GET_LITE_GROUP_INFO
+        )
+    }
+}
+
 codes! {
     /// How a request ended (`org.apache.rocketmq.remoting.protocol.ResponseCode`).
     ResponseCode {

@@ -44,12 +44,20 @@ pub enum Content {
     },
 }
 
+/// Bytes of a remark that are kept: a peer may send megabytes, and attempts, notes and answers keep
+/// them for as long as they live.
+const REMARK_MAX: usize = 1 << 10;
+
+fn shortened(text: &str) -> &str {
+    &text[..text.floor_char_boundary(REMARK_MAX)]
+}
+
 /// The header of a reply.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Reply {
     /// How the request ended.
     pub code: ResponseCode,
-    /// Why it failed, in words.
+    /// Why it failed, in words: the first 1 KiB of them.
     pub remark: Option<Box<str>>,
     /// The fields that the opaque's kind asks for, or why they can't be read.
     pub fields: Result<ReplyFields, HeaderError>,
@@ -63,11 +71,24 @@ impl Content {
             let code = ResponseCode(head.code);
             return Self::Reply(Reply {
                 code,
-                remark: head.remark.as_deref().map(Box::from),
+                remark: head.remark.as_deref().map(|text| Box::from(shortened(text))),
                 fields: ReplyFields::read(head.opaque.kind(), code, &head.fields),
             });
         }
         let code = RequestCode(head.code);
         Self::Request { request: Request::read(code, &head.fields), oneway: head.is_oneway(), code }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_remark_of_megabytes_is_kept_to_a_kibibyte_and_to_whole_characters() {
+        assert_eq!(shortened("short"), "short");
+        let long = format!("{}{}", "x".repeat(1023), "\u{5173}".repeat(1 << 20));
+        assert_eq!(shortened(&long), "x".repeat(1023));
+        assert_eq!(shortened(&"\u{5173}".repeat(1000)).len(), 1023);
     }
 }

@@ -13,7 +13,8 @@ header! {
     /// Where a message was stored (`SendMessageResponseHeader`).
     SendReply {
         /// The id that tells the broker's address and the place in its log; of a batch, a list.
-        msg_id: Arc<str> = "msgId",
+        /// Empty where the broker tells none: the message is stored all the same.
+        msg_id: Arc<str> = "msgId" or Arc::from(""),
         /// The queue.
         queue_id: i32 = "queueId",
         /// The offset in the queue; of a batch, that of its first message.

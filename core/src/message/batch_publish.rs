@@ -14,7 +14,8 @@ use crate::time::UnixMillis;
 const RETRY: &str = "%RETRY%";
 
 impl Publish {
-    /// Checks the messages and encodes them as one body; `next_id` gives each its unique id.
+    /// Checks the messages and encodes them as one body; `next_id` gives each that has none its
+    /// unique id.
     ///
     /// All of them are stored one after the other in one queue, or none is. They must be for one
     /// topic, alike in [`Message::wait_store_msg_ok`], without delay and not for a retry topic;
@@ -48,7 +49,7 @@ impl Publish {
             if delayed || topic.as_str().starts_with(RETRY) {
                 return Err(MessageError::NotForBatch { index });
             }
-            let id = next_id();
+            let id = message.id.unwrap_or_else(&mut next_id);
             let added = Added::new(&id, message.waits);
             let properties = Properties::new(message.properties.as_bytes());
             let batched = Batched { flag: message.flag, body: &message.body, properties };

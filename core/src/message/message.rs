@@ -4,6 +4,7 @@ use std::fmt;
 
 use bytes::Bytes;
 
+use super::UniqueId;
 use super::properties::{self, Properties};
 use super::publish::{MessageLimits, added};
 use crate::name::Topic;
@@ -24,9 +25,12 @@ pub enum MessageError {
         limit: usize,
     },
     /// The properties are longer than the 16 bits of their length can say.
-    #[error("tag, keys and properties take {length} bytes, the limit is {limit}")]
+    #[error(
+        "tag, keys and properties take {length} bytes with those that client and broker add, the \
+         limit is {limit}"
+    )]
     PropertiesTooLarge {
-        /// Bytes in wire form, with the unique id.
+        /// Bytes in wire form, with the unique id and 160 for what brokers add.
         length: usize,
         /// Bytes allowed.
         limit: usize,
@@ -118,6 +122,10 @@ pub enum MessageError {
     },
 }
 
+/// Bytes that brokers add to the properties of a message, and count with them: `MSG_REGION`,
+/// `TRACE_ON`, `__CRC32#`, and `CLUSTER` with a name of up to 92 bytes.
+pub(super) const OF_BROKERS: usize = 160;
+
 /// Topics that clients may not send to (`TopicValidator.NOT_ALLOWED_SEND_TOPIC_SET`).
 const FORBIDDEN: [&str; 6] = [
     "SCHEDULE_TOPIC_XXXX",
@@ -152,6 +160,7 @@ pub struct Message {
     pub(super) body: Bytes,
     pub(super) flag: i32,
     pub(super) waits: bool,
+    pub(super) id: Option<UniqueId>,
     pub(super) refused: Option<MessageError>,
 }
 
@@ -160,7 +169,8 @@ impl Message {
     /// [`Bytes`] becomes the body without being copied.
     pub fn new(topic: Topic, body: impl Into<Bytes>) -> Self {
         let body = body.into();
-        Self { topic, properties: String::new(), body, flag: 0, waits: true, refused: None }
+        let properties = String::new();
+        Self { topic, properties, body, flag: 0, waits: true, id: None, refused: None }
     }
 
     /// Sets the tag, by which subscriptions select (`"paid || refunded"`). A message has one tag:
@@ -235,6 +245,15 @@ impl Message {
         self
     }
 
+    /// Sends it under this unique id instead of a new one: for a message that an earlier call may
+    /// have stored, by the id that its error or its `Pending` told, so that consumers can tell that
+    /// the two are one. Two different messages of one id are one to whoever looks for it.
+    #[must_use]
+    pub const fn id(mut self, id: UniqueId) -> Self {
+        self.id = Some(id);
+        self
+    }
+
     /// The topic it goes to.
     pub const fn topic(&self) -> &Topic {
         &self.topic
@@ -281,7 +300,7 @@ impl Message {
         if self.body.len() > limits.body {
             return Err(MessageError::BodyTooLarge { length: self.body.len(), limit: limits.body });
         }
-        let length = self.properties.len() + added(self.waits);
+        let length = self.properties.len() + added(self.waits) + OF_BROKERS;
         let limit = limits.properties.min(i16::MAX as usize);
         if length > limit {
             return Err(MessageError::PropertiesTooLarge { length, limit });
@@ -304,6 +323,7 @@ impl fmt::Debug for Message {
             .field("body_length", &self.body.len())
             .field("flag", &self.flag)
             .field("waits", &self.waits)
+            .field("id", &self.id)
             .field("refused", &self.refused)
             .finish()
     }

@@ -9,6 +9,7 @@ mod java_hash;
 // The module's main type has its own file, which bears its name.
 #[expect(clippy::module_inception)]
 mod message;
+mod message_ids;
 pub mod properties;
 mod publish;
 mod record;
@@ -21,6 +22,7 @@ pub use ids::{IdError, OffsetMessageId, UniqueId, UniqueIds};
 pub use java_hash::java_string_hash;
 pub use message::{Message, MessageError};
 pub(crate) use message::{is_tag, trimmed};
+pub use message_ids::MessageIds;
 pub use properties::Properties;
 pub use publish::{MessageLimits, Publish};
 pub use record::{Record, RecordError};

@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::ids::UniqueId;
 use super::message::{Message, MessageError};
+use super::message_ids::MessageIds;
 use super::properties::{NAME_END, UNIQ_KEY, VALUE_END};
 use super::{compression, sys_flag};
 use crate::config::Config;
@@ -72,8 +73,9 @@ pub struct Publish {
 }
 
 impl Publish {
-    /// Checks the message against `limits` and encodes it, with `id` as its unique id and `born` as
-    /// the time it was made. Also reports the first value that a setter of [`Message`] refused.
+    /// Checks the message against `limits` and encodes it, with `id` as its unique id unless it has
+    /// [one of its own](Message::id), and `born` as the time it was made. Also reports the first
+    /// value that a setter of [`Message`] refused.
     pub fn new(
         message: Message,
         group: &Group,
@@ -82,7 +84,8 @@ impl Publish {
         limits: &MessageLimits,
     ) -> Result<Self, MessageError> {
         message.check(limits)?;
-        let Message { topic, properties, body, flag, waits, .. } = message;
+        let Message { topic, properties, body, flag, waits, id: kept, .. } = message;
+        let id = kept.unwrap_or(id);
         let added = Added::new(&id, waits);
         let packed = compression::pack(&body, limits);
         let sys_flag = if packed.is_some() { sys_flag::COMPRESSED } else { 0 };
@@ -127,6 +130,11 @@ impl Publish {
     /// The ids of a batch's messages, in their order; `None` for a single message.
     pub const fn batch_ids(&self) -> Option<&Arc<[UniqueId]>> {
         self.batch.as_ref()
+    }
+
+    /// The unique ids of all it carries.
+    pub fn ids(&self) -> MessageIds {
+        MessageIds::new(self.unique_id, self.batch.clone())
     }
 
     /// `SEND_MESSAGE_V2` (310), or `SEND_BATCH_MESSAGE` (320).
@@ -248,6 +256,7 @@ impl Fields<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::message::OF_BROKERS;
     use super::*;
 
     const ID: &str = "0A000001ABCD12345678000000000001";
@@ -310,7 +319,7 @@ mod tests {
             publish(message(vec![0; limit + 1])).unwrap_err(),
             MessageError::BodyTooLarge { length: limit + 1, limit }
         );
-        let most = 32_767 - added(true) - 3;
+        let most = 32_767 - OF_BROKERS - added(true) - 3;
         assert!(publish(message("x").property("p", &"v".repeat(most))).is_ok());
         assert_eq!(
             publish(message("x").property("p", &"v".repeat(most + 1))).unwrap_err(),

@@ -143,7 +143,7 @@ pub struct SendReceipt {
     /// The id this client gave it; the same on every try.
     pub message_id: UniqueId,
     /// The broker's id of this copy: address and place in the commit log. Of a batch, the ids of
-    /// all its messages, joined by commas.
+    /// all its messages, joined by commas. Empty if the broker told none.
     pub offset_message_id: Arc<str>,
     /// The ids of a batch's messages, in their order; `message_id` is the first one.
     pub batch: Option<Arc<[UniqueId]>>,

@@ -99,7 +99,7 @@ pub struct Response {
     pub peer: PeerKind,
     /// How the request ended.
     pub code: ResponseCode,
-    /// Why it failed, in the peer's words.
+    /// Why it failed, in the peer's words: the first 1 KiB of them.
     pub remark: Option<Arc<str>>,
     /// The fields, typed where the request's code is known to have them, or why they can't be read.
     pub fields: Result<ReplyFields, HeaderError>,
@@ -127,6 +127,14 @@ impl Response {
 }
 
 impl Query {
+    /// Whether it may be asked again although it may have been done.
+    pub(crate) fn is_repeatable(&self) -> bool {
+        match self {
+            Self::Queues(_) | Self::Writable(_) | Self::MinOffset(_) | Self::MaxOffset(_) => true,
+            Self::Call(call) => call.request.code().only_reads(),
+        }
+    }
+
     /// The topic whose route it needs, if any.
     pub(crate) fn topic(&self) -> Option<&Topic> {
         match self {
