@@ -50,8 +50,8 @@ use shared::Owner;
 ///
 /// A child process inherits none of its sockets. A child of `fork` without `exec` can't use it: the
 /// threads or tasks that move its bytes are the parent's alone, so every call there is refused
-/// ([`Refused::Forked`]), and what was begun before ends with an error that says so. A process that is stopped and
-/// continued goes on where it was; what passed its deadline meanwhile ends then.
+/// ([`Refused::Forked`]), and what was begun before ends with an error that says so. A process that
+/// is stopped and continued goes on where it was; what passed its deadline meanwhile ends then.
 #[derive(Clone, Debug)]
 pub struct Client {
     owner: Arc<Owner>,
@@ -140,8 +140,8 @@ impl Client {
     }
 
     /// Ends everything in good order: new calls are refused, sends under way finish, consumers hand
-    /// out nothing more ([`recv`](Consumer::recv) gives `None`) and wait for what they handed out to
-    /// be settled, for at most three quarters of `shutdown_timeout`; then they commit and leave
+    /// out nothing more ([`recv`](Consumer::recv) gives `None`) and wait until what they handed out
+    /// is settled, for at most three quarters of `shutdown_timeout`; then they commit and leave
     /// their groups, brokers are told, connections close. Resolves when all of it is done, at the
     /// latest after `shutdown_timeout`; dropping it does not stop it.
     ///

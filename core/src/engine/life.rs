@@ -52,8 +52,9 @@ impl Life {
 
 impl Engine {
     /// Ends everything in good order, within `shutdown_timeout`: new calls are refused, sends
-    /// under way finish, consumers [drain](Self::drain) for at most three quarters of it and leave, brokers are told, connections close. Ends
-    /// with [`Event::Stopped`]. A second call changes nothing.
+    /// under way finish, consumers [drain](Self::drain) for at most three quarters of it and leave,
+    /// brokers are told, connections close. Ends with [`Event::Stopped`]. A second call changes
+    /// nothing.
     pub fn shutdown(&mut self, now: Instant) {
         let now = self.tick(now);
         if !self.life.is_running() {
