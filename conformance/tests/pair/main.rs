@@ -42,4 +42,5 @@ mod suspecting;
 mod telling;
 mod topics;
 mod trying;
+mod turns;
 mod undecodable;

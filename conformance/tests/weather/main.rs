@@ -18,6 +18,7 @@ mod restart;
 mod rig;
 mod scale;
 mod sharing;
+mod sieges;
 mod starting;
 mod unreadable;
 mod volume;

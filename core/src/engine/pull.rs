@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::turns::Chore;
 use super::{Body, Engine, Event, Note, TimerKind};
 use crate::call::Purpose;
 use crate::consumer::queue::State;
@@ -26,13 +27,19 @@ impl Engine {
     /// Lets every queue of a consumer that can go on do so; only those read at `peer`, if given.
     pub(super) fn poke_all(&mut self, sub: SubscriptionId, peer: Option<PeerId>) {
         let Some(consumer) = self.consumers.get(sub) else { return };
-        let queues = consumer.queues.iter().filter(|(_, queue)| {
-            peer.is_none_or(|peer| self.brokers.reader(queue.at.broker) == Some(peer))
-        });
-        let keys: Vec<QueueKey> = queues.map(|(key, _)| key).collect();
-        for key in keys {
-            self.poke(sub, key);
-        }
+        let rests =
+            |queue: &Queue| matches!(queue.state, State::Unasked | State::Ready | State::Full);
+        let keys: Vec<QueueKey> = match peer {
+            None => {
+                let resting = consumer.queues.iter().filter(|(_, queue)| rests(queue));
+                resting.map(|(key, _)| key).collect()
+            }
+            Some(peer) => {
+                let there = self.read_at(peer).flat_map(|broker| consumer.on(broker));
+                there.filter(|key| consumer.queues.get(*key).is_some_and(rests)).collect()
+            }
+        };
+        self.attend(sub, keys, Chore::Poke);
     }
 
     /// Lets one queue go on, if it can.
@@ -324,8 +331,9 @@ impl Engine {
                     State::Ready | State::Unasked => {
                         let ready =
                             reader.is_some_and(|peer| self.is_ready(peer, consumer.revision));
+                        let left = self.turns.holds(sub, key);
                         let ends = consumer.is_leaving() || consumer.is_draining();
-                        calls.is_empty() && (!ready || ends)
+                        calls.is_empty() && (!ready || left || ends)
                     }
                 };
                 assert!(waits, "{key:?} of {sub:?} is {:?} with {calls:?}", queue.state);
