@@ -17,6 +17,7 @@ on_all!(
     a_shutdown_does_not_wait_for_messages_that_nobody_was_given,
     a_consumer_that_is_closed_leaves_at_once_and_late_acks_are_stale,
     a_waiting_consumer_learns_that_its_client_ends,
+    a_handle_gives_nothing_that_it_has_at_hand_while_its_client_ends,
 );
 
 const GROUP: &str = "busy";
@@ -127,6 +128,18 @@ fn a_waiting_consumer_learns_that_its_client_ends(on: On) {
     let ending = rig.client.shutdown();
     // It ends while the shutdown still waits for the message that is held.
     assert!(waiter.join().expect("no panic"));
+    held.ack().expect("ours still");
+    assert_eq!(ending.wait(), Ended::InOrder);
+}
+
+fn a_handle_gives_nothing_that_it_has_at_hand_while_its_client_ends(on: On) {
+    let served = served();
+    // More than one in some queue, so that the handle has others at hand.
+    let (rig, mut consumer) = start(on, &served, 20);
+    let held = next(&mut consumer);
+    let ending = rig.client.shutdown();
+    // It gives nothing more while the shutdown still waits for the message that is held.
+    assert!(consumer.recv().is_none());
     held.ack().expect("ours still");
     assert_eq!(ending.wait(), Ended::InOrder);
 }
