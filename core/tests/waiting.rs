@@ -1,5 +1,5 @@
-//! Sends that wait for room in the window: whom room, a stop and a dropped future wake. Nobody moves
-//! bytes here, so nothing happens that a test does not do.
+//! Sends that wait for room in the window: whom room, a stop and a dropped future wake. Nobody
+//! moves bytes here, so nothing happens that a test does not do.
 #![cfg(feature = "client")]
 #![allow(clippy::unwrap_used, reason = "a test that fails says where")]
 

@@ -501,8 +501,7 @@ mod tests {
 
     fn op(number: u32) -> OpId {
         let mut slots = crate::id::Slots::<OpId, ()>::default();
-        (0..number).for_each(|_| drop(slots.insert(())));
-        slots.insert(())
+        (0..number).fold(slots.insert(()), |_, _| slots.insert(()))
     }
 
     fn stopped() -> Slot {
