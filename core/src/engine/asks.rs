@@ -182,6 +182,8 @@ impl Engine {
     pub(super) fn ask_failed(&mut self, peer: PeerId, op: OpId, failure: Failure) {
         let again = match &failure {
             Failure::Connect(_) => true,
+            // It was never seen whole; a second time it is the request that is not taken.
+            Failure::Cut(_) => !self.asked(op).is_some_and(|asked| asked.attempts.has_cut()),
             Failure::Closed(_) => self.asked(op).is_some_and(|asked| asked.query.is_repeatable()),
             Failure::Refused { .. } => failure.is_farewell(),
             Failure::Unreadable(_)

@@ -18,7 +18,7 @@ use crate::frame::{
 };
 use crate::id::{OpId, PeerId};
 use crate::message::Publish;
-use crate::producer::{Aim, Send, SendOptions, SendReceipt, SendStatus, choose};
+use crate::producer::{Aim, FRAME, Send, SendOptions, SendReceipt, SendStatus, choose};
 use crate::query::Query;
 use crate::route::RouteQueue;
 use crate::time::Instant;
@@ -67,11 +67,17 @@ impl Engine {
             self.counters.calls_refused += 1;
         })?;
         self.counters.sends_begun += 1;
+        let limit = self.try_limit(&options, within);
         let op = self.operations.insert_with(|op| {
-            let timer = self.timers.after(now, within, TimerKind::Deadline(op));
-            Operation::Send(Box::new(Send::new(publish, options, now, timer)))
+            let limit = limit.filter(|limit| *limit < within);
+            let timer = self.timers.after(now, limit.unwrap_or(within), TimerKind::Deadline(op));
+            let times = (timer, now + within, limit);
+            Operation::Send(Box::new(Send::new(publish, options, now, times)))
         });
-        self.route_send(op);
+        if self.is_first(op) {
+            self.route_send(op);
+            self.begin_next();
+        }
         Ok(op)
     }
 
@@ -137,8 +143,12 @@ impl Engine {
         };
         let Some(Operation::Send(send)) = self.operations.get(op) else { return };
         let (keep, oneway) = (send.aim.is_fixed().then_some(queue as usize), send.oneway);
+        let wide = send.is_wide();
         let (peers, mut ctx) = self.peers();
-        let peer = peers.lane(&mut ctx, peer, keep);
+        let peer = match wide {
+            true => peers.wide(peer),
+            false => peers.lane(&mut ctx, peer, keep),
+        };
         if oneway && self.queue_oneway(op, peer, broker, queue) {
             return;
         }
@@ -182,7 +192,8 @@ impl Engine {
                     if down {
                         passed.set(master);
                     }
-                    down || (isolates && healths.is_isolated(now, broker))
+                    let slow = master.is_some_and(|p| peers.is_slow(p));
+                    down || slow || (isolates && healths.is_isolated(now, broker))
                 };
                 let last = last.map(|(broker, queue)| RouteQueue { broker, queue: queue as u32 });
                 let chosen = choose(&route, turn, last, &is_down)?;
@@ -246,30 +257,45 @@ impl Engine {
         self.timers.cancel(operation.timer());
         if let Operation::Send(send) = &operation {
             self.sending -= send.publish.wire_size();
+            let earlier = send.earlier.iter().map(|one| one.opaque);
+            for opaque in earlier.chain(send.call) {
+                if let Some(call) = self.calls.close(opaque) {
+                    self.peers.count_send(call.peer, -1);
+                }
+            }
+        }
+        if let Operation::Send(send) = &operation
+            && let Some(key) = send.line.clone()
+        {
+            self.lines.leave(key, op, |op| self.operations.get(op).is_some());
         }
         Some(operation)
     }
 
     /// The broker answered.
-    pub(super) fn send_answered(&mut self, peer: PeerId, op: OpId, reply: Reply) {
+    pub(super) fn send_answered(&mut self, peer: PeerId, op: OpId, opaque: Opaque, reply: Reply) {
         let Some(status) = SendStatus::of(reply.code) else {
             let code = reply.code;
             let failure = Failure::Refused { code, remark: reply.remark.map(Arc::from) };
-            return self.send_failed(peer, op, failure, Stored::No);
+            return self.send_failed(peer, op, opaque, failure, Stored::No);
         };
         let fields = match place(reply.fields) {
             Ok(fields) => fields,
-            Err(failure) => return self.send_failed(peer, op, failure, Stored::Yes),
+            Err(failure) => return self.send_failed(peer, op, opaque, failure, Stored::Yes),
         };
         let Some(Operation::Send(send)) = self.operations.get(op) else { return };
-        let Some((broker, _)) = send.at else { return };
-        let now = self.ground.now;
-        self.healths.answered(now, broker, now.since(send.tried));
-        let retries =
-            self.ground.config.retry_not_ok && send.tries + 1 < self.ground.config.send_attempts;
-        if status != SendStatus::Ok && retries {
-            return self.send_elsewhere(op);
+        let late = send.earlier.iter().find(|one| one.opaque == opaque).map(|one| one.broker);
+        let Some(broker) = late.or(send.at.map(|(broker, _)| broker)) else { return };
+        if late.is_none() {
+            let now = self.ground.now;
+            self.healths.answered(now, broker, now.since(send.tried));
+            let config = &self.ground.config;
+            let retries = config.retry_not_ok && send.tries + 1 < config.send_attempts;
+            if status != SendStatus::Ok && retries {
+                return self.send_elsewhere(op);
+            }
         }
+        let Some(Operation::Send(send)) = self.operations.get(op) else { return };
         let receipt = SendReceipt {
             status,
             topic: send.publish.topic().clone(),
@@ -299,15 +325,25 @@ impl Engine {
     }
 
     /// One try came to nothing. `stored`: whether that try may have stored the message.
-    pub(super) fn send_failed(&mut self, peer: PeerId, op: OpId, why: Failure, stored: Stored) {
+    pub(super) fn send_failed(
+        &mut self,
+        peer: PeerId,
+        op: OpId,
+        opaque: Opaque,
+        why: Failure,
+        stored: Stored,
+    ) {
         let most = self.ground.config.send_attempts;
-        let opaque = self.operations.get(op).and_then(Operation::call);
-        let attempt = self.attempt(peer, opaque, why.clone());
+        let attempt = self.attempt(peer, Some(opaque), why.clone());
         let Some(Operation::Send(send)) = self.operations.get_mut(op) else { return };
-        send.call = None;
-        self.counters.tries_failed += 1;
         send.attempts.push(attempt);
         send.stored = send.stored.max(stored);
+        if send.call != Some(opaque) {
+            // A try that had run out: another one is under way.
+            return send.earlier.retain(|one| one.opaque != opaque);
+        }
+        send.call = None;
+        self.counters.tries_failed += 1;
         if matches!(&why, Failure::Refused { code, .. } if *code == ResponseCode::SYSTEM_BUSY) {
             return self.pause_send(op);
         }
@@ -319,7 +355,7 @@ impl Engine {
             self.healths.failed(self.ground.now, broker);
         }
         let again = match &why {
-            Failure::Connect(_) | Failure::Closed(_) => true,
+            Failure::Connect(_) | Failure::Closed(_) | Failure::Cut(_) => true,
             Failure::Refused { code, .. } => is_retriable_send(*code),
             Failure::Unreadable(_)
             | Failure::Body(_)
@@ -334,7 +370,8 @@ impl Engine {
             }
             return self.route_send(op);
         }
-        let (topic, ids, stored) = (send.publish.topic().clone(), send.publish.ids(), send.stored);
+        let (topic, ids, stored) = (send.publish.topic().clone(), send.publish.ids(), send.known());
+        let size = send.publish.wire_size();
         let attempts = std::mem::take(&mut send.attempts);
         let error = match why {
             Failure::Refused { code, .. } => {
@@ -343,9 +380,14 @@ impl Engine {
             Failure::Unreadable(_) | Failure::Body(_) => {
                 SendError::Unreadable { topic, stored, ids, attempts }
             }
-            Failure::Connect(_) | Failure::Closed(_) | Failure::TimedOut(_) | Failure::Fetch(_) => {
-                SendError::Lost { topic, stored, ids, attempts }
+            Failure::Cut(_) if size > FRAME => {
+                SendError::OverFrame { topic, size, stored, ids, attempts }
             }
+            Failure::Connect(_)
+            | Failure::Closed(_)
+            | Failure::Cut(_)
+            | Failure::TimedOut(_)
+            | Failure::Fetch(_) => SendError::Lost { topic, stored, ids, attempts },
         };
         self.end_send(op, Err(error));
     }
@@ -373,6 +415,9 @@ impl Engine {
         let call = self.operations.get(op).and_then(Operation::call);
         let asked = call.and_then(|opaque| self.calls.find(opaque)).map(|call| call.peer);
         match self.operations.get(op) {
+            Some(Operation::Send(send)) if self.ground.now < send.until => {
+                return self.try_over(op);
+            }
             Some(Operation::Send(send)) => {
                 let (topic, ids) = (send.publish.topic().clone(), send.publish.ids());
                 let refused = send.pause.is_some() && send.is_refused();
@@ -414,9 +459,10 @@ impl Engine {
         let Some(Operation::Send(send)) = self.operations.get(op) else {
             return (Stored::No, Attempts::default(), false);
         };
-        let (mut stored, mut attempts) = (send.stored, send.attempts.clone());
+        let (mut stored, mut attempts) = (send.known(), send.attempts.clone());
         let (topic, call, since) = (send.publish.topic().clone(), send.call, send.since);
-        let (pausing, at) = (send.pause.is_some(), send.at);
+        let behind = send.behind;
+        let (pausing, at) = (send.pause.is_some() || send.behind, send.at);
         let closed = call.and_then(|opaque| self.calls.close(opaque));
         if let Some(call) = &closed {
             self.peers.count_send(call.peer, -1);
@@ -437,7 +483,7 @@ impl Engine {
         if !pausing {
             self.blame_for(&mut attempts, call.zip(closed.as_ref()), since);
         }
-        (stored, attempts, self.routes.known(&topic).is_some())
+        (stored, attempts, behind || self.routes.known(&topic).is_some())
     }
 
     /// Adds for whom a call was waiting when its time was up: for `call`'s answer, or else for the
@@ -525,10 +571,10 @@ fn place(fields: Result<ReplyFields, HeaderError>) -> Result<SendReply, Failure>
 /// What an earlier try knows is kept to the end, whatever ends the call: a message that left may be
 /// stored, and an error that could not say so becomes one that can.
 fn known(error: SendError, send: &Send) -> SendError {
-    if error.stored() >= send.stored {
+    if error.stored() >= send.known() {
         return error;
     }
-    let (topic, ids, stored) = (send.publish.topic().clone(), send.publish.ids(), send.stored);
+    let (topic, ids, stored) = (send.publish.topic().clone(), send.publish.ids(), send.known());
     let mut attempts = send.attempts.clone();
     if let Some(further) = error.attempts() {
         attempts.extend(further);

@@ -38,6 +38,12 @@ pub enum Failure {
     /// There was no connection; nothing was sent.
     #[error("not connected: {0}")]
     Connect(ConnectError),
+    /// The connection ended while the request was being written: the peer never had it whole.
+    #[error(
+        "connection lost in the middle of the request, as a broker does with a frame over its \
+         limit, 16 MiB by default (com.rocketmq.remoting.frameMaxLength): {0}"
+    )]
+    Cut(CloseReason),
     /// The connection ended before the answer.
     #[error("connection lost: {0}")]
     Closed(CloseReason),
@@ -157,6 +163,11 @@ impl Attempts {
 
     pub(crate) fn extend(&mut self, other: &Self) {
         other.0.iter().for_each(|attempt| self.push(attempt.clone()));
+    }
+
+    /// Whether a connection was lost in the middle of a request.
+    pub(crate) fn has_cut(&self) -> bool {
+        self.0.iter().any(|attempt| matches!(attempt.failure, Failure::Cut(_)))
     }
 
     /// The tries, oldest first.
@@ -290,6 +301,25 @@ pub enum SendError {
         /// Each try.
         attempts: Attempts,
     },
+    /// The broker closed the connection in the middle of this message, each time: it is larger than
+    /// the broker's largest frame, `com.rocketmq.remoting.frameMaxLength`, 16 MiB by default.
+    #[error(
+        "the message for topic {topic} takes {size} bytes, more than the 16 MiB that a broker takes \
+         in one frame unless com.rocketmq.remoting.frameMaxLength says otherwise{}{attempts}",
+        as_known(*.stored, .ids)
+    )]
+    OverFrame {
+        /// The topic.
+        topic: Topic,
+        /// Bytes that it takes on the wire, rounded up by some.
+        size: usize,
+        /// Whether another try may have stored it.
+        stored: Stored,
+        /// The message's unique id.
+        ids: MessageIds,
+        /// Each try.
+        attempts: Attempts,
+    },
     /// The broker stored the message, and its answer does not say where: it can't be read.
     #[error("the answer for topic {topic} can't be read{}{attempts}", as_known(*.stored, .ids))]
     Unreadable {
@@ -380,7 +410,7 @@ impl SendError {
             Self::Invalid(_) | Self::NoTopic { .. } | Self::NotWritable { .. } => false,
             Self::NoChoice { .. } => false,
             Self::Stopped { .. } | Self::RuntimeGone { .. } => false,
-            Self::Unreadable { .. } => false,
+            Self::Unreadable { .. } | Self::OverFrame { .. } => false,
             Self::WouldDeadlock | Self::Forked | Self::NoReceipt => false,
             Self::Refused(_) => self.is_full(),
             Self::NoRoute { .. } | Self::TimedOut { .. } | Self::Lost { .. } => true,
@@ -400,6 +430,7 @@ impl SendError {
             | Self::TimedOut { stored, .. }
             | Self::Lost { stored, .. }
             | Self::Unreadable { stored, .. }
+            | Self::OverFrame { stored, .. }
             | Self::Stopped { stored, .. }
             | Self::RuntimeGone { stored, .. } => *stored,
             Self::WouldDeadlock | Self::Forked | Self::NoReceipt => Stored::Unknown,
@@ -421,6 +452,7 @@ impl SendError {
             | Self::TimedOut { ids, .. }
             | Self::Lost { ids, .. }
             | Self::Unreadable { ids, .. }
+            | Self::OverFrame { ids, .. }
             | Self::Stopped { ids, .. } => Some(ids),
             Self::RuntimeGone { ids, .. } => ids.as_ref(),
             Self::Invalid(_)
@@ -443,6 +475,7 @@ impl SendError {
             | Self::Rejected { attempts, .. }
             | Self::TimedOut { attempts, .. }
             | Self::Unreadable { attempts, .. }
+            | Self::OverFrame { attempts, .. }
             | Self::Lost { attempts, .. } => Some(attempts),
             Self::Invalid(_)
             | Self::Refused(_)
