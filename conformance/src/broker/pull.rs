@@ -31,7 +31,7 @@ impl Node {
         let (filter, answer) = match self.filter_of(&request) {
             Err(refused) => return turn.reply(&caller, refused),
             Ok((topic, filter)) => {
-                let answer = read(topic.queue(request.queue_id), turn, &request, &filter);
+                let answer = self.read(topic.queue(request.queue_id), turn, &request, &filter);
                 (filter, self.directed(turn, topic, answer))
             }
         };
@@ -121,7 +121,7 @@ impl Node {
     pub(super) fn resume(&self, turn: &Turn<'_>, request: &PullRequest) -> Answer {
         match self.filter_of(request) {
             Ok((topic, filter)) => {
-                let answer = read(topic.queue(request.queue_id), turn, request, &filter);
+                let answer = self.read(topic.queue(request.queue_id), turn, request, &filter);
                 self.directed(turn, topic, answer)
             }
             Err(refused) => refused,
@@ -190,37 +190,58 @@ fn check_type(expression_type: &str) -> Result<(), Answer> {
     Err(Answer::error(ResponseCode::SYSTEM_ERROR, remark))
 }
 
-fn read(log: Option<&QueueLog>, turn: &Turn<'_>, request: &PullRequest, filter: &Filter) -> Answer {
-    let wanted = u32::try_from(request.max_messages).unwrap_or(0);
-    let limits = ReadLimits {
-        messages: wanted.clamp(1, turn.config.pull_messages.max(1)) as usize,
-        bytes: turn.config.pull_bytes,
-    };
-    let offset = request.queue_offset;
-    let (min, max) = log.map_or((0, 0), |log| (log.min() as i64, log.max() as i64));
-    let found = log.map_or(Read::Empty, |log| log.read(offset, limits, filter));
-    let (code, status, next, body) = match found {
-        Read::Found { records, next } => (ResponseCode::SUCCESS, "FOUND", next as i64, records),
-        Read::NoneMatched { next } => {
-            let code = ResponseCode::PULL_RETRY_IMMEDIATELY;
-            (code, "NO_MATCHED_MESSAGE", next as i64, Bytes::new())
-        }
-        Read::Empty if offset == 0 => {
-            (ResponseCode::PULL_NOT_FOUND, "NO_MESSAGE_IN_QUEUE", 0, Bytes::new())
-        }
-        Read::Empty => (ResponseCode::PULL_OFFSET_MOVED, "NO_MESSAGE_IN_QUEUE", 0, Bytes::new()),
-        Read::AtEnd => (ResponseCode::PULL_NOT_FOUND, "OFFSET_OVERFLOW_ONE", offset, Bytes::new()),
-        Read::TooSmall => (ResponseCode::PULL_OFFSET_MOVED, "OFFSET_TOO_SMALL", min, Bytes::new()),
-        Read::TooLarge => {
-            (ResponseCode::PULL_OFFSET_MOVED, "OFFSET_OVERFLOW_BADLY", max, Bytes::new())
-        }
-    };
-    let fields = ReplyFields::Pull(PullReply {
-        suggest_broker_id: Some(0),
-        next_begin_offset: next,
-        min_offset: min,
-        max_offset: max,
-        ..Default::default()
-    });
-    Answer { code, remark: Some(Arc::from(status)), fields, body }
+/// Reading.
+impl Node {
+    /// What there is from an offset on. A slave may lag, and corrects no offset
+    /// (`offsetCheckInSlave`).
+    fn read(
+        &self,
+        log: Option<&QueueLog>,
+        turn: &Turn<'_>,
+        request: &PullRequest,
+        filter: &Filter,
+    ) -> Answer {
+        let wanted = u32::try_from(request.max_messages).unwrap_or(0);
+        let limits = ReadLimits {
+            messages: wanted.clamp(1, turn.config.pull_messages.max(1)) as usize,
+            bytes: turn.config.pull_bytes,
+        };
+        let offset = request.queue_offset;
+        let (min, max) = log.map_or((0, 0), |log| (log.min() as i64, log.max() as i64));
+        let found = log.map_or(Read::Empty, |log| log.read(offset, limits, filter));
+        let corrected = |right: i64| if self.id == MASTER { right } else { offset };
+        let (code, status, next, body) = match found {
+            Read::Found { records, next } => (ResponseCode::SUCCESS, "FOUND", next as i64, records),
+            Read::NoneMatched { next } => {
+                let code = ResponseCode::PULL_RETRY_IMMEDIATELY;
+                (code, "NO_MATCHED_MESSAGE", next as i64, Bytes::new())
+            }
+            Read::Empty if offset == 0 => {
+                (ResponseCode::PULL_NOT_FOUND, "NO_MESSAGE_IN_QUEUE", 0, Bytes::new())
+            }
+            Read::Empty => {
+                (ResponseCode::PULL_OFFSET_MOVED, "NO_MESSAGE_IN_QUEUE", corrected(0), Bytes::new())
+            }
+            Read::AtEnd => {
+                (ResponseCode::PULL_NOT_FOUND, "OFFSET_OVERFLOW_ONE", offset, Bytes::new())
+            }
+            Read::TooSmall => {
+                (ResponseCode::PULL_OFFSET_MOVED, "OFFSET_TOO_SMALL", corrected(min), Bytes::new())
+            }
+            Read::TooLarge => (
+                ResponseCode::PULL_OFFSET_MOVED,
+                "OFFSET_OVERFLOW_BADLY",
+                corrected(max),
+                Bytes::new(),
+            ),
+        };
+        let fields = ReplyFields::Pull(PullReply {
+            suggest_broker_id: Some(0),
+            next_begin_offset: next,
+            min_offset: min,
+            max_offset: max,
+            ..Default::default()
+        });
+        Answer { code, remark: Some(Arc::from(status)), fields, body }
+    }
 }

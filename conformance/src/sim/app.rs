@@ -247,14 +247,15 @@ impl World {
 
     /// Takes all that a consumer may have now.
     pub fn take(&mut self, client: ClientId, sub: SubscriptionId) -> Vec<Handout> {
-        let mut handouts = Vec::new();
-        while let Some(handout) =
-            self.tell(client, |session, now| session.engine_mut().poll_batch(now, sub))
-        {
-            self.record(client, sub, &handout);
-            handouts.push(handout);
-        }
-        handouts
+        std::iter::from_fn(|| self.take_one(client, sub)).collect()
+    }
+
+    /// Takes the next run of messages, if there is one.
+    pub fn take_one(&mut self, client: ClientId, sub: SubscriptionId) -> Option<Handout> {
+        let handout =
+            self.tell(client, |session, now| session.engine_mut().poll_batch(now, sub))?;
+        self.record(client, sub, &handout);
+        Some(handout)
     }
 
     /// Says what became of one message.

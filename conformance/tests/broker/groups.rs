@@ -92,3 +92,23 @@ fn a_client_that_falls_silent_is_closed() {
     assert!(world.session.is_open(lively.conn));
     assert_eq!(notices(&world.received(&mut lively)), [GROUP]);
 }
+
+#[test]
+fn of_a_topic_named_twice_in_one_heartbeat_the_last_tags_count() {
+    let mut world = World::one_topic(1);
+    let mut client = world.connect(BROKER);
+    let [first, last] = ["A", "B"].map(|tag| heartbeat("client-1", TOPIC, tag, 1));
+    let subscription = |text: &str| {
+        let (_, rest) = text.split_once("\"subscriptionDataSet\":[").unwrap();
+        rest.split_once("],\"unitMode\"").unwrap().0.to_owned()
+    };
+    let both = format!("{},{}", subscription(&first), subscription(&last));
+    let body = first.replace(&subscription(&first), &both);
+    let request = Request::Heartbeat(HeartbeatRequest::default());
+    let (reply, _) = world.ask(&mut client, Kind::Heartbeat, request, &body);
+    assert_eq!(reply.code, ResponseCode::SUCCESS);
+    for tag in ["A", "B", "A"] {
+        world.publish(&mut client, tagged(tag), tag);
+    }
+    assert_eq!(world.pull(&mut client, by_heartbeat(0, 1)).bodies, ["B"]);
+}

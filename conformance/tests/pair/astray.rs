@@ -129,6 +129,50 @@ fn pull_19_messages_out_of_order_are_all_waited_for() {
     assert_eq!(committed(&world), Some(3));
 }
 
+#[test]
+fn pull_19_a_message_whose_place_is_damaged_is_not_taken_for_an_older_one() {
+    for damaged in [3, 4] {
+        let (mut world, client) = pair(15, 1);
+        store_many(&mut world, client, 5);
+        world.with_cluster(|cluster| cluster.set_committed(0, GROUP, TOPIC, 0, 3));
+        edit_pulls(&mut world, 3, usize::MAX, move |_, _, body| {
+            let mut bytes = body.to_vec();
+            let (magic, place) = ([0xDA, 0xA3, 0x20, 0xA7], (damaged as i64).to_be_bytes());
+            let records = (0..bytes.len()).filter(|at| bytes[*at..].starts_with(&magic));
+            for at in records.collect::<Vec<_>>() {
+                if bytes[at + 16..at + 24] == place {
+                    bytes[at + 16..at + 24].copy_from_slice(&1_i64.to_be_bytes());
+                }
+            }
+            *body = bytes.into();
+        });
+        consume(&mut world, client, Pace::AtOnce);
+        world.run_for(7 * SECOND);
+        assert_eq!((bodies(&world), committed(&world)), (vec!["3", "4"], Some(5)), "{damaged}");
+    }
+}
+
+#[test]
+fn a_queue_whose_offsets_are_mapped_is_counted_in_those_of_the_answer() {
+    let (mut world, client) = pair(16, 1);
+    store_many(&mut world, client, 5);
+    let all = stored(&world, 0, 5);
+    world.with_cluster(|cluster| cluster.set_committed(0, GROUP, TOPIC, 0, 100));
+    edit_pulls(&mut world, 100, usize::MAX, move |code, fields, body| {
+        *fields = PullReply {
+            min_offset: 100,
+            max_offset: 105,
+            next_begin_offset: 105,
+            offset_delta: Some(100),
+            ..fields.clone()
+        };
+        (*code, *body) = (ResponseCode::SUCCESS, all.clone());
+    });
+    consume(&mut world, client, Pace::AtOnce);
+    world.run_for(7 * SECOND);
+    assert_eq!((offsets(&world), committed(&world)), (vec![100, 101, 102, 103, 104], Some(105)));
+}
+
 type Edit = fn(&mut ResponseCode, &mut PullReply, &mut Bytes);
 
 /// Numbers that can't be, each by what they are. The queue has five messages.

@@ -229,3 +229,16 @@ fn a_tag_that_shares_a_hash_with_one_of_ours_is_no_sign_of_another_subscription(
     world.run_for(20 * SECOND);
     assert_eq!((bodies(&world), told_of_tags(&world, client)), (vec!["c"], 0));
 }
+
+#[test]
+fn a_consumer_that_names_a_topic_twice_is_refused() {
+    let (mut world, client) = pair(1, 1);
+    let mut subscribe = from_first(GROUP);
+    subscribe.topics.push((topic("topic_b"), Expression::All));
+    subscribe.topics.push((topic(TOPIC), Expression::parse("a").unwrap()));
+    let refused = world.subscribe(client, subscribe, Pace::AtOnce).unwrap_err();
+    assert_eq!(refused, rocketry_core::error::Refused::DuplicateTopic);
+    assert!(refused.to_string().contains("join its tags with ||"), "{refused}");
+    world.run_for(SECOND);
+    assert_eq!(world.cluster().requests(RequestCode::HEART_BEAT), 0);
+}

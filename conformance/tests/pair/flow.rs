@@ -1,7 +1,7 @@
 //! Backpressure, and messages that are to come again.
 
 use rocketry_conformance::sim::{ClientId, Pace, World};
-use rocketry_core::consumer::{DeliveryId, Outcome};
+use rocketry_core::consumer::{DeliveryId, Handout, Outcome};
 use rocketry_core::frame::RequestCode;
 use rocketry_core::id::SubscriptionId;
 
@@ -74,18 +74,96 @@ fn a_message_to_be_retried_comes_after_retry_delay_exactly() {
 }
 
 #[test]
-fn a_dropped_message_comes_at_once_and_before_others() {
-    let (mut world, client, sub) = consumer_of(40, |_| {});
-    let id = first(&mut world, client, sub);
+fn push_17_a_dropped_message_comes_again_after_a_pause_that_grows_and_behind_its_neighbours() {
+    let (mut world, client, sub) = consumer_of(80, |_| {});
+    let handout = one(&mut world, client, sub).unwrap();
+    let id = DeliveryId { batch: handout.batch.id(), index: handout.next };
     world.settle(client, id, Outcome::Again).unwrap();
-    assert!(world.engine(client).has_batch(sub));
-    assert_eq!(first(&mut world, client, sub), id);
+    world.run_for(ms(150));
+    // Two batches of later messages come first.
+    let order: Vec<u32> =
+        std::iter::from_fn(|| one(&mut world, client, sub)).map(|h| h.end - h.next).collect();
+    assert_eq!(order, [32, 16, 1]);
+    for pause in [200, 400, 800, 1600, 3200, 6400, 12_800, 25_600, 30_000, 30_000] {
+        world.settle(client, id, Outcome::Again).unwrap();
+        let took = world.run_until(60 * SECOND, |world| world.engine(client).has_batch(sub));
+        assert_eq!(took, Some(ms(pause)));
+        assert_eq!(first(&mut world, client, sub), id);
+    }
     world.settle(client, id, Outcome::Done).unwrap();
     assert!(!world.engine(client).has_batch(sub));
     // A settled message can't be had again.
     world.settle(client, id, Outcome::Again).unwrap();
     world.settle(client, id, Outcome::Later).unwrap();
-    world.run_for(5 * SECOND);
+    world.run_for(60 * SECOND);
+    assert!(!world.engine(client).has_batch(sub));
+}
+
+/// One run of messages, if there is any.
+fn one(world: &mut World, client: ClientId, sub: SubscriptionId) -> Option<Handout> {
+    world.take_one(client, sub)
+}
+
+#[test]
+fn push_17_a_handler_that_fails_on_one_message_for_ever_does_not_keep_others_waiting() {
+    let (mut world, client, sub) = consumer_of(500, |_| {});
+    let (mut failed, mut done) = (0, 0);
+    for _ in 0..600 {
+        for handout in world.take(client, sub) {
+            for index in handout.next..handout.end {
+                let id = DeliveryId { batch: handout.batch.id(), index };
+                let outcome = if handout.batch.offset(index) == Some(0) {
+                    failed += 1;
+                    Outcome::Again
+                } else {
+                    done += 1;
+                    Outcome::Done
+                };
+                world.settle(client, id, outcome).unwrap();
+            }
+        }
+        world.run_for(ms(100));
+    }
+    assert_eq!(done, 499);
+    // 0.1, 0.3, 0.7 s and so on: nine times and the first one within a minute.
+    assert!((8..=11).contains(&failed), "{failed}");
+    assert_eq!(world.cluster().committed(0, GROUP, TOPIC, 0).unwrap_or(0), 0);
+}
+
+#[test]
+fn push_17_messages_given_back_in_any_order_come_each_at_its_own_time() {
+    let (mut world, client, sub) = consumer_of(10, |config| config.retry_delay = ms(1500));
+    let id = first(&mut world, client, sub);
+    let at = |index| DeliveryId { index, ..id };
+    // The pause of a retry is longer than that of the drop after it, and the same each time.
+    world.settle(client, at(0), Outcome::Later).unwrap();
+    world.settle(client, at(1), Outcome::Again).unwrap();
+    world.run_for(ms(50));
+    world.settle(client, at(2), Outcome::Again).unwrap();
+    let mut order = Vec::new();
+    for _ in 0..40 {
+        world.run_for(ms(50));
+        while let Some(handout) = one(&mut world, client, sub) {
+            order.push((handout.next, handout.end));
+        }
+    }
+    assert_eq!(order, [(1, 2), (2, 3), (0, 1)]);
+}
+
+#[test]
+fn push_17_a_thousand_messages_given_back_keep_one_timer_and_go_with_their_queue() {
+    let (mut world, client, sub) = consumer_of(900, |_| {});
+    let before = world.engine(client).stats().timers;
+    for handout in world.take(client, sub) {
+        for index in handout.next..handout.end {
+            let id = DeliveryId { batch: handout.batch.id(), index };
+            let outcome = if index % 2 == 0 { Outcome::Again } else { Outcome::Later };
+            world.settle(client, id, outcome).unwrap();
+        }
+    }
+    assert!(world.engine(client).stats().timers <= before + 1);
+    world.leave(client, sub).unwrap();
+    world.run_for(60 * SECOND);
     assert!(!world.engine(client).has_batch(sub));
 }
 

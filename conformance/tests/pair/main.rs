@@ -41,6 +41,8 @@ mod standing;
 mod stopping;
 mod storms;
 mod suspecting;
+mod telling;
 mod topics;
 mod trying;
+mod turns;
 mod undecodable;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use rocketry_conformance::broker::ClusterConfig;
 use rocketry_conformance::sim::{ClientId, Pace, World};
 use rocketry_core::consumer::{DeliveryId, Handout, Outcome};
 use rocketry_core::frame::{RequestCode, ResponseCode};
@@ -142,4 +143,103 @@ fn who_leaves_waits_for_every_commit_to_be_answered() {
             assert!(before.contains(&answer), "{pause}: left before the answer to {line}");
         }
     }
+}
+
+/// A master, its slave, and a consumer that has taken 100 messages of one queue.
+fn with_slave(seed: u64) -> (World, ClientId, Vec<DeliveryId>) {
+    let mut world = World::new(seed, ClusterConfig::default().slaves().topic(TOPIC, 1));
+    let client = world.client(config());
+    store_many(&mut world, client, 100);
+    let sub = consume(&mut world, client, Pace::Manual);
+    world.run_for(3 * SECOND);
+    let ids = ids(&world.take(client, sub));
+    assert_eq!(ids.len(), 100);
+    (world, client, ids)
+}
+
+#[test]
+fn off_17_while_a_slave_serves_alone_offsets_are_committed_there_and_kept_over_a_restart() {
+    for seed in 0..4 {
+        let (mut world, client, ids) = with_slave(seed);
+        world.take_down(0);
+        ids[..60].iter().for_each(|id| world.settle(client, *id, Outcome::Done).unwrap());
+        let at_slave = |world: &World| world.cluster().committed(1, GROUP, TOPIC, 0);
+        world.run_until(15 * SECOND, |world| at_slave(world) == Some(60)).unwrap();
+        // The whole group is killed, and started again.
+        world.vanish(client);
+        world.run_for(SECOND);
+        assert_successor_begins_at(&mut world, 60);
+    }
+}
+
+#[test]
+fn off_17_what_a_slave_has_kept_is_committed_again_once_the_master_is_back() {
+    for seed in 0..4 {
+        let (mut world, client, ids) = with_slave(seed);
+        world.run_for(6 * SECOND);
+        world.take_down(0);
+        ids[..60].iter().for_each(|id| world.settle(client, *id, Outcome::Done).unwrap());
+        let at_slave = |world: &World| world.cluster().committed(1, GROUP, TOPIC, 0);
+        world.run_until(15 * SECOND, |world| at_slave(world) == Some(60)).unwrap();
+        world.bring_up(0);
+        // The master's table has replaced the slave's.
+        assert_ne!(at_slave(&world), Some(60));
+        let back = |world: &World| committed(world) == Some(60) && at_slave(world) == Some(60);
+        // After the next look at the route, which is 37 s away at most, and a long poll.
+        world.run_until(60 * SECOND, back).unwrap();
+    }
+}
+
+#[test]
+fn off_17_an_offset_that_died_with_a_broker_is_committed_again_after_the_next_registration() {
+    let (mut world, client, _, ids) = loaded(1);
+    ids[..60].iter().for_each(|id| world.settle(client, *id, Outcome::Done).unwrap());
+    world.run_until(6 * SECOND, |world| committed(world) == Some(60)).unwrap();
+    // The broker had answered, and had written nothing of it to its disk.
+    world.take_down(0);
+    world.run_for(2 * SECOND);
+    world.with_cluster(|cluster| cluster.set_committed(0, GROUP, TOPIC, 0, 10));
+    world.bring_up(0);
+    let took = world.run_until(30 * SECOND, |world| committed(world) == Some(60)).unwrap();
+    assert!(took < 8 * SECOND, "{took:?}");
+    // Once for each registration, and not again and again.
+    let commits = |world: &World| world.cluster().requests(RequestCode::UPDATE_CONSUMER_OFFSET);
+    let before = commits(&world);
+    world.run_for(60 * SECOND);
+    assert_eq!(commits(&world), before);
+}
+
+#[test]
+fn off_17_who_leaves_right_after_a_registration_commits_again_what_may_have_died() {
+    let (mut world, client, sub, ids) = loaded(2);
+    ids[..60].iter().for_each(|id| world.settle(client, *id, Outcome::Done).unwrap());
+    world.run_until(6 * SECOND, |world| committed(world) == Some(60)).unwrap();
+    world.with_cluster(|cluster| cluster.set_committed(0, GROUP, TOPIC, 0, 10));
+    world.cut_all(BROKER);
+    world.run_until(SECOND, |world| world.cluster().held_pulls(0) == 0).unwrap();
+    world.run_until(5 * SECOND, |world| world.cluster().held_pulls(0) == 1).unwrap();
+    world.leave(client, sub).unwrap();
+    world.run_until(SECOND, |world| world.left_at(client, sub).is_some()).unwrap();
+    assert_eq!(committed(&world), Some(60));
+}
+
+#[test]
+fn a_slave_that_lags_moves_no_offset_and_is_asked_at_a_pace() {
+    let mut world = World::new(5, ClusterConfig::default().slaves().topic(TOPIC, 1));
+    let client = world.client(config());
+    store_many(&mut world, client, 50);
+    world.with_cluster(|cluster| cluster.set_lagging(1, true));
+    store_many(&mut world, client, 50);
+    consume(&mut world, client, Pace::AtOnce);
+    world.run_for(7 * SECOND);
+    world.take_down(0);
+    let pulls = |world: &World| world.cluster().requests(RequestCode::PULL_MESSAGE);
+    let before = pulls(&world);
+    world.run_for(60 * SECOND);
+    assert!(pulls(&world) - before < 75, "{}", pulls(&world) - before);
+    world.bring_up(0);
+    world.run_for(60 * SECOND);
+    store(&mut world, client, "new");
+    world.run_until(5 * SECOND, |world| world.distinct() == 101).unwrap();
+    assert_eq!(world.delivered().len(), 101);
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use rocketry_conformance::sim::{ClientId, Pace, World};
-use rocketry_core::frame::RequestCode;
+use rocketry_core::frame::request::NotifyIdsRequest;
+use rocketry_core::frame::{Request, RequestCode};
 use rocketry_core::id::SubscriptionId;
 
 use crate::setting::*;
@@ -159,4 +160,30 @@ fn a_notice_that_overtakes_an_older_list_of_members_is_not_forgotten() {
     world.leave(b, sub).unwrap();
     let took = world.run_until(30 * SECOND, |world| share(world, a) == 8).unwrap();
     assert!(took < 3 * SECOND, "{took:?}");
+}
+
+#[test]
+fn pull_21_notices_that_change_nothing_lead_to_a_look_a_second() {
+    let (mut world, [(a, _), (b, sub)]) = two(1);
+    world.run_for(10 * SECOND);
+    let list = RequestCode::GET_CONSUMER_LIST_BY_GROUP;
+    let before = world.cluster().requests(list);
+    for i in 0..3000 {
+        world.later(ms(10 * i), move |world| {
+            let broker = rocketry_conformance::broker::ListenerId::Broker(0);
+            let conns: Vec<_> = world.cluster().connections_to(broker).collect();
+            for conn in conns {
+                let notice = NotifyIdsRequest { consumer_group: GROUP.into() };
+                let request = Request::NotifyIds(notice);
+                world.with_cluster(|cluster| cluster.ask_client(conn, request, Vec::new(), true));
+            }
+        });
+    }
+    world.run_for(29 * SECOND);
+    // For each of the two: those of the first second, and one a second.
+    let looks = world.cluster().requests(list) - before;
+    assert!(looks < 2 * 38, "{looks}");
+    world.leave(b, sub).unwrap();
+    let took = world.run_until(5 * SECOND, |world| share(world, a) == 8).unwrap();
+    assert!(took < 2 * SECOND, "{took:?}");
 }

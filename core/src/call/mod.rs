@@ -206,6 +206,16 @@ impl Calls {
         self.on.get(peer.0 as usize).copied().unwrap_or_default()
     }
 
+    /// The questions about queues of consumers: where to begin, and pulls.
+    pub(crate) fn of_queues(&self) -> impl Iterator<Item = (SubscriptionId, QueueKey, Opaque)> {
+        self.ring.iter().flatten().filter_map(|(opaque, call)| match call.purpose {
+            Purpose::Begin { sub, queue, .. } | Purpose::Pull { sub, queue } => {
+                Some((sub, queue, *opaque))
+            }
+            _ => None,
+        })
+    }
+
     /// The peer of each call.
     pub(crate) fn peers(&self) -> impl Iterator<Item = PeerId> {
         self.ring.iter().flatten().map(|(_, call)| call.peer)

@@ -15,8 +15,10 @@ use crate::query::QueueName;
 ///
 /// [`ack`](Self::ack) settles it; the group's offset moves on when everything before it is settled
 /// too. [`retry`](Self::retry) has it delivered again after `retry_delay`. Dropping it unsettled
-/// has it delivered again at once: a handler that panics loses nothing. Either way it is delivered
-/// again to this consumer, in no particular order with the messages after it.
+/// has it delivered again after a tenth of that, at most 100 ms, and each further time after twice
+/// as long, up to 30 s: a handler that panics loses nothing, and one that always does so keeps no
+/// other message waiting. Either way it is delivered again to this consumer, behind what has come
+/// meanwhile.
 #[must_use = "a delivery that is dropped is delivered again: ack it"]
 pub struct Delivery {
     held: Held,

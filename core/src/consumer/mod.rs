@@ -11,29 +11,28 @@
 //! `UNREGISTER_CLIENT` (35); those of one queue stand in `queue.rs`.
 
 mod batch;
+mod handouts;
 mod lead;
 mod pace;
 pub(crate) mod queue;
+mod share;
 mod subscribe;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) use batch::{Answer, Marks};
 pub use batch::{Batch, BatchId, DeliveryId, Handout, Settled};
+use handouts::Handouts;
 pub(crate) use lead::{Lead, Told};
 pub(crate) use pace::Pace;
 pub(crate) use queue::Queue;
 pub use subscribe::{Expression, ExpressionError, Start, Subscribe, Tags};
 
-use crate::body::Members;
 use crate::broker::BrokerId;
 use crate::id::{QueueKey, Slots, SubscriptionId};
 use crate::name::Group;
-use crate::query::QueueName;
-use crate::rebalance::average;
-use crate::route::RouteQueue;
 use crate::time::Instant;
 use crate::timer::TimerKey;
 
@@ -42,8 +41,9 @@ use crate::timer::TimerKey;
 pub enum Outcome {
     /// It is done with; its offset may be committed.
     Done,
-    /// It is to be delivered again, to this consumer, at once and without a count: what dropping
-    /// a delivery means.
+    /// It is to be delivered again, to this consumer, behind its neighbours and after a pause that
+    /// grows each time, from a tenth of `retry_delay`, at most 100 ms, to 30 s: what dropping a
+    /// delivery means.
     Again,
     /// It is to be delivered again, to this consumer, after `retry_delay`.
     Later,
@@ -67,6 +67,8 @@ pub(crate) enum Trouble {
     Members,
     /// No offset to begin at, from that broker.
     Begin(BrokerId),
+    /// No answer to a pull, of that broker.
+    Pull(BrokerId),
     /// Offsets that the broker does not take.
     Commit(BrokerId),
 }
@@ -84,9 +86,8 @@ pub(crate) struct Consumer {
     pub(crate) revision: u64,
     pub(crate) phase: Phase,
     pub(crate) queues: Slots<QueueKey, Queue>,
-    by_place: BTreeMap<(usize, RouteQueue), QueueKey>,
-    ready: VecDeque<Handout>,
-    later: VecDeque<(Instant, Handout)>,
+    places: share::Places,
+    pub(crate) handouts: Handouts,
     /// Commits without an answer, those of queues given up included.
     pub(crate) commits: usize,
     /// The question for the members is on its way.
@@ -94,16 +95,11 @@ pub(crate) struct Consumer {
     /// When it looks at its share next.
     pub(crate) rebalance_timer: Option<(Instant, TimerKey)>,
     pub(crate) rebalanced: Option<Instant>,
+    /// Looks of late that changed nothing.
+    pub(crate) idle_looks: u32,
     /// The members named our id more than once when last asked for.
     pub(crate) doubled: bool,
     told: BTreeMap<Trouble, Instant>,
-}
-
-/// What a rebalance changed.
-#[derive(Debug, Default)]
-pub(crate) struct Change {
-    pub(crate) added: Vec<QueueKey>,
-    pub(crate) removed: Vec<(QueueKey, Queue)>,
 }
 
 impl Consumer {
@@ -114,13 +110,13 @@ impl Consumer {
             revision,
             phase: Phase::Joining,
             queues: Slots::default(),
-            by_place: BTreeMap::new(),
-            ready: VecDeque::new(),
-            later: VecDeque::new(),
+            places: share::Places::default(),
+            handouts: Handouts::default(),
             commits: 0,
             asking_members: false,
             rebalance_timer: None,
             rebalanced: None,
+            idle_looks: 0,
             doubled: false,
             told: BTreeMap::new(),
         }
@@ -139,103 +135,11 @@ impl Consumer {
         due
     }
 
-    /// Makes `share` the queues of topic number `topic`: what is new begins, what is no longer
-    /// there is given up.
-    pub(crate) fn assign(
-        &mut self,
-        topic: usize,
-        share: &[RouteQueue],
-        name: &dyn Fn(RouteQueue) -> QueueName,
-    ) -> Change {
-        let mut change = Change::default();
-        let held = self.by_place.range((topic, RouteQueue::FIRST)..);
-        let held = held.take_while(|((of, _), _)| *of == topic);
-        let gone: Vec<_> =
-            held.map(|(place, _)| *place).filter(|(_, at)| !share.contains(at)).collect();
-        for place in gone {
-            change.removed.extend(self.give_up(place));
-        }
-        for &at in share {
-            if !self.by_place.contains_key(&(topic, at)) {
-                let key = self.queues.insert(Queue::new(name(at), at, topic));
-                self.by_place.insert((topic, at), key);
-                change.added.push(key);
-            }
-        }
-        change
-    }
-
-    fn give_up(&mut self, place: (usize, RouteQueue)) -> Option<(QueueKey, Queue)> {
-        let key = self.by_place.remove(&place)?;
-        let queue = self.queues.remove(key)?;
-        queue.revoke();
-        self.ready.retain(|handout| handout.batch.id().queue != key);
-        self.later.retain(|(_, handout)| handout.batch.id().queue != key);
-        Some((key, queue))
-    }
-
-    /// Gives a queue up and takes it anew, at `offset`.
-    pub(crate) fn take_anew(&mut self, key: QueueKey, offset: i64) -> Option<QueueKey> {
-        let queue = self.queues.get(key)?;
-        let (place, anew) = ((queue.topic, queue.at), queue.anew(offset));
-        self.give_up(place)?;
-        let key = self.queues.insert(anew);
-        self.by_place.insert(place, key);
-        Some(key)
-    }
-
-    /// Gives up every queue.
-    pub(crate) fn give_up_all(&mut self) -> Vec<(QueueKey, Queue)> {
-        let places: Vec<_> = self.by_place.keys().copied().collect();
-        places.into_iter().filter_map(|place| self.give_up(place)).collect()
-    }
-
-    /// The share in `queues`, which are in order, of the member whose place is told. `None` when it
-    /// is not among the members: then the broker's list is older than our heartbeat.
-    pub(crate) fn share(queues: &[RouteQueue], members: Members) -> Option<&[RouteQueue]> {
-        queues.get(average(queues.len(), members.count, members.place?))
-    }
-
-    /// Queues messages to be handed out.
-    pub(crate) fn offer(&mut self, handout: Handout) {
-        self.ready.push_back(handout);
-    }
-
-    /// Queues one message to be handed out before all others.
-    pub(crate) fn offer_first(&mut self, handout: Handout) {
-        self.ready.push_front(handout);
-    }
-
-    /// Queues one message to be handed out at `at`. Times come in order.
-    pub(crate) fn offer_at(&mut self, at: Instant, handout: Handout) {
-        self.later.push_back((at, handout));
-    }
-
-    /// Moves what is due to the front. True if there was any.
-    pub(crate) fn wake_later(&mut self, now: Instant) -> bool {
-        let mut any = false;
-        while self.later.front().is_some_and(|(at, _)| *at <= now) {
-            if let Some((_, handout)) = self.later.pop_front() {
-                self.ready.push_back(handout);
-                any = true;
-            }
-        }
-        any
-    }
-
-    /// The next messages to hand out.
-    pub(crate) fn take(&mut self) -> Option<Handout> {
-        self.ready.pop_front()
-    }
-
-    pub(crate) fn has_ready(&self) -> bool {
-        !self.ready.is_empty()
-    }
-
     /// The timers it keeps, and those of its queues.
     pub(crate) fn timers(&self) -> impl Iterator<Item = TimerKey> {
         let queues = self.queues.iter().filter_map(|(_, queue)| queue.timer());
-        queues.chain(self.rebalance_timer.map(|(_, timer)| timer))
+        let own = [self.rebalance_timer, self.handouts.timer].into_iter().flatten();
+        queues.chain(own.map(|(_, timer)| timer))
     }
 
     /// The batch of a delivery, while its queue is ours.

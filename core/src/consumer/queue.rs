@@ -18,12 +18,13 @@
 //! Codes: `QUERY_CONSUMER_OFFSET` (14), `GET_MAX_OFFSET` (30), `GET_MIN_OFFSET` (31),
 //! `PULL_MESSAGE` (11), `UPDATE_CONSUMER_OFFSET` (15).
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use crate::consumer::{Answer, Batch, BatchId, Marks, Pace, Tags};
+use crate::consumer::handouts::Again;
+use crate::consumer::{Answer, Batch, BatchId, Handout, Marks, Pace, Tags};
 use crate::engine::QueueStats;
 use crate::frame::Opaque;
 use crate::id::{QueueKey, SubscriptionId};
@@ -70,6 +71,10 @@ pub(crate) struct Queue {
     /// The commit on its way.
     pub(crate) committing: Option<i64>,
     batches: VecDeque<Arc<Batch>>,
+    /// What is to be handed out.
+    pub(super) ready: VecDeque<Handout>,
+    /// Messages that were given back, by their batch and place.
+    pub(super) again: BTreeMap<(u64, u32), Again>,
     pulled: u64,
     messages: usize,
     bytes: usize,
@@ -91,6 +96,8 @@ impl Queue {
             doubted: false,
             committing: None,
             batches: VecDeque::new(),
+            ready: VecDeque::new(),
+            again: BTreeMap::new(),
             pulled: 0,
             messages: 0,
             bytes: 0,
@@ -171,6 +178,7 @@ impl Queue {
             self.messages -= batch.records().len();
             self.bytes -= batch.held();
         }
+        self.forget_again(number);
         true
     }
 

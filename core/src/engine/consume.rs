@@ -2,15 +2,17 @@
 
 use bytes::Bytes;
 
+use super::turns::Chore;
 use super::{Engine, Event, Note, TimerKind};
+use crate::broker::BrokerId;
 use crate::call::Purpose;
 use crate::consumer::{
     BatchId, Consumer, DeliveryId, Handout, Outcome, Phase, Queue, Settled, Trouble,
 };
-use crate::error::Stale;
+use crate::error::{Failure, Stale};
 use crate::frame::request::UpdateOffsetRequest;
-use crate::frame::{Kind, Request};
-use crate::id::{QueueKey, SubscriptionId};
+use crate::frame::{Kind, Reply, Request, RequestCode, ResponseCode};
+use crate::id::{PeerId, QueueKey, SubscriptionId};
 use crate::time::Instant;
 
 impl Engine {
@@ -40,13 +42,9 @@ impl Engine {
                 }
             }
             Outcome::Again | Outcome::Later if batch.is_settled(id.index) => {}
-            Outcome::Again => {
-                consumer.offer_first(Handout::single(batch, id.index));
-                self.out.event(Event::Deliverable { sub: id.batch.sub });
-            }
-            Outcome::Later => {
-                consumer.offer_at(now + delay, Handout::single(batch, id.index));
-                self.timers.after(now, delay, TimerKind::Again(id.batch.sub));
+            Outcome::Again | Outcome::Later => {
+                consumer.offer_again(now, id, outcome, delay);
+                self.await_again(id.batch.sub);
             }
         }
         Ok(())
@@ -64,9 +62,24 @@ impl Engine {
 
     pub(super) fn deliver_again(&mut self, sub: SubscriptionId) {
         let now = self.ground.now;
-        if self.consumers.get_mut(sub).is_some_and(|consumer| consumer.wake_later(now)) {
+        let Some(consumer) = self.consumers.get_mut(sub) else { return };
+        consumer.handouts.timer = None;
+        if consumer.wake_later(now) {
             self.out.event(Event::Deliverable { sub });
         }
+        self.await_again(sub);
+    }
+
+    /// Sets the one timer for what a consumer is to be given again.
+    fn await_again(&mut self, sub: SubscriptionId) {
+        let Some(consumer) = self.consumers.get_mut(sub) else { return };
+        let (next, timer) = (consumer.next_again(), consumer.handouts.timer);
+        let Some(at) = next.filter(|at| timer.is_none_or(|(set, _)| *at < set)) else { return };
+        if let Some((_, timer)) = timer {
+            self.timers.cancel(timer);
+        }
+        let timer = self.timers.at(at, TimerKind::Again(sub));
+        consumer.handouts.timer = Some((at, timer));
     }
 
     /// Commits what every consumer has settled.
@@ -100,13 +113,19 @@ impl Engine {
         let now = self.ground.now;
         let new = consumer.queues.iter().filter(|(_, queue)| queue.to_commit(now).is_some());
         let new: Vec<QueueKey> = new.map(|(key, _)| key).collect();
-        for key in new {
-            let Some((offset, request)) = self.commit_request(sub, key) else { continue };
-            if self.send_commit(sub, key, offset, request)
-                && let Some(queue) = self.queue_mut(sub, key)
-            {
-                (queue.committing, queue.doubted) = (Some(offset), false);
-            }
+        self.attend(sub, new, Chore::Commit);
+    }
+
+    /// Commits what is new in one queue.
+    pub(super) fn commit_one(&mut self, sub: SubscriptionId, key: QueueKey) {
+        if self.consumers.get(sub).is_none_or(Consumer::is_leaving) {
+            return;
+        }
+        let Some((offset, request)) = self.commit_request(sub, key) else { return };
+        if self.send_commit(sub, key, offset, request)
+            && let Some(queue) = self.queue_mut(sub, key)
+        {
+            (queue.committing, queue.doubted) = (Some(offset), false);
         }
     }
 
@@ -127,8 +146,29 @@ impl Engine {
         }
     }
 
-    /// Sends one commit to the queue's master. Commits wait for their answers: a oneway one may be
-    /// lost without a trace. False if no master is connected.
+    /// Where offsets of a broker's queues go: to the master, or while it is away to a slave that is
+    /// connected (`RemoteBrokerOffsetStore.updateConsumeOffsetToBroker`). The master's table
+    /// replaces the slave's when it is back, and is told then, see [`Self::doubt_commits`].
+    fn keeper(&self, broker: BrokerId) -> Option<PeerId> {
+        self.brokers.peers(broker).find(|peer| self.peers.is_connected(*peer))
+    }
+
+    /// A broker has heard of us anew. What it, or another one in its place, has confirmed before
+    /// may be gone: brokers write offsets to their disks every 5 s. All is committed again.
+    pub(super) fn doubt_commits(&mut self, sub: SubscriptionId, peer: PeerId) {
+        let Some(consumer) = self.consumers.get(sub) else { return };
+        let queues = consumer.queues.iter();
+        let kept = queues.filter(|(_, queue)| self.keeper(queue.at.broker) == Some(peer));
+        let kept: Vec<QueueKey> = kept.map(|(key, _)| key).collect();
+        for key in kept {
+            if let Some(queue) = self.queue_mut(sub, key) {
+                queue.doubted = true;
+            }
+        }
+    }
+
+    /// Sends one commit to whoever keeps the queue's offsets. Commits wait for their answers: a
+    /// oneway one may be lost without a trace. False if nobody is connected.
     fn send_commit(
         &mut self,
         sub: SubscriptionId,
@@ -137,8 +177,7 @@ impl Engine {
         to: CommitTo,
     ) -> bool {
         let Some(consumer) = self.consumers.get(sub) else { return false };
-        let peer = self.brokers.master(to.broker).filter(|peer| self.peers.is_connected(*peer));
-        let Some(peer) = peer else { return false };
+        let Some(peer) = self.keeper(to.broker) else { return false };
         let request = Request::UpdateOffset(UpdateOffsetRequest {
             consumer_group: consumer.subscribe.group.shared(),
             topic: to.name.topic.shared(),
@@ -156,6 +195,30 @@ impl Engine {
         true
     }
 
+    /// A broker answered a commit.
+    pub(super) fn commit_replied(
+        &mut self,
+        sub: SubscriptionId,
+        key: QueueKey,
+        offset: i64,
+        reply: Reply,
+    ) {
+        let (now, code) = (self.ground.now, reply.code);
+        let stored = code == ResponseCode::SUCCESS;
+        if let Some(consumer) = self.consumers.get_mut(sub).filter(|_| !stored)
+            && let Some((broker, name)) = consumer.queues.get(key).map(|q| (q.at.broker, &q.name))
+        {
+            let (group, queue) = (consumer.subscribe.group.clone(), Some(name.clone()));
+            let remark = reply.remark.map(Into::into);
+            let failure = Box::new(Failure::Refused { code, remark });
+            let ask = RequestCode::UPDATE_CONSUMER_OFFSET;
+            if consumer.tells(now, Trouble::Commit(broker)) {
+                self.out.note(Note::AskFailed { group, ask, queue, failure });
+            }
+        }
+        self.commit_answered(sub, key, stored.then_some(offset));
+    }
+
     /// A commit was answered, or came to nothing.
     pub(super) fn commit_answered(
         &mut self,
@@ -169,6 +232,7 @@ impl Engine {
         }
         if let Some(queue) = self.queue_mut(sub, key) {
             queue.committing = None;
+            queue.doubted |= stored.is_none();
             queue.committed = stored.or(queue.committed);
         }
         if let Some(consumer) = self.consumers.get_mut(sub) {

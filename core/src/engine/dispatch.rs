@@ -161,14 +161,13 @@ impl Engine {
             Purpose::Heartbeat { revision } => {
                 self.heartbeat_answered(peer, revision, reply.code);
             }
-            Purpose::Members(sub) => self.members_answered(sub, reply.code, body),
+            Purpose::Members(sub) => self.members_answered(sub, reply, body),
             Purpose::Begin { sub, queue, stored } => {
                 self.begin_answered(peer, sub, queue, stored, reply);
             }
             Purpose::Pull { sub, queue } => self.pull_answered(sub, queue, peer, reply, body),
             Purpose::Commit { sub, queue, offset } => {
-                let stored = reply.code == ResponseCode::SUCCESS;
-                self.commit_answered(sub, queue, stored.then_some(offset));
+                self.commit_replied(sub, queue, offset, reply);
             }
             Purpose::Unregister(sub) => self.unregister_answered(sub),
             // With whatever code it answered, the broker is there.
@@ -195,10 +194,11 @@ impl Engine {
                 self.route_failed(AskedPeer { peer, opaque }, &topic, fallback, failure);
             }
             Purpose::Heartbeat { .. } => self.heartbeat_failed(peer),
-            Purpose::Members(sub) => self.members_failed(sub),
-            Purpose::Begin { sub, queue, .. } | Purpose::Pull { sub, queue } => {
-                self.queue_failed(sub, queue, &failure);
+            Purpose::Members(sub) => self.members_failed(sub, failure),
+            Purpose::Begin { sub, queue, stored } => {
+                self.queue_failed(sub, queue, Some(stored), &failure);
             }
+            Purpose::Pull { sub, queue } => self.queue_failed(sub, queue, None, &failure),
             Purpose::Commit { sub, queue, .. } => self.commit_answered(sub, queue, None),
             Purpose::Unregister(sub) => self.unregister_answered(sub),
             Purpose::Probe(_) => {}
@@ -238,14 +238,8 @@ impl Engine {
         self.close_if_drained(peer);
     }
 
-    fn time_passed(&mut self) {
-        while let Some(kind) = self.timers.pop_due(self.ground.now) {
-            self.fire(kind);
-        }
-        self.out.flush_notes();
-    }
-
-    fn fire(&mut self, kind: TimerKind) {
+    /// One timer's time has come.
+    pub(super) fn fire(&mut self, kind: TimerKind) {
         match kind {
             TimerKind::Deadline(op) => self.deadline(op),
             TimerKind::Call(opaque) => {
@@ -276,7 +270,7 @@ impl Engine {
                 peers.silence_due(&mut ctx, peer);
             }
             TimerKind::Idle(peer) => {
-                let busy = !self.calls.of_peer(peer).is_empty();
+                let busy = self.calls.on(peer) > 0;
                 let (peers, mut ctx) = self.peers();
                 peers.idle_due(&mut ctx, peer, busy);
             }
@@ -292,6 +286,7 @@ impl Engine {
             TimerKind::Rebalance(sub) => self.rebalance_due(sub),
             TimerKind::Queue(sub, queue) => self.queue_pause_over(sub, queue),
             TimerKind::Again(sub) => self.deliver_again(sub),
+            TimerKind::Turn => self.turn_due(),
             TimerKind::Leave(sub) => self.leave_overdue(sub),
         }
     }

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::error::{Attempt, CloseReason, ConnectError, PeerKind, QueryError, SendError};
+use crate::error::{Attempt, CloseReason, ConnectError, Failure, PeerKind, QueryError, SendError};
 use crate::fetch::{FetchError, FetchId, Url};
-use crate::frame::{FrameError, Opaque, ResponseCode};
+use crate::frame::{FrameError, Opaque, RequestCode, ResponseCode};
 use crate::id::{ConnectionId, OpId, SubscriptionId};
 use crate::message::Publish;
 use crate::name::{Endpoint, Group, Topic};
@@ -170,6 +170,7 @@ pub enum Event {
 /// | `Rebalanced` | info | `group`, `topic`, `share`, `members` |
 /// | `ForeignTags` | warn | `group`, `topic` |
 /// | `OffsetMoved` | warn | `group`, `topic`, `broker`, `queue`, `from`, `to` |
+/// | `AskFailed` | warn | `group`, `request`, `reason`; `topic`, `broker`, `queue`, `code` if any |
 /// | `PullAstray` | warn | `group`, `topic`, `broker`, `queue`, `asked`, `next`, `min`, `max` |
 /// | `PullRefused` | warn | `group`, `topic`, `broker`, `queue`, `code`, `reason` |
 /// | `Repeated` | as its note | as its note, and `suppressed` |
@@ -288,6 +289,19 @@ pub enum Note {
         from: i64,
         /// The offset the broker gives instead.
         to: i64,
+    },
+    /// A broker refused what a consumer needs of it, or did not answer: where to begin in a queue,
+    /// the group's members, a pull, or to keep an offset. It is asked again each second, offsets
+    /// are given again with the next round. Told at once, and then once a minute for each broker.
+    AskFailed {
+        /// The consumer's group.
+        group: Group,
+        /// What was asked.
+        ask: RequestCode,
+        /// The queue it was about, if it was about one.
+        queue: Option<QueueName>,
+        /// What came of it.
+        failure: Box<Failure>,
     },
     /// The answer to a pull can't be true: it has no messages from the offset asked for on, or goes
     /// on outside of the queue. Nothing but what came from there on is passed; where nothing did,

@@ -10,17 +10,21 @@ use crate::body::Members;
 use crate::broker::BrokerId;
 use crate::call::Purpose;
 use crate::consumer::queue::State;
-use crate::consumer::{Consumer, Phase, Subscribe};
-use crate::error::Refused;
+use crate::consumer::{Consumer, Phase, Subscribe, Trouble};
+use crate::error::{Failure, Refused};
 use crate::frame::request::ConsumerListRequest;
-use crate::frame::{Kind, Request, ResponseCode};
+use crate::frame::{Kind, Reply, Request, RequestCode, ResponseCode};
 use crate::id::{PeerId, SubscriptionId};
 use crate::name::{Group, Topic};
 use crate::query::QueueName;
+use crate::route::RouteQueue;
 use crate::time::Instant;
 
 /// Notices of one change come from every broker and for every member: they are taken together.
 const GATHER: Duration = Duration::from_millis(50);
+/// Notices that lead to no change are taken together for ever longer, up to [`AGAIN`], unless they
+/// are further apart than this.
+const APART: Duration = Duration::from_secs(5);
 /// A rebalance that could not be done is tried again after this (`RebalanceService`, 5.3).
 const AGAIN: Duration = Duration::from_secs(1);
 
@@ -38,6 +42,10 @@ impl Engine {
         }
         if subscribe.topics.is_empty() {
             return Err(Refused::NoTopic);
+        }
+        let named: BTreeSet<&Topic> = subscribe.topics.iter().map(|(topic, _)| topic).collect();
+        if named.len() < subscribe.topics.len() {
+            return Err(Refused::DuplicateTopic);
         }
         if self.consumers.of_group(&subscribe.group).is_some() {
             return Err(Refused::DuplicateGroup);
@@ -97,10 +105,8 @@ impl Engine {
     /// Connects to every broker that has queues of the topic, and has it hear of us.
     fn reach_brokers(&mut self, topic: &Topic) {
         let Some(route) = self.routes.known(topic).cloned() else { return };
-        let mut brokers: Vec<_> = route.readable.iter().map(|queue| queue.broker).collect();
-        brokers.dedup();
         let readers: Vec<PeerId> =
-            brokers.into_iter().filter_map(|broker| self.brokers.reader(broker)).collect();
+            route.readers.iter().filter_map(|broker| self.brokers.reader(*broker)).collect();
         for peer in readers {
             let (peers, mut ctx) = self.peers();
             peers.want(&mut ctx, peer);
@@ -124,7 +130,7 @@ impl Engine {
         self.forget_unrouted();
         for topic in self.consumed() {
             let touched = self.routes.known(&topic).is_some_and(|route| {
-                route.readable.iter().any(|queue| moved.contains(&queue.broker))
+                moved.iter().any(|broker| route.readers.binary_search(broker).is_ok())
             });
             if touched {
                 self.topic_changed(&topic);
@@ -170,20 +176,27 @@ impl Engine {
         let consumers = self.consumers.iter().map(|(_, consumer)| consumer);
         let topics = consumers.flat_map(|consumer| &consumer.subscribe.topics);
         let routes = topics.filter_map(|(topic, _)| self.routes.known(topic));
-        let brokers = routes.flat_map(|route| route.readable.iter().map(|queue| queue.broker));
-        let used = brokers.flat_map(|broker| self.brokers.peers(broker)).collect();
+        let brokers = routes.flat_map(|route| route.readers.iter());
+        let used = brokers.flat_map(|broker| self.brokers.peers(*broker)).collect();
         self.peers.want_only(&used);
     }
 
     /// Whether a consumer waits for a connection to the peer: it has queues there, or it has not
     /// found any broker yet that tells its share.
     pub(super) fn is_awaited(&self, peer: PeerId) -> bool {
+        let read: Vec<BrokerId> = self.read_at(peer).collect();
         let mut consumers = self.consumers.iter().filter(|(_, consumer)| !consumer.is_leaving());
         consumers.any(|(_, consumer)| {
-            let mut queues = consumer.queues.iter();
+            let mut brokers = read.iter();
             consumer.phase == Phase::Joining
-                || queues.any(|(_, queue)| self.brokers.reader(queue.at.broker) == Some(peer))
+                || brokers.any(|broker| consumer.on(*broker).next().is_some())
         })
+    }
+
+    /// The brokers whose messages are read at the peer.
+    pub(super) fn read_at(&self, peer: PeerId) -> impl Iterator<Item = BrokerId> {
+        let brokers = self.brokers.with(peer).into_iter();
+        brokers.filter(move |broker| self.brokers.reader(*broker) == Some(peer))
     }
 
     /// The broker has heard of us on this connection: what waited for that goes on.
@@ -193,6 +206,7 @@ impl Engine {
             if joining {
                 self.rebalance_now(sub);
             }
+            self.doubt_commits(sub, peer);
             self.poke_all(sub, Some(peer));
         }
     }
@@ -200,7 +214,13 @@ impl Engine {
     /// A broker says that a group's members changed.
     pub(super) fn members_changed(&mut self, group: &Group) {
         if let Some(sub) = self.consumers.of_group(group) {
-            self.rebalance_at(sub, GATHER);
+            let now = self.ground.now;
+            let Some(consumer) = self.consumers.get_mut(sub) else { return };
+            if consumer.rebalanced.is_none_or(|last| now.since(last) > APART) {
+                consumer.idle_looks = 0;
+            }
+            let gather = GATHER.saturating_mul(1 << consumer.idle_looks.min(8)).min(AGAIN);
+            self.rebalance_at(sub, gather);
         }
     }
 
@@ -269,19 +289,34 @@ impl Engine {
         self.peers.is_connected(peer) && self.brokers.knows(peer, revision)
     }
 
-    pub(super) fn members_failed(&mut self, sub: SubscriptionId) {
-        if let Some(consumer) = self.consumers.get_mut(sub) {
-            consumer.asking_members = false;
-            self.rebalance_at(sub, AGAIN);
+    /// There is no list of members: without one nothing is consumed.
+    pub(super) fn members_failed(&mut self, sub: SubscriptionId, failure: Failure) {
+        let now = self.ground.now;
+        let Some(consumer) = self.consumers.get_mut(sub) else { return };
+        consumer.asking_members = false;
+        // A lost connection is told of as such.
+        let lost = matches!(failure, Failure::Connect(_) | Failure::Closed(_));
+        if !lost && !consumer.is_leaving() && consumer.tells(now, Trouble::Members) {
+            let group = consumer.subscribe.group.clone();
+            let ask = RequestCode::GET_CONSUMER_LIST_BY_GROUP;
+            let failure = Box::new(failure);
+            self.out.note(Note::AskFailed { group, ask, queue: None, failure });
         }
+        self.rebalance_at(sub, AGAIN);
     }
 
     /// The members are known: this consumer's share is computed.
-    pub(super) fn members_answered(&mut self, sub: SubscriptionId, code: ResponseCode, body: Body) {
-        let members = match (code, body) {
+    pub(super) fn members_answered(&mut self, sub: SubscriptionId, reply: Reply, body: Body) {
+        let members = match (reply.code, body) {
             (ResponseCode::SUCCESS, Body::Members(Ok(members))) => members,
+            (ResponseCode::SUCCESS, Body::Members(Err(error))) => {
+                return self.members_failed(sub, Failure::Body(error.to_string().into()));
+            }
             // An empty group answers code 1: our heartbeat has not been counted yet.
-            _ => return self.members_failed(sub),
+            (code, _) => {
+                let remark = reply.remark.map(Into::into);
+                return self.members_failed(sub, Failure::Refused { code, remark });
+            }
         };
         let now = self.ground.now;
         let Some(consumer) = self.consumers.get_mut(sub) else { return };
@@ -295,6 +330,7 @@ impl Engine {
             self.out.note(Note::SharedId { group, client_id });
         }
         consumer.doubled = members.doubled;
+        consumer.idle_looks = consumer.idle_looks.saturating_add(1);
         let mut missing = false;
         for topic in 0..consumer.subscribe.topics.len() {
             missing |= !self.share_topic(sub, topic, members);
@@ -314,17 +350,20 @@ impl Engine {
         let Some(consumer) = self.consumers.get_mut(sub) else { return true };
         let name = consumer.subscribe.topics[topic].0.clone();
         let Some(route) = self.routes.known(&name).cloned() else { return false };
-        let Some(share) = Consumer::share(&route.readable, members) else { return false };
         let brokers = &self.brokers;
-        let change = consumer.assign(topic, share, &|at| QueueName {
+        let named = |at: RouteQueue| QueueName {
             topic: name.clone(),
             broker: brokers.name(at.broker).clone(),
             queue: at.queue,
-        });
+        };
+        let Some((share, change)) = consumer.assign(topic, &route, members, &named) else {
+            return false;
+        };
         if !change.added.is_empty() || !change.removed.is_empty() {
+            consumer.idle_looks = 0;
             let group = consumer.subscribe.group.clone();
-            let (share, members) = (share.len(), members.count);
-            self.out.note(Note::Rebalanced { group, topic: name, share, members });
+            let (topic, members) = (name.clone(), members.count);
+            self.out.note(Note::Rebalanced { group, topic, share, members });
         }
         for (key, queue) in &change.removed {
             self.commit_queue(sub, *key, queue);

@@ -14,10 +14,12 @@
 
 mod arrived;
 mod asks;
+mod begin;
 mod consume;
 mod context;
 mod counters;
 mod dispatch;
+mod ends;
 mod fetch;
 mod greeting;
 mod io;
@@ -31,6 +33,7 @@ mod send;
 mod session;
 mod snapshot;
 mod tries;
+mod turns;
 mod watch;
 
 use std::sync::Arc;
@@ -40,9 +43,9 @@ pub use arrived::{Arrived, Decoder};
 pub use context::TimerKind;
 pub(crate) use context::{Context, Out};
 pub use counters::Counters;
+pub use ends::Cancelled;
 pub use io::{Command, Event, Input, Note};
 pub use note::Fact;
-pub use send::Cancelled;
 pub use session::Session;
 pub use snapshot::{ClientPhase, ConsumerStats, QueueStats, Snapshot, TopicStats};
 pub use watch::BrokerStats;
@@ -112,6 +115,7 @@ pub struct Engine {
     lines: Lines,
     consumers: Consumers,
     life: Life,
+    turns: turns::Turns,
     counters: Counters,
 }
 
@@ -163,6 +167,7 @@ impl Engine {
             lines: Lines::default(),
             consumers: Consumers::default(),
             life: Life::default(),
+            turns: turns::Turns::default(),
             counters: Counters::default(),
         };
         engine.fetch_servers();
@@ -203,6 +208,7 @@ impl Engine {
     fn tick(&mut self, now: Instant) -> Instant {
         self.ground.now = self.ground.now.max(now);
         self.out.now = self.ground.now;
+        self.turns.begin();
         self.ground.now
     }
 
@@ -308,7 +314,8 @@ impl Engine {
     }
 
     /// When to call with [`Input::Timeout`] if nothing else happens before, and what for. After a
-    /// drain it lies in the future of the last `now`.
+    /// drain it lies in the future of the last `now`, unless more was due than one call handles:
+    /// then it is due at once, and the next call goes on.
     pub fn poll_timeout(&self) -> Option<(Instant, TimerKind)> {
         let notes = self.out.quiet.due().map(|at| (at, TimerKind::Notes));
         self.timers.next().into_iter().chain(notes).min_by_key(|(at, _)| *at)

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::Note;
 use crate::error::{Attempt, CloseReason, Failure, PeerKind, one_line};
+use crate::frame::RequestCode;
 use crate::name::{Endpoint, Group, Topic};
 use crate::query::QueueName;
 
@@ -45,6 +46,7 @@ pub(crate) enum Subject {
     Offset(Group, QueueName),
     Pull(Group, QueueName),
     Tags(Group),
+    Ask(Group, RequestCode, Option<QueueName>),
 }
 
 impl Note {
@@ -65,6 +67,7 @@ impl Note {
             | Self::RouteFailed { .. }
             | Self::ForeignTags { .. }
             | Self::OffsetMoved { .. }
+            | Self::AskFailed { .. }
             | Self::PullAstray { .. }
             | Self::PullRefused { .. } => true,
             Self::Repeated { last, .. } => last.is_trouble(),
@@ -85,6 +88,9 @@ impl Note {
             }
             Self::Rebalanced { group, topic, .. } => Subject::Share(group.clone(), topic.clone()),
             Self::ForeignTags { group, .. } => Subject::Tags(group.clone()),
+            Self::AskFailed { group, ask, queue, .. } => {
+                Subject::Ask(group.clone(), *ask, queue.clone())
+            }
             Self::OffsetMoved { group, queue, .. } => Subject::Offset(group.clone(), queue.clone()),
             Self::PullRefused { group, queue, .. } | Self::PullAstray { group, queue, .. } => {
                 Subject::Pull(group.clone(), queue.clone())
@@ -140,6 +146,9 @@ impl Note {
                 of_queue(group, queue, tell);
                 all(tell, &[("from", Number(*from)), ("to", Number(*to))]);
             }
+            Self::AskFailed { group, ask, queue, failure } => {
+                of_ask(group, ask, queue.as_ref(), failure, tell);
+            }
             Self::PullAstray { group, queue, asked, next, min, max } => {
                 of_queue(group, queue, tell);
                 all(tell, &[("asked", Number(*asked)), ("next", Number(*next))]);
@@ -193,11 +202,40 @@ impl fmt::Display for Servers<'_> {
     }
 }
 
+fn of_ask(
+    group: &Group,
+    ask: &RequestCode,
+    queue: Option<&QueueName>,
+    failure: &Failure,
+    tell: Tell<'_>,
+) {
+    match queue {
+        Some(queue) => of_queue(group, queue, tell),
+        None => tell("group", Fact::Text(group)),
+    }
+    tell("request", Fact::Text(ask));
+    if let Failure::Refused { code, .. } = failure {
+        tell("code", Fact::Number(code.0.into()));
+    }
+    tell("reason", Fact::Text(failure));
+}
+
 fn of_queue(group: &Group, queue: &QueueName, tell: Tell<'_>) {
     tell("group", Fact::Text(group));
     tell("topic", Fact::Text(&queue.topic));
     tell("broker", Fact::Text(&queue.broker));
     tell("queue", Fact::Number(i64::from(queue.queue)));
+}
+
+/// What a consumer does not do without it.
+const fn without(ask: RequestCode) -> &'static str {
+    match ask {
+        RequestCode::GET_CONSUMER_LIST_BY_GROUP => {
+            "queues can't be shared out until it is answered"
+        }
+        RequestCode::UPDATE_CONSUMER_OFFSET => "what is done with would come again after a restart",
+        _ => "the queue is not consumed until it is answered",
+    }
 }
 
 /// Where a queue is.
@@ -268,6 +306,13 @@ impl Note {
             ),
             Self::OffsetMoved { queue, from, to, .. } => {
                 write!(f, "{} has no offset {from}: on at {to}", Place(queue))
+            }
+            Self::AskFailed { group, ask, queue, failure } => {
+                write!(f, "{ask} of group {group}")?;
+                if let Some(queue) = queue {
+                    write!(f, " for {}", Place(queue))?;
+                }
+                write!(f, " {failure}: {}", without(*ask))
             }
             Self::PullAstray { queue, asked, next, min, max, .. } => write!(
                 f,

@@ -1,17 +1,19 @@
-//! Queues of consumers: where to begin, the next pull, what a pull brought.
+//! Queues of consumers: the next pull, what a pull brought, and where that leads.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::turns::Chore;
 use super::{Body, Engine, Event, Note, TimerKind};
 use crate::call::Purpose;
 use crate::consumer::queue::State;
-use crate::consumer::{Answer, Consumer, Handout, Lead, Queue, Start, Told};
+use crate::consumer::{Answer, Consumer, Handout, Lead, Queue, Told};
 use crate::error::Failure;
 use crate::frame::reply::PullReply;
-use crate::frame::request::{PullRequest, QueryOffsetRequest};
-use crate::frame::{Kind, Reply, ReplyFields, Request, ResponseCode};
+use crate::frame::request::PullRequest;
+use crate::frame::{Kind, Opaque, Reply, ReplyFields, Request, ResponseCode};
 use crate::id::{PeerId, QueueKey, SubscriptionId};
 use crate::message::RecordList;
 
@@ -25,13 +27,19 @@ impl Engine {
     /// Lets every queue of a consumer that can go on do so; only those read at `peer`, if given.
     pub(super) fn poke_all(&mut self, sub: SubscriptionId, peer: Option<PeerId>) {
         let Some(consumer) = self.consumers.get(sub) else { return };
-        let queues = consumer.queues.iter().filter(|(_, queue)| {
-            peer.is_none_or(|peer| self.brokers.reader(queue.at.broker) == Some(peer))
-        });
-        let keys: Vec<QueueKey> = queues.map(|(key, _)| key).collect();
-        for key in keys {
-            self.poke(sub, key);
-        }
+        let rests =
+            |queue: &Queue| matches!(queue.state, State::Unasked | State::Ready | State::Full);
+        let keys: Vec<QueueKey> = match peer {
+            None => {
+                let resting = consumer.queues.iter().filter(|(_, queue)| rests(queue));
+                resting.map(|(key, _)| key).collect()
+            }
+            Some(peer) => {
+                let there = self.read_at(peer).flat_map(|broker| consumer.on(broker));
+                there.filter(|key| consumer.queues.get(*key).is_some_and(rests)).collect()
+            }
+        };
+        self.attend(sub, keys, Chore::Poke);
     }
 
     /// Lets one queue go on, if it can.
@@ -61,74 +69,13 @@ impl Engine {
         }
     }
 
-    fn queue_of(
+    pub(super) fn queue_of(
         &mut self,
         sub: SubscriptionId,
         key: QueueKey,
     ) -> Option<(&mut Queue, &crate::consumer::Subscribe)> {
         let Consumer { queues, subscribe, .. } = self.consumers.get_mut(sub)?;
         Some((queues.get_mut(key)?, subscribe))
-    }
-
-    /// Asks for the offset the group has stored.
-    fn ask_begin(&mut self, peer: PeerId, sub: SubscriptionId, key: QueueKey) {
-        let Some((queue, subscribe)) = self.queue_of(sub, key) else { return };
-        let request = Request::QueryOffset(QueryOffsetRequest {
-            consumer_group: subscribe.group.shared(),
-            topic: queue.name.topic.shared(),
-            queue_id: queue.name.queue as i32,
-            broker: Some(queue.name.broker.clone()),
-            ..Default::default()
-        });
-        self.begin_with(peer, sub, key, true, request);
-    }
-
-    /// The group has none: it begins at an end of the queue.
-    fn ask_end(&mut self, peer: PeerId, sub: SubscriptionId, key: QueueKey) {
-        let Some((queue, subscribe)) = self.queue_of(sub, key) else { return };
-        let request = match subscribe.start {
-            Start::First => queue.name.ask_min_offset(),
-            Start::Last => queue.name.ask_max_offset(),
-        };
-        self.begin_with(peer, sub, key, false, request);
-    }
-
-    fn begin_with(
-        &mut self,
-        peer: PeerId,
-        sub: SubscriptionId,
-        queue: QueueKey,
-        stored: bool,
-        request: Request,
-    ) {
-        let within = self.ground.config.request_timeout;
-        let purpose = Purpose::Begin { sub, queue, stored };
-        let opaque = self.ask(peer, purpose, Kind::Offset, request, Bytes::new(), within);
-        if let Some((queue, _)) = self.queue_of(sub, queue) {
-            queue.state = State::Asking(opaque);
-        }
-    }
-
-    /// An offset to begin at came, or word that there is none. An error is neither: guessing an
-    /// offset is how other clients skip messages (alibaba/rocketmq #210, apache/rocketmq #3513).
-    pub(super) fn begin_answered(
-        &mut self,
-        peer: PeerId,
-        sub: SubscriptionId,
-        key: QueueKey,
-        stored: bool,
-        reply: Reply,
-    ) {
-        match (reply.code, reply.fields) {
-            (ResponseCode::SUCCESS, Ok(ReplyFields::Offset(fields))) if fields.offset >= 0 => {
-                if let Some((queue, _)) = self.queue_of(sub, key) {
-                    queue.begin(fields.offset, stored);
-                }
-                self.poke(sub, key);
-            }
-            (ResponseCode::QUERY_NOT_FOUND, _) if stored => self.ask_end(peer, sub, key),
-            _ => self.pause(sub, key, self.ground.config.pull_retry),
-        }
     }
 
     fn pull(&mut self, peer: PeerId, sub: SubscriptionId, key: QueueKey) {
@@ -317,8 +264,15 @@ impl Engine {
         self.pause(sub, key, self.ground.config.pull_retry);
     }
 
-    /// A request for the queue came to nothing.
-    pub(super) fn queue_failed(&mut self, sub: SubscriptionId, key: QueueKey, failure: &Failure) {
+    /// A request for the queue came to nothing: a pull, or a question where to begin, for what is
+    /// `stored` or for an end.
+    pub(super) fn queue_failed(
+        &mut self,
+        sub: SubscriptionId,
+        key: QueueKey,
+        begins: Option<bool>,
+        failure: &Failure,
+    ) {
         let retry = self.ground.config.pull_retry;
         let Some((queue, _)) = self.queue_of(sub, key) else { return };
         let asked = !matches!(queue.state, State::Asking(_) | State::Unasked);
@@ -326,11 +280,14 @@ impl Engine {
         match failure {
             // It goes on when the broker knows us again.
             Failure::Connect(_) | Failure::Closed(_) => {}
-            _ => self.pause(sub, key, retry),
+            _ => {
+                self.tell_failed(sub, key, begins, failure.clone());
+                self.pause(sub, key, retry);
+            }
         }
     }
 
-    fn pause(&mut self, sub: SubscriptionId, key: QueueKey, pause: Duration) {
+    pub(super) fn pause(&mut self, sub: SubscriptionId, key: QueueKey, pause: Duration) {
         let timer = self.timers.after(self.ground.now, pause, TimerKind::Queue(sub, key));
         let Some((queue, _)) = self.queue_of(sub, key) else { return self.timers.cancel(timer) };
         let asked = !matches!(queue.state, State::Asking(_) | State::Unasked);
@@ -345,18 +302,32 @@ impl Engine {
         }
     }
 
-    /// Each queue has one pull in flight, one timer, or one named condition.
+    /// Each queue has one question in flight, one timer, or one named condition: its window is
+    /// full, or its broker is not there or does not know us.
     pub(super) fn check_queues(&self) {
         let config = &self.ground.config;
+        let mut asked: BTreeMap<_, Vec<Opaque>> = BTreeMap::new();
+        for (sub, key, opaque) in self.calls.of_queues() {
+            asked.entry((sub, key)).or_default().push(opaque);
+        }
         for (sub, consumer) in self.consumers.iter() {
+            consumer.check_handouts();
             for (key, queue) in consumer.queues.iter() {
-                let full = queue.is_full(config.queue_messages, config.queue_bytes);
-                queue.check(full);
+                queue.check(queue.is_full(config.queue_messages, config.queue_bytes));
+                let calls = asked.remove(&(sub, key)).unwrap_or_default();
                 let reader = self.brokers.reader(queue.at.broker);
-                let ready = reader.is_some_and(|peer| self.is_ready(peer, consumer.revision));
-                let idle = matches!(queue.state, State::Ready | State::Unasked);
-                let stuck = idle && ready && !consumer.is_leaving();
-                assert!(!stuck, "{key:?} of {sub:?} could go on and does not");
+                let waits = match queue.state {
+                    State::Asking(opaque) | State::Pulling(opaque) => calls == [opaque],
+                    State::Pausing { timer, .. } => calls.is_empty() && self.timers.is_set(timer),
+                    State::Full => calls.is_empty(),
+                    State::Ready | State::Unasked => {
+                        let ready =
+                            reader.is_some_and(|peer| self.is_ready(peer, consumer.revision));
+                        let left = self.turns.holds(sub, key);
+                        calls.is_empty() && (!ready || left || consumer.is_leaving())
+                    }
+                };
+                assert!(waits, "{key:?} of {sub:?} is {:?} with {calls:?}", queue.state);
             }
         }
     }

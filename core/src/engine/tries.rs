@@ -13,13 +13,16 @@ use crate::producer::{Earlier, SendOptions};
 
 /// A try takes this part of its send's deadline, unless it is told otherwise.
 const PART: u32 = 3;
+/// Such a part is no limit when it is shorter: an answer takes its time.
+const LEAST: Duration = Duration::from_millis(10);
 
 impl Engine {
     /// How long a try of such a send may take while there is another broker; `None`: there is none.
     pub(super) fn try_limit(&self, options: &SendOptions, within: Duration) -> Option<Duration> {
         let config = &self.ground.config;
         let fixed = options.oneway || options.aim.is_fixed() || config.send_attempts < 2;
-        (!fixed).then(|| config.try_timeout.unwrap_or(within / PART))
+        let part = Some(within / PART).filter(|part| *part >= LEAST);
+        config.try_timeout.or(part).filter(|_| !fixed)
     }
 
     /// Whether a send may begin: one that keeps an order waits for those of its key before it.
@@ -72,9 +75,13 @@ impl Engine {
     /// The next try goes to another broker. What had left may still be answered.
     fn leave_try(&mut self, op: OpId, opaque: Opaque, broker: BrokerId, limit: Duration) {
         let Some((peer, left)) = self.calls.place_of(opaque) else { return };
+        if left.is_none() && !self.peers.is_connected(peer) {
+            // Connections have limits of their own.
+            return;
+        }
         self.slow_down(peer);
         if left.is_none() {
-            // It still waits for its connection: that costs no try.
+            // The peer reads nothing: what waits for it costs no try.
             self.calls.close(opaque);
             self.peers.count_send(peer, -1);
             let failure = Failure::Connect(ConnectError::TimedOut(limit));

@@ -75,7 +75,9 @@ impl Refused {
         match self {
             Self::Stopped => ErrorKind::Stopped,
             Self::Full(_) | Self::FullOfBytes(_) => ErrorKind::Full,
-            Self::DuplicateGroup | Self::NoTopic | Self::NoTime => ErrorKind::Invalid,
+            Self::DuplicateGroup | Self::DuplicateTopic | Self::NoTopic | Self::NoTime => {
+                ErrorKind::Invalid
+            }
             Self::Forked => ErrorKind::Forked,
         }
     }

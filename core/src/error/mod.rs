@@ -69,7 +69,22 @@ pub enum Failure {
     Fetch(Box<FetchFailure>),
 }
 
+/// Bytes of a frame from which a cut in the middle of it may be the broker's doing: a smaller one is
+/// under any limit that anybody sets, and then it is the network's.
+const SUSPECT: usize = 1 << 20;
+
 impl Failure {
+    /// What a request that takes `size` bytes failed for: the peer never had it whole, and unless it
+    /// is large, its size was not the reason.
+    pub(crate) fn of_size(self, size: usize) -> Self {
+        match self {
+            Self::Cut(reason) if size < SUSPECT => {
+                Self::Connect(ConnectError::Lost(Box::new(reason)))
+            }
+            failure => failure,
+        }
+    }
+
     /// The peer did nothing but say that it goes.
     pub(crate) fn is_farewell(&self) -> bool {
         matches!(self, Self::Refused { code, .. } if *code == ResponseCode::GO_AWAY)
@@ -211,6 +226,9 @@ pub enum Refused {
     /// This client has a consumer of that group already: a second one would steal from the first.
     #[error("this client already has a consumer of that group")]
     DuplicateGroup,
+    /// The consumer names one topic twice, with tags of which brokers would keep the last ones.
+    #[error("the consumer names a topic twice: join its tags with ||")]
+    DuplicateTopic,
     /// The call was given no time.
     #[error("the call was given no time: its deadline has passed already")]
     NoTime,

@@ -122,6 +122,14 @@ impl<K: Clone> Timers<K> {
         }
     }
 
+    /// Whether the timer of this key is set, and has not fired yet.
+    pub fn is_set(&self, key: TimerKey) -> bool {
+        match key.0 {
+            Place::Sorted { at, sequence } => self.sorted.contains_key(&(at, sequence)),
+            Place::Lane { slot, sequence } => self.table.lane(slot, sequence).is_some(),
+        }
+    }
+
     /// Living timers.
     pub fn len(&self) -> usize {
         self.table.len() + self.sorted.len()
