@@ -9,8 +9,8 @@ use rocketry_core::time::{Instant, UnixMillis};
 
 use super::{Cluster, ClusterConfig, ConnId, ListenerId, Output};
 
-/// Largest frame taken, in bytes (`com.rocketmq.remoting.frameMaxLength`): the connection closes over
-/// a larger one once its length is read.
+/// Largest frame taken, in bytes (`com.rocketmq.remoting.frameMaxLength`): the connection closes
+/// over a larger one once its length is read.
 const FRAME: usize = 16 << 20;
 
 #[derive(Debug)]

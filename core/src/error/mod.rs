@@ -69,13 +69,13 @@ pub enum Failure {
     Fetch(Box<FetchFailure>),
 }
 
-/// Bytes of a frame from which a cut in the middle of it may be the broker's doing: a smaller one is
-/// under any limit that anybody sets, and then it is the network's.
+/// Bytes of a frame from which a cut in the middle of it may be the broker's doing: a smaller one
+/// is under any limit that anybody sets, and then it is the network's.
 const SUSPECT: usize = 1 << 20;
 
 impl Failure {
-    /// What a request that takes `size` bytes failed for: the peer never had it whole, and unless it
-    /// is large, its size was not the reason.
+    /// What a request that takes `size` bytes failed for: the peer never had it whole, and unless
+    /// it is large, its size was not the reason.
     pub(crate) fn of_size(self, size: usize) -> Self {
         match self {
             Self::Cut(reason) if size < SUSPECT => {
@@ -322,8 +322,8 @@ pub enum SendError {
     /// The broker closed the connection in the middle of this message, each time: it is larger than
     /// the broker's largest frame, `com.rocketmq.remoting.frameMaxLength`, 16 MiB by default.
     #[error(
-        "the message for topic {topic} takes {size} bytes, more than the 16 MiB that a broker takes \
-         in one frame unless com.rocketmq.remoting.frameMaxLength says otherwise{}{attempts}",
+        "the message for topic {topic} takes {size} bytes, more than the 16 MiB that a broker \
+         takes in one frame unless com.rocketmq.remoting.frameMaxLength says otherwise{}{attempts}",
         as_known(*.stored, .ids)
     )]
     OverFrame {

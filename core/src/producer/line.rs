@@ -1,5 +1,5 @@
-//! Sends that keep an order: of each key one is under way, the others wait behind it in the order of
-//! their calls.
+//! Sends that keep an order: of each key one is under way, the others wait behind it in the order
+//! of their calls.
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
@@ -7,8 +7,8 @@ use std::collections::{HashMap, VecDeque};
 use crate::id::OpId;
 use crate::name::Topic;
 
-/// What sends that keep one order have in common: their topic, and what their key hashes to. Keys of
-/// one hash go to one queue, and wait for each other.
+/// What sends that keep one order have in common: their topic, and what their key hashes to. Keys
+/// of one hash go to one queue, and wait for each other.
 pub(crate) type Key = (Topic, i32);
 
 #[derive(Debug)]

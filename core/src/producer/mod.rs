@@ -272,8 +272,8 @@ impl Send {
         }
     }
 
-    /// Whether its broker may close the connection over it: it is larger than brokers' frames are by
-    /// default, or a connection was lost in the middle of it.
+    /// Whether its broker may close the connection over it: it is larger than brokers' frames are
+    /// by default, or a connection was lost in the middle of it.
     pub(crate) fn is_wide(&self) -> bool {
         let last = self.attempts.last().map(|attempt| &attempt.failure);
         self.publish.wire_size() > FRAME || matches!(last, Some(Failure::Cut(_)))
