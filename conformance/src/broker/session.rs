@@ -40,9 +40,7 @@ impl Session {
     pub fn connect(&mut self, now: Instant, listener: ListenerId) -> ConnId {
         self.issued += 1;
         let conn = ConnId(self.issued);
-        let mut limits = Limits::default();
-        limits.frame = FRAME;
-        let inbound = Inbound::new(limits);
+        let inbound = Inbound::new(Limits { frame: FRAME, ..Limits::default() });
         let outbound = Outbound::with_limits(Limits::default());
         self.connections.insert(conn, Halves { inbound, outbound, finishing: false });
         self.cluster.accepted(now, listener, conn);
