@@ -48,10 +48,10 @@ impl Engine {
     /// The present try of a send may have run out, long before its deadline.
     pub(super) fn try_over(&mut self, op: OpId) {
         let Some(Operation::Send(send)) = self.operations.get(op) else { return };
-        let (now, limit) = (self.ground.now, send.limit.unwrap_or(send.until.since(send.since)));
+        let (now, limit) = (self.ground.now, send.limit.unwrap_or(send.deadline.since(send.since)));
         let due = send.tried + limit;
         let next = if send.call.is_some() && now < due { due } else { now + limit };
-        let timer = self.timers.at(next.min(send.until), TimerKind::Deadline(op));
+        let timer = self.timers.at(next.min(send.deadline), TimerKind::Deadline(op));
         let more = send.tries + 1 < self.ground.config.send_attempts;
         let ran_out = send.call.filter(|_| now >= due && more).zip(send.at);
         if let Some(send) = self.send_of(op) {
@@ -70,6 +70,16 @@ impl Engine {
             let master = self.brokers.master(queue.broker).filter(|_| queue.broker != tried);
             master.is_some_and(|peer| !self.peers.is_down(peer) && !self.peers.is_slow(peer))
         })
+    }
+
+    /// A try that had run out has stored the message: what the present one waits for is over.
+    pub(super) fn forget_try(&mut self, op: OpId) {
+        let Some(send) = self.send_of(op) else { return };
+        let (topic, pause) = (send.publish.topic().clone(), send.pause.take());
+        if let Some(pause) = pause {
+            self.timers.cancel(pause);
+        }
+        self.routes.forget(&topic, op);
     }
 
     /// The next try goes to another broker. What had left may still be answered.

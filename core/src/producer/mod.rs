@@ -45,8 +45,8 @@ pub enum Aim {
     /// Any queue; a second try goes to another broker.
     Random,
     /// The queue at this place, modulo the number of queues, of all that may be written to, by
-    /// broker name and number (`SelectMessageQueueByHash`): the same one while the route stays the
-    /// same. Every try goes there.
+    /// broker name and number (`SelectMessageQueueByHash`); of a topic with `orderTopicConf`, in
+    /// that order. The same one while the route stays the same. Every try goes there.
     Hash(i32),
     /// This queue, whether or not the route has it. Every try goes there.
     Queue {
@@ -204,12 +204,12 @@ pub(crate) struct Send {
     pub(crate) publish: Arc<Publish>,
     /// When it was asked for.
     pub(crate) since: Instant,
+    /// When it has to end.
+    pub(crate) deadline: Instant,
     /// When the present or last try began.
     pub(crate) tried: Instant,
     /// Fires at its deadline, and before when the present try may have run out.
     pub(crate) timer: TimerKey,
-    /// Its deadline.
-    pub(crate) until: Instant,
     /// From a try to the next one on another broker; `None`: it has no other broker to go to.
     pub(crate) limit: Option<Duration>,
     pub(crate) aim: Aim,
@@ -246,16 +246,16 @@ impl Send {
         publish: Arc<Publish>,
         options: SendOptions,
         since: Instant,
-        (timer, until, limit): (TimerKey, Instant, Option<Duration>),
+        (timer, deadline, limit): (TimerKey, Instant, Option<Duration>),
     ) -> Self {
         let SendOptions { aim, oneway, ordered, timeout: _ } = options;
         let line = ordered.then(|| (publish.topic().clone(), aim.order()));
         Self {
             publish,
             since,
+            deadline,
             tried: since,
             timer,
-            until,
             limit,
             aim,
             oneway,
