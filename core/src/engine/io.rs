@@ -40,6 +40,9 @@ pub enum Input {
         /// The frames taken by `poll_frame` whose last byte was never given to the system: the
         /// peer can't have seen them whole.
         unsent: Vec<Opaque>,
+        /// The first of those, if some of its bytes were given to the system: a peer that will not
+        /// take such a frame, for being too large, closes its connection in the middle of it.
+        begun: Option<Opaque>,
     },
     /// The peer's bytes are not frames: the connection is closed.
     Malformed {
