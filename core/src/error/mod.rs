@@ -285,7 +285,7 @@ pub enum SendError {
         /// The topic.
         topic: Topic,
         /// What is missing.
-        lack: Lack,
+        lack: Box<Lack>,
         /// Whether an earlier try may have stored it.
         stored: Stored,
         /// The message's unique ids, where it was made.
@@ -438,7 +438,7 @@ impl SendError {
     /// twice. Each call gives its message a new unique id: a consumer can tell that the two are one
     /// only if the second call keeps the first one's, by
     /// [`Message::id`](crate::message::Message::id) with one of [`message_ids`](Self::message_ids).
-    pub const fn is_retriable(&self) -> bool {
+    pub fn is_retriable(&self) -> bool {
         match self {
             Self::Invalid(_) | Self::NoTopic { .. } => false,
             Self::NotWritable { lack, .. } => !lack.is_lasting(),
@@ -544,7 +544,7 @@ pub enum QueryError {
         /// The topic.
         topic: Topic,
         /// What is missing.
-        lack: Lack,
+        lack: Box<Lack>,
         /// Whom we asked.
         attempts: Attempts,
     },
