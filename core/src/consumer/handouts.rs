@@ -12,6 +12,9 @@ use crate::id::QueueKey;
 use crate::time::Instant;
 use crate::timer::TimerKey;
 
+/// The shortest pause: what is given back in the same moment again and again would leave time to
+/// nothing else.
+const LEAST: Duration = Duration::from_millis(1);
 /// The longest pause before a message that is dropped time and again is handed out once more.
 const LONGEST: Duration = Duration::from_secs(30);
 
@@ -42,7 +45,7 @@ pub(crate) struct Handouts {
 /// The pause before a message that was dropped comes again: from a tenth of `delay`, at most
 /// 100 ms, doubling to 30 s.
 fn pause(times: u32, delay: Duration) -> Duration {
-    let first = (delay / 10).clamp(Duration::from_millis(1), Duration::from_millis(100));
+    let first = (delay / 10).clamp(LEAST, Duration::from_millis(100));
     first.saturating_mul(1 << times.min(16)).min(LONGEST)
 }
 
@@ -109,7 +112,7 @@ impl Consumer {
                 again.times = again.times.saturating_add(1);
                 pause(again.times - 1, delay)
             }
-            Outcome::Later | Outcome::Done => delay,
+            Outcome::Later | Outcome::Done => delay.max(LEAST),
         };
         self.handouts.issued += 1;
         let due = (now + after, self.handouts.issued);

@@ -95,6 +95,8 @@ pub(crate) struct Consumer {
     /// When it looks at its share next.
     pub(crate) rebalance_timer: Option<(Instant, TimerKey)>,
     pub(crate) rebalanced: Option<Instant>,
+    /// Since when the lists of members lack this one.
+    pub(crate) absent: Option<Instant>,
     /// Looks of late that changed nothing.
     pub(crate) idle_looks: u32,
     /// The members named our id more than once when last asked for.
@@ -116,6 +118,7 @@ impl Consumer {
             asking_members: false,
             rebalance_timer: None,
             rebalanced: None,
+            absent: None,
             idle_looks: 0,
             doubled: false,
             told: BTreeMap::new(),

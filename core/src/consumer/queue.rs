@@ -33,9 +33,9 @@ use crate::route::RouteQueue;
 use crate::time::Instant;
 use crate::timer::TimerKey;
 
-/// An offset that no broker has confirmed is shown to be there by a pull that finds nothing wrong
-/// with it, or that the broker holds for this long.
-const SHOWN: Duration = Duration::from_millis(500);
+/// The first offset, stored or not, is shown to be there by a pull that finds nothing wrong with
+/// it, or that the broker holds for this long.
+const SHOWN: Duration = Duration::from_secs(1);
 
 /// What a queue is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +62,7 @@ pub(crate) struct Queue {
     pub(crate) pulled_at: Option<Instant>,
     /// How soon the next one may follow.
     pub(crate) pace: Pace,
-    /// The first offset came from the group's own store, or a pull has shown that it is there.
+    /// A pull has shown that the first offset is there.
     pub(crate) shown: bool,
     /// The offset the broker last confirmed.
     pub(crate) committed: Option<i64>,
@@ -109,7 +109,7 @@ impl Queue {
     pub(crate) fn begin(&mut self, offset: i64, stored: bool) {
         self.next = offset.max(0);
         self.committed = stored.then_some(self.next);
-        self.shown = stored;
+        self.shown = false;
         self.state = State::Ready;
     }
 

@@ -156,10 +156,10 @@ impl Engine {
     /// A broker has heard of us anew. What it, or another one in its place, has confirmed before
     /// may be gone: brokers write offsets to their disks every 5 s. All is committed again.
     pub(super) fn doubt_commits(&mut self, sub: SubscriptionId, peer: PeerId) {
+        let brokers = self.brokers.with(peer).into_iter();
+        let brokers = brokers.filter(|broker| self.keeper(*broker) == Some(peer));
         let Some(consumer) = self.consumers.get(sub) else { return };
-        let queues = consumer.queues.iter();
-        let kept = queues.filter(|(_, queue)| self.keeper(queue.at.broker) == Some(peer));
-        let kept: Vec<QueueKey> = kept.map(|(key, _)| key).collect();
+        let kept: Vec<QueueKey> = brokers.flat_map(|broker| consumer.on(broker)).collect();
         for key in kept {
             if let Some(queue) = self.queue_mut(sub, key) {
                 queue.doubted = true;
