@@ -341,7 +341,7 @@ pub enum Note {
         /// The queue's end, in the same answer.
         max: i64,
     },
-    /// A broker refused a pull.
+    /// A broker refuses pulls: told at once, then once a minute for each broker while it does.
     PullRefused {
         /// The consumer's group.
         group: Group,

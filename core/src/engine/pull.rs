@@ -9,7 +9,7 @@ use super::turns::Chore;
 use super::{Body, Engine, Event, Note, TimerKind};
 use crate::call::Purpose;
 use crate::consumer::queue::State;
-use crate::consumer::{Answer, Consumer, Handout, Lead, Queue, Told};
+use crate::consumer::{Answer, Consumer, Handout, Lead, Queue, Told, Trouble};
 use crate::error::Failure;
 use crate::frame::reply::PullReply;
 use crate::frame::request::PullRequest;
@@ -263,10 +263,15 @@ impl Engine {
             }
             _ => {}
         }
-        if let Some((queue, subscribe)) = self.queue_of(sub, key) {
-            let (group, queue) = (subscribe.group.clone(), queue.name.clone());
-            let remark = remark.map(Into::into);
-            self.out.note(Note::PullRefused { group, queue, code, remark });
+        let now = self.ground.now;
+        if let Some(consumer) = self.consumers.get_mut(sub)
+            && let Some(queue) = consumer.queues.get(key)
+        {
+            let (broker, queue) = (queue.at.broker, queue.name.clone());
+            if consumer.tells(now, Trouble::Refused(broker)) {
+                let (group, remark) = (consumer.subscribe.group.clone(), remark.map(Into::into));
+                self.out.note(Note::PullRefused { group, queue, code, remark });
+            }
         }
         self.pause(sub, key, self.ground.config.pull_retry);
     }
