@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Body, Engine, Note, TimerKind};
+use super::{Body, Engine, Note, Planted, TimerKind};
 use crate::body::Members;
 use crate::broker::BrokerId;
 use crate::call::Purpose;
@@ -116,6 +116,9 @@ impl Engine {
 
     /// The same for all topics of one consumer.
     fn reach_brokers_of(&mut self, sub: SubscriptionId) {
+        if self.planted(Planted::StaysAtAddress) {
+            return;
+        }
         let Some(consumer) = self.consumers.get(sub) else { return };
         let topics: Vec<Topic> =
             consumer.subscribe.topics.iter().map(|(topic, _)| topic.clone()).collect();
@@ -125,7 +128,7 @@ impl Engine {
     /// Brokers are at other addresses than before, whichever topic's route said so: those that
     /// consumers read from are connected to there, and the old addresses are let go of.
     pub(super) fn brokers_moved(&mut self, moved: &[BrokerId]) {
-        if moved.is_empty() {
+        if moved.is_empty() || self.planted(Planted::StaysAtAddress) {
             return;
         }
         self.forget_unrouted();

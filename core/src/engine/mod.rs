@@ -26,6 +26,7 @@ mod join;
 mod life;
 mod note;
 mod paths;
+mod planted;
 mod pull;
 mod quiet;
 mod send;
@@ -42,6 +43,11 @@ pub(crate) use context::{Context, Out};
 pub use counters::Counters;
 pub use io::{Command, Event, Input, Note};
 pub use note::Fact;
+pub(crate) use planted::Plant;
+#[cfg(feature = "planted")]
+pub use planted::Planted;
+#[cfg(not(feature = "planted"))]
+pub(crate) use planted::Planted;
 pub use send::Cancelled;
 pub use session::Session;
 pub use snapshot::{ClientPhase, ConsumerStats, QueueStats, Snapshot, TopicStats};
@@ -84,6 +90,8 @@ struct Ground {
     unix: UnixMillis,
     anchor: Instant,
     rng: Rng,
+    /// A fault put back on purpose, where such are built.
+    plant: Plant,
 }
 
 /// The groups that heartbeats name, besides the consumers'.
@@ -146,7 +154,15 @@ impl Engine {
         }
         let client_id = config.client_id();
         let mut engine = Self {
-            ground: Ground { config, client_id, now, unix, anchor: now, rng },
+            ground: Ground {
+                config,
+                client_id,
+                now,
+                unix,
+                anchor: now,
+                rng,
+                plant: Plant::default(),
+            },
             timers,
             out: Out::default(),
             calls: Calls::default(),
