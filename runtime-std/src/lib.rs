@@ -147,7 +147,9 @@ fn run(shared: &Arc<Shared>, clocks: Clocks, options: SocketOptions) {
             Step::Wait(at) => {
                 let left = at.since(clocks.now());
                 if left.is_zero() {
-                    shared.tick();
+                    if shared.tick() {
+                        thread::yield_now();
+                    }
                 } else {
                     thread::park_timeout(left);
                 }

@@ -165,7 +165,11 @@ fn compressed(body: Vec<u8>) -> Bytes {
 pub(super) fn crumbs() -> Box<Script> {
     let crumb = [&28_u32.to_be_bytes()[..], &[0; 24]].concat();
     let body = Bytes::from(crumb.repeat((32 * MIB - 4096) / crumb.len()));
-    pulls(move |asked, _, offset| {
+    pulls(move |asked, queue, offset| {
+        // From one queue: the window of each is a setting of the client's.
+        if queue > 0 {
+            return nothing();
+        }
         thread::sleep(PACE);
         one(asked.answer_with(ResponseCode::SUCCESS, found(offset + 1), body.clone()))
     })

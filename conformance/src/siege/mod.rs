@@ -13,13 +13,16 @@ use std::io;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::str::FromStr;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use foe::{Foe, Script};
 
 /// The topic of every siege.
 const TOPIC: &str = "besieged";
 const MIB: usize = 1 << 20;
+/// How long a client may take beyond its time before its process is ended.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Memory above the start that a client may take at most, beyond one frame and its opened body:
 /// 64 MiB, in kibibytes.
@@ -207,10 +210,18 @@ impl Siege {
     /// Attacks a client of its own, in a process of `program`, which is this crate's.
     pub fn run(&self, program: &Path, on: On) -> Result<Figures, SiegeError> {
         let foe = Foe::start((self.peer)())?;
-        let output = Command::new(program)
+        let mut child = Command::new(program)
             .args(["besieged", self.name, on.name(), &foe.at().to_string()])
-            .stderr(Stdio::inherit())
-            .output()?;
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let overdue = Instant::now() + PATIENCE + Duration::from_secs(self.seconds);
+        while child.try_wait()?.is_none() {
+            if Instant::now() > overdue {
+                child.kill()?;
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        let output = child.wait_with_output()?;
         let said = String::from_utf8_lossy(&output.stdout);
         let figures: Figures = said.lines().last().unwrap_or_default().parse()?;
         Ok(Figures { connections: foe.connections(), requests: foe.requests(), ..figures })

@@ -104,7 +104,11 @@ pub struct World {
     /// Counts down: what is held goes before what is due.
     front: u64,
     steps: u64,
+    most_at_once: usize,
 }
+
+/// Turns that an engine may take at one moment before it counts as one that spins.
+const TURNS: usize = 1000;
 
 impl World {
     /// A world with a cluster and no clients. The nameserver listens at `ns:9876`, the brokers
@@ -136,6 +140,7 @@ impl World {
             #[cfg(feature = "planted")]
             plant: None,
             steps: 0,
+            most_at_once: 0,
         }
     }
 
@@ -184,6 +189,11 @@ impl World {
         self.steps
     }
 
+    /// The most requests that one call into an engine made: what is done in one hold of the lock.
+    pub const fn most_at_once(&self) -> usize {
+        self.most_at_once
+    }
+
     /// All that happened, as text.
     pub const fn trace(&self) -> &Trace {
         &self.trace
@@ -229,8 +239,11 @@ impl World {
         call: impl FnOnce(&mut Session, Instant) -> T,
     ) -> T {
         let session = &mut self.clients[client.0].session;
+        let before = session.engine().stats().requests;
         let done = call(session, self.now);
         session.engine().check();
+        let asked = session.engine().stats().requests.saturating_sub(before);
+        self.most_at_once = self.most_at_once.max(asked);
         done
     }
 
@@ -263,17 +276,32 @@ impl World {
                 self.pump();
             }
         }
-        for client in self.living() {
-            if self.engine(client).next_timeout().is_some_and(|at| at <= self.now) {
-                self.tell(client, |session, now| session.timeout(now));
-            }
-        }
+        self.time_out();
         if self.broker.poll_timeout().is_some_and(|at| at <= self.now) {
             self.broker.timeout(self.now);
         }
         self.pump();
+        // What was too much for one turn, or became due meanwhile, is done now as well.
+        for _ in 0..TURNS {
+            if !self.time_out() {
+                break;
+            }
+            self.pump();
+        }
         self.assert_no_spin();
         true
+    }
+
+    /// Tells the engines for which something is due that time has passed. True if there was one.
+    fn time_out(&mut self) -> bool {
+        let mut any = false;
+        for client in self.living() {
+            if self.engine(client).next_timeout().is_some_and(|at| at <= self.now) {
+                self.tell(client, |session, now| session.timeout(now));
+                any = true;
+            }
+        }
+        any
     }
 
     /// Lets time pass until `condition` holds. `None` if it does not within `limit`; else how long

@@ -41,4 +41,5 @@ mod suspecting;
 mod telling;
 mod topics;
 mod trying;
+mod turns;
 mod undecodable;

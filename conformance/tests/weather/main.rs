@@ -17,6 +17,7 @@ mod restart;
 mod rig;
 mod scale;
 mod sharing;
+mod sieges;
 mod starting;
 mod unreadable;
 mod volume;

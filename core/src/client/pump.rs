@@ -77,9 +77,14 @@ impl Shared {
         Step::Wait(armed)
     }
 
-    /// The time that [`Step::Wait`] named has come.
-    pub fn tick(&self) {
-        self.run(|core, now| core.engine.handle(now, Input::Timeout));
+    /// The time that [`Step::Wait`] named has come. True if more is due than was done under one
+    /// hold of the lock: let others run before the next step.
+    pub fn tick(&self) -> bool {
+        let more = self.run(|core, now| {
+            core.engine.handle(now, Input::Timeout);
+            core.engine.next_timeout().is_some_and(|at| at <= now)
+        });
+        more == Some(true)
     }
 
     /// The monotonic clock of the adapter, for its timers.

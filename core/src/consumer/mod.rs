@@ -15,6 +15,7 @@ mod handouts;
 mod lead;
 mod pace;
 pub(crate) mod queue;
+mod share;
 mod subscribe;
 
 use std::collections::BTreeMap;
@@ -29,13 +30,9 @@ pub(crate) use pace::Pace;
 pub(crate) use queue::Queue;
 pub use subscribe::{Expression, ExpressionError, Start, Subscribe, Tags};
 
-use crate::body::Members;
 use crate::broker::BrokerId;
 use crate::id::{QueueKey, Slots, SubscriptionId};
 use crate::name::Group;
-use crate::query::QueueName;
-use crate::rebalance::average;
-use crate::route::RouteQueue;
 use crate::time::Instant;
 use crate::timer::TimerKey;
 
@@ -89,7 +86,7 @@ pub(crate) struct Consumer {
     pub(crate) revision: u64,
     pub(crate) phase: Phase,
     pub(crate) queues: Slots<QueueKey, Queue>,
-    by_place: BTreeMap<(usize, RouteQueue), QueueKey>,
+    places: share::Places,
     pub(crate) handouts: Handouts,
     /// Commits without an answer, those of queues given up included.
     pub(crate) commits: usize,
@@ -105,13 +102,6 @@ pub(crate) struct Consumer {
     told: BTreeMap<Trouble, Instant>,
 }
 
-/// What a rebalance changed.
-#[derive(Debug, Default)]
-pub(crate) struct Change {
-    pub(crate) added: Vec<QueueKey>,
-    pub(crate) removed: Vec<(QueueKey, Queue)>,
-}
-
 impl Consumer {
     pub(crate) fn new(subscribe: Subscribe, version: i64, revision: u64) -> Self {
         Self {
@@ -120,7 +110,7 @@ impl Consumer {
             revision,
             phase: Phase::Joining,
             queues: Slots::default(),
-            by_place: BTreeMap::new(),
+            places: share::Places::default(),
             handouts: Handouts::default(),
             commits: 0,
             asking_members: false,
@@ -143,62 +133,6 @@ impl Consumer {
             self.told.insert(trouble, now);
         }
         due
-    }
-
-    /// Makes `share` the queues of topic number `topic`: what is new begins, what is no longer
-    /// there is given up.
-    pub(crate) fn assign(
-        &mut self,
-        topic: usize,
-        share: &[RouteQueue],
-        name: &dyn Fn(RouteQueue) -> QueueName,
-    ) -> Change {
-        let mut change = Change::default();
-        let held = self.by_place.range((topic, RouteQueue::FIRST)..);
-        let held = held.take_while(|((of, _), _)| *of == topic);
-        let gone: Vec<_> =
-            held.map(|(place, _)| *place).filter(|(_, at)| !share.contains(at)).collect();
-        for place in gone {
-            change.removed.extend(self.give_up(place));
-        }
-        for &at in share {
-            if !self.by_place.contains_key(&(topic, at)) {
-                let key = self.queues.insert(Queue::new(name(at), at, topic));
-                self.by_place.insert((topic, at), key);
-                change.added.push(key);
-            }
-        }
-        change
-    }
-
-    fn give_up(&mut self, place: (usize, RouteQueue)) -> Option<(QueueKey, Queue)> {
-        let key = self.by_place.remove(&place)?;
-        let queue = self.queues.remove(key)?;
-        queue.revoke();
-        self.forget_handouts(&queue);
-        Some((key, queue))
-    }
-
-    /// Gives a queue up and takes it anew, at `offset`.
-    pub(crate) fn take_anew(&mut self, key: QueueKey, offset: i64) -> Option<QueueKey> {
-        let queue = self.queues.get(key)?;
-        let (place, anew) = ((queue.topic, queue.at), queue.anew(offset));
-        self.give_up(place)?;
-        let key = self.queues.insert(anew);
-        self.by_place.insert(place, key);
-        Some(key)
-    }
-
-    /// Gives up every queue.
-    pub(crate) fn give_up_all(&mut self) -> Vec<(QueueKey, Queue)> {
-        let places: Vec<_> = self.by_place.keys().copied().collect();
-        places.into_iter().filter_map(|place| self.give_up(place)).collect()
-    }
-
-    /// The share in `queues`, which are in order, of the member whose place is told. `None` when it
-    /// is not among the members: then the broker's list is older than our heartbeat.
-    pub(crate) fn share(queues: &[RouteQueue], members: Members) -> Option<&[RouteQueue]> {
-        queues.get(average(queues.len(), members.count, members.place?))
     }
 
     /// The timers it keeps, and those of its queues.

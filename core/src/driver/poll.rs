@@ -102,7 +102,10 @@ async fn run<R: Runtime>(guard: Guard, runtime: R) {
                     if at > now && timer.poll_at(cx, at, now).is_pending() {
                         return Poll::Pending;
                     }
-                    shared.tick();
+                    if shared.tick() {
+                        cx.waker().wake_by_ref();
+                        return Poll::Pending;
+                    }
                 }
                 Step::Done => return Poll::Ready(()),
             }

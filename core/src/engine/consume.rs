@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::turns::Chore;
 use super::{Engine, Event, Note, TimerKind};
 use crate::broker::BrokerId;
 use crate::call::Purpose;
@@ -112,13 +113,19 @@ impl Engine {
         let now = self.ground.now;
         let new = consumer.queues.iter().filter(|(_, queue)| queue.to_commit(now).is_some());
         let new: Vec<QueueKey> = new.map(|(key, _)| key).collect();
-        for key in new {
-            let Some((offset, request)) = self.commit_request(sub, key) else { continue };
-            if self.send_commit(sub, key, offset, request)
-                && let Some(queue) = self.queue_mut(sub, key)
-            {
-                (queue.committing, queue.doubted) = (Some(offset), false);
-            }
+        self.attend(sub, new, Chore::Commit);
+    }
+
+    /// Commits what is new in one queue.
+    pub(super) fn commit_one(&mut self, sub: SubscriptionId, key: QueueKey) {
+        if self.consumers.get(sub).is_none_or(Consumer::is_leaving) {
+            return;
+        }
+        let Some((offset, request)) = self.commit_request(sub, key) else { return };
+        if self.send_commit(sub, key, offset, request)
+            && let Some(queue) = self.queue_mut(sub, key)
+        {
+            (queue.committing, queue.doubted) = (Some(offset), false);
         }
     }
 

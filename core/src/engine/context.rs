@@ -60,6 +60,8 @@ pub enum TimerKind {
     Queue(SubscriptionId, QueueKey),
     /// A message is to be delivered again.
     Again(SubscriptionId),
+    /// Work is left that was too much for one turn.
+    Turn,
     /// A consumer's or the client's leave has taken long enough.
     Leave(Option<SubscriptionId>),
 }

@@ -228,14 +228,8 @@ impl Engine {
         self.close_if_drained(peer);
     }
 
-    fn time_passed(&mut self) {
-        while let Some(kind) = self.timers.pop_due(self.ground.now) {
-            self.fire(kind);
-        }
-        self.out.flush_notes();
-    }
-
-    fn fire(&mut self, kind: TimerKind) {
+    /// One timer's time has come.
+    pub(super) fn fire(&mut self, kind: TimerKind) {
         match kind {
             TimerKind::Deadline(op) => self.deadline(op),
             TimerKind::Call(opaque) => {
@@ -265,7 +259,7 @@ impl Engine {
                 peers.silence_due(&mut ctx, peer);
             }
             TimerKind::Idle(peer) => {
-                let busy = !self.calls.of_peer(peer).is_empty();
+                let busy = self.calls.on(peer) > 0;
                 let (peers, mut ctx) = self.peers();
                 peers.idle_due(&mut ctx, peer, busy);
             }
@@ -281,6 +275,7 @@ impl Engine {
             TimerKind::Rebalance(sub) => self.rebalance_due(sub),
             TimerKind::Queue(sub, queue) => self.queue_pause_over(sub, queue),
             TimerKind::Again(sub) => self.deliver_again(sub),
+            TimerKind::Turn => self.turn_due(),
             TimerKind::Leave(sub) => self.leave_overdue(sub),
         }
     }

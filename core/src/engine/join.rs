@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Body, Engine, Note, Planted, TimerKind};
+use super::{Body, Engine, Note, TimerKind};
 use crate::body::Members;
 use crate::broker::BrokerId;
 use crate::call::Purpose;
@@ -17,6 +17,7 @@ use crate::frame::{Kind, Reply, Request, RequestCode, ResponseCode};
 use crate::id::{PeerId, SubscriptionId};
 use crate::name::{Group, Topic};
 use crate::query::QueueName;
+use crate::route::RouteQueue;
 use crate::time::Instant;
 
 /// Notices of one change come from every broker and for every member: they are taken together.
@@ -104,10 +105,8 @@ impl Engine {
     /// Connects to every broker that has queues of the topic, and has it hear of us.
     fn reach_brokers(&mut self, topic: &Topic) {
         let Some(route) = self.routes.known(topic).cloned() else { return };
-        let mut brokers: Vec<_> = route.readable.iter().map(|queue| queue.broker).collect();
-        brokers.dedup();
         let readers: Vec<PeerId> =
-            brokers.into_iter().filter_map(|broker| self.brokers.reader(broker)).collect();
+            route.readers.iter().filter_map(|broker| self.brokers.reader(*broker)).collect();
         for peer in readers {
             let (peers, mut ctx) = self.peers();
             peers.want(&mut ctx, peer);
@@ -116,7 +115,7 @@ impl Engine {
 
     /// The same for all topics of one consumer.
     fn reach_brokers_of(&mut self, sub: SubscriptionId) {
-        if self.planted(Planted::StaysAtAddress) {
+        if self.planted(super::Planted::StaysAtAddress) {
             return;
         }
         let Some(consumer) = self.consumers.get(sub) else { return };
@@ -128,13 +127,13 @@ impl Engine {
     /// Brokers are at other addresses than before, whichever topic's route said so: those that
     /// consumers read from are connected to there, and the old addresses are let go of.
     pub(super) fn brokers_moved(&mut self, moved: &[BrokerId]) {
-        if moved.is_empty() || self.planted(Planted::StaysAtAddress) {
+        if moved.is_empty() || self.planted(super::Planted::StaysAtAddress) {
             return;
         }
         self.forget_unrouted();
         for topic in self.consumed() {
             let touched = self.routes.known(&topic).is_some_and(|route| {
-                route.readable.iter().any(|queue| moved.contains(&queue.broker))
+                moved.iter().any(|broker| route.readers.binary_search(broker).is_ok())
             });
             if touched {
                 self.topic_changed(&topic);
@@ -180,20 +179,27 @@ impl Engine {
         let consumers = self.consumers.iter().map(|(_, consumer)| consumer);
         let topics = consumers.flat_map(|consumer| &consumer.subscribe.topics);
         let routes = topics.filter_map(|(topic, _)| self.routes.known(topic));
-        let brokers = routes.flat_map(|route| route.readable.iter().map(|queue| queue.broker));
-        let used = brokers.flat_map(|broker| self.brokers.peers(broker)).collect();
+        let brokers = routes.flat_map(|route| route.readers.iter());
+        let used = brokers.flat_map(|broker| self.brokers.peers(*broker)).collect();
         self.peers.want_only(&used);
     }
 
     /// Whether a consumer waits for a connection to the peer: it has queues there, or it has not
     /// found any broker yet that tells its share.
     pub(super) fn is_awaited(&self, peer: PeerId) -> bool {
+        let read: Vec<BrokerId> = self.read_at(peer).collect();
         let mut consumers = self.consumers.iter().filter(|(_, consumer)| !consumer.is_leaving());
         consumers.any(|(_, consumer)| {
-            let mut queues = consumer.queues.iter();
+            let mut brokers = read.iter();
             consumer.phase == Phase::Joining
-                || queues.any(|(_, queue)| self.brokers.reader(queue.at.broker) == Some(peer))
+                || brokers.any(|broker| consumer.on(*broker).next().is_some())
         })
+    }
+
+    /// The brokers whose messages are read at the peer.
+    pub(super) fn read_at(&self, peer: PeerId) -> impl Iterator<Item = BrokerId> {
+        let brokers = self.brokers.with(peer).into_iter();
+        brokers.filter(move |broker| self.brokers.reader(*broker) == Some(peer))
     }
 
     /// The broker has heard of us on this connection: what waited for that goes on.
@@ -347,18 +353,20 @@ impl Engine {
         let Some(consumer) = self.consumers.get_mut(sub) else { return true };
         let name = consumer.subscribe.topics[topic].0.clone();
         let Some(route) = self.routes.known(&name).cloned() else { return false };
-        let Some(share) = Consumer::share(&route.readable, members) else { return false };
         let brokers = &self.brokers;
-        let change = consumer.assign(topic, share, &|at| QueueName {
+        let named = |at: RouteQueue| QueueName {
             topic: name.clone(),
             broker: brokers.name(at.broker).clone(),
             queue: at.queue,
-        });
+        };
+        let Some((share, change)) = consumer.assign(topic, &route, members, &named) else {
+            return false;
+        };
         if !change.added.is_empty() || !change.removed.is_empty() {
             consumer.idle_looks = 0;
             let group = consumer.subscribe.group.clone();
-            let (share, members) = (share.len(), members.count);
-            self.out.note(Note::Rebalanced { group, topic: name, share, members });
+            let (topic, members) = (name.clone(), members.count);
+            self.out.note(Note::Rebalanced { group, topic, share, members });
         }
         for (key, queue) in &change.removed {
             self.commit_queue(sub, *key, queue);

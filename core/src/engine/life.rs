@@ -96,6 +96,7 @@ impl Engine {
         // Requests to peers that were not connected have nobody left to wait for them.
         self.calls.clear();
         self.timers.clear();
+        self.turns.end();
         self.out.quiet.end();
         self.out.event(Event::Stopped);
     }

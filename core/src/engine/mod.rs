@@ -32,6 +32,7 @@ mod quiet;
 mod send;
 mod session;
 mod snapshot;
+mod turns;
 mod watch;
 
 use std::sync::Arc;
@@ -118,6 +119,7 @@ pub struct Engine {
     sending: usize,
     consumers: Consumers,
     life: Life,
+    turns: turns::Turns,
     counters: Counters,
 }
 
@@ -176,6 +178,7 @@ impl Engine {
             sending: 0,
             consumers: Consumers::default(),
             life: Life::default(),
+            turns: turns::Turns::default(),
             counters: Counters::default(),
         };
         engine.fetch_servers();
@@ -216,6 +219,7 @@ impl Engine {
     fn tick(&mut self, now: Instant) -> Instant {
         self.ground.now = self.ground.now.max(now);
         self.out.now = self.ground.now;
+        self.turns.begin();
         self.ground.now
     }
 
@@ -321,7 +325,8 @@ impl Engine {
     }
 
     /// When to call with [`Input::Timeout`] if nothing else happens before, and what for. After a
-    /// drain it lies in the future of the last `now`.
+    /// drain it lies in the future of the last `now`, unless more was due than one call handles:
+    /// then it is due at once, and the next call goes on.
     pub fn poll_timeout(&self) -> Option<(Instant, TimerKind)> {
         let notes = self.out.quiet.due().map(|at| (at, TimerKind::Notes));
         self.timers.next().into_iter().chain(notes).min_by_key(|(at, _)| *at)

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Body, Engine, Event, Note, Planted, TimerKind};
+use super::turns::Chore;
+use super::{Body, Engine, Event, Note, TimerKind};
 use crate::call::Purpose;
 use crate::consumer::queue::State;
 use crate::consumer::{Answer, Consumer, Handout, Lead, Queue, Told};
@@ -26,13 +27,19 @@ impl Engine {
     /// Lets every queue of a consumer that can go on do so; only those read at `peer`, if given.
     pub(super) fn poke_all(&mut self, sub: SubscriptionId, peer: Option<PeerId>) {
         let Some(consumer) = self.consumers.get(sub) else { return };
-        let queues = consumer.queues.iter().filter(|(_, queue)| {
-            peer.is_none_or(|peer| self.brokers.reader(queue.at.broker) == Some(peer))
-        });
-        let keys: Vec<QueueKey> = queues.map(|(key, _)| key).collect();
-        for key in keys {
-            self.poke(sub, key);
-        }
+        let rests =
+            |queue: &Queue| matches!(queue.state, State::Unasked | State::Ready | State::Full);
+        let keys: Vec<QueueKey> = match peer {
+            None => {
+                let resting = consumer.queues.iter().filter(|(_, queue)| rests(queue));
+                resting.map(|(key, _)| key).collect()
+            }
+            Some(peer) => {
+                let there = self.read_at(peer).flat_map(|broker| consumer.on(broker));
+                there.filter(|key| consumer.queues.get(*key).is_some_and(rests)).collect()
+            }
+        };
+        self.attend(sub, keys, Chore::Poke);
     }
 
     /// Lets one queue go on, if it can.
@@ -161,7 +168,7 @@ impl Engine {
         let tags = consumer.subscribe.topics[queue.topic].1.tags();
         let batch = queue.keep(sub, key, Answer { places, delta, records }, tags);
         self.counters.messages_older += batch.older() as u64;
-        if batch.open() == 0 && plant.is(Planted::PassesOlder) {
+        if batch.open() == 0 && plant.is(super::Planted::PassesOlder) {
             return self.pull_leads(sub, key, told, Lead::On(told.asked.saturating_add(1)));
         }
         let lead = if batch.open() > 0 { told.found(batch.last()) } else { Lead::Astray };
@@ -181,7 +188,7 @@ impl Engine {
     /// Goes on where an answer leads.
     fn pull_leads(&mut self, sub: SubscriptionId, key: QueueKey, told: Told, lead: Lead) {
         let (now, hold) = (self.ground.now, self.ground.config.pull_suspend);
-        let beyond = self.planted(Planted::PullsBeyond) && told.next > told.asked;
+        let beyond = self.planted(super::Planted::PullsBeyond) && told.next > told.asked;
         let lead = if beyond { Lead::On(told.next) } else { lead };
         let Some((queue, _)) = self.queue_of(sub, key) else { return };
         let took = queue.pulled_at.map_or(Duration::ZERO, |at| now.since(at));
@@ -220,7 +227,7 @@ impl Engine {
         let Some(consumer) = self.consumers.get_mut(sub) else { return };
         let Some(queue) = consumer.queues.get_mut(key) else { return };
         let pause = queue.pace.moved(now);
-        if plant.is(Planted::CommitsFirstPull) {
+        if plant.is(super::Planted::CommitsFirstPull) {
             (queue.next, queue.committed, queue.plant) = (to, None, plant);
             return self.rest(sub, key, pause);
         }
@@ -326,7 +333,8 @@ impl Engine {
                     State::Ready | State::Unasked => {
                         let ready =
                             reader.is_some_and(|peer| self.is_ready(peer, consumer.revision));
-                        calls.is_empty() && (!ready || consumer.is_leaving())
+                        let left = self.turns.holds(sub, key);
+                        calls.is_empty() && (!ready || left || consumer.is_leaving())
                     }
                 };
                 assert!(waits, "{key:?} of {sub:?} is {:?} with {calls:?}", queue.state);

@@ -54,6 +54,10 @@ pub(crate) struct Route {
     pub(crate) writable: Vec<RouteQueue>,
     /// Queues that give messages, in the same order.
     pub(crate) readable: Vec<RouteQueue>,
+    /// The brokers of either, in the order of their ids.
+    pub(crate) brokers: Vec<BrokerId>,
+    /// The brokers of those that give messages.
+    pub(crate) readers: Vec<BrokerId>,
     /// The topic does not exist yet: this is `TBW102`'s route.
     pub(crate) fallback: bool,
 }
@@ -89,8 +93,21 @@ impl Route {
                 add(&mut route.readable, data.read_queues);
             }
         }
+        route.readers = brokers_of(&route.readable);
+        route.brokers = [brokers_of(&route.writable), route.readers.clone()].concat();
+        route.brokers.sort_unstable();
+        route.brokers.dedup();
         route
     }
+}
+
+/// Each broker of a list of queues, in which those of a broker stand together, once and in order.
+fn brokers_of(queues: &[RouteQueue]) -> Vec<BrokerId> {
+    let mut brokers: Vec<_> =
+        queues.chunk_by(|a, b| a.broker == b.broker).map(|queues| queues[0].broker).collect();
+    brokers.sort_unstable();
+    brokers.dedup();
+    brokers
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -320,10 +337,7 @@ impl Routes {
 
     /// Topics whose route names a broker that was lost and that were not looked up just now.
     pub(crate) fn touched_by(&self, now: Instant, broker: BrokerId) -> Vec<Topic> {
-        let on = |route: &Arc<Route>| {
-            let queues = route.writable.iter().chain(&route.readable);
-            queues.map(|queue| queue.broker).any(|id| id == broker)
-        };
+        let on = |route: &Arc<Route>| route.brokers.binary_search(&broker).is_ok();
         let touched = self.topics.iter().filter(|(_, entry)| {
             entry.route.as_ref().is_some_and(on) && now.since(entry.asked) >= HURRY
         });
@@ -342,8 +356,7 @@ impl Routes {
     /// The brokers that any route names.
     pub(crate) fn brokers(&self) -> BTreeSet<BrokerId> {
         let routes = self.topics.values().filter_map(|entry| entry.route.as_ref());
-        let queues = routes.flat_map(|route| route.writable.iter().chain(&route.readable));
-        queues.map(|queue| queue.broker).collect()
+        routes.flat_map(|route| route.brokers.iter().copied()).collect()
     }
 
     /// The topics in use that were last asked for `age` ago or earlier, for the periodic refresh. A
