@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use rocketry_conformance::broker::{ClusterConfig, TopicConfig};
+use rocketry_conformance::broker::{ClusterConfig, Fault, TopicConfig};
 use rocketry_conformance::sim::{ClientId, Pace, Way, World};
 use rocketry_core::config::Config;
 use rocketry_core::consumer::Expression;
@@ -183,4 +183,25 @@ fn off_a_negative_offset_is_no_place_to_begin() {
     world.tamper_no_more();
     until(&mut world, 40);
     assert_eq!(world.delivered().len(), 40);
+}
+
+#[test]
+fn a_topic_that_is_about_to_be_created_has_no_queue_to_read_yet() {
+    let (mut world, client) = with(quiet(4), |config| config.rebalance = ms(500));
+    let mut subscribe = from_first(GROUP);
+    subscribe.topics.push((topic("fresh"), Expression::All));
+    world.subscribe(client, subscribe, Pace::AtOnce).unwrap();
+    world.run_for(3 * SECOND);
+    let send = RequestCode::SEND_MESSAGE_V2;
+    let fault = Fault::LoseAndClose;
+    world.with_cluster(|cluster| cluster.push_faults(send, [fault; 2]));
+    let op = world.try_send(client, Message::new(topic("fresh"), "x")).unwrap();
+    let lost = world.end_of(client, op).1;
+    assert!(lost.is_err());
+    world.run_for(5 * SECOND);
+    let asked = |world: &World| world.cluster().queues(0, "fresh").is_some();
+    assert!(!asked(&world));
+    let snapshot = world.engine(client).snapshot(world.now());
+    let fresh = snapshot.topics.iter().find(|stats| stats.topic == topic("fresh")).unwrap();
+    assert_eq!((fresh.readable, snapshot.consumers[0].queues.len()), (0, 4));
 }

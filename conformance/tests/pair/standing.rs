@@ -198,3 +198,21 @@ fn a_broker_that_slows_pulls_down_is_asked_again_within_a_moment_and_nobody_is_a
     assert!(took < ms(200), "{took:?}");
     assert_eq!(world.notes(client).filter(|note| note.is_trouble()).count(), 0);
 }
+
+#[test]
+fn one_commit_of_a_queue_is_under_way_at_a_time() {
+    let (mut world, client) = with(|config| config.commit = SECOND);
+    consume(&mut world, client, Pace::AtOnce);
+    world.run_for(3 * SECOND);
+    let code = RequestCode::UPDATE_CONSUMER_OFFSET;
+    world.with_cluster(|cluster| cluster.set_delay(code, ms(2500)));
+    let before = world.cluster().requests(code);
+    for n in 0..120 {
+        store(&mut world, client, &n.to_string());
+        world.run_for(ms(100));
+    }
+    let commits = world.cluster().requests(code) - before;
+    assert!((3..=6).contains(&commits), "{commits}");
+    world.run_for(6 * SECOND);
+    assert_eq!(committed(&world), Some(120));
+}

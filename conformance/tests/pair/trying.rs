@@ -215,3 +215,15 @@ fn what_was_not_yet_written_when_its_connection_was_lost_costs_no_attempt() {
     let most = ((256 << 10) - 2 * (40 << 10)) / size + 1;
     assert!(perhaps > most / 2 && perhaps <= most, "{perhaps} of {most}");
 }
+
+#[test]
+fn send_09_clients_begin_their_rounds_at_different_queues() {
+    let mut world = world(1, 8);
+    let mut queues = std::collections::BTreeSet::new();
+    for _ in 0..16 {
+        let client = world.client(config());
+        let op = send(&mut world, client, "first");
+        queues.insert(world.end_of(client, op).1.unwrap().queue);
+    }
+    assert!(queues.len() >= 4, "{queues:?}");
+}

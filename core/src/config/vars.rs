@@ -26,8 +26,8 @@ impl Config {
     /// # Errors
     ///
     /// [`ConfigError::Unknown`] for a near miss: a slip in a setting's name, or its name in Java
-    /// or pyrocketmq; [`ConfigError::Value`] for what can't be read, [`ConfigError::NotBuilt`] for what other clients can do, and what
-    /// [`check`](Self::check) finds.
+    /// or pyrocketmq; [`ConfigError::Value`] for what can't be read, [`ConfigError::NotBuilt`] for
+    /// what other clients can do, and what [`check`](Self::check) finds.
     pub fn from_vars<N, V>(vars: impl IntoIterator<Item = (N, V)>) -> Result<Self, ConfigError>
     where
         N: AsRef<str>,
