@@ -41,3 +41,8 @@ fn off_18_what_is_committed_past_an_open_message_is_found() {
 fn conn_15_an_address_that_nobody_connects_to_is_found() {
     assert_found(Planted::StaysAtAddress);
 }
+
+#[test]
+fn ns_17_one_nameserver_that_is_believed_is_found() {
+    assert_found(Planted::BelievesOne);
+}

@@ -107,7 +107,7 @@ fn route() -> RouteBody {
     RouteBody {
         queues: (0..1000).map(queue).collect(),
         brokers: (0..1000).map(broker).collect(),
-        order_conf: None,
+        ..RouteBody::default()
     }
 }
 

@@ -172,6 +172,19 @@ impl Endpoint {
         Ok(Self { text: Arc::from(text), host_end: host.len(), port })
     }
 
+    /// The same for an address as brokers register it: an IPv6 address may lack its brackets, as
+    /// Java's brokers write it; the last colon is the port's. The text kept has them.
+    pub(crate) fn told(text: &str) -> Result<Self, NameError> {
+        let text = text.trim();
+        let (host, port) = text.rsplit_once(':').unwrap_or((text, ""));
+        // A scope (`fe80::1%eth0`) may follow the address.
+        let address = host.split_once('%').map_or(host, |(address, _)| address);
+        match address.parse::<std::net::Ipv6Addr>() {
+            Ok(_) => Self::parse(&format!("[{host}]:{port}")),
+            Err(_) => Self::parse(text),
+        }
+    }
+
     /// The host: a name, an IPv4 address, or an IPv6 address without its brackets.
     pub fn host(&self) -> &str {
         let host = &self.text[..self.host_end];
@@ -238,6 +251,28 @@ mod tests {
         ] {
             assert!(matches!(read(wrong), Err(NameError::Address { .. })), "{wrong}");
         }
+    }
+
+    #[test]
+    fn ns_21_an_ipv6_address_that_a_broker_registered_without_brackets_is_read() {
+        for (told, read) in [
+            ("fd00::1:10911", Some("[fd00::1]:10911")),
+            ("::1:10911", Some("[::1]:10911")),
+            ("fe80::1%eth0:10911", Some("[fe80::1%eth0]:10911")),
+            ("1:2:3:4:5:6:7:8:10911", Some("[1:2:3:4:5:6:7:8]:10911")),
+            ("[fd00::1]:10911", Some("[fd00::1]:10911")),
+            ("10.0.0.1:10911", Some("10.0.0.1:10911")),
+            ("b.example:10911 ", Some("b.example:10911")),
+            ("1.2.3.4 #comment:10911", None),
+            ("fd00::1:0", None),
+            ("fd00::1", None),
+            ("a:b:1", None),
+            ("", None),
+        ] {
+            let found = Endpoint::told(told).ok();
+            assert_eq!(found.as_ref().map(Endpoint::as_str), read, "{told}");
+        }
+        assert_eq!(Endpoint::told("fd00::1:10911").unwrap().host(), "fd00::1");
     }
 
     #[test]

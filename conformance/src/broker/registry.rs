@@ -144,7 +144,12 @@ impl Registry {
         let brokers: Vec<BrokerData> =
             names.filter_map(|name| self.broker(cluster, name)).collect();
         let order_conf = self.orders.get(topic).cloned();
-        (!brokers.is_empty()).then_some(RouteBody { queues, brokers, order_conf })
+        (!brokers.is_empty()).then_some(RouteBody {
+            queues,
+            brokers,
+            order_conf,
+            refused: Vec::new(),
+        })
     }
 
     fn broker(&self, cluster: &Arc<str>, name: &Arc<str>) -> Option<BrokerData> {

@@ -127,7 +127,9 @@ fn route(honest: bool, supply: &mut Supply<'_>) -> Bytes {
         broker_name: name(n),
         addresses: [(u64::from(n & 1), format!("host-{n}:10911"))].into(),
     });
-    RouteBody { queues, brokers: brokers.collect(), order_conf: None }.to_json().into()
+    RouteBody { queues, brokers: brokers.collect(), order_conf: None, refused: Vec::new() }
+        .to_json()
+        .into()
 }
 
 fn records(honest: bool, supply: &mut Supply<'_>) -> Bytes {

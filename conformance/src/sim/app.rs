@@ -218,6 +218,13 @@ impl World {
         self.pump();
     }
 
+    /// One of those that named the group is done with it.
+    pub fn withdraw(&mut self, client: ClientId) {
+        let group = self.clients[client.0].app.group.clone();
+        self.tell(client, |session, now| session.engine_mut().withdraw(now, &group));
+        self.pump();
+    }
+
     /// Joins a group.
     pub fn subscribe(
         &mut self,

@@ -90,6 +90,8 @@ pub struct World {
     pub(super) damage: Damage,
     /// Offsets on the brokers' disks, by broker and queue.
     pub(super) flushed: BTreeMap<(usize, i32), i64>,
+    /// One of two nameservers fails the clients.
+    pub(super) ailing: bool,
     /// Addresses that brokers have moved to.
     pub(super) moves: u32,
     /// Messages that went with their topic, by unique id.
@@ -133,6 +135,7 @@ impl World {
             struck: BTreeMap::new(),
             damage: Damage::default(),
             flushed: BTreeMap::new(),
+            ailing: false,
             moves: 0,
             forgiven: BTreeSet::new(),
             remade: false,

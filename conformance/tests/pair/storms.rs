@@ -77,7 +77,7 @@ fn fault_32_nothing_is_lost_in_as_many_storms_as_wanted() {
         return storms(first..first + count, Scene::all);
     };
     let named = |gust: &Gust| only.split(',').any(|name| name == format!("{gust:?}"));
-    let gusts: Vec<Gust> = Gust::EVERY.iter().copied().filter(named).collect();
+    let gusts: Vec<Gust> = Gust::ALL.iter().copied().filter(named).collect();
     assert!(!gusts.is_empty(), "no gust is named so: {only}");
     storms(first..first + count, |seed| Scene::of(seed, gusts.clone()));
 }

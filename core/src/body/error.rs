@@ -54,14 +54,6 @@ pub enum BodyError {
         /// How many are allowed.
         limit: usize,
     },
-    /// A route that claims more queues than a client could ever serve.
-    #[error("the route has {found} queues, the limit is {limit}")]
-    TooManyQueues {
-        /// Read and write queues of all brokers.
-        found: u64,
-        /// How many are allowed.
-        limit: u64,
-    },
 }
 
 /// Longest reason kept: names in it come from the peer.

@@ -35,7 +35,9 @@ pub use offsets::{
     ConsumeOffset, ConsumeStats, ConsumerStatusBody, ResetOffsetBody, TopicOffset, TopicStats,
 };
 pub use queue::{MessageQueue, QueueKey, QueueTable};
-pub use route::{BROKERS_MAX, BrokerData, QUEUES_MAX, QueueData, RouteBody};
+pub use route::{
+    BROKERS_MAX, BrokerData, QUEUES_MAX, QueueData, REFUSED_MAX, RefusedRow, RouteBody,
+};
 pub use running::{
     ConsumeDirectlyResult, ConsumeStatus, DirectResult, PopQueueInfo, PullQueueInfo, RunningInfo,
 };

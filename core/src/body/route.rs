@@ -8,10 +8,11 @@ use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::error::{BodyError, parse, to_json};
-use super::text::{self, or_default};
+use super::text::{self, Lax, Text, or_default};
 
 /// Most queues of one topic, read and write queues of all brokers together: 1,048,576. A route is
-/// a few bytes that stand for work per queue, so the number is bounded where it comes in.
+/// a few bytes that stand for work per queue, so the number is bounded where it comes in: rows that
+/// would make it more are refused.
 pub const QUEUES_MAX: u64 = 1 << 20;
 
 /// Most brokers of one topic, and most addresses of all of them together: 4,096. A consumer
@@ -27,10 +28,25 @@ pub struct RouteBody {
     pub brokers: Vec<BrokerData>,
     /// `orderTopicConf`, as "broker-a:4;broker-b:2": set for topics of global order.
     pub order_conf: Option<String>,
+    /// Rows that say what can't be, the first [`REFUSED_MAX`] of them: each is left out, and the
+    /// others serve.
+    pub refused: Vec<RefusedRow>,
 }
 
+/// A row of a route that was left out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefusedRow {
+    /// The broker it is about; empty where it does not say.
+    pub broker_name: Arc<str>,
+    /// What it says that can't be.
+    pub reason: Arc<str>,
+}
+
+/// Refused rows that are kept to be told of.
+pub const REFUSED_MAX: usize = 8;
+
 /// The queues of one topic on one broker (`QueueData`).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct QueueData {
     /// The broker, by the name that its master and slaves share.
     #[serde(rename = "brokerName", with = "text")]
@@ -38,13 +54,13 @@ pub struct QueueData {
     /// 4: readable, 2: writable, 1: inherited (`PermName`).
     pub perm: u32,
     /// Queues to pull from, numbered from 0.
-    #[serde(rename = "readQueueNums", deserialize_with = "count")]
+    #[serde(rename = "readQueueNums")]
     pub read_queues: u32,
     /// `TopicSysFlag`: 1 unit, 2 subscribed by units. 4.x spells it `topicSynFlag`.
-    #[serde(rename = "topicSysFlag", alias = "topicSynFlag", default)]
+    #[serde(rename = "topicSysFlag")]
     pub topic_sys_flag: i32,
     /// Queues to send to, numbered from 0.
-    #[serde(rename = "writeQueueNums", deserialize_with = "count")]
+    #[serde(rename = "writeQueueNums")]
     pub write_queues: u32,
 }
 
@@ -62,22 +78,20 @@ pub struct BrokerData {
 
 impl RouteBody {
     /// Reads the body: at most 16 MiB of JSON, with quoted or bare broker ids (name servers write
-    /// bare ones for clients before 4.9.4). Unknown fields and the order of fields don't matter.
+    /// bare ones for clients before 4.9.4). Unknown fields and the order of fields don't matter. A
+    /// row that says what can't be is refused, and the others stay.
     pub fn parse(json: &[u8]) -> Result<Self, BodyError> {
-        let read: RouteJson<Vec<QueueData>, FewBrokers> = parse("route", json)?;
-        let (queues, brokers) = (read.queues, read.brokers);
+        let read: RouteJson<Rows, FewBrokers> = parse("route", json)?;
+        let brokers = read.brokers;
         let addresses = brokers.kept.iter().map(|broker| broker.addresses.found).sum();
         let found = brokers.found.max(addresses);
         if found > BROKERS_MAX {
             return Err(BodyError::TooManyBrokers { found, limit: BROKERS_MAX });
         }
-        let found =
-            queues.iter().map(|q| u64::from(q.read_queues) + u64::from(q.write_queues)).sum();
-        if found > QUEUES_MAX {
-            return Err(BodyError::TooManyQueues { found, limit: QUEUES_MAX });
-        }
-        let brokers = brokers.kept.into_iter().map(BrokerJson::into_data).collect();
-        Ok(Self { queues, brokers, order_conf: read.order_conf })
+        let brokers = brokers.kept.into_iter().map(BrokerJson::into_data);
+        let brokers = brokers.filter(|broker| !broker.broker_name.is_empty()).collect();
+        let Rows { queues, refused, .. } = read.queues;
+        Ok(Self { queues, brokers, order_conf: read.order_conf, refused })
     }
 
     /// The body as standard JSON, with fields in the order that name servers write them.
@@ -106,6 +120,96 @@ struct RouteJson<Q: Default, B: Default> {
     queues: Q,
 }
 
+/// The rows of `queueDatas`, each checked as it comes: a row as it came is larger than what is kept
+/// of it.
+#[derive(Default)]
+struct Rows {
+    queues: Vec<QueueData>,
+    refused: Vec<RefusedRow>,
+    /// Queues of all rows.
+    found: u64,
+}
+
+impl<'de> Deserialize<'de> for Rows {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Each;
+        impl<'de> Visitor<'de> for Each {
+            type Value = Rows;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of brokers' queues")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Rows, A::Error> {
+                let mut rows = Rows::default();
+                while let Some(row) = list.next_element::<Option<Row>>()? {
+                    match row.map(|row| row.read(&mut rows.found)) {
+                        Some(Ok(queues)) => rows.queues.push(queues),
+                        Some(Err(refused)) if rows.refused.len() < REFUSED_MAX => {
+                            rows.refused.push(refused);
+                        }
+                        Some(Err(_)) | None => {}
+                    }
+                }
+                Ok(rows)
+            }
+        }
+        from.deserialize_seq(Each)
+    }
+}
+
+/// One row of `queueDatas` as it came.
+#[derive(Deserialize)]
+struct Row {
+    #[serde(rename = "brokerName", default)]
+    broker_name: Lax<Text>,
+    #[serde(default)]
+    perm: Lax<i64>,
+    #[serde(rename = "readQueueNums", default)]
+    read_queues: Lax<i64>,
+    #[serde(rename = "topicSysFlag", alias = "topicSynFlag", default)]
+    topic_sys_flag: Lax<i64>,
+    #[serde(rename = "writeQueueNums", default)]
+    write_queues: Lax<i64>,
+}
+
+impl Row {
+    /// Checks the row; `found` counts the queues of all rows.
+    fn read(self, found: &mut u64) -> Result<QueueData, RefusedRow> {
+        let broker_name = self.broker_name.0.map(|Text(name)| name).unwrap_or_default();
+        let refused = |reason: String| {
+            let broker_name = Arc::clone(&broker_name);
+            RefusedRow { broker_name, reason: reason.into() }
+        };
+        if broker_name.is_empty() {
+            return Err(refused("it names no broker".to_owned()));
+        }
+        let perm = self.perm.0.and_then(|perm| u32::try_from(perm).ok());
+        let Some(perm) = perm else {
+            return Err(refused(format!("perm is {}", self.perm)));
+        };
+        // A number below zero counts as none.
+        let count = |count: &Lax<i64>| count.0.map(|count| u64::try_from(count).unwrap_or(0));
+        let (Some(reads), Some(writes)) = (count(&self.read_queues), count(&self.write_queues))
+        else {
+            let (reads, writes) = (self.read_queues, self.write_queues);
+            let reason = format!("readQueueNums is {reads}, writeQueueNums is {writes}");
+            return Err(refused(reason));
+        };
+        let sum = found.saturating_add(reads).saturating_add(writes);
+        if sum > QUEUES_MAX {
+            let reason = format!(
+                "readQueueNums {reads} and writeQueueNums {writes} make it more than {QUEUES_MAX}"
+            );
+            return Err(refused(reason));
+        }
+        *found = sum;
+        let topic_sys_flag = self.topic_sys_flag.0.unwrap_or(0) as i32;
+        let (read_queues, write_queues) = (reads as u32, writes as u32);
+        Ok(QueueData { broker_name, perm, read_queues, topic_sys_flag, write_queues })
+    }
+}
+
 /// The brokers of a route: as many as a client can do with, and how many there were.
 #[derive(Default)]
 struct FewBrokers {
@@ -127,9 +231,9 @@ impl<'de> Deserialize<'de> for FewBrokers {
                 let mut few = FewBrokers::default();
                 loop {
                     let more = if few.found < BROKERS_MAX {
-                        let next = list.next_element()?;
+                        let next = list.next_element::<Option<BrokerJson>>()?;
                         let more = next.is_some();
-                        few.kept.extend(next);
+                        few.kept.extend(next.flatten());
                         more
                     } else {
                         list.next_element::<IgnoredAny>()?.is_some()
@@ -173,11 +277,11 @@ impl<'de> Deserialize<'de> for Addresses {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Addresses, A::Error> {
                 let mut all = Addresses::default();
-                while let Some((id, address)) = map.next_entry::<String, Option<String>>()? {
+                while let Some((id, address)) = map.next_entry::<String, Lax<String>>()? {
                     all.found += 1;
                     // An id that is no number from 0 up names nobody a client could ask: that
                     // address is left out, and the others stay.
-                    if let (Ok(id), Some(address)) = (id.parse(), address) {
+                    if let (Ok(id), Some(address)) = (id.parse(), address.0) {
                         all.kept.insert(id, address);
                     }
                     if all.kept.len() > ADDRESSES_MAX {
@@ -195,19 +299,40 @@ impl<'de> Deserialize<'de> for Addresses {
 pub(super) struct BrokerJson {
     #[serde(rename = "brokerAddrs", default, deserialize_with = "or_default")]
     addresses: Addresses,
-    #[serde(rename = "brokerName", with = "text")]
-    broker_name: Arc<str>,
-    #[serde(default, deserialize_with = "or_default")]
-    cluster: String,
+    #[serde(rename = "brokerName", default)]
+    broker_name: Lax<Text>,
+    #[serde(default)]
+    cluster: Lax<String>,
     #[serde(rename = "enableActingMaster", skip_deserializing)]
     acting_master: bool,
+}
+
+/// One that says its name: where brokers are a table, not a list of rows that stand alone.
+#[derive(Serialize, Deserialize)]
+#[serde(try_from = "BrokerJson")]
+pub(super) struct NamedBroker(pub(super) BrokerJson);
+
+impl NamedBroker {
+    pub(super) fn of(data: &BrokerData) -> Self {
+        Self(BrokerJson::of(data))
+    }
+}
+
+impl TryFrom<BrokerJson> for NamedBroker {
+    type Error = &'static str;
+    fn try_from(broker: BrokerJson) -> Result<Self, Self::Error> {
+        match broker.broker_name.0 {
+            Some(_) => Ok(Self(broker)),
+            None => Err("missing field `brokerName`"),
+        }
+    }
 }
 
 impl BrokerJson {
     pub(super) fn into_data(self) -> BrokerData {
         BrokerData {
-            cluster: self.cluster.into(),
-            broker_name: self.broker_name,
+            cluster: self.cluster.0.unwrap_or_default().into(),
+            broker_name: self.broker_name.0.map(|Text(name)| name).unwrap_or_default(),
             addresses: self.addresses.kept,
         }
     }
@@ -216,16 +341,11 @@ impl BrokerJson {
         let (kept, found) = (data.addresses.clone(), data.addresses.len());
         Self {
             addresses: Addresses { kept, found },
-            broker_name: data.broker_name.clone(),
-            cluster: data.cluster.to_string(),
+            broker_name: Lax(Some(Text(data.broker_name.clone()))),
+            cluster: Lax(Some(data.cluster.to_string())),
             acting_master: false,
         }
     }
-}
-
-/// A number of queues; one below zero counts as none.
-fn count<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
-    i32::deserialize(from).map(|count| u32::try_from(count).unwrap_or(0))
 }
 
 #[cfg(test)]
@@ -255,7 +375,7 @@ mod tests {
                 broker_name: "b-0".into(),
                 addresses: addresses.into(),
             }],
-            order_conf: None,
+            ..RouteBody::default()
         }
     }
 
@@ -299,16 +419,56 @@ mod tests {
         let large = vec![b' '; (16 << 20) + 1];
         let error = BodyError::TooLarge { what: "route", length: large.len(), limit: 16 << 20 };
         assert_eq!(RouteBody::parse(&large), Err(error));
-        let mut many = route();
-        many.queues[0].read_queues = i32::MAX as u32;
-        let found = u64::from(many.queues[0].read_queues) + 4;
-        let error = BodyError::TooManyQueues { found, limit: QUEUES_MAX };
-        assert_eq!(RouteBody::parse(&many.to_json()), Err(error));
         let long = format!("{{\"queueDatas\":\"{}\"}}", "x".repeat(100_000));
         let Err(BodyError::Invalid { reason, .. }) = RouteBody::parse(long.as_bytes()) else {
             panic!("read");
         };
         assert!(reason.len() < 2_000);
+    }
+
+    #[test]
+    fn ns_23_a_row_that_says_what_cant_be_is_refused_and_the_others_stay() {
+        let good = r#"{"brokerName":"b-0","perm":6,"readQueueNums":4,"writeQueueNums":4}"#;
+        for (bad, why) in [
+            (
+                r#"{"brokerName":"b","perm":6,"readQueueNums":4,"writeQueueNums":2147483647}"#,
+                "2147",
+            ),
+            (r#"{"brokerName":"b","perm":6,"readQueueNums":2e9,"writeQueueNums":4}"#, "readQueue"),
+            (r#"{"brokerName":"b","perm":-1,"readQueueNums":4,"writeQueueNums":4}"#, "perm is -1"),
+            (
+                r#"{"brokerName":"b","perm":"rw","readQueueNums":4,"writeQueueNums":4}"#,
+                "perm is no",
+            ),
+            (r#"{"brokerName":"b","perm":6,"readQueueNums":[4],"writeQueueNums":4}"#, "readQueue"),
+            (r#"{"brokerName":"b","perm":6,"readQueueNums":{"a":1},"writeQueueNums":4}"#, "read"),
+            (r#"{"brokerName":"b","perm":6}"#, "writeQueueNums is no number"),
+            (r#"{"perm":6,"readQueueNums":4,"writeQueueNums":4}"#, "names no broker"),
+            (
+                r#"{"brokerName":7,"perm":6,"readQueueNums":4,"writeQueueNums":4}"#,
+                "names no broker",
+            ),
+        ] {
+            let brokers = r#"[{"brokerName":"b-0","brokerAddrs":{"0":"h:1","1":5}},
+                {"brokerName":null},null,
+                {"brokerName":"b-1","brokerAddrs":{"0":"h:2"},"cluster":1}]"#;
+            let json = format!(r#"{{"queueDatas":[{bad},null,{good}],"brokerDatas":{brokers}}}"#);
+            let read = RouteBody::parse(json.as_bytes()).unwrap();
+            assert_eq!((read.queues.len(), read.queues[0].write_queues), (1, 4), "{bad}");
+            assert_eq!((read.brokers.len(), read.brokers[0].addresses.len()), (2, 1), "{bad}");
+            assert_eq!(read.refused.len(), 1, "{bad}");
+            assert!(read.refused[0].reason.contains(why), "{bad}: {:?}", read.refused);
+        }
+        // A hundred of them are not all remembered.
+        let bad = r#"{"brokerName":"b","perm":-1},"#.repeat(100);
+        let json = format!(r#"{{"queueDatas":[{bad}{good}]}}"#);
+        let read = RouteBody::parse(json.as_bytes()).unwrap();
+        assert_eq!((read.queues.len(), read.refused.len()), (1, REFUSED_MAX));
+        // What is left within the bound is taken.
+        let most = r#"{"brokerName":"b","perm":6,"readQueueNums":524288,"writeQueueNums":0},"#;
+        let json = format!(r#"{{"queueDatas":[{}{good}]}}"#, most.repeat(3));
+        let read = RouteBody::parse(json.as_bytes()).unwrap();
+        assert_eq!((read.queues.len(), read.refused.len()), (2, 2));
     }
 
     #[test]
@@ -349,7 +509,9 @@ mod tests {
                     _ => json[at] = b"{}[]\":,0-\\"[rng.below(10) as usize],
                 }
             }
-            if let Ok(route) = RouteBody::parse(&json) {
+            if let Ok(read) = RouteBody::parse(&json) {
+                // What was refused is not written again.
+                let route = RouteBody { refused: Vec::new(), ..read };
                 assert_eq!(RouteBody::parse(&route.to_json()), Ok(route));
             }
         }

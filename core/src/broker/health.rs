@@ -72,6 +72,11 @@ impl Healths {
         }
     }
 
+    /// Nothing names the broker any more.
+    pub(crate) fn forget(&mut self, broker: BrokerId) {
+        self.0.remove(&broker);
+    }
+
     /// Whether the broker is to be left alone now.
     pub(crate) fn is_isolated(&self, now: Instant, broker: BrokerId) -> bool {
         let until = self.0.get(&broker).and_then(|health| health.until);
@@ -110,6 +115,21 @@ mod tests {
         for (latency, pause) in table {
             assert_eq!(pause_after(millis(latency)), millis(pause), "{latency}");
         }
+    }
+
+    #[test]
+    fn latency_is_averaged_over_about_eight_answers() {
+        let (broker, mut healths) = (BrokerId(1), Healths::default());
+        for _ in 0..4 {
+            healths.answered(Instant::ZERO, broker, millis(8));
+        }
+        healths.answered(Instant::ZERO, broker, millis(16));
+        assert_eq!(healths.of(broker).latency, millis(9));
+        for _ in 0..40 {
+            healths.answered(Instant::ZERO, broker, millis(80));
+        }
+        let latency = healths.of(broker).latency;
+        assert!(latency > millis(79) && latency < millis(80), "{latency:?}");
     }
 
     #[test]

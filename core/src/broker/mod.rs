@@ -9,12 +9,13 @@
 
 pub(crate) mod health;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use crate::error::Lack;
 use crate::id::PeerId;
 
-/// A broker by its name; dense, and the same for the life of the engine.
+/// A broker by its name; dense, and the same as long as anything names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct BrokerId(pub(crate) u32);
 
@@ -24,7 +25,16 @@ struct Broker {
     name: Arc<str>,
     /// Peers by the broker's own id; 0 is the master.
     peers: BTreeMap<u64, PeerId>,
+    /// An address of it that can't be read.
+    unreadable: Option<Arc<str>>,
+    /// Looks in a row that found no route, queue or message for it.
+    unused: u8,
+    /// It is nobody's: its place is for the next broker.
+    free: bool,
 }
+
+/// Looks at the brokers for which one must go unnamed before it is forgotten.
+const LOOKS: u8 = 4;
 
 /// What a peer that is a broker knows of us, on its present connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,6 +52,8 @@ struct Heard {
 pub(crate) struct Brokers {
     list: Vec<Broker>,
     by_name: HashMap<Arc<str>, BrokerId>,
+    /// Places of brokers that were forgotten.
+    freed: Vec<BrokerId>,
     heard: HashMap<PeerId, Heard>,
     /// Counts the changes of addresses.
     addresses: u64,
@@ -55,9 +67,15 @@ pub(crate) struct Brokers {
 
 impl Brokers {
     /// Keeps what a route says of the broker `name`.
-    pub(crate) fn learn(&mut self, name: &Arc<str>, peers: BTreeMap<u64, PeerId>) -> BrokerId {
+    pub(crate) fn learn(
+        &mut self,
+        name: &Arc<str>,
+        peers: BTreeMap<u64, PeerId>,
+        unreadable: Option<Arc<str>>,
+    ) -> BrokerId {
         if let Some(id) = self.by_name.get(name) {
             let broker = &mut self.list[id.0 as usize];
+            broker.unreadable = unreadable;
             if broker.peers != peers {
                 broker.peers = peers;
                 self.addresses += 1;
@@ -65,10 +83,58 @@ impl Brokers {
             }
             return *id;
         }
-        let id = BrokerId(self.list.len() as u32);
-        self.list.push(Broker { name: name.clone(), peers });
+        self.add(name.clone(), peers, unreadable)
+    }
+
+    /// The broker `name`, of which nothing else may be known.
+    pub(crate) fn named(&mut self, name: &str) -> BrokerId {
+        self.id(name).unwrap_or_else(|| self.add(Arc::from(name), BTreeMap::new(), None))
+    }
+
+    fn add(
+        &mut self,
+        name: Arc<str>,
+        peers: BTreeMap<u64, PeerId>,
+        unreadable: Option<Arc<str>>,
+    ) -> BrokerId {
+        let freed = self.freed.pop();
+        let id = freed.unwrap_or(BrokerId(self.list.len() as u32));
         self.by_name.insert(name.clone(), id);
+        let broker = Broker { name, peers, unreadable, unused: 0, free: false };
+        match freed {
+            Some(id) => self.list[id.0 as usize] = broker,
+            None => self.list.push(broker),
+        }
         id
+    }
+
+    /// Forgets brokers that were not `used` for several looks in a row. Gives those.
+    pub(crate) fn forget(&mut self, used: &BTreeSet<BrokerId>) -> Vec<BrokerId> {
+        let mut gone = Vec::new();
+        for (at, broker) in self.list.iter_mut().enumerate().filter(|(_, broker)| !broker.free) {
+            let id = BrokerId(at as u32);
+            broker.unused = if used.contains(&id) { 0 } else { broker.unused + 1 };
+            if broker.unused >= LOOKS {
+                broker.free = true;
+                self.by_name.remove(&broker.name);
+                for peer in std::mem::take(&mut broker.peers).into_values() {
+                    self.heard.remove(&peer);
+                }
+                gone.push(id);
+            }
+        }
+        self.freed.extend(&gone);
+        gone
+    }
+
+    /// Why a broker has no master that could be asked.
+    pub(crate) fn lack(&self, id: BrokerId) -> Lack {
+        let Broker { name, unreadable, .. } = &self.list[id.0 as usize];
+        let broker = name.clone();
+        match unreadable.clone() {
+            Some(address) => Lack::Address { broker, address },
+            None => Lack::Master { broker },
+        }
     }
 
     /// Counts the changes of known brokers' addresses: what was learnt at another count may have
@@ -102,7 +168,13 @@ impl Brokers {
 
     /// All brokers.
     pub(crate) fn ids(&self) -> impl Iterator<Item = BrokerId> + use<> {
-        (0..self.list.len() as u32).map(BrokerId)
+        let living: Vec<BrokerId> = self.living().collect();
+        living.into_iter()
+    }
+
+    fn living(&self) -> impl Iterator<Item = BrokerId> {
+        let all = self.list.iter().enumerate().filter(|(_, broker)| !broker.free);
+        all.map(|(at, _)| BrokerId(at as u32))
     }
 
     /// Where messages are read: the master, or the first slave while there is none.
@@ -112,8 +184,9 @@ impl Brokers {
 
     /// The broker groups that have an address at `peer`.
     pub(crate) fn with(&self, peer: PeerId) -> Vec<BrokerId> {
-        let all = (0..self.list.len() as u32).map(BrokerId);
-        all.filter(|id| self.list[id.0 as usize].peers.values().any(|at| *at == peer)).collect()
+        self.living()
+            .filter(|id| self.list[id.0 as usize].peers.values().any(|at| *at == peer))
+            .collect()
     }
 
     /// Our groups or subscriptions changed: every broker has to hear it. Gives the revision that

@@ -24,8 +24,8 @@ pub(crate) enum Purpose {
     Send(OpId),
     /// A question of the application.
     Query(OpId),
-    /// The route of a topic; `fallback` asks for `TBW102` instead.
-    Route { topic: Topic, fallback: bool },
+    /// The route of a topic; `fallback` asks for `TBW102` instead. For that one of its look-ups.
+    Route { topic: Topic, fallback: bool, lookup: u64 },
     /// A heartbeat that tells that revision of what we are.
     Heartbeat { revision: u64 },
     /// Whether a broker that is left alone is well again.
@@ -40,6 +40,8 @@ pub(crate) enum Purpose {
     Commit { sub: SubscriptionId, queue: QueueKey, offset: i64 },
     /// A consumer's or, without one, a producer's farewell.
     Unregister(Option<SubscriptionId>),
+    /// The farewell of a producer group, whose client goes on.
+    Withdraw,
 }
 
 /// One request without an answer yet.

@@ -9,7 +9,7 @@ use super::Pending;
 use super::pending::Slot;
 use super::shared::Shared;
 use crate::engine::Cancelled;
-use crate::error::{Attempts, QueryError, Refused, SendError};
+use crate::error::{Attempts, QueryError, Refused, SendError, Stored};
 use crate::message::{Message, Publish};
 use crate::name::Topic;
 use crate::producer::SendOptions;
@@ -217,6 +217,9 @@ fn no_queues(topic: Topic, error: QueryError) -> SendError {
     match error {
         QueryError::Refused(refused) => SendError::Refused(refused),
         QueryError::NoRoute { topic, attempts } => SendError::NoRoute { topic, attempts },
+        QueryError::NoQueue { topic, lack, attempts } => {
+            SendError::NotWritable { topic, lack, stored: Stored::No, ids: None, attempts }
+        }
         QueryError::TimedOut { attempts } => SendError::NoRoute { topic, attempts },
         QueryError::Failed(attempt) => {
             let mut attempts = Attempts::default();

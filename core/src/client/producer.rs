@@ -12,22 +12,35 @@ use crate::name::Group;
 use crate::producer::{SendOptions, SendReceipt};
 use crate::query::{Answer, Query, QueueChoice};
 
-/// Sends messages. Cheap to clone, and used from any number of threads and tasks at once.
+/// Sends messages. Cheap to clone, and used from any number of threads and tasks at once. Brokers
+/// know its group until the last producer of the group is dropped.
 #[derive(Clone, Debug)]
 pub struct Producer {
+    place: Arc<Place>,
+}
+
+/// What all clones of a producer have together.
+#[derive(Debug)]
+struct Place {
     owner: Arc<Owner>,
     group: Group,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.owner.shared().run(|core, now| core.engine.withdraw(now, &self.group));
+    }
 }
 
 impl Producer {
     pub(crate) fn new(owner: Arc<Owner>, group: Group) -> Self {
         owner.shared().run(|core, now| core.engine.produce(now, &group));
-        Self { owner, group }
+        Self { place: Arc::new(Place { owner, group }) }
     }
 
     /// Its group.
-    pub const fn group(&self) -> &Group {
-        &self.group
+    pub fn group(&self) -> &Group {
+        &self.place.group
     }
 
     /// Sends one message to the next queue of its topic in turn (`SEND_MESSAGE_V2`, 310).
@@ -97,7 +110,7 @@ impl Producer {
         message: Message,
         select: impl FnOnce(&Message, &[QueueChoice]) -> Option<usize> + Send + 'static,
     ) -> Pending<Result<SendReceipt, SendError>> {
-        let shared = self.owner.shared();
+        let shared = self.place.owner.shared();
         let queues = match shared.query(Query::Writable(message.topic().clone())) {
             Ok(op) => Pending::call(shared.clone(), op, writable),
             Err(error) => Pending::ready(Err(error)),
@@ -110,16 +123,22 @@ impl Producer {
     }
 
     fn publish(&self, message: Message) -> Result<Publish, MessageError> {
-        let shared = self.owner.shared();
+        let shared = self.place.owner.shared();
         let born = shared.host().unix();
         let id = shared.ids().next(born);
-        Publish::new(message, &self.group, id, born, &shared.limits())
+        Publish::new(message, &self.place.group, id, born, &shared.limits())
     }
 
     fn batch(&self, messages: &[Message]) -> Result<Publish, MessageError> {
-        let shared = self.owner.shared();
+        let shared = self.place.owner.shared();
         let born = shared.host().unix();
-        Publish::batch(messages, &self.group, || shared.ids().next(born), born, &shared.limits())
+        Publish::batch(
+            messages,
+            &self.place.group,
+            || shared.ids().next(born),
+            born,
+            &shared.limits(),
+        )
     }
 
     fn start<T>(
@@ -131,7 +150,7 @@ impl Producer {
     where
         T: 'static,
     {
-        let shared = self.owner.shared();
+        let shared = self.place.owner.shared();
         let publish = match publish {
             Ok(publish) => Arc::new(publish),
             Err(error) => return Pending::ready(Err(error.into())),

@@ -313,20 +313,22 @@ impl Kind<Vec<Endpoint>> for Peers {
 pub(crate) struct Rewrites;
 
 impl Rewrites {
-    fn one(text: &str) -> Option<(Endpoint, Endpoint)> {
+    fn one(text: &str) -> Option<(String, Endpoint)> {
         let (told, used) = text.split_once('=')?;
-        Some((Endpoint::parse(told).ok()?, Endpoint::parse(used).ok()?))
+        // Whatever else it may be, an address that is told ends in a port.
+        let told = Some(told.trim()).filter(|told| told.contains(':'))?;
+        Some((told.to_owned(), Endpoint::parse(used).ok()?))
     }
 }
 
-impl Kind<Vec<(Endpoint, Endpoint)>> for Rewrites {
+impl Kind<Vec<(String, Endpoint)>> for Rewrites {
     const UNIT: &'static str = "addresses";
 
     fn expected() -> String {
         "pairs of addresses as told:port=used:port, joined by ; or ,".to_owned()
     }
 
-    fn read(given: &Given) -> Option<Vec<(Endpoint, Endpoint)>> {
+    fn read(given: &Given) -> Option<Vec<(String, Endpoint)>> {
         match given {
             Given::Text(text) => super::parts(text).map(Self::one).collect(),
             Given::List(list) => list.iter().map(|one| Self::one(one)).collect(),
@@ -334,7 +336,7 @@ impl Kind<Vec<(Endpoint, Endpoint)>> for Rewrites {
         }
     }
 
-    fn give(value: &Vec<(Endpoint, Endpoint)>) -> Given {
+    fn give(value: &Vec<(String, Endpoint)>) -> Given {
         Given::List(value.iter().map(|(told, used)| format!("{told}={used}")).collect())
     }
 }

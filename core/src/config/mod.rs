@@ -115,10 +115,16 @@ impl Config {
         Some(unit.unwrap_or_else(|| url.clone()))
     }
 
-    /// The address to use for one that a nameserver told.
-    pub(crate) fn rewritten(&self, told: Endpoint) -> Endpoint {
-        let found = self.rewrite_addresses.iter().find(|(from, _)| *from == told);
-        found.map_or(told, |(_, to)| to.clone())
+    /// The address to use for one that a nameserver told. A rewrite may name one that can't be
+    /// read.
+    pub(crate) fn rewritten(&self, told: &str) -> Result<Endpoint, NameError> {
+        let (told, read) = (told.trim(), Endpoint::told(told));
+        let same = |from: &str| {
+            from == told
+                || read.as_ref().is_ok_and(|told| Endpoint::told(from).as_ref() == Ok(told))
+        };
+        let found = self.rewrite_addresses.iter().find(|(from, _)| same(from));
+        found.map_or(read, |(_, to)| Ok(to.clone()))
     }
 
     /// Bytes that the body of a message received may open to. What may be sent may be read.

@@ -49,9 +49,10 @@ macro_rules! presets {
 presets! {
     /// For a cluster on one's own machine, with topics and consumers that come and go: changes are
     /// seen within seconds, at the price of more requests, and sends are patient with a broker that
-    /// is being started.
+    /// is being started and a topic that is yet to be created.
     development {
         send_timeout = [10 s];
+        await_topic = [true];
         route_refresh = [5 s];
         heartbeat = [10 s];
         rebalance = [5 s];
@@ -60,9 +61,11 @@ presets! {
     }
 
     /// For services that have to outlast the restart of a broker: one more attempt and a longer
-    /// deadline, time to finish at the end, and connections that firewalls do not forget.
+    /// deadline, time to finish at the end, connections that firewalls do not forget, and patience
+    /// with nameservers that have just been started.
     production {
         send_timeout = [5 s];
+        await_topic = [true];
         send_attempts = [3];
         shutdown_timeout = [10 s];
         tcp_keepalive = [some 60 s];
@@ -100,6 +103,7 @@ presets! {
     /// little memory is held. Sends are patient, since test machines are busy.
     testing {
         send_timeout = [10 s];
+        await_topic = [true];
         max_pending = [1024];
         max_pending_bytes = [16 MiB];
         reconnect_min = [10 ms];

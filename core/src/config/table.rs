@@ -150,6 +150,12 @@ settings! {
     send_timeout: Duration as Time = [3 s] in [not zero],
         java "sendMsgTimeout", python "send_msg_timeout";
 
+    /// Sends and questions wait for a topic that does not exist, until their deadlines: it may be
+    /// about to be created, or nameservers have just been started. Without it a topic that every
+    /// nameserver denies is an error at once, so that a misspelt name shows. One that this client
+    /// has known is waited for all the same.
+    await_topic: bool as Flag = [false];
+
     /// How often a message is given to a broker, the first time included, which Java and
     /// pyrocketmq do not count.
     send_attempts: u32 as Count = [2] in [1 ..],
@@ -200,9 +206,9 @@ settings! {
         java "retryAnotherBrokerWhenNotStoreOK", python "retry_another_broker_when_not_store_ok";
 
     /// Addresses to use in place of those that nameservers tell: for brokers that advertise an
-    /// address which can't be reached from here, as a container's own. As text: `told=used`,
-    /// several joined by `;` or `,`.
-    rewrite_addresses: Vec<(Endpoint, Endpoint)> as Rewrites = [empty];
+    /// address which can't be reached from here, as a container's own, or which can't be read at
+    /// all: what is told may be any text. As text: `told=used`, several joined by `;` or `,`.
+    rewrite_addresses: Vec<(String, Endpoint)> as Rewrites = [empty];
 
     /// From a request to its answer, for requests of our own (routes, heartbeats, offsets).
     request_timeout: Duration as Time = [3 s] in [not zero],

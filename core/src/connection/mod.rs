@@ -19,6 +19,7 @@
 //! it goes, `silence.rs` watches what they say, `lanes.rs` spreads sends over several of them.
 
 mod attempt;
+mod forget;
 mod lanes;
 mod leaving;
 mod silence;
@@ -101,6 +102,10 @@ struct Peer {
     active: Instant,
     /// Set while connected, if idle connections are closed.
     idle: Option<TimerKey>,
+    /// Looks in a row that found nobody who names it.
+    unused: u8,
+    /// It is nobody's: its place is for the next peer.
+    free: bool,
 }
 
 /// Bytes of oneway messages that may wait for the writer of one connection.
@@ -126,6 +131,8 @@ impl Lost {
 pub(crate) struct Peers {
     list: Vec<Peer>,
     by_endpoint: HashMap<(bool, Endpoint), PeerId>,
+    /// Places of peers that were forgotten.
+    freed: Vec<PeerId>,
     connections: Slots<ConnectionId, PeerId>,
     stopping: bool,
 }
@@ -133,7 +140,7 @@ pub(crate) struct Peers {
 impl Peers {
     /// The peer of that kind at `endpoint`, known from now on.
     pub(crate) fn at(&mut self, kind: PeerKind, endpoint: &Endpoint) -> PeerId {
-        let key = (kind == PeerKind::NameServer, endpoint.clone());
+        let key = Self::key(kind, endpoint);
         if let Some(id) = self.by_endpoint.get(&key) {
             return *id;
         }
@@ -142,9 +149,14 @@ impl Peers {
         id
     }
 
+    fn key(kind: PeerKind, endpoint: &Endpoint) -> (bool, Endpoint) {
+        (kind == PeerKind::NameServer, endpoint.clone())
+    }
+
     fn add(&mut self, kind: PeerKind, endpoint: Endpoint, main: Option<PeerId>) -> PeerId {
-        let id = PeerId(self.list.len() as u32);
-        self.list.push(Peer {
+        let freed = self.freed.pop();
+        let id = freed.unwrap_or(PeerId(self.list.len() as u32));
+        let peer = Peer {
             endpoint,
             kind,
             main: main.unwrap_or(id),
@@ -167,7 +179,13 @@ impl Peers {
             whole: Instant::ZERO,
             active: Instant::ZERO,
             idle: None,
-        });
+            unused: 0,
+            free: false,
+        };
+        match freed {
+            Some(id) => *self.peer(id) = peer,
+            None => self.list.push(peer),
+        }
         id
     }
 

@@ -72,10 +72,11 @@ impl Peers {
         })
     }
 
-    /// Every peer ever named, in that order, and each of several connections to one; `in_flight` is
-    /// left to whoever knows the calls.
+    /// Every peer that is named, in the order of their places, and each of several connections to
+    /// one; `in_flight` is left to whoever knows the calls.
     pub(crate) fn stats(&self) -> impl Iterator<Item = (PeerId, ConnectionStats)> {
-        self.list.iter().enumerate().map(|(id, peer)| {
+        let living = self.list.iter().enumerate().filter(|(_, peer)| !peer.free);
+        living.map(|(id, peer)| {
             let state = match &peer.state {
                 State::Idle | State::Backoff { .. } if !peer.leaving.is_empty() => {
                     ConnectionState::Leaving

@@ -6,13 +6,13 @@ use bytes::Bytes;
 
 use super::{Body, Engine, Event, Operation, TimerKind};
 use crate::call::{Call, Purpose};
-use crate::error::{Attempts, Failure, QueryError, Refused};
+use crate::error::{Attempts, Failure, Lack, QueryError, Refused};
 use crate::frame::{Opaque, OutFrame, Payload, Reply, ReplyFields, Request, ResponseCode};
 use crate::id::{OpId, PeerId};
 use crate::message::RecordList;
 use crate::name::Topic;
 use crate::query::{self, Answer, Asked, Query, QueueChoice, QueueName, Response, Target};
-use crate::route::{Route, RouteQueue};
+use crate::route::{Route, RouteQueue, Wait};
 use crate::time::Instant;
 
 impl Engine {
@@ -25,7 +25,8 @@ impl Engine {
         let op = self.operations.insert_with(|op| {
             let timer = self.timers.after(now, within, TimerKind::Deadline(op));
             let attempts = Attempts::default();
-            let asked = Asked { query, since: now, timer, call: None, attempts };
+            let deadline = now + within;
+            let asked = Asked { query, since: now, deadline, timer, call: None, attempts };
             Operation::Ask(Box::new(asked))
         });
         self.route_ask(op);
@@ -50,11 +51,18 @@ impl Engine {
             return;
         };
         let creates = matches!(query, Query::Writable(_));
-        let known = self.routes.known(topic).filter(|route| creates || !route.fallback);
+        let known = self.routes.serve(topic).filter(|route| creates || !route.fallback);
         let Some(route) = known.cloned() else {
-            return self.want_route(topic, Some(op));
+            return self.want_route(topic, Some((op, Wait::Route)));
         };
         match query {
+            // What heals by itself is waited for.
+            Query::Queues(topic) if route.unread => {
+                self.want_route(&topic, Some((op, Wait::Change)));
+            }
+            Query::Writable(topic) if route.lack.as_ref().is_some_and(|l| !l.is_lasting()) => {
+                self.want_route(&topic, Some((op, Wait::Change)));
+            }
             Query::Queues(topic) => {
                 let queues = route.readable.iter().map(|at| self.queue_name(&topic, at)).collect();
                 self.end_ask(op, Ok(Answer::Queues(queues)));
@@ -82,15 +90,32 @@ impl Engine {
         }
     }
 
-    /// The master that has a queue; without one, the question ends.
+    /// The master that has a queue; without one, the question waits for another route.
     fn master_of(&mut self, op: OpId, name: &QueueName) -> Option<PeerId> {
         let peer = self.brokers.id(&name.broker).and_then(|id| self.brokers.master(id));
         if peer.is_none() {
-            let attempts = self.asked(op).map(|asked| std::mem::take(&mut asked.attempts));
-            let (topic, attempts) = (name.topic.clone(), attempts.unwrap_or_default());
-            self.end_ask(op, Err(QueryError::NoRoute { topic, attempts }));
+            self.want_route(&name.topic, Some((op, Wait::Change)));
         }
         peer
+    }
+
+    /// What a question waits for that has no peer to be asked of.
+    pub(super) fn lack_of(&self, query: &Query) -> Option<Lack> {
+        let route = self.routes.known(query.topic()?)?;
+        let of_queue = |name: &QueueName| match self.brokers.id(&name.broker) {
+            None => Some(Lack::Broker { broker: name.broker.clone() }),
+            Some(id) if self.brokers.master(id).is_none() => Some(self.brokers.lack(id)),
+            Some(_) => None,
+        };
+        match query {
+            Query::Queues(_) => route.unread.then(|| route.lack()),
+            Query::Writable(_) => route.lack.clone(),
+            Query::MinOffset(name) | Query::MaxOffset(name) => of_queue(name),
+            Query::Call(call) => match &call.target {
+                Target::Queue(name) => of_queue(name),
+                Target::NameServer | Target::Peer(..) => None,
+            },
+        }
     }
 
     fn call_peer(&mut self, op: OpId, call: query::Call) {

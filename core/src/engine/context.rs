@@ -35,8 +35,10 @@ pub enum TimerKind {
     /// A connection may have been idle for long enough.
     #[doc(hidden)]
     Idle(PeerId),
-    /// A topic is to be looked up again after failures.
+    /// A topic is to be looked up again after a pause.
     Route(Topic),
+    /// A nameserver has been silent for as long as it may: the next one is asked.
+    RouteSlow(Topic),
     /// All routes in use are to be looked up again.
     Routes,
     /// The address server is to be asked.

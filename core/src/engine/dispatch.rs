@@ -130,8 +130,9 @@ impl Engine {
                 self.send_answered(peer, op, reply);
             }
             Purpose::Query(op) => self.ask_answered(peer, op, reply, body),
-            Purpose::Route { topic, fallback } => {
-                self.route_answered(AskedPeer { peer, opaque }, &topic, fallback, reply, body);
+            Purpose::Route { topic, fallback, lookup } => {
+                let (asked, key) = (AskedPeer { peer, opaque }, (lookup, fallback));
+                self.route_answered(asked, &topic, key, reply, body);
             }
             Purpose::Heartbeat { revision } => {
                 self.heartbeat_answered(peer, revision, reply.code);
@@ -145,6 +146,7 @@ impl Engine {
                 self.commit_replied(sub, queue, offset, reply);
             }
             Purpose::Unregister(sub) => self.unregister_answered(sub),
+            Purpose::Withdraw => {}
             // With whatever code it answered, the broker is there.
             Purpose::Probe(broker) => self.healths.recovered(broker),
         }
@@ -164,8 +166,9 @@ impl Engine {
                 self.send_failed(peer, op, failure, stored);
             }
             Purpose::Query(op) => self.ask_failed(peer, op, failure),
-            Purpose::Route { topic, fallback } => {
-                self.route_failed(AskedPeer { peer, opaque }, &topic, fallback, failure);
+            Purpose::Route { topic, fallback, lookup } => {
+                let (asked, key) = (AskedPeer { peer, opaque }, (lookup, fallback));
+                self.route_failed(asked, &topic, key, failure);
             }
             Purpose::Heartbeat { .. } => self.heartbeat_failed(peer),
             Purpose::Members(sub) => self.members_failed(sub, failure),
@@ -175,7 +178,7 @@ impl Engine {
             Purpose::Pull { sub, queue } => self.queue_failed(sub, queue, None, &failure),
             Purpose::Commit { sub, queue, .. } => self.commit_answered(sub, queue, None),
             Purpose::Unregister(sub) => self.unregister_answered(sub),
-            Purpose::Probe(_) => {}
+            Purpose::Probe(_) | Purpose::Withdraw => {}
         }
     }
 
@@ -264,6 +267,7 @@ impl Engine {
                 peers.idle_due(&mut ctx, peer, busy);
             }
             TimerKind::Route(topic) => self.route_pause_over(&topic),
+            TimerKind::RouteSlow(topic) => self.route_slow(&topic),
             TimerKind::Routes => self.refresh_routes(),
             TimerKind::Fetch => self.fetch_servers(),
             TimerKind::FetchSlow(fetch) => self.fetch_slow(fetch),

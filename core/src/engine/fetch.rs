@@ -71,7 +71,7 @@ impl Engine {
         }
         if first {
             for topic in self.routes.asking() {
-                self.ask_route(&topic, false);
+                self.ask_route(&topic);
             }
             for op in self.waiting_for_servers() {
                 self.route_ask(op);

@@ -34,7 +34,9 @@ impl Engine {
             client_id: self.ground.client_id.to_string(),
             consumers: consumers.filter(|c| !c.is_leaving()).map(consumer_data).collect(),
             fingerprint: 0,
-            producers: producers.map(|group| ProducerData { group: group.to_string() }).collect(),
+            producers: producers
+                .map(|(group, _)| ProducerData { group: group.to_string() })
+                .collect(),
             without_sub: false,
         };
         Bytes::from(heartbeat.to_json())

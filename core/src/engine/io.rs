@@ -163,6 +163,8 @@ pub enum Event {
 /// | `FetchFailed` | warn | `url`, `reason` |
 /// | `HeartbeatRefused` | warn | `endpoint`, `code` |
 /// | `RouteChanged` | info | `topic`, `writable`, `readable` |
+/// | `RowRefused` | warn | `topic`, `broker`, `reason` |
+/// | `UnreadableAddress` | warn | `broker`, `address` |
 /// | `RouteFailed` | warn | `topic`, `peer`, `endpoint`, `reason`; `opaque` and `code` if any |
 /// | `Rebalanced` | info | `group`, `topic`, `share`, `members` |
 /// | `ForeignTags` | warn | `group`, `topic` |
@@ -224,6 +226,23 @@ pub enum Note {
         writable: usize,
         /// Queues that give messages.
         readable: usize,
+    },
+    /// A row of a topic's route says what can't be: it is left out, and the others serve.
+    RowRefused {
+        /// The topic.
+        topic: Topic,
+        /// The broker group that it is about.
+        broker: Arc<str>,
+        /// What it says that can't be.
+        reason: Arc<str>,
+    },
+    /// The address that a nameserver tells of a broker can't be read: the broker is as good as not
+    /// there. `rewrite_addresses` may name another one for it.
+    UnreadableAddress {
+        /// The broker group's name.
+        broker: Arc<str>,
+        /// The address as it was told.
+        address: Arc<str>,
     },
     /// No nameserver told a topic's queues, or they do not know it; not told again before one does.
     RouteFailed {

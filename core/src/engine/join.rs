@@ -248,8 +248,8 @@ impl Engine {
         let topics: Vec<Topic> =
             consumer.subscribe.topics.iter().map(|(topic, _)| topic.clone()).collect();
         for topic in &topics {
-            // A consumer may be started before its topic exists.
-            if !self.routes.exists(topic) {
+            // A consumer may be started before its topic exists, or while no broker of it is there.
+            if self.routes.is_unread(topic) {
                 self.want_route(topic, None);
             }
         }
@@ -335,7 +335,9 @@ impl Engine {
         consumer.doubled = members.doubled;
         consumer.idle_looks = consumer.idle_looks.saturating_add(1);
         let mut missing = false;
-        for topic in 0..consumer.subscribe.topics.len() {
+        let topics = consumer.subscribe.topics.iter();
+        let unread = topics.clone().any(|(topic, _)| self.routes.is_unread(topic));
+        for topic in 0..topics.len() {
             missing |= !self.share_topic(sub, topic, members);
         }
         let Some(consumer) = self.consumers.get_mut(sub) else { return };
@@ -343,7 +345,7 @@ impl Engine {
         if !missing {
             consumer.phase = Phase::Member;
         }
-        let after = if missing { AGAIN } else { self.ground.config.rebalance };
+        let after = if missing || unread { AGAIN } else { self.ground.config.rebalance };
         self.rebalance_at(sub, after);
         self.poke_all(sub, None);
     }
@@ -352,7 +354,10 @@ impl Engine {
     fn share_topic(&mut self, sub: SubscriptionId, topic: usize, members: Members) -> bool {
         let Some(consumer) = self.consumers.get_mut(sub) else { return true };
         let name = consumer.subscribe.topics[topic].0.clone();
-        let Some(route) = self.routes.known(&name).cloned() else { return false };
+        // What is held of a topic whose route names nothing is kept: its brokers may be away.
+        let Some(route) = self.routes.known(&name).filter(|route| !route.unread).cloned() else {
+            return true;
+        };
         let brokers = &self.brokers;
         let named = |at: RouteQueue| QueueName {
             topic: name.clone(),

@@ -17,6 +17,7 @@ use crate::error::{QueryError, SendError};
 use crate::frame::request::UnregisterRequest;
 use crate::frame::{Kind, Request};
 use crate::id::{PeerId, SubscriptionId};
+use crate::name::Group;
 use crate::nameserver::Source;
 use crate::time::Instant;
 
@@ -108,6 +109,7 @@ impl Engine {
         let consumers = self.consumers.iter().flat_map(|(_, consumer)| consumer.timers());
         let operations = self.operations.iter().map(|(_, operation)| operation.timer());
         let kept = self.peers.timers().chain(self.calls.timers()).chain(source);
+        let kept = kept.chain(self.routes.timers());
         for key in kept.chain(consumers).chain(operations) {
             assert!(self.timers.gave(key), "{key:?} is of another table");
         }
@@ -127,20 +129,32 @@ impl Engine {
 
     /// Java's clients tell each broker for each group (`MQClientInstance.unregisterClient`).
     fn unregister_producers(&mut self) -> usize {
-        let groups: Vec<_> = self.producers.groups.iter().map(|group| group.shared()).collect();
+        let groups: Vec<_> =
+            self.producers.groups.iter().map(|(group, _)| group.shared()).collect();
         let peers: Vec<PeerId> = self.peers.brokers().collect();
         for peer in &peers {
             for group in &groups {
-                self.unregister(*peer, None, Some(group.clone()), None);
+                self.unregister(*peer, Purpose::Unregister(None), Some(group.clone()), None);
             }
         }
         peers.len() * groups.len()
     }
 
+    /// The last producer of a group is gone. Nobody waits for the brokers' answers: one that does
+    /// not hear of it forgets the group with our next connection.
+    pub(super) fn unregister_producer(&mut self, group: &Group) {
+        if self.life.is_running() {
+            let peers: Vec<PeerId> = self.peers.brokers().collect();
+            for peer in peers {
+                self.unregister(peer, Purpose::Withdraw, Some(group.shared()), None);
+            }
+        }
+    }
+
     fn unregister(
         &mut self,
         peer: PeerId,
-        sub: Option<SubscriptionId>,
+        purpose: Purpose,
         producer_group: Option<std::sync::Arc<str>>,
         consumer_group: Option<std::sync::Arc<str>>,
     ) {
@@ -152,7 +166,7 @@ impl Engine {
             ..Default::default()
         });
         let within = self.ground.config.request_timeout;
-        self.ask(peer, Purpose::Unregister(sub), Kind::Plain, request, Bytes::new(), within);
+        self.ask(peer, purpose, Kind::Plain, request, Bytes::new(), within);
     }
 
     /// A consumer's offsets are safe: brokers may give its queues to others.
@@ -164,7 +178,8 @@ impl Engine {
             consumer.phase = Phase::Unregistering { waiting: peers.len() };
         }
         for peer in &peers {
-            self.unregister(*peer, Some(sub), None, Some(group.clone()));
+            let purpose = Purpose::Unregister(Some(sub));
+            self.unregister(*peer, purpose, None, Some(group.clone()));
         }
         if peers.is_empty() {
             self.left(sub);

@@ -19,11 +19,13 @@ mod consume;
 mod context;
 mod counters;
 mod dispatch;
+mod ending;
 mod fetch;
 mod greeting;
 mod io;
 mod join;
 mod life;
+mod lookup;
 mod note;
 mod paths;
 mod planted;
@@ -42,6 +44,7 @@ pub use arrived::{Arrived, Decoder};
 pub use context::TimerKind;
 pub(crate) use context::{Context, Out};
 pub use counters::Counters;
+pub use ending::Cancelled;
 pub use io::{Command, Event, Input, Note};
 pub use note::Fact;
 pub(crate) use planted::Plant;
@@ -49,7 +52,6 @@ pub(crate) use planted::Plant;
 pub use planted::Planted;
 #[cfg(not(feature = "planted"))]
 pub(crate) use planted::Planted;
-pub use send::Cancelled;
 pub use session::Session;
 pub use snapshot::{ClientPhase, ConsumerStats, QueueStats, Snapshot, TopicStats};
 pub use watch::BrokerStats;
@@ -98,7 +100,8 @@ struct Ground {
 /// The groups that heartbeats name, besides the consumers'.
 #[derive(Debug, Default)]
 struct Producers {
-    groups: Vec<Group>,
+    /// With how many produce in each.
+    groups: Vec<(Group, usize)>,
 }
 
 /// A RocketMQ client without IO. See the [module](self) for the contract.
@@ -230,14 +233,32 @@ impl Engine {
         (&mut self.peers, Context { now: *now, rng, timers, out, config })
     }
 
-    /// Makes the producer group `group` part of what heartbeats say. Sends of a group that was not
-    /// named work all the same; a broker then does not know who its producers are.
+    /// Makes the producer group `group` part of what heartbeats say, until each call has had its
+    /// [`withdraw`](Self::withdraw). Sends of a group that was not named work all the same; a
+    /// broker then does not know who its producers are.
     pub fn produce(&mut self, now: Instant, group: &Group) {
         self.tick(now);
-        if !self.producers.groups.contains(group) {
-            self.producers.groups.push(group.clone());
+        if let Some((_, count)) = self.producers.groups.iter_mut().find(|(own, _)| own == group) {
+            *count += 1;
+            return;
+        }
+        self.producers.groups.push((group.clone(), 1));
+        self.brokers.changed();
+        self.tell_brokers();
+    }
+
+    /// One of those that [`produce`](Self::produce) in the group does so no more. With the last one
+    /// the group is gone from heartbeats, and the brokers there is a connection to are told
+    /// (`UNREGISTER_CLIENT`, 35). Sends under way go on.
+    pub fn withdraw(&mut self, now: Instant, group: &Group) {
+        self.tick(now);
+        let groups = &mut self.producers.groups;
+        let Some(at) = groups.iter().position(|(own, _)| own == group) else { return };
+        groups[at].1 -= 1;
+        if groups[at].1 == 0 {
+            groups.swap_remove(at);
             self.brokers.changed();
-            self.tell_brokers();
+            self.unregister_producer(group);
         }
     }
 

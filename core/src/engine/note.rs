@@ -1,9 +1,11 @@
 //! Notes as facts by name and as text: for logs of any form.
 
 use std::fmt;
+use std::sync::Arc;
 
 use super::Note;
-use crate::error::{Attempt, CloseReason, Failure, PeerKind, one_line};
+use crate::error::lack::advice;
+use crate::error::{Attempt, CloseReason, Failure, Lack, PeerKind, one_line};
 use crate::frame::RequestCode;
 use crate::name::{Endpoint, Group, Topic};
 use crate::query::QueueName;
@@ -42,6 +44,8 @@ pub(crate) enum Subject {
     Heartbeat(Endpoint),
     Id(Group),
     Route(Topic),
+    Address(Arc<str>),
+    Row(Topic, Arc<str>),
     Share(Group, Topic),
     Offset(Group, QueueName),
     Pull(Group, QueueName),
@@ -65,6 +69,8 @@ impl Note {
             | Self::SharedId { .. }
             | Self::HeartbeatRefused { .. }
             | Self::RouteFailed { .. }
+            | Self::UnreadableAddress { .. }
+            | Self::RowRefused { .. }
             | Self::ForeignTags { .. }
             | Self::OffsetMoved { .. }
             | Self::AskFailed { .. }
@@ -86,6 +92,8 @@ impl Note {
             Self::RouteChanged { topic, .. } | Self::RouteFailed { topic, .. } => {
                 Subject::Route(topic.clone())
             }
+            Self::UnreadableAddress { broker, .. } => Subject::Address(broker.clone()),
+            Self::RowRefused { topic, broker, .. } => Subject::Row(topic.clone(), broker.clone()),
             Self::Rebalanced { group, topic, .. } => Subject::Share(group.clone(), topic.clone()),
             Self::ForeignTags { group, .. } => Subject::Tags(group.clone()),
             Self::AskFailed { group, ask, queue, .. } => {
@@ -126,14 +134,18 @@ impl Note {
                 all(tell, &[("endpoint", Text(endpoint)), ("code", Number(code.0.into()))]);
             }
             Self::RouteChanged { topic, writable, readable } => {
-                tell("topic", Text(topic));
-                tell("writable", Number(*writable as i64));
-                tell("readable", Number(*readable as i64));
+                let (writable, readable) = (Number(*writable as i64), Number(*readable as i64));
+                let topic = ("topic", Text(topic));
+                all(tell, &[topic, ("writable", writable), ("readable", readable)]);
             }
             Self::RouteFailed { topic, attempt, .. } => {
                 tell("topic", Text(topic));
                 of_attempt(attempt, tell);
             }
+            Self::UnreadableAddress { broker, address } => {
+                all(tell, &[("broker", Text(broker)), ("address", Text(&address.escape_debug()))]);
+            }
+            Self::RowRefused { topic, broker, reason } => of_row(topic, broker, reason, tell),
             Self::Rebalanced { group, topic, share, members } => {
                 all(tell, &[("group", Text(group)), ("topic", Text(topic))]);
                 tell("share", Number(*share as i64));
@@ -171,6 +183,11 @@ type Tell<'t> = &'t mut dyn FnMut(&'static str, Fact<'_>);
 
 fn all(tell: Tell<'_>, facts: &[(&'static str, Fact<'_>)]) {
     facts.iter().for_each(|(name, fact)| tell(name, *fact));
+}
+
+fn of_row(topic: &Topic, broker: &str, reason: &str, tell: Tell<'_>) {
+    all(tell, &[("topic", Fact::Text(topic)), ("broker", Fact::Text(&broker.escape_debug()))]);
+    tell("reason", Fact::Text(&reason));
 }
 
 fn of_connection(peer: &PeerKind, endpoint: &Endpoint, tell: Tell<'_>) {
@@ -263,6 +280,17 @@ impl fmt::Display for Words<'_> {
     }
 }
 
+fn without_news(
+    topic: &Topic,
+    attempt: &Attempt,
+    known: bool,
+    f: &mut fmt::Formatter<'_>,
+) -> fmt::Result {
+    write!(f, "no news of the queues of topic {topic}: {attempt}")?;
+    // A topic that was there may have its only broker down.
+    f.write_str(if known { "; those known serve on" } else { advice(Some(attempt)) })
+}
+
 impl Note {
     fn words(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -292,9 +320,13 @@ impl Note {
             Self::RouteChanged { topic, writable, readable } => {
                 write!(f, "topic {topic} has {writable} queues to write and {readable} to read")
             }
-            Self::RouteFailed { topic, attempt, known } => {
-                write!(f, "no news of the queues of topic {topic}: {attempt}")?;
-                f.write_str(if *known { "; those known serve on" } else { "" })
+            Self::RouteFailed { topic, attempt, known } => without_news(topic, attempt, *known, f),
+            Self::RowRefused { topic, broker, reason } => {
+                let (broker, reason) = (broker.clone(), reason.clone());
+                write!(f, "topic {topic}: {}; that row is left out", Lack::Row { broker, reason })
+            }
+            Self::UnreadableAddress { broker, address } => {
+                write!(f, "{}", Lack::Address { broker: broker.clone(), address: address.clone() })
             }
             Self::Rebalanced { group, topic, share, members } => {
                 write!(f, "group {group} has {members} members; {share} queues of {topic} are ours")

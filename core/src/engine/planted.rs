@@ -1,7 +1,6 @@
 //! Faults put back on purpose (feature `planted`, for tests of the storms alone): each is what this
 //! client once did, and what a storm has to find.
 #![cfg_attr(not(feature = "planted"), allow(unreachable_pub))]
-#![allow(dead_code, reason = "each fault gets its place together with its mend")]
 
 /// A fault that an engine is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -31,11 +31,22 @@ pub(crate) struct Quiet {
     /// When the first window ends that something was left out of.
     due: Option<Instant>,
     suppressed: u64,
+    /// So many subjects are kept before those are dropped that nothing was told of for a while.
+    room: usize,
 }
+
+/// Subjects that are kept without a look at them.
+const ROOM: usize = 64;
 
 impl Quiet {
     /// The note as it is to be told now, if it is.
     pub(crate) fn admit(&mut self, now: Instant, note: Note) -> Option<Note> {
+        if self.windows.len() >= self.room.max(ROOM) {
+            // Each look costs as much as there is, and comes when that has doubled.
+            self.windows
+                .retain(|_, window| window.left_out > 0 || now.since(window.began) < WINDOW);
+            self.room = 2 * self.windows.len();
+        }
         let fresh = || Window { began: now, lines: 0, left_out: 0, last: None };
         let window = self.windows.entry(note.subject()).or_insert_with(fresh);
         if now.since(window.began) >= WINDOW && window.left_out == 0 {
@@ -133,6 +144,15 @@ mod tests {
             assert!(quiet.admit(at(20_000 * i), note(1)).is_some(), "{i}");
         }
         assert_eq!((quiet.due(), quiet.suppressed(), quiet.windows.len()), (None, 0, 1));
+    }
+
+    #[test]
+    fn subjects_of_long_ago_are_forgotten() {
+        let mut quiet = Quiet::default();
+        for i in 0..20_000 {
+            assert!(quiet.admit(at(1_000 * i), note((i % 60_000) as u16 + 1)).is_some(), "{i}");
+        }
+        assert!(quiet.windows.len() <= 2 * ROOM, "{}", quiet.windows.len());
     }
 
     #[test]

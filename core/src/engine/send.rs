@@ -8,10 +8,7 @@ use std::time::Duration;
 use super::{Engine, Event, Note, Operation, TimerKind};
 use crate::broker::BrokerId;
 use crate::call::{Call, Purpose};
-use crate::error::{
-    Attempt, Attempts, ConnectError, Failure, QueryError, Refused, SendError, Stored,
-    is_retriable_send,
-};
+use crate::error::{Failure, Lack, Refused, SendError, Stored, is_retriable_send};
 use crate::frame::reply::SendReply;
 use crate::frame::{
     HeaderError, Kind, Opaque, OutFrame, Payload, Reply, ReplyFields, ResponseCode,
@@ -20,25 +17,14 @@ use crate::id::{OpId, PeerId};
 use crate::message::Publish;
 use crate::producer::{Aim, Send, SendOptions, SendReceipt, SendStatus, choose};
 use crate::query::Query;
-use crate::route::RouteQueue;
+use crate::route::{RouteQueue, Wait};
 use crate::time::Instant;
-
-/// What [`Engine::cancel`] found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cancelled {
-    /// Nothing had left this process, or what had was refused: the message is not stored, the
-    /// request not done, and will not be.
-    Removed,
-    /// The request had left: the message may be stored, the request done. Its answer will be
-    /// ignored.
-    Detached,
-    /// The call had ended before.
-    Unknown,
-}
 
 /// Pause after a busy broker's first refusal; it doubles up to [`BUSY_MAX`].
 const BUSY_MIN: Duration = Duration::from_millis(50);
 const BUSY_MAX: Duration = Duration::from_millis(500);
+/// A route that was asked for so long ago is looked up again before it ends a send.
+const STALE: Duration = Duration::from_secs(1);
 /// What ends one of a broker's connections often ends all: so much later it is known which.
 const SETTLE: Duration = Duration::from_millis(50);
 
@@ -69,7 +55,7 @@ impl Engine {
         self.counters.sends_begun += 1;
         let op = self.operations.insert_with(|op| {
             let timer = self.timers.after(now, within, TimerKind::Deadline(op));
-            Operation::Send(Box::new(Send::new(publish, options, now, timer)))
+            Operation::Send(Box::new(Send::new(publish, options, now, now + within, timer)))
         });
         self.route_send(op);
         Ok(op)
@@ -108,11 +94,7 @@ impl Engine {
 
     /// Whether the operation is content with a topic that a broker would create.
     pub(super) fn creates(&self, op: OpId) -> bool {
-        match self.operations.get(op) {
-            Some(Operation::Send(_)) => true,
-            Some(Operation::Ask(asked)) => matches!(asked.query, Query::Writable(_)),
-            None => false,
-        }
+        self.operations.get(op).is_some_and(Operation::creates)
     }
 
     pub(super) fn send_of(&mut self, op: OpId) -> Option<&mut Send> {
@@ -126,14 +108,13 @@ impl Engine {
     pub(super) fn route_send(&mut self, op: OpId) {
         let Some(Operation::Send(send)) = self.operations.get(op) else { return };
         let topic = send.publish.topic();
-        if self.routes.known(topic).is_none() {
+        if self.routes.serve(topic).is_none() {
             let topic = topic.clone();
-            return self.want_route(&topic, Some(op));
+            return self.want_route(&topic, Some((op, Wait::Route)));
         }
-        let Some((peer, broker, queue)) = self.aimed(op) else {
-            let Some(send) = self.send_of(op) else { return };
-            let topic = send.publish.topic().clone();
-            return self.end_send(op, Err(SendError::NotWritable { topic }));
+        let (peer, broker, queue) = match self.aimed(op) {
+            Ok(aimed) => aimed,
+            Err(lack) => return self.wait_for_queue(op, lack),
         };
         let Some(Operation::Send(send)) = self.operations.get(op) else { return };
         let (keep, oneway) = (send.aim.is_fixed().then_some(queue as usize), send.oneway);
@@ -155,21 +136,44 @@ impl Engine {
         peers.send(&mut ctx, peer, OutFrame { opaque, payload });
     }
 
+    /// The route has no queue for a send. What heals by itself is waited for until the deadline;
+    /// what somebody has set so ends the send, once the route is known to be a fresh one.
+    fn wait_for_queue(&mut self, op: OpId, lack: Lack) {
+        let Some(Operation::Send(send)) = self.operations.get(op) else { return };
+        let (topic, ids) = (send.publish.topic().clone(), send.publish.ids());
+        if !lack.is_lasting() {
+            self.want_route(&topic, Some((op, Wait::Change)));
+        } else if self.routes.asked(self.ground.now, &topic) >= STALE {
+            self.want_route(&topic, Some((op, Wait::News)));
+        } else {
+            let (stored, attempts, _) = self.detach_send(op);
+            let ids = Some(ids);
+            let error = SendError::NotWritable { topic, lack, stored, ids, attempts };
+            self.end_send(op, Err(error));
+        }
+    }
+
     /// Where the next try of a send goes: to which peer, as which queue of which broker.
-    fn aimed(&mut self, op: OpId) -> Option<(PeerId, BrokerId, i32)> {
-        let Some(Operation::Send(send)) = self.operations.get(op) else { return None };
+    pub(super) fn aimed(&mut self, op: OpId) -> Result<(PeerId, BrokerId, i32), Lack> {
+        let Some(Operation::Send(send)) = self.operations.get(op) else {
+            return Err(Lack::Queues);
+        };
         let (topic, last) = (send.publish.topic(), send.at);
         let (broker, queue) = match &send.aim {
-            Aim::Queue { broker, queue } => (self.brokers.id(broker)?, *queue),
+            Aim::Queue { broker, queue } => match self.brokers.id(broker) {
+                Some(id) => (id, *queue),
+                None => return Err(Lack::Broker { broker: broker.clone() }),
+            },
             Aim::Hash(hash) => {
-                let writable = &self.routes.known(topic)?.writable;
+                let route = self.routes.known(topic).ok_or(Lack::Queues)?;
                 // Java's remainder keeps the sign, and its `abs` drops it.
-                let at = i64::from(*hash).checked_rem(writable.len() as i64)?.unsigned_abs();
-                let chosen = writable[at as usize];
+                let at = i64::from(*hash).checked_rem(route.writable.len() as i64);
+                let at = at.ok_or_else(|| route.lack())?.unsigned_abs();
+                let chosen = route.writable[at as usize];
                 (chosen.broker, chosen.queue as i32)
             }
             aim @ (Aim::InTurn | Aim::Random) => {
-                let (route, mut turn) = self.routes.turn(topic)?;
+                let (route, mut turn) = self.routes.turn(topic).ok_or(Lack::Queues)?;
                 if *aim == Aim::Random {
                     turn = self.ground.rng.next_u64() as u32;
                 }
@@ -185,7 +189,7 @@ impl Engine {
                     down || (isolates && healths.is_isolated(now, broker))
                 };
                 let last = last.map(|(broker, queue)| RouteQueue { broker, queue: queue as u32 });
-                let chosen = choose(&route, turn, last, &is_down)?;
+                let chosen = choose(&route, turn, last, &is_down).ok_or_else(|| route.lack())?;
                 if let Some(down) = passed.take() {
                     let (peers, mut ctx) = self.peers();
                     peers.probe(&mut ctx, down);
@@ -193,7 +197,8 @@ impl Engine {
                 (chosen.broker, chosen.queue as i32)
             }
         };
-        Some((self.brokers.master(broker)?, broker, queue))
+        let master = self.brokers.master(broker).ok_or_else(|| self.brokers.lack(broker))?;
+        Ok((master, broker, queue))
     }
 
     /// Gives a oneway message to the queue of a connection that is there and has room for it: that
@@ -303,6 +308,7 @@ impl Engine {
         let most = self.ground.config.send_attempts;
         let opaque = self.operations.get(op).and_then(Operation::call);
         let attempt = self.attempt(peer, opaque, why.clone());
+        let astray = is_astray(&why);
         let Some(Operation::Send(send)) = self.operations.get_mut(op) else { return };
         send.call = None;
         self.counters.tries_failed += 1;
@@ -320,12 +326,22 @@ impl Engine {
         }
         let again = match &why {
             Failure::Connect(_) | Failure::Closed(_) => true,
+            // Where the queue is not there, another route may have one; but not this very queue.
+            Failure::Refused { .. } if astray => !matches!(send.aim, Aim::Queue { .. }),
             Failure::Refused { code, .. } => is_retriable_send(*code),
             Failure::Unreadable(_)
             | Failure::Body(_)
             | Failure::TimedOut(_)
             | Failure::Fetch(_) => false,
         };
+        if astray {
+            let (topic, waits) = (send.publish.topic().clone(), again && send.tries < most);
+            self.want_route(&topic, waits.then_some((op, Wait::News)));
+            if waits {
+                return;
+            }
+        }
+        let Some(Operation::Send(send)) = self.operations.get_mut(op) else { return };
         if again && send.tries < most {
             if matches!(why, Failure::Closed(_)) && self.peers.has_twins(peer) {
                 let at = self.ground.now + SETTLE;
@@ -368,129 +384,6 @@ impl Engine {
         }
     }
 
-    /// The deadline of a call has come.
-    pub(super) fn deadline(&mut self, op: OpId) {
-        let call = self.operations.get(op).and_then(Operation::call);
-        let asked = call.and_then(|opaque| self.calls.find(opaque)).map(|call| call.peer);
-        match self.operations.get(op) {
-            Some(Operation::Send(send)) => {
-                let (topic, ids) = (send.publish.topic().clone(), send.publish.ids());
-                let refused = send.pause.is_some() && send.is_refused();
-                let error = match self.detach_send(op) {
-                    (stored, attempts, _) if refused => {
-                        let code = ResponseCode::SYSTEM_BUSY;
-                        SendError::Rejected { topic, code, stored, ids, attempts }
-                    }
-                    (stored, attempts, true) => {
-                        SendError::TimedOut { topic, stored, ids, attempts }
-                    }
-                    (Stored::No, attempts, false) => SendError::NoRoute { topic, attempts },
-                    (stored, attempts, false) => {
-                        SendError::TimedOut { topic, stored, ids, attempts }
-                    }
-                };
-                self.end_send(op, Err(error));
-            }
-            Some(Operation::Ask(asked)) => {
-                let (topic, mut attempts) = (asked.query.topic().cloned(), asked.attempts.clone());
-                let (call, since) = (asked.call, asked.since);
-                if let Some(topic) = topic {
-                    attempts.extend(&self.routes.forget(&topic, op));
-                }
-                let closed = call.and_then(|opaque| self.calls.close(opaque));
-                self.blame_for(&mut attempts, call.zip(closed.as_ref()), since);
-                self.end_ask(op, Err(QueryError::TimedOut { attempts }));
-            }
-            None => {}
-        }
-        if let Some(peer) = asked {
-            self.suspect(peer);
-        }
-    }
-
-    /// Takes a send off whatever it waits for. Gives whether it may be stored, what was tried, and
-    /// whether its topic had a route.
-    pub(super) fn detach_send(&mut self, op: OpId) -> (Stored, Attempts, bool) {
-        let Some(Operation::Send(send)) = self.operations.get(op) else {
-            return (Stored::No, Attempts::default(), false);
-        };
-        let (mut stored, mut attempts) = (send.stored, send.attempts.clone());
-        let (topic, call, since) = (send.publish.topic().clone(), send.call, send.since);
-        let (pausing, at) = (send.pause.is_some(), send.at);
-        let closed = call.and_then(|opaque| self.calls.close(opaque));
-        if let Some(call) = &closed {
-            self.peers.count_send(call.peer, -1);
-            if call.has_left() {
-                stored = stored.max(Stored::Unknown);
-                if let Some((broker, _)) = at {
-                    self.healths.failed(self.ground.now, broker);
-                }
-            }
-        }
-        if let Some(Operation::Send(send)) = self.operations.get_mut(op) {
-            send.call = None;
-            if let Some(pause) = send.pause.take() {
-                self.timers.cancel(pause);
-            }
-        }
-        attempts.extend(&self.routes.forget(&topic, op));
-        if !pausing {
-            self.blame_for(&mut attempts, call.zip(closed.as_ref()), since);
-        }
-        (stored, attempts, self.routes.known(&topic).is_some())
-    }
-
-    /// Adds for whom a call was waiting when its time was up: for `call`'s answer, or else for the
-    /// topic's route. A peer whose last failure is in the list already is not named again.
-    fn blame_for(&self, attempts: &mut Attempts, call: Option<(Opaque, &Call)>, since: Instant) {
-        let (opaque, call) = call.unzip();
-        let Some(peer) = call.map(|call| call.peer).or_else(|| self.names.current()) else {
-            return self.unfetched().into_iter().for_each(|attempt| attempts.push(attempt));
-        };
-        let endpoint = self.peers.endpoint(peer);
-        let left = call.is_some_and(Call::has_left);
-        if !left && attempts.last().is_some_and(|last| last.endpoint == *endpoint) {
-            return;
-        }
-        let waited = self.ground.now.since(since);
-        let failure = if left || self.peers.is_connected(peer) {
-            Failure::TimedOut(waited)
-        } else {
-            Failure::Connect(ConnectError::TimedOut(waited))
-        };
-        attempts.push(self.attempt(peer, opaque, failure));
-    }
-
-    /// Gives a call up. It ends without an event.
-    pub fn cancel(&mut self, now: Instant, op: OpId) -> Cancelled {
-        self.tick(now);
-        let found = match self.operations.get(op) {
-            None => return Cancelled::Unknown,
-            Some(Operation::Send(_)) => {
-                self.counters.sends_cancelled += 1;
-                match self.detach_send(op).0 {
-                    Stored::No => Cancelled::Removed,
-                    Stored::Unknown | Stored::Yes => Cancelled::Detached,
-                }
-            }
-            Some(Operation::Ask(asked)) => {
-                let (topic, call) = (asked.query.topic().cloned(), asked.call);
-                let lost = |attempt: &Attempt| matches!(attempt.failure, Failure::Closed(_));
-                let mut left = asked.attempts.iter().any(lost);
-                if let Some(topic) = topic {
-                    self.routes.forget(&topic, op);
-                }
-                let closed = call.and_then(|opaque| self.calls.close(opaque));
-                left |= closed.is_some_and(|call| call.has_left());
-                self.counters.queries_cancelled += 1;
-                if left { Cancelled::Detached } else { Cancelled::Removed }
-            }
-        };
-        self.remove(op);
-        self.advance();
-        found
-    }
-
     pub(super) fn end_send(&mut self, op: OpId, result: Result<SendReceipt, SendError>) {
         if let Some(Operation::Send(send)) = self.remove(op) {
             let result = result.map_err(|error| known(error, &send));
@@ -500,6 +393,21 @@ impl Engine {
             }
             self.out.event(Event::Sent { op, publish: send.publish, result });
         }
+    }
+}
+
+/// Whether a broker says that a queue is not there that the route names: it is led elsewhere, the
+/// topic has fewer of them (`AbstractSendMessageProcessor.msgCheck`), or is gone from this broker.
+fn is_astray(why: &Failure) -> bool {
+    let Failure::Refused { code, remark } = why else { return false };
+    match *code {
+        ResponseCode::NOT_LEADER_FOR_QUEUE | ResponseCode::TOPIC_NOT_EXIST => true,
+        // Brokers before 5.2 say so with a general code.
+        ResponseCode::INVALID_PARAMETER | ResponseCode::SYSTEM_ERROR => {
+            let remark = remark.as_deref().unwrap_or_default();
+            remark.contains("queueId") && remark.contains("is illegal")
+        }
+        _ => false,
     }
 }
 
@@ -537,6 +445,22 @@ fn known(error: SendError, send: &Send) -> SendError {
 }
 
 impl Operation {
+    /// Whether it is content with a topic that a broker would create.
+    pub(super) const fn creates(&self) -> bool {
+        match self {
+            Self::Send(_) => true,
+            Self::Ask(asked) => matches!(asked.query, Query::Writable(_)),
+        }
+    }
+
+    /// When it has to end.
+    pub(super) const fn deadline(&self) -> Instant {
+        match self {
+            Self::Send(send) => send.deadline,
+            Self::Ask(asked) => asked.deadline,
+        }
+    }
+
     /// The request on its way, if there is one.
     pub(super) const fn call(&self) -> Option<Opaque> {
         match self {

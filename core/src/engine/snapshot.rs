@@ -33,9 +33,9 @@ pub struct Snapshot {
     pub open: Stats,
     /// Bytes of the messages in flight, as the window `max_pending_bytes` counts them.
     pub pending_bytes: usize,
-    /// Every broker that any route has named.
+    /// Every broker that a route names, or did a while ago.
     pub brokers: Vec<BrokerStats>,
-    /// Every peer ever spoken to or named: nameservers first.
+    /// Every peer that is spoken to or named, or was a while ago: nameservers first.
     pub connections: Vec<ConnectionStats>,
     /// Every topic in use, by name.
     pub topics: Vec<TopicStats>,

@@ -41,7 +41,8 @@ pub struct BrokerStats {
 }
 
 impl Engine {
-    /// How each broker fares that any route has named, in the order they were first seen.
+    /// How each broker fares that a route names, or did a while ago: one that no route names for
+    /// four refreshes is forgotten.
     pub fn brokers(&self) -> Vec<BrokerStats> {
         let stats = |id| {
             let (health, master) = (self.healths.of(id), self.brokers.master(id));

@@ -29,9 +29,6 @@ fn refused(code: ResponseCode, broker: bool) -> &'static str {
             " (it does not know route requests: this looks like a broker's port; \
              nameservers listen on 9876 by default)"
         }
-        ResponseCode::TOPIC_NOT_EXIST if !broker => {
-            " (create the topic, or let brokers do so with autoCreateTopicEnable=true)"
-        }
         ResponseCode::NO_PERMISSION => {
             " (look at the topic's perm, the broker's brokerPermission, and what this client's \
              account may do)"

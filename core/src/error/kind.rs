@@ -133,7 +133,7 @@ impl SendError {
         match self {
             Self::NoTopic { topic, .. }
             | Self::NoRoute { topic, .. }
-            | Self::NotWritable { topic }
+            | Self::NotWritable { topic, .. }
             | Self::Rejected { topic, .. }
             | Self::TimedOut { topic, .. }
             | Self::Lost { topic, .. }
@@ -179,7 +179,7 @@ impl QueryError {
         match self {
             Self::Refused(refused) => refused.kind(),
             Self::NoRoute { .. } if self.is_missing() => ErrorKind::NoTopic,
-            Self::NoRoute { .. } => ErrorKind::NoRoute,
+            Self::NoRoute { .. } | Self::NoQueue { .. } => ErrorKind::NoRoute,
             Self::Failed(attempt) => attempt.kind(),
             Self::TimedOut { .. } => ErrorKind::TimedOut,
             Self::Stopped => ErrorKind::Stopped,
@@ -217,7 +217,7 @@ impl QueryError {
     /// The topic, if the question was about one and its route was not to be had.
     pub const fn topic(&self) -> Option<&Topic> {
         match self {
-            Self::NoRoute { topic, .. } => Some(topic),
+            Self::NoRoute { topic, .. } | Self::NoQueue { topic, .. } => Some(topic),
             Self::Refused(_)
             | Self::Failed(_)
             | Self::TimedOut { .. }
@@ -230,7 +230,9 @@ impl QueryError {
     /// The last try: whom we asked, with what number, and what became of it.
     pub fn last_attempt(&self) -> Option<&Attempt> {
         match self {
-            Self::NoRoute { attempts, .. } | Self::TimedOut { attempts } => attempts.last(),
+            Self::NoRoute { attempts, .. }
+            | Self::NoQueue { attempts, .. }
+            | Self::TimedOut { attempts } => attempts.last(),
             Self::Failed(attempt) => Some(attempt),
             Self::Refused(_) | Self::Stopped | Self::WouldDeadlock | Self::Forked => None,
         }

@@ -4,6 +4,7 @@
 mod connection;
 mod hint;
 mod kind;
+pub(crate) mod lack;
 mod line;
 
 use std::fmt;
@@ -13,6 +14,7 @@ use std::time::Duration;
 pub use connection::{AddressFailure, CloseReason, ConnectError};
 use hint::hint;
 pub use kind::ErrorKind;
+pub use lack::Lack;
 pub(crate) use line::{Line, one_line};
 
 use crate::fetch::FetchFailure;
@@ -230,8 +232,12 @@ pub enum SendError {
     /// The call was refused at once; nothing left this process.
     #[error(transparent)]
     Refused(#[from] Refused),
-    /// The nameservers do not know the topic, and no broker creates topics by itself.
-    #[error("topic {topic} does not exist and is not created automatically{attempts}")]
+    /// The nameservers do not know the topic, and no broker creates topics by itself. With
+    /// `await_topic` that is said at the deadline.
+    #[error(
+        "topic {topic} does not exist and is not created automatically{attempts}{}",
+        lack::CREATE
+    )]
     NoTopic {
         /// The topic.
         topic: Topic,
@@ -246,11 +252,20 @@ pub enum SendError {
         /// Whom we asked.
         attempts: Attempts,
     },
-    /// The topic has no queue that may be written to on a master that is up.
-    #[error("topic {topic} has no writable queue on a broker that is up")]
+    /// The route has no queue for the message. What may heal by itself has been waited for until
+    /// the deadline; a topic that may not be written to ends a send at once.
+    #[error("topic {topic} can't be sent to: {lack}{}{attempts}", at_most(*.stored, .ids.as_ref()))]
     NotWritable {
         /// The topic.
         topic: Topic,
+        /// What is missing.
+        lack: Lack,
+        /// Whether an earlier try may have stored it.
+        stored: Stored,
+        /// The message's unique ids, where it was made.
+        ids: Option<MessageIds>,
+        /// Each try.
+        attempts: Attempts,
     },
     /// The broker answered with an error: the message was not stored by it.
     #[error("topic {topic} was refused{attempts}")]
@@ -342,7 +357,7 @@ pub enum SendError {
 /// The codes after which another queue may take the message (`DefaultMQProducer.retryResponseCodes`
 /// and the general errors; protocol facts 3.1).
 pub(crate) const fn is_retriable_send(code: ResponseCode) -> bool {
-    matches!(code.0, 1 | 2 | 14 | 16 | 17 | 204 | 205 | 215 | 1500)
+    matches!(code.0, 1 | 2 | 14 | 16 | 17 | 204 | 205 | 215 | 501 | 1500)
 }
 
 /// What is known of the message, and by which id a consumer would see it.
@@ -380,7 +395,8 @@ impl SendError {
     /// [`Message::id`](crate::message::Message::id) with one of [`message_ids`](Self::message_ids).
     pub const fn is_retriable(&self) -> bool {
         match self {
-            Self::Invalid(_) | Self::NoTopic { .. } | Self::NotWritable { .. } => false,
+            Self::Invalid(_) | Self::NoTopic { .. } => false,
+            Self::NotWritable { lack, .. } => !lack.is_lasting(),
             Self::NoChoice { .. } => false,
             Self::Stopped { .. } | Self::RuntimeGone { .. } => false,
             Self::Unreadable { .. } => false,
@@ -400,6 +416,7 @@ impl SendError {
     pub const fn stored(&self) -> Stored {
         match self {
             Self::Rejected { stored, .. }
+            | Self::NotWritable { stored, .. }
             | Self::TimedOut { stored, .. }
             | Self::Lost { stored, .. }
             | Self::Unreadable { stored, .. }
@@ -410,7 +427,6 @@ impl SendError {
             | Self::Refused(_)
             | Self::NoTopic { .. }
             | Self::NoRoute { .. }
-            | Self::NotWritable { .. }
             | Self::NoChoice { .. } => Stored::No,
         }
     }
@@ -425,12 +441,11 @@ impl SendError {
             | Self::Lost { ids, .. }
             | Self::Unreadable { ids, .. }
             | Self::Stopped { ids, .. } => Some(ids),
-            Self::RuntimeGone { ids, .. } => ids.as_ref(),
+            Self::RuntimeGone { ids, .. } | Self::NotWritable { ids, .. } => ids.as_ref(),
             Self::Invalid(_)
             | Self::Refused(_)
             | Self::NoTopic { .. }
             | Self::NoRoute { .. }
-            | Self::NotWritable { .. }
             | Self::NoChoice { .. }
             | Self::WouldDeadlock
             | Self::Forked
@@ -443,13 +458,13 @@ impl SendError {
         match self {
             Self::NoTopic { attempts, .. }
             | Self::NoRoute { attempts, .. }
+            | Self::NotWritable { attempts, .. }
             | Self::Rejected { attempts, .. }
             | Self::TimedOut { attempts, .. }
             | Self::Unreadable { attempts, .. }
             | Self::Lost { attempts, .. } => Some(attempts),
             Self::Invalid(_)
             | Self::Refused(_)
-            | Self::NotWritable { .. }
             | Self::NoChoice { .. }
             | Self::Stopped { .. }
             | Self::RuntimeGone { .. }
@@ -468,10 +483,20 @@ pub enum QueryError {
     #[error(transparent)]
     Refused(#[from] Refused),
     /// The topic, or that queue of it, has no route.
-    #[error("no route for topic {topic}{attempts}")]
+    #[error("no route for topic {topic}{attempts}{}", lack::advice(.attempts.last()))]
     NoRoute {
         /// The topic.
         topic: Topic,
+        /// Whom we asked.
+        attempts: Attempts,
+    },
+    /// The route has no queue, or no broker, that could be asked, and none came by the deadline.
+    #[error("topic {topic} can't be asked about: {lack}{attempts}")]
+    NoQueue {
+        /// The topic.
+        topic: Topic,
+        /// What is missing.
+        lack: Lack,
         /// Whom we asked.
         attempts: Attempts,
     },

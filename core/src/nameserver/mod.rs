@@ -1,7 +1,9 @@
-//! Which nameserver to ask: the one that answered last, until it fails.
+//! Which nameserver to ask first: the one that told a route last, until it fails or another one
+//! tells what it does not know.
 //!
 //! Nameservers do not talk to each other and may disagree for a while; staying with one keeps
-//! routes from flapping between their views.
+//! routes from flapping between their views. What one does not know, or does not say in time, the
+//! others are asked for (`route/lookup.rs`).
 
 mod source;
 
@@ -59,6 +61,19 @@ impl NameServers {
         self.peers.get(self.current).copied()
     }
 
+    /// All of them, the one to ask now first.
+    pub(crate) fn ring(&self) -> impl Iterator<Item = PeerId> {
+        let (before, from) = self.peers.split_at(self.current.min(self.peers.len()));
+        from.iter().chain(before).copied()
+    }
+
+    /// `peer` told a route: it is asked from now on. One that is no longer listed is not.
+    pub(crate) fn prefer(&mut self, peer: PeerId) {
+        if let Some(at) = self.peers.iter().position(|own| *own == peer) {
+            self.current = at;
+        }
+    }
+
     /// `peer` failed: the next one is asked from now on. A failure of one that is no longer
     /// current changes nothing.
     pub(crate) fn failed(&mut self, peer: PeerId) {
@@ -90,6 +105,9 @@ mod tests {
         servers.failed(PeerId(1));
         servers.failed(PeerId(2));
         assert_eq!(servers.current(), Some(PeerId(0)));
+        servers.prefer(PeerId(2));
+        servers.prefer(PeerId(7));
+        assert!(servers.ring().eq([PeerId(2), PeerId(0), PeerId(1)]));
     }
 
     #[test]

@@ -38,8 +38,8 @@ pub enum Aim {
     /// Any queue; a second try goes to another broker.
     Random,
     /// The queue at this place, modulo the number of queues, of all that may be written to, by
-    /// broker name and number (`SelectMessageQueueByHash`): the same one while the route stays the
-    /// same. Every try goes there.
+    /// broker name and number (`SelectMessageQueueByHash`); of a topic with `orderTopicConf`, in
+    /// that order. The same one while the route stays the same. Every try goes there.
     Hash(i32),
     /// This queue, whether or not the route has it. Every try goes there.
     Queue {
@@ -166,6 +166,8 @@ pub(crate) struct Send {
     pub(crate) publish: Arc<Publish>,
     /// When it was asked for.
     pub(crate) since: Instant,
+    /// When it has to end.
+    pub(crate) deadline: Instant,
     /// When the present or last try began.
     pub(crate) tried: Instant,
     pub(crate) timer: TimerKey,
@@ -190,12 +192,14 @@ impl Send {
         publish: Arc<Publish>,
         options: SendOptions,
         since: Instant,
+        deadline: Instant,
         timer: TimerKey,
     ) -> Self {
         let SendOptions { aim, oneway, timeout: _ } = options;
         Self {
             publish,
             since,
+            deadline,
             tried: since,
             timer,
             aim,

@@ -180,6 +180,8 @@ pub(crate) struct Asked {
     pub(crate) query: Query,
     /// When it was asked.
     pub(crate) since: Instant,
+    /// When it has to end.
+    pub(crate) deadline: Instant,
     pub(crate) timer: TimerKey,
     pub(crate) call: Option<Opaque>,
     pub(crate) attempts: Attempts,

@@ -1,22 +1,34 @@
-//! Where a topic's queues are, asked of the nameservers and kept while it is in use.
+//! Routes: which brokers have which queues of a topic.
 //!
 //! | state of a topic | leaves on | to |
 //! |---|---|---|
-//! | Idle | somebody wants it, or the refresh is due | Asking |
-//! | Asking | a route, or an error every nameserver agrees on | Idle |
-//! | | a failure | Asking the next nameserver, or Paused after a whole round |
-//! | Paused | 200 ms | Asking |
+//! | Idle | a call needs it, or a better one; `route_refresh`; its broker is lost | Asking |
+//! | Asking | a route | Idle; Paused while somebody waits for another one |
+//! | | one nameserver does not know the topic, fails, or is silent | the next one is asked |
+//! | | all that answer say that there is none | Idle; Paused while somebody waits |
+//! | | all failed | Paused if somebody waits, else Idle |
+//! | Paused | the pause | Asking |
 //!
 //! Codes: `GET_ROUTEINFO_BY_TOPIC` (105). A topic nobody knows is looked up as `TBW102`, the topic
 //! of brokers that create topics by themselves (`DefaultMQProducerImpl.tryToFindTopicPublishInfo`).
 //! A known route serves on while no nameserver answers, and while they say that the topic is gone:
-//! that is what they say of a topic whose only broker is down.
+//! that is what they say of a topic whose only broker is down, and what one says that was just
+//! started. They are believed once they have said so twice, `route_refresh` apart, and no broker of
+//! the route is connected.
 
+mod compile;
+mod lookup;
+
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::body::{QueueData, RouteBody};
+pub(crate) use compile::{Learnt, Named, Route, RouteQueue};
+use lookup::Lookup;
+pub(crate) use lookup::{Said, Step};
+
+use crate::body::RouteBody;
 use crate::broker::BrokerId;
 use crate::engine::TopicStats;
 use crate::error::{Attempt, Attempts};
@@ -26,94 +38,29 @@ use crate::time::Instant;
 
 /// The topic whose route stands for topics that a broker will create on their first message.
 pub(crate) const FALLBACK: &str = "TBW102";
-/// Queues of a topic created that way (`DefaultMQProducer.defaultTopicQueueNums`).
-const FALLBACK_QUEUES: u32 = 4;
-/// Pause after a round of failures while somebody waits.
-pub(crate) const PAUSE: Duration = Duration::from_millis(200);
+/// The first pause between look-ups that somebody waits for; it doubles up to [`HURRY`].
+const PAUSE: Duration = Duration::from_millis(200);
 /// A lost broker has its topics looked up again, but no topic more often than this.
 const HURRY: Duration = Duration::from_secs(1);
-/// Queues of one topic that are taken from a route; the rest is left out.
-const QUEUES_MAX: usize = 1 << 16;
+/// A topic that nobody used for so many refreshes is forgotten, unless a consumer reads it: a
+/// quarter of an hour with the defaults.
+const UNUSED: u32 = 30;
 
-const READ: u32 = 4;
-const WRITE: u32 = 2;
-
-/// One queue of a topic.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct RouteQueue {
-    /// The broker group it is on.
-    pub(crate) broker: BrokerId,
-    /// Its number there, from 0.
-    pub(crate) queue: u32,
-}
-
-/// The queues of one topic.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Route {
-    /// Queues that take messages, on brokers with a master, by broker name and number.
-    pub(crate) writable: Vec<RouteQueue>,
-    /// Queues that give messages, in the same order.
-    pub(crate) readable: Vec<RouteQueue>,
-    /// The brokers of either, in the order of their ids.
-    pub(crate) brokers: Vec<BrokerId>,
-    /// The brokers of those that give messages.
-    pub(crate) readers: Vec<BrokerId>,
-    /// The topic does not exist yet: this is `TBW102`'s route.
-    pub(crate) fallback: bool,
-}
-
-impl Route {
-    /// Reads `body`; `learn` gives each broker its id and says whether it has a master.
-    pub(crate) fn compile(
-        body: &RouteBody,
-        fallback: bool,
-        learn: &mut dyn FnMut(&crate::body::BrokerData) -> Option<(BrokerId, bool)>,
-    ) -> Self {
-        let mut brokers = BTreeMap::new();
-        for broker in &body.brokers {
-            if let Some(known) = learn(broker) {
-                brokers.insert(broker.broker_name.clone(), known);
-            }
-        }
-        let mut route = Self { fallback, ..Self::default() };
-        let mut queues: Vec<&QueueData> = body.queues.iter().collect();
-        queues.sort_by(|a, b| a.broker_name.cmp(&b.broker_name));
-        queues.dedup_by(|a, b| a.broker_name == b.broker_name);
-        for data in queues {
-            let Some(&(broker, master)) = brokers.get(&data.broker_name) else { continue };
-            let add = |list: &mut Vec<RouteQueue>, count: u32| {
-                let count = if fallback { count.min(FALLBACK_QUEUES) } else { count };
-                let room = QUEUES_MAX.saturating_sub(list.len()) as u32;
-                list.extend((0..count.min(room)).map(|queue| RouteQueue { broker, queue }));
-            };
-            if data.perm & WRITE != 0 && master {
-                add(&mut route.writable, data.write_queues);
-            }
-            if data.perm & READ != 0 && !fallback {
-                add(&mut route.readable, data.read_queues);
-            }
-        }
-        route.readers = brokers_of(&route.readable);
-        route.brokers = [brokers_of(&route.writable), route.readers.clone()].concat();
-        route.brokers.sort_unstable();
-        route.brokers.dedup();
-        route
-    }
-}
-
-/// Each broker of a list of queues, in which those of a broker stand together, once and in order.
-fn brokers_of(queues: &[RouteQueue]) -> Vec<BrokerId> {
-    let mut brokers: Vec<_> =
-        queues.chunk_by(|a, b| a.broker == b.broker).map(|queues| queues[0].broker).collect();
-    brokers.sort_unstable();
-    brokers.dedup();
-    brokers
-}
-
+/// What an operation waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wait {
+    /// A route at all.
+    Route,
+    /// The end of one look-up, whatever it brings: the route may be out of date.
+    News,
+    /// A route other than the present one, which is of no use.
+    Change,
+}
+
+#[derive(Debug)]
 enum Fetch {
     Idle,
-    Asking,
+    Asking(Lookup),
     Paused,
 }
 
@@ -139,34 +86,124 @@ struct Entry {
     source: Option<Source>,
     /// When a nameserver last told the route.
     told: Option<Instant>,
+    /// Since when nameservers have said that the topic, whose route is known, does not exist.
+    denied: Option<Instant>,
+    /// The last look-up ended with word that there is no such topic.
+    missing: bool,
+    /// It had a route of its own once.
+    existed: bool,
     /// It was noted that no route can be had, and none came since.
     failing: bool,
     fetch: Fetch,
     asked: Instant,
-    waiters: VecDeque<OpId>,
-    /// Nameservers asked since the last answer.
-    tried: usize,
+    /// Look-ups begun, the present one included.
+    lookups: u64,
+    /// Of those, in a row and close together.
+    hurried: u32,
+    waiters: VecDeque<(OpId, Wait)>,
     attempts: Attempts,
     /// The round robin's place; begins anywhere when the route changes.
     turn: u32,
+    /// A call looked at it since the last refresh.
+    used: Cell<bool>,
+    /// Refreshes since a call did.
+    unused: u32,
 }
 
 impl Entry {
-    fn answered(&mut self, now: Instant) -> VecDeque<OpId> {
-        (self.fetch, self.tried, self.attempts) = (Fetch::Idle, 0, Attempts::default());
+    fn new(now: Instant) -> Self {
+        Self {
+            route: None,
+            source: None,
+            told: None,
+            denied: None,
+            missing: false,
+            existed: false,
+            failing: false,
+            fetch: Fetch::Idle,
+            asked: now,
+            lookups: 0,
+            hurried: 0,
+            waiters: VecDeque::new(),
+            attempts: Attempts::default(),
+            turn: 0,
+            used: Cell::new(false),
+            unused: 0,
+        }
+    }
+
+    fn begin(&mut self, now: Instant) {
+        let hurried = self.lookups > 0 && now.since(self.asked) < 2 * HURRY;
+        self.hurried = if hurried { self.hurried.saturating_add(1) } else { 0 };
+        self.lookups += 1;
+        (self.fetch, self.asked) = (Fetch::Asking(Lookup::default()), now);
+    }
+
+    /// How long after the last look-up began the next one may.
+    fn floor(&self) -> Duration {
+        PAUSE.saturating_mul(1 << self.hurried.min(8)).min(HURRY)
+    }
+
+    /// A look-up is over. Those that still wait have another one after a pause.
+    fn rest(&mut self, now: Instant, waited: bool) -> Option<Duration> {
+        self.fetch = if waited { Fetch::Paused } else { Fetch::Idle };
+        waited.then(|| (self.asked + self.floor()).since(now).max(PAUSE))
+    }
+
+    fn answered(&mut self, now: Instant, changed: bool) -> Told {
         (self.told, self.failing) = (Some(now), false);
-        std::mem::take(&mut self.waiters)
+        (self.denied, self.missing) = (None, false);
+        self.attempts = Attempts::default();
+        let released = self.release(|wait| changed || wait != Wait::Change);
+        Told { released, changed: false, pause: self.rest(now, !self.waiters.is_empty()) }
+    }
+
+    fn release(&mut self, ready: impl Fn(Wait) -> bool) -> VecDeque<OpId> {
+        let (released, waiters): (VecDeque<_>, _) =
+            std::mem::take(&mut self.waiters).into_iter().partition(|(_, wait)| ready(*wait));
+        self.waiters = waiters;
+        released.into_iter().map(|(op, _)| op).collect()
+    }
+
+    fn exists(&self) -> bool {
+        self.route.as_ref().is_some_and(|route| !route.fallback)
     }
 }
 
-/// What to do after a failure.
+/// What an answer did.
+#[derive(Debug, Default)]
+pub(crate) struct Told {
+    /// Calls that go on.
+    pub(crate) released: VecDeque<OpId>,
+    /// The route differs from the last one.
+    pub(crate) changed: bool,
+    /// After this pause the topic is asked for again.
+    pub(crate) pause: Option<Duration>,
+}
+
+/// What comes of a look-up that found no such topic.
+#[derive(Debug, Default)]
+pub(crate) struct Missing {
+    /// Calls that go on with the route that is known.
+    pub(crate) released: VecDeque<OpId>,
+    /// Calls that end: the topic does not exist.
+    pub(crate) denied: VecDeque<OpId>,
+    /// Who said so.
+    pub(crate) attempts: Attempts,
+    /// After this pause the topic is asked for again.
+    pub(crate) pause: Option<Duration>,
+    /// The route that was known is given up.
+    pub(crate) dropped: bool,
+}
+
+/// What to do for one more that waits.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Next {
-    /// Ask the next nameserver now.
+    /// Ask a nameserver now.
     Ask,
-    /// Ask again after [`PAUSE`].
-    Pause,
-    /// Nothing: nobody waits.
+    /// Ask after this pause.
+    Pause(Duration),
+    /// Nothing: it is being asked for, or will be.
     Rest,
 }
 
@@ -182,9 +219,32 @@ impl Routes {
         self.topics.get(topic)?.route.as_ref()
     }
 
+    /// The same for a call, which thereby uses the topic.
+    pub(crate) fn serve(&self, topic: &Topic) -> Option<&Arc<Route>> {
+        let entry = self.topics.get(topic)?;
+        entry.used.set(true);
+        entry.route.as_ref()
+    }
+
     /// Whether the topic has a route of its own; `TBW102`'s has no queue to read.
     pub(crate) fn exists(&self, topic: &Topic) -> bool {
-        self.known(topic).is_some_and(|route| !route.fallback)
+        self.topics.get(topic).is_some_and(Entry::exists)
+    }
+
+    /// Whether there is nothing to read of the topic that may come by itself.
+    pub(crate) fn is_unread(&self, topic: &Topic) -> bool {
+        self.known(topic).is_none_or(|route| route.fallback || route.unread)
+    }
+
+    /// Whether nameservers say that there is no such topic, and never said anything else.
+    pub(crate) fn is_missing(&self, topic: &Topic) -> bool {
+        let missing = |entry: &Entry| entry.missing && !entry.existed && entry.route.is_none();
+        self.topics.get(topic).is_some_and(missing)
+    }
+
+    /// How long ago the last look-up of the topic began.
+    pub(crate) fn asked(&self, now: Instant, topic: &Topic) -> Duration {
+        self.topics.get(topic).map_or(Duration::MAX, |entry| now.since(entry.asked))
     }
 
     /// The route and the round robin's next place, for one send.
@@ -195,63 +255,70 @@ impl Routes {
         Some((route, entry.turn))
     }
 
-    /// Has the topic looked up; `waiter` is told of the outcome. True if a request must go out.
-    pub(crate) fn want(&mut self, now: Instant, topic: &Topic, waiter: Option<OpId>) -> bool {
-        let entry = self.topics.entry(topic.clone()).or_insert_with(|| Entry {
-            route: None,
-            source: None,
-            told: None,
-            failing: false,
-            fetch: Fetch::Idle,
-            asked: now,
-            waiters: VecDeque::new(),
-            tried: 0,
-            attempts: Attempts::default(),
-            turn: 0,
-        });
+    /// Has the topic looked up; `waiter` goes on when what it waits for has come.
+    pub(crate) fn want(
+        &mut self,
+        now: Instant,
+        topic: &Topic,
+        waiter: Option<(OpId, Wait)>,
+    ) -> Next {
+        let entry = self.topics.entry(topic.clone()).or_insert_with(|| Entry::new(now));
         entry.waiters.extend(waiter);
-        let ask = entry.fetch == Fetch::Idle;
-        if ask {
-            entry.fetch = Fetch::Asking;
-            entry.asked = now;
+        match (&entry.fetch, waiter) {
+            (Fetch::Asking(_) | Fetch::Paused, _) => return Next::Rest,
+            (Fetch::Idle, Some((_, Wait::News | Wait::Change))) => {
+                let at = entry.asked + entry.floor();
+                if at > now {
+                    entry.fetch = Fetch::Paused;
+                    return Next::Pause(at.since(now));
+                }
+            }
+            (Fetch::Idle, Some((_, Wait::Route)) | None) => {}
         }
-        ask
+        entry.begin(now);
+        Next::Ask
     }
 
-    /// Topics that are being looked up.
+    /// Topics that are being looked up, and that nobody has been asked for yet.
     pub(crate) fn asking(&self) -> Vec<Topic> {
-        let asking = self.topics.iter().filter(|(_, entry)| entry.fetch == Fetch::Asking);
+        let unasked = |entry: &Entry| match &entry.fetch {
+            Fetch::Asking(lookup) => lookup.is_unasked(),
+            Fetch::Idle | Fetch::Paused => false,
+        };
+        let asking = self.topics.iter().filter(|(_, entry)| unasked(entry));
         asking.map(|(topic, _)| topic.clone()).collect()
     }
 
     /// No lookup could begin, for a reason that is that of all topics.
     pub(crate) fn tried(&mut self, attempt: &Attempt) {
-        let asking = self.topics.values_mut().filter(|entry| entry.fetch == Fetch::Asking);
+        let asking =
+            self.topics.values_mut().filter(|entry| matches!(entry.fetch, Fetch::Asking(_)));
         asking.for_each(|entry| entry.attempts.push(attempt.clone()));
     }
 
     /// The pause of a topic is over. True if a request must go out.
     pub(crate) fn pause_over(&mut self, now: Instant, topic: &Topic) -> bool {
         let Some(entry) = self.topics.get_mut(topic) else { return false };
-        let ask = entry.fetch == Fetch::Paused;
+        let ask = matches!(entry.fetch, Fetch::Paused);
         if ask {
-            (entry.fetch, entry.asked, entry.tried) = (Fetch::Asking, now, 0);
+            entry.begin(now);
         }
         ask
     }
 
-    /// The answer is the one the topic's route was compiled from: gives those that waited for it.
+    /// The answer is the one the topic's route was compiled from: those that only wanted to know go
+    /// on.
     pub(crate) fn unchanged(
         &mut self,
         now: Instant,
         topic: &Topic,
         source: &Source,
-    ) -> Option<VecDeque<OpId>> {
+    ) -> Option<Told> {
         let entry = self.topics.get_mut(topic)?;
-        (entry.source.as_ref() == Some(source)).then(|| entry.answered(now))
+        (entry.source.as_ref() == Some(source)).then(|| entry.answered(now, false))
     }
 
-    /// A route came. Gives those that waited for it, and whether it differs from the last one.
+    /// A route came.
     pub(crate) fn learned(
         &mut self,
         now: Instant,
@@ -259,34 +326,67 @@ impl Routes {
         route: Route,
         source: Source,
         start: u64,
-    ) -> (VecDeque<OpId>, bool) {
-        let Some(entry) = self.topics.get_mut(topic) else { return Default::default() };
-        let waiters = entry.answered(now);
+    ) -> Told {
+        let Some(entry) = self.topics.get_mut(topic) else { return Told::default() };
+        entry.existed |= !route.fallback;
+        // Where nothing is left to wait for but a change, another address may be one.
+        let told = entry.answered(now, true);
         entry.source = Some(source);
         let changed = entry.route.as_deref() != Some(&route);
         if changed {
             entry.turn = start as u32;
             entry.route = Some(Arc::new(route));
         }
-        (waiters, changed)
+        Told { changed, ..told }
     }
 
-    /// The nameserver says that there is no such topic: those that waited are told, unless an
-    /// older route serves on.
+    /// Every nameserver that answers says that there is no such topic. `refresh`: how far apart two
+    /// such words must be to be believed of a topic that is known; `serves`: its route is of use
+    /// all the same; `patient`: calls wait for a topic to be created.
     pub(crate) fn missing(
         &mut self,
+        now: Instant,
         topic: &Topic,
-        attempt: Attempt,
-    ) -> (VecDeque<OpId>, Attempts) {
-        let Some(entry) = self.topics.get_mut(topic) else { return Default::default() };
-        entry.attempts.push(attempt);
-        (entry.fetch, entry.tried) = (Fetch::Idle, 0);
-        (std::mem::take(&mut entry.waiters), std::mem::take(&mut entry.attempts))
+        (refresh, serves, patient): (Duration, bool, bool),
+        creates: &dyn Fn(OpId) -> bool,
+    ) -> Missing {
+        let Some(entry) = self.topics.get_mut(topic) else { return Missing::default() };
+        entry.missing = true;
+        let mut missing = Missing::default();
+        if entry.exists() {
+            let since = *entry.denied.get_or_insert(now);
+            missing.dropped = now.since(since) >= refresh && !serves;
+            if missing.dropped {
+                (entry.route, entry.source, entry.told) = (None, None, None);
+                entry.waiters.iter_mut().for_each(|(_, wait)| *wait = Wait::Route);
+            }
+        }
+        let known = entry.route.is_some();
+        for (op, wait) in std::mem::take(&mut entry.waiters) {
+            match wait {
+                Wait::News if known => missing.released.push_back(op),
+                // `TBW102`'s route stands for the topic, for whoever creates it.
+                Wait::Route if known && (entry.exists() || creates(op)) => {
+                    missing.released.push_back(op);
+                }
+                Wait::Route | Wait::News if !patient && !entry.existed => {
+                    missing.denied.push_back(op);
+                }
+                Wait::Route | Wait::News | Wait::Change => entry.waiters.push_back((op, wait)),
+            }
+        }
+        missing.attempts = match entry.waiters.is_empty() {
+            true => std::mem::take(&mut entry.attempts),
+            false => entry.attempts.clone(),
+        };
+        missing.pause = entry.rest(now, !entry.waiters.is_empty());
+        missing
     }
 
     /// The operations that wait for the topic.
     pub(crate) fn waiters(&self, topic: &Topic) -> impl Iterator<Item = OpId> {
-        self.topics.get(topic).into_iter().flat_map(|entry| entry.waiters.iter().copied())
+        let waiters = self.topics.get(topic).into_iter().flat_map(|entry| &entry.waiters);
+        waiters.map(|(op, _)| *op)
     }
 
     /// Whether an operation waits for the topic.
@@ -294,26 +394,38 @@ impl Routes {
         self.topics.get(topic).is_some_and(|entry| !entry.waiters.is_empty())
     }
 
-    /// The request failed. `servers`: how many nameservers there are.
+    /// Whether that operation waits for the topic.
+    pub(crate) fn is_waiting(&self, topic: &Topic, op: OpId) -> bool {
+        let entry = self.topics.get(topic);
+        entry.is_some_and(|entry| entry.waiters.iter().any(|(waiter, _)| *waiter == op))
+    }
+
+    /// Whether the topic is being looked up.
+    pub(crate) fn is_asking(&self, topic: &Topic) -> bool {
+        let entry = self.topics.get(topic);
+        entry.is_some_and(|entry| matches!(entry.fetch, Fetch::Asking(_)))
+    }
+
+    /// Every nameserver that was asked failed. Gives those that go on with what is known, and the
+    /// pause before the next look-up.
     pub(crate) fn failed(
         &mut self,
         now: Instant,
         topic: &Topic,
-        attempt: Attempt,
-        servers: usize,
         in_use: bool,
-    ) -> Next {
-        let Some(entry) = self.topics.get_mut(topic) else { return Next::Rest };
-        entry.attempts.push(attempt);
-        entry.tried += 1;
-        if entry.tried < servers {
-            entry.asked = now;
-            return Next::Ask;
-        }
-        let waited = !entry.waiters.is_empty() || (in_use && entry.route.is_none());
-        entry.fetch = if waited { Fetch::Paused } else { Fetch::Idle };
-        entry.tried = 0;
-        if waited { Next::Pause } else { Next::Rest }
+    ) -> (VecDeque<OpId>, Option<Duration>) {
+        let Some(entry) = self.topics.get_mut(topic) else { return Default::default() };
+        let known = entry.route.is_some();
+        let released = entry.release(|wait| known && wait == Wait::News);
+        let waited = !entry.waiters.is_empty() || (in_use && !known);
+        (released, entry.rest(now, waited))
+    }
+
+    /// Calls that wanted news of a route that is known, and can go on with it.
+    pub(crate) fn without_news(&mut self, topic: &Topic) -> VecDeque<OpId> {
+        let Some(entry) = self.topics.get_mut(topic) else { return VecDeque::new() };
+        let known = entry.route.is_some();
+        entry.release(|wait| known && wait == Wait::News)
     }
 
     /// Whether this failure is the first one since a route came.
@@ -321,17 +433,28 @@ impl Routes {
         self.topics.get_mut(topic).is_some_and(|entry| !std::mem::replace(&mut entry.failing, true))
     }
 
+    /// One nameserver's word on the topic came to nothing.
+    pub(crate) fn attempted(&mut self, topic: &Topic, attempt: Attempt) {
+        if let Some(entry) = self.topics.get_mut(topic) {
+            entry.attempts.push(attempt);
+        }
+    }
+
     /// Ends the wait of all who wait for the topic: no nameserver can ever answer.
     pub(crate) fn give_up(&mut self, topic: &Topic) -> (VecDeque<OpId>, Attempts) {
         let Some(entry) = self.topics.get_mut(topic) else { return Default::default() };
-        (entry.fetch, entry.tried) = (Fetch::Idle, 0);
-        (std::mem::take(&mut entry.waiters), std::mem::take(&mut entry.attempts))
+        entry.fetch = Fetch::Idle;
+        (entry.release(|_| true), std::mem::take(&mut entry.attempts))
     }
 
     /// An operation no longer waits. Gives what had been tried for it.
     pub(crate) fn forget(&mut self, topic: &Topic, waiter: OpId) -> Attempts {
         let Some(entry) = self.topics.get_mut(topic) else { return Attempts::default() };
-        entry.waiters.retain(|id| *id != waiter);
+        // Deadlines come in the order of calls, mostly: it is found at the front.
+        let Some(at) = entry.waiters.iter().position(|(op, _)| *op == waiter) else {
+            return Attempts::default();
+        };
+        entry.waiters.remove(at);
         entry.attempts.clone()
     }
 
@@ -339,7 +462,7 @@ impl Routes {
     pub(crate) fn touched_by(&self, now: Instant, broker: BrokerId) -> Vec<Topic> {
         let on = |route: &Arc<Route>| route.brokers.binary_search(&broker).is_ok();
         let touched = self.topics.iter().filter(|(_, entry)| {
-            entry.route.as_ref().is_some_and(on) && now.since(entry.asked) >= HURRY
+            now.since(entry.asked) >= HURRY && entry.route.as_ref().is_some_and(on)
         });
         touched.map(|(topic, _)| topic.clone()).collect()
     }
@@ -361,27 +484,40 @@ impl Routes {
 
     /// The topics in use that were last asked for `age` ago or earlier, for the periodic refresh. A
     /// topic that nobody found, waits for or has `consumed` is forgotten: a misspelt name is not
-    /// asked for until the client ends.
+    /// asked for until the client ends. So is one that no call used for [`UNUSED`] refreshes. The
+    /// flag says whether a route was forgotten with one.
     pub(crate) fn due(
         &mut self,
         now: Instant,
         age: Duration,
         consumed: &BTreeSet<Topic>,
-    ) -> Vec<Topic> {
+    ) -> (Vec<Topic>, bool) {
+        let mut forgotten = false;
+        let mut due = Vec::new();
         self.topics.retain(|topic, entry| {
-            entry.route.is_some()
-                || entry.fetch != Fetch::Idle
-                || !entry.waiters.is_empty()
-                || consumed.contains(topic)
+            let idle = matches!(entry.fetch, Fetch::Idle);
+            if !idle || !entry.waiters.is_empty() {
+                return true;
+            }
+            let read = consumed.contains(topic);
+            if entry.route.is_none() && !entry.existed && !read {
+                return false;
+            }
+            if now.since(entry.asked) < age {
+                return true;
+            }
+            entry.unused = if read || entry.used.take() { 0 } else { entry.unused + 1 };
+            let kept = entry.unused < UNUSED;
+            forgotten |= !kept;
+            due.extend(kept.then(|| topic.clone()));
+            kept
         });
-        let idle = self.topics.iter().filter(|(_, entry)| entry.fetch == Fetch::Idle);
-        let due = idle.filter(|(_, entry)| now.since(entry.asked) >= age);
-        due.map(|(topic, _)| topic.clone()).collect()
+        (due, forgotten)
     }
 
     /// When the topic was asked for that is to be refreshed next; `now` when there is none.
     pub(crate) fn oldest(&self, now: Instant) -> Instant {
-        let idle = self.topics.values().filter(|entry| entry.fetch == Fetch::Idle);
+        let idle = self.topics.values().filter(|entry| matches!(entry.fetch, Fetch::Idle));
         idle.map(|entry| entry.asked).min().unwrap_or(now)
     }
 
@@ -395,7 +531,7 @@ impl Routes {
                 readable: route.map_or(0, |route| route.readable.len()),
                 fallback: route.is_some_and(|route| route.fallback),
                 age: entry.told.map(|told| now.since(told)),
-                asking: entry.fetch != Fetch::Idle,
+                asking: !matches!(entry.fetch, Fetch::Idle),
                 waiting: entry.waiters.len(),
             }
         })
@@ -404,13 +540,8 @@ impl Routes {
     /// What must hold between two calls.
     pub(crate) fn check(&self) {
         for (topic, entry) in &self.topics {
-            let served = entry.waiters.is_empty() || entry.fetch != Fetch::Idle;
+            let served = entry.waiters.is_empty() || !matches!(entry.fetch, Fetch::Idle);
             assert!(served, "{topic} is waited for and nobody asks");
         }
     }
-}
-
-impl RouteQueue {
-    /// Before every other queue in order.
-    pub(crate) const FIRST: Self = Self { broker: BrokerId(0), queue: 0 };
 }

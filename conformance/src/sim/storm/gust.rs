@@ -49,13 +49,17 @@ pub enum Gust {
     Beyond,
     /// A broker holds no pulls for up to 15 s: it answers at once that there is nothing.
     HoldsNone,
+    /// One of two nameservers does not know the topic for up to 15 s.
+    Unknown,
+    /// One of two nameservers takes connections and says nothing for up to 15 s.
+    Silent,
     /// A broker is killed, and with it go the offsets of its last 5 s.
     Forgetful,
 }
 
 impl Gust {
     /// All of them.
-    pub const EVERY: &[Self] = &[
+    pub const ALL: &[Self] = &[
         Self::Cut,
         Self::CutLater,
         Self::Refuse,
@@ -75,15 +79,34 @@ impl Gust {
         Self::Beyond,
         Self::HoldsNone,
         Self::Forgetful,
+        Self::Unknown,
+        Self::Silent,
+    ];
+
+    /// Those that need not stop anybody: there is always a way on.
+    pub const GENTLE: &[Self] = &[
+        Self::QueuesCut,
+        Self::Heartbeats,
+        Self::Older,
+        Self::Beyond,
+        Self::HoldsNone,
+        Self::Unknown,
+        Self::Silent,
+    ];
+
+    /// Those that need not stop anybody: there is always a way on.
+    pub const GENTLE: &[Self] = &[
+        Self::QueuesCut,
+        Self::Heartbeats,
+        Self::Older,
+        Self::Beyond,
+        Self::HoldsNone,
+        Self::Unknown,
+        Self::Silent,
     ];
 
     /// Those that clients do not withstand yet.
     const PENDING: &[Self] = &[Self::MasterAway];
-
-    /// Those that a storm of all kinds draws from.
-    pub fn all() -> impl Iterator<Item = Self> {
-        Self::EVERY.iter().copied().filter(|gust| !Self::PENDING.contains(gust))
-    }
 
     /// What a network does, errors of brokers, and restarts.
     pub const NETWORK: [Self; 8] = [
@@ -190,6 +213,8 @@ impl World {
                 });
                 true
             }
+            Gust::Unknown => self.forget_topic(rng, &weather.topic, endless),
+            Gust::Silent => self.silence(rng, endless),
             Gust::Forgetful => {
                 self.kill(broker, weather);
                 self.later(short, move |world| world.bring_up(broker));

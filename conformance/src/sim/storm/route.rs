@@ -11,7 +11,7 @@ use rocketry_core::time::Instant;
 
 use super::Weather;
 use crate::broker::{ListenerId, TopicConfig};
-use crate::sim::link::{Door, Host};
+use crate::sim::link::{Door, Host, Way};
 use crate::sim::world::World;
 
 /// How often brokers write offsets to their disks (`flushConsumerOffsetInterval`).
@@ -49,6 +49,50 @@ impl World {
                 cluster.set_holding(broker, true);
             });
         }
+    }
+
+    /// One of two nameservers, unless one of them fails the clients already.
+    fn some_nameserver(&mut self, rng: &mut Rng) -> Option<(ListenerId, String)> {
+        let place = [ListenerId::Nameserver, ListenerId::SecondNameserver];
+        let drawn = place[rng.below(2) as usize];
+        let hosts = &self.network.hosts;
+        let at = |wanted| hosts.iter().find(|(_, host)| **host == Host::Cluster(wanted));
+        // Both are there, and neither is silent.
+        at(place[0]).and(at(place[1]))?;
+        let name = at(drawn)?.0.clone();
+        if std::mem::replace(&mut self.ailing, true) {
+            return None;
+        }
+        Some((drawn, name))
+    }
+
+    /// One of two nameservers does not know the topic for a while.
+    pub(super) fn forget_topic(&mut self, rng: &mut Rng, topic: &str, time: Duration) -> bool {
+        let Some((at, name)) = self.some_nameserver(rng) else { return false };
+        self.trace.line(self.now, format_args!("{name} does not know {topic}"));
+        self.with_cluster(|cluster| cluster.set_known(at, topic, false));
+        let topic = topic.to_owned();
+        self.later(time, move |world| {
+            world.with_cluster(|cluster| cluster.set_known(at, &topic, true));
+            world.ailing = false;
+        });
+        true
+    }
+
+    /// One of two nameservers takes connections and says nothing for a while.
+    pub(super) fn silence(&mut self, rng: &mut Rng, time: Duration) -> bool {
+        let Some((at, name)) = self.some_nameserver(rng) else { return false };
+        self.trace.line(self.now, format_args!("{name} falls silent"));
+        for link in self.links_to(&name) {
+            self.stall_link(link, Way::Down);
+        }
+        self.host(&name, Host::Parrot(Vec::new()));
+        self.later(time, move |world| {
+            world.cut_all(&name);
+            world.host(&name, Host::Cluster(at));
+            world.ailing = false;
+        });
+        true
     }
 
     /// Notes each 5 s what brokers have of the group's offsets, as they write them to their disks.
