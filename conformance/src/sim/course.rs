@@ -38,6 +38,8 @@ const STILL: Duration = Duration::from_secs(5);
 const TOPIC: &str = "topic_a";
 const GROUP: &str = "group_a";
 const QUEUES: u32 = 4;
+/// Clients that come while the storm lasts, to send one message.
+const NEWCOMERS: usize = 5;
 const NAMESERVERS: [&str; 2] = ["ns:9876", "ns2:9876"];
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -166,7 +168,7 @@ impl Run {
             let list = NAMESERVERS[..1 + usize::from(second)].join(";");
             Config::new(&list).unwrap_or_else(|error| panic!("{error}"))
         };
-        let producers = (0..2).map(|_| world.client(config())).collect();
+        let producers = (0..2 + NEWCOMERS).map(|_| world.client(config())).collect();
         let members = (0..4).map(|_| world.client(config())).collect();
         let calm = world.now() + STORM;
         Self { world, seed, scene: scene.clone(), producers, members, calm }
@@ -175,6 +177,7 @@ impl Run {
     fn blow(&mut self) {
         self.crowd();
         self.traffic();
+        self.newcomers();
         self.world.watch_rates(STORM + CALM);
         self.world.storm_of(Weather {
             length: STORM,
@@ -217,7 +220,7 @@ impl Run {
     /// Sends a message every 40 ms or so.
     fn traffic(&mut self) {
         for i in 0..(STORM.as_millis() as u64 / 40) {
-            let client = self.producers[i as usize % self.producers.len()];
+            let client = self.producers[i as usize % 2];
             self.world.later(ms(40 * i + (i * self.seed) % 37), move |world| {
                 // Some with a deadline of their own.
                 let within = if i % 5 == 0 { ms(200 + 131 * (i % 40)) } else { 3 * SECOND };
@@ -230,6 +233,17 @@ impl Run {
                         }
                     });
                 }
+            });
+        }
+    }
+
+    /// Further clients that know nothing so far send a message each.
+    fn newcomers(&mut self) {
+        for (place, client) in self.producers.iter().copied().enumerate().skip(2) {
+            let at = ms(4000 * place as u64 + 61 * (self.seed % 60));
+            self.world.later(at, move |world| {
+                let op = world.send_within(client, message("new".to_owned()), 3 * SECOND);
+                assert!(op.is_ok(), "{op:?}");
             });
         }
     }
@@ -358,7 +372,7 @@ impl Run {
         for (broker, name) in self.masters() {
             for queue in 0..QUEUES {
                 let to = QueueName { topic: topic(), broker: name.as_str().into(), queue };
-                let client = self.producers[(broker + queue as usize) % self.producers.len()];
+                let client = self.producers[(broker + queue as usize) % 2];
                 let options = SendOptions::to(&to).within(PROMPT);
                 let op = self.world.send_with(client, message("calm".to_owned()), options);
                 let op = op.unwrap_or_else(|error| panic!("{error}"));

@@ -94,20 +94,6 @@ impl Gust {
         Self::Silent,
     ];
 
-    /// Those that need not stop anybody: there is always a way on.
-    pub const GENTLE: &[Self] = &[
-        Self::QueuesCut,
-        Self::Heartbeats,
-        Self::Older,
-        Self::Beyond,
-        Self::HoldsNone,
-        Self::Unknown,
-        Self::Silent,
-    ];
-
-    /// Those that clients do not withstand yet.
-    const PENDING: &[Self] = &[Self::MasterAway];
-
     /// What a network does, errors of brokers, and restarts.
     pub const NETWORK: [Self; 8] = [
         Self::Cut,
