@@ -54,7 +54,7 @@ pub(super) struct Network {
     pub(super) split: Split,
     /// The shortest delay one way, and how much may be added to it.
     pub(super) latency: (Duration, Duration),
-    issued: u64,
+    pub(super) issued: u64,
     rng: Rng,
 }
 
