@@ -388,25 +388,7 @@ impl Engine {
             }
             return self.route_send(op);
         }
-        let (topic, ids, stored) = (send.publish.topic().clone(), send.publish.ids(), send.known());
-        let size = send.publish.wire_size();
-        let attempts = std::mem::take(&mut send.attempts);
-        let error = match why {
-            Failure::Refused { code, .. } => {
-                SendError::Rejected { topic, code, stored, ids, attempts }
-            }
-            Failure::Unreadable(_) | Failure::Body(_) => {
-                SendError::Unreadable { topic, stored, ids, attempts }
-            }
-            Failure::Cut(_) if size > FRAME => {
-                SendError::OverFrame { topic, size, stored, ids, attempts }
-            }
-            Failure::Connect(_)
-            | Failure::Closed(_)
-            | Failure::Cut(_)
-            | Failure::TimedOut(_)
-            | Failure::Fetch(_) => SendError::Lost { topic, stored, ids, attempts },
-        };
+        let error = spent(send, why);
         self.end_send(op, Err(error));
     }
 
@@ -426,6 +408,27 @@ impl Engine {
             send.pause = None;
             self.route_send(op);
         }
+    }
+}
+
+/// What a send ends with that has no try left.
+fn spent(send: &mut Send, why: Failure) -> SendError {
+    let (topic, ids, stored) = (send.publish.topic().clone(), send.publish.ids(), send.known());
+    let size = send.publish.wire_size();
+    let attempts = std::mem::take(&mut send.attempts);
+    match why {
+        Failure::Refused { code, .. } => SendError::Rejected { topic, code, stored, ids, attempts },
+        Failure::Unreadable(_) | Failure::Body(_) => {
+            SendError::Unreadable { topic, stored, ids, attempts }
+        }
+        Failure::Cut(_) if size > FRAME => {
+            SendError::OverFrame { topic, size, stored, ids, attempts }
+        }
+        Failure::Connect(_)
+        | Failure::Closed(_)
+        | Failure::Cut(_)
+        | Failure::TimedOut(_)
+        | Failure::Fetch(_) => SendError::Lost { topic, stored, ids, attempts },
     }
 }
 
