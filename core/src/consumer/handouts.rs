@@ -30,6 +30,13 @@ pub(crate) struct Again {
     due: Option<Due>,
 }
 
+impl Again {
+    /// Whether it waits for its time.
+    pub(super) const fn waits(&self) -> bool {
+        self.due.is_some()
+    }
+}
+
 /// What the application is to be given, by turns and times.
 #[derive(Debug, Default)]
 pub(crate) struct Handouts {
@@ -78,6 +85,9 @@ impl Consumer {
 
     /// The next messages to hand out.
     pub(crate) fn take(&mut self) -> Option<Handout> {
+        if self.is_draining() {
+            return None;
+        }
         loop {
             let key = self.handouts.turns.pop_front()?;
             if let Some(handout) = self.queues.get_mut(key).and_then(|q| q.ready.pop_front()) {
@@ -88,7 +98,7 @@ impl Consumer {
     }
 
     pub(crate) const fn has_ready(&self) -> bool {
-        self.handouts.ready > 0
+        !self.is_draining() && self.handouts.ready > 0
     }
 
     /// Queues a message that was given back: behind its neighbours, after a pause. One that is

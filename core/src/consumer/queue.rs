@@ -167,6 +167,16 @@ impl Queue {
         self.batches.get(place)
     }
 
+    /// All that are held, in the order of their pulls.
+    pub(super) fn batches(&self) -> impl Iterator<Item = &Arc<Batch>> {
+        self.batches.iter()
+    }
+
+    /// Whoever settles one of its messages is to tell the engine.
+    pub(super) fn mark_draining(&self) {
+        self.marks.draining.store(true, Ordering::SeqCst);
+    }
+
     /// Lets go of a batch whose last message is settled.
     pub(crate) fn end(&mut self, number: u64) -> bool {
         let found = self.batches.binary_search_by_key(&number, |batch| batch.id().number);

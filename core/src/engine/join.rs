@@ -350,6 +350,10 @@ impl Engine {
         if !missing {
             consumer.phase = Phase::Member;
         }
+        consumer.look_at_queues();
+        if consumer.is_drained() {
+            return self.drain_over(sub);
+        }
         let after = if missing || unread { AGAIN } else { self.ground.config.rebalance };
         self.rebalance_at(sub, after);
         self.poke_all(sub, None);
