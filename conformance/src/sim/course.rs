@@ -56,6 +56,8 @@ pub struct Scene {
     pub nameservers: usize,
     /// Brokers that are down are not in routes.
     pub hides_down: bool,
+    /// Brokers make topics that are not there.
+    pub makes_topics: bool,
     /// Mean time between two faults.
     pub mean: Duration,
     /// How long consumers take for a batch, at most.
@@ -74,6 +76,7 @@ impl Scene {
             slaves: false,
             nameservers: 1,
             hides_down: seed % 4 < 2,
+            makes_topics: true,
             mean: ms(100 + 50 * (seed % 10)),
             pace: ms(1 + 60 * (seed % 9)),
             #[cfg(feature = "planted")]
@@ -98,7 +101,8 @@ impl Scene {
 
     /// Faults beside which there is always a way on: no send may fail, and nothing stands still.
     pub fn gentle(seed: u64) -> Self {
-        Self { nameservers: 2, ..Self::of(seed, Gust::GENTLE.to_vec()) }
+        let scene = Self::of(seed, Gust::GENTLE.to_vec());
+        Self { nameservers: 2, makes_topics: false, ..scene }
     }
 
     /// These faults, likewise.
@@ -139,6 +143,7 @@ pub fn course(seed: u64, scene: &Scene) -> Course {
         cluster = cluster.slaves();
     }
     cluster.hide_down_brokers = scene.hides_down;
+    cluster.auto_create_topics = scene.makes_topics;
     let mut run = Run::new(World::new(seed, cluster), seed, scene);
     run.blow();
     run.end()

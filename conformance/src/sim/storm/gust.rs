@@ -107,6 +107,9 @@ impl Gust {
     ];
 }
 
+/// By then clients that began with the world are known to their brokers.
+const KNOWN: Duration = Duration::from_secs(3);
+
 /// How long faults last, drawn anew for each.
 struct Lengths {
     short: Duration,
@@ -180,6 +183,8 @@ impl World {
             Gust::Deaf => self.deafen(rng, 3 * endless),
             Gust::QueuesCut => self.cut_queues(&weather.topic, long.min(left)),
             Gust::TopicAnew => self.make_anew(&weather.topic, long.min(left)),
+            // Whom no broker has ever heard of has no way on.
+            Gust::Heartbeats if self.elapsed() < KNOWN || self.cluster().faults_left() > 0 => false,
             Gust::Heartbeats => {
                 let refusals = vec![ResponseCode::SYSTEM_ERROR; 1 + rng.below(20) as usize];
                 let code = RequestCode::HEART_BEAT;
