@@ -29,8 +29,8 @@ pub struct Delivery {
 /// not affected.
 ///
 /// It is held as a [`Delivery`] is, and settling it is the application's as well: the group's
-/// offset does not pass it before [`ack`](Self::ack). Dropping it has it handed out again after
-/// `retry_delay`. A consumer that is told so settles it by itself ([`OnUnreadable::Settle`]).
+/// offset does not pass it before [`ack`](Self::ack). Dropping it has it handed out again, after the
+/// same pauses that grow. A consumer that is told so settles it by itself ([`OnUnreadable::Settle`]).
 #[derive(thiserror::Error)]
 #[error(
     "message at {} of queue {} of {} at {} can't be read: {reason}",
@@ -81,8 +81,6 @@ struct Held {
     index: u32,
     /// None once it is settled.
     shared: Option<Arc<Shared>>,
-    /// What dropping it means.
-    dropped: Outcome,
 }
 
 impl Held {
@@ -102,7 +100,7 @@ impl Held {
 impl Drop for Held {
     fn drop(&mut self) {
         // A queue that was given up takes nothing back: the next owner gets the message.
-        let _ = self.again(self.dropped);
+        let _ = self.again(Outcome::Again);
     }
 }
 
@@ -146,7 +144,7 @@ impl Delivery {
         unreadable: OnUnreadable,
     ) -> Result<Self, Unreadable> {
         let (batch, shared) = (batch.clone(), Some(shared.clone()));
-        let mut held = Held { batch, index, shared, dropped: Outcome::Again };
+        let mut held = Held { batch, index, shared };
         let reason = match held.batch.records().item(index as usize) {
             Item::Record(record) => match record.body() {
                 Ok(body) => return Ok(Self { held, body }),
@@ -154,8 +152,6 @@ impl Delivery {
             },
             Item::Undecodable(undecodable) => undecodable.reason,
         };
-        // The same bytes will be no more readable in a moment.
-        held.dropped = Outcome::Later;
         if unreadable == OnUnreadable::Settle {
             let _ = held.ack();
         }

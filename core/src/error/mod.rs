@@ -21,6 +21,7 @@ use crate::fetch::FetchFailure;
 use crate::frame::{HeaderError, Opaque, ResponseCode};
 use crate::message::{MessageError, MessageIds};
 use crate::name::{Endpoint, Topic};
+use crate::time::Rounded;
 
 /// Whether a message that ended in an error may be in the broker's log all the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -64,7 +65,7 @@ pub enum Failure {
     #[error("unreadable answer: {}", Line(.0))]
     Body(Arc<str>),
     /// No answer in time.
-    #[error("no answer within {0:?}")]
+    #[error("no answer within {}", Rounded(*.0))]
     TimedOut(Duration),
     /// The address server told no nameservers.
     #[error("{0}")]
