@@ -151,7 +151,7 @@ impl World {
             Page::Says(text) => Ok(text.into()),
             Page::Fails(error) => Err(error),
             Page::Late(text, by) => {
-                at = at + by;
+                at += by;
                 Ok(text.into())
             }
             Page::Silent => return,

@@ -91,7 +91,7 @@ fn damage(
 /// The queue of some messages, and the last offset of them.
 fn place(body: &Bytes) -> Option<(i32, i64)> {
     let records = RecordList::cut(body.clone());
-    let last = records.items().filter_map(|item| item.record()).last()?;
+    let last = records.items().filter_map(|item| item.record()).next_back()?;
     Some((last.queue_id(), last.queue_offset()))
 }
 
