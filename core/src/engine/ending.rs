@@ -42,7 +42,7 @@ impl Engine {
                         SendError::Rejected { topic, code, stored, ids, attempts }
                     }
                     ((stored, attempts, true), Some(lack)) => {
-                        let ids = Some(ids);
+                        let (lack, ids) = (Box::new(lack), Some(ids));
                         SendError::NotWritable { topic, lack, stored, ids, attempts }
                     }
                     ((stored, attempts, _), _) if behind => {
@@ -73,7 +73,9 @@ impl Engine {
                     self.blame_for(&mut attempts, call.zip(closed.as_ref()), since);
                 }
                 let error = match (topic, lack) {
-                    (Some(topic), Some(lack)) => QueryError::NoQueue { topic, lack, attempts },
+                    (Some(topic), Some(lack)) => {
+                        QueryError::NoQueue { topic, lack: Box::new(lack), attempts }
+                    }
                     (Some(topic), None) if waits && self.routes.is_missing(&topic) => {
                         QueryError::NoRoute { topic, attempts }
                     }

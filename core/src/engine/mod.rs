@@ -29,6 +29,7 @@ mod life;
 mod lookup;
 mod note;
 mod paths;
+mod planted;
 mod pull;
 mod quiet;
 mod send;
@@ -48,6 +49,11 @@ pub use counters::Counters;
 pub use ending::Cancelled;
 pub use io::{Command, Event, Input, Note};
 pub use note::Fact;
+pub(crate) use planted::Plant;
+#[cfg(feature = "planted")]
+pub use planted::Planted;
+#[cfg(not(feature = "planted"))]
+pub(crate) use planted::Planted;
 pub use session::Session;
 pub use snapshot::{ClientPhase, ConsumerStats, QueueStats, Snapshot, TopicStats};
 pub use watch::BrokerStats;
@@ -89,6 +95,8 @@ struct Ground {
     unix: UnixMillis,
     anchor: Instant,
     rng: Rng,
+    /// A fault put back on purpose, where such are built.
+    plant: Plant,
 }
 
 /// The groups that heartbeats name, besides the consumers'.
@@ -155,7 +163,15 @@ impl Engine {
         }
         let client_id = config.client_id();
         let mut engine = Self {
-            ground: Ground { config, client_id, now, unix, anchor: now, rng },
+            ground: Ground {
+                config,
+                client_id,
+                now,
+                unix,
+                anchor: now,
+                rng,
+                plant: Plant::default(),
+            },
             timers,
             out: Out::default(),
             calls: Calls::default(),

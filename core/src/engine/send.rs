@@ -160,7 +160,7 @@ impl Engine {
             self.want_route(&topic, Some((op, Wait::News)));
         } else {
             let (stored, attempts, _) = self.detach_send(op);
-            let ids = Some(ids);
+            let (lack, ids) = (Box::new(lack), Some(ids));
             let error = SendError::NotWritable { topic, lack, stored, ids, attempts };
             self.end_send(op, Err(error));
         }

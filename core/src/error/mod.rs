@@ -21,6 +21,7 @@ use crate::fetch::FetchFailure;
 use crate::frame::{HeaderError, Opaque, ResponseCode};
 use crate::message::{MessageError, MessageIds};
 use crate::name::{Endpoint, Topic};
+use crate::time::Rounded;
 
 /// Whether a message that ended in an error may be in the broker's log all the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -64,7 +65,7 @@ pub enum Failure {
     #[error("unreadable answer: {}", Line(.0))]
     Body(Arc<str>),
     /// No answer in time.
-    #[error("no answer within {0:?}")]
+    #[error("no answer within {}", Rounded(*.0))]
     TimedOut(Duration),
     /// The address server told no nameservers.
     #[error("{0}")]
@@ -285,7 +286,7 @@ pub enum SendError {
         /// The topic.
         topic: Topic,
         /// What is missing.
-        lack: Lack,
+        lack: Box<Lack>,
         /// Whether an earlier try may have stored it.
         stored: Stored,
         /// The message's unique ids, where it was made.
@@ -438,7 +439,7 @@ impl SendError {
     /// twice. Each call gives its message a new unique id: a consumer can tell that the two are one
     /// only if the second call keeps the first one's, by
     /// [`Message::id`](crate::message::Message::id) with one of [`message_ids`](Self::message_ids).
-    pub const fn is_retriable(&self) -> bool {
+    pub fn is_retriable(&self) -> bool {
         match self {
             Self::Invalid(_) | Self::NoTopic { .. } => false,
             Self::NotWritable { lack, .. } => !lack.is_lasting(),
@@ -544,7 +545,7 @@ pub enum QueryError {
         /// The topic.
         topic: Topic,
         /// What is missing.
-        lack: Lack,
+        lack: Box<Lack>,
         /// Whom we asked.
         attempts: Attempts,
     },
