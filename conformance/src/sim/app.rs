@@ -94,7 +94,8 @@ pub(super) struct App {
     /// Oneway messages that were queued for a connection and lost with it.
     pub(super) oneway_lost: usize,
     pub(super) notes: Vec<(Instant, Note)>,
-    pub(super) left: Vec<(Instant, SubscriptionId)>,
+    /// When which consumer left, and how many messages it had not settled.
+    pub(super) left: Vec<(Instant, SubscriptionId, usize)>,
     pub(super) stopped: Option<Instant>,
 }
 
@@ -246,6 +247,19 @@ impl World {
         left
     }
 
+    /// Has a consumer finish within that time, and leave.
+    pub fn drain(
+        &mut self,
+        client: ClientId,
+        sub: SubscriptionId,
+        within: Duration,
+    ) -> Result<(), Stale> {
+        let drained =
+            self.tell(client, |session, now| session.engine_mut().drain(now, sub, within));
+        self.pump();
+        drained
+    }
+
     /// Shuts a client down.
     pub fn shutdown(&mut self, client: ClientId) {
         self.tell(client, |session, now| session.engine_mut().shutdown(now));
@@ -355,7 +369,7 @@ impl World {
                     assert!(twin.is_none(), "{op:?} was answered twice");
                 }
                 Event::Deliverable { sub } => self.deliverable(client, sub),
-                Event::Left { sub } => app.left.push((now, sub)),
+                Event::Left { sub, unsettled } => app.left.push((now, sub, unsettled)),
                 Event::Note(note) => app.notes.push((now, note)),
                 Event::Stopped => {
                     assert!(app.stopped.is_none(), "{client:?} stopped twice");

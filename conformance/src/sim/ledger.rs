@@ -74,7 +74,13 @@ impl World {
     /// When a consumer had left its group.
     pub fn left_at(&self, client: ClientId, sub: SubscriptionId) -> Option<Instant> {
         let left = &self.clients[client.0].app.left;
-        left.iter().find(|(_, own)| *own == sub).map(|(at, _)| *at)
+        left.iter().find(|(_, own, _)| *own == sub).map(|(at, ..)| *at)
+    }
+
+    /// How many of the messages that a consumer was given it had not settled when it left.
+    pub fn left_unsettled(&self, client: ClientId, sub: SubscriptionId) -> Option<usize> {
+        let left = &self.clients[client.0].app.left;
+        left.iter().find(|(_, own, _)| *own == sub).map(|(.., unsettled)| *unsettled)
     }
 
     /// When a client had stopped.

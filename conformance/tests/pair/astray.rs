@@ -229,9 +229,9 @@ const DAMAGED: [(&str, Edit); 12] = [
     ("a record's own place", |_, _, body| {
         let mut bytes = body.to_vec();
         let magic = [0xDA, 0xA3, 0x20, 0xA7];
-        let places = bytes.windows(4).enumerate().filter(|(_, four)| **four == magic);
+        let mut places = bytes.windows(4).enumerate().filter(|(_, four)| **four == magic);
         // The offset stands 16 bytes after the magic code; the last record is the dangerous one.
-        if let Some((at, _)) = places.last() {
+        if let Some((at, _)) = places.next_back() {
             bytes[at + 16..at + 24].copy_from_slice(&(i64::MAX - 1).to_be_bytes());
         }
         *body = bytes.into();
@@ -309,6 +309,29 @@ fn pull_20_a_stored_offset_beyond_the_queue_is_corrected_and_never_committed() {
             }
         }
     }
+}
+
+#[test]
+fn pull_20_a_stored_offset_beyond_the_queue_is_not_repeated_after_a_registration() {
+    let (mut world, client) = pair(17, 1);
+    store_many(&mut world, client, 5);
+    world.with_cluster(|cluster| cluster.set_committed(0, GROUP, TOPIC, 0, i64::MAX));
+    world.with_cluster(|cluster| cluster.set_delay(RequestCode::PULL_MESSAGE, ms(400)));
+    world.with_cluster(|cluster| cluster.keep_requests());
+    let mut config = config();
+    config.commit = ms(50);
+    let late = world.client(config);
+    world.subscribe(late, from_first(GROUP), Pace::AtOnce).unwrap();
+    let pulled = |world: &World| pulls(world) == 1;
+    world.run_until(3 * SECOND, pulled).unwrap();
+    world.cut_all(BROKER);
+    world.run_for(7 * SECOND);
+    for asked in world.with_cluster(|cluster| cluster.take_requests()) {
+        if let rocketry_core::frame::Request::UpdateOffset(commit) = asked.request {
+            assert_eq!(commit.commit_offset, 5);
+        }
+    }
+    assert_eq!(committed(&world), Some(5));
 }
 
 #[test]

@@ -131,6 +131,18 @@ fn push_17_a_handler_that_fails_on_one_message_for_ever_does_not_keep_others_wai
 }
 
 #[test]
+fn push_17_without_a_delay_a_message_given_back_still_leaves_time_to_others() {
+    let (mut world, client, sub) = consumer_of(2, |config| config.retry_delay = ms(0));
+    let id = first(&mut world, client, sub);
+    for outcome in [Outcome::Later, Outcome::Again, Outcome::Later] {
+        world.settle(client, id, outcome).unwrap();
+        let took = world.run_until(SECOND, |world| world.engine(client).has_batch(sub));
+        assert_eq!(took, Some(ms(1)), "{outcome:?}");
+        assert_eq!(first(&mut world, client, sub), id);
+    }
+}
+
+#[test]
 fn push_17_messages_given_back_in_any_order_come_each_at_its_own_time() {
     let (mut world, client, sub) = consumer_of(10, |config| config.retry_delay = ms(1500));
     let id = first(&mut world, client, sub);

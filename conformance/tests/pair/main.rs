@@ -16,6 +16,7 @@ mod connections;
 mod consuming;
 mod cutting;
 mod deadlines;
+mod draining;
 mod faults;
 mod flow;
 mod forgetting;

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use rocketry_conformance::sim::{ClientId, Pace, World};
+use rocketry_core::consumer::{DeliveryId, Handout, Outcome};
+use rocketry_core::error::Stale;
 use rocketry_core::frame::request::NotifyIdsRequest;
 use rocketry_core::frame::{Request, RequestCode};
 use rocketry_core::id::SubscriptionId;
@@ -186,4 +188,60 @@ fn pull_21_notices_that_change_nothing_lead_to_a_look_a_second() {
     world.leave(b, sub).unwrap();
     let took = world.run_until(5 * SECOND, |world| share(world, a) == 8).unwrap();
     assert!(took < 2 * SECOND, "{took:?}");
+}
+
+#[test]
+fn conn_13_two_clients_of_one_id_leave_no_queue_unread() {
+    let mut world = world(1, 8);
+    let sender = world.client(config());
+    store_many(&mut world, sender, 80);
+    let mut twin = config();
+    twin.instance_name = Some("twin".to_owned());
+    for _ in 0..2 {
+        let client = world.client(twin.clone());
+        consume(&mut world, client, Pace::AtOnce);
+    }
+    world.run_for(30 * SECOND);
+    assert_eq!(world.distinct(), 80);
+    store_many(&mut world, sender, 80);
+    world.run_for(30 * SECOND);
+    assert_eq!(world.distinct(), 160);
+}
+
+#[test]
+fn messages_that_are_to_come_again_go_with_a_queue_that_moves() {
+    let (mut world, first) = pair(2, 8);
+    store_many(&mut world, first, 80);
+    let sub = consume(&mut world, first, Pace::Manual);
+    world.run_for(3 * SECOND);
+    let handouts = world.take(first, sub);
+    // All of them are to come again: half at once, half later.
+    for handout in &handouts {
+        for index in handout.next..handout.end {
+            let id = DeliveryId { batch: handout.batch.id(), index };
+            let outcome = if index % 2 == 0 { Outcome::Again } else { Outcome::Later };
+            world.settle(first, id, outcome).unwrap();
+        }
+    }
+    let second = world.client(config());
+    consume(&mut world, second, Pace::AtOnce);
+    world.run_for(3 * SECOND);
+    let moved: Vec<_> = handouts.iter().filter(|handout| handout.batch.is_revoked()).collect();
+    assert!(!moved.is_empty() && moved.len() < handouts.len());
+    let again = world.take(first, sub);
+    let messages = |handouts: &[Handout]| -> usize {
+        handouts.iter().map(|handout| (handout.end - handout.next) as usize).sum()
+    };
+    let kept = handouts.iter().filter(|handout| !handout.batch.is_revoked()).cloned();
+    let kept: Vec<_> = kept.collect();
+    assert!(again.iter().all(|handout| !handout.batch.is_revoked()));
+    assert_eq!(messages(&again), messages(&kept));
+    // The other one has what moved, from the first message on.
+    let delivered = world.delivered().iter().filter(|one| one.client == second).count();
+    assert_eq!(delivered, 80 - messages(&kept));
+    // What was handed out before the queue moved can't be settled, or given back, any more.
+    let id = DeliveryId { batch: moved[0].batch.id(), index: 0 };
+    for outcome in [Outcome::Done, Outcome::Again, Outcome::Later] {
+        assert_eq!(world.settle(first, id, outcome), Err(Stale));
+    }
 }

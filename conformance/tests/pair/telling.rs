@@ -59,3 +59,39 @@ fn push_18_commits_that_are_refused_for_good_are_told_of_once_a_minute() {
     let told = notes_about(&world, client, &request.to_string());
     assert_eq!(told.len(), 3, "{told:?}");
 }
+
+#[test]
+fn push_18_a_list_of_members_that_lacks_us_for_good_is_told_of_once_a_minute() {
+    let (mut world, client) = pair(1, 4);
+    world.with_cluster(|cluster| {
+        cluster.edit_answers(|draft| {
+            if draft.request == RequestCode::GET_CONSUMER_LIST_BY_GROUP {
+                draft.body = r#"{"consumerIdList":["another"]}"#.into();
+            }
+        });
+    });
+    consume(&mut world, client, Pace::AtOnce);
+    let told = |world: &World| notes_about(world, client, "lacks this one").len();
+    world.run_for(2 * SECOND);
+    assert_eq!(told(&world), 0, "it may be older than the heartbeat");
+    world.run_for(3 * SECOND);
+    assert_eq!(told(&world), 1);
+    world.run_for(120 * SECOND);
+    assert_eq!(told(&world), 3);
+    world.with_cluster(rocketry_conformance::broker::Cluster::edit_no_more);
+    world.run_for(3 * SECOND);
+    store(&mut world, client, "x");
+    world.run_until(2 * SECOND, |world| world.delivered().len() == 1).unwrap();
+}
+
+#[test]
+fn push_18_pulls_without_an_answer_are_told_of() {
+    let (mut world, client) = pair(1, 1);
+    let lost = [rocketry_conformance::broker::Fault::Lose; 1000];
+    world.with_cluster(|cluster| cluster.push_faults(RequestCode::PULL_MESSAGE, lost));
+    consume(&mut world, client, Pace::AtOnce);
+    world.run_for(32 * SECOND);
+    let told = notes_about(&world, client, "PULL_MESSAGE (11) of group");
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].contains("no answer within 30s"), "{told:?}");
+}

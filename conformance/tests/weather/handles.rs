@@ -10,7 +10,7 @@ use rocketry::core::body::TopicConfig;
 use rocketry::core::engine::Cancelled;
 use rocketry::core::frame::RequestCode;
 use rocketry::{Client, Consumer, Delivery, Message, Producer, QueryError, SendError, SendReceipt};
-use rocketry::{Start, Topic};
+use rocketry::{Config, QueueName, SendOptions, Start, Topic};
 use rocketry_conformance::broker::{ClusterConfig, Fault};
 use rocketry_conformance::serve::Served;
 
@@ -18,11 +18,12 @@ use crate::rig::{On, Rig, eventually};
 use crate::{TOPIC, black_hole, on_all, served};
 
 on_all!(
-    a_dropped_delivery_comes_again_at_once,
+    push_17_a_dropped_delivery_comes_again_after_a_tenth_of_the_delay,
     a_retried_delivery_comes_again_after_the_delay,
     a_consumer_is_a_stream,
     a_successor_begins_where_the_last_one_settled,
     a_call_given_up_says_whether_anything_left,
+    a_handle_gives_nothing_of_a_queue_that_has_moved_and_acks_of_it_are_stale,
     an_order_to_several_brokers_given_up_says_that_requests_have_left,
     a_message_sent_again_under_its_id_is_told_by_it,
 );
@@ -68,15 +69,17 @@ fn with_messages(on: On, namesrv: &str, count: usize) -> (Rig, Consumer) {
     (rig, consumer)
 }
 
-fn a_dropped_delivery_comes_again_at_once(on: On) {
+fn push_17_a_dropped_delivery_comes_again_after_a_tenth_of_the_delay(on: On) {
     let served = served();
-    let (_rig, mut consumer) = with_messages(on, &served.namesrv(), 1);
+    let (rig, mut consumer) = with_messages(on, &served.namesrv(), 1);
+    let pause = rig.client.config().retry_delay / 10;
     let first = next(&mut consumer);
     let (offset, dropped) = (first.offset(), Instant::now());
     drop(first);
     let again = next(&mut consumer);
     assert_eq!(again.offset(), offset);
-    assert!(dropped.elapsed() < Duration::from_millis(200), "{:?}", dropped.elapsed());
+    let took = dropped.elapsed();
+    assert!(pause <= took && took < pause + Duration::from_millis(500), "{took:?}");
     again.ack().expect("ours still");
     assert!(consumer.recv_timeout(Duration::from_millis(300)).is_none(), "it is settled");
 }
@@ -184,4 +187,46 @@ fn a_message_sent_again_under_its_id_is_told_by_it(on: On) {
     let ids: Vec<_> = batch.message_ids().expect("a send's").iter().collect();
     let receipt = batch.wait().expect("sent");
     assert!(ids[0] == id && receipt.messages().map(|(id, ..)| id).eq(ids.iter().copied()));
+}
+
+fn a_handle_gives_nothing_of_a_queue_that_has_moved_and_acks_of_it_are_stale(on: On) {
+    let served = served();
+    let member = |name: &str| {
+        let mut config = Config::new(&served.namesrv()).expect("settings");
+        config.instance_name = Some(name.to_owned());
+        Rig::with(on, config)
+    };
+    // Ids decide who has which queues: the first of two has the first half.
+    let (first_rig, second_rig) = (member("a"), member("b"));
+    let producer = first_rig.client.producer("handles").expect("a producer");
+    let topic = Topic::new(TOPIC).expect("a topic");
+    for number in [0, 7] {
+        let queue = QueueName { topic: topic.clone(), broker: "broker-a".into(), queue: number };
+        for _ in 0..10 {
+            producer.send_with(message("x"), SendOptions::to(&queue)).wait().expect("sent");
+        }
+    }
+    let mut first = consumer(&first_rig, "moving");
+    // Up to the first one of queue 7: the handle has the others at hand.
+    let mut held = vec![next(&mut first)];
+    while held.last().is_some_and(|delivery| delivery.queue().queue != 7) {
+        held.push(next(&mut first));
+    }
+    let mut second = consumer(&second_rig, "moving");
+    for _ in 0..10 {
+        let delivery = next(&mut second);
+        assert_eq!(delivery.queue().queue, 7);
+        delivery.ack().expect("the second one's");
+    }
+    let share = || first_rig.client.stats().consumers[0].queues.len();
+    assert!(eventually(Duration::from_secs(10), || share() == 4), "{}", share());
+    for delivery in held {
+        let own = delivery.queue().queue == 0;
+        assert_eq!(delivery.ack().is_ok(), own);
+    }
+    while let Some(delivery) = first.recv_timeout(Duration::from_millis(300)) {
+        let delivery = delivery.expect("a readable message");
+        assert_eq!(delivery.queue().queue, 0, "queue 7 has moved");
+        delivery.ack().expect("ours still");
+    }
 }

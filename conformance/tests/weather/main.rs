@@ -6,6 +6,7 @@ mod appender;
 mod callers;
 mod connections;
 mod cuts;
+mod draining;
 mod ending;
 mod handles;
 mod hooks;

@@ -14,9 +14,11 @@ use super::pending::block_on;
 use super::shared::Owner;
 use super::{Ended, Pending, SubscribeError};
 use crate::consumer::{Expression, Handout, Start, Subscribe};
-use crate::error::Refused;
+use crate::engine::Engine;
+use crate::error::{Refused, Stale};
 use crate::id::SubscriptionId;
 use crate::name::{Group, NameError, Topic};
+use crate::time::Instant;
 
 /// A consumer to be: name its topics, then [`start`](Self::start) it.
 #[derive(Debug)]
@@ -101,8 +103,9 @@ impl ConsumerBuilder {
 /// [`recv`](Self::recv).
 ///
 /// Taking messages is the pace: what is not taken and settled fills the queues' windows, and their
-/// pulls pause. Dropping the consumer leaves its group in the background, with what is settled
-/// committed; [`close`](Self::close) waits for it.
+/// pulls pause. Dropping the consumer leaves its group at once, in the background, with what is
+/// settled committed: what others still handle is delivered again elsewhere. [`drain`](Self::drain)
+/// waits for them, as [`Client::shutdown`](super::Client::shutdown) does.
 pub struct Consumer {
     owner: Arc<Owner>,
     sub: SubscriptionId,
@@ -178,6 +181,10 @@ impl Consumer {
         let handout = self.current.as_mut()?;
         while handout.next < handout.end && !handout.batch.is_revoked() {
             let index = handout.next;
+            if !handout.batch.hand_out(index) {
+                // The consumer finishes: the engine is given back what is left here.
+                return None;
+            }
             handout.next += 1;
             if handout.batch.is_settled(index) {
                 continue;
@@ -204,9 +211,16 @@ impl Consumer {
             // The one that is left here is dropped after the lock.
             let mut waker = Some(cx.waker().clone());
             let (shared, sub) = (self.owner.shared().clone(), self.sub);
+            let rest = self.current.take();
             let taken = shared.run(|core, now| {
                 let consumer = core.consumers.get_mut(&sub)?;
-                let handout = core.engine.poll_batch(now, sub);
+                if let Some(rest) = &rest {
+                    core.engine.give_back(now, rest);
+                }
+                if !core.engine.gives(sub) {
+                    return None;
+                }
+                let handout = core.engine.take_batch(now, sub);
                 if handout.is_none() {
                     std::mem::swap(&mut consumer.waker, &mut waker);
                 }
@@ -220,12 +234,36 @@ impl Consumer {
         }
     }
 
-    /// Leaves the group: what is settled is committed with the broker's answer, and the queues go
-    /// to other members. Resolves when that is done, at the latest after `shutdown_timeout`.
+    /// Finishes, then leaves the group: nothing more is pulled or handed out, and what was handed
+    /// out may be settled for `within`; then, or as soon as all of it is, what is settled is
+    /// committed with the broker's answer, and the queues go to other members. What is given back
+    /// meanwhile goes to them as well.
+    ///
+    /// Resolves when that is done, at the latest after `within` and `shutdown_timeout`, and says
+    /// whether anything was left unsettled; dropping it stops nothing. Keep the deliveries, or hand
+    /// them to those who settle them, before this: dropping them gives them back.
+    pub fn drain(self, within: Duration) -> Pending<Ended> {
+        self.end(|engine, now, sub| engine.drain(now, sub, within))
+    }
+
+    /// Leaves the group at once: what is settled is committed with the broker's answer, and the
+    /// queues go to other members. Deliveries that are not settled by now can't be any more, and go
+    /// to other members: [`drain`](Self::drain) waits for them. Resolves when it has left, at the
+    /// latest after `shutdown_timeout`; dropping it stops nothing.
     pub fn close(self) -> Pending<Ended> {
-        let shared = self.owner.shared().clone();
-        let sub = self.sub;
-        drop(self);
+        self.end(|engine, now, sub| engine.leave(now, sub))
+    }
+
+    fn end(
+        self,
+        end: impl FnOnce(&mut Engine, Instant, SubscriptionId) -> Result<(), Stale>,
+    ) -> Pending<Ended> {
+        let (shared, sub) = (self.owner.shared().clone(), self.sub);
+        shared.run(|core, now| {
+            core.watch(sub);
+            // It may have left with the whole client already.
+            let _ = end(&mut core.engine, now, sub);
+        });
         Pending::left(shared, sub)
     }
 }

@@ -10,8 +10,11 @@ use crate::id::SubscriptionId;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Ended {
-    /// All of it is done.
+    /// All of it is done, and every message that was handed out had been settled.
     InOrder,
+    /// It is done, and so many messages that were handed out had not been settled: they are
+    /// delivered again, to whoever gets their queues.
+    Unsettled(usize),
     /// Nothing was waited for: waiting would block the very runtime that has to do it. It goes on
     /// in the background; await it instead.
     WouldDeadlock,
@@ -20,10 +23,14 @@ pub enum Ended {
 }
 
 impl Ended {
+    const fn with(unsettled: usize) -> Self {
+        if unsettled == 0 { Self::InOrder } else { Self::Unsettled(unsettled) }
+    }
+
     /// Whether it is over: nothing goes on in the background.
     pub const fn is_over(self) -> bool {
         match self {
-            Self::InOrder => true,
+            Self::InOrder | Self::Unsettled(_) => true,
             Self::WouldDeadlock | Self::Forked => false,
         }
     }
@@ -36,7 +43,36 @@ impl Core {
             self.stops.extend(waker.take());
             return None;
         }
-        Some(Ended::InOrder)
+        Some(Ended::with(self.unsettled.unwrap_or(0)))
+    }
+
+    /// A consumer has left. Gives who is to be woken.
+    pub(super) fn left(&mut self, sub: SubscriptionId, unsettled: usize) -> Option<Waker> {
+        self.unsettled = self.unsettled.map(|before| before + unsettled);
+        let consumer = self.consumers.get_mut(&sub)?;
+        if !consumer.watched {
+            return self.consumers.remove(&sub)?.waker;
+        }
+        consumer.left = Some(unsettled);
+        consumer.waker.take()
+    }
+
+    /// Somebody wants to know how a consumer leaves.
+    pub(super) fn watch(&mut self, sub: SubscriptionId) {
+        if let Some(consumer) = self.consumers.get_mut(&sub) {
+            consumer.watched = true;
+        }
+    }
+
+    /// Nobody does any more. Gives the waker, which is for dropping after the lock.
+    pub(super) fn unwatch(&mut self, sub: SubscriptionId) -> Option<Waker> {
+        let consumer = self.consumers.get_mut(&sub)?;
+        consumer.watched = false;
+        let waker = consumer.waker.take();
+        if consumer.left.is_some() {
+            self.consumers.remove(&sub);
+        }
+        waker
     }
 
     /// How a consumer left; or `waker` is kept until it has, in the place of the one left there.
@@ -46,6 +82,10 @@ impl Core {
         waker: &mut Option<Waker>,
     ) -> Option<Ended> {
         let Some(consumer) = self.consumers.get_mut(&sub) else { return Some(Ended::InOrder) };
+        if let Some(unsettled) = consumer.left {
+            self.consumers.remove(&sub);
+            return Some(Ended::with(unsettled));
+        }
         std::mem::swap(&mut consumer.waker, waker);
         None
     }

@@ -139,9 +139,14 @@ impl Client {
         self.owner.shared().client_id()
     }
 
-    /// Ends everything in good order: new calls are refused, sends under way finish, consumers
-    /// commit and leave their groups, brokers are told, connections close. Resolves when all of
-    /// it is done, at the latest after `shutdown_timeout`; dropping it does not stop it.
+    /// Ends everything in good order: new calls are refused, sends under way finish, consumers hand
+    /// out nothing more ([`recv`](Consumer::recv) gives `None`) and wait until what they handed out
+    /// is settled, for at most three quarters of `shutdown_timeout`; then they commit and leave
+    /// their groups, brokers are told, connections close. Resolves when all of it is done, at the
+    /// latest after `shutdown_timeout`; dropping it does not stop it.
+    ///
+    /// Call it before consumers are dropped: one that is dropped leaves at once, and the acks of
+    /// those who still handle its messages come too late.
     pub fn shutdown(&self) -> Pending<Ended> {
         self.owner.shared().shutdown()
     }

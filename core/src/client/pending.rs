@@ -384,6 +384,9 @@ impl<T> Drop for Pending<T> {
             drop(slot);
             shared.wake_readers();
         }
+        if let (Some(shared), State::Left { sub, .. }) = (&self.shared, &self.state) {
+            drop(shared.run(|core, _| core.unwatch(*sub)));
+        }
     }
 }
 
@@ -489,5 +492,44 @@ pub(crate) fn answered(slot: Slot) -> Result<Answer, QueryError> {
         Slot::Sent(_) | Slot::Handed | Slot::Waiting(_) | Slot::Detached | Slot::Gone => {
             Err(NO_ANSWER)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn op(number: u32) -> OpId {
+        let mut slots = crate::id::Slots::<OpId, ()>::default();
+        (0..number).fold(slots.insert(()), |_, _| slots.insert(()))
+    }
+
+    fn stopped() -> Slot {
+        Slot::Answered(Err(QueryError::Stopped))
+    }
+
+    #[test]
+    fn a_call_leaves_no_slot_however_it_is_given_up_or_ends() {
+        let mut waiting = Waiting::default();
+        let calls: [OpId; 5] = std::array::from_fn(|number| op(number as u32));
+        calls.iter().for_each(|call| waiting.insert(*call));
+        let [seen, early, late, parked, gone] = calls;
+        // Taken by who waited for it.
+        assert!(waiting.end(seen, stopped()).is_none());
+        assert!(matches!(waiting.take(seen, &mut None), Some(Slot::Answered(_))));
+        // Dropped before it ended, and after.
+        drop(waiting.detach(early));
+        assert!(waiting.end(early, stopped()).is_none());
+        assert!(waiting.end(late, stopped()).is_none());
+        assert!(matches!(waiting.detach(late), Some(Slot::Answered(_))));
+        // Dropped while it waited with a waker, which is given back for after the lock.
+        assert!(waiting.take(parked, &mut Some(Waker::noop().clone())).is_none());
+        assert_eq!(waiting.parked(), 1);
+        assert!(matches!(waiting.detach(parked), Some(Slot::Waiting(Some(_)))));
+        assert!(waiting.end(parked, stopped()).is_none());
+        // Dropped when the runtime had gone.
+        waiting.abandon(&mut Vec::new());
+        assert!(matches!(waiting.detach(gone), Some(Slot::Gone)));
+        assert_eq!((waiting.slots.len(), waiting.parked()), (0, 0));
     }
 }

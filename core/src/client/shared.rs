@@ -70,6 +70,10 @@ const LOOK: Duration = Duration::from_micros(100);
 #[derive(Default)]
 pub(crate) struct Subscribed {
     pub(crate) waker: Option<Waker>,
+    /// Somebody wants to know how it left.
+    pub(super) watched: bool,
+    /// It has left, with so many messages unsettled.
+    pub(super) left: Option<usize>,
 }
 
 /// Everything behind the lock.
@@ -88,6 +92,8 @@ pub(crate) struct Core {
     /// Sends that wait for room, the oldest first.
     pub(super) queueing: Queueing,
     pub(crate) stops: Vec<Waker>,
+    /// Messages that consumers held unsettled when they left, once the client ends.
+    pub(super) unsettled: Option<usize>,
     /// Connections that have ended: their writing tasks end when they look again.
     pub(crate) ended: Vec<Open>,
     /// A connection whose frames wait for a caller that waits.
@@ -147,6 +153,7 @@ impl Shared {
             armed: Instant::FAR,
             queueing: Queueing::default(),
             stops: Vec::new(),
+            unsettled: None,
             ended: Vec::new(),
             deferred: None,
             stopped: false,
@@ -330,7 +337,10 @@ impl Shared {
 
     /// Ends the client's work; see [`Client::shutdown`](super::Client::shutdown).
     pub(crate) fn shutdown(self: &Arc<Self>) -> Pending<Ended> {
-        self.run(|core, now| core.engine.shutdown(now));
+        self.run(|core, now| {
+            core.unsettled.get_or_insert(0);
+            core.engine.shutdown(now);
+        });
         Pending::stop(self.clone())
     }
 
@@ -440,10 +450,7 @@ impl Core {
                     let consumer = self.consumers.get_mut(&sub);
                     after.wakers.extend(consumer.and_then(|consumer| consumer.waker.take()));
                 }
-                Event::Left { sub } => {
-                    let consumer = self.consumers.remove(&sub);
-                    after.wakers.extend(consumer.and_then(|consumer| consumer.waker));
-                }
+                Event::Left { sub, unsettled } => after.wakers.extend(self.left(sub, unsettled)),
                 Event::Note(note) => after.notes.push(note),
                 Event::Stopped => {
                     self.stopped = true;

@@ -290,7 +290,8 @@ settings! {
     queue_bytes: usize as Size = [100 MiB] in [1 ..],
         java "pullThresholdSizeForQueue", python "pull_threshold_size_of_queue";
 
-    /// After this pause a message answered with `retry` is delivered again.
+    /// After this pause a message answered with `retry` is delivered again; one that is dropped
+    /// after a tenth of it, at most 100 ms, and later each further time, up to 30 s.
     retry_delay: Duration as Time = [1 s];
 
     /// How long a shutdown may take to finish sends, commit offsets and unregister.

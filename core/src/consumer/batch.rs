@@ -31,6 +31,8 @@ pub struct Batch {
     tags: Option<Arc<Tags>>,
     settled: Box<[AtomicU64]>,
     open: AtomicU32,
+    /// So many messages from the front on were handed out.
+    handed: AtomicU32,
     marks: Arc<Marks>,
 }
 
@@ -39,6 +41,8 @@ pub struct Batch {
 pub(crate) struct Marks {
     /// The queue has been given up.
     pub(crate) revoked: AtomicBool,
+    /// Its consumer finishes: nothing is handed out, and the engine hears of all that is settled.
+    pub(crate) draining: AtomicBool,
     /// A message came with a tag that no hash of the consumer's stands for.
     pub(crate) foreign: AtomicBool,
 }
@@ -81,7 +85,8 @@ pub enum Settled {
     Before,
     /// It is settled now, others of its batch are not.
     Now,
-    /// It was the last one: tell the engine with [`Engine::batch_ended`].
+    /// It was the last one, or its consumer [drains](crate::engine::Engine::drain): tell the engine
+    /// with [`Engine::batch_ended`].
     ///
     /// [`Engine::batch_ended`]: crate::engine::Engine::batch_ended
     Last,
@@ -113,6 +118,7 @@ impl Batch {
             tags,
             settled,
             open,
+            handed: AtomicU32::new(0),
             marks,
         };
         batch.older = batch.count_older();
@@ -207,11 +213,13 @@ impl Batch {
     pub fn settle(&self, index: u32) -> Settled {
         let Some(word) = self.settled.get(index as usize / 64) else { return Settled::Before };
         let bit = 1 << (index % 64);
-        if word.fetch_or(bit, Ordering::AcqRel) & bit != 0 {
+        // In one order with the mark: a consumer that begins to drain sees the bit, or is told.
+        if word.fetch_or(bit, Ordering::SeqCst) & bit != 0 {
             return Settled::Before;
         }
         match self.open.fetch_sub(1, Ordering::AcqRel) {
             1 => Settled::Last,
+            _ if self.is_draining() => Settled::Last,
             _ => Settled::Now,
         }
     }
@@ -219,12 +227,31 @@ impl Batch {
     /// Whether the message at `index` is settled.
     pub fn is_settled(&self, index: u32) -> bool {
         let word = self.settled.get(index as usize / 64);
-        word.is_none_or(|word| word.load(Ordering::Acquire) & (1 << (index % 64)) != 0)
+        word.is_none_or(|word| word.load(Ordering::SeqCst) & (1 << (index % 64)) != 0)
     }
 
     /// Messages not settled yet.
     pub fn open(&self) -> usize {
         self.open.load(Ordering::Acquire) as usize
+    }
+
+    /// Whether its consumer finishes.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.marks.draining.load(Ordering::SeqCst)
+    }
+
+    /// Notes that the message at `index` is handed out. False: it must not be, since the consumer
+    /// finishes; what it has is to be given back.
+    pub(crate) fn hand_out(&self, index: u32) -> bool {
+        if self.handed.load(Ordering::Relaxed) <= index {
+            self.handed.store(index + 1, Ordering::SeqCst);
+        }
+        !self.is_draining()
+    }
+
+    /// So many messages from the front on were handed out.
+    pub(crate) fn handed(&self) -> u32 {
+        self.handed.load(Ordering::SeqCst)
     }
 
     /// Whether the queue has been given up since: another consumer may read these messages too.

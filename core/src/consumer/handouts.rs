@@ -12,6 +12,9 @@ use crate::id::QueueKey;
 use crate::time::Instant;
 use crate::timer::TimerKey;
 
+/// The shortest pause: what is given back in the same moment again and again would leave time to
+/// nothing else.
+const LEAST: Duration = Duration::from_millis(1);
 /// The longest pause before a message that is dropped time and again is handed out once more.
 const LONGEST: Duration = Duration::from_secs(30);
 
@@ -25,6 +28,13 @@ pub(crate) struct Again {
     times: u32,
     /// When it comes again, while it waits for that.
     due: Option<Due>,
+}
+
+impl Again {
+    /// Whether it waits for its time.
+    pub(super) const fn waits(&self) -> bool {
+        self.due.is_some()
+    }
 }
 
 /// What the application is to be given, by turns and times.
@@ -42,7 +52,7 @@ pub(crate) struct Handouts {
 /// The pause before a message that was dropped comes again: from a tenth of `delay`, at most
 /// 100 ms, doubling to 30 s.
 fn pause(times: u32, delay: Duration) -> Duration {
-    let first = (delay / 10).clamp(Duration::from_millis(1), Duration::from_millis(100));
+    let first = (delay / 10).clamp(LEAST, Duration::from_millis(100));
     first.saturating_mul(1 << times.min(16)).min(LONGEST)
 }
 
@@ -75,6 +85,9 @@ impl Consumer {
 
     /// The next messages to hand out.
     pub(crate) fn take(&mut self) -> Option<Handout> {
+        if self.is_draining() {
+            return None;
+        }
         loop {
             let key = self.handouts.turns.pop_front()?;
             if let Some(handout) = self.queues.get_mut(key).and_then(|q| q.ready.pop_front()) {
@@ -85,7 +98,7 @@ impl Consumer {
     }
 
     pub(crate) const fn has_ready(&self) -> bool {
-        self.handouts.ready > 0
+        !self.is_draining() && self.handouts.ready > 0
     }
 
     /// Queues a message that was given back: behind its neighbours, after a pause. One that is
@@ -109,7 +122,7 @@ impl Consumer {
                 again.times = again.times.saturating_add(1);
                 pause(again.times - 1, delay)
             }
-            Outcome::Later | Outcome::Done => delay,
+            Outcome::Later | Outcome::Done => delay.max(LEAST),
         };
         self.handouts.issued += 1;
         let due = (now + after, self.handouts.issued);

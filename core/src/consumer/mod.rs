@@ -3,7 +3,9 @@
 //! | state of a consumer | leaves on | to |
 //! |---|---|---|
 //! | Joining | routes known and a broker has heard of it | Member |
-//! | Member | `close` or shutdown | Committing |
+//! | Member | `drain` or shutdown | Member that finishes: no pulls, nothing handed out |
+//! | | `close` | Committing |
+//! | Member that finishes | all is settled, or the deadline | Committing |
 //! | Committing | every offset answered, or the deadline | Unregistering |
 //! | Unregistering | every broker answered, or the deadline | gone, `Event::Left` |
 //!
@@ -11,6 +13,7 @@
 //! `UNREGISTER_CLIENT` (35); those of one queue stand in `queue.rs`.
 
 mod batch;
+mod drain;
 mod handouts;
 mod lead;
 mod pace;
@@ -24,6 +27,7 @@ use std::time::Duration;
 
 pub(crate) use batch::{Answer, Marks};
 pub use batch::{Batch, BatchId, DeliveryId, Handout, Settled};
+use drain::Drain;
 use handouts::Handouts;
 pub(crate) use lead::{Lead, Told};
 pub(crate) use pace::Pace;
@@ -85,6 +89,10 @@ pub(crate) struct Consumer {
     /// The first revision of our heartbeats that tells of it.
     pub(crate) revision: u64,
     pub(crate) phase: Phase,
+    /// It finishes: see `drain.rs`.
+    drain: Option<Drain>,
+    /// Messages that the application held when it began to leave.
+    pub(crate) left_unsettled: usize,
     pub(crate) queues: Slots<QueueKey, Queue>,
     places: share::Places,
     pub(crate) handouts: Handouts,
@@ -95,6 +103,8 @@ pub(crate) struct Consumer {
     /// When it looks at its share next.
     pub(crate) rebalance_timer: Option<(Instant, TimerKey)>,
     pub(crate) rebalanced: Option<Instant>,
+    /// Since when the lists of members lack this one.
+    pub(crate) absent: Option<Instant>,
     /// Looks of late that changed nothing.
     pub(crate) idle_looks: u32,
     /// The members named our id more than once when last asked for.
@@ -109,6 +119,8 @@ impl Consumer {
             version,
             revision,
             phase: Phase::Joining,
+            drain: None,
+            left_unsettled: 0,
             queues: Slots::default(),
             places: share::Places::default(),
             handouts: Handouts::default(),
@@ -116,6 +128,7 @@ impl Consumer {
             asking_members: false,
             rebalance_timer: None,
             rebalanced: None,
+            absent: None,
             idle_looks: 0,
             doubled: false,
             told: BTreeMap::new(),
@@ -138,8 +151,8 @@ impl Consumer {
     /// The timers it keeps, and those of its queues.
     pub(crate) fn timers(&self) -> impl Iterator<Item = TimerKey> {
         let queues = self.queues.iter().filter_map(|(_, queue)| queue.timer());
-        let own = [self.rebalance_timer, self.handouts.timer].into_iter().flatten();
-        queues.chain(own.map(|(_, timer)| timer))
+        let own = [self.rebalance_timer, self.handouts.timer, self.drain_timer()];
+        queues.chain(own.into_iter().flatten().map(|(_, timer)| timer))
     }
 
     /// The batch of a delivery, while its queue is ours.

@@ -33,9 +33,9 @@ use crate::route::RouteQueue;
 use crate::time::Instant;
 use crate::timer::TimerKey;
 
-/// An offset that no broker has confirmed is shown to be there by a pull that finds nothing wrong
-/// with it, or that the broker holds for this long.
-const SHOWN: Duration = Duration::from_millis(500);
+/// The first offset, stored or not, is shown to be there by a pull that finds nothing wrong with
+/// it, or that the broker holds for this long.
+const SHOWN: Duration = Duration::from_secs(1);
 
 /// What a queue is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +62,7 @@ pub(crate) struct Queue {
     pub(crate) pulled_at: Option<Instant>,
     /// How soon the next one may follow.
     pub(crate) pace: Pace,
-    /// The first offset came from the group's own store, or a pull has shown that it is there.
+    /// A pull has shown that the first offset is there.
     pub(crate) shown: bool,
     /// The offset the broker last confirmed.
     pub(crate) committed: Option<i64>,
@@ -109,7 +109,7 @@ impl Queue {
     pub(crate) fn begin(&mut self, offset: i64, stored: bool) {
         self.next = offset.max(0);
         self.committed = stored.then_some(self.next);
-        self.shown = stored;
+        self.shown = false;
         self.state = State::Ready;
     }
 
@@ -165,6 +165,16 @@ impl Queue {
     pub(crate) fn batch(&self, number: u64) -> Option<&Arc<Batch>> {
         let place = self.batches.binary_search_by_key(&number, |batch| batch.id().number).ok()?;
         self.batches.get(place)
+    }
+
+    /// All that are held, in the order of their pulls.
+    pub(super) fn batches(&self) -> impl Iterator<Item = &Arc<Batch>> {
+        self.batches.iter()
+    }
+
+    /// Whoever settles one of its messages is to tell the engine.
+    pub(super) fn mark_draining(&self) {
+        self.marks.draining.store(true, Ordering::SeqCst);
     }
 
     /// Lets go of a batch whose last message is settled.

@@ -60,7 +60,9 @@ impl Consumer {
             self.places.looks += share.len() + self.of_topic(topic).count();
         }
         change.removed = self.give_up(gone);
-        for &at in share {
+        // One that finishes gains nothing.
+        let gained = if self.is_draining() { &[][..] } else { share };
+        for &at in gained {
             if !self.places.by_place.contains_key(&(topic, at)) {
                 let key = self.queues.insert(Queue::new(name(at), at, topic));
                 self.places.by_place.insert((topic, at), key);

@@ -17,10 +17,24 @@ use crate::time::Instant;
 
 impl Engine {
     /// The next messages of a consumer, oldest pull first. Handing out is the application's pace:
-    /// what is not taken fills the queue's window, and its pulls pause.
+    /// what is not taken fills the queue's window, and its pulls pause. Nothing comes of a consumer
+    /// that [drains](Self::drain).
     pub fn poll_batch(&mut self, now: Instant, sub: SubscriptionId) -> Option<Handout> {
+        let handout = self.take_batch(now, sub)?;
+        handout.batch.hand_out(handout.end - 1);
+        Some(handout)
+    }
+
+    /// The same for handles, which note each message as they hand it on.
+    pub(crate) fn take_batch(&mut self, now: Instant, sub: SubscriptionId) -> Option<Handout> {
         self.tick(now);
         self.consumers.get_mut(sub)?.take()
+    }
+
+    /// Whether a consumer gives messages, now or later.
+    pub(crate) fn gives(&self, sub: SubscriptionId) -> bool {
+        let gives = |consumer: &Consumer| !consumer.is_leaving() && !consumer.is_draining();
+        self.consumers.get(sub).is_some_and(gives)
     }
 
     /// Whether [`poll_batch`](Self::poll_batch) would give something.
@@ -42,6 +56,10 @@ impl Engine {
                 }
             }
             Outcome::Again | Outcome::Later if batch.is_settled(id.index) => {}
+            Outcome::Again | Outcome::Later if consumer.is_draining() => {
+                consumer.withhold(id.batch, id.index..id.index + 1);
+                self.leave_if_drained(id.batch.sub);
+            }
             Outcome::Again | Outcome::Later => {
                 consumer.offer_again(now, id, outcome, delay);
                 self.await_again(id.batch.sub);
@@ -57,6 +75,7 @@ impl Engine {
         let queue = consumer.queues.get_mut(id.queue).ok_or(Stale)?;
         queue.end(id.number);
         self.poke(id.sub, id.queue);
+        self.settled_of(id);
         Ok(())
     }
 
@@ -156,10 +175,10 @@ impl Engine {
     /// A broker has heard of us anew. What it, or another one in its place, has confirmed before
     /// may be gone: brokers write offsets to their disks every 5 s. All is committed again.
     pub(super) fn doubt_commits(&mut self, sub: SubscriptionId, peer: PeerId) {
+        let brokers = self.brokers.with(peer).into_iter();
+        let brokers = brokers.filter(|broker| self.keeper(*broker) == Some(peer));
         let Some(consumer) = self.consumers.get(sub) else { return };
-        let queues = consumer.queues.iter();
-        let kept = queues.filter(|(_, queue)| self.keeper(queue.at.broker) == Some(peer));
-        let kept: Vec<QueueKey> = kept.map(|(key, _)| key).collect();
+        let kept: Vec<QueueKey> = brokers.flat_map(|broker| consumer.on(broker)).collect();
         for key in kept {
             if let Some(queue) = self.queue_mut(sub, key) {
                 queue.doubted = true;
@@ -241,15 +260,20 @@ impl Engine {
         self.unregister_if_committed(sub);
     }
 
-    /// Leaves a group: what is settled is committed with an answer, every broker is told, and
-    /// [`Event::Left`] ends it, within `shutdown_timeout`. Messages handed out and not settled go
-    /// to other members.
+    /// Leaves a group at once: what is settled is committed with an answer, every broker is told,
+    /// and [`Event::Left`] ends it, within `shutdown_timeout`. Messages handed out and not settled
+    /// go to other members. Changes nothing while it [drains](Self::drain).
     pub fn leave(&mut self, now: Instant, sub: SubscriptionId) -> Result<(), Stale> {
         self.tick(now);
-        let consumer = self.consumers.get_mut(sub).ok_or(Stale)?;
-        if consumer.is_leaving() {
-            return Ok(());
+        let consumer = self.consumers.get(sub).ok_or(Stale)?;
+        if !consumer.is_leaving() && !consumer.is_draining() {
+            self.drain_over(sub);
         }
+        Ok(())
+    }
+
+    pub(super) fn leave_now(&mut self, sub: SubscriptionId) {
+        let Some(consumer) = self.consumers.get_mut(sub) else { return };
         if let Some((_, timer)) = consumer.rebalance_timer.take() {
             self.timers.cancel(timer);
         }
@@ -262,7 +286,6 @@ impl Engine {
         self.timers.at(overdue, TimerKind::Leave(Some(sub)));
         self.unregister_if_committed(sub);
         self.advance();
-        Ok(())
     }
 
     /// A consumer that leaves tells the brokers once no commit of it is under way.

@@ -66,6 +66,8 @@ pub enum TimerKind {
     Turn,
     /// A consumer's or the client's leave has taken long enough.
     Leave(Option<SubscriptionId>),
+    /// A consumer has had its time to finish.
+    Drain(SubscriptionId),
 }
 
 /// Where effects go.

@@ -281,6 +281,7 @@ impl Engine {
             TimerKind::Again(sub) => self.deliver_again(sub),
             TimerKind::Turn => self.turn_due(),
             TimerKind::Leave(sub) => self.leave_overdue(sub),
+            TimerKind::Drain(sub) => self.drain_over(sub),
         }
     }
 

@@ -140,6 +140,8 @@ pub enum Event {
     Left {
         /// Which.
         sub: SubscriptionId,
+        /// Messages that were handed out and not settled: others are given them.
+        unsettled: usize,
     },
     /// Something worth a line in a log.
     Note(Note),

@@ -25,6 +25,8 @@ const GATHER: Duration = Duration::from_millis(50);
 /// Notices that lead to no change are taken together for ever longer, up to [`AGAIN`], unless they
 /// are further apart than this.
 const APART: Duration = Duration::from_secs(5);
+/// Lists of members that lack us may be older than our heartbeat, but not for so long.
+const ABSENT: Duration = Duration::from_secs(3);
 /// A rebalance that could not be done is tried again after this (`RebalanceService`, 5.3).
 const AGAIN: Duration = Duration::from_secs(1);
 
@@ -338,9 +340,19 @@ impl Engine {
             missing |= !self.share_topic(sub, topic, members);
         }
         let Some(consumer) = self.consumers.get_mut(sub) else { return };
+        let absent = members.place.is_none().then(|| consumer.absent.unwrap_or(now));
+        consumer.absent = absent;
+        if absent.is_some_and(|since| now.since(since) >= ABSENT) {
+            let lacks = Failure::Body("the list of members lacks this one".into());
+            return self.members_failed(sub, lacks);
+        }
         consumer.rebalanced = Some(now);
         if !missing {
             consumer.phase = Phase::Member;
+        }
+        consumer.look_at_queues();
+        if consumer.is_drained() {
+            return self.drain_over(sub);
         }
         let after = if missing || unread { AGAIN } else { self.ground.config.rebalance };
         self.rebalance_at(sub, after);

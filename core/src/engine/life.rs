@@ -53,8 +53,9 @@ impl Life {
 
 impl Engine {
     /// Ends everything in good order, within `shutdown_timeout`: new calls are refused, sends
-    /// under way finish, consumers commit and leave, brokers are told, connections close. Ends
-    /// with [`Event::Stopped`]. A second call changes nothing.
+    /// under way finish, consumers [drain](Self::drain) for at most three quarters of it and leave,
+    /// brokers are told, connections close. Ends with [`Event::Stopped`]. A second call changes
+    /// nothing.
     pub fn shutdown(&mut self, now: Instant) {
         let now = self.tick(now);
         if !self.life.is_running() {
@@ -63,9 +64,11 @@ impl Engine {
         self.life.0 = State::Draining;
         let overdue = now + self.ground.config.shutdown_timeout;
         self.timers.at(overdue, TimerKind::Leave(None));
+        // The last quarter is for their commits and goodbyes.
+        let within = self.ground.config.shutdown_timeout * 3 / 4;
         for sub in self.consumers.ids() {
             // A consumer that had gone would have no id here.
-            let _ = self.leave(now, sub);
+            let _ = self.drain(now, sub, within);
         }
         self.advance();
     }
@@ -204,9 +207,15 @@ impl Engine {
     /// A consumer has left, or has taken long enough.
     fn left(&mut self, sub: SubscriptionId) {
         if let Some(mut consumer) = self.consumers.remove(sub) {
+            if !consumer.is_leaving()
+                && let Some((_, timer)) = consumer.end_drain()
+            {
+                self.timers.cancel(timer);
+            }
             consumer.give_up_all();
             self.forget_unread();
-            self.out.event(Event::Left { sub });
+            let unsettled = consumer.left_unsettled;
+            self.out.event(Event::Left { sub, unsettled });
         }
     }
 

@@ -19,6 +19,7 @@ mod consume;
 mod context;
 mod counters;
 mod dispatch;
+mod drain;
 mod ending;
 mod fetch;
 mod greeting;

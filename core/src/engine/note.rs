@@ -344,7 +344,7 @@ impl Note {
                 if let Some(queue) = queue {
                     write!(f, " for {}", Place(queue))?;
                 }
-                write!(f, " {failure}: {}", without(*ask))
+                write!(f, ": {failure}; {}", without(*ask))
             }
             Self::PullAstray { queue, asked, next, min, max, .. } => write!(
                 f,

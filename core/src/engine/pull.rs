@@ -55,6 +55,9 @@ impl Engine {
             queue.state = if full { State::Full } else { State::Ready };
         }
         let (state, at) = (queue.state, queue.at);
+        if consumer.is_draining() {
+            return;
+        }
         let since = consumer.revision;
         let Some(peer) = self.brokers.reader(at.broker) else { return };
         if !self.is_ready(peer, since) {
@@ -121,8 +124,12 @@ impl Engine {
         let Some(consumer) = self.consumers.get_mut(sub).filter(|c| !c.is_leaving()) else {
             return;
         };
+        let draining = consumer.is_draining();
         let Some(queue) = consumer.queues.get_mut(key) else { return };
         queue.state = State::Ready;
+        if draining {
+            return;
+        }
         let Reply { code, remark, fields, .. } = reply;
         let (fields, remark) = match fields {
             Ok(ReplyFields::Pull(fields)) => (Some(fields), remark),
@@ -312,6 +319,7 @@ impl Engine {
         }
         for (sub, consumer) in self.consumers.iter() {
             consumer.check_handouts();
+            assert!(!consumer.is_drained(), "{sub:?} has finished and does not leave");
             for (key, queue) in consumer.queues.iter() {
                 queue.check(queue.is_full(config.queue_messages, config.queue_bytes));
                 let calls = asked.remove(&(sub, key)).unwrap_or_default();
@@ -324,7 +332,8 @@ impl Engine {
                         let ready =
                             reader.is_some_and(|peer| self.is_ready(peer, consumer.revision));
                         let left = self.turns.holds(sub, key);
-                        calls.is_empty() && (!ready || left || consumer.is_leaving())
+                        let ends = consumer.is_leaving() || consumer.is_draining();
+                        calls.is_empty() && (!ready || left || ends)
                     }
                 };
                 assert!(waits, "{key:?} of {sub:?} is {:?} with {calls:?}", queue.state);

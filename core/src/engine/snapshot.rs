@@ -149,6 +149,7 @@ fn consumer_stats(consumer: &Consumer) -> ConsumerStats {
         group: consumer.subscribe.group.clone(),
         topics: consumer.subscribe.topics.iter().map(|(topic, _)| topic.clone()).collect(),
         phase: match consumer.phase {
+            Phase::Joining | Phase::Member if consumer.is_draining() => "draining",
             Phase::Joining => "joining",
             Phase::Member => "member",
             Phase::Committing => "committing",

@@ -1,0 +1,108 @@
+//! What was handed out and is not settled, while a consumer finishes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+use super::{BatchId, Consumer, Queue};
+use crate::time::Instant;
+use crate::timer::TimerKey;
+
+/// A consumer that finishes.
+#[derive(Debug)]
+pub(crate) struct Drain {
+    by: Instant,
+    timer: TimerKey,
+    /// The messages that the application holds.
+    out: BTreeMap<BatchId, BTreeSet<u32>>,
+}
+
+impl Queue {
+    /// The messages that the application holds: handed out, and neither settled nor given back.
+    fn out(&self) -> impl Iterator<Item = (BatchId, BTreeSet<u32>)> {
+        // What was given back, and waits or is ready to be handed out again.
+        let ready = self.ready.iter().filter(|handout| handout.end == handout.next + 1);
+        let ready = ready.map(|handout| (handout.batch.id().number, handout.next));
+        let waiting = self.again.iter().filter(|(_, again)| again.waits());
+        let back: BTreeSet<_> = ready.chain(waiting.map(|(place, _)| *place)).collect();
+        self.batches().filter_map(move |batch| {
+            let number = batch.id().number;
+            let held = |index: &u32| !batch.is_settled(*index) && !back.contains(&(number, *index));
+            let out: BTreeSet<u32> = (0..batch.handed()).filter(held).collect();
+            (!out.is_empty()).then(|| (batch.id(), out))
+        })
+    }
+}
+
+impl Consumer {
+    pub(crate) const fn is_draining(&self) -> bool {
+        self.drain.is_some()
+    }
+
+    pub(crate) fn drain_timer(&self) -> Option<(Instant, TimerKey)> {
+        self.drain.as_ref().map(|drain| (drain.by, drain.timer))
+    }
+
+    /// Begins to finish, or has less time for it.
+    pub(crate) fn drain_by(&mut self, by: Instant, timer: TimerKey) {
+        match &mut self.drain {
+            Some(drain) => (drain.by, drain.timer) = (by, timer),
+            None => {
+                // First the mark, then the bits: who settles meanwhile sees the one or is seen.
+                self.queues.iter().for_each(|(_, queue)| queue.mark_draining());
+                let out = self.queues.iter().flat_map(|(_, queue)| queue.out()).collect();
+                self.drain = Some(Drain { by, timer, out });
+            }
+        }
+    }
+
+    /// Ends it; what the application still holds is counted.
+    pub(crate) fn end_drain(&mut self) -> Option<(Instant, TimerKey)> {
+        self.left_unsettled = self.unsettled();
+        self.drain.take().map(|drain| (drain.by, drain.timer))
+    }
+
+    /// Messages that the application holds.
+    fn unsettled(&self) -> usize {
+        match &self.drain {
+            Some(drain) => drain.out.values().map(BTreeSet::len).sum(),
+            None => {
+                let out = self.queues.iter().flat_map(|(_, queue)| queue.out());
+                out.map(|(_, out)| out.len()).sum()
+            }
+        }
+    }
+
+    /// The application does not hold these after all.
+    pub(crate) fn withhold(&mut self, id: BatchId, indices: Range<u32>) {
+        if let Some(out) = self.drain.as_mut().and_then(|drain| drain.out.get_mut(&id)) {
+            out.retain(|index| !indices.contains(index));
+        }
+        self.look_at(id);
+    }
+
+    /// Something of the batch was settled.
+    pub(crate) fn look_at(&mut self, id: BatchId) {
+        let batch = self.batch(id).cloned();
+        let Some(drain) = &mut self.drain else { return };
+        let Some(out) = drain.out.get_mut(&id) else { return };
+        match batch {
+            Some(batch) => out.retain(|index| !batch.is_settled(*index)),
+            None => out.clear(),
+        }
+        if out.is_empty() {
+            drain.out.remove(&id);
+        }
+    }
+
+    /// Queues were given up: nobody settles their messages here.
+    pub(crate) fn look_at_queues(&mut self) {
+        if let Some(drain) = &mut self.drain {
+            drain.out.retain(|id, _| self.queues.get(id.queue).is_some());
+        }
+    }
+
+    /// Whether it finishes and has finished.
+    pub(crate) fn is_drained(&self) -> bool {
+        self.drain.as_ref().is_some_and(|drain| drain.out.is_empty())
+    }
+}

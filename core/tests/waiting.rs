@@ -1,0 +1,138 @@
+//! Sends that wait for room in the window: whom room, a stop and a dropped future wake. Nobody
+//! moves bytes here, so nothing happens that a test does not do.
+#![cfg(feature = "client")]
+#![allow(clippy::unwrap_used, reason = "a test that fails says where")]
+
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
+
+use rocketry_core::client::{Client, Ended, Host, Pending, Producer, Shared, Step};
+use rocketry_core::config::Config;
+use rocketry_core::engine::Cancelled;
+use rocketry_core::error::{Refused, SendError};
+use rocketry_core::message::Message;
+use rocketry_core::name::Topic;
+use rocketry_core::producer::SendReceipt;
+use rocketry_core::time::{Instant, UnixMillis};
+
+type Sent = Pending<Result<SendReceipt, SendError>>;
+
+/// A clock that the test moves on, in milliseconds.
+#[derive(Clone, Default)]
+struct Clock(Arc<AtomicU64>);
+
+impl Host for Clock {
+    fn now(&self) -> Instant {
+        Instant::ZERO + Duration::from_millis(self.0.load(Ordering::Relaxed))
+    }
+
+    fn unix(&self) -> UnixMillis {
+        UnixMillis(1_700_000_000_000)
+    }
+
+    fn process(&self) -> u32 {
+        1
+    }
+
+    fn may_block(&self) -> bool {
+        true
+    }
+}
+
+#[derive(Default)]
+struct Count(AtomicUsize);
+
+impl Wake for Count {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// A future, and how often it was woken.
+struct Waiter {
+    sent: Sent,
+    woken: Arc<Count>,
+}
+
+impl Waiter {
+    fn new(producer: &Producer) -> Self {
+        let mut waiter = Self { sent: send(producer), woken: Arc::default() };
+        assert!(waiter.poll().is_pending());
+        waiter
+    }
+
+    fn poll(&mut self) -> Poll<Result<SendReceipt, SendError>> {
+        let waker = Waker::from(self.woken.clone());
+        Pin::new(&mut self.sent).poll(&mut Context::from_waker(&waker))
+    }
+
+    fn woken(&self) -> usize {
+        self.woken.0.load(Ordering::Relaxed)
+    }
+}
+
+fn send(producer: &Producer) -> Sent {
+    producer.send(Message::new(Topic::new("orders").unwrap(), "body"))
+}
+
+/// A client with room for one send, that send, and its producer.
+fn full() -> (Clock, Arc<Shared>, Client, Producer, Sent) {
+    let mut config = Config::new("ns:9876").unwrap();
+    (config.max_pending, config.wait_for_room) = (1, true);
+    config.send_timeout = Duration::from_secs(60);
+    let clock = Clock::default();
+    let shared = Shared::new(config, 7, clock.clone());
+    let client = Client::new(shared.clone());
+    let producer = client.producer("shop").unwrap();
+    let first = send(&producer);
+    (clock, shared, client, producer, first)
+}
+
+#[test]
+fn a_dropped_waiter_uses_up_no_wake_up() {
+    let (_clock, _shared, _client, producer, first) = full();
+    let dropped = Waiter::new(&producer);
+    let mut next = Waiter::new(&producer);
+    let last = Waiter::new(&producer);
+    drop(dropped);
+    assert_eq!(first.cancel(), Cancelled::Removed);
+    assert_eq!((next.woken(), last.woken()), (1, 0));
+    // It was woken for the room, and leaves it to the one behind when it is dropped as well.
+    assert!(next.poll().is_pending(), "it has begun, and waits for its route");
+    assert_eq!(next.sent.cancel(), Cancelled::Removed);
+    assert_eq!(last.woken(), 1);
+}
+
+#[test]
+fn a_waiter_that_was_woken_and_is_dropped_leaves_the_room_to_the_next() {
+    let (_clock, _shared, _client, producer, first) = full();
+    let woken = Waiter::new(&producer);
+    let next = Waiter::new(&producer);
+    assert_eq!(first.cancel(), Cancelled::Removed);
+    assert_eq!((woken.woken(), next.woken()), (1, 0));
+    drop(woken);
+    assert_eq!(next.woken(), 1);
+}
+
+#[test]
+fn a_stop_wakes_more_waiters_than_the_window_has_room_for() {
+    let (clock, shared, client, producer, first) = full();
+    let mut waiters: Vec<Waiter> = (0..5).map(|_| Waiter::new(&producer)).collect();
+    let mut ended = client.shutdown();
+    assert!(pin!(&mut ended).poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    // Nothing answers: the shutdown's deadline passes, and its one send ends.
+    clock.0.store(60_000, Ordering::Relaxed);
+    while let Step::Connect(..) | Step::Fetch(..) = shared.step(Waker::noop()) {}
+    shared.tick();
+    // Before anybody looks again, which would wake the next one.
+    assert!(waiters.iter().all(|waiter| waiter.woken() > 0), "some would wait for ever");
+    for waiter in &mut waiters {
+        assert_eq!(waiter.poll(), Poll::Ready(Err(SendError::Refused(Refused::Stopped))));
+    }
+    assert_eq!(ended.wait(), Ended::InOrder);
+    assert!(matches!(first.wait(), Err(SendError::Stopped { .. })));
+}
