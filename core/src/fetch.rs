@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::error::ConnectError;
 use crate::name::{Endpoint, NameError};
+use crate::time::Rounded;
 
 /// Largest page that is read, in bytes.
 pub const PAGE_MAX: usize = 64 << 10;
@@ -148,7 +149,7 @@ pub enum FetchError {
     #[error("the page lists more than {0} nameservers")]
     TooMany(usize),
     /// No answer in time.
-    #[error("no answer within {0:?}")]
+    #[error("no answer within {}", Rounded(*.0))]
     TimedOut(Duration),
 }
 

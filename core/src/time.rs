@@ -1,5 +1,6 @@
 //! Time as a value: the core never reads a clock, it is told.
 
+use std::fmt;
 use std::ops::{Add, AddAssign, Sub};
 use std::time::Duration;
 
@@ -54,6 +55,18 @@ impl Sub<Duration> for Instant {
     }
 }
 
+/// A duration in a text: four digits of it tell all that a reader wants to know.
+pub(crate) struct Rounded(pub(crate) Duration);
+
+impl fmt::Display for Rounded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let nanos = self.0.as_nanos();
+        let step = 10_u128.pow(nanos.checked_ilog10().unwrap_or(0).saturating_sub(3));
+        let rounded = (nanos + step / 2) / step * step;
+        write!(f, "{:?}", u64::try_from(rounded).map_or(self.0, Duration::from_nanos))
+    }
+}
+
 /// Wall-clock time in milliseconds since 1970-01-01 UTC, as RocketMQ writes it on the wire.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UnixMillis(pub i64);
@@ -63,5 +76,28 @@ impl Add<Duration> for UnixMillis {
 
     fn add(self, by: Duration) -> Self {
         Self(self.0.saturating_add(i64::try_from(by.as_millis()).unwrap_or(i64::MAX)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_duration_in_a_text_has_four_digits() {
+        let shown = |nanos| Rounded(Duration::from_nanos(nanos)).to_string();
+        for (nanos, text) in [
+            (0, "0ns"),
+            (999, "999ns"),
+            (12_345, "12.35µs"),
+            (1_234_000_000, "1.234s"),
+            (2_999_873_412, "3s"),
+            (1_200_000_000, "1.2s"),
+            (61_234_567_890, "61.23s"),
+            (120_000_000_000, "120s"),
+        ] {
+            assert_eq!(shown(nanos), text);
+        }
+        assert_eq!(Rounded(Duration::MAX).to_string(), format!("{:?}", Duration::MAX));
     }
 }

@@ -286,6 +286,10 @@ impl Run {
     fn leave(&mut self, supply: &mut Supply<'_>) {
         match (supply.byte() % 8, self.some_sub(supply)) {
             (0, _) => self.session.engine_mut().shutdown(self.now),
+            (1..=3, Some(sub)) => {
+                let within = Duration::from_secs(1);
+                let _ = self.session.engine_mut().drain(self.now, sub, within);
+            }
             (_, Some(sub)) => {
                 let _ = self.session.engine_mut().leave(self.now, sub);
             }

@@ -29,8 +29,8 @@ pub struct Delivery {
 /// not affected.
 ///
 /// It is held as a [`Delivery`] is, and settling it is the application's as well: the group's
-/// offset does not pass it before [`ack`](Self::ack). Dropping it has it handed out again after
-/// `retry_delay`. A consumer that is told so settles it by itself ([`OnUnreadable::Settle`]).
+/// offset does not pass it before [`ack`](Self::ack). Dropping it has it handed out again, after the
+/// same pauses that grow. A consumer that is told so settles it by itself ([`OnUnreadable::Settle`]).
 #[derive(thiserror::Error)]
 #[error(
     "message at {} of queue {} of {} at {} can't be read: {reason}",
@@ -47,8 +47,6 @@ pub struct Unreadable {
     pub offset: Option<i64>,
     /// What is wrong with it.
     pub reason: RecordError,
-    /// The record as it came.
-    pub raw: Bytes,
     held: Held,
 }
 
@@ -81,8 +79,6 @@ struct Held {
     index: u32,
     /// None once it is settled.
     shared: Option<Arc<Shared>>,
-    /// What dropping it means.
-    dropped: Outcome,
 }
 
 impl Held {
@@ -102,7 +98,7 @@ impl Held {
 impl Drop for Held {
     fn drop(&mut self) {
         // A queue that was given up takes nothing back: the next owner gets the message.
-        let _ = self.again(self.dropped);
+        let _ = self.again(Outcome::Again);
     }
 }
 
@@ -110,12 +106,17 @@ impl fmt::Debug for Unreadable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("Unreadable");
         shown.field("queue", &self.queue).field("offset", &self.offset);
-        shown.field("reason", &self.reason).field("bytes", &self.raw.len());
+        shown.field("reason", &self.reason).field("bytes", &self.raw().len());
         shown.finish_non_exhaustive()
     }
 }
 
 impl Unreadable {
+    /// The record as it came. It shares memory with its pull's other messages.
+    pub fn raw(&self) -> Bytes {
+        self.held.batch.records().raw(self.held.index as usize)
+    }
+
     /// The message is done with, unread: the group's offset may pass it. An error says that the
     /// queue has been given up: another consumer may get the message as well.
     pub fn ack(mut self) -> Result<(), Stale> {
@@ -146,7 +147,7 @@ impl Delivery {
         unreadable: OnUnreadable,
     ) -> Result<Self, Unreadable> {
         let (batch, shared) = (batch.clone(), Some(shared.clone()));
-        let mut held = Held { batch, index, shared, dropped: Outcome::Again };
+        let mut held = Held { batch, index, shared };
         let reason = match held.batch.records().item(index as usize) {
             Item::Record(record) => match record.body() {
                 Ok(body) => return Ok(Self { held, body }),
@@ -154,14 +155,11 @@ impl Delivery {
             },
             Item::Undecodable(undecodable) => undecodable.reason,
         };
-        // The same bytes will be no more readable in a moment.
-        held.dropped = Outcome::Later;
         if unreadable == OnUnreadable::Settle {
             let _ = held.ack();
         }
-        let records = held.batch.records();
-        let (offset, raw) = (held.batch.offset(index), records.raw(index as usize));
-        Err(Unreadable { queue: held.batch.queue().clone(), offset, reason, raw, held })
+        let (queue, offset) = (held.batch.queue().clone(), held.batch.offset(index));
+        Err(Unreadable { queue, offset, reason, held })
     }
 
     fn record(&self) -> Option<Record<'_>> {

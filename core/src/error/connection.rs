@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::frame::FrameError;
+use crate::time::Rounded;
 
 /// Why a socket could not be had.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -26,7 +27,7 @@ pub enum ConnectError {
         detail: Box<str>,
     },
     /// No connection within `connect_timeout`.
-    #[error("no connection within {0:?}")]
+    #[error("no connection within {}", Rounded(*.0))]
     TimedOut(Duration),
     /// Given up by our side before it was there.
     #[error("given up before it was connected")]
@@ -146,10 +147,10 @@ pub enum CloseReason {
     Unlisted,
     /// We closed it: requests went out and nothing at all came back for so long, as on a
     /// connection whose other end is gone without a word.
-    #[error("nothing came back for {0:?}")]
+    #[error("nothing came back for {}", Rounded(*.0))]
     Silent(Duration),
     /// We closed it: nothing went either way for so long (`max_idle`), and nobody needs it.
-    #[error("nobody used it for {0:?}")]
+    #[error("nobody used it for {}", Rounded(*.0))]
     Idle(Duration),
 }
 
