@@ -47,8 +47,6 @@ pub struct Unreadable {
     pub offset: Option<i64>,
     /// What is wrong with it.
     pub reason: RecordError,
-    /// The record as it came.
-    pub raw: Bytes,
     held: Held,
 }
 
@@ -108,12 +106,17 @@ impl fmt::Debug for Unreadable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("Unreadable");
         shown.field("queue", &self.queue).field("offset", &self.offset);
-        shown.field("reason", &self.reason).field("bytes", &self.raw.len());
+        shown.field("reason", &self.reason).field("bytes", &self.raw().len());
         shown.finish_non_exhaustive()
     }
 }
 
 impl Unreadable {
+    /// The record as it came. It shares memory with its pull's other messages.
+    pub fn raw(&self) -> Bytes {
+        self.held.batch.records().raw(self.held.index as usize)
+    }
+
     /// The message is done with, unread: the group's offset may pass it. An error says that the
     /// queue has been given up: another consumer may get the message as well.
     pub fn ack(mut self) -> Result<(), Stale> {
@@ -155,9 +158,8 @@ impl Delivery {
         if unreadable == OnUnreadable::Settle {
             let _ = held.ack();
         }
-        let records = held.batch.records();
-        let (offset, raw) = (held.batch.offset(index), records.raw(index as usize));
-        Err(Unreadable { queue: held.batch.queue().clone(), offset, reason, raw, held })
+        let (queue, offset) = (held.batch.queue().clone(), held.batch.offset(index));
+        Err(Unreadable { queue, offset, reason, held })
     }
 
     fn record(&self) -> Option<Record<'_>> {
