@@ -53,6 +53,21 @@ fn batch_01_batch_06_each_message_keeps_its_body_properties_and_id() {
 }
 
 #[test]
+fn batch_01_each_message_keeps_its_flag() {
+    let flags = [7, 0, -1, i32::MIN];
+    let publish = batch(&flags.map(|flag| message("T", "b").flag(flag))).unwrap();
+    let read = BatchBody::new(publish.body()).map(|one| one.unwrap().flag);
+    assert_eq!(read.collect::<Vec<_>>(), flags);
+}
+
+#[test]
+fn two_clients_of_one_process_give_no_id_twice() {
+    let clients = [1, 2].map(|salt| UniqueIds::new([10, 0, 0, 1], 77, salt));
+    let ids = clients.iter().flat_map(|ids| (0..1000).map(|_| ids.next(BORN)));
+    assert_eq!(ids.collect::<std::collections::BTreeSet<_>>().len(), 2000);
+}
+
+#[test]
 fn batch_03_batch_04_mixed_topics_delays_and_retry_topics_are_refused() {
     assert_eq!(batch(&[]).unwrap_err(), MessageError::EmptyBatch);
     let mixed = [message("T", "a"), message("T", "b"), message("U", "c")];

@@ -156,6 +156,10 @@ impl Faults {
         self.seen.get(&(code.0, at)).copied().unwrap_or_default()
     }
 
+    pub(super) fn all_seen(&self) -> impl Iterator<Item = (ListenerId, RequestCode, u64)> {
+        self.seen.iter().map(|(&(code, at), &count)| (at, RequestCode(code), count))
+    }
+
     /// The fault that is next for a request of this code; the rule made first goes first.
     pub(super) fn next(&mut self, at: ListenerId, code: RequestCode) -> Fault {
         if self.rules.is_empty() {

@@ -36,6 +36,11 @@ impl Cluster {
         self.faults.seen_at(at, code)
     }
 
+    /// How many requests came to each server, by code.
+    pub fn all_requests(&self) -> impl Iterator<Item = (ListenerId, RequestCode, u64)> {
+        self.faults.all_seen()
+    }
+
     /// How many faults still wait for a request.
     pub fn faults_left(&self) -> usize {
         self.faults.waiting()

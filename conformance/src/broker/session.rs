@@ -9,6 +9,10 @@ use rocketry_core::time::{Instant, UnixMillis};
 
 use super::{Cluster, ClusterConfig, ConnId, ListenerId, Output};
 
+/// Largest frame taken, in bytes (`com.rocketmq.remoting.frameMaxLength`): the connection closes
+/// over a larger one once its length is read.
+const FRAME: usize = 16 << 20;
+
 #[derive(Debug)]
 struct Halves {
     inbound: Inbound,
@@ -36,7 +40,7 @@ impl Session {
     pub fn connect(&mut self, now: Instant, listener: ListenerId) -> ConnId {
         self.issued += 1;
         let conn = ConnId(self.issued);
-        let inbound = Inbound::new(Limits::default());
+        let inbound = Inbound::new(Limits { frame: FRAME, ..Limits::default() });
         let outbound = Outbound::with_limits(Limits::default());
         self.connections.insert(conn, Halves { inbound, outbound, finishing: false });
         self.cluster.accepted(now, listener, conn);

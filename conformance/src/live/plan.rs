@@ -10,7 +10,7 @@ const MOST_BROKERS: u8 = 26;
 const MOST_NAMESERVERS: u8 = 9;
 /// A broker listens on its port, two below it for the fast lane (`BrokerController.initialize`),
 /// and one above it for its replicas (`haListenPort`, set by `BrokerStartup`).
-const PORTS_OF_BROKER: u16 = 4;
+pub(super) const PORTS_OF_BROKER: u16 = 4;
 const SLAVE: &str = "-slave";
 
 /// What a member of a cluster does.

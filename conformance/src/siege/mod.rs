@@ -87,18 +87,18 @@ const KEEP: Work = Work::Consume { keep: true };
 /// Every attack there is.
 pub const SIEGES: [Siege; 13] = [
     row("pinned", attacks::pinned, KEEP, 4, 0),
-    row("large", attacks::large, CONSUME, 4, 32),
-    row("opened", attacks::opened, CONSUME, 4, 32),
-    row("crumbs", attacks::crumbs, CONSUME, 4, 32),
-    row("brokers", attacks::brokers, Work::Send, 4, 14),
-    row("brokers-read", attacks::brokers, CONSUME, 4, 14),
+    row("large", attacks::large, CONSUME, 3, 32),
+    row("opened", attacks::opened, CONSUME, 3, 32),
+    row("crumbs", attacks::crumbs, CONSUME, 3, 32),
+    row("brokers", attacks::brokers, Work::Send, 3, 14),
+    row("brokers-read", attacks::brokers, CONSUME, 3, 14),
     row("members", attacks::members, CONSUME, 4, 14),
-    row("go-away", attacks::go_away, CONSUME, 4, 0),
-    row("ping-pong", attacks::ping_pong, CONSUME, 3, 0),
-    row("unheld", attacks::unheld, CONSUME, 3, 0),
+    row("go-away", attacks::go_away, CONSUME, 3, 0),
+    row("ping-pong", attacks::ping_pong, CONSUME, 2, 0),
+    row("unheld", attacks::unheld, CONSUME, 2, 0),
     row("rows", attacks::rows, CONSUME, 2, 0),
-    row("trickled", attacks::trickled, CONSUME, 4, 0),
-    row("no-nameserver", attacks::no_nameserver, CONSUME, 3, 0),
+    row("trickled", attacks::trickled, CONSUME, 3, 0),
+    row("no-nameserver", attacks::no_nameserver, CONSUME, 2, 0),
 ];
 
 const fn row(

@@ -88,7 +88,7 @@ fn consume(client: &Client, keep: bool, end: Instant) -> Result<u64, SiegeError>
             Some(Ok(delivery)) if keep => held.push(delivery),
             // A queue that was given up is another member's.
             Some(Ok(delivery)) => drop(delivery.ack()),
-            Some(Err(_)) => {}
+            Some(Err(unreadable)) => drop(unreadable.ack()),
             None => continue,
         }
         count += 1;

@@ -3,6 +3,7 @@
 use std::io;
 
 use rocketry_core::error::CloseReason;
+use rocketry_core::frame::FrameError;
 
 use super::link::{End, LinkId, Way};
 use super::world::{Happening, World};
@@ -39,8 +40,10 @@ impl World {
             End::None => {}
             End::Cluster(conn) => {
                 let conn = *conn;
-                if let Err(error) = self.broker.bytes_in(self.now, conn, bytes) {
-                    panic!("the engine sent what is no frame: {error}");
+                match self.broker.bytes_in(self.now, conn, bytes) {
+                    // As an application asked for: it has closed the connection.
+                    Ok(()) | Err(FrameError::TooLarge { .. }) => {}
+                    Err(error) => panic!("the engine sent what is no frame: {error}"),
                 }
             }
             End::Parrot(answer) => {

@@ -16,21 +16,27 @@
 //! | `app` | the application: sends, consumers, events |
 //! | `ledger` | what the applications can look up |
 //! | `storm` | faults drawn at random, then calm |
+//! | `rates` | how many requests of each kind came in the busiest second |
+//! | `course` | one storm from its seed to what it came to |
 //! | `trace` | every command, event and frame as a line of text |
 
 mod app;
 mod arrival;
+mod course;
 mod fault;
 mod ledger;
 mod link;
 mod network;
+mod rates;
 mod storm;
 mod trace;
 mod world;
 
 pub use app::{ClientId, Delivered, Ended, Pace, Sent};
+pub use course::{Course, STORM, Scene, course};
 pub use link::{Door, Host, Way};
 pub use network::{Page, Split};
-pub use storm::Storm;
+pub use rates::Rate;
+pub use storm::{Gust, Weather};
 pub use trace::{Trace, bytes_of};
 pub use world::World;

@@ -54,7 +54,7 @@ pub(super) struct Network {
     pub(super) split: Split,
     /// The shortest delay one way, and how much may be added to it.
     pub(super) latency: (Duration, Duration),
-    issued: u64,
+    pub(super) issued: u64,
     rng: Rng,
 }
 
@@ -151,7 +151,7 @@ impl World {
             Page::Says(text) => Ok(text.into()),
             Page::Fails(error) => Err(error),
             Page::Late(text, by) => {
-                at = at + by;
+                at += by;
                 Ok(text.into())
             }
             Page::Silent => return,

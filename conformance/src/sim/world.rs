@@ -18,6 +18,8 @@ use rocketry_core::time::{Instant, UnixMillis};
 use super::app::{App, ClientId, Delivered};
 use super::link::{LinkId, Way};
 use super::network::Network;
+use super::rates::Rates;
+use super::storm::{Damage, Gust};
 use super::trace::Trace;
 use crate::broker::{self, Cluster, ClusterConfig};
 
@@ -82,6 +84,25 @@ pub struct World {
     pub(super) distinct: BTreeSet<String>,
     /// What any consumer was ever done with, by queue.
     pub(super) settled: BTreeMap<QueueName, BTreeSet<i64>>,
+    /// How often each kind of fault struck.
+    pub(super) struck: BTreeMap<Gust, u64>,
+    /// Damage that waits for answers to pulls.
+    pub(super) damage: Damage,
+    /// Offsets on the brokers' disks, by broker and queue.
+    pub(super) flushed: BTreeMap<(usize, i32), i64>,
+    /// One of two nameservers fails the clients.
+    pub(super) ailing: bool,
+    /// Addresses that brokers have moved to.
+    pub(super) moves: u32,
+    /// Messages that went with their topic, by unique id.
+    pub(super) forgiven: BTreeSet<String>,
+    /// A topic was made anew.
+    pub(super) remade: bool,
+    /// Requests by the second, once that is watched.
+    pub(super) rates: Rates,
+    /// The fault that clients are given.
+    #[cfg(feature = "planted")]
+    plant: Option<rocketry_core::engine::Planted>,
     /// Counts down: what is held goes before what is due.
     front: u64,
     steps: u64,
@@ -111,6 +132,16 @@ impl World {
             delivered: Vec::new(),
             distinct: BTreeSet::new(),
             settled: BTreeMap::new(),
+            struck: BTreeMap::new(),
+            damage: Damage::default(),
+            flushed: BTreeMap::new(),
+            ailing: false,
+            moves: 0,
+            forgiven: BTreeSet::new(),
+            remade: false,
+            rates: Rates::default(),
+            #[cfg(feature = "planted")]
+            plant: None,
             steps: 0,
             most_at_once: 0,
         }
@@ -122,10 +153,24 @@ impl World {
         config.identity.salt = id.0 as u64;
         let app = App::new(&config);
         let limits = Limits::of(&config);
-        let engine = Engine::new(config.into(), self.rng.next_u64(), self.now, self.unix());
+        #[cfg_attr(
+            not(feature = "planted"),
+            expect(unused_mut, reason = "only a fault changes it")
+        )]
+        let mut engine = Engine::new(config.into(), self.rng.next_u64(), self.now, self.unix());
+        #[cfg(feature = "planted")]
+        if let Some(fault) = self.plant {
+            engine.plant(fault);
+        }
         let session = Session::new(engine, limits);
         self.clients.push(Client { session, app, gone: false });
         id
+    }
+
+    /// Gives every further client this fault.
+    #[cfg(feature = "planted")]
+    pub const fn plant(&mut self, fault: rocketry_core::engine::Planted) {
+        self.plant = Some(fault);
     }
 
     /// The clock.
@@ -328,7 +373,9 @@ impl Drop for World {
     /// A failed test shows how it came to that.
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("the last of {} lines:\n{}", self.trace.lines(), self.trace.tail(60));
+            let wanted = std::env::var("STORM_LINES").ok().and_then(|text| text.parse().ok());
+            let shown = self.trace.tail(wanted.unwrap_or(60));
+            eprintln!("the last of {} lines:\n{shown}", self.trace.lines());
         }
     }
 }

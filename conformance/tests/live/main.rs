@@ -10,8 +10,11 @@
 //! topics and groups of its own. A test that hurts the broker starts a cluster for itself.
 
 mod cluster;
+mod commits;
 mod connections;
 mod failover;
+mod moves;
+mod nameservers;
 mod outages;
 mod producing;
 mod refusals;
@@ -19,7 +22,9 @@ mod restart;
 #[path = "../rig/mod.rs"]
 mod rig;
 mod routes;
+mod sends;
 mod sharing;
+mod told;
 mod volume;
 
 use std::env;

@@ -16,6 +16,8 @@ fn patient(seed: u64) -> (World, ClientId) {
     let mut world = World::new(seed, ClusterConfig::default().brokers(2).topic(TOPIC, 4));
     let mut config = config();
     config.send_attempts = 16;
+    // A try may take all there is; one that runs out before is another matter (`frozen.rs`).
+    config.try_timeout = Some(120 * SECOND);
     let client = world.client(config);
     (world, client)
 }

@@ -93,7 +93,7 @@ fn a_topic_that_is_used_now_and_then_is_kept() {
 fn three_hundred_topics_each_used_once_are_forgotten_with_their_brokers() {
     let mut cluster = ClusterConfig::default().brokers(2);
     for i in 0..300 {
-        cluster = cluster.topic(&format!("topic_{i}"), 1);
+        cluster = cluster.topic(format!("topic_{i}"), 1);
     }
     let mut world = World::new(4, cluster);
     let mut config = config();

@@ -128,7 +128,7 @@ fn a_client_that_shuts_down_has_nothing_to_say_about_connections_it_closes() {
 }
 
 #[test]
-fn an_unknown_broker_of_one_topic_disturbs_no_other() {
+fn an_unreachable_broker_of_one_topic_disturbs_no_other() {
     let cluster = ClusterConfig::default().brokers(2).topic(TOPIC, 4);
     let mut world = World::new(1, cluster);
     world.with_cluster(|cluster| {

@@ -85,6 +85,19 @@ fn push_18_a_list_of_members_that_lacks_us_for_good_is_told_of_once_a_minute() {
 }
 
 #[test]
+fn push_18_pulls_that_are_refused_for_good_are_told_of_once_a_minute() {
+    let (mut world, client) = pair(1, 4);
+    let code = ResponseCode::NO_PERMISSION;
+    world.with_cluster(|cluster| cluster.push_error(RequestCode::PULL_MESSAGE, [code; 10_000]));
+    consume(&mut world, client, Pace::AtOnce);
+    let told = |world: &World| notes_about(world, client, "NO_PERMISSION (16)").len();
+    world.run_for(SECOND);
+    assert_eq!(told(&world), 1);
+    world.run_for(129 * SECOND);
+    assert_eq!(told(&world), 3);
+}
+
+#[test]
 fn push_18_pulls_without_an_answer_are_told_of() {
     let (mut world, client) = pair(1, 1);
     let lost = [rocketry_conformance::broker::Fault::Lose; 1000];

@@ -227,3 +227,20 @@ fn send_09_clients_begin_their_rounds_at_different_queues() {
     }
     assert!(queues.len() >= 4, "{queues:?}");
 }
+
+#[test]
+fn send_03_a_oneway_message_asks_for_no_answer_and_gets_none() {
+    let (mut world, client) = pair(1, 4);
+    let oneway = SendOptions::default().oneway();
+    // The first of them wait for route and connection, the others go straight to the writer.
+    for _ in 0..3 {
+        for _ in 0..10 {
+            world.send_with(client, message("x"), oneway.clone()).unwrap();
+        }
+        world.run_for(SECOND);
+    }
+    assert_eq!(world.cluster().stored(TOPIC), 30);
+    let counters = world.engine(client).snapshot(world.now()).counters;
+    // The route's answer is the only one.
+    assert_eq!((counters.replies, counters.replies_unknown), (1, 0));
+}

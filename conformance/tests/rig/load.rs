@@ -78,6 +78,12 @@ impl Load {
         look(&self.shared.outcome.lock().expect("no caller panicked"))
     }
 
+    /// The longest that any send took so far; measured anew from here on.
+    pub fn forget_slowest(&self) -> Duration {
+        let mut outcome = self.shared.outcome.lock().expect("no caller panicked");
+        std::mem::take(&mut outcome.slowest)
+    }
+
     /// When the first message that was answered after `from` was answered; waits for it.
     pub fn first_after(&self, from: Instant, within: Duration) -> Option<Instant> {
         let mut first = None;

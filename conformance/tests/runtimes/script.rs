@@ -233,6 +233,11 @@ impl Trace {
             for (address, name) in addresses {
                 *outcome = outcome.replace(address, name);
             }
+            // Each client gives its messages ids of its own.
+            if let Some((said, rest)) = outcome.split_once(", as ") {
+                let rest = rest.split_once(')').map_or("", |(_, rest)| rest);
+                *outcome = format!("{said}, as ID){rest}");
+            }
             let mut parts = outcome.split(" within ");
             let mut plain = parts.next().unwrap_or_default().to_owned();
             for part in parts {

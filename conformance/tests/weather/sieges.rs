@@ -51,7 +51,7 @@ on_all!(
 );
 
 fn small_bodies_between_many_frames_hold_no_more_than_is_counted(on: rig::On) {
-    assert!(besieged("pinned", on).delivered > 500);
+    assert!(besieged("pinned", on).delivered > 100);
 }
 
 fn bodies_of_32_mebibytes_are_held_once(on: rig::On) {
@@ -77,7 +77,7 @@ fn a_million_members_take_little_memory_and_sends_go_on(on: rig::On) {
 
 fn answers_that_come_a_byte_at_a_time_cost_little(on: rig::On) {
     let figures = besieged("trickled", on);
-    assert!(figures.sent > 0);
+    assert!(figures.sent > 0, "{figures:?}");
     assert_calm(&figures);
 }
 
@@ -88,7 +88,9 @@ fn a_brokers_port_as_nameserver_costs_little(on: rig::On) {
 }
 
 fn rows_that_cannot_be_true_cost_little(on: rig::On) {
-    assert_calm(&besieged("rows", on));
+    let figures = besieged("rows", on);
+    assert!(figures.sent > 0, "{figures:?}");
+    assert_calm(&figures);
 }
 
 fn a_broker_that_goes_for_ever_is_not_stormed(on: rig::On) {

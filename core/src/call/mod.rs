@@ -53,17 +53,19 @@ pub(crate) struct Call {
     pub(crate) timer: Option<TimerKey>,
     /// The connection whose writer was handed the frame: the peer may have seen it.
     pub(crate) on: Option<ConnectionId>,
+    /// That connection is gone, and the frame had not been written whole.
+    pub(crate) unsent: bool,
 }
 
 impl Call {
     /// A request that has not left yet.
     pub(crate) const fn new(peer: PeerId, purpose: Purpose) -> Self {
-        Self { peer, purpose, timer: None, on: None }
+        Self { peer, purpose, timer: None, on: None, unsent: false }
     }
 
     /// Whether the peer may have seen it.
     pub(crate) const fn has_left(&self) -> bool {
-        self.on.is_some()
+        self.on.is_some() && !self.unsent
     }
 }
 

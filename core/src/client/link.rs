@@ -81,6 +81,11 @@ impl Writer {
         self.frames.is_empty() && self.outbound.is_empty()
     }
 
+    /// The frame that was written in part.
+    pub(crate) fn begun(&self) -> Option<crate::frame::Opaque> {
+        self.outbound.begun()
+    }
+
     /// The frames that were taken out and not written whole.
     pub(crate) fn unsent(&self) -> Vec<crate::frame::Opaque> {
         let unwritten = self.frames.iter().map(|frame| frame.opaque);

@@ -269,10 +269,10 @@ impl super::shared::Core {
         let (Some(reason), Some(writer)) = (open.ended.clone(), open.writer.as_ref()) else {
             return;
         };
-        let unsent = writer.unsent();
+        let (unsent, begun) = (writer.unsent(), writer.begun());
         if let Some(Link::Open(open)) = self.links.remove(&conn) {
             self.ended.push(open);
         }
-        self.engine.handle(now, Input::Closed { conn, reason, unsent });
+        self.engine.handle(now, Input::Closed { conn, reason, unsent, begun });
     }
 }

@@ -161,6 +161,13 @@ settings! {
     send_attempts: u32 as Count = [2] in [1 ..],
         java "retryTimesWhenSendFailed", python "retry_times";
 
+    /// From one try of a send to the next, on another broker, where there is one that may take the
+    /// message. A broker that let a try run out is tried last until it answers anything; what it
+    /// answers late still counts, and ends the send if the message is stored. With none, a third of
+    /// the send's own deadline. Sends to a queue of one's choice have no other broker.
+    try_timeout: Option<Duration> as Maybe<Time> = [none] in [not zero],
+        java "sendMsgMaxTimeoutPerRequest";
+
     /// Largest body, in bytes, refused before anything is sent. What may be sent can be read:
     /// `max_opened_body` and `max_frame` are never less than it takes.
     max_body: usize as Size = [4 MiB], java "maxMessageSize", python "max_message_size";

@@ -49,6 +49,31 @@ impl Peers {
         chosen
     }
 
+    /// The lane for messages that a broker may close a connection for: nothing else goes over it,
+    /// so that nothing else is lost with it.
+    pub(crate) fn wide(&mut self, main: PeerId) -> PeerId {
+        let peer = self.peer(main);
+        if let Some(wide) = peer.wide {
+            return wide;
+        }
+        let like = peer.lanes.first().copied().unwrap_or(main);
+        let endpoint = self.endpoint(like).clone();
+        let wide = self.add(PeerKind::Broker, endpoint, Some(main));
+        self.peer(main).wide = Some(wide);
+        wide
+    }
+
+    /// A broker let a try run out: it is tried last until it answers anything. True if that is
+    /// news.
+    pub(crate) fn slow_down(&mut self, main: PeerId) -> bool {
+        !std::mem::replace(&mut self.peer(main).slow, true)
+    }
+
+    /// Whether a broker let a try run out and has said nothing since.
+    pub(crate) fn is_slow(&self, main: PeerId) -> bool {
+        self.list[main.0 as usize].slow
+    }
+
     fn add_lanes(&mut self, main: PeerId, count: usize, vip: bool) {
         let plain = self.endpoint(main).clone();
         let endpoint = plain.below(2).filter(|_| vip);

@@ -67,6 +67,10 @@ struct Peer {
     main: PeerId,
     /// Over which sends to it are spread; empty until the first one, and where there is no choice.
     lanes: Vec<PeerId>,
+    /// For messages that the broker may close a connection for, once there was one.
+    wide: Option<PeerId>,
+    /// A try has run out without an answer, and nothing has come from the broker since.
+    slow: bool,
     /// Sends spread so far.
     turn: usize,
     state: State,
@@ -161,6 +165,8 @@ impl Peers {
             kind,
             main: main.unwrap_or(id),
             lanes: Vec::new(),
+            wide: None,
+            slow: false,
             turn: 0,
             state: State::Idle,
             leaving: Vec::new(),

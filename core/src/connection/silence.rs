@@ -29,6 +29,10 @@ impl Peers {
         let Some(id) = self.of(conn).filter(|id| self.connection(*id) == Some(conn)) else {
             return;
         };
+        if whole {
+            let main = self.main(id);
+            self.peer(main).slow = false;
+        }
         let peer = self.peer(id);
         if whole {
             peer.whole = now;

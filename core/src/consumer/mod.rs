@@ -73,6 +73,8 @@ pub(crate) enum Trouble {
     Begin(BrokerId),
     /// No answer to a pull, of that broker.
     Pull(BrokerId),
+    /// Pulls that the broker refuses.
+    Refused(BrokerId),
     /// Offsets that the broker does not take.
     Commit(BrokerId),
 }

@@ -25,7 +25,7 @@ use std::time::Duration;
 
 use crate::consumer::handouts::Again;
 use crate::consumer::{Answer, Batch, BatchId, Handout, Marks, Pace, Tags};
-use crate::engine::QueueStats;
+use crate::engine::{Plant, Planted, QueueStats};
 use crate::frame::Opaque;
 use crate::id::{QueueKey, SubscriptionId};
 use crate::query::QueueName;
@@ -70,6 +70,8 @@ pub(crate) struct Queue {
     pub(crate) doubted: bool,
     /// The commit on its way.
     pub(crate) committing: Option<i64>,
+    /// A fault put back on purpose, where such are built.
+    pub(crate) plant: Plant,
     batches: VecDeque<Arc<Batch>>,
     /// What is to be handed out.
     pub(super) ready: VecDeque<Handout>,
@@ -95,6 +97,7 @@ impl Queue {
             committed: None,
             doubted: false,
             committing: None,
+            plant: Plant::default(),
             batches: VecDeque::new(),
             ready: VecDeque::new(),
             again: BTreeMap::new(),
@@ -205,7 +208,8 @@ impl Queue {
 
     /// The lowest offset that is held unsettled, of whichever pull.
     fn low(&self) -> Option<i64> {
-        self.batches.iter().filter_map(|batch| batch.low()).min()
+        let mut lows = self.batches.iter().filter_map(|batch| batch.low());
+        if self.plant.is(Planted::CommitsFirstPull) { lows.next() } else { lows.min() }
     }
 
     /// Brokers answer at once that an offset is not in the queue: a pull that is held is at one

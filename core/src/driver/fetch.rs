@@ -225,7 +225,8 @@ mod tests {
         assert_eq!(read("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\na:1"), Err(FetchError::Short));
         let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
         assert_eq!(read(&format!("{chunked}3\r\na:1\r\n")), Err(FetchError::Short));
-        for wrong in ["x\r\n", "3\r\na:1;b:2\r\n"] {
+        let longer = "3\r\na:1;;4\r\n;b:2\r\n0\r\n\r\n";
+        for wrong in ["x\r\n", "3\r\na:1;b:2\r\n", longer] {
             assert!(matches!(read(&format!("{chunked}{wrong}")), Err(FetchError::NotHttp(_))));
         }
         let odd = "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n";

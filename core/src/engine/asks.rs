@@ -205,8 +205,12 @@ impl Engine {
     /// The request came to nothing: what was not done is tried again until the deadline, and what
     /// may have been done only if it may be done twice.
     pub(super) fn ask_failed(&mut self, peer: PeerId, op: OpId, failure: Failure) {
+        let size = self.asked(op).map_or(0, |asked| asked.query.body_size());
+        let failure = failure.of_size(size);
         let again = match &failure {
             Failure::Connect(_) => true,
+            // It was never seen whole; a second time it is the request that is not taken.
+            Failure::Cut(_) => !self.asked(op).is_some_and(|asked| asked.attempts.has_cut()),
             Failure::Closed(_) => self.asked(op).is_some_and(|asked| asked.query.is_repeatable()),
             Failure::Refused { .. } => failure.is_farewell(),
             Failure::Unreadable(_)

@@ -17,13 +17,16 @@ use crate::timer::Timers;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TimerKind {
-    /// The deadline of a call of the application.
+    /// The deadline of a call of the application, or of its present try.
     Deadline(OpId),
     /// The deadline of a request of our own.
     #[doc(hidden)]
     Call(Opaque),
     /// A message that a busy broker refused is to be sent again.
     Resend(OpId),
+    /// A broker that let a try run out is to be asked whether it answers.
+    #[doc(hidden)]
+    Slow(PeerId),
     /// A connection has to be there by now.
     Connect(ConnectionId),
     /// The pause before a reconnect is over.

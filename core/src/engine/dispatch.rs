@@ -10,6 +10,27 @@ use crate::id::{ConnectionId, PeerId};
 use crate::name::Group;
 use crate::time::Instant;
 
+/// A connection that is gone.
+pub(super) struct Gone {
+    conn: ConnectionId,
+    /// We closed it for want of work.
+    idle: bool,
+    /// What became of requests that had left whole.
+    maybe: Failure,
+    /// The request that was being written, and what became of it.
+    cut: Option<(Opaque, Failure)>,
+}
+
+impl Gone {
+    fn failure<'a>(&'a self, opaque: Opaque, call: &Call, never: &'a Failure) -> &'a Failure {
+        match &self.cut {
+            Some((cut, failure)) if *cut == opaque => failure,
+            _ if call.unsent => never,
+            _ => &self.maybe,
+        }
+    }
+}
+
 impl Engine {
     /// Something happened in the world. Once the client has stopped, nothing that still comes
     /// changes anything: a page that was asked for, say.
@@ -32,10 +53,10 @@ impl Engine {
                 if let Some((lost, error)) = peers.failed(&mut ctx, conn, error) {
                     self.counters.connects_failed += 1;
                     let failure = Failure::Connect(error);
-                    self.fail_calls(lost, conn, &failure, &failure);
+                    self.fail_calls(lost, None, &failure);
                 }
             }
-            Input::Closed { conn, reason, unsent } => {
+            Input::Closed { conn, reason, unsent, begun } => {
                 let reason = self.peers.blame(conn).cloned().unwrap_or(reason);
                 let (peers, mut ctx) = self.peers();
                 if let Some(lost) = peers.closed(&mut ctx, conn, &reason) {
@@ -43,10 +64,14 @@ impl Engine {
                     let never = Failure::Connect(ConnectError::Lost(Box::new(reason.clone())));
                     for opaque in unsent {
                         if let Some(call) = self.calls.find(opaque) {
-                            call.on = call.on.filter(|on| *on != conn);
+                            call.unsent = call.on == Some(conn);
                         }
                     }
-                    self.fail_calls(lost, conn, &Failure::Closed(reason), &never);
+                    // One that we closed for want of work says nothing of where the broker is.
+                    let idle = matches!(reason, CloseReason::Idle(_));
+                    let cut = begun.map(|opaque| (opaque, Failure::Cut(reason.clone())));
+                    let maybe = Failure::Closed(reason);
+                    self.fail_calls(lost, Some(&Gone { conn, idle, maybe, cut }), &never);
                 }
             }
             Input::Malformed { conn, error } => self.malformed(conn, error),
@@ -127,7 +152,7 @@ impl Engine {
         match purpose {
             Purpose::Send(op) => {
                 self.peers.count_send(peer, -1);
-                self.send_answered(peer, op, reply);
+                self.send_answered(peer, op, opaque, reply);
             }
             Purpose::Query(op) => self.ask_answered(peer, op, reply, body),
             Purpose::Route { topic, fallback, lookup } => {
@@ -155,15 +180,16 @@ impl Engine {
 
     /// One of our requests came to nothing.
     fn failed(&mut self, opaque: Opaque, call: Call, failure: Failure) {
-        let Call { peer, purpose, timer, on } = call;
+        let left = call.has_left();
+        let Call { peer, purpose, timer, .. } = call;
         if let Some(timer) = timer {
             self.timers.cancel(timer);
         }
         match purpose {
             Purpose::Send(op) => {
                 self.peers.count_send(peer, -1);
-                let stored = if on.is_some() { Stored::Unknown } else { Stored::No };
-                self.send_failed(peer, op, failure, stored);
+                let stored = if left { Stored::Unknown } else { Stored::No };
+                self.send_failed(peer, op, opaque, failure, stored);
             }
             Purpose::Query(op) => self.ask_failed(peer, op, failure),
             Purpose::Route { topic, fallback, lookup } => {
@@ -182,35 +208,19 @@ impl Engine {
         }
     }
 
-    /// A connection is gone, and with it every request on it: they fail as `maybe`. With a peer's
-    /// present one so does what never left, as `never`.
-    fn fail_calls(&mut self, lost: Lost, conn: ConnectionId, maybe: &Failure, never: &Failure) {
-        // One that we closed for want of work says nothing of where the broker is.
-        let idle = matches!(maybe, Failure::Closed(CloseReason::Idle(_)));
-        self.fail(lost, (Some(conn), idle), maybe, never);
-    }
-
-    /// A peer's present connection takes nothing more: what has not left fails as `never`.
-    pub(super) fn fail_waiting(&mut self, lost: Lost, never: &Failure) {
-        self.fail(lost, (None, false), never, never);
-    }
-
-    fn fail(
-        &mut self,
-        lost: Lost,
-        (conn, idle): (Option<ConnectionId>, bool),
-        maybe: &Failure,
-        never: &Failure,
-    ) {
+    /// A connection is gone, and with it every request on it. With a peer's present one, or when
+    /// that takes nothing more, so is what never left: it fails as `never`.
+    pub(super) fn fail_calls(&mut self, lost: Lost, gone: Option<&Gone>, never: &Failure) {
         let Lost { peer, queued, present } = lost;
         if present {
             self.lose_oneway(peer, queued);
-            self.lost(peer, idle);
+            self.lost(peer, gone.is_some_and(|gone| gone.idle));
         }
         for opaque in self.calls.of_peer(peer) {
-            let failure = match self.calls.find(opaque).map(|call| call.on) {
-                Some(None) if present => never,
-                Some(on) if on.is_some() && on == conn => maybe,
+            let Some(call) = self.calls.find(opaque) else { continue };
+            let failure = match (call.on, gone) {
+                (None, _) if present => never,
+                (Some(on), Some(gone)) if on == gone.conn => gone.failure(opaque, call, never),
                 _ => continue,
             };
             if let Some(call) = self.calls.close(opaque) {
@@ -248,6 +258,7 @@ impl Engine {
                 }
             }
             TimerKind::Resend(op) => self.send_pause_over(op),
+            TimerKind::Slow(peer) => self.slow_due(peer),
             TimerKind::Connect(conn) => {
                 let (peers, mut ctx) = self.peers();
                 peers.too_slow(&mut ctx, conn);

@@ -1,10 +1,11 @@
 //! Calls that end before their answers: at their deadlines, or because nobody wants them any more.
 
-use super::{Engine, Operation};
+use super::{Engine, Event, Operation};
 use crate::call::Call;
 use crate::error::{Attempt, Attempts, ConnectError, Failure, QueryError, SendError, Stored};
 use crate::frame::{Opaque, ResponseCode};
 use crate::id::OpId;
+use crate::producer::{Send, SendReceipt};
 use crate::time::Instant;
 
 /// What [`Engine::cancel`] found.
@@ -26,9 +27,12 @@ impl Engine {
         let call = self.operations.get(op).and_then(Operation::call);
         let asked = call.and_then(|opaque| self.calls.find(opaque)).map(|call| call.peer);
         match self.operations.get(op) {
+            Some(Operation::Send(send)) if self.ground.now < send.deadline => {
+                return self.try_over(op);
+            }
             Some(Operation::Send(send)) => {
                 let (topic, ids) = (send.publish.topic().clone(), send.publish.ids());
-                let refused = send.pause.is_some() && send.is_refused();
+                let (behind, refused) = (send.behind, send.pause.is_some() && send.is_refused());
                 let waits = self.routes.is_waiting(&topic, op);
                 let lack = if waits { self.aimed(op).err() } else { None };
                 let missing = self.routes.is_missing(&topic);
@@ -38,8 +42,11 @@ impl Engine {
                         SendError::Rejected { topic, code, stored, ids, attempts }
                     }
                     ((stored, attempts, true), Some(lack)) => {
-                        let ids = Some(ids);
+                        let (lack, ids) = (Box::new(lack), Some(ids));
                         SendError::NotWritable { topic, lack, stored, ids, attempts }
+                    }
+                    ((stored, attempts, _), _) if behind => {
+                        SendError::TimedOut { topic, stored, ids, attempts }
                     }
                     ((Stored::No, attempts, false), _) if missing => {
                         SendError::NoTopic { topic, attempts }
@@ -66,7 +73,9 @@ impl Engine {
                     self.blame_for(&mut attempts, call.zip(closed.as_ref()), since);
                 }
                 let error = match (topic, lack) {
-                    (Some(topic), Some(lack)) => QueryError::NoQueue { topic, lack, attempts },
+                    (Some(topic), Some(lack)) => {
+                        QueryError::NoQueue { topic, lack: Box::new(lack), attempts }
+                    }
                     (Some(topic), None) if waits && self.routes.is_missing(&topic) => {
                         QueryError::NoRoute { topic, attempts }
                     }
@@ -87,9 +96,9 @@ impl Engine {
         let Some(Operation::Send(send)) = self.operations.get(op) else {
             return (Stored::No, Attempts::default(), false);
         };
-        let (mut stored, mut attempts) = (send.stored, send.attempts.clone());
+        let (mut stored, mut attempts) = (send.known(), send.attempts.clone());
         let (topic, call, since) = (send.publish.topic().clone(), send.call, send.since);
-        let (pausing, at) = (send.pause.is_some(), send.at);
+        let (pausing, at) = (send.pause.is_some() || send.behind, send.at);
         let closed = call.and_then(|opaque| self.calls.close(opaque));
         if let Some(call) = &closed {
             self.peers.count_send(call.peer, -1);
@@ -163,4 +172,29 @@ impl Engine {
         self.advance();
         found
     }
+
+    pub(super) fn end_send(&mut self, op: OpId, result: Result<SendReceipt, SendError>) {
+        if let Some(Operation::Send(send)) = self.remove(op) {
+            let result = result.map_err(|error| known(error, &send));
+            match &result {
+                Ok(_) => self.counters.sends_stored += 1,
+                Err(_) => self.counters.sends_failed += 1,
+            }
+            self.out.event(Event::Sent { op, publish: send.publish, result });
+        }
+    }
+}
+
+/// What an earlier try knows is kept to the end, whatever ends the call: a message that left may be
+/// stored, and an error that could not say so becomes one that can.
+fn known(error: SendError, send: &Send) -> SendError {
+    if error.stored() >= send.known() {
+        return error;
+    }
+    let (topic, ids, stored) = (send.publish.topic().clone(), send.publish.ids(), send.known());
+    let mut attempts = send.attempts.clone();
+    if let Some(further) = error.attempts() {
+        attempts.extend(further);
+    }
+    SendError::Lost { topic, stored, ids, attempts }
 }

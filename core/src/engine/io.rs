@@ -40,6 +40,9 @@ pub enum Input {
         /// The frames taken by `poll_frame` whose last byte was never given to the system: the
         /// peer can't have seen them whole.
         unsent: Vec<Opaque>,
+        /// The first of those, if some of its bytes were given to the system: a peer that will not
+        /// take such a frame, for being too large, closes its connection in the middle of it.
+        begun: Option<Opaque>,
     },
     /// The peer's bytes are not frames: the connection is closed.
     Malformed {
@@ -338,7 +341,7 @@ pub enum Note {
         /// The queue's end, in the same answer.
         max: i64,
     },
-    /// A broker refused a pull.
+    /// A broker refuses pulls: told at once, then once a minute for each broker while it does.
     PullRefused {
         /// The consumer's group.
         group: Group,

@@ -117,6 +117,9 @@ impl Engine {
 
     /// The same for all topics of one consumer.
     fn reach_brokers_of(&mut self, sub: SubscriptionId) {
+        if self.planted(super::Planted::StaysAtAddress) {
+            return;
+        }
         let Some(consumer) = self.consumers.get(sub) else { return };
         let topics: Vec<Topic> =
             consumer.subscribe.topics.iter().map(|(topic, _)| topic.clone()).collect();
@@ -126,7 +129,7 @@ impl Engine {
     /// Brokers are at other addresses than before, whichever topic's route said so: those that
     /// consumers read from are connected to there, and the old addresses are let go of.
     pub(super) fn brokers_moved(&mut self, moved: &[BrokerId]) {
-        if moved.is_empty() {
+        if moved.is_empty() || self.planted(super::Planted::StaysAtAddress) {
             return;
         }
         self.forget_unrouted();

@@ -29,11 +29,13 @@ mod life;
 mod lookup;
 mod note;
 mod paths;
+mod planted;
 mod pull;
 mod quiet;
 mod send;
 mod session;
 mod snapshot;
+mod tries;
 mod turns;
 mod watch;
 
@@ -47,6 +49,11 @@ pub use counters::Counters;
 pub use ending::Cancelled;
 pub use io::{Command, Event, Input, Note};
 pub use note::Fact;
+pub(crate) use planted::Plant;
+#[cfg(feature = "planted")]
+pub use planted::Planted;
+#[cfg(not(feature = "planted"))]
+pub(crate) use planted::Planted;
 pub use session::Session;
 pub use snapshot::{ClientPhase, ConsumerStats, QueueStats, Snapshot, TopicStats};
 pub use watch::BrokerStats;
@@ -63,7 +70,7 @@ use crate::frame::{Kind, OutFrame, Payload};
 use crate::id::{ConnectionId, OpId, Slots};
 use crate::name::Group;
 use crate::nameserver::{NameServers, Source};
-use crate::producer::Send;
+use crate::producer::{Lines, Send};
 use crate::query::Asked;
 use crate::rng::Rng;
 use crate::route::Routes;
@@ -88,6 +95,8 @@ struct Ground {
     unix: UnixMillis,
     anchor: Instant,
     rng: Rng,
+    /// A fault put back on purpose, where such are built.
+    plant: Plant,
 }
 
 /// The groups that heartbeats name, besides the consumers'.
@@ -113,6 +122,8 @@ pub struct Engine {
     operations: Slots<OpId, Operation>,
     /// Bytes of the sends among them.
     sending: usize,
+    /// Sends that keep an order.
+    lines: Lines,
     consumers: Consumers,
     life: Life,
     turns: turns::Turns,
@@ -152,7 +163,15 @@ impl Engine {
         }
         let client_id = config.client_id();
         let mut engine = Self {
-            ground: Ground { config, client_id, now, unix, anchor: now, rng },
+            ground: Ground {
+                config,
+                client_id,
+                now,
+                unix,
+                anchor: now,
+                rng,
+                plant: Plant::default(),
+            },
             timers,
             out: Out::default(),
             calls: Calls::default(),
@@ -164,6 +183,7 @@ impl Engine {
             producers: Producers::default(),
             operations: Slots::default(),
             sending: 0,
+            lines: Lines::default(),
             consumers: Consumers::default(),
             life: Life::default(),
             turns: turns::Turns::default(),
@@ -351,13 +371,16 @@ impl Engine {
         self.check_queues();
         self.check_reach();
         self.check_counters();
+        assert!(!self.operations.is_empty() || self.lines.is_empty(), "a line without a send");
         self.check_timers();
         let lives = !self.is_stopped();
         assert!(!lives || self.next_timeout().is_some(), "an own loop would wait for ever");
         for (op, operation) in self.operations.iter() {
             let (topic, called) = match operation {
                 Operation::Send(send) => {
-                    (Some(send.publish.topic()), send.call.is_some() || send.pause.is_some())
+                    let behind = send.behind && self.is_behind(op, send);
+                    let called = send.call.is_some() || send.pause.is_some();
+                    (Some(send.publish.topic()), called || behind)
                 }
                 Operation::Ask(asked) => {
                     let unlisted = self.names.is_empty() && self.waits_for_servers(&asked.query);
@@ -371,6 +394,12 @@ impl Engine {
 }
 
 impl Engine {
+    /// Whether a send waits in its line behind one that lives.
+    fn is_behind(&self, op: OpId, send: &Send) -> bool {
+        let first = send.line.as_ref().and_then(|key| self.lines.first(key));
+        first.is_some_and(|first| first != op && self.operations.get(first).is_some())
+    }
+
     /// Calls begun are calls ended and calls in flight.
     fn check_counters(&self) {
         let is_send = |(_, operation): &(OpId, &Operation)| matches!(operation, Operation::Send(_));

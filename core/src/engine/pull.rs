@@ -9,7 +9,7 @@ use super::turns::Chore;
 use super::{Body, Engine, Event, Note, TimerKind};
 use crate::call::Purpose;
 use crate::consumer::queue::State;
-use crate::consumer::{Answer, Consumer, Handout, Lead, Queue, Told};
+use crate::consumer::{Answer, Consumer, Handout, Lead, Queue, Told, Trouble};
 use crate::error::Failure;
 use crate::frame::reply::PullReply;
 use crate::frame::request::PullRequest;
@@ -163,6 +163,7 @@ impl Engine {
         records: RecordList,
     ) {
         self.counters.messages_pulled += records.len() as u64;
+        let plant = self.ground.plant;
         let Some(consumer) = self.consumers.get_mut(sub) else { return };
         let Some(queue) = consumer.queues.get_mut(key) else { return };
         let told = Told::new(queue.next, fields);
@@ -174,6 +175,9 @@ impl Engine {
         let tags = consumer.subscribe.topics[queue.topic].1.tags();
         let batch = queue.keep(sub, key, Answer { places, delta, records }, tags);
         self.counters.messages_older += batch.older() as u64;
+        if batch.open() == 0 && plant.is(super::Planted::PassesOlder) {
+            return self.pull_leads(sub, key, told, Lead::On(told.asked.saturating_add(1)));
+        }
         let lead = if batch.open() > 0 { told.found(batch.last()) } else { Lead::Astray };
         if lead == Lead::Astray {
             queue.unkeep(&batch);
@@ -191,6 +195,8 @@ impl Engine {
     /// Goes on where an answer leads.
     fn pull_leads(&mut self, sub: SubscriptionId, key: QueueKey, told: Told, lead: Lead) {
         let (now, hold) = (self.ground.now, self.ground.config.pull_suspend);
+        let beyond = self.planted(super::Planted::PullsBeyond) && told.next > told.asked;
+        let lead = if beyond { Lead::On(told.next) } else { lead };
         let Some((queue, _)) = self.queue_of(sub, key) else { return };
         let took = queue.pulled_at.map_or(Duration::ZERO, |at| now.since(at));
         match lead {
@@ -224,10 +230,14 @@ impl Engine {
     /// given up with the queue's old life, and the new one begins there
     /// (`DefaultMQPushConsumerImpl.pullMessage`, `OFFSET_ILLEGAL`).
     fn offset_moved(&mut self, sub: SubscriptionId, key: QueueKey, to: i64) {
-        let now = self.ground.now;
+        let (now, plant) = (self.ground.now, self.ground.plant);
         let Some(consumer) = self.consumers.get_mut(sub) else { return };
         let Some(queue) = consumer.queues.get_mut(key) else { return };
         let pause = queue.pace.moved(now);
+        if plant.is(super::Planted::CommitsFirstPull) {
+            (queue.next, queue.committed, queue.plant) = (to, None, plant);
+            return self.rest(sub, key, pause);
+        }
         let (group, name, from) =
             (consumer.subscribe.group.clone(), queue.name.clone(), queue.next);
         let Some(key) = consumer.take_anew(key, to) else { return };
@@ -263,10 +273,15 @@ impl Engine {
             }
             _ => {}
         }
-        if let Some((queue, subscribe)) = self.queue_of(sub, key) {
-            let (group, queue) = (subscribe.group.clone(), queue.name.clone());
-            let remark = remark.map(Into::into);
-            self.out.note(Note::PullRefused { group, queue, code, remark });
+        let now = self.ground.now;
+        if let Some(consumer) = self.consumers.get_mut(sub)
+            && let Some(queue) = consumer.queues.get(key)
+        {
+            let (broker, queue) = (queue.at.broker, queue.name.clone());
+            if consumer.tells(now, Trouble::Refused(broker)) {
+                let (group, remark) = (consumer.subscribe.group.clone(), remark.map(Into::into));
+                self.out.note(Note::PullRefused { group, queue, code, remark });
+            }
         }
         self.pause(sub, key, self.ground.config.pull_retry);
     }

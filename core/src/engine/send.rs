@@ -15,7 +15,7 @@ use crate::frame::{
 };
 use crate::id::{OpId, PeerId};
 use crate::message::Publish;
-use crate::producer::{Aim, Send, SendOptions, SendReceipt, SendStatus, choose};
+use crate::producer::{Aim, FRAME, Send, SendOptions, SendReceipt, SendStatus, choose};
 use crate::query::Query;
 use crate::route::{RouteQueue, Wait};
 use crate::time::Instant;
@@ -53,11 +53,17 @@ impl Engine {
             self.counters.calls_refused += 1;
         })?;
         self.counters.sends_begun += 1;
+        let limit = self.try_limit(&options, within);
         let op = self.operations.insert_with(|op| {
-            let timer = self.timers.after(now, within, TimerKind::Deadline(op));
-            Operation::Send(Box::new(Send::new(publish, options, now, now + within, timer)))
+            let limit = limit.filter(|limit| *limit < within);
+            let timer = self.timers.after(now, limit.unwrap_or(within), TimerKind::Deadline(op));
+            let times = (timer, now + within, limit);
+            Operation::Send(Box::new(Send::new(publish, options, now, times)))
         });
-        self.route_send(op);
+        if self.is_first(op) {
+            self.route_send(op);
+            self.begin_next();
+        }
         Ok(op)
     }
 
@@ -118,8 +124,12 @@ impl Engine {
         };
         let Some(Operation::Send(send)) = self.operations.get(op) else { return };
         let (keep, oneway) = (send.aim.is_fixed().then_some(queue as usize), send.oneway);
+        let wide = send.is_wide();
         let (peers, mut ctx) = self.peers();
-        let peer = peers.lane(&mut ctx, peer, keep);
+        let peer = match wide {
+            true => peers.wide(peer),
+            false => peers.lane(&mut ctx, peer, keep),
+        };
         if oneway && self.queue_oneway(op, peer, broker, queue) {
             return;
         }
@@ -147,7 +157,7 @@ impl Engine {
             self.want_route(&topic, Some((op, Wait::News)));
         } else {
             let (stored, attempts, _) = self.detach_send(op);
-            let ids = Some(ids);
+            let (lack, ids) = (Box::new(lack), Some(ids));
             let error = SendError::NotWritable { topic, lack, stored, ids, attempts };
             self.end_send(op, Err(error));
         }
@@ -186,7 +196,8 @@ impl Engine {
                     if down {
                         passed.set(master);
                     }
-                    down || (isolates && healths.is_isolated(now, broker))
+                    let slow = master.is_some_and(|p| peers.is_slow(p));
+                    down || slow || (isolates && healths.is_isolated(now, broker))
                 };
                 let last = last.map(|(broker, queue)| RouteQueue { broker, queue: queue as u32 });
                 let chosen = choose(&route, turn, last, &is_down).ok_or_else(|| route.lack())?;
@@ -251,30 +262,45 @@ impl Engine {
         self.timers.cancel(operation.timer());
         if let Operation::Send(send) = &operation {
             self.sending -= send.publish.wire_size();
+            let earlier = send.earlier.iter().map(|one| one.opaque);
+            for opaque in earlier.chain(send.call) {
+                if let Some(call) = self.calls.close(opaque) {
+                    self.peers.count_send(call.peer, -1);
+                }
+            }
+            if let Some(key) = send.line.clone() {
+                self.lines.leave(key, op, |op| self.operations.get(op).is_some());
+            }
         }
         Some(operation)
     }
 
     /// The broker answered.
-    pub(super) fn send_answered(&mut self, peer: PeerId, op: OpId, reply: Reply) {
+    pub(super) fn send_answered(&mut self, peer: PeerId, op: OpId, opaque: Opaque, reply: Reply) {
         let Some(status) = SendStatus::of(reply.code) else {
             let code = reply.code;
             let failure = Failure::Refused { code, remark: reply.remark.map(Arc::from) };
-            return self.send_failed(peer, op, failure, Stored::No);
+            return self.send_failed(peer, op, opaque, failure, Stored::No);
         };
         let fields = match place(reply.fields) {
             Ok(fields) => fields,
-            Err(failure) => return self.send_failed(peer, op, failure, Stored::Yes),
+            Err(failure) => return self.send_failed(peer, op, opaque, failure, Stored::Yes),
         };
         let Some(Operation::Send(send)) = self.operations.get(op) else { return };
         let Some((broker, _)) = send.at else { return };
-        let now = self.ground.now;
-        self.healths.answered(now, broker, now.since(send.tried));
-        let retries =
-            self.ground.config.retry_not_ok && send.tries + 1 < self.ground.config.send_attempts;
-        if status != SendStatus::Ok && retries {
-            return self.send_elsewhere(op);
+        let late = send.earlier.iter().find(|one| one.opaque == opaque).map(|one| one.broker);
+        if late.is_some() {
+            self.forget_try(op);
+        } else {
+            let (now, config) = (self.ground.now, &self.ground.config);
+            self.healths.answered(now, broker, now.since(send.tried));
+            let retries = config.retry_not_ok && send.tries + 1 < config.send_attempts;
+            if status != SendStatus::Ok && retries {
+                return self.send_elsewhere(op);
+            }
         }
+        let Some(Operation::Send(send)) = self.operations.get(op) else { return };
+        let broker = late.unwrap_or(broker);
         let receipt = SendReceipt {
             status,
             topic: send.publish.topic().clone(),
@@ -304,16 +330,28 @@ impl Engine {
     }
 
     /// One try came to nothing. `stored`: whether that try may have stored the message.
-    pub(super) fn send_failed(&mut self, peer: PeerId, op: OpId, why: Failure, stored: Stored) {
+    pub(super) fn send_failed(
+        &mut self,
+        peer: PeerId,
+        op: OpId,
+        opaque: Opaque,
+        why: Failure,
+        stored: Stored,
+    ) {
         let most = self.ground.config.send_attempts;
-        let opaque = self.operations.get(op).and_then(Operation::call);
-        let attempt = self.attempt(peer, opaque, why.clone());
+        let Some(Operation::Send(send)) = self.operations.get(op) else { return };
+        let why = why.of_size(send.publish.wire_size());
+        let attempt = self.attempt(peer, Some(opaque), why.clone());
         let astray = is_astray(&why);
         let Some(Operation::Send(send)) = self.operations.get_mut(op) else { return };
-        send.call = None;
-        self.counters.tries_failed += 1;
         send.attempts.push(attempt);
         send.stored = send.stored.max(stored);
+        if send.call != Some(opaque) {
+            // A try that had run out: another one is under way.
+            return send.earlier.retain(|one| one.opaque != opaque);
+        }
+        send.call = None;
+        self.counters.tries_failed += 1;
         if matches!(&why, Failure::Refused { code, .. } if *code == ResponseCode::SYSTEM_BUSY) {
             return self.pause_send(op);
         }
@@ -325,7 +363,7 @@ impl Engine {
             self.healths.failed(self.ground.now, broker);
         }
         let again = match &why {
-            Failure::Connect(_) | Failure::Closed(_) => true,
+            Failure::Connect(_) | Failure::Closed(_) | Failure::Cut(_) => true,
             // Where the queue is not there, another route may have one; but not this very queue.
             Failure::Refused { .. } if astray => !matches!(send.aim, Aim::Queue { .. }),
             Failure::Refused { code, .. } => is_retriable_send(*code),
@@ -350,19 +388,7 @@ impl Engine {
             }
             return self.route_send(op);
         }
-        let (topic, ids, stored) = (send.publish.topic().clone(), send.publish.ids(), send.stored);
-        let attempts = std::mem::take(&mut send.attempts);
-        let error = match why {
-            Failure::Refused { code, .. } => {
-                SendError::Rejected { topic, code, stored, ids, attempts }
-            }
-            Failure::Unreadable(_) | Failure::Body(_) => {
-                SendError::Unreadable { topic, stored, ids, attempts }
-            }
-            Failure::Connect(_) | Failure::Closed(_) | Failure::TimedOut(_) | Failure::Fetch(_) => {
-                SendError::Lost { topic, stored, ids, attempts }
-            }
-        };
+        let error = spent(send, why);
         self.end_send(op, Err(error));
     }
 
@@ -383,16 +409,26 @@ impl Engine {
             self.route_send(op);
         }
     }
+}
 
-    pub(super) fn end_send(&mut self, op: OpId, result: Result<SendReceipt, SendError>) {
-        if let Some(Operation::Send(send)) = self.remove(op) {
-            let result = result.map_err(|error| known(error, &send));
-            match &result {
-                Ok(_) => self.counters.sends_stored += 1,
-                Err(_) => self.counters.sends_failed += 1,
-            }
-            self.out.event(Event::Sent { op, publish: send.publish, result });
+/// What a send ends with that has no try left.
+fn spent(send: &mut Send, why: Failure) -> SendError {
+    let (topic, ids, stored) = (send.publish.topic().clone(), send.publish.ids(), send.known());
+    let size = send.publish.wire_size();
+    let attempts = std::mem::take(&mut send.attempts);
+    match why {
+        Failure::Refused { code, .. } => SendError::Rejected { topic, code, stored, ids, attempts },
+        Failure::Unreadable(_) | Failure::Body(_) => {
+            SendError::Unreadable { topic, stored, ids, attempts }
         }
+        Failure::Cut(_) if size > FRAME => {
+            SendError::OverFrame { topic, size, stored, ids, attempts }
+        }
+        Failure::Connect(_)
+        | Failure::Closed(_)
+        | Failure::Cut(_)
+        | Failure::TimedOut(_)
+        | Failure::Fetch(_) => SendError::Lost { topic, stored, ids, attempts },
     }
 }
 
@@ -428,20 +464,6 @@ fn place(fields: Result<ReplyFields, HeaderError>) -> Result<SendReply, Failure>
         Ok(_) => Err(Failure::Body(Arc::from("no fields"))),
         Err(error) => Err(Failure::Unreadable(error)),
     }
-}
-
-/// What an earlier try knows is kept to the end, whatever ends the call: a message that left may be
-/// stored, and an error that could not say so becomes one that can.
-fn known(error: SendError, send: &Send) -> SendError {
-    if error.stored() >= send.stored {
-        return error;
-    }
-    let (topic, ids, stored) = (send.publish.topic().clone(), send.publish.ids(), send.stored);
-    let mut attempts = send.attempts.clone();
-    if let Some(further) = error.attempts() {
-        attempts.extend(further);
-    }
-    SendError::Lost { topic, stored, ids, attempts }
 }
 
 impl Operation {

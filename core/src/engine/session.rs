@@ -69,8 +69,8 @@ impl Session {
     /// The socket is gone.
     pub fn closed(&mut self, now: Instant, conn: ConnectionId, reason: CloseReason) {
         if let Some(halves) = self.halves.remove(&conn) {
-            let unsent = halves.outbound.unsent().collect();
-            self.engine.handle(now, Input::Closed { conn, reason, unsent });
+            let (unsent, begun) = (halves.outbound.unsent().collect(), halves.outbound.begun());
+            self.engine.handle(now, Input::Closed { conn, reason, unsent, begun });
         }
     }
 

@@ -70,6 +70,29 @@ impl Engine {
         self.timers.after(self.ground.now, PROBES, TimerKind::Probe);
     }
 
+    /// A broker let a try run out: sends go to others until it answers anything. It is asked for an
+    /// offset until it does, since nobody else may ask it.
+    pub(super) fn slow_down(&mut self, peer: PeerId) {
+        let main = self.peers.main(peer);
+        if self.peers.slow_down(main) {
+            self.timers.after(self.ground.now, PROBES, TimerKind::Slow(main));
+        }
+    }
+
+    pub(super) fn slow_due(&mut self, main: PeerId) {
+        if !self.peers.is_slow(main) || !self.life.is_running() {
+            return;
+        }
+        for broker in self.brokers.with(main) {
+            if let Some((topic, at)) = self.routes.queue_on(broker) {
+                let request = self.queue_name(topic, &at).ask_max_offset();
+                let purpose = Purpose::Probe(broker);
+                self.ask(main, purpose, Kind::Offset, request, Bytes::new(), PROBE);
+            }
+        }
+        self.timers.after(self.ground.now, PROBES, TimerKind::Slow(main));
+    }
+
     /// A peer said on that connection that it goes, or is not asked any more: what has left is
     /// answered there, and all else goes on elsewhere or with the next connection.
     pub(super) fn part_from(&mut self, peer: PeerId, conn: ConnectionId) {
@@ -77,7 +100,7 @@ impl Engine {
         if let Some(lost) = peers.leave(&mut ctx, peer, conn) {
             let reason = Box::new(self.farewell(peer));
             let never = Failure::Connect(ConnectError::Lost(reason));
-            self.fail_waiting(lost, &never);
+            self.fail_calls(lost, None, &never);
         }
     }
 

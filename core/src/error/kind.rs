@@ -11,7 +11,7 @@ use crate::name::{Endpoint, Topic};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// It can't be done as it was asked for; nothing was sent.
+    /// It can't be done as it was asked for: nothing was sent, or no broker takes it.
     Invalid,
     /// There was no room for one more call; nothing was sent.
     Full,
@@ -90,6 +90,7 @@ impl Attempt {
             Failure::Refused { code, .. } => Some(*code),
             Failure::Connect(_)
             | Failure::Closed(_)
+            | Failure::Cut(_)
             | Failure::Unreadable(_)
             | Failure::Body(_)
             | Failure::Fetch(_)
@@ -100,7 +101,9 @@ impl Attempt {
     const fn kind(&self) -> ErrorKind {
         match &self.failure {
             Failure::Refused { .. } => ErrorKind::Rejected,
-            Failure::Connect(_) | Failure::Closed(_) | Failure::Fetch(_) => ErrorKind::Lost,
+            Failure::Connect(_) | Failure::Closed(_) | Failure::Cut(_) | Failure::Fetch(_) => {
+                ErrorKind::Lost
+            }
             Failure::Unreadable(_) | Failure::Body(_) => ErrorKind::Unreadable,
             Failure::TimedOut(_) => ErrorKind::TimedOut,
         }
@@ -111,7 +114,7 @@ impl SendError {
     /// What it comes to.
     pub const fn kind(&self) -> ErrorKind {
         match self {
-            Self::Invalid(_) => ErrorKind::Invalid,
+            Self::Invalid(_) | Self::OverFrame { .. } => ErrorKind::Invalid,
             Self::Refused(refused) => refused.kind(),
             Self::NoTopic { .. } => ErrorKind::NoTopic,
             Self::NoRoute { .. } => ErrorKind::NoRoute,
@@ -138,6 +141,7 @@ impl SendError {
             | Self::TimedOut { topic, .. }
             | Self::Lost { topic, .. }
             | Self::Unreadable { topic, .. }
+            | Self::OverFrame { topic, .. }
             | Self::NoChoice { topic } => Some(topic),
             Self::Invalid(_)
             | Self::Refused(_)

@@ -41,6 +41,12 @@ pub enum Failure {
     /// There was no connection; nothing was sent.
     #[error("not connected: {0}")]
     Connect(ConnectError),
+    /// The connection ended while the request was being written: the peer never had it whole.
+    #[error(
+        "connection lost in the middle of the request, as a broker does with a frame over its \
+         limit, 16 MiB by default (com.rocketmq.remoting.frameMaxLength): {0}"
+    )]
+    Cut(CloseReason),
     /// The connection ended before the answer.
     #[error("connection lost: {0}")]
     Closed(CloseReason),
@@ -66,7 +72,22 @@ pub enum Failure {
     Fetch(Box<FetchFailure>),
 }
 
+/// Bytes of a frame from which a cut in the middle of it may be the broker's doing: a smaller one
+/// is under any limit that anybody sets, and then it is the network's.
+const SUSPECT: usize = 1 << 20;
+
 impl Failure {
+    /// What a request that takes `size` bytes failed for: the peer never had it whole, and unless
+    /// it is large, its size was not the reason.
+    pub(crate) fn of_size(self, size: usize) -> Self {
+        match self {
+            Self::Cut(reason) if size < SUSPECT => {
+                Self::Connect(ConnectError::Lost(Box::new(reason)))
+            }
+            failure => failure,
+        }
+    }
+
     /// The peer did nothing but say that it goes.
     pub(crate) fn is_farewell(&self) -> bool {
         matches!(self, Self::Refused { code, .. } if *code == ResponseCode::GO_AWAY)
@@ -160,6 +181,11 @@ impl Attempts {
 
     pub(crate) fn extend(&mut self, other: &Self) {
         other.0.iter().for_each(|attempt| self.push(attempt.clone()));
+    }
+
+    /// Whether a connection was lost in the middle of a request.
+    pub(crate) fn has_cut(&self) -> bool {
+        self.0.iter().any(|attempt| matches!(attempt.failure, Failure::Cut(_)))
     }
 
     /// The tries, oldest first.
@@ -260,7 +286,7 @@ pub enum SendError {
         /// The topic.
         topic: Topic,
         /// What is missing.
-        lack: Lack,
+        lack: Box<Lack>,
         /// Whether an earlier try may have stored it.
         stored: Stored,
         /// The message's unique ids, where it was made.
@@ -303,6 +329,25 @@ pub enum SendError {
         /// The topic.
         topic: Topic,
         /// Whether the message may have been stored.
+        stored: Stored,
+        /// The message's unique id.
+        ids: MessageIds,
+        /// Each try.
+        attempts: Attempts,
+    },
+    /// The broker closed the connection in the middle of this message, each time: it is larger than
+    /// the broker's largest frame, `com.rocketmq.remoting.frameMaxLength`, 16 MiB by default.
+    #[error(
+        "the message for topic {topic} takes {size} bytes, more than the 16 MiB that a broker \
+         takes in one frame unless com.rocketmq.remoting.frameMaxLength says otherwise{}{attempts}",
+        as_known(*.stored, .ids)
+    )]
+    OverFrame {
+        /// The topic.
+        topic: Topic,
+        /// Bytes that it takes on the wire, rounded up by some.
+        size: usize,
+        /// Whether another try may have stored it.
         stored: Stored,
         /// The message's unique id.
         ids: MessageIds,
@@ -394,13 +439,13 @@ impl SendError {
     /// twice. Each call gives its message a new unique id: a consumer can tell that the two are one
     /// only if the second call keeps the first one's, by
     /// [`Message::id`](crate::message::Message::id) with one of [`message_ids`](Self::message_ids).
-    pub const fn is_retriable(&self) -> bool {
+    pub fn is_retriable(&self) -> bool {
         match self {
             Self::Invalid(_) | Self::NoTopic { .. } => false,
             Self::NotWritable { lack, .. } => !lack.is_lasting(),
             Self::NoChoice { .. } => false,
             Self::Stopped { .. } | Self::RuntimeGone { .. } => false,
-            Self::Unreadable { .. } => false,
+            Self::Unreadable { .. } | Self::OverFrame { .. } => false,
             Self::WouldDeadlock | Self::Forked | Self::NoReceipt => false,
             Self::Refused(_) => self.is_full(),
             Self::NoRoute { .. } | Self::TimedOut { .. } | Self::Lost { .. } => true,
@@ -421,6 +466,7 @@ impl SendError {
             | Self::TimedOut { stored, .. }
             | Self::Lost { stored, .. }
             | Self::Unreadable { stored, .. }
+            | Self::OverFrame { stored, .. }
             | Self::Stopped { stored, .. }
             | Self::RuntimeGone { stored, .. } => *stored,
             Self::WouldDeadlock | Self::Forked | Self::NoReceipt => Stored::Unknown,
@@ -441,6 +487,7 @@ impl SendError {
             | Self::TimedOut { ids, .. }
             | Self::Lost { ids, .. }
             | Self::Unreadable { ids, .. }
+            | Self::OverFrame { ids, .. }
             | Self::Stopped { ids, .. } => Some(ids),
             Self::RuntimeGone { ids, .. } | Self::NotWritable { ids, .. } => ids.as_ref(),
             Self::Invalid(_)
@@ -463,6 +510,7 @@ impl SendError {
             | Self::Rejected { attempts, .. }
             | Self::TimedOut { attempts, .. }
             | Self::Unreadable { attempts, .. }
+            | Self::OverFrame { attempts, .. }
             | Self::Lost { attempts, .. } => Some(attempts),
             Self::Invalid(_)
             | Self::Refused(_)
@@ -497,7 +545,7 @@ pub enum QueryError {
         /// The topic.
         topic: Topic,
         /// What is missing.
-        lack: Lack,
+        lack: Box<Lack>,
         /// Whom we asked.
         attempts: Attempts,
     },

@@ -49,7 +49,8 @@ pub enum Content {
 const REMARK_MAX: usize = 1 << 10;
 
 fn shortened(text: &str) -> &str {
-    &text[..text.floor_char_boundary(REMARK_MAX)]
+    let fits = (0..=REMARK_MAX.min(text.len())).rev().find(|at| text.is_char_boundary(*at));
+    &text[..fits.unwrap_or_default()]
 }
 
 /// The header of a reply.

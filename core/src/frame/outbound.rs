@@ -40,6 +40,8 @@ pub struct Outbound {
     frames: VecDeque<(u64, Opaque)>,
     pushed: u64,
     sent: u64,
+    /// Where the last frame that was written whole ends.
+    whole: u64,
     form: HeaderForm,
     limits: Limits,
 }
@@ -61,7 +63,7 @@ impl Outbound {
     pub fn with_limits(limits: Limits) -> Self {
         let (tail, chained, frames) = (Vec::new(), VecDeque::new(), VecDeque::new());
         let form = HeaderForm::Json;
-        Self { tail, tail_sent: 0, chained, frames, pushed: 0, sent: 0, form, limits }
+        Self { tail, tail_sent: 0, chained, frames, pushed: 0, sent: 0, whole: 0, form, limits }
     }
 
     /// The same, writing headers in `form` where it can: publishes, and codes above 32,767, are
@@ -148,7 +150,8 @@ impl Outbound {
                 }
             }
         }
-        while self.frames.front().is_some_and(|(end, _)| *end <= self.sent) {
+        while let Some((end, _)) = self.frames.front().filter(|(end, _)| *end <= self.sent) {
+            self.whole = *end;
             self.frames.pop_front();
         }
         if self.is_empty() {
@@ -174,6 +177,11 @@ impl Outbound {
     /// seen them whole.
     pub fn unsent(&self) -> impl Iterator<Item = Opaque> {
         self.frames.iter().map(|&(_, opaque)| opaque)
+    }
+
+    /// The first of those, if the peer may have seen a part of it.
+    pub fn begun(&self) -> Option<Opaque> {
+        self.frames.front().filter(|_| self.sent > self.whole).map(|&(_, opaque)| opaque)
     }
 
     /// A writer that is never done would let the written part of the tail grow without end.

@@ -2,6 +2,8 @@
 //!
 //! | state of a send | leaves on | to |
 //! |---|---|---|
+//! | Waiting in line | it is the first of its key | Routing |
+//! | | the deadline | ended |
 //! | Routing | the topic's route | Sent |
 //! | | no such topic, the deadline | ended |
 //! | Sent | stored (codes 0, 10, 11, 12) | ended |
@@ -9,14 +11,19 @@
 //! | | an error another queue may not have, a lost connection | Sent elsewhere, or ended |
 //! | | the broker is busy (code 2) | Pausing; costs no attempt |
 //! | | one of several connections to the broker was lost | Pausing, or ended |
+//! | | no answer within `try_timeout`, and another broker is there | Sent elsewhere |
 //! | Pausing | the pause | Sent elsewhere |
 //! | | another error, the deadline | ended |
 //! | Sent, oneway | the frame is given to the connection | ended |
 //!
 //! Codes: `SEND_MESSAGE_V2` (310), `SEND_BATCH_MESSAGE` (320).
 
+mod line;
+
 use std::sync::Arc;
 use std::time::Duration;
+
+pub(crate) use line::{Key, Lines};
 
 use crate::broker::BrokerId;
 use crate::error::{Attempts, Failure, Stored};
@@ -52,6 +59,15 @@ pub enum Aim {
 }
 
 impl Aim {
+    /// What its order is kept by, within a topic.
+    fn order(&self) -> i32 {
+        match self {
+            Self::Hash(hash) => *hash,
+            Self::Queue { broker, queue } => java_string_hash(broker).wrapping_add(*queue),
+            Self::InTurn | Self::Random => 0,
+        }
+    }
+
     /// Whether every try goes to the same queue: such messages are often meant to keep an order.
     pub(crate) const fn is_fixed(&self) -> bool {
         match self {
@@ -72,6 +88,8 @@ pub struct SendOptions {
     /// No answer is asked for: the call ends when the message is given to its connection (a queue
     /// of at most 256 KiB before the socket), and nobody will know whether it was stored.
     pub oneway: bool,
+    /// One of its key is under way at a time.
+    pub(crate) ordered: bool,
 }
 
 impl SendOptions {
@@ -81,9 +99,26 @@ impl SendOptions {
         Self { aim: Aim::Queue { broker, queue }, ..Self::default() }
     }
 
-    /// To the queue that `key` hashes to (`String.hashCode`).
+    /// To the queue that `key` hashes to (`String.hashCode`), as Java's
+    /// `SelectMessageQueueByHash`. That gives the queue alone: of several messages of a key under
+    /// way at once, one that is sent again is stored behind those that followed it. See
+    /// [`ordered`](Self::ordered).
     pub fn hash(key: &str) -> Self {
         Self { aim: Aim::Hash(java_string_hash(key)), ..Self::default() }
+    }
+
+    /// To the queue that `key` hashes to, and in the order of the calls: of a topic's messages of
+    /// one key the client keeps one under way, all its tries included, while the others wait behind
+    /// it. One round trip at a time is what a key gets, and no key waits for another, unless they
+    /// have one hash.
+    ///
+    /// The deadline of each runs from its call, and one that fails does not stop those behind it:
+    /// whoever needs none of them stored after a gap waits for each result before the next call.
+    /// So it is with one that ends as [`Stored::Unknown`]: it may be stored yet, behind the next.
+    /// With `wait_for_room`, a message that has to wait takes its place when it gets the room. The
+    /// order lasts as long as the key keeps its queue, which a change of the route may end.
+    pub fn ordered(key: &str) -> Self {
+        Self { ordered: true, ..Self::hash(key) }
     }
 
     /// With a deadline of its own.
@@ -160,6 +195,9 @@ impl SendReceipt {
     }
 }
 
+/// Brokers' largest frame in bytes, unless they are told otherwise (`frameMaxLength`).
+pub(crate) const FRAME: usize = 16 << 20;
+
 /// One send.
 #[derive(Debug)]
 pub(crate) struct Send {
@@ -170,9 +208,16 @@ pub(crate) struct Send {
     pub(crate) deadline: Instant,
     /// When the present or last try began.
     pub(crate) tried: Instant,
+    /// Fires at its deadline, and before when the present try may have run out.
     pub(crate) timer: TimerKey,
+    /// From a try to the next one on another broker; `None`: it has no other broker to go to.
+    pub(crate) limit: Option<Duration>,
     pub(crate) aim: Aim,
     pub(crate) oneway: bool,
+    /// The line it is in.
+    pub(crate) line: Option<Key>,
+    /// Others are before it there.
+    pub(crate) behind: bool,
     /// Tries whose frame may have left.
     pub(crate) tries: u32,
     pub(crate) stored: Stored,
@@ -185,6 +230,15 @@ pub(crate) struct Send {
     pub(crate) pause: Option<TimerKey>,
     /// The request of the present try.
     pub(crate) call: Option<Opaque>,
+    /// Tries that ran out, and whose answers may still come.
+    pub(crate) earlier: Vec<Earlier>,
+}
+
+/// A try that ran out.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Earlier {
+    pub(crate) opaque: Opaque,
+    pub(crate) broker: BrokerId,
 }
 
 impl Send {
@@ -192,18 +246,21 @@ impl Send {
         publish: Arc<Publish>,
         options: SendOptions,
         since: Instant,
-        deadline: Instant,
-        timer: TimerKey,
+        (timer, deadline, limit): (TimerKey, Instant, Option<Duration>),
     ) -> Self {
-        let SendOptions { aim, oneway, timeout: _ } = options;
+        let SendOptions { aim, oneway, ordered, timeout: _ } = options;
+        let line = ordered.then(|| (publish.topic().clone(), aim.order()));
         Self {
             publish,
             since,
             deadline,
             tried: since,
             timer,
+            limit,
             aim,
             oneway,
+            line,
+            behind: false,
             tries: 0,
             stored: Stored::No,
             attempts: Attempts::default(),
@@ -211,7 +268,22 @@ impl Send {
             busy: 0,
             pause: None,
             call: None,
+            earlier: Vec::new(),
         }
+    }
+
+    /// Whether its broker may close the connection over it: it is larger than brokers' frames are
+    /// by default, or a connection was lost in the middle of it.
+    pub(crate) fn is_wide(&self) -> bool {
+        let last = self.attempts.last().map(|attempt| &attempt.failure);
+        self.publish.wire_size() > FRAME || matches!(last, Some(Failure::Cut(_)))
+    }
+
+    /// Whether the message may be stored, as far as is known: a try that ran out may have stored it
+    /// until its broker says otherwise.
+    pub(crate) fn known(&self) -> Stored {
+        let open = if self.earlier.is_empty() { Stored::No } else { Stored::Unknown };
+        self.stored.max(open)
     }
 
     /// Whether a broker refused the last try.

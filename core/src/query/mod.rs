@@ -127,6 +127,14 @@ impl Response {
 }
 
 impl Query {
+    /// Bytes of its body.
+    pub(crate) fn body_size(&self) -> usize {
+        match self {
+            Self::Queues(_) | Self::Writable(_) | Self::MinOffset(_) | Self::MaxOffset(_) => 0,
+            Self::Call(call) => call.body.len(),
+        }
+    }
+
     /// Whether it may be asked again although it may have been done.
     pub(crate) fn is_repeatable(&self) -> bool {
         match self {

@@ -253,7 +253,7 @@ mod tests {
                         timers.cancel(gone[rng.below(gone.len() as u64) as usize]);
                     }
                     _ => {
-                        now = now + Duration::from_millis(rng.below(60));
+                        now += Duration::from_millis(rng.below(60));
                         while let Some(due) = naive.due(now) {
                             assert_eq!(timers.next_at(), Some(due));
                             let fired = timers.pop_due(now).unwrap();

@@ -5,9 +5,10 @@ use std::time::Duration;
 use rustix::process::Signal;
 
 use super::Cluster;
-use crate::live::LiveError;
 use crate::live::group::Group;
+use crate::live::plan::{self, Role};
 use crate::live::state::{self, Condition};
+use crate::live::{LiveError, files, port};
 
 /// How long a killed process may take to go.
 const GONE: Duration = Duration::from_secs(5);
@@ -61,6 +62,16 @@ impl Cluster {
         self.with_group(member, |group| group.signal(Signal::CONT))
     }
 
+    /// Asks a member to end (SIGTERM) and does not wait: a broker with
+    /// `enableShutdownGracefully=true` answers with `GO_AWAY` meanwhile. It is killed after 10 s.
+    ///
+    /// # Errors
+    ///
+    /// [`LiveError::NoMember`].
+    pub fn end(&self, member: &str) -> Result<(), LiveError> {
+        self.with_group(member, |group| group.signal(Signal::TERM))
+    }
+
     fn with_group(&self, member: &str, act: impl FnOnce(Group)) -> Result<(), LiveError> {
         let member = self.state.member(member)?;
         if let Some(group) = state::group_of(&self.folder, &member.name) {
@@ -85,5 +96,32 @@ impl Cluster {
         self.kill(&member.name)?;
         self.spawn(&member)?;
         self.wait(&member)
+    }
+
+    /// As [`restart`](Self::restart), but at another port, as a broker that was moved: its data
+    /// comes with it. A nameserver stays where brokers look for it.
+    ///
+    /// # Errors
+    ///
+    /// As [`restart`](Self::restart); also [`LiveError::NoPorts`], and [`LiveError::Io`] when its
+    /// properties can't be written.
+    pub fn move_away(&mut self, member: &str) -> Result<(), LiveError> {
+        let name = self.state.member(member)?.name.clone();
+        self.kill(&name)?;
+        let free = port::free(plan::PORTS_OF_BROKER)? + 2;
+        let (slaves, namesrvs) = (self.has_slaves(), self.namesrv());
+        let mut members = self.state.members.iter_mut();
+        let brokers = members.find(|other| other.name == name && other.role != Role::Nameserver);
+        if let Some(broker) = brokers {
+            broker.port = free;
+            let home = files::home(&self.folder, broker);
+            files::write(&home, broker, &namesrvs, slaves, &self.state.conf)?;
+            state::save(&self.folder, &self.state)?;
+        }
+        self.restart(&name)
+    }
+
+    fn has_slaves(&self) -> bool {
+        self.state.members.iter().any(|member| member.role == Role::Slave)
     }
 }

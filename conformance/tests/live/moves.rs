@@ -1,0 +1,187 @@
+//! Real brokers that leave: one that says `GO_AWAY` first, one that comes back at another port, one
+//! that falls silent beside another.
+
+use std::fs;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rocketry::{Message, Topic};
+use rocketry_conformance::live::{self, Cluster, Condition, Options};
+
+use crate::rig::collector::Collector;
+use crate::rig::load::Load;
+use crate::rig::{On, Rig, eventually};
+use crate::version;
+
+/// Two masters.
+fn two_masters(conf: &[&str]) -> Cluster {
+    let mut options = Options::new(version());
+    options.brokers = 2;
+    options.conf.extend(conf.iter().map(|&line| line.to_owned()));
+    options.patience = Duration::from_secs(240);
+    Cluster::start_with(options).expect("a cluster")
+}
+
+/// A runtime that sends to a topic on both masters and consumes it.
+struct Work {
+    on: On,
+    rig: Rig,
+    load: Load,
+    collector: Collector,
+}
+
+impl Work {
+    fn start(on: On, cluster: &Cluster) -> Self {
+        let topic = format!("moves_{on:?}");
+        cluster.create_topic(&topic, 4).expect("the topic is created");
+        let rig = Rig::start(on, &cluster.namesrv());
+        let collector = Collector::start(&rig, &format!("group_{on:?}"), &topic);
+        let load = Load::start(&rig, &topic, 4, Duration::from_millis(5));
+        let work = Self { on, rig, load, collector };
+        for broker in ["broker-a", "broker-b"] {
+            let flows = || work.answered(broker, None) > 100;
+            assert!(eventually(Duration::from_secs(30), flows), "{on:?}: {broker} is not used");
+        }
+        let comes = || work.collector.look(|seen| seen.ids.len() > 100);
+        assert!(eventually(Duration::from_secs(30), comes), "{on:?}: nothing comes");
+        work
+    }
+
+    /// How many messages a broker has answered, since then where a time is given.
+    fn answered(&self, broker: &str, from: Option<Instant>) -> usize {
+        self.load.look(|outcome| {
+            let sent = outcome.sent.iter();
+            let by = sent.filter(|(receipt, at)| {
+                *receipt.broker == *broker && from.is_none_or(|from| *at > from)
+            });
+            by.count()
+        })
+    }
+
+    /// Attempts to connect so far, whatever came of them.
+    fn connects(&self) -> u64 {
+        let counters = self.rig.client.stats().counters;
+        counters.connected + counters.connects_failed
+    }
+
+    /// What `broker` answered for has come, and all sends have ended well.
+    fn ends_well(self, broker: &str) {
+        let Self { on, load, collector, .. } = self;
+        let outcome = load.stop();
+        let sent = outcome.sent.iter().filter(|(receipt, _)| *receipt.broker == *broker);
+        let ids: Vec<String> = sent.map(|(receipt, _)| receipt.message_id.to_string()).collect();
+        let missing =
+            || collector.look(|seen| ids.iter().filter(|id| !seen.ids.contains_key(*id)).count());
+        let none = eventually(Duration::from_secs(20), || missing() == 0);
+        assert!(none, "{on:?}: {} of {} never came", missing(), ids.len());
+        let (sent, failed) = (outcome.sent.len(), outcome.failed.len());
+        println!("{on:?}: {sent} sent, {failed} failed, the slowest {:?}", outcome.slowest);
+        assert!(outcome.failed.is_empty(), "{on:?}: {:?}", outcome.failed);
+    }
+}
+
+/// Connections that wait for the end of their time at a port; `None` without `/proc`.
+fn time_waits(port: u16) -> Option<usize> {
+    let ends = format!(":{port:04X}");
+    let mut found = None;
+    for table in ["/proc/net/tcp", "/proc/net/tcp6"] {
+        let Ok(text) = fs::read_to_string(table) else { continue };
+        let waits = text.lines().filter(|line| {
+            let mut words = line.split_whitespace().skip(1);
+            let here = words.next().is_some_and(|address| address.ends_with(&ends));
+            let there = words.next().is_some_and(|address| address.ends_with(&ends));
+            (here || there) && words.next() == Some("06")
+        });
+        found = Some(found.unwrap_or(0) + waits.count());
+    }
+    found
+}
+
+/// A broker that is asked to end leaves the route and answers everything with `GO_AWAY` until it
+/// has ended. A topic that it alone has is still wanted of it.
+#[test]
+#[ignore = "needs a live broker"]
+fn conn_16_a_broker_that_leaves_with_grace_is_not_stormed_and_all_goes_on_elsewhere() {
+    let grace = ["enableShutdownGracefully=true", "shutdownWaitTimeSeconds=4"];
+    let cluster = two_masters(&grace);
+    let broker = cluster.broker();
+    live::create_topic(&cluster.namesrv(), &broker, "alone", 4).expect("the topic is created");
+    let works = [On::Tokio, On::Threads].map(|on| Work::start(on, &cluster));
+    let alone = works.each_ref().map(|work| {
+        let load = Load::start(&work.rig, "alone", 4, Duration::from_millis(5));
+        let collector = Collector::start(&work.rig, &format!("alone_{:?}", work.on), "alone");
+        let comes = || collector.look(|seen| seen.ids.len() > 50);
+        assert!(eventually(Duration::from_secs(30), comes), "{:?}: nothing comes", work.on);
+        (load, collector)
+    });
+    let leaving = cluster.members().iter().find(|member| member.name == "broker-a");
+    let port = leaving.expect("a member").port;
+    let waits = time_waits(port);
+    let before = works.each_ref().map(Work::connects);
+    cluster.end("broker-a").expect("asked to end");
+    let asked = Instant::now();
+    for second in 1..=8 {
+        thread::sleep(Duration::from_secs(second).saturating_sub(asked.elapsed()));
+        if second == 3 {
+            let condition = cluster.condition("broker-a").expect("a member");
+            assert_eq!(condition, Condition::Runs, "it does not take its time");
+        }
+        let from = asked + Duration::from_secs(second) - Duration::from_millis(1500);
+        for work in &works {
+            assert!(work.answered("broker-b", Some(from)) > 0, "{:?}: no sends flow", work.on);
+        }
+    }
+    for (work, before) in works.iter().zip(before) {
+        let connects = work.connects() - before;
+        println!("{:?}: {connects} connects in {:?}", work.on, asked.elapsed());
+        assert!(connects < 20, "{:?}: {connects} connects", work.on);
+    }
+    if let (Some(before), Some(now)) = (waits, time_waits(port)) {
+        println!("{} more connections in TIME_WAIT", now.saturating_sub(before));
+        assert!(now < before + 50, "{now} connections in TIME_WAIT, {before} before");
+    }
+    alone.iter().for_each(|(load, _)| load.tell());
+    works.into_iter().for_each(|work| work.ends_well("broker-b"));
+}
+
+fn send_eight(cluster: &Cluster) {
+    let rig = Rig::start(On::Threads, &cluster.namesrv());
+    let producer = rig.client.producer("moves").expect("a producer");
+    for _ in 0..8 {
+        let message = Message::new(Topic::new("moved").expect("a topic"), "x");
+        producer.send(message).wait().expect("stored");
+    }
+    rig.client.shutdown().wait();
+}
+
+/// The consumer has no send that would look for the broker.
+#[test]
+#[ignore = "needs a live broker"]
+fn conn_15_a_consumer_alone_finds_its_broker_at_another_port() {
+    let mut cluster = Cluster::start(&version()).expect("a cluster");
+    cluster.create_topic("moved", 4).expect("the topic is created");
+    let runtimes = [On::Tokio, On::Threads];
+    let rigs = runtimes.map(|on| Rig::start(on, &cluster.namesrv()));
+    let consumers: Vec<Collector> = runtimes
+        .iter()
+        .zip(&rigs)
+        .map(|(on, rig)| Collector::start(rig, &format!("group_{on:?}"), "moved"))
+        .collect();
+    send_eight(&cluster);
+    let all = |count: usize| {
+        let came = |consumer: &Collector| consumer.look(|seen| seen.ids.len() == count);
+        eventually(Duration::from_secs(20), || consumers.iter().all(came))
+    };
+    assert!(all(8), "nothing comes");
+
+    let old = cluster.broker();
+    cluster.move_away("broker-a").expect("it starts elsewhere");
+    let registered = Instant::now();
+    assert_ne!(cluster.broker(), old);
+    send_eight(&cluster);
+    assert!(all(16), "a consumer never found the broker at {}", cluster.broker());
+    println!("all came {:?} after the broker was registered", registered.elapsed());
+    assert!(registered.elapsed() < Duration::from_secs(3), "{:?}", registered.elapsed());
+    let again = consumers.iter().map(|consumer| consumer.look(|seen| seen.duplicates()));
+    println!("{:?} came again", again.collect::<Vec<_>>());
+}

@@ -1,0 +1,112 @@
+//! When a send begins, and tries that run out before their send does: the next one goes to another
+//! broker, and what the first one's broker says late still counts
+//! (`sendMsgMaxTimeoutPerRequest`).
+
+use std::time::Duration;
+
+use super::{Engine, Operation, TimerKind};
+use crate::broker::BrokerId;
+use crate::error::{ConnectError, Failure, Stored};
+use crate::frame::Opaque;
+use crate::id::OpId;
+use crate::producer::{Earlier, SendOptions};
+
+/// A try takes this part of its send's deadline, unless it is told otherwise.
+const PART: u32 = 3;
+/// Such a part is no limit when it is shorter: an answer takes its time.
+const LEAST: Duration = Duration::from_millis(10);
+
+impl Engine {
+    /// How long a try of such a send may take while there is another broker; `None`: there is none.
+    pub(super) fn try_limit(&self, options: &SendOptions, within: Duration) -> Option<Duration> {
+        let config = &self.ground.config;
+        let fixed = options.oneway || options.aim.is_fixed() || config.send_attempts < 2;
+        let part = Some(within / PART).filter(|part| *part >= LEAST);
+        config.try_timeout.or(part).filter(|_| !fixed)
+    }
+
+    /// Whether a send may begin: one that keeps an order waits for those of its key before it.
+    pub(super) fn is_first(&mut self, op: OpId) -> bool {
+        let Some(Operation::Send(send)) = self.operations.get_mut(op) else { return false };
+        if let Some(key) = &send.line {
+            send.behind = !self.lines.enter(key.clone(), op);
+        }
+        !send.behind
+    }
+
+    /// Lets those begin that have become the first of their key. Not where the one before them
+    /// ends: each might end at once in its turn.
+    pub(super) fn begin_next(&mut self) {
+        while let Some(op) = self.lines.next() {
+            if let Some(send) = self.send_of(op) {
+                send.behind = false;
+                self.route_send(op);
+            }
+        }
+    }
+
+    /// The present try of a send may have run out, long before its deadline.
+    pub(super) fn try_over(&mut self, op: OpId) {
+        let Some(Operation::Send(send)) = self.operations.get(op) else { return };
+        let (now, limit) = (self.ground.now, send.limit.unwrap_or(send.deadline.since(send.since)));
+        let due = send.tried + limit;
+        let next = if send.call.is_some() && now < due { due } else { now + limit };
+        let timer = self.timers.at(next.min(send.deadline), TimerKind::Deadline(op));
+        let more = send.tries + 1 < self.ground.config.send_attempts;
+        let ran_out = send.call.filter(|_| now >= due && more).zip(send.at);
+        if let Some(send) = self.send_of(op) {
+            send.timer = timer;
+        }
+        if let Some((opaque, (broker, _))) = ran_out.filter(|(_, at)| self.has_others(op, at.0)) {
+            self.leave_try(op, opaque, broker, limit);
+        }
+    }
+
+    /// Whether another broker than that one may take the message.
+    fn has_others(&self, op: OpId, tried: BrokerId) -> bool {
+        let Some(Operation::Send(send)) = self.operations.get(op) else { return false };
+        let Some(route) = self.routes.known(send.publish.topic()) else { return false };
+        route.writable.iter().any(|queue| {
+            let master = self.brokers.master(queue.broker).filter(|_| queue.broker != tried);
+            master.is_some_and(|peer| !self.peers.is_down(peer) && !self.peers.is_slow(peer))
+        })
+    }
+
+    /// A try that had run out has stored the message: what the present one waits for is over.
+    pub(super) fn forget_try(&mut self, op: OpId) {
+        let Some(send) = self.send_of(op) else { return };
+        let (topic, pause) = (send.publish.topic().clone(), send.pause.take());
+        if let Some(pause) = pause {
+            self.timers.cancel(pause);
+        }
+        self.routes.forget(&topic, op);
+    }
+
+    /// The next try goes to another broker. What had left may still be answered.
+    fn leave_try(&mut self, op: OpId, opaque: Opaque, broker: BrokerId, limit: Duration) {
+        let Some((peer, left)) = self.calls.place_of(opaque) else { return };
+        if left.is_none() && !self.peers.is_connected(peer) {
+            // Connections have limits of their own.
+            return;
+        }
+        self.slow_down(peer);
+        if left.is_none() {
+            // The peer reads nothing: what waits for it costs no try.
+            self.calls.close(opaque);
+            self.peers.count_send(peer, -1);
+            let failure = Failure::Connect(ConnectError::TimedOut(limit));
+            return self.send_failed(peer, op, opaque, failure, Stored::No);
+        }
+        let attempt = self.attempt(peer, Some(opaque), Failure::TimedOut(limit));
+        if let Some(send) = self.send_of(op) {
+            send.call = None;
+            send.tries += 1;
+            send.attempts.push(attempt);
+            send.earlier.push(Earlier { opaque, broker });
+        }
+        self.counters.tries_failed += 1;
+        self.healths.failed(self.ground.now, broker);
+        self.suspect(peer);
+        self.route_send(op);
+    }
+}
