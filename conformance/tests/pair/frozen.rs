@@ -74,9 +74,11 @@ fn send_27_the_late_answer_of_a_try_that_ran_out_ends_the_send_as_stored() {
         cluster.push_faults_at(FIRST, Requests::Sends, late(1500));
         cluster.push_faults_at(ListenerId::Broker(1), Requests::Sends, late(1500));
     });
+    let before = world.cluster().requests(RequestCode::SEND_MESSAGE_V2);
     let op = send(&mut world, client, "x");
     let (took, result) = world.end_of(client, op);
     let receipt = result.unwrap();
+    assert_eq!(world.cluster().requests(RequestCode::SEND_MESSAGE_V2), before + 2);
     assert!(took > ms(1490) && took < ms(1510), "{took:?}");
     let home = usize::from(&*receipt.broker == "broker-b");
     let records = world.cluster().messages(home, TOPIC, receipt.queue);

@@ -206,6 +206,13 @@ fn conn_13_two_clients_of_one_id_leave_no_queue_unread() {
     store_many(&mut world, sender, 80);
     world.run_for(30 * SECOND);
     assert_eq!(world.distinct(), 160);
+    // To a third one the two are one as well.
+    let third = world.client(config());
+    consume(&mut world, third, Pace::AtOnce);
+    world.run_for(30 * SECOND);
+    store_many(&mut world, sender, 80);
+    world.run_for(30 * SECOND);
+    assert_eq!(world.distinct(), 240);
 }
 
 #[test]

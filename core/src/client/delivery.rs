@@ -29,8 +29,9 @@ pub struct Delivery {
 /// not affected.
 ///
 /// It is held as a [`Delivery`] is, and settling it is the application's as well: the group's
-/// offset does not pass it before [`ack`](Self::ack). Dropping it has it handed out again, after the
-/// same pauses that grow. A consumer that is told so settles it by itself ([`OnUnreadable::Settle`]).
+/// offset does not pass it before [`ack`](Self::ack). Dropping it has it handed out again, after
+/// the same pauses that grow. A consumer that is told so settles it by itself
+/// ([`OnUnreadable::Settle`]).
 #[derive(thiserror::Error)]
 #[error(
     "message at {} of queue {} of {} at {} can't be read: {reason}",

@@ -198,3 +198,40 @@ fn known(error: SendError, send: &Send) -> SendError {
     }
     SendError::Lost { topic, stored, ids, attempts }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::message::{Message, MessageLimits, Publish, UniqueId};
+    use crate::name::{Group, Topic};
+    use crate::producer::SendOptions;
+    use crate::time::UnixMillis;
+    use crate::timer::Timers;
+
+    #[test]
+    fn send_30_no_end_says_less_than_an_earlier_try_knows() {
+        let topic = Topic::new("orders").unwrap();
+        let id = UniqueId::parse("0A000001ABCD12345678000000000001").unwrap();
+        let (message, group) = (Message::new(topic.clone(), "x"), Group::new("shop").unwrap());
+        let limits = MessageLimits::default();
+        let publish = Publish::new(message, &group, id, UnixMillis(0), &limits).unwrap();
+        let timer = Timers::<()>::default().at(Instant::ZERO, ());
+        let times = (timer, Instant::ZERO + Duration::from_secs(3), None);
+        let options = SendOptions::default();
+        let mut send = Send::new(Arc::new(publish), options, Instant::ZERO, times);
+        let no_topic =
+            || SendError::NoTopic { topic: topic.clone(), attempts: Attempts::default() };
+        assert_eq!(known(no_topic(), &send), no_topic());
+        for stored in [Stored::Unknown, Stored::Yes] {
+            send.stored = stored;
+            let error = known(no_topic(), &send);
+            assert_eq!((error.stored(), error.topic()), (stored, Some(&topic)));
+            assert_eq!(error.message_ids().unwrap().first(), id);
+        }
+        let stopped = SendError::Stopped { stored: Stored::Yes, ids: send.publish.ids() };
+        assert_eq!(known(stopped.clone(), &send), stopped);
+    }
+}
