@@ -41,7 +41,9 @@ fn conn_08_a_client_that_has_shut_down_is_gone_from_the_broker_at_once(on: On) {
         let response = ask(&watcher, Request::ProducerConnections(request));
         String::from_utf8_lossy(&response.body).contains(&*rig.client.id())
     };
-    rig.client.producer(&*group).expect("a group").send(message(&topic)).wait().expect("sent");
+    // Its group is withdrawn with its last producer.
+    let producer = rig.client.producer(&*group).expect("a group");
+    producer.send(message(&topic)).wait().expect("sent");
     assert!(eventually(Duration::from_secs(5), asked), "the broker never heard of it");
     rig.client.shutdown().wait();
     assert!(!asked(), "the broker still knows it");
