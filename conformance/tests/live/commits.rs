@@ -17,7 +17,9 @@ use rocketry::{Client, Consumer, Delivery, Message, SendOptions, Start, Topic};
 use rocketry_conformance::live::{self, Cluster, Member, Options};
 
 use crate::rig::{On, Rig, eventually};
-use crate::{new_name, new_topic, shared, version};
+use crate::{live_on_both, new_name, new_topic, shared, version};
+
+live_on_both!(a_shutdown_waits_for_busy_handlers_and_nothing_of_theirs_comes_again);
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -307,4 +309,35 @@ fn off_18_a_topic_made_anew_is_never_committed_past_what_is_unsettled() {
         assert!(eventually(SOON, || stored() == Some(60)), "{on:?}: {:?}", stored());
         rig.client.shutdown().wait();
     }
+}
+
+/// Handlers settle what they hold after the shutdown has begun.
+fn a_shutdown_waits_for_busy_handlers_and_nothing_of_theirs_comes_again(on: On) {
+    let ((namesrv, broker), name, group) = (shared(), new_topic(1), new_name());
+    let rig = Rig::start(on, &namesrv);
+    send(&rig.client, &name, 0..20);
+    let mut consumer = consume(&rig, &group, &name);
+    let held = take(&rig, &mut consumer, 8);
+    let handlers = held.into_iter().map(|delivery| {
+        thread::spawn(move || {
+            thread::sleep(Duration::from_millis(800));
+            delivery.ack().is_ok()
+        })
+    });
+    let handlers: Vec<_> = handlers.collect();
+    let begun = Instant::now();
+    rig.client.shutdown().wait();
+    let took = begun.elapsed();
+    let taken = handlers.into_iter().map(|handler| handler.join().expect("no panic"));
+    let taken = taken.filter(|taken| *taken).count();
+    println!("{on:?}: shut down in {took:?}, {taken} of 8 acks taken");
+    assert_eq!(taken, 8, "{on:?}: acks came too late");
+    assert!(took < Duration::from_millis(2500), "{on:?}: {took:?}");
+    drop(consumer);
+    let rig = Rig::start(on, &namesrv);
+    assert_eq!(committed(&rig.client, &broker, &group, &name), Some(8), "{on:?}");
+    let mut next = consume(&rig, &group, &name);
+    let bodies = drain(&mut next, Duration::from_secs(2));
+    assert_eq!(bodies, (8..20).collect::<Vec<_>>(), "{on:?}");
+    rig.client.shutdown().wait();
 }

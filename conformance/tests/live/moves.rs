@@ -185,3 +185,33 @@ fn conn_15_a_consumer_alone_finds_its_broker_at_another_port() {
     let again = consumers.iter().map(|consumer| consumer.look(|seen| seen.duplicates()));
     println!("{:?} came again", again.collect::<Vec<_>>());
 }
+
+/// Its connections stand and are silent; the other one could take every message.
+#[test]
+#[ignore = "needs a live broker"]
+fn send_27_beside_a_frozen_broker_no_send_is_slow_after_the_first() {
+    let cluster = two_masters(&[]);
+    let works = [On::Tokio, On::Threads].map(|on| Work::start(on, &cluster));
+    cluster.stop("broker-a").expect("frozen");
+    let frozen = Instant::now();
+    // The first victims are those under way, and what is sent until their time is over.
+    thread::sleep(Duration::from_secs(3));
+    let settled = works.each_ref().map(|work| work.load.forget_slowest());
+    thread::sleep(Duration::from_secs(8).saturating_sub(frozen.elapsed()));
+    for (work, first) in works.iter().zip(settled) {
+        let slowest = work.load.look(|outcome| outcome.slowest);
+        let count = work.answered("broker-b", Some(frozen));
+        println!("{:?}: {count} sent; {first:?} at first, then {slowest:?}", work.on);
+        assert!(slowest < Duration::from_millis(1500), "{:?}: {slowest:?}", work.on);
+        assert!(count > 500, "{:?}: {count} sent", work.on);
+    }
+    cluster.cont("broker-a").expect("thawed");
+    let thawed = Instant::now();
+    for work in &works {
+        let used =
+            eventually(Duration::from_secs(35), || work.answered("broker-a", Some(thawed)) > 20);
+        assert!(used, "{:?}: the broker that went on is not used again", work.on);
+        println!("{:?}: used again after {:?}", work.on, thawed.elapsed());
+    }
+    works.into_iter().for_each(|work| work.ends_well("broker-b"));
+}

@@ -1,15 +1,21 @@
-//! Sends to a real broker that changes its mind.
+//! Sends to a real broker that changes its mind: fewer queues, frames that it does not take.
 
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rocketry_conformance::live;
+use rocketry::{Config, Message, Pending, SendError, SendOptions, SendReceipt, Stored, Topic};
+use rocketry_conformance::live::{self, Cluster};
 
 use crate::rig::load::Load;
 use crate::rig::{On, Rig, eventually};
-use crate::{live_on_both, new_topic, shared};
+use crate::{live_on_both, new_topic, shared, version};
 
-live_on_both!(send_28_write_queues_that_are_cut_fail_no_send);
+live_on_both!(
+    send_28_write_queues_that_are_cut_fail_no_send,
+    send_29_a_body_over_the_brokers_limit_harms_no_neighbour,
+);
 
 fn send_28_write_queues_that_are_cut_fail_no_send(on: On) {
     let ((namesrv, broker), topic) = (shared(), new_topic(8));
@@ -29,4 +35,99 @@ fn send_28_write_queues_that_are_cut_fail_no_send(on: On) {
     let late = outcome.sent.iter().filter(|(_, at)| *at > settled);
     let queues: Vec<i32> = late.map(|(receipt, _)| receipt.queue).collect();
     assert!(queues.len() > 100 && queues.iter().all(|queue| *queue < 4), "{on:?}: {queues:?}");
+}
+
+/// All bodies of a topic's one queue, as they lie there.
+fn stored(rig: &Rig, topic: &Topic) -> Vec<u32> {
+    let queue = rig.client.queues(topic).wait().expect("queues").swap_remove(0);
+    let (mut bodies, mut offset) = (Vec::new(), 0);
+    loop {
+        let pulled = rig.client.admin().pull(&queue, offset, 32).wait().expect("pulled");
+        if pulled.records.is_empty() {
+            assert_eq!(offset, rig.client.max_offset(&queue).wait().expect("an offset"));
+            return bodies;
+        }
+        for at in 0..pulled.records.len() {
+            let body = pulled.records.record(at).expect("readable").body().expect("whole");
+            let text = String::from_utf8(body.to_vec()).expect("text");
+            bodies.push(text.parse().expect("a number"));
+        }
+        offset = pulled.next_offset;
+    }
+}
+
+/// Sends numbers of one key until told to stop, and waits for all of them.
+fn send_in_order(
+    (rig, topic): &(Rig, Topic),
+    done: &AtomicBool,
+) -> Result<Vec<SendReceipt>, SendError> {
+    let producer = rig.client.producer("ordered").expect("a producer");
+    let options = SendOptions::ordered("key").within(Duration::from_secs(40));
+    let mut pending = Vec::new();
+    while !done.load(Ordering::Relaxed) {
+        let message = Message::new(topic.clone(), pending.len().to_string());
+        pending.push(producer.send_with(message, options.clone()));
+        thread::sleep(Duration::from_millis(5));
+    }
+    pending.into_iter().map(Pending::wait).collect()
+}
+
+/// What is sent while the broker is away waits for it, behind what was sent before.
+#[test]
+#[ignore = "needs a live broker"]
+fn send_32_ordered_sends_over_a_restart_are_stored_in_order() {
+    let mut cluster = Cluster::start(&version()).expect("a cluster");
+    let runtimes = [On::Tokio, On::Threads];
+    let works = runtimes.map(|on| {
+        let name = format!("ordered_{on:?}");
+        cluster.create_topic(&name, 1).expect("the topic is created");
+        (Rig::start(on, &cluster.namesrv()), Topic::new(name).expect("a topic"))
+    });
+    let done = AtomicBool::new(false);
+    let sent = thread::scope(|scope| {
+        let senders = works.each_ref().map(|work| scope.spawn(|| send_in_order(work, &done)));
+        thread::sleep(Duration::from_secs(1));
+        cluster.kill("broker-a").expect("killed");
+        cluster.restart("broker-a").expect("it starts again");
+        thread::sleep(Duration::from_secs(1));
+        done.store(true, Ordering::Relaxed);
+        senders.map(|sender| sender.join().expect("no panic"))
+    });
+    for ((rig, topic), sent) in works.iter().zip(sent) {
+        let sent = sent.unwrap_or_else(|error| panic!("{topic}: {error}")).len();
+        let stored = stored(rig, topic);
+        let mut seen = BTreeSet::new();
+        let firsts: Vec<u32> = stored.iter().copied().filter(|body| seen.insert(*body)).collect();
+        println!("{topic}: {sent} sent, {} stored twice", stored.len() - firsts.len());
+        let all = (0..u32::try_from(sent).expect("few")).collect::<Vec<_>>();
+        let wrong = firsts.iter().zip(&all).position(|(one, other)| one != other);
+        assert!(wrong.is_none() && firsts.len() == sent, "{topic}: wrong at {wrong:?} of {sent}");
+        rig.client.shutdown().wait();
+    }
+}
+
+/// The broker cuts the connection in the middle of the frame.
+fn send_29_a_body_over_the_brokers_limit_harms_no_neighbour(on: On) {
+    let ((namesrv, _), topic) = (shared(), new_topic(4));
+    let mut config = Config::new(&namesrv).expect("settings");
+    config.max_body = 64 << 20;
+    config.compress_over = usize::MAX;
+    let rig = Rig::with(on, config);
+    let load = Load::start(&rig, &topic, 4, Duration::from_millis(2));
+    let flows = || load.look(|outcome| outcome.sent.len() > 100);
+    assert!(eventually(Duration::from_secs(20), flows), "nothing is sent");
+    let producer = rig.client.producer("large").expect("a producer");
+    let before = rig.client.stats().counters.disconnected;
+    let begun = Instant::now();
+    let message = Message::new(Topic::new(&*topic).expect("a topic"), vec![7; 17 << 20]);
+    let error = producer.send(message).wait().expect_err("too large for the broker");
+    let (took, cuts) = (begun.elapsed(), rig.client.stats().counters.disconnected - before);
+    println!("{on:?}: {cuts} cuts in {took:?}: {error}");
+    let text = error.to_string();
+    assert!(text.contains("16 MiB") || text.contains("16777216"), "{on:?}: {text}");
+    assert!(!error.is_retriable() && error.stored() == Stored::No, "{on:?}: {text}");
+    assert!(cuts <= 2, "{on:?}: {cuts} cuts");
+    let outcome = load.stop();
+    println!("{on:?}: {} others sent, the slowest {:?}", outcome.sent.len(), outcome.slowest);
+    assert!(outcome.failed.is_empty(), "{on:?}: {:?}", outcome.failed);
 }

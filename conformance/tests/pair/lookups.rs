@@ -400,6 +400,32 @@ fn send_28_a_queue_that_is_led_elsewhere_or_cut_off_is_looked_up_at_once() {
     }
 }
 
+/// As 5.3.3 does for some milliseconds when it gets fewer queues.
+#[test]
+fn send_28_a_broker_that_refuses_its_queues_before_its_nameserver_knows_fails_no_send() {
+    let (mut world, client) = pair(10, 8);
+    store(&mut world, client, "x");
+    world.run_for(5 * SECOND);
+    let code = ResponseCode(501);
+    let refuse = |world: &mut World, count: usize| {
+        world.with_cluster(|cluster| {
+            cluster.push_error(RequestCode::SEND_MESSAGE_V2, vec![code; count]);
+        });
+    };
+    refuse(&mut world, 3);
+    let asked = routes_asked(&world);
+    let (took, _) = sent(&mut world, client);
+    assert!(took < 3 * SECOND, "{took:?}");
+    assert_eq!(routes_asked(&world), asked + 3);
+    // For good, it ends all the same.
+    refuse(&mut world, 100);
+    let op = send(&mut world, client, "y");
+    let (took, result) = world.end_of(client, op);
+    let error = result.expect_err("there is no queue");
+    assert!(matches!(error, SendError::Rejected { stored: Stored::No, .. }), "{error}");
+    assert!(took < 3 * SECOND, "{took:?}");
+}
+
 #[test]
 fn send_28_a_send_whose_queue_was_cut_goes_to_one_that_is_there() {
     let (mut world, client) = pair(8, 8);

@@ -1,11 +1,11 @@
 //! The end of consumers whose handlers are busy: by threads that settle, on every runtime.
 
-use std::sync::mpsc;
+use std::sync::{Arc, Barrier, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rocketry::client::Ended;
-use rocketry::{Config, Consumer, Delivery, Message, Start, Topic};
+use rocketry::{Config, Consumer, Delivery, Message, SendOptions, Start, Topic};
 use rocketry_conformance::serve::Served;
 
 use crate::rig::{On, Rig};
@@ -14,6 +14,7 @@ use crate::{TOPIC, on_all, served};
 on_all!(
     life_03_a_shutdown_waits_for_busy_handlers_and_their_acks_count,
     a_consumer_drains_while_its_handlers_are_busy,
+    acks_that_come_together_at_a_shutdown_all_count,
     a_shutdown_does_not_wait_for_messages_that_nobody_was_given,
     a_consumer_that_is_closed_leaves_at_once_and_late_acks_are_stale,
     a_waiting_consumer_learns_that_its_client_ends,
@@ -99,6 +100,36 @@ fn a_consumer_drains_while_its_handlers_are_busy(on: On) {
     let held = next(&mut lazy);
     assert_eq!(lazy.drain(Duration::from_millis(200)).wait(), Ended::Unsettled(1));
     assert!(held.ack().is_err(), "too late");
+}
+
+/// Of one batch, with messages in it that nobody was given: the first that is seen ends it for all.
+fn acks_that_come_together_at_a_shutdown_all_count(on: On) {
+    // What goes wrong does so in one round of three.
+    for _ in 0..30 {
+        let served = served();
+        let (rig, mut consumer) = start(on, &served, 0);
+        let producer = rig.client.producer(GROUP).expect("a producer");
+        let topic = Topic::new(TOPIC).expect("a topic");
+        let queue = rig.client.queues(&topic).wait().expect("queues").swap_remove(0);
+        let new = || Message::new(topic.clone(), "work");
+        let many: Vec<_> =
+            (0..3 * HANDLERS).map(|_| producer.send_with(new(), SendOptions::to(&queue))).collect();
+        many.into_iter().for_each(|sent| drop(sent.wait().expect("sent")));
+        let together = Arc::new(Barrier::new(HANDLERS + 1));
+        let handle = |delivery: Delivery| {
+            let together = together.clone();
+            thread::spawn(move || {
+                together.wait();
+                thread::sleep(Duration::from_millis(20));
+                delivery.ack().is_ok()
+            })
+        };
+        let handlers: Vec<_> = (0..HANDLERS).map(|_| handle(next(&mut consumer))).collect();
+        let shutdown = rig.client.shutdown();
+        together.wait();
+        assert_eq!(shutdown.wait(), Ended::InOrder);
+        assert_eq!((in_time(handlers), committed(&served)), (HANDLERS, HANDLERS as i64));
+    }
 }
 
 fn a_shutdown_does_not_wait_for_messages_that_nobody_was_given(on: On) {

@@ -204,14 +204,17 @@ impl Delivery {
     }
 }
 
-/// Settles one message, and tells the engine if it was the last of its batch.
+/// Settles one message, and tells the engine if it was the last of its batch, or if its consumer
+/// finishes: then whoever tells first ends it for all that are settled by now.
 pub(crate) fn settle(batch: &Batch, index: u32, shared: &Shared) -> Result<(), Stale> {
     if batch.is_revoked() {
         return Err(Stale);
     }
     if batch.settle(index) == Settled::Last {
         let ended = shared.run(|core, now| core.engine.batch_ended(now, batch.id()));
-        return ended.unwrap_or(Err(Stale));
+        if !batch.is_draining() {
+            return ended.unwrap_or(Err(Stale));
+        }
     }
     Ok(())
 }

@@ -25,6 +25,9 @@ const BUSY_MIN: Duration = Duration::from_millis(50);
 const BUSY_MAX: Duration = Duration::from_millis(500);
 /// A route that was asked for so long ago is looked up again before it ends a send.
 const STALE: Duration = Duration::from_secs(1);
+/// Tries of a send whose queues are not there, a look-up between each two: a broker that has
+/// fewer queues now refuses the others before it has told its nameservers.
+const ASTRAY: u32 = 4;
 /// What ends one of a broker's connections often ends all: so much later it is known which.
 const SETTLE: Duration = Duration::from_millis(50);
 
@@ -373,7 +376,8 @@ impl Engine {
             | Failure::Fetch(_) => false,
         };
         if astray {
-            let (topic, waits) = (send.publish.topic().clone(), again && send.tries < most);
+            let waits = again && send.tries < most.max(ASTRAY);
+            let topic = send.publish.topic().clone();
             self.want_route(&topic, waits.then_some((op, Wait::News)));
             if waits {
                 return;
