@@ -313,7 +313,7 @@ fn errors_tells_them_apart_and_handles_each_message_once() {
         "topic rocketry-nowhere does not exist",
         "SERVICE_NOT_AVAILABLE",
         "retriable: true, stored: No\n",
-        "(it may have been stored)",
+        "(it may have been stored, as ",
         "retriable: true, stored: Unknown\n",
         "retriable: true, stored: Yes\n",
         "max_pending allows\n",

@@ -2,6 +2,7 @@
 
 use rocketry_conformance::broker::ClusterConfig;
 use rocketry_conformance::sim::World;
+use rocketry_core::frame::RequestCode;
 use rocketry_core::message::Message;
 use rocketry_core::query::{Query, QueueName};
 
@@ -122,7 +123,9 @@ fn a_producer_group_is_gone_from_brokers_with_its_last_producer() {
     world.run_for(40 * SECOND);
     assert_eq!(world.cluster().producers(0, "producers").len(), 1, "one is left");
     world.withdraw(client);
-    world.run_for(SECOND);
+    world.run_for(59 * SECOND);
+    assert_eq!(world.cluster().producers(0, "producers").len(), 1, "it may come again");
+    world.run_for(61 * SECOND);
     assert_eq!(world.cluster().producers(0, "producers").len(), 0);
     // One too many is none.
     world.withdraw(client);
@@ -132,4 +135,17 @@ fn a_producer_group_is_gone_from_brokers_with_its_last_producer() {
     world.produce(client);
     world.run_for(SECOND);
     assert_eq!(world.cluster().producers(0, "producers").len(), 1);
+}
+
+#[test]
+fn a_producer_for_each_message_costs_no_heartbeat_for_each() {
+    let (mut world, client) = pair(5, 4);
+    for i in 0..200 {
+        world.produce(client);
+        store(&mut world, client, &format!("{i}"));
+        world.withdraw(client);
+    }
+    let told = |code| world.cluster().requests(code);
+    assert!(told(RequestCode::HEART_BEAT) < 5, "{}", told(RequestCode::HEART_BEAT));
+    assert_eq!(told(RequestCode::UNREGISTER_CLIENT), 0);
 }

@@ -13,7 +13,7 @@ use crate::producer::{SendOptions, SendReceipt};
 use crate::query::{Answer, Query, QueueChoice};
 
 /// Sends messages. Cheap to clone, and used from any number of threads and tasks at once. Brokers
-/// know its group until the last producer of the group is dropped.
+/// know its group until a minute after the last producer of the group is dropped.
 #[derive(Clone, Debug)]
 pub struct Producer {
     place: Arc<Place>,

@@ -23,20 +23,18 @@ const GREET: Duration = Duration::from_secs(1);
 impl Engine {
     /// Whether there is anything to say: a client without groups sends no heartbeat.
     pub(super) fn has_groups(&self) -> bool {
-        !self.producers.groups.is_empty() || !self.consumers.is_empty()
+        !self.producers.is_empty() || !self.consumers.is_empty()
     }
 
     /// The heartbeat's body as it is now.
     pub(super) fn heartbeat(&self) -> Bytes {
-        let producers = self.producers.groups.iter();
+        let producers = self.producers.iter();
         let consumers = self.consumers.iter().map(|(_, consumer)| consumer);
         let heartbeat = Heartbeat {
             client_id: self.ground.client_id.to_string(),
             consumers: consumers.filter(|c| !c.is_leaving()).map(consumer_data).collect(),
             fingerprint: 0,
-            producers: producers
-                .map(|(group, _)| ProducerData { group: group.to_string() })
-                .collect(),
+            producers: producers.map(|group| ProducerData { group: group.to_string() }).collect(),
             without_sub: false,
         };
         Bytes::from(heartbeat.to_json())
@@ -71,6 +69,10 @@ impl Engine {
 
     /// The heartbeat of all brokers is due.
     pub(super) fn heartbeat_due(&mut self) {
+        for group in self.producers.take_unused(self.ground.now) {
+            self.brokers.changed();
+            self.unregister_producer(&group);
+        }
         self.tell_brokers();
         let after = self.ground.rng.jitter(self.ground.config.heartbeat);
         self.timers.at(self.ground.now + after, TimerKind::Heartbeat);

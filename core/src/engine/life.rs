@@ -133,8 +133,7 @@ impl Engine {
 
     /// Java's clients tell each broker for each group (`MQClientInstance.unregisterClient`).
     fn unregister_producers(&mut self) -> usize {
-        let groups: Vec<_> =
-            self.producers.groups.iter().map(|(group, _)| group.shared()).collect();
+        let groups: Vec<_> = self.producers.iter().map(Group::shared).collect();
         let peers: Vec<PeerId> = self.peers.brokers().collect();
         for peer in &peers {
             for group in &groups {
@@ -144,8 +143,8 @@ impl Engine {
         peers.len() * groups.len()
     }
 
-    /// The last producer of a group is gone. Nobody waits for the brokers' answers: one that does
-    /// not hear of it forgets the group with our next connection.
+    /// A group has had no producer for a while. Nobody waits for the brokers' answers: one that
+    /// does not hear of it forgets the group with our next connection.
     pub(super) fn unregister_producer(&mut self, group: &Group) {
         if self.life.is_running() {
             let peers: Vec<PeerId> = self.peers.brokers().collect();

@@ -70,7 +70,7 @@ use crate::frame::{Kind, OutFrame, Payload};
 use crate::id::{ConnectionId, OpId, Slots};
 use crate::name::Group;
 use crate::nameserver::{NameServers, Source};
-use crate::producer::{Lines, Send};
+use crate::producer::{Groups, Lines, Send};
 use crate::query::Asked;
 use crate::rng::Rng;
 use crate::route::Routes;
@@ -99,13 +99,6 @@ struct Ground {
     plant: Plant,
 }
 
-/// The groups that heartbeats name, besides the consumers'.
-#[derive(Debug, Default)]
-struct Producers {
-    /// With how many produce in each.
-    groups: Vec<(Group, usize)>,
-}
-
 /// A RocketMQ client without IO. See the [module](self) for the contract.
 #[derive(Debug)]
 pub struct Engine {
@@ -118,7 +111,7 @@ pub struct Engine {
     routes: Routes,
     brokers: Brokers,
     healths: Healths,
-    producers: Producers,
+    producers: Groups,
     operations: Slots<OpId, Operation>,
     /// Bytes of the sends among them.
     sending: usize,
@@ -180,7 +173,7 @@ impl Engine {
             routes: Routes::default(),
             brokers: Brokers::default(),
             healths: Healths::default(),
-            producers: Producers::default(),
+            producers: Groups::default(),
             operations: Slots::default(),
             sending: 0,
             lines: Lines::default(),
@@ -243,28 +236,18 @@ impl Engine {
     /// broker then does not know who its producers are.
     pub fn produce(&mut self, now: Instant, group: &Group) {
         self.tick(now);
-        if let Some((_, count)) = self.producers.groups.iter_mut().find(|(own, _)| own == group) {
-            *count += 1;
-            return;
+        if self.producers.enter(group) {
+            self.brokers.changed();
+            self.tell_brokers();
         }
-        self.producers.groups.push((group.clone(), 1));
-        self.brokers.changed();
-        self.tell_brokers();
     }
 
-    /// One of those that [`produce`](Self::produce) in the group does so no more. With the last one
-    /// the group is gone from heartbeats, and the brokers there is a connection to are told
-    /// (`UNREGISTER_CLIENT`, 35). Sends under way go on.
+    /// One of those that [`produce`](Self::produce) in the group does so no more. A minute after
+    /// the last one the group is gone from heartbeats, and the brokers there is a connection to are
+    /// told (`UNREGISTER_CLIENT`, 35), unless somebody produces in it again. Sends under way go on.
     pub fn withdraw(&mut self, now: Instant, group: &Group) {
-        self.tick(now);
-        let groups = &mut self.producers.groups;
-        let Some(at) = groups.iter().position(|(own, _)| own == group) else { return };
-        groups[at].1 -= 1;
-        if groups[at].1 == 0 {
-            groups.swap_remove(at);
-            self.brokers.changed();
-            self.unregister_producer(group);
-        }
+        let now = self.tick(now);
+        self.producers.withdraw(now, group);
     }
 
     /// The next thing to do for the adapter.

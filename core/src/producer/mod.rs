@@ -18,11 +18,13 @@
 //!
 //! Codes: `SEND_MESSAGE_V2` (310), `SEND_BATCH_MESSAGE` (320).
 
+mod groups;
 mod line;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+pub(crate) use groups::Groups;
 pub(crate) use line::{Key, Lines};
 
 use crate::broker::BrokerId;
