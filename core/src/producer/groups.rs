@@ -1,0 +1,60 @@
+//! The producer groups that heartbeats name (`ProducerData`).
+//!
+//! A group whose last producer is gone stays for a while: where each message has a producer of its
+//! own, brokers would else be told twice for each message.
+
+use std::time::Duration;
+
+use crate::name::Group;
+use crate::time::Instant;
+
+/// How long a group stays without a producer.
+const LINGER: Duration = Duration::from_secs(60);
+
+#[derive(Debug)]
+struct Member {
+    group: Group,
+    /// How many produce in it.
+    producers: usize,
+    /// Since when none does.
+    unused: Instant,
+}
+
+/// The groups of one client.
+#[derive(Debug, Default)]
+pub(crate) struct Groups(Vec<Member>);
+
+impl Groups {
+    /// One more produces in the group. True if brokers do not know of it.
+    pub(crate) fn enter(&mut self, group: &Group) -> bool {
+        if let Some(member) = self.0.iter_mut().find(|member| member.group == *group) {
+            member.producers += 1;
+            return false;
+        }
+        self.0.push(Member { group: group.clone(), producers: 1, unused: Instant::ZERO });
+        true
+    }
+
+    /// One less does.
+    pub(crate) fn withdraw(&mut self, now: Instant, group: &Group) {
+        if let Some(member) = self.0.iter_mut().find(|member| member.group == *group) {
+            member.producers = member.producers.saturating_sub(1);
+            member.unused = now;
+        }
+    }
+
+    /// Takes out those without a producer for [`LINGER`].
+    pub(crate) fn take_unused(&mut self, now: Instant) -> Vec<Group> {
+        let unused =
+            |member: &mut Member| member.producers == 0 && now.since(member.unused) >= LINGER;
+        self.0.extract_if(.., unused).map(|member| member.group).collect()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Group> {
+        self.0.iter().map(|member| &member.group)
+    }
+}
