@@ -300,13 +300,27 @@ impl Engine {
         let asked = !matches!(queue.state, State::Asking(_) | State::Unasked);
         queue.state = if asked { State::Ready } else { State::Unasked };
         match failure {
-            // It goes on when the broker knows us again.
-            Failure::Connect(_) | Failure::Closed(_) => {}
+            // It goes on when the broker knows us again; where its queues are read from another
+            // one of its name by now, which does, nothing else would make it go on.
+            Failure::Connect(_) | Failure::Closed(_) => {
+                if self.is_readable(sub, key) {
+                    self.poke(sub, key);
+                }
+            }
             _ => {
                 self.tell_failed(sub, key, begins, failure.clone());
                 self.pause(sub, key, retry);
             }
         }
+    }
+
+    /// Whether the queue's broker is there and knows us.
+    fn is_readable(&self, sub: SubscriptionId, key: QueueKey) -> bool {
+        self.consumers.get(sub).is_some_and(|consumer| {
+            let queue = consumer.queues.get(key);
+            let reader = queue.and_then(|queue| self.brokers.reader(queue.at.broker));
+            reader.is_some_and(|peer| self.is_ready(peer, consumer.revision))
+        })
     }
 
     pub(super) fn pause(&mut self, sub: SubscriptionId, key: QueueKey, pause: Duration) {
