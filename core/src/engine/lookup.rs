@@ -19,6 +19,8 @@ use crate::route::{FALLBACK, Learnt, Named, Next, Route, Said, Source, Step, Tol
 
 /// The longest time that a nameserver may be silent before the next one is asked.
 const SILENCE: Duration = Duration::from_secs(1);
+/// And this long at least, however little time a call has left.
+const LEAST: Duration = Duration::from_millis(10);
 
 impl Engine {
     /// Has a topic looked up; `waiter` goes on when what it waits for has come.
@@ -84,7 +86,7 @@ impl Engine {
     /// asked within a third of it.
     fn bear_silence(&mut self, topic: &Topic, limit: Duration) {
         let others = self.names.len().saturating_sub(1).max(1) as u32;
-        let at_most = (limit / 3 / others).min(SILENCE);
+        let at_most = (limit / 3 / others).clamp(LEAST, SILENCE);
         let Some(patience) = self.routes.patience(topic, at_most) else { return };
         let at = self.ground.now + patience;
         if self.routes.is_slower(topic, at) {
