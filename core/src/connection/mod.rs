@@ -71,6 +71,8 @@ struct Peer {
     wide: Option<PeerId>,
     /// A try has run out without an answer, and nothing has come from the broker since.
     slow: bool,
+    /// A timer is set that asks it whether that is over.
+    probed: bool,
     /// Sends spread so far.
     turn: usize,
     state: State,
@@ -167,6 +169,7 @@ impl Peers {
             lanes: Vec::new(),
             wide: None,
             slow: false,
+            probed: false,
             turn: 0,
             state: State::Idle,
             leaving: Vec::new(),

@@ -267,9 +267,12 @@ impl Engine {
             ResponseCode::SUBSCRIPTION_NOT_EXIST
             | ResponseCode::SUBSCRIPTION_NOT_LATEST
             | ResponseCode::SUBSCRIPTION_GROUP_NOT_EXIST => {
-                // The broker does not know our groups: it has to hear of them first.
+                // The broker does not know our groups: it has to hear of them first. That all queues
+                // are refused is one thing to tell it.
                 self.brokers.denied(peer);
-                self.tell_broker(peer);
+                if !self.brokers.is_hearing(peer) {
+                    self.tell_broker(peer);
+                }
             }
             _ => {}
         }
@@ -300,8 +303,17 @@ impl Engine {
         let asked = !matches!(queue.state, State::Asking(_) | State::Unasked);
         queue.state = if asked { State::Ready } else { State::Unasked };
         match failure {
-            // It goes on when the broker knows us again.
-            Failure::Connect(_) | Failure::Closed(_) => {}
+            // It goes on when the broker knows us again; at once, where the connection was one that
+            // the broker had said it leaves, and the next one is there already.
+            Failure::Connect(_) | Failure::Closed(_) => {
+                let pause = queue.pace.refused();
+                let at = queue.at.broker;
+                let revision = self.consumers.get(sub).map(|consumer| consumer.revision);
+                let ready = self.brokers.reader(at).zip(revision);
+                if ready.is_some_and(|(peer, revision)| self.is_ready(peer, revision)) {
+                    self.pause(sub, key, pause);
+                }
+            }
             _ => {
                 self.tell_failed(sub, key, begins, failure.clone());
                 self.pause(sub, key, retry);
