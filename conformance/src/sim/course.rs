@@ -207,6 +207,10 @@ impl Run {
         let pace = Pace::Within(self.scene.pace);
         consume(world, members[0], pace);
         let second = consume(world, members[1], pace);
+        if self.scene.gusts == Gust::GENTLE {
+            // A member that a broker refuses to hear of holds its share up.
+            return;
+        }
         let (leaver, doomed, late) = (members[1], members[2], members[3]);
         let seed = self.seed % 60;
         world.later(ms(8000 + 37 * seed), move |world| {

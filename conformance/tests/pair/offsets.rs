@@ -245,3 +245,25 @@ fn a_slave_that_lags_moves_no_offset_and_is_asked_at_a_pace() {
     world.run_until(5 * SECOND, |world| world.distinct() == 101).unwrap();
     assert_eq!(world.delivered().len(), 101);
 }
+
+#[test]
+fn an_older_offset_that_the_last_owner_of_a_queue_commits_late_does_not_stay() {
+    let (mut world, client) = pair(1, 1);
+    store_many(&mut world, client, 20);
+    consume(&mut world, client, Pace::AtOnce);
+    // There is no queue for a second member, but it might have had this one.
+    let other = world.client(config());
+    consume(&mut world, other, Pace::AtOnce);
+    world.run_for(12 * SECOND);
+    assert_eq!(committed(&world), Some(20));
+    // Who saw late that the queue is no longer its own.
+    world.with_cluster(|cluster| cluster.set_committed(0, GROUP, TOPIC, 0, 7));
+    let took = world.run_until(60 * SECOND, |world| committed(world) == Some(20));
+    assert!(took.is_some_and(|took| took <= 25 * SECOND), "{took:?}");
+    // It costs a few commits, and then no more.
+    world.run_for(120 * SECOND);
+    let commits = world.cluster().requests(RequestCode::UPDATE_CONSUMER_OFFSET);
+    assert!(commits <= 8, "{commits}");
+    world.run_for(300 * SECOND);
+    assert_eq!(world.cluster().requests(RequestCode::UPDATE_CONSUMER_OFFSET), commits);
+}

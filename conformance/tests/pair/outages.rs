@@ -1,7 +1,7 @@
 //! Brokers that go down and come up while consumers and producers work.
 
 use rocketry_conformance::broker::ClusterConfig;
-use rocketry_conformance::sim::{ClientId, Pace, Way, World};
+use rocketry_conformance::sim::{ClientId, Door, Pace, Way, World};
 use rocketry_core::frame::{RequestCode, ResponseCode};
 
 use crate::setting::*;
@@ -150,4 +150,29 @@ fn a_consumer_on_a_connection_that_stays_dead_without_a_word_goes_on_within_a_mi
         assert!(took.is_some_and(|took| took < 45 * SECOND), "{way:?}: {took:?}");
         let _ = client;
     }
+}
+
+#[test]
+fn a_queue_whose_slave_is_lost_goes_on_at_the_master_that_is_back() {
+    let mut world = World::new(1, ClusterConfig::default().slaves().topic(TOPIC, 1));
+    let producer = world.client(config());
+    let client = world.client(config());
+    consume(&mut world, client, Pace::AtOnce);
+    store_many(&mut world, producer, 3);
+    world.run_for(SECOND);
+    let slave = world.cluster().endpoint(1).unwrap().to_owned();
+    // It keeps those that wait, and does not send them back to the master.
+    world.with_cluster(|cluster| cluster.set_suggested(1, 1));
+    world.take_down(0);
+    world.run_until(40 * SECOND, |world| world.cluster().held_pulls(1) == 1).unwrap();
+    world.bring_up(0);
+    // The master is read from again, and the slave holds the pull from before.
+    let master = |world: &World| world.open_links(BROKER) > 0;
+    world.run_until(40 * SECOND, |world| master(world) && world.cluster().held_pulls(1) == 1);
+    world.run_for(ms(50));
+    assert_eq!((world.cluster().held_pulls(0), world.cluster().held_pulls(1)), (0, 1));
+    world.door(&slave, Door::Refuse);
+    world.cut_all(&slave);
+    world.run_for(ms(50));
+    assert_eq!(world.cluster().held_pulls(0), 1);
 }

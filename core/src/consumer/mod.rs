@@ -111,6 +111,8 @@ pub(crate) struct Consumer {
     pub(crate) idle_looks: u32,
     /// The members named our id more than once when last asked for.
     pub(crate) doubled: bool,
+    /// When the group last had other members.
+    pub(crate) shared: Option<Instant>,
     told: BTreeMap<Trouble, Instant>,
 }
 
@@ -133,8 +135,14 @@ impl Consumer {
             absent: None,
             idle_looks: 0,
             doubled: false,
+            shared: None,
             told: BTreeMap::new(),
         }
+    }
+
+    /// Whether another member may have had, a while ago, what is ours now.
+    pub(crate) fn is_shared(&self, now: Instant) -> bool {
+        self.shared.is_some_and(|at| now.since(at) < queue::OVERLAP)
     }
 
     pub(crate) const fn is_leaving(&self) -> bool {

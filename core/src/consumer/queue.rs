@@ -37,6 +37,11 @@ use crate::timer::TimerKey;
 /// it, or that the broker holds for this long.
 const SHOWN: Duration = Duration::from_secs(1);
 
+/// So long after its first commit a queue's former owner may still commit something older.
+pub(crate) const OVERLAP: Duration = Duration::from_secs(120);
+/// How often an offset is given again meanwhile.
+const REPEATED: Duration = Duration::from_secs(20);
+
 /// What a queue is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
@@ -68,6 +73,8 @@ pub(crate) struct Queue {
     pub(crate) committed: Option<i64>,
     /// What it confirmed may have died with it since.
     pub(crate) doubted: bool,
+    /// When it first confirmed one, and when last.
+    confirmed: Option<(Instant, Instant)>,
     /// The commit on its way.
     pub(crate) committing: Option<i64>,
     /// A fault put back on purpose, where such are built.
@@ -96,6 +103,7 @@ impl Queue {
             shown: false,
             committed: None,
             doubted: false,
+            confirmed: None,
             committing: None,
             plant: Plant::default(),
             batches: VecDeque::new(),
@@ -220,9 +228,28 @@ impl Queue {
         self.shown || held
     }
 
+    /// A broker confirmed an offset.
+    pub(crate) fn confirmed(&mut self, now: Instant, offset: i64) {
+        self.committed = Some(offset);
+        let first = self.confirmed.map_or(now, |(first, _)| first);
+        self.confirmed = Some((first, now));
+    }
+
+    /// Who had the queue before may have seen late that it has not: its last offset then replaced a
+    /// later one of ours. Ours is given again for a while (Java gives all, every 5 s, for ever).
+    fn is_unsure(&self, now: Instant) -> bool {
+        self.confirmed
+            .is_some_and(|(first, last)| now.since(first) < OVERLAP && now.since(last) >= REPEATED)
+    }
+
     /// What should be committed now: nothing while a commit is under way or nothing is new.
-    pub(crate) fn to_commit(&self, now: Instant) -> Option<i64> {
-        self.to_store(now).filter(|_| self.committing.is_none())
+    /// `shared`: the group has, or had just now, other members.
+    pub(crate) fn to_commit(&self, now: Instant, shared: bool) -> Option<i64> {
+        if self.committing.is_some() {
+            return None;
+        }
+        let again = || self.position(now).filter(|at| self.committed == Some(*at));
+        self.to_store(now).or_else(|| again().filter(|_| shared && self.is_unsure(now)))
     }
 
     /// What the broker should have and, as far as we know, has not. An offset of ours never goes

@@ -131,7 +131,9 @@ impl Engine {
     fn commit_new(&mut self, sub: SubscriptionId) {
         let Some(consumer) = self.consumers.get(sub).filter(|c| !c.is_leaving()) else { return };
         let now = self.ground.now;
-        let new = consumer.queues.iter().filter(|(_, queue)| queue.to_commit(now).is_some());
+        let shared = consumer.is_shared(now);
+        let new =
+            consumer.queues.iter().filter(|(_, queue)| queue.to_commit(now, shared).is_some());
         let new: Vec<QueueKey> = new.map(|(key, _)| key).collect();
         self.attend(sub, new, Chore::Commit);
     }
@@ -154,8 +156,9 @@ impl Engine {
     }
 
     fn commit_request(&self, sub: SubscriptionId, key: QueueKey) -> Option<(i64, CommitTo)> {
-        let queue = self.consumers.get(sub)?.queues.get(key)?;
-        let offset = queue.to_commit(self.ground.now)?;
+        let (consumer, now) = (self.consumers.get(sub)?, self.ground.now);
+        let queue = consumer.queues.get(key)?;
+        let offset = queue.to_commit(now, consumer.is_shared(now))?;
         Some((offset, CommitTo::of(queue)))
     }
 
@@ -250,10 +253,13 @@ impl Engine {
             Some(_) => self.counters.commits += 1,
             None => self.counters.commits_failed += 1,
         }
+        let now = self.ground.now;
         if let Some(queue) = self.queue_mut(sub, key) {
             queue.committing = None;
-            queue.doubted |= stored.is_none();
-            queue.committed = stored.or(queue.committed);
+            match stored {
+                Some(offset) => queue.confirmed(now, offset),
+                None => queue.doubted = true,
+            }
         }
         if let Some(consumer) = self.consumers.get_mut(sub) {
             consumer.commits = consumer.commits.saturating_sub(1);

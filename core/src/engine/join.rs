@@ -335,6 +335,9 @@ impl Engine {
             self.out.note(Note::SharedId { group, client_id });
         }
         consumer.doubled = members.doubled;
+        if members.count > 1 {
+            consumer.shared = Some(now);
+        }
         consumer.idle_looks = consumer.idle_looks.saturating_add(1);
         let mut missing = false;
         let topics = consumer.subscribe.topics.iter();

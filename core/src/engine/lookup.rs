@@ -19,7 +19,7 @@ use crate::route::{FALLBACK, Learnt, Named, Next, Route, Said, Source, Step, Tol
 
 /// The longest time that a nameserver may be silent before the next one is asked.
 const SILENCE: Duration = Duration::from_secs(1);
-/// And this long at least, however little time a call has left.
+/// The shortest one, also where a call's time is over: it would be asked without end.
 const LEAST: Duration = Duration::from_millis(10);
 
 impl Engine {

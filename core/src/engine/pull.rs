@@ -303,15 +303,12 @@ impl Engine {
         let asked = !matches!(queue.state, State::Asking(_) | State::Unasked);
         queue.state = if asked { State::Ready } else { State::Unasked };
         match failure {
-            // It goes on when the broker knows us again; at once, where the connection was one that
-            // the broker had said it leaves, and the next one is there already.
+            // It goes on when the broker knows us again; where its queues are read over another
+            // connection by now (the next one after a GO_AWAY, the master instead of a slave),
+            // nothing else would make it go on.
             Failure::Connect(_) | Failure::Closed(_) => {
-                let pause = queue.pace.refused();
-                let at = queue.at.broker;
-                let revision = self.consumers.get(sub).map(|consumer| consumer.revision);
-                let ready = self.brokers.reader(at).zip(revision);
-                if ready.is_some_and(|(peer, revision)| self.is_ready(peer, revision)) {
-                    self.pause(sub, key, pause);
+                if self.is_readable(sub, key) {
+                    self.poke(sub, key);
                 }
             }
             _ => {
@@ -319,6 +316,15 @@ impl Engine {
                 self.pause(sub, key, retry);
             }
         }
+    }
+
+    /// Whether the queue's broker is there and knows us.
+    fn is_readable(&self, sub: SubscriptionId, key: QueueKey) -> bool {
+        self.consumers.get(sub).is_some_and(|consumer| {
+            let queue = consumer.queues.get(key);
+            let reader = queue.and_then(|queue| self.brokers.reader(queue.at.broker));
+            reader.is_some_and(|peer| self.is_ready(peer, consumer.revision))
+        })
     }
 
     pub(super) fn pause(&mut self, sub: SubscriptionId, key: QueueKey, pause: Duration) {

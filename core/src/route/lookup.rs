@@ -170,6 +170,8 @@ impl Routes {
     pub(crate) fn slow_over(&mut self, topic: &Topic, ring: impl Iterator<Item = PeerId>) -> Step {
         let Some((lookup, _)) = self.entry_asking(topic) else { return Step::Stale };
         lookup.slow = None;
+        // Those that go on as they are may want to know again: ever less often.
+        lookup.patience = lookup.patience.map(|patience| patience.saturating_mul(2));
         match lookup.step(ring) {
             Step::Wait if lookup.asked.iter().any(|(_, said)| *said == Said::Unknown) => {
                 Step::Unknown
