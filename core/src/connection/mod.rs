@@ -84,6 +84,8 @@ struct Peer {
     /// Connections that could not be made, or were lost, since the peer last answered anything but
     /// that it goes.
     failures: u32,
+    /// Connections in a row that were lost soon after they had been made, whatever came on them.
+    losses: u32,
     /// Connections in close succession on which the peer said that it goes.
     farewells: u32,
     /// When the present or last attempt to connect began.
@@ -176,6 +178,7 @@ impl Peers {
             queue: VecDeque::new(),
             raised: false,
             failures: 0,
+            losses: 0,
             farewells: 0,
             tried: Instant::ZERO,
             retry: None,
