@@ -267,8 +267,8 @@ impl Engine {
             ResponseCode::SUBSCRIPTION_NOT_EXIST
             | ResponseCode::SUBSCRIPTION_NOT_LATEST
             | ResponseCode::SUBSCRIPTION_GROUP_NOT_EXIST => {
-                // The broker does not know our groups: it has to hear of them first. That all queues
-                // are refused is one thing to tell it.
+                // The broker does not know our groups: it has to hear of them first, and once for
+                // all the queues that it refuses.
                 self.brokers.denied(peer);
                 if !self.brokers.is_hearing(peer) {
                     self.tell_broker(peer);
