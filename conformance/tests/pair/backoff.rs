@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use rocketry_conformance::broker::ClusterConfig;
+use rocketry_conformance::broker::{ClusterConfig, Fault};
 use rocketry_conformance::sim::{Door, Pace, World};
+use rocketry_core::frame::RequestCode;
 use rocketry_core::producer::{Aim, SendOptions};
 
 use crate::setting::*;
@@ -144,4 +145,20 @@ fn sends_flow_again_within_a_second_and_a_half_of_a_brokers_return_whatever_beca
             world.assert_all_ended();
         }
     }
+}
+
+#[test]
+fn a_broker_that_answers_heartbeats_and_garbles_all_else_is_connected_to_once_a_second() {
+    let (mut world, client) = pair(21, 4);
+    world.with_cluster(|cluster| {
+        let code = RequestCode::QUERY_CONSUMER_OFFSET;
+        cluster.push_faults(code, vec![Fault::LoseAndClose; 2000]);
+    });
+    consume(&mut world, client, Pace::AtOnce);
+    world.run_for(60 * SECOND);
+    let made = connects(&world, BROKER).len();
+    assert!((20..100).contains(&made), "{made} connects in a minute");
+    world.with_cluster(|cluster| cluster.clear_faults());
+    store(&mut world, client, "x");
+    world.run_until(5 * SECOND, |world| world.distinct() == 1).unwrap();
 }

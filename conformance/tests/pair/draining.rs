@@ -182,3 +182,25 @@ fn a_queue_that_goes_to_another_member_is_not_waited_for() {
     world.run_until(ms(100), |world| world.left_at(first, subs[0]).is_some()).unwrap();
     assert_eq!(world.left_unsettled(first, subs[0]), Some(0));
 }
+
+#[test]
+fn brokers_hear_heartbeats_of_a_client_that_ends_while_its_handlers_are_busy() {
+    let mut world = world(14, 1);
+    let mut config = config();
+    config.shutdown_timeout = 240 * SECOND;
+    let client = world.client(config);
+    store_many(&mut world, client, 10);
+    let sub = consume(&mut world, client, Pace::Manual);
+    world.run_for(3 * SECOND);
+    let handouts = world.take(client, sub);
+    let beats = |world: &World| world.cluster().requests(RequestCode::HEART_BEAT);
+    world.shutdown(client);
+    let before = beats(&world);
+    world.run_for(150 * SECOND);
+    assert!(beats(&world) >= before + 3, "it is a member meanwhile");
+    assert_eq!(world.cluster().consumers(0, GROUP).len(), 1);
+    assert_eq!(settle(&mut world, client, &held(&handouts)), Ok(()));
+    world.run_until(SECOND, |world| world.stopped_at(client).is_some()).unwrap();
+    assert_eq!(committed(&world), Some(10));
+    assert!(world.cluster().consumers(0, GROUP).is_empty());
+}

@@ -149,3 +149,28 @@ fn a_producer_for_each_message_costs_no_heartbeat_for_each() {
     assert!(told(RequestCode::HEART_BEAT) < 5, "{}", told(RequestCode::HEART_BEAT));
     assert_eq!(told(RequestCode::UNREGISTER_CLIENT), 0);
 }
+
+#[test]
+fn a_broker_that_has_another_name_now_is_known_on_when_the_old_name_is_forgotten() {
+    let mut world = world(3, 4);
+    let mut config = config();
+    config.route_refresh = SECOND;
+    let client = world.client(config);
+    consume(&mut world, client, rocketry_conformance::sim::Pace::AtOnce);
+    store(&mut world, client, "x");
+    world.run_for(2 * SECOND);
+    let told = route("broker-renamed", BROKER);
+    world.with_cluster(|cluster| cluster.set_route(TOPIC, Some(told.as_bytes())));
+    // The old name is forgotten some looks later; `Engine::check` sees whoever waits for nobody.
+    let mut beats = 0;
+    for _ in 0..20 {
+        world.run_for(SECOND);
+        beats = world.cluster().requests(RequestCode::HEART_BEAT);
+        let ready = world.engine(client).snapshot(world.now());
+        assert!(ready.consumers.iter().all(|consumer| consumer.queues.len() == 4));
+    }
+    let pulls = world.cluster().requests(RequestCode::PULL_MESSAGE);
+    world.run_for(20 * SECOND);
+    assert!(world.cluster().requests(RequestCode::PULL_MESSAGE) > pulls, "nothing is pulled");
+    assert!(world.cluster().requests(RequestCode::HEART_BEAT) <= beats + 3);
+}

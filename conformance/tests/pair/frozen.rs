@@ -2,7 +2,7 @@
 
 use rocketry_conformance::broker::{Fault, ListenerId, Requests};
 use rocketry_conformance::sim::{ClientId, Way, World};
-use rocketry_core::error::{Failure, Stored};
+use rocketry_core::error::{Failure, SendError, Stored};
 use rocketry_core::frame::{RequestCode, ResponseCode};
 
 use crate::setting::*;
@@ -146,4 +146,48 @@ fn send_27_a_try_does_not_run_out_where_no_other_broker_could_take_the_message()
     let (took, result) = world.end_of(client, op);
     assert!(result.is_ok() && took >= 2 * SECOND, "{took:?}");
     assert_eq!(world.copies(TOPIC, world.sent(client, op).id.as_str()), 1);
+}
+
+#[test]
+fn send_27_a_broker_that_is_slow_now_and_then_is_asked_no_more_often_for_it() {
+    let (mut world, client) = two(9);
+    // Each answer comes after the limit of a try, and is a sign of life.
+    let late = (0..400).map(|_| Fault::Late(ms(1_050)));
+    world.with_cluster(|cluster| cluster.push_faults_at(FIRST, Requests::Sends, late));
+    for n in 0..400 {
+        send(&mut world, client, &n.to_string());
+        world.run_for(ms(25));
+    }
+    world.stall(BROKER, Way::Up);
+    for n in 0..20 {
+        send(&mut world, client, &n.to_string());
+        world.run_for(ms(200));
+    }
+    let asked = |world: &World| world.engine(client).snapshot(world.now()).counters.requests_sent;
+    let before = asked(&world);
+    world.run_for(30 * SECOND);
+    let more = asked(&world) - before;
+    assert!(more < 40, "{more} requests in 30 s");
+}
+
+#[test]
+fn send_27_a_second_try_that_fails_does_not_end_a_send_whose_first_one_may_be_answered() {
+    let (mut world, client) = two(11);
+    // The first try is answered after its limit, and the second one refused at once.
+    let refused = Fault::Refuse(ResponseCode::NO_PERMISSION);
+    world.with_cluster(|cluster| {
+        cluster.push_faults(Requests::Sends, [Fault::Late(ms(1_500)), refused]);
+    });
+    let op = send(&mut world, client, "x");
+    let (took, result) = world.end_of(client, op);
+    result.unwrap();
+    assert!(took > ms(1_490) && took < ms(1_510), "{took:?}");
+    // Where no answer comes, the deadline ends it with what the last try said.
+    world.with_cluster(|cluster| cluster.push_faults(Requests::Sends, [Fault::Mute, refused]));
+    let op = send(&mut world, client, "y");
+    let (took, result) = world.end_of(client, op);
+    let error = result.unwrap_err();
+    assert!(matches!(error, SendError::Rejected { .. }), "{error}");
+    assert_eq!((error.stored(), took), (Stored::Unknown, 3 * SECOND));
+    assert_eq!(world.engine(client).stats().operations, 0);
 }

@@ -137,3 +137,17 @@ fn send_32_a_long_line_that_can_not_be_sent_ends_without_a_word_left_over() {
     }
     assert_eq!(world.engine(client).stats().operations, 0);
 }
+
+#[test]
+fn ordered_oneway_messages_beyond_the_room_of_their_connection_leave_one_after_the_other() {
+    let (mut world, client) = pair(6, 1);
+    store(&mut world, client, "warm");
+    let body = "x".repeat(60 << 10);
+    for n in 0..20 {
+        let options = SendOptions::ordered("key").oneway();
+        world.send_with(client, message(format!("{n} {body}")), options).unwrap();
+    }
+    world.run_for(SECOND);
+    assert_eq!(world.cluster().stored(TOPIC), 21);
+    assert_eq!(world.engine(client).stats().operations, 0);
+}

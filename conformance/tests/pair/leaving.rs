@@ -179,3 +179,23 @@ fn a_connection_that_goes_once_counts_as_no_failure_and_its_successor_needs_no_n
     let back = world.notes(client).any(|note| matches!(note, Note::Reconnected { .. }));
     assert!(!back && connects(&world, BROKER).len() == 2);
 }
+
+#[test]
+fn a_pull_that_dies_with_a_left_connection_goes_on_over_the_next_one_at_once() {
+    let (mut world, client) = pair(4, 4);
+    consume(&mut world, client, Pace::AtOnce);
+    store(&mut world, client, "warm");
+    world.run_for(3 * SECOND);
+    // One slow answer keeps the old connection while the next one is there and known already.
+    let faults = [Fault::Late(ms(800)), Fault::Refuse(ResponseCode::GO_AWAY)];
+    world.with_cluster(|cluster| cluster.push_faults_at(FIRST, Requests::Sends, faults));
+    for body in ["slow", "told to go"] {
+        send(&mut world, client, body);
+    }
+    // `Engine::check` sees a queue that waits for nothing.
+    world.run_for(3 * SECOND);
+    assert!(connects(&world, BROKER).len() >= 2);
+    store(&mut world, client, "after");
+    let came = world.run_until(SECOND, |world| world.distinct() == 4);
+    assert!(came.is_some(), "{}", world.distinct());
+}

@@ -458,3 +458,18 @@ fn send_28_a_topic_moved_to_another_broker_is_followed_at_once() {
     let receipt = world.sent(client, op).ended.clone().unwrap().result.unwrap();
     assert_eq!(&*receipt.broker, "broker-b");
 }
+
+#[test]
+fn an_application_that_goes_on_sending_to_a_queue_that_is_not_there_asks_for_few_routes() {
+    let (mut world, client) = pair(8, 4);
+    store(&mut world, client, "x");
+    let before = world.cluster().requests(RequestCode::GET_ROUTEINFO_BY_TOPIC);
+    let gone = QueueName { topic: topic(TOPIC), broker: "broker-a".into(), queue: 40 };
+    for _ in 0..500 {
+        let options = SendOptions::to(&gone);
+        world.send_with(client, message("y"), options).unwrap();
+        world.run_for(ms(10));
+    }
+    let asked = world.cluster().requests(RequestCode::GET_ROUTEINFO_BY_TOPIC) - before;
+    assert!((1..=30).contains(&asked), "{asked} in 5 s");
+}

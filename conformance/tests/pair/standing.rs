@@ -1,6 +1,6 @@
 //! Where a consumer stands when brokers refuse, forget, or say what can't be.
 
-use rocketry_conformance::broker::ClusterConfig;
+use rocketry_conformance::broker::{ClusterConfig, Fault};
 use rocketry_conformance::sim::{ClientId, Pace, Way, World};
 use rocketry_core::config::Config;
 use rocketry_core::engine::QueueStats;
@@ -215,4 +215,19 @@ fn one_commit_of_a_queue_is_under_way_at_a_time() {
     assert!((3..=6).contains(&commits), "{commits}");
     world.run_for(6 * SECOND);
     assert_eq!(committed(&world), Some(120));
+}
+
+#[test]
+fn that_each_of_many_pulls_is_refused_is_told_to_the_broker_once() {
+    let (mut world, client) = pair(12, 128);
+    consume(&mut world, client, Pace::AtOnce);
+    world.run_for(3 * SECOND);
+    let beats = |world: &World| world.cluster().requests(RequestCode::HEART_BEAT);
+    let before = beats(&world);
+    let refused = [Fault::Refuse(ResponseCode::SUBSCRIPTION_NOT_LATEST); 128];
+    world.with_cluster(|cluster| cluster.push_faults(RequestCode::PULL_MESSAGE, refused));
+    // The long polls end, and what follows is refused.
+    world.run_for(20 * SECOND);
+    let more = beats(&world) - before;
+    assert!((1..=8).contains(&more), "{more} heartbeats");
 }

@@ -110,18 +110,23 @@ impl Brokers {
 
     /// Forgets brokers that were not `used` for several looks in a row. Gives those.
     pub(crate) fn forget(&mut self, used: &BTreeSet<BrokerId>) -> Vec<BrokerId> {
-        let mut gone = Vec::new();
+        let (mut gone, mut left) = (Vec::new(), BTreeSet::new());
         for (at, broker) in self.list.iter_mut().enumerate().filter(|(_, broker)| !broker.free) {
             let id = BrokerId(at as u32);
             broker.unused = if used.contains(&id) { 0 } else { broker.unused + 1 };
             if broker.unused >= LOOKS {
                 broker.free = true;
                 self.by_name.remove(&broker.name);
-                for peer in std::mem::take(&mut broker.peers).into_values() {
-                    self.heard.remove(&peer);
-                }
+                left.extend(std::mem::take(&mut broker.peers).into_values());
                 gone.push(id);
             }
+        }
+        // An address may be another broker's by now, which knows us.
+        let living = self.list.iter().filter(|broker| !broker.free);
+        let living: BTreeSet<_> = living.flat_map(|broker| broker.peers.values()).collect();
+        left.retain(|peer| !living.contains(peer));
+        for peer in left {
+            self.heard.remove(&peer);
         }
         self.freed.extend(&gone);
         gone

@@ -15,6 +15,9 @@ pub enum Ended {
     /// It is done, and so many messages that were handed out had not been settled: they are
     /// delivered again, to whoever gets their queues.
     Unsettled(usize),
+    /// The runtime was dropped before, or a thread panicked in this client: nothing more was
+    /// committed, and no broker was told.
+    RuntimeGone,
     /// Nothing was waited for: waiting would block the very runtime that has to do it. It goes on
     /// in the background; await it instead.
     WouldDeadlock,
@@ -30,7 +33,7 @@ impl Ended {
     /// Whether it is over: nothing goes on in the background.
     pub const fn is_over(self) -> bool {
         match self {
-            Self::InOrder | Self::Unsettled(_) => true,
+            Self::InOrder | Self::Unsettled(_) | Self::RuntimeGone => true,
             Self::WouldDeadlock | Self::Forked => false,
         }
     }
@@ -43,7 +46,11 @@ impl Core {
             self.stops.extend(waker.take());
             return None;
         }
-        Some(Ended::with(self.unsettled.unwrap_or(0)))
+        Some(if self.cut_short {
+            Ended::RuntimeGone
+        } else {
+            Ended::with(self.unsettled.unwrap_or(0))
+        })
     }
 
     /// A consumer has left. Gives who is to be woken.
@@ -81,7 +88,9 @@ impl Core {
         sub: SubscriptionId,
         waker: &mut Option<Waker>,
     ) -> Option<Ended> {
-        let Some(consumer) = self.consumers.get_mut(&sub) else { return Some(Ended::InOrder) };
+        let Some(consumer) = self.consumers.get_mut(&sub) else {
+            return Some(if self.cut_short { Ended::RuntimeGone } else { Ended::InOrder });
+        };
         if let Some(unsettled) = consumer.left {
             self.consumers.remove(&sub);
             return Some(Ended::with(unsettled));

@@ -101,6 +101,8 @@ pub(crate) struct Core {
     pub(crate) stopped: bool,
     /// The runtime is gone, or a thread panicked under the lock.
     pub(crate) gone: bool,
+    /// That was before the client had stopped.
+    pub(super) cut_short: bool,
 }
 
 /// What is left to do after unlocking.
@@ -158,6 +160,7 @@ impl Shared {
             deferred: None,
             stopped: false,
             gone: false,
+            cut_short: false,
             engine,
         };
         let client_id = core.engine.client_id().clone();
@@ -517,6 +520,7 @@ impl Core {
         if std::mem::replace(&mut self.gone, true) {
             return;
         }
+        self.cut_short = !self.stopped;
         self.stopped = true;
         self.waiting.abandon(&mut after.wakers);
         self.queueing.take_all(&mut after.wakers);

@@ -5,7 +5,8 @@
 //! wanted while no work waits rests longer: for such the pause goes on doubling, up to
 //! `reconnect_idle_max`, and what comes meanwhile connects at once. Only what a peer says takes its
 //! failures from it: one that takes connections and closes them is no better than one that refuses
-//! them, and so is one that answers only that it goes (`leaving.rs`).
+//! them, and so is one that answers only that it goes (`leaving.rs`). What it says does not shorten
+//! the pauses while its connections are lost one soon after the other.
 
 use std::time::Duration;
 
@@ -147,7 +148,9 @@ impl Peers {
         }
         peer.calm_down(ctx.now);
         let config = ctx.config;
-        let doubled = config.reconnect_min.saturating_mul(1 << peer.failures.min(16));
+        let times = peer.failures.max(peer.losses).min(16);
+        let doubled = config.reconnect_min.saturating_mul(1 << times);
+        peer.losses = peer.losses.saturating_add(u32::from(!failed));
         // Drawn around a bit less than the most, or half of all pauses would be exactly that.
         let mut drawn = |most: Duration| ctx.rng.jitter(doubled.min(most * 4 / 5)).min(most);
         let soon = from + drawn(config.reconnect_max);

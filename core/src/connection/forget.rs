@@ -18,7 +18,8 @@ impl Peers {
             if peer.free || peer.main != id {
                 continue;
             }
-            let all: Vec<PeerId> = peer.lanes.iter().copied().chain([id]).collect();
+            let others = peer.lanes.iter().copied().chain(peer.wide);
+            let all: Vec<PeerId> = others.chain([id]).collect();
             if all.iter().any(|lane| used(*lane) || !self.is_bare(*lane)) {
                 self.peer(id).unused = 0;
                 continue;
@@ -38,6 +39,7 @@ impl Peers {
             && peer.queue.is_empty()
             && peer.leaving.is_empty()
             && !peer.wanted
+            && !peer.probed
             && timers.iter().all(Option::is_none)
     }
 
@@ -46,7 +48,7 @@ impl Peers {
         if peer.free {
             return;
         }
-        (peer.free, peer.lanes) = (true, Vec::new());
+        (peer.free, peer.lanes, peer.wide, peer.slow) = (true, Vec::new(), None, false);
         let key = Self::key(peer.kind, &peer.endpoint);
         if self.by_endpoint.get(&key) == Some(&id) {
             self.by_endpoint.remove(&key);

@@ -63,10 +63,17 @@ impl Peers {
         wide
     }
 
-    /// A broker let a try run out: it is tried last until it answers anything. True if that is
-    /// news.
+    /// A broker let a try run out: it is tried last until it answers anything. True if a timer is
+    /// to be set that asks it, since none is.
     pub(crate) fn slow_down(&mut self, main: PeerId) -> bool {
-        !std::mem::replace(&mut self.peer(main).slow, true)
+        let peer = self.peer(main);
+        peer.slow = true;
+        !std::mem::replace(&mut peer.probed, true)
+    }
+
+    /// The timer that [`slow_down`](Self::slow_down) wanted has fired.
+    pub(crate) fn probe_over(&mut self, main: PeerId) {
+        self.peer(main).probed = false;
     }
 
     /// Whether a broker let a try run out and has said nothing since.

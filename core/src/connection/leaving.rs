@@ -57,7 +57,7 @@ impl Peer {
     pub(super) fn calm_down(&mut self, now: Instant) {
         let stood = matches!(self.state, State::Connected { .. } | State::Closing { .. });
         if stood && now.since(self.tried) >= CALM {
-            self.farewells = 0;
+            (self.farewells, self.losses) = (0, 0);
         }
     }
 }

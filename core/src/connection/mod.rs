@@ -71,6 +71,8 @@ struct Peer {
     wide: Option<PeerId>,
     /// A try has run out without an answer, and nothing has come from the broker since.
     slow: bool,
+    /// A timer is set that asks it whether that is over.
+    probed: bool,
     /// Sends spread so far.
     turn: usize,
     state: State,
@@ -82,6 +84,8 @@ struct Peer {
     /// Connections that could not be made, or were lost, since the peer last answered anything but
     /// that it goes.
     failures: u32,
+    /// Connections in a row that were lost soon after they had been made, whatever came on them.
+    losses: u32,
     /// Connections in close succession on which the peer said that it goes.
     farewells: u32,
     /// When the present or last attempt to connect began.
@@ -167,12 +171,14 @@ impl Peers {
             lanes: Vec::new(),
             wide: None,
             slow: false,
+            probed: false,
             turn: 0,
             state: State::Idle,
             leaving: Vec::new(),
             queue: VecDeque::new(),
             raised: false,
             failures: 0,
+            losses: 0,
             farewells: 0,
             tried: Instant::ZERO,
             retry: None,

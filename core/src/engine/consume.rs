@@ -32,6 +32,7 @@ impl Engine {
     }
 
     /// Whether a consumer gives messages, now or later.
+    #[cfg(feature = "client")]
     pub(crate) fn gives(&self, sub: SubscriptionId) -> bool {
         let gives = |consumer: &Consumer| !consumer.is_leaving() && !consumer.is_draining();
         self.consumers.get(sub).is_some_and(gives)

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::{Engine, Event, TimerKind};
-use crate::consumer::{BatchId, Handout};
+use crate::consumer::BatchId;
 use crate::error::Stale;
 use crate::id::SubscriptionId;
 use crate::time::Instant;
@@ -42,7 +42,8 @@ impl Engine {
     }
 
     /// Messages that [`poll_batch`](Self::poll_batch) gave, and that were not handed on since.
-    pub(crate) fn give_back(&mut self, now: Instant, handout: &Handout) {
+    #[cfg(feature = "client")]
+    pub(crate) fn give_back(&mut self, now: Instant, handout: &crate::consumer::Handout) {
         self.tick(now);
         let id = handout.batch.id();
         if let Some(consumer) = self.consumers.get_mut(id.sub) {

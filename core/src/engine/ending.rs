@@ -30,6 +30,9 @@ impl Engine {
             Some(Operation::Send(send)) if self.ground.now < send.deadline => {
                 return self.try_over(op);
             }
+            Some(Operation::Send(send)) if send.failed.is_some() => {
+                self.end_failed(op);
+            }
             Some(Operation::Send(send)) => {
                 let (topic, ids) = (send.publish.topic().clone(), send.publish.ids());
                 let (behind, refused) = (send.behind, send.pause.is_some() && send.is_refused());

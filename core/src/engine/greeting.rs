@@ -42,7 +42,7 @@ impl Engine {
 
     /// Tells one broker who we are.
     pub(super) fn tell_broker(&mut self, peer: PeerId) {
-        if self.has_groups() && self.life.is_running() {
+        if self.has_groups() && self.life.is_member() {
             let body = self.heartbeat();
             self.tell(peer, body);
         }
@@ -57,7 +57,7 @@ impl Engine {
 
     /// Tells every broker there is a connection to; one that stalls delays no other.
     pub(super) fn tell_brokers(&mut self) {
-        if !self.has_groups() || !self.life.is_running() {
+        if !self.has_groups() || !self.life.is_member() {
             return;
         }
         let connected: Vec<PeerId> = self.peers.brokers().collect();

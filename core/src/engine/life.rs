@@ -38,6 +38,12 @@ pub(super) enum State {
 pub(super) struct Life(State);
 
 impl Life {
+    /// Whether brokers are to know of it: one that ends is a member of its groups until what its
+    /// consumers were given is settled.
+    pub(super) const fn is_member(&self) -> bool {
+        matches!(self.0, State::Running | State::Draining)
+    }
+
     pub(super) const fn is_running(&self) -> bool {
         matches!(self.0, State::Running)
     }

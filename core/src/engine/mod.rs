@@ -266,6 +266,7 @@ impl Engine {
             }
             if let Payload::Publish { oneway: true, .. } = frame.payload {
                 if self.handed(frame.opaque) {
+                    self.begin_next();
                     self.counters.requests_sent += 1;
                     return Some(frame);
                 }
@@ -362,7 +363,8 @@ impl Engine {
             let (topic, called) = match operation {
                 Operation::Send(send) => {
                     let behind = send.behind && self.is_behind(op, send);
-                    let called = send.call.is_some() || send.pause.is_some();
+                    let late = send.failed.is_some() && !send.earlier.is_empty();
+                    let called = send.call.is_some() || send.pause.is_some() || late;
                     (Some(send.publish.topic()), called || behind)
                 }
                 Operation::Ask(asked) => {

@@ -267,9 +267,12 @@ impl Engine {
             ResponseCode::SUBSCRIPTION_NOT_EXIST
             | ResponseCode::SUBSCRIPTION_NOT_LATEST
             | ResponseCode::SUBSCRIPTION_GROUP_NOT_EXIST => {
-                // The broker does not know our groups: it has to hear of them first.
+                // The broker does not know our groups: it has to hear of them first, and once for
+                // all the queues that it refuses.
                 self.brokers.denied(peer);
-                self.tell_broker(peer);
+                if !self.brokers.is_hearing(peer) {
+                    self.tell_broker(peer);
+                }
             }
             _ => {}
         }
@@ -300,8 +303,9 @@ impl Engine {
         let asked = !matches!(queue.state, State::Asking(_) | State::Unasked);
         queue.state = if asked { State::Ready } else { State::Unasked };
         match failure {
-            // It goes on when the broker knows us again; where its queues are read from another
-            // one of its name by now, which does, nothing else would make it go on.
+            // It goes on when the broker knows us again; where its queues are read over another
+            // connection by now (the next one after a GO_AWAY, the master instead of a slave),
+            // nothing else would make it go on.
             Failure::Connect(_) | Failure::Closed(_) => {
                 if self.is_readable(sub, key) {
                     self.poke(sub, key);

@@ -350,8 +350,12 @@ impl Engine {
         send.attempts.push(attempt);
         send.stored = send.stored.max(stored);
         if send.call != Some(opaque) {
-            // A try that had run out: another one is under way.
-            return send.earlier.retain(|one| one.opaque != opaque);
+            // A try that had run out: another one is under way, or was the last.
+            send.earlier.retain(|one| one.opaque != opaque);
+            if send.earlier.is_empty() {
+                self.end_failed(op);
+            }
+            return;
         }
         send.call = None;
         self.counters.tries_failed += 1;
@@ -392,8 +396,19 @@ impl Engine {
             }
             return self.route_send(op);
         }
+        send.failed = Some(why);
+        if send.earlier.is_empty() {
+            self.end_failed(op);
+        }
+    }
+
+    /// Ends a send whose last try failed, if it did.
+    pub(super) fn end_failed(&mut self, op: OpId) -> bool {
+        let Some(send) = self.send_of(op) else { return false };
+        let Some(why) = send.failed.take() else { return false };
         let error = spent(send, why);
         self.end_send(op, Err(error));
+        true
     }
 
     /// A busy broker has stored nothing and says so at once: it is given time, and the deadline

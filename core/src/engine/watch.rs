@@ -80,6 +80,7 @@ impl Engine {
     }
 
     pub(super) fn slow_due(&mut self, main: PeerId) {
+        self.peers.probe_over(main);
         if !self.peers.is_slow(main) || !self.life.is_running() {
             return;
         }
@@ -90,7 +91,7 @@ impl Engine {
                 self.ask(main, purpose, Kind::Offset, request, Bytes::new(), PROBE);
             }
         }
-        self.timers.after(self.ground.now, PROBES, TimerKind::Slow(main));
+        self.slow_down(main);
     }
 
     /// A peer said on that connection that it goes, or is not asked any more: what has left is

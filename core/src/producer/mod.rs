@@ -234,6 +234,8 @@ pub(crate) struct Send {
     pub(crate) call: Option<Opaque>,
     /// Tries that ran out, and whose answers may still come.
     pub(crate) earlier: Vec<Earlier>,
+    /// Why the last try failed that there was, while an answer to an earlier one may come.
+    pub(crate) failed: Option<Failure>,
 }
 
 /// A try that ran out.
@@ -271,6 +273,7 @@ impl Send {
             pause: None,
             call: None,
             earlier: Vec::new(),
+            failed: None,
         }
     }
 

@@ -262,18 +262,19 @@ impl Routes {
         topic: &Topic,
         waiter: Option<(OpId, Wait)>,
     ) -> Next {
+        let fresh = !self.topics.contains_key(topic);
         let entry = self.topics.entry(topic.clone()).or_insert_with(|| Entry::new(now));
         entry.waiters.extend(waiter);
         match (&entry.fetch, waiter) {
             (Fetch::Asking(_) | Fetch::Paused, _) => return Next::Rest,
-            (Fetch::Idle, Some((_, Wait::News | Wait::Change))) => {
+            (Fetch::Idle, Some((_, Wait::News | Wait::Change)) | None) if !fresh => {
                 let at = entry.asked + entry.floor();
                 if at > now {
                     entry.fetch = Fetch::Paused;
                     return Next::Pause(at.since(now));
                 }
             }
-            (Fetch::Idle, Some((_, Wait::Route)) | None) => {}
+            (Fetch::Idle, Some(_) | None) => {}
         }
         entry.begin(now);
         Next::Ask
