@@ -16,6 +16,7 @@ use crate::frame::{FrameError, Kind, Reply, Request, ResponseCode};
 use crate::id::OpId;
 use crate::name::Topic;
 use crate::route::{FALLBACK, Learnt, Named, Next, Route, Said, Source, Step, Told, Wait};
+use crate::time::Instant;
 
 /// The longest time that a nameserver may be silent before the next one is asked.
 const SILENCE: Duration = Duration::from_secs(1);
@@ -88,7 +89,11 @@ impl Engine {
         let others = self.names.len().saturating_sub(1).max(1) as u32;
         let at_most = (limit / 3 / others).clamp(LEAST, SILENCE);
         let Some(patience) = self.routes.patience(topic, at_most) else { return };
-        let at = self.ground.now + patience;
+        self.look_again_at(topic, self.ground.now + patience);
+    }
+
+    /// Has the look-up looked at again at `at`, unless that happens sooner.
+    fn look_again_at(&mut self, topic: &Topic, at: Instant) {
         if self.routes.is_slower(topic, at) {
             let timer = self.timers.at(at, TimerKind::RouteSlow(topic.clone()));
             if let Some(before) = self.routes.set_slow(topic, Some((at, timer))) {
@@ -99,13 +104,17 @@ impl Engine {
 
     /// A nameserver has been silent for as long as it may.
     pub(super) fn route_slow(&mut self, topic: &Topic) {
-        match self.routes.slow_over(topic, self.names.ring()) {
+        let now = self.ground.now;
+        match self.routes.slow_over(now, topic, self.names.ring()) {
             // There is nobody else to ask: those that only wanted to know better go on as they are.
-            Step::Wait => {
+            (Step::Wait, again) => {
+                if let Some(at) = again {
+                    self.look_again_at(topic, at);
+                }
                 let released = self.routes.without_news(topic);
                 released.into_iter().for_each(|op| self.route_known(op));
             }
-            step => self.go_on(topic, step),
+            (step, _) => self.go_on(topic, step),
         }
     }
 
@@ -168,7 +177,8 @@ impl Engine {
             _ => false,
         };
         let hopeless = hopeless && self.names.len() == 1;
-        let step = self.routes.said(topic, key, asked.peer, Said::Failed, self.names.ring());
+        let said = Said::Failed(self.ground.now);
+        let step = self.routes.said(topic, key, asked.peer, said, self.names.ring());
         if step == Step::Stale {
             return;
         }

@@ -1,8 +1,9 @@
 //! One look-up of a topic: which nameservers were asked, and what each said.
 //!
 //! The nameserver in use is asked first. The next one is asked when it does not know the topic,
-//! fails, or has said nothing for a part of the time there is. A route ends the look-up, whoever
-//! tells it, the first one late included.
+//! fails, or has said nothing for a part of the time there is. When none is left, those that failed
+//! are asked again for as long as another one is silent: it may never answer, and they may be well
+//! again. A route ends the look-up, whoever tells it, the first one late included.
 
 use std::time::Duration;
 
@@ -12,6 +13,9 @@ use crate::name::Topic;
 use crate::time::Instant;
 use crate::timer::TimerKey;
 
+/// A nameserver that failed is not asked again sooner in the same look-up.
+const AGAIN: Duration = Duration::from_millis(200);
+
 /// What became of one question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Said {
@@ -20,7 +24,7 @@ pub(crate) enum Said {
     /// There is no such topic.
     Unknown,
     /// Nothing that could be read, or nothing in time.
-    Failed,
+    Failed(Instant),
 }
 
 /// How a look-up goes on.
@@ -36,6 +40,16 @@ pub(crate) enum Step {
     Failed,
     /// The answer is not one to the present look-up.
     Stale,
+}
+
+impl Said {
+    /// When the same nameserver may be asked again.
+    fn again_at(self) -> Option<Instant> {
+        match self {
+            Self::Failed(at) => Some(at + AGAIN),
+            Self::Nothing | Self::Unknown => None,
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -62,6 +76,11 @@ impl Lookup {
             None if said(Said::Unknown) => Step::Unknown,
             None => Step::Failed,
         }
+    }
+
+    /// When the first of those that failed may be asked again.
+    fn again_at(&self) -> Option<Instant> {
+        self.asked.iter().filter_map(|(_, said)| said.again_at()).min()
     }
 
     fn next(&self, mut ring: impl Iterator<Item = PeerId>) -> Option<PeerId> {
@@ -166,17 +185,29 @@ impl Routes {
     }
 
     /// A nameserver has been silent for long enough: how the look-up goes on. One that says nothing
-    /// does not answer.
-    pub(crate) fn slow_over(&mut self, topic: &Topic, ring: impl Iterator<Item = PeerId>) -> Step {
-        let Some((lookup, _)) = self.entry_asking(topic) else { return Step::Stale };
+    /// does not answer. With [`Step::Wait`], when those that failed may be asked again, if any did.
+    pub(crate) fn slow_over(
+        &mut self,
+        now: Instant,
+        topic: &Topic,
+        ring: impl Iterator<Item = PeerId>,
+    ) -> (Step, Option<Instant>) {
+        let Some((lookup, _)) = self.entry_asking(topic) else { return (Step::Stale, None) };
         lookup.slow = None;
         // Those that go on as they are may want to know again: ever less often.
         lookup.patience = lookup.patience.map(|patience| patience.saturating_mul(2));
         match lookup.step(ring) {
             Step::Wait if lookup.asked.iter().any(|(_, said)| *said == Said::Unknown) => {
-                Step::Unknown
+                (Step::Unknown, None)
             }
-            step => step,
+            Step::Wait => match lookup.again_at() {
+                Some(at) if at <= now => {
+                    lookup.asked.retain(|(_, said)| said.again_at().is_none_or(|at| at > now));
+                    (Step::Ask, None)
+                }
+                again => (Step::Wait, again),
+            },
+            step => (step, None),
         }
     }
 }
