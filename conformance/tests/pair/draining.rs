@@ -114,7 +114,8 @@ fn what_is_given_back_while_a_consumer_drains_goes_to_others() {
         world.settle(client, ids[3], outcome).unwrap();
         settle(&mut world, client, &[&ids[..3], &ids[4..9]].concat()).unwrap();
         world.run_until(ms(100), |world| world.left_at(client, sub).is_some()).unwrap();
-        assert_eq!((committed(&world), world.left_unsettled(client, sub)), (Some(3), Some(0)));
+        // The one that waited before was not held any more.
+        assert_eq!((committed(&world), world.left_unsettled(client, sub)), (Some(3), Some(1)));
         let before = world.delivered().len();
         consume(&mut world, client, Pace::AtOnce);
         world.run_for(3 * SECOND);
@@ -180,7 +181,8 @@ fn a_queue_that_goes_to_another_member_is_not_waited_for() {
     let settled = settled.count();
     assert!(settled < held(&handouts).len(), "the third has some of its queues");
     world.run_until(ms(100), |world| world.left_at(first, subs[0]).is_some()).unwrap();
-    assert_eq!(world.left_unsettled(first, subs[0]), Some(0));
+    let gone = held(&handouts).len() - settled;
+    assert_eq!(world.left_unsettled(first, subs[0]), Some(gone));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What was handed out and is not settled, while a consumer finishes.
 
 use std::collections::{BTreeMap, BTreeSet};
+#[cfg(feature = "client")]
 use std::ops::Range;
 
 use super::{BatchId, Consumer, Queue};
@@ -14,6 +15,8 @@ pub(crate) struct Drain {
     timer: TimerKey,
     /// The messages that the application holds.
     out: BTreeMap<BatchId, BTreeSet<u32>>,
+    /// Those that it gave back instead of settling them, and that went away with their queues.
+    unsettled: usize,
 }
 
 impl Queue {
@@ -50,21 +53,21 @@ impl Consumer {
                 // First the mark, then the bits: who settles meanwhile sees the one or is seen.
                 self.queues.iter().for_each(|(_, queue)| queue.mark_draining());
                 let out = self.queues.iter().flat_map(|(_, queue)| queue.out()).collect();
-                self.drain = Some(Drain { by, timer, out });
+                self.drain = Some(Drain { by, timer, out, unsettled: 0 });
             }
         }
     }
 
-    /// Ends it; what the application still holds is counted.
+    /// Ends it; what the application has not settled is counted.
     pub(crate) fn end_drain(&mut self) -> Option<(Instant, TimerKey)> {
         self.left_unsettled = self.unsettled();
         self.drain.take().map(|drain| (drain.by, drain.timer))
     }
 
-    /// Messages that the application holds.
+    /// Messages that the application holds, or held when it began to finish and gave back since.
     fn unsettled(&self) -> usize {
         match &self.drain {
-            Some(drain) => drain.out.values().map(BTreeSet::len).sum(),
+            Some(drain) => drain.unsettled + drain.out.values().map(BTreeSet::len).sum::<usize>(),
             None => {
                 let out = self.queues.iter().flat_map(|(_, queue)| queue.out());
                 out.map(|(_, out)| out.len()).sum()
@@ -72,10 +75,21 @@ impl Consumer {
         }
     }
 
-    /// The application does not hold these after all.
+    /// The application does not hold these after all: it never saw them.
+    #[cfg(feature = "client")]
     pub(crate) fn withhold(&mut self, id: BatchId, indices: Range<u32>) {
         if let Some(out) = self.drain.as_mut().and_then(|drain| drain.out.get_mut(&id)) {
             out.retain(|index| !indices.contains(index));
+        }
+        self.look_at(id);
+    }
+
+    /// The application gives one back, unsettled.
+    pub(crate) fn given_back(&mut self, id: BatchId, index: u32) {
+        if let Some(drain) = &mut self.drain
+            && drain.out.get_mut(&id).is_some_and(|out| out.remove(&index))
+        {
+            drain.unsettled += 1;
         }
         self.look_at(id);
     }
@@ -96,9 +110,12 @@ impl Consumer {
 
     /// Queues were given up: nobody settles their messages here.
     pub(crate) fn look_at_queues(&mut self) {
-        if let Some(drain) = &mut self.drain {
-            drain.out.retain(|id, _| self.queues.get(id.queue).is_some());
-        }
+        let Some(drain) = &mut self.drain else { return };
+        drain.out.retain(|id, out| {
+            let kept = self.queues.get(id.queue).is_some();
+            drain.unsettled += if kept { 0 } else { out.len() };
+            kept
+        });
     }
 
     /// Whether it finishes and has finished.

@@ -58,7 +58,7 @@ impl Engine {
             }
             Outcome::Again | Outcome::Later if batch.is_settled(id.index) => {}
             Outcome::Again | Outcome::Later if consumer.is_draining() => {
-                consumer.withhold(id.batch, id.index..id.index + 1);
+                consumer.given_back(id.batch, id.index);
                 self.leave_if_drained(id.batch.sub);
             }
             Outcome::Again | Outcome::Later => {
