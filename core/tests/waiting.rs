@@ -136,3 +136,18 @@ fn a_stop_wakes_more_waiters_than_the_window_has_room_for() {
     assert_eq!(ended.wait(), Ended::InOrder);
     assert!(matches!(first.wait(), Err(SendError::Stopped { .. })));
 }
+
+#[test]
+fn a_shutdown_that_is_polled_again_keeps_one_waker_and_none_once_it_is_dropped() {
+    let (_clock, _shared, client, _producer, _first) = full();
+    let mut ended = client.shutdown();
+    let flags: Vec<Arc<Count>> = (0..100).map(|_| Arc::default()).collect();
+    for flag in &flags {
+        let waker = Waker::from(flag.clone());
+        assert!(pin!(&mut ended).poll(&mut Context::from_waker(&waker)).is_pending());
+    }
+    let kept = || flags.iter().filter(|flag| Arc::strong_count(flag) > 1).count();
+    assert_eq!(kept(), 1);
+    drop(ended);
+    assert_eq!(kept(), 0);
+}

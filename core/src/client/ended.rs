@@ -10,9 +10,10 @@ use crate::id::SubscriptionId;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Ended {
-    /// All of it is done, and every message that was handed out had been settled.
+    /// All of it is done, and every message that the application held meanwhile was settled.
     InOrder,
-    /// It is done, and so many messages that were handed out had not been settled: they are
+    /// It is done, and so many messages that the application held were not settled: given back or
+    /// dropped instead, held to the end, or gone with their queues to another member. They are
     /// delivered again, to whoever gets their queues.
     Unsettled(usize),
     /// The runtime was dropped before, or a thread panicked in this client: nothing more was
@@ -39,11 +40,41 @@ impl Ended {
     }
 }
 
+/// Those who wait for the client to stop, each in a place of its own however often it asks.
+#[derive(Debug, Default)]
+pub(crate) struct Stops(Vec<Option<Waker>>);
+
+impl Stops {
+    /// Keeps a waker in its place, and gives the one that was there.
+    fn keep(&mut self, place: &mut Option<usize>, waker: &mut Option<Waker>) {
+        let free = || self.0.iter().position(Option::is_none).unwrap_or(self.0.len());
+        let at = *place.get_or_insert_with(free);
+        if at == self.0.len() {
+            self.0.push(None);
+        }
+        std::mem::swap(&mut self.0[at], waker);
+    }
+
+    /// Nobody waits there any more. Gives the waker, which is for dropping after the lock.
+    pub(super) fn forget(&mut self, place: usize) -> Option<Waker> {
+        self.0.get_mut(place)?.take()
+    }
+
+    /// Whom to wake.
+    pub(super) fn take_all(&mut self) -> impl Iterator<Item = Waker> {
+        std::mem::take(&mut self.0).into_iter().flatten()
+    }
+}
+
 impl Core {
-    /// How the client ended; or `waker` is kept until it has.
-    pub(super) fn end_of_all(&mut self, waker: &mut Option<Waker>) -> Option<Ended> {
+    /// How the client ended; or `waker` is kept until it has, in the place of the one left there.
+    pub(super) fn end_of_all(
+        &mut self,
+        place: &mut Option<usize>,
+        waker: &mut Option<Waker>,
+    ) -> Option<Ended> {
         if !self.stopped {
-            self.stops.extend(waker.take());
+            self.stops.keep(place, waker);
             return None;
         }
         Some(if self.cut_short {

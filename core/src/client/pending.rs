@@ -152,6 +152,8 @@ enum State<T> {
     },
     Stop {
         read: fn(Ended) -> T,
+        /// Where its waker is kept.
+        place: Option<usize>,
     },
     Left {
         sub: SubscriptionId,
@@ -282,7 +284,7 @@ impl<T> Pending<T> {
         // Dropped after every lock below.
         let mut waker = Some(cx.waker().clone());
         let forked = || shared.is_forked_by(shared.host().now());
-        let result = match &self.state {
+        let result = match &mut self.state {
             State::Ready(_) | State::Later(_) => return Poll::Pending,
             State::Call { op, read } => {
                 let core = shared.lock_here();
@@ -292,9 +294,9 @@ impl<T> Pending<T> {
                     None => return Poll::Pending,
                 }
             }
-            State::Stop { read } => {
+            State::Stop { read, place } => {
                 let core = shared.lock_here();
-                match core.and_then(|mut core| core.end_of_all(&mut waker)) {
+                match core.and_then(|mut core| core.end_of_all(place, &mut waker)) {
                     Some(ended) => read(ended),
                     None if forked() => read(Ended::Forked),
                     None => return Poll::Pending,
@@ -354,7 +356,11 @@ impl<T: Blockable> Pending<T> {
 
 impl Pending<Ended> {
     pub(crate) const fn stop(shared: Arc<Shared>) -> Self {
-        Self { shared: Some(shared), state: State::Stop { read: |ended| ended }, ids: None }
+        Self {
+            shared: Some(shared),
+            state: State::Stop { read: |ended| ended, place: None },
+            ids: None,
+        }
     }
 
     pub(crate) const fn left(shared: Arc<Shared>, sub: SubscriptionId) -> Self {
@@ -383,6 +389,10 @@ impl<T> Drop for Pending<T> {
             let slot = shared.lock().waiting.detach(*op);
             drop(slot);
             shared.wake_readers();
+        }
+        if let (Some(shared), State::Stop { place: Some(place), .. }) = (&self.shared, &self.state)
+        {
+            drop(shared.run(|core, _| core.stops.forget(*place)));
         }
         if let (Some(shared), State::Left { sub, .. }) = (&self.shared, &self.state) {
             drop(shared.run(|core, _| core.unwatch(*sub)));

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::task::Waker;
 use std::time::Duration;
 
+use super::ended::Stops;
 use super::holds::{Held, LockStats};
 use super::later::Queueing;
 use super::link::{Job, Link, Open};
@@ -91,7 +92,7 @@ pub(crate) struct Core {
     pub(crate) armed: Instant,
     /// Sends that wait for room, the oldest first.
     pub(super) queueing: Queueing,
-    pub(crate) stops: Vec<Waker>,
+    pub(crate) stops: Stops,
     /// Messages that consumers held unsettled when they left, once the client ends.
     pub(super) unsettled: Option<usize>,
     /// Connections that have ended: their writing tasks end when they look again.
@@ -154,7 +155,7 @@ impl Shared {
             alone: host.writes_alone(),
             armed: Instant::FAR,
             queueing: Queueing::default(),
-            stops: Vec::new(),
+            stops: Stops::default(),
             unsettled: None,
             ended: Vec::new(),
             deferred: None,
@@ -458,7 +459,7 @@ impl Core {
                 Event::Stopped => {
                     self.stopped = true;
                     self.queueing.take_all(&mut after.wakers);
-                    after.wakers.append(&mut self.stops);
+                    after.wakers.extend(self.stops.take_all());
                     after.wakers.extend(self.pump.take());
                 }
             }
@@ -524,7 +525,7 @@ impl Core {
         self.stopped = true;
         self.waiting.abandon(&mut after.wakers);
         self.queueing.take_all(&mut after.wakers);
-        after.wakers.append(&mut self.stops);
+        after.wakers.extend(self.stops.take_all());
         after.wakers.extend(self.pump.take());
         for (_, consumer) in std::mem::take(&mut self.consumers) {
             after.wakers.extend(consumer.waker);
