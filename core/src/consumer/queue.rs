@@ -91,6 +91,11 @@ pub(crate) struct Queue {
 }
 
 impl Queue {
+    /// Whether it may be able to go on: nothing of it is under way, and no pause is set.
+    pub(crate) const fn rests(&self) -> bool {
+        matches!(self.state, State::Unasked | State::Ready | State::Full)
+    }
+
     pub(crate) fn new(name: QueueName, at: RouteQueue, topic: usize) -> Self {
         Self {
             name,

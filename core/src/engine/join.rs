@@ -142,9 +142,10 @@ impl Engine {
             }
         }
         // Where the new address is known and knows us already, nothing else makes queues go on.
-        for broker in moved {
-            let Some(peer) = self.brokers.reader(*broker) else { continue };
-            self.consumers.ids().into_iter().for_each(|sub| self.poke_all(sub, Some(peer)));
+        let found: Vec<BrokerId> =
+            moved.iter().copied().filter(|id| self.brokers.reader(*id).is_some()).collect();
+        for sub in self.consumers.ids() {
+            self.poke_on(sub, found.iter().copied());
         }
     }
 

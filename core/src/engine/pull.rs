@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::turns::Chore;
 use super::{Body, Engine, Event, Note, TimerKind};
+use crate::broker::BrokerId;
 use crate::call::Purpose;
 use crate::consumer::queue::State;
 use crate::consumer::{Answer, Consumer, Handout, Lead, Queue, Told, Trouble};
@@ -26,19 +27,22 @@ const FLOW_CONTROL: Duration = Duration::from_millis(20);
 impl Engine {
     /// Lets every queue of a consumer that can go on do so; only those read at `peer`, if given.
     pub(super) fn poke_all(&mut self, sub: SubscriptionId, peer: Option<PeerId>) {
+        if let Some(peer) = peer {
+            let there: Vec<BrokerId> = self.read_at(peer).collect();
+            return self.poke_on(sub, there.into_iter());
+        }
         let Some(consumer) = self.consumers.get(sub) else { return };
-        let rests =
-            |queue: &Queue| matches!(queue.state, State::Unasked | State::Ready | State::Full);
-        let keys: Vec<QueueKey> = match peer {
-            None => {
-                let resting = consumer.queues.iter().filter(|(_, queue)| rests(queue));
-                resting.map(|(key, _)| key).collect()
-            }
-            Some(peer) => {
-                let there = self.read_at(peer).flat_map(|broker| consumer.on(broker));
-                there.filter(|key| consumer.queues.get(*key).is_some_and(rests)).collect()
-            }
-        };
+        let resting = consumer.queues.iter().filter(|(_, queue)| queue.rests());
+        let keys: Vec<QueueKey> = resting.map(|(key, _)| key).collect();
+        self.attend(sub, keys, Chore::Poke);
+    }
+
+    /// The same for the queues on those brokers.
+    pub(super) fn poke_on(&mut self, sub: SubscriptionId, on: impl Iterator<Item = BrokerId>) {
+        let Some(consumer) = self.consumers.get(sub) else { return };
+        let there = on.flat_map(|broker| consumer.on(broker));
+        let rests = |key: &QueueKey| consumer.queues.get(*key).is_some_and(Queue::rests);
+        let keys: Vec<QueueKey> = there.filter(rests).collect();
         self.attend(sub, keys, Chore::Poke);
     }
 
