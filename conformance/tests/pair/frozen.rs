@@ -171,6 +171,28 @@ fn send_27_a_broker_that_is_slow_now_and_then_is_asked_no_more_often_for_it() {
 }
 
 #[test]
+fn send_27_a_broker_that_may_yet_answer_gets_no_second_copy_while_another_one_loses_its_own() {
+    for seed in 0..10 {
+        let mut world = brokers(seed, 2, 4);
+        let mut config = config();
+        (config.send_attempts, config.send_timeout) = (6, 6 * SECOND);
+        config.try_timeout = Some(ms(500));
+        let client = world.client(config);
+        store_many(&mut world, client, 8);
+        world.with_cluster(|cluster| {
+            cluster.push_faults_at(FIRST, Requests::Sends, vec![Fault::Mute; 6]);
+            let lost = vec![Fault::LoseAndClose; 3];
+            cluster.push_faults_at(ListenerId::Broker(1), Requests::Sends, lost);
+        });
+        let before = world.cluster().stored_on(0, TOPIC);
+        let op = send(&mut world, client, "x");
+        let (_, result) = world.end_of(client, op);
+        assert_eq!(&*result.unwrap().broker, "broker-b");
+        assert!(world.cluster().stored_on(0, TOPIC) <= before + 1);
+    }
+}
+
+#[test]
 fn send_27_a_second_try_that_fails_does_not_end_a_send_whose_first_one_may_be_answered() {
     let (mut world, client) = two(11);
     // The first try is answered after its limit, and the second one refused at once.

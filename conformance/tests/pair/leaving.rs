@@ -140,6 +140,22 @@ fn conn_16_sends_do_not_wait_behind_the_slow_answer_of_a_connection_that_goes() 
 }
 
 #[test]
+fn conn_16_a_connection_that_goes_closes_when_its_last_call_is_cancelled() {
+    let (mut world, client) = pair(1, 4);
+    store(&mut world, client, "warm");
+    let faults = [Fault::Late(2 * SECOND), Fault::Refuse(ResponseCode::GO_AWAY)];
+    world.with_cluster(|cluster| cluster.push_faults(Requests::Sends, faults));
+    let slow = send(&mut world, client, "slow");
+    world.run_for(ms(5));
+    let refused = send(&mut world, client, "refused");
+    world.end_of(client, refused).1.unwrap();
+    assert_eq!(world.open_links(BROKER), 2);
+    world.cancel(client, slow);
+    world.run_for(ms(10));
+    assert_eq!(world.open_links(BROKER), 1);
+}
+
+#[test]
 fn conn_16_what_waited_on_a_connection_that_goes_is_taken_by_the_other_broker() {
     let mut world = brokers(3, 2, 1);
     let client = world.client(config());

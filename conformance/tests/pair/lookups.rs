@@ -245,6 +245,66 @@ fn ns_19_a_late_answer_of_the_first_nameserver_counts() {
     assert_eq!(compiled, 1, "the second answer changes nothing");
 }
 
+#[test]
+fn ns_19_a_nameserver_that_failed_is_asked_again_while_the_other_one_is_silent() {
+    for (bad, silent) in [(FIRST, SECOND_NS), (SECOND_NS, FIRST)] {
+        for seed in 0..8 {
+            let mut world = with_two(seed, ClusterConfig::default().topic(TOPIC, 4));
+            let code = RequestCode::GET_ROUTEINFO_BY_TOPIC;
+            world.with_cluster(|cluster| {
+                cluster.push_faults_at(bad, code, [Fault::LoseAndClose]);
+                cluster.push_faults_at(silent, code, vec![Fault::Lose; 100]);
+            });
+            let client = world.client(two());
+            let (took, _) = sent(&mut world, client);
+            // The first silence, and one more where the silent one was asked first.
+            assert!(took <= 2 * SECOND + ms(50), "{took:?}");
+        }
+    }
+}
+
+#[test]
+fn ns_19_look_ups_that_only_fail_or_are_not_answered_ask_at_a_pace() {
+    let mut world = with_two(3, ClusterConfig::default().topic(TOPIC, 4));
+    let code = RequestCode::GET_ROUTEINFO_BY_TOPIC;
+    world.with_cluster(|cluster| {
+        let refused = Fault::Refuse(ResponseCode::SYSTEM_ERROR);
+        cluster.push_faults_at(FIRST, code, vec![refused; 10_000]);
+        cluster.push_faults_at(SECOND_NS, code, vec![Fault::Lose; 10_000]);
+    });
+    let client = world.client(two());
+    // Somebody who has little time comes every 50 ms.
+    for _ in 0..200 {
+        world.send_within(client, message("x"), ms(100)).unwrap();
+        world.run_for(ms(50));
+    }
+    let asked = routes_asked(&world);
+    assert!((10..110).contains(&asked), "{asked} in 10 s");
+}
+
+#[test]
+fn ns_20_a_lasting_lack_is_believed_of_a_route_that_was_told_and_not_of_one_that_is_asked_for() {
+    let mut world = world(1, 4);
+    world.with_cluster(|cluster| cluster.set_broker_perm(0, 4));
+    let client = world.client(config());
+    let op = send(&mut world, client, "refused");
+    let error = world.end_of(client, op).1.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotWritable, "{error}");
+    world.run_for(10 * SECOND);
+    world.with_cluster(|cluster| {
+        cluster.set_broker_perm(0, 6);
+        let late = [Fault::Late(ms(300))];
+        cluster.push_faults(RequestCode::GET_ROUTEINFO_BY_TOPIC, late);
+    });
+    // The second one comes while the first one's look-up is under way.
+    let first = send(&mut world, client, "first");
+    world.run_for(ms(5));
+    let second = send(&mut world, client, "second");
+    for op in [first, second] {
+        world.end_of(client, op).1.unwrap();
+    }
+}
+
 /// A master that is away and a slave that is there, so that the route has no master.
 fn headless(seed: u64) -> (World, ClientId) {
     let cluster = ClusterConfig { hide_down_brokers: true, ..Default::default() };

@@ -235,7 +235,8 @@ impl Engine {
     pub(super) fn end_ask(&mut self, op: OpId, result: Result<Answer, QueryError>) {
         let Some(operation) = self.remove(op) else { return };
         if let Operation::Ask(asked) = &operation {
-            asked.call.map(|opaque| self.calls.close(opaque));
+            let closed = asked.call.and_then(|opaque| self.calls.close(opaque));
+            closed.into_iter().for_each(|call| self.close_if_drained(call.peer));
         }
         match &result {
             Ok(_) => self.counters.queries_answered += 1,

@@ -102,14 +102,11 @@ impl Engine {
         let (mut stored, mut attempts) = (send.known(), send.attempts.clone());
         let (topic, call, since) = (send.publish.topic().clone(), send.call, send.since);
         let (pausing, at) = (send.pause.is_some() || send.behind, send.at);
-        let closed = call.and_then(|opaque| self.calls.close(opaque));
-        if let Some(call) = &closed {
-            self.peers.count_send(call.peer, -1);
-            if call.has_left() {
-                stored = stored.max(Stored::Unknown);
-                if let Some((broker, _)) = at {
-                    self.healths.failed(self.ground.now, broker);
-                }
+        let closed = call.and_then(|opaque| self.close_send(opaque));
+        if closed.as_ref().is_some_and(Call::has_left) {
+            stored = stored.max(Stored::Unknown);
+            if let Some((broker, _)) = at {
+                self.healths.failed(self.ground.now, broker);
             }
         }
         if let Some(Operation::Send(send)) = self.operations.get_mut(op) {
@@ -165,8 +162,10 @@ impl Engine {
                 if let Some(topic) = topic {
                     self.routes.forget(&topic, op);
                 }
-                let closed = call.and_then(|opaque| self.calls.close(opaque));
-                left |= closed.is_some_and(|call| call.has_left());
+                if let Some(call) = call.and_then(|opaque| self.calls.close(opaque)) {
+                    left |= call.has_left();
+                    self.close_if_drained(call.peer);
+                }
                 self.counters.queries_cancelled += 1;
                 if left { Cancelled::Detached } else { Cancelled::Removed }
             }

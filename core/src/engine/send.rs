@@ -23,7 +23,7 @@ use crate::time::Instant;
 /// Pause after a busy broker's first refusal; it doubles up to [`BUSY_MAX`].
 const BUSY_MIN: Duration = Duration::from_millis(50);
 const BUSY_MAX: Duration = Duration::from_millis(500);
-/// A route that was asked for so long ago is looked up again before it ends a send.
+/// A route that was told so long ago is looked up again before it ends a send.
 const STALE: Duration = Duration::from_secs(1);
 /// Tries of a send whose queues are not there, a look-up between each two: a broker that has
 /// fewer queues now refuses the others before it has told its nameservers.
@@ -156,7 +156,7 @@ impl Engine {
         let (topic, ids) = (send.publish.topic().clone(), send.publish.ids());
         if !lack.is_lasting() {
             self.want_route(&topic, Some((op, Wait::Change)));
-        } else if self.routes.asked(self.ground.now, &topic) >= STALE {
+        } else if !self.routes.is_fresh(self.ground.now, &topic, STALE) {
             self.want_route(&topic, Some((op, Wait::News)));
         } else {
             let (stored, attempts, _) = self.detach_send(op);
@@ -203,7 +203,9 @@ impl Engine {
                     down || slow || (isolates && healths.is_isolated(now, broker))
                 };
                 let last = last.map(|(broker, queue)| RouteQueue { broker, queue: queue as u32 });
-                let chosen = choose(&route, turn, last, &is_down).ok_or_else(|| route.lack())?;
+                let has_it = |broker| send.has_left_for(broker);
+                let chosen = choose(&route, turn, last, &has_it, &is_down);
+                let chosen = chosen.ok_or_else(|| route.lack())?;
                 if let Some(down) = passed.take() {
                     let (peers, mut ctx) = self.peers();
                     peers.probe(&mut ctx, down);
@@ -259,6 +261,14 @@ impl Engine {
         true
     }
 
+    /// Nobody waits for the answer to a send's request any more.
+    pub(super) fn close_send(&mut self, opaque: Opaque) -> Option<Call> {
+        let call = self.calls.close(opaque)?;
+        self.peers.count_send(call.peer, -1);
+        self.close_if_drained(call.peer);
+        Some(call)
+    }
+
     /// Takes a call of the application out of the table, with its deadline and the room it took.
     pub(super) fn remove(&mut self, op: OpId) -> Option<Operation> {
         let operation = self.operations.remove(op)?;
@@ -267,9 +277,7 @@ impl Engine {
             self.sending -= send.publish.wire_size();
             let earlier = send.earlier.iter().map(|one| one.opaque);
             for opaque in earlier.chain(send.call) {
-                if let Some(call) = self.calls.close(opaque) {
-                    self.peers.count_send(call.peer, -1);
-                }
+                self.close_send(opaque);
             }
             if let Some(key) = send.line.clone() {
                 self.lines.leave(key, op, |op| self.operations.get(op).is_some());

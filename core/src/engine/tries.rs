@@ -57,19 +57,32 @@ impl Engine {
         if let Some(send) = self.send_of(op) {
             send.timer = timer;
         }
-        if let Some((opaque, (broker, _))) = ran_out.filter(|(_, at)| self.has_others(op, at.0)) {
+        if let Some((opaque, (broker, _))) = ran_out
+            && self.has_others(op, broker)
+        {
             self.leave_try(op, opaque, broker, limit);
         }
     }
 
-    /// Whether another broker than that one may take the message.
-    fn has_others(&self, op: OpId, tried: BrokerId) -> bool {
+    /// Whether another broker than that one may take the message. If all others are down, one of
+    /// them is connected to: it may take it when the try has run out once more.
+    fn has_others(&mut self, op: OpId, tried: BrokerId) -> bool {
         let Some(Operation::Send(send)) = self.operations.get(op) else { return false };
         let Some(route) = self.routes.known(send.publish.topic()) else { return false };
-        route.writable.iter().any(|queue| {
-            let master = self.brokers.master(queue.broker).filter(|_| queue.broker != tried);
-            master.is_some_and(|peer| !self.peers.is_down(peer) && !self.peers.is_slow(peer))
-        })
+        let mut down = None;
+        for broker in route.writable.iter().map(|queue| queue.broker) {
+            let other = broker != tried && !send.has_left_for(broker);
+            match self.brokers.master(broker).filter(|_| other) {
+                Some(peer) if self.peers.is_down(peer) => down = Some(peer),
+                Some(peer) if !self.peers.is_slow(peer) => return true,
+                Some(_) | None => {}
+            }
+        }
+        if let Some(peer) = down {
+            let (peers, mut ctx) = self.peers();
+            peers.probe(&mut ctx, peer);
+        }
+        false
     }
 
     /// A try that had run out has stored the message: what the present one waits for is over.
@@ -92,8 +105,7 @@ impl Engine {
         self.slow_down(peer);
         if left.is_none() {
             // The peer reads nothing: what waits for it costs no try.
-            self.calls.close(opaque);
-            self.peers.count_send(peer, -1);
+            self.close_send(opaque);
             let failure = Failure::Connect(ConnectError::TimedOut(limit));
             return self.send_failed(peer, op, opaque, failure, Stored::No);
         }

@@ -291,6 +291,11 @@ impl Send {
         self.stored.max(open)
     }
 
+    /// Whether that broker was given the message in a try that ran out, and may answer yet.
+    pub(crate) fn has_left_for(&self, broker: BrokerId) -> bool {
+        self.earlier.iter().any(|one| one.broker == broker)
+    }
+
     /// Whether a broker refused the last try.
     pub(crate) fn is_refused(&self) -> bool {
         let last = self.attempts.last();
@@ -298,12 +303,14 @@ impl Send {
     }
 }
 
-/// The next queue in turn: not on the broker that failed last nor on one that is down, as long as
-/// there are others; else not the queue that failed last, as long as there are others.
+/// The next queue in turn, of a broker that has not got the message, as long as there is one: not on
+/// the one that failed last nor on one that is down, as long as there are others; else not the queue
+/// that failed last, as long as there are others.
 pub(crate) fn choose(
     route: &Route,
     turn: u32,
     last: Option<RouteQueue>,
+    has_it: &dyn Fn(BrokerId) -> bool,
     is_down: &dyn Fn(BrokerId) -> bool,
 ) -> Option<RouteQueue> {
     let count = route.writable.len();
@@ -311,7 +318,9 @@ pub(crate) fn choose(
         return None;
     }
     let at = |step: usize| route.writable[(turn as usize % count + step) % count];
-    let find = |wanted: &dyn Fn(RouteQueue) -> bool| (0..count).map(at).find(|q| wanted(*q));
+    let find = |wanted: &dyn Fn(RouteQueue) -> bool| {
+        (0..count).map(at).find(|q| !has_it(q.broker) && wanted(*q))
+    };
     let other_broker = |q: RouteQueue| last.is_none_or(|last| last.broker != q.broker);
     let other_queue = |q: RouteQueue| last != Some(q);
     find(&|q| other_broker(q) && !is_down(q.broker))
@@ -325,6 +334,10 @@ pub(crate) fn choose(
 mod tests {
     use super::*;
 
+    fn no(_: BrokerId) -> bool {
+        false
+    }
+
     fn route() -> Route {
         let queue = |broker, queue| RouteQueue { broker: BrokerId(broker), queue };
         let writable = vec![queue(0, 0), queue(0, 1), queue(1, 0), queue(1, 1)];
@@ -336,7 +349,7 @@ mod tests {
         let route = route();
         let mut seen = std::collections::BTreeMap::new();
         for turn in 7..407 {
-            *seen.entry(choose(&route, turn, None, &|_| false).unwrap()).or_insert(0) += 1;
+            *seen.entry(choose(&route, turn, None, &no, &no).unwrap()).or_insert(0) += 1;
         }
         assert!(seen.len() == 4 && seen.values().all(|count| *count == 100), "{seen:?}");
     }
@@ -345,11 +358,14 @@ mod tests {
     fn a_retry_goes_to_another_broker_and_else_to_another_queue() {
         let route = route();
         let last = Some(route.writable[2]);
-        let pick = |down: &dyn Fn(BrokerId) -> bool| choose(&route, 2, last, down).unwrap();
+        let pick = |down: &dyn Fn(BrokerId) -> bool| choose(&route, 2, last, &no, down).unwrap();
         assert_eq!(pick(&|_| false), route.writable[0]);
         assert_eq!(pick(&|broker| broker == BrokerId(0)), route.writable[3]);
         let only = Route { writable: vec![route.writable[2]], ..Route::default() };
-        assert_eq!(choose(&only, 9, last, &|_| true), last);
-        assert_eq!(choose(&Route::default(), 0, None, &|_| false), None);
+        assert_eq!(choose(&only, 9, last, &no, &|_| true), last);
+        assert_eq!(choose(&Route::default(), 0, None, &no, &no), None);
+        let pick = |has: &dyn Fn(BrokerId) -> bool| choose(&route, 2, last, has, &|_| true);
+        assert_eq!(pick(&|broker| broker == BrokerId(0)), Some(route.writable[3]));
+        assert!(pick(&|_| true).is_some());
     }
 }

@@ -242,9 +242,14 @@ impl Routes {
         self.topics.get(topic).is_some_and(missing)
     }
 
-    /// How long ago the last look-up of the topic began.
-    pub(crate) fn asked(&self, now: Instant, topic: &Topic) -> Duration {
-        self.topics.get(topic).map_or(Duration::MAX, |entry| now.since(entry.asked))
+    /// Whether the topic's route was told within so long; or could not be had in a look-up that
+    /// began within so long and has ended.
+    pub(crate) fn is_fresh(&self, now: Instant, topic: &Topic, within: Duration) -> bool {
+        let fresh = |at: Instant| now.since(at) < within;
+        self.topics.get(topic).is_some_and(|entry| {
+            let asking = matches!(entry.fetch, Fetch::Asking(_));
+            entry.told.is_some_and(fresh) || (!asking && fresh(entry.asked))
+        })
     }
 
     /// The route and the round robin's next place, for one send.
