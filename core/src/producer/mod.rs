@@ -303,9 +303,9 @@ impl Send {
     }
 }
 
-/// The next queue in turn, of a broker that has not got the message, as long as there is one: not on
-/// the one that failed last nor on one that is down, as long as there are others; else not the queue
-/// that failed last, as long as there are others.
+/// The next queue in turn, of a broker that has not got the message, as long as there is one: not
+/// on the one that failed last nor on one that is down, as long as there are others; else not the
+/// queue that failed last, as long as there are others.
 pub(crate) fn choose(
     route: &Route,
     turn: u32,
