@@ -209,7 +209,8 @@ fn every_request_of_the_table_comes_back_as_it_was_sent() {
         let oneway = number % 2 == 1;
         let body = Bytes::from(vec![7; number]);
         let opaque = Opaque::new(Kind::Fields, number as u32);
-        let payload = Payload::Request { request: request.clone(), body: body.clone(), oneway };
+        let payload =
+            Payload::Request { request: Box::new(request.clone()), body: body.clone(), oneway };
         let frame = OutFrame { opaque, payload };
         let (bytes, binary) = (encode(&frame), encode_in(HeaderForm::Binary, &frame));
         let code = request.code();
@@ -259,7 +260,7 @@ fn wire_01_a_length_leaves_itself_out_and_the_second_word_tells_form_and_header(
 fn wire_10_wire_15_each_frame_is_read_in_its_own_form_whatever_version_it_names() {
     let (code, remark) = (ResponseCode(1), None);
     let reply = |opaque, version| {
-        let (fields, body) = (ReplyFields::None, Bytes::from_static(b"x"));
+        let (fields, body) = (Box::new(ReplyFields::None), Bytes::from_static(b"x"));
         let remark: Option<Arc<str>> = remark.clone();
         OutFrame { opaque, payload: Payload::Reply { code, remark, fields, body, version } }
     };

@@ -155,7 +155,7 @@ impl Outbox {
     ) -> Opaque {
         self.opaque = (self.opaque + 1) & i32::MAX;
         let opaque = Opaque::from_raw(self.opaque);
-        let payload = Payload::Request { request, body, oneway };
+        let payload = Payload::Request { request: Box::new(request), body, oneway };
         self.push(Output::Frame { conn, frame: OutFrame { opaque, payload } });
         opaque
     }
@@ -177,7 +177,8 @@ impl Turn<'_> {
     /// Queues the answer, unless nobody waits for one; as the fault says, if there is one.
     pub(super) fn reply(&mut self, to: &Caller, answer: Answer) {
         let Answer { code, remark, fields, body } = self.pen.edited(to, answer);
-        let payload = Payload::Reply { code, remark, fields, body, version: to.server };
+        let payload =
+            Payload::Reply { code, remark, fields: Box::new(fields), body, version: to.server };
         let frame = OutFrame { opaque: to.opaque, payload };
         let none = Duration::ZERO;
         match to.fault {

@@ -90,13 +90,13 @@ fn written(said: &Said) -> Result<(), String> {
         Payload::Reply {
             code: ResponseCode(code),
             remark: said.remark.as_deref().map(Into::into),
-            fields: ReplyFields::Pairs(fields),
+            fields: Box::new(ReplyFields::Pairs(fields)),
             body,
             version: said.version as i32,
         }
     } else {
         let request = Request::Unknown { code: RequestCode(code), fields };
-        Payload::Request { request, body, oneway: said.flag & 2 == 2 }
+        Payload::Request { request: Box::new(request), body, oneway: said.flag & 2 == 2 }
     };
     let frame = OutFrame { opaque: Opaque::from_raw(said.opaque as i32), payload };
     for form in [HeaderForm::Json, HeaderForm::Binary] {

@@ -74,7 +74,10 @@ impl World {
     ) -> Opaque {
         self.sequence += 1;
         let opaque = Opaque::new(kind, self.sequence);
-        let frame = OutFrame { opaque, payload: Payload::Request { request, body, oneway } };
+        let frame = OutFrame {
+            opaque,
+            payload: Payload::Request { request: Box::new(request), body, oneway },
+        };
         self.send_frame(client, &frame);
         opaque
     }

@@ -48,7 +48,7 @@ fn answer(opaque: Opaque) -> Vec<u8> {
         queue_offset: 99,
         ..SendReply::default()
     });
-    let (code, body) = (ResponseCode::SUCCESS, bytes::Bytes::new());
+    let (code, fields, body) = (ResponseCode::SUCCESS, Box::new(fields), bytes::Bytes::new());
     let payload = Payload::Reply { code, remark: None, fields, body, version: 479 };
     bytes_of(&OutFrame { opaque, payload })
 }
@@ -81,8 +81,11 @@ fn a_request_nobody_knows_is_answered_3_and_the_connection_kept() {
     store(&mut world, client, "warm");
     let request = Request::Unknown { code: RequestCode(9999), fields: Vec::new() };
     for (opaque, oneway) in [(71, false), (72, true)] {
-        let payload =
-            Payload::Request { request: request.clone(), body: bytes::Bytes::new(), oneway };
+        let payload = Payload::Request {
+            request: Box::new(request.clone()),
+            body: bytes::Bytes::new(),
+            oneway,
+        };
         let frame = OutFrame { opaque: Opaque::from_raw(opaque), payload };
         world.inject(BROKER, &bytes_of(&frame));
     }

@@ -134,7 +134,7 @@ impl Engine {
         let opaque = self.calls.open(request.reply_kind(), call);
         let Some(asked) = self.asked(op) else { return };
         asked.call = Some(opaque);
-        let payload = Payload::Request { request, body, oneway: false };
+        let payload = Payload::Request { request: Box::new(request), body, oneway: false };
         let (peers, mut ctx) = self.peers();
         peers.send(&mut ctx, peer, OutFrame { opaque, payload });
     }

@@ -35,7 +35,7 @@ impl Engine {
         if let Some(call) = self.calls.find(opaque) {
             call.timer = Some(timer);
         }
-        let payload = Payload::Request { request, body, oneway: false };
+        let payload = Payload::Request { request: Box::new(request), body, oneway: false };
         let (peers, mut ctx) = self.peers();
         peers.send(&mut ctx, peer, OutFrame { opaque, payload });
         opaque

@@ -36,8 +36,8 @@ pub enum Payload {
     },
     /// A request.
     Request {
-        /// Its code and fields.
-        request: Request,
+        /// Its code and fields: boxed, for frames of messages are moved often and are small.
+        request: Box<Request>,
         /// Its body, which may be empty.
         body: Bytes,
         /// No answer is wanted.
@@ -50,7 +50,7 @@ pub enum Payload {
         /// Why it failed, in words.
         remark: Option<Arc<str>>,
         /// Its fields.
-        fields: ReplyFields,
+        fields: Box<ReplyFields>,
         /// Its body, which may be empty.
         body: Bytes,
         /// The version to show, an ordinal of Java's `MQVersion.Version`.
@@ -70,29 +70,25 @@ impl OutFrame {
     }
 
     /// A request without a body, to be answered.
-    pub const fn request(opaque: Opaque, request: Request) -> Self {
+    pub fn request(opaque: Opaque, request: Request) -> Self {
         Self::request_with_body(opaque, request, Bytes::new())
     }
 
     /// A request with a body, to be answered.
-    pub const fn request_with_body(opaque: Opaque, request: Request, body: Bytes) -> Self {
+    pub fn request_with_body(opaque: Opaque, request: Request, body: Bytes) -> Self {
+        let request = Box::new(request);
         Self { opaque, payload: Payload::Request { request, body, oneway: false } }
     }
 
     /// A request without a body that wants no answer.
-    pub const fn oneway(opaque: Opaque, request: Request) -> Self {
-        let body = Bytes::new();
+    pub fn oneway(opaque: Opaque, request: Request) -> Self {
+        let (request, body) = (Box::new(request), Bytes::new());
         Self { opaque, payload: Payload::Request { request, body, oneway: true } }
     }
 
     /// The answer to the request with this opaque, without a remark, in our own version.
-    pub const fn reply(
-        opaque: Opaque,
-        code: ResponseCode,
-        fields: ReplyFields,
-        body: Bytes,
-    ) -> Self {
-        let version = CLIENT_VERSION;
+    pub fn reply(opaque: Opaque, code: ResponseCode, fields: ReplyFields, body: Bytes) -> Self {
+        let (fields, version) = (Box::new(fields), CLIENT_VERSION);
         Self { opaque, payload: Payload::Reply { code, remark: None, fields, body, version } }
     }
 
@@ -124,7 +120,7 @@ impl OutFrame {
 
     /// The answer that a request failed, with the reason in words.
     pub fn refusal(opaque: Opaque, code: ResponseCode, remark: impl Into<Arc<str>>) -> Self {
-        let (remark, fields) = (Some(remark.into()), ReplyFields::None);
+        let (remark, fields) = (Some(remark.into()), Box::new(ReplyFields::None));
         let (body, version) = (Bytes::new(), CLIENT_VERSION);
         Self { opaque, payload: Payload::Reply { code, remark, fields, body, version } }
     }

@@ -209,12 +209,12 @@ fn encode_head<'a>(
         Payload::Request { request, body, oneway } => {
             let flag = if *oneway { FLAG_ONEWAY } else { 0 };
             let trailer = Trailer { flag, opaque, remark: None, version: CLIENT_VERSION };
-            (body, encode_fields(out, form, request.code().0, &trailer, request))
+            (body, encode_fields(out, form, request.code().0, &trailer, &**request))
         }
         Payload::Reply { code, remark, fields, body, version } => {
             let (remark, version) = (remark.as_deref(), *version);
             let trailer = Trailer { flag: FLAG_REPLY, opaque, remark, version };
-            (body, encode_fields(out, form, code.0, &trailer, fields))
+            (body, encode_fields(out, form, code.0, &trailer, &**fields))
         }
     }
 }
