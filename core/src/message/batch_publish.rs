@@ -49,7 +49,7 @@ impl Publish {
             if delayed || topic.as_str().starts_with(RETRY) {
                 return Err(MessageError::NotForBatch { index });
             }
-            let id = message.id.unwrap_or_else(&mut next_id);
+            let id = message.id.as_deref().copied().unwrap_or_else(&mut next_id);
             let added = Added::new(&id, message.waits);
             let properties = Properties::new(message.properties.as_bytes());
             let batched = Batched { flag: message.flag, body: &message.body, properties };

@@ -219,13 +219,15 @@ pub(crate) fn append(wire: &mut String, name: &str, value: &str) {
 
 /// The byte range of a property's value in wire form, for a text that [`append`] wrote.
 pub(crate) fn value_range(wire: &str, name: &str) -> Option<std::ops::Range<usize>> {
+    let (bytes, name) = (wire.as_bytes(), name.as_bytes());
     let mut at = 0;
-    for entry in wire.split_inclusive(char::from(VALUE_END)) {
-        let value = entry.strip_prefix(name).and_then(|e| e.strip_prefix(char::from(NAME_END)));
-        if value.is_some() {
-            return Some(at + name.len() + 1..at + entry.len() - 1);
+    // Texts are short: a plain loop is quicker than `memchr`.
+    while let Some(end) = bytes[at..].iter().position(|byte| *byte == VALUE_END) {
+        let entry = &bytes[at..at + end];
+        if entry.strip_prefix(name).is_some_and(|rest| rest.first() == Some(&NAME_END)) {
+            return Some(at + name.len() + 1..at + end);
         }
-        at += entry.len();
+        at += end + 1;
     }
     None
 }

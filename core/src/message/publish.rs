@@ -85,7 +85,7 @@ impl Publish {
     ) -> Result<Self, MessageError> {
         message.check(limits)?;
         let Message { topic, properties, body, flag, waits, id: kept, .. } = message;
-        let id = kept.unwrap_or(id);
+        let id = kept.map_or(id, |kept| *kept);
         let added = Added::new(&id, waits);
         let packed = compression::pack(&body, limits);
         let sys_flag = if packed.is_some() { sys_flag::COMPRESSED } else { 0 };
