@@ -372,6 +372,7 @@ impl World {
 impl Drop for World {
     /// A failed test shows how it came to that.
     fn drop(&mut self) {
+        self.trace.keep();
         if std::thread::panicking() {
             let wanted = std::env::var("STORM_LINES").ok().and_then(|text| text.parse().ok());
             let shown = self.trace.tail(wanted.unwrap_or(60));
