@@ -282,8 +282,9 @@ fn wire_16_one_letter_names_mean_what_the_long_ones_mean() {
 }
 
 fn reply_of(kind: Kind, code: i32, fields: &ReplyFields) -> Result<ReplyFields, HeaderError> {
-    let (code, body) = (ResponseCode(code), Bytes::new());
-    let payload = Payload::Reply { code, remark: None, fields: fields.clone(), body, version: 413 };
+    let (code, fields) = (ResponseCode(code), Box::new(fields.clone()));
+    let (remark, body) = (None, Bytes::new());
+    let payload = Payload::Reply { code, remark, fields, body, version: 413 };
     let out = OutFrame { opaque: Opaque::new(kind, 1), payload };
     let [json, binary] = [HeaderForm::Json, HeaderForm::Binary].map(|form| {
         match decode(&encode_in(form, &out)).content {

@@ -340,7 +340,8 @@ fn a_publish_is_the_send_request_it_stands_for() {
 fn reply(kind: Kind, code: i32, fields: ReplyFields) -> Reply {
     let opaque = Opaque::new(kind, 1);
     let (code, remark) = (ResponseCode(code), Some(arc("why\n\"")));
-    let payload = Payload::Reply { code, remark, fields, body: Bytes::new(), version: 413 };
+    let payload =
+        Payload::Reply { code, remark, fields: Box::new(fields), body: Bytes::new(), version: 413 };
     let out = OutFrame { opaque, payload };
     let (frame, binary) = (decode(&encode(&out)), decode(&encode_in(HeaderForm::Binary, &out)));
     assert_eq!((frame.opaque, frame.version), (opaque, 413));

@@ -5,7 +5,6 @@ use std::sync::Mutex;
 
 use rocketry_conformance::siege::{Figures, On, Siege};
 
-use crate::on_all;
 use crate::rig;
 
 /// One client at a time: what is measured is its share of a processor.
@@ -35,7 +34,36 @@ fn assert_calm(figures: &Figures) {
     assert!(cfg!(debug_assertions) || figures.cpu < 0.25, "{figures:?}");
 }
 
-on_all!(
+/// Each on four runtimes; without optimisation, where one takes ten times as long, on two.
+macro_rules! besieged_on {
+    ($($name:ident),* $(,)?) => { $(
+        mod $name {
+            #[test]
+            fn on_tokio() {
+                super::$name($crate::rig::On::Tokio);
+            }
+
+            #[test]
+            #[cfg_attr(debug_assertions, ignore = "the optimised run has it")]
+            fn on_smol() {
+                super::$name($crate::rig::On::Smol);
+            }
+
+            #[test]
+            #[cfg_attr(debug_assertions, ignore = "the optimised run has it")]
+            fn on_async_std() {
+                super::$name($crate::rig::On::AsyncStd);
+            }
+
+            #[test]
+            fn on_threads() {
+                super::$name($crate::rig::On::Threads);
+            }
+        }
+    )* };
+}
+
+besieged_on!(
     small_bodies_between_many_frames_hold_no_more_than_is_counted,
     bodies_of_32_mebibytes_are_held_once,
     a_body_that_opens_to_32_mebibytes_is_held_once,

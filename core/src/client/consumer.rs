@@ -145,26 +145,27 @@ impl Consumer {
     /// As [`next`](Self::next), blocking this thread. `None` also on a thread that must not block,
     /// and in a child of `fork`, each with a log record that says so.
     pub fn recv(&mut self) -> Option<Result<Delivery, Unreadable>> {
-        if !self.may_wait() {
+        let shared = self.owner.shared().clone();
+        if !self.may_wait(shared.host().now()) {
             return None;
         }
-        let shared = self.owner.shared().clone();
         block_on(shared.host(), |cx| self.poll_delivery(cx))
     }
 
     /// As [`recv`](Self::recv), for at most `within`; `None` then as well.
     pub fn recv_timeout(&mut self, within: Duration) -> Option<Result<Delivery, Unreadable>> {
         let shared = self.owner.shared().clone();
-        let deadline = shared.host().now() + within;
-        if !self.may_wait() {
+        let now = shared.host().now();
+        if !self.may_wait(now) {
             return None;
         }
-        super::pending::block_until(deadline, shared.host(), |cx| self.poll_delivery(cx)).flatten()
+        super::pending::block_until(now + within, shared.host(), |cx| self.poll_delivery(cx))
+            .flatten()
     }
 
-    fn may_wait(&self) -> bool {
+    fn may_wait(&self, now: Instant) -> bool {
         let shared = self.owner.shared();
-        if shared.is_forked() {
+        if shared.is_forked_by(now) {
             log::error!("{}", Refused::Forked);
             return false;
         }

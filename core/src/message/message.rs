@@ -177,7 +177,7 @@ impl Message {
     /// a second call replaces the first. It holds no `||` and neither begins nor ends with a blank.
     #[must_use]
     pub fn tag(self, tag: &str) -> Self {
-        if !tag.is_empty() && !is_tag(tag) {
+        if !is_tag(tag) && check(properties::TAGS, tag).is_ok() {
             let tag = tag.chars().take(128).collect::<String>().into();
             return self.refuse(MessageError::Tag { tag });
         }

@@ -115,10 +115,11 @@ pub enum RecordError {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Layout {
     body: u8,
-    body_length: u32,
-    topic: u32,
+    /// The topic's length takes two bytes, and else one.
+    wide: bool,
     topic_length: u16,
     properties_length: u16,
+    body_length: u32,
 }
 
 impl Layout {
@@ -148,7 +149,6 @@ impl Layout {
             rest.take(1).map_err(|_| short)?;
             u16::from(raw[rest.at - 1])
         };
-        let topic = rest.at as u32;
         let found = u32::from(topic_length);
         rest.take(found).map_err(|left| RecordError::TopicLength { found, left })?;
         rest.take(2).map_err(|_| short)?;
@@ -157,7 +157,12 @@ impl Layout {
         rest.take(found).map_err(|left| RecordError::PropertiesLength { found, left })?;
         // Bytes behind the properties are left alone: a later version may append fields.
         Compression::of(flag).map_err(|found| RecordError::CompressionType { found })?;
-        Ok(Self { body: body as u8, body_length, topic, topic_length, properties_length })
+        Ok(Self { body: body as u8, wide, topic_length, properties_length, body_length })
+    }
+
+    /// Where the topic begins.
+    fn topic(&self) -> u32 {
+        u32::from(self.body) + self.body_length + if self.wide { 2 } else { 1 }
     }
 }
 
@@ -260,12 +265,12 @@ impl<'a> Record<'a> {
 
     /// The topic it is stored under. Bytes that are not UTF-8 show as U+FFFD.
     pub fn topic(&self) -> Cow<'a, str> {
-        String::from_utf8_lossy(self.part(self.layout.topic, self.layout.topic_length.into()))
+        String::from_utf8_lossy(self.part(self.layout.topic(), self.layout.topic_length.into()))
     }
 
     /// All properties.
     pub fn properties(&self) -> Properties<'a> {
-        let at = self.layout.topic + u32::from(self.layout.topic_length) + 2;
+        let at = self.layout.topic() + u32::from(self.layout.topic_length) + 2;
         Properties::new(self.part(at, self.layout.properties_length.into()))
     }
 
