@@ -13,7 +13,7 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use rocketry_core::client::{Client, Host};
+use rocketry_core::client::{Client, Host, is_own_thread};
 use rocketry_core::config::{Config, ConfigError, SocketOptions};
 use rocketry_core::driver::{Runtime, Timer, pump};
 use rocketry_core::name::Endpoint;
@@ -105,9 +105,9 @@ impl Host for Tasks {
 
     /// The executors have threads of their own; waiting on one of them blocks it, and with it the
     /// client if it is the only one (`SMOL_THREADS` is 1 by default). They do not tell who runs on
-    /// them, so waiting is allowed: await inside tasks.
+    /// them, so waiting is allowed except where a client's own task runs: await inside tasks.
     fn may_block(&self) -> bool {
-        true
+        !is_own_thread()
     }
 }
 

@@ -27,9 +27,6 @@ pub use host::config_from_env;
 use host::{Begun, Clocks};
 use socket::Stream;
 
-/// Stack of a connection's threads: they call nothing deep, and no code of the user's but wakers.
-const STACK: usize = 256 << 10;
-
 /// Up to so many sends in flight, the thread that sends one writes it.
 const ALONE: u32 = 32;
 
@@ -99,8 +96,10 @@ impl Host for Threads {
     }
 }
 
+/// A thread with as much stack as any of the standard library's (2 MiB, or `RUST_MIN_STACK`): it
+/// calls wakers and log appenders of the user's, which may be deep. What is not used costs nothing.
 fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
-    thread::Builder::new().name(name.to_owned()).stack_size(STACK).spawn(run).map(drop)
+    thread::Builder::new().name(name.to_owned()).spawn(run).map(drop)
 }
 
 struct Unpark(Thread);

@@ -33,6 +33,11 @@ impl On {
         let found = Self::ALL.into_iter().find(|on| format!("{on:?}") == name);
         found.unwrap_or_else(|| panic!("no runtime is called {name}"))
     }
+
+    /// The one that a test was started for in a process of its own.
+    pub fn of_this_process() -> Option<Self> {
+        std::env::var("RIG_ON").ok().map(|name| Self::named(&name))
+    }
 }
 
 /// A client and what it runs on. Its callers are tasks on tokio, and else threads that wait: smol

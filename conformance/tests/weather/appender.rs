@@ -116,15 +116,20 @@ impl Log for Appender {
 }
 
 fn obs_02_records_carry_facts_and_no_bodies_and_an_appender_may_send_them(on: On) {
+    in_a_process(on, "appender::appending");
+}
+
+/// Runs an ignored test in a process of its own, whose logger it may set.
+pub(crate) fn in_a_process(on: On, test: &str) {
     let mut command = Command::new(env::current_exe().expect("this program"));
-    command.args(["--exact", "appender::appending", "--ignored", "--nocapture"]);
-    let mut child = command.env("APPENDER_ON", format!("{on:?}")).spawn().expect("a process");
+    command.args(["--exact", test, "--ignored", "--nocapture"]);
+    let mut child = command.env("RIG_ON", format!("{on:?}")).spawn().expect("a process");
     let begun = Instant::now();
     let status = loop {
         if let Some(status) = child.try_wait().expect("a child") {
             break status;
         }
-        if begun.elapsed() > Duration::from_secs(30) {
+        if begun.elapsed() > Duration::from_secs(60) {
             let _ = child.kill();
             panic!("a deadlock");
         }
@@ -136,12 +141,12 @@ fn obs_02_records_carry_facts_and_no_bodies_and_an_appender_may_send_them(on: On
 #[test]
 #[ignore = "started by obs_02_records_carry_facts_and_no_bodies_and_an_appender_may_send_them"]
 fn appending() {
-    let Ok(on) = env::var("APPENDER_ON") else { return };
+    let Some(on) = On::of_this_process() else { return };
     let appender: &'static Appender = Box::leak(Box::default());
     log::set_logger(appender).expect("the only logger");
     log::set_max_level(LevelFilter::Trace);
     let served = served();
-    let rig = Rig::start(On::named(&on), &served.namesrv());
+    let rig = Rig::start(on, &served.namesrv());
     appender.producer.set(rig.client.producer("appender").expect("a producer")).ok();
     let broker = served.broker(0).expect("it listens");
     let collector = Collector::start(&rig, "appender", TOPIC);

@@ -1,18 +1,17 @@
 //! Code of the user's that panics where the client calls it: it harms nobody else.
 
-use std::env;
 use std::pin::Pin;
-use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Wake, Waker};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use log::{LevelFilter, Log, Metadata, Record};
 use rocketry::core::frame::RequestCode;
 use rocketry::{Message, Start, Topic};
 
+use crate::appender::in_a_process;
 use crate::rig::{On, Rig, eventually};
 use crate::{TOPIC, on_all, served};
 
@@ -133,32 +132,18 @@ impl Log for Appender {
 }
 
 fn life_10_an_appender_that_panics_harms_nobody(on: On) {
-    let mut command = Command::new(env::current_exe().expect("this program"));
-    command.args(["--exact", "hooks::panicking", "--ignored", "--nocapture"]);
-    let mut child = command.env("HOOKS_ON", format!("{on:?}")).spawn().expect("a process");
-    let begun = Instant::now();
-    let status = loop {
-        if let Some(status) = child.try_wait().expect("a child") {
-            break status;
-        }
-        if begun.elapsed() > Duration::from_secs(60) {
-            let _ = child.kill();
-            panic!("it hangs");
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    };
-    assert!(status.success(), "{status}");
+    in_a_process(on, "hooks::panicking");
 }
 
 #[test]
 #[ignore = "started by life_10_an_appender_that_panics_harms_nobody"]
 fn panicking() {
-    let Ok(on) = env::var("HOOKS_ON") else { return };
+    let Some(on) = On::of_this_process() else { return };
     let appender: &'static Appender = Box::leak(Box::new(Appender(AtomicUsize::new(0))));
     log::set_logger(appender).expect("the only logger");
     log::set_max_level(LevelFilter::Trace);
     let served = served();
-    let rig = Rig::start(On::named(&on), &served.namesrv());
+    let rig = Rig::start(on, &served.namesrv());
     let producer = rig.client.producer("hooks").expect("a producer");
     for _ in 0..3 {
         producer.send(message()).wait().expect("stored");

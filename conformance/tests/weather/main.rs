@@ -7,6 +7,7 @@ mod callers;
 mod connections;
 mod cuts;
 mod draining;
+mod driving;
 mod ending;
 mod handles;
 mod hooks;

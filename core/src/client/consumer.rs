@@ -10,6 +10,7 @@ use std::time::Duration;
 use futures_core::Stream;
 
 use super::delivery::{Delivery, OnUnreadable, Unreadable, settle};
+use super::driving::log_once;
 use super::pending::block_on;
 use super::shared::Owner;
 use super::{Ended, Pending, SubscribeError};
@@ -143,7 +144,7 @@ impl Consumer {
     }
 
     /// As [`next`](Self::next), blocking this thread. `None` also on a thread that must not block,
-    /// and in a child of `fork`, each with a log record that says so.
+    /// as [`Pending::wait`] tells, and in a child of `fork`, each with a log record that says so.
     pub fn recv(&mut self) -> Option<Result<Delivery, Unreadable>> {
         let shared = self.owner.shared().clone();
         if !self.may_wait(shared.host().now()) {
@@ -166,11 +167,11 @@ impl Consumer {
     fn may_wait(&self, now: Instant) -> bool {
         let shared = self.owner.shared();
         if shared.is_forked_by(now) {
-            log::error!("{}", Refused::Forked);
+            log_once(|| log::error!("{}", Refused::Forked));
             return false;
         }
-        if !shared.host().may_block() {
-            log::error!("recv would block the runtime's only thread: use next().await");
+        if !shared.may_block() {
+            log_once(|| log::error!("recv would block the thread that does the work: use next()"));
             return false;
         }
         true

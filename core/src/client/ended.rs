@@ -3,6 +3,7 @@
 use std::task::Waker;
 
 use super::Blockable;
+use super::driving::log_once;
 use super::shared::Core;
 use crate::id::SubscriptionId;
 
@@ -19,8 +20,8 @@ pub enum Ended {
     /// The runtime was dropped before, or a thread panicked in this client: nothing more was
     /// committed, and no broker was told.
     RuntimeGone,
-    /// Nothing was waited for: waiting would block the very runtime that has to do it. It goes on
-    /// in the background; await it instead.
+    /// Nothing was waited for: waiting would block the very thread that has to do it. It goes on in
+    /// the background; await it instead.
     WouldDeadlock,
     /// This process is a fork of the one that made the client, and nothing of it is done here.
     Forked,
@@ -134,7 +135,9 @@ impl Core {
 impl Blockable for Ended {
     /// It goes on without anybody waiting; a program that ends now cuts it short.
     fn would_deadlock() -> Self {
-        log::error!("waiting here would block the runtime's only thread: await the end instead");
+        log_once(|| {
+            log::error!("waiting here would block the thread that does the work: await the end");
+        });
         Self::WouldDeadlock
     }
 

@@ -1,5 +1,6 @@
 //! Notes of the engine as log records, written after the lock is gone: an appender may itself send
-//! messages through us.
+//! messages through us. What its calls would log is left out while its thread is writing a record,
+//! of whichever client: an appender is never called by itself.
 //!
 //! Each record has the target `rocketry`, the note's text, `client`, and the note's facts as
 //! key-values; the table of names and levels is at [`Note`]. No record holds a message or a part of

@@ -7,6 +7,7 @@
 mod admin;
 mod consumer;
 mod delivery;
+mod driving;
 mod ended;
 mod holds;
 mod later;
@@ -23,6 +24,8 @@ use std::sync::Arc;
 pub use admin::{Admin, Pulled};
 pub use consumer::{Consumer, ConsumerBuilder, Next};
 pub use delivery::{Delivery, OnUnreadable, Unreadable};
+pub(crate) use driving::Driving;
+pub use driving::is_own_thread;
 pub use ended::Ended;
 pub use holds::LockStats;
 pub use link::Sink;

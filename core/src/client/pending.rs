@@ -318,9 +318,12 @@ impl<T> Pending<T> {
 }
 
 impl<T: Blockable> Pending<T> {
-    /// Blocks this thread until the call has ended, which it does by its deadline. On a thread
-    /// that an adapter says must not block, such as the only one of a tokio runtime, this is an
-    /// error at once.
+    /// Blocks this thread until the call has ended, which it does by its deadline.
+    ///
+    /// Where this thread has to do the work, this is an error at once, and the call goes on: on
+    /// one that an adapter says must not block, such as the only one of a tokio runtime, and
+    /// wherever this client calls its user: in a waker, in a log appender, in the `Drop` of a
+    /// body's owner.
     pub fn wait(mut self) -> T {
         if let State::Ready(result) = &mut self.state
             && let Some(result) = result.take()
@@ -337,7 +340,7 @@ impl<T: Blockable> Pending<T> {
         if !ended && shared.is_forked() {
             return T::forked();
         }
-        if !shared.host().may_block() {
+        if !shared.may_block() {
             return T::would_deadlock();
         }
         if let State::Call { op, .. } = self.state {

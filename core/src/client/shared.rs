@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::task::Waker;
 use std::time::Duration;
 
+use super::driving::{Driving, log_once};
 use super::ended::Stops;
 use super::holds::{Held, LockStats};
 use super::later::Queueing;
@@ -303,8 +304,9 @@ impl Shared {
         Some(result)
     }
 
-    /// Does what was left to do. Not under the lock.
+    /// Does what was left to do. Not under the lock; whom it calls must not wait for this client.
     pub(crate) fn finish(&self, after: &mut After) {
+        let _driving = Driving::after(self);
         while let Some(job) = after.job.take() {
             if !self.is_forked() {
                 self.write_alone(job, after);
@@ -315,12 +317,13 @@ impl Shared {
         after.spent.drain(..).for_each(|publish| contained(|| drop(publish)));
         after.ended.clear();
         for note in after.notes.drain(..) {
-            contained(|| log_note(&self.client_id, &note));
+            contained(|| log_once(|| log_note(&self.client_id, &note)));
         }
     }
 
     /// Writes in the calling thread what it, and others meanwhile, had to send.
     pub(super) fn write_alone(&self, mut job: Job, after: &mut After) {
+        let _driving = Driving::after(self);
         if job.patient {
             self.host.yield_now();
             self.run_into(after, |core, _| job.writer.fill(|| core.engine.poll_frame(job.conn)));

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::page;
 use super::reader::Reader;
-use crate::client::{Shared, Sink, Step, Turn, Writer};
+use crate::client::{Driving, Shared, Sink, Step, Turn, Writer};
 use crate::dial::{Dial, DialStep};
 use crate::error::{CloseReason, ConnectError};
 use crate::id::ConnectionId;
@@ -81,7 +81,17 @@ pub fn pump<R: Runtime>(
     shared: Arc<Shared>,
     runtime: R,
 ) -> impl Future<Output = ()> + Send + 'static {
-    run(Guard(shared), runtime)
+    driving(shared.clone(), run(Guard(shared), runtime))
+}
+
+/// A task of the client's own: while it is polled, nobody it calls may wait for the client.
+async fn driving(shared: Arc<Shared>, task: impl Future<Output = ()>) {
+    let mut task = pin!(task);
+    poll_fn(|cx| {
+        let _driving = Driving::own(&shared);
+        task.as_mut().poll(cx)
+    })
+    .await;
 }
 
 async fn run<R: Runtime>(guard: Guard, runtime: R) {
@@ -91,10 +101,12 @@ async fn run<R: Runtime>(guard: Guard, runtime: R) {
         loop {
             match shared.step(cx.waker()) {
                 Step::Connect(conn, endpoint) => {
-                    runtime.spawn(connect(shared.clone(), runtime.clone(), conn, endpoint));
+                    let task = connect(shared.clone(), runtime.clone(), conn, endpoint);
+                    runtime.spawn(driving(shared.clone(), task));
                 }
                 Step::Fetch(fetch, url) => {
-                    runtime.spawn(page::fetch(shared.clone(), runtime.clone(), fetch, url));
+                    let task = page::fetch(shared.clone(), runtime.clone(), fetch, url);
+                    runtime.spawn(driving(shared.clone(), task));
                 }
                 Step::Wait(at) => {
                     // The clock is asked before the timer: a runtime may hide that a timer is due.
@@ -202,7 +214,7 @@ async fn connect<R: Runtime>(
                     writer: None,
                     patient: false,
                 };
-                runtime.spawn(writing);
+                runtime.spawn(driving(shared.clone(), writing));
                 read(shared, conn, socket).await;
             }
         }

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::reader::Reader;
-use crate::client::{Half, Look, Shared, Sink, Turn};
+use crate::client::{Driving, Half, Look, Shared, Sink, Turn};
 use crate::error::CloseReason;
 use crate::id::ConnectionId;
 
@@ -48,6 +48,7 @@ pub fn write_next(
     socket: &dyn Blocking,
     waker: &Waker,
 ) -> Wrote {
+    let _driving = Driving::own(shared);
     let mut turn = shared.turn(conn, waker, false);
     if let Turn::Yield { oneway } = turn {
         if oneway {
@@ -105,6 +106,7 @@ pub fn read_all<S: Blocking>(
     socket: &Arc<S>,
     waker: &Waker,
 ) -> CloseReason {
+    let _driving = Driving::own(shared);
     let (reader, socket) = (Reader::new(shared.clone(), conn), socket.clone());
     let mut half: Box<dyn Half> = Box::new(ReadingHalf { reader, socket, patience: None });
     loop {

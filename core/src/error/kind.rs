@@ -33,7 +33,7 @@ pub enum ErrorKind {
     Unreadable,
     /// The client, or the runtime it needs, has ended.
     Stopped,
-    /// Waiting here would block the very runtime that has to do the work.
+    /// Waiting here would block the very thread that has to do the work.
     WouldDeadlock,
     /// The client belongs to the process that this one was forked from.
     Forked,

@@ -382,8 +382,9 @@ pub enum SendError {
         /// The message's unique id.
         ids: Option<MessageIds>,
     },
-    /// Waiting on this thread would block the very runtime that has to do the work.
-    #[error("waiting here would block the runtime's only thread: await the call instead")]
+    /// Waiting on this thread would block the very one that has to do the work: the only one of a
+    /// runtime, or one that calls a waker, a log appender or a body's owner. The call goes on.
+    #[error("waiting here would block the thread that does the work: await the call instead")]
     WouldDeadlock,
     /// The call was begun before this process was forked from the one that made the client: it ends
     /// there, and nobody will say so here.
@@ -561,8 +562,9 @@ pub enum QueryError {
     /// The client stopped, or its runtime is gone.
     #[error("the client stopped before the answer came")]
     Stopped,
-    /// Waiting on this thread would block the very runtime that has to do the work.
-    #[error("waiting here would block the runtime's only thread: await the call instead")]
+    /// Waiting on this thread would block the very one that has to do the work: the only one of a
+    /// runtime, or one that calls a waker, a log appender or a body's owner. The call goes on.
+    #[error("waiting here would block the thread that does the work: await the call instead")]
     WouldDeadlock,
     /// The call was begun before this process was forked from the one that made the client.
     #[error("this process is a fork of the one that made the call, in which alone it ends")]
