@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use rocketry_core::client::{Client, Host, Shared, Sink};
+use rocketry_core::client::{Client, Host, Shared, Sink, Work};
 use rocketry_core::config::Config;
 use rocketry_core::driver::{Runtime, Socket, Timer, pump};
 use rocketry_core::error::SendError;
@@ -96,6 +96,14 @@ impl Host for Lab {
     fn may_block(&self) -> bool {
         false
     }
+
+    fn spawn(&self, work: Work) -> io::Result<()> {
+        match work {
+            Work::Task(task) => self.state().tasks.push(task),
+            Work::Blocking(run) => run(),
+        }
+        Ok(())
+    }
 }
 
 impl Runtime for Lab {
@@ -137,10 +145,6 @@ impl Runtime for Lab {
 
     fn timer(&self) -> Alarm {
         Alarm(self.clone())
-    }
-
-    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        self.state().tasks.push(Box::pin(task));
     }
 }
 
@@ -187,13 +191,14 @@ fn sending(lookups: &[&[&str]], until: Duration) -> (Lab, Option<SendError>) {
     config.send_timeout = Duration::from_secs(4);
     config.connect_timeout = Duration::from_secs(2);
     let shared = Shared::new(config, 1, lab.clone());
-    lab.spawn(pump(shared.clone(), lab.clone()));
+    lab.state().tasks.push(Box::pin(pump(shared.clone(), lab.clone())));
     let client = Client::new(shared);
     let producer = client.producer("dialling").unwrap();
     let sent = producer.send(Message::new(Topic::new("topic").unwrap(), "x"));
     let result = Arc::new(Mutex::new(None));
     let kept = result.clone();
-    lab.spawn(async move { *kept.lock().unwrap() = sent.await.err() });
+    let task = async move { *kept.lock().unwrap() = sent.await.err() };
+    lab.state().tasks.push(Box::pin(task));
     lab.run(until);
     let error = result.lock().unwrap().take();
     (lab, error)

@@ -6,6 +6,9 @@
 //! new programs take smol.
 
 mod socket;
+#[cfg(test)]
+#[path = "../../runtime-std/src/base/trial.rs"]
+mod trial;
 
 use std::future::Future;
 use std::io;
@@ -13,13 +16,13 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use rocketry_core::client::{Client, Host, is_own_thread};
+use rocketry_core::client::{Client, Host, Work, is_own_thread};
 use rocketry_core::config::{Config, ConfigError, SocketOptions};
 use rocketry_core::driver::{Runtime, Timer, pump};
 use rocketry_core::name::Endpoint;
 use rocketry_core::time::{Instant, UnixMillis};
+use rocketry_std::base::{self, Begun, Clocks};
 pub use rocketry_std::config_from_env;
-use rocketry_std::host::{self, Begun, Clocks};
 
 use socket::Stream;
 
@@ -83,20 +86,25 @@ where
     C: TryInto<Config>,
     ConfigError: From<C::Error>,
 {
-    let Begun { shared, clocks, options } = host::begin(config, Tasks)?;
-    spawn(Box::pin(pump(shared.clone(), Reactor { clocks, options, spawn })));
+    let host = |clocks| Ok::<_, ClientError>(Tasks { clocks, spawn });
+    let Begun { shared, clocks, options } = base::begin(config, host)?;
+    spawn(Box::pin(pump(shared.clone(), Reactor { clocks, options })));
     Ok(Client::new(shared))
 }
 
-struct Tasks(Clocks);
+#[derive(Clone, Copy)]
+struct Tasks {
+    clocks: Clocks,
+    spawn: fn(Task),
+}
 
 impl Host for Tasks {
     fn now(&self) -> Instant {
-        self.0.now()
+        self.clocks.now()
     }
 
     fn unix(&self) -> UnixMillis {
-        self.0.unix()
+        self.clocks.unix()
     }
 
     fn process(&self) -> u32 {
@@ -109,13 +117,20 @@ impl Host for Tasks {
     fn may_block(&self) -> bool {
         !is_own_thread()
     }
+
+    fn spawn(&self, work: Work) -> io::Result<()> {
+        match work {
+            Work::Task(task) => (self.spawn)(task),
+            Work::Blocking(_) => base::run(work)?,
+        }
+        Ok(())
+    }
 }
 
 #[derive(Clone, Copy)]
 struct Reactor {
     clocks: Clocks,
     options: SocketOptions,
-    spawn: fn(Task),
 }
 
 impl Runtime for Reactor {
@@ -143,10 +158,6 @@ impl Runtime for Reactor {
     fn timer(&self) -> Alarm {
         Alarm { clocks: self.clocks, at: Instant::FAR, timer: async_io::Timer::never() }
     }
-
-    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        (self.spawn)(Box::pin(task));
-    }
 }
 
 /// One timer, set anew only when it is to fire at another time.
@@ -173,70 +184,47 @@ impl Timer for Alarm {
 
 #[cfg(test)]
 mod tests {
-    use std::net::{Ipv4Addr, TcpListener, TcpStream};
-    use std::time::{Duration, Instant};
+    use std::time::Duration;
 
     use rocketry_core::driver::dial_first;
     use rocketry_core::error::ConnectError;
-    use socket2::{Domain, Socket, Type};
+    use trial::Tried;
 
     use super::*;
-
-    /// An address that swallows who connects: a listener whose queue is full.
-    fn black_hole() -> io::Result<(SocketAddr, Socket, Vec<TcpStream>)> {
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
-        socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into())?;
-        socket.listen(0)?;
-        let at = socket.local_addr()?.as_socket().ok_or(io::ErrorKind::AddrNotAvailable)?;
-        let connect = || TcpStream::connect_timeout(&at, Duration::from_millis(200)).ok();
-        Ok((at, socket, std::iter::from_fn(connect).take(64).collect()))
-    }
-
-    /// An address that swallows, one that refuses, and one that answers.
-    type Ways = ((SocketAddr, Socket, Vec<TcpStream>), SocketAddr, TcpListener);
-
-    fn ways() -> io::Result<Ways> {
-        let closed = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-        Ok((black_hole()?, closed, TcpListener::bind("127.0.0.1:0")?))
-    }
 
     /// Connects as for a name that has these addresses; gives the address of our end.
     fn connect(addresses: Vec<SocketAddr>) -> Result<SocketAddr, ConnectError> {
         let options = Config::default().socket();
-        let reactor = Reactor { clocks: Clocks::default(), options, spawn: drop };
+        let reactor = Reactor { clocks: Clocks::default(), options };
         let within = Duration::from_secs(3);
         let stream = async_io::block_on(dial_first(&reactor, addresses, within, |_| {}))?;
         Ok(stream.0.get_ref().local_addr()?)
     }
 
     #[test]
-    fn every_address_of_a_name_is_tried_and_the_first_that_answers_wins()
-    -> Result<(), Box<dyn std::error::Error>> {
-        let (hole, closed, open) = ways()?;
-        let begun = Instant::now();
-        let stream = connect(vec![hole.0, closed, open.local_addr()?])?;
-        let took = begun.elapsed();
-        assert_eq!(open.accept()?.1, stream);
-        let stagger = Duration::from_millis(250);
-        assert!(stagger <= took && took < Duration::from_secs(2), "{took:?}");
-        Ok(())
+    fn every_address_of_a_name_is_tried_and_the_first_that_answers_wins() -> Tried {
+        trial::the_first_address_that_answers_wins(connect)
     }
 
     #[test]
-    fn every_address_that_refuses_is_reported() -> Result<(), Box<dyn std::error::Error>> {
-        let closed = [TcpListener::bind("127.0.0.1:0")?, TcpListener::bind("127.0.0.2:0")?];
-        let closed = closed.map(|listener| listener.local_addr());
-        let closed = [closed[0].as_ref(), closed[1].as_ref()].map(|at| at.copied().ok());
-        let error = connect(closed.into_iter().flatten().collect()).err();
-        let Some(ConnectError::Addresses { failures, more: 0 }) = error else {
-            return Err(format!("{error:?}").into());
-        };
-        let kind = io::ErrorKind::ConnectionRefused;
-        for (failure, address) in failures.iter().zip(closed.into_iter().flatten()) {
-            assert_eq!(failure.address, address);
-            assert!(matches!(failure.error, ConnectError::Io { kind: k, .. } if k == kind));
-        }
-        assert_eq!(failures.len(), 2);
-        Ok(())
+    fn every_address_that_refuses_is_reported() -> Tried {
+        trial::every_refusal_is_reported(connect)
+    }
+
+    fn runs(spawn: fn(Task)) -> Tried {
+        let host = Tasks { clocks: Clocks::default(), spawn };
+        trial::a_host_runs_what_blocks_and_what_is_polled(&host)
+    }
+
+    #[test]
+    #[cfg(feature = "smol")]
+    fn a_host_on_smol_runs_what_blocks_and_what_is_polled() -> Tried {
+        runs(|task| ::smol::spawn(task).detach())
+    }
+
+    #[test]
+    #[cfg(feature = "async-std")]
+    fn a_host_on_async_std_runs_what_blocks_and_what_is_polled() -> Tried {
+        runs(|task| drop(::async_std::task::spawn(task)))
     }
 }

@@ -1,7 +1,7 @@
 //! An `async-io` stream that readers and writers share.
 
 use std::io::{self, IoSlice, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::task::{Context, Poll, ready};
 
 use async_io::Async;
@@ -9,7 +9,7 @@ use rocketry_core::client::Sink;
 use rocketry_core::config::SocketOptions;
 use rocketry_core::driver::Socket;
 use rocketry_core::name::Endpoint;
-use rocketry_std::dial;
+use rocketry_std::base;
 
 /// A connected stream.
 #[derive(Debug)]
@@ -17,16 +17,13 @@ pub(crate) struct Stream(pub(crate) Async<TcpStream>);
 
 /// The addresses of a name, looked up on the blocking pool.
 pub(crate) async fn resolve(endpoint: Endpoint) -> io::Result<Vec<SocketAddr>> {
-    blocking::unblock(move || {
-        (endpoint.host(), endpoint.port()).to_socket_addrs().map(Vec::from_iter)
-    })
-    .await
+    blocking::unblock(move || base::resolve(&endpoint)).await
 }
 
 impl Stream {
     /// Connects to one address.
     pub(crate) async fn dial(address: SocketAddr, options: SocketOptions) -> io::Result<Self> {
-        let stream = Async::new(dial::begin(address, &options)?)?;
+        let stream = Async::new(base::begin_connect(address, &options)?)?;
         stream.writable().await?;
         match stream.get_ref().take_error()? {
             Some(error) => Err(error),
@@ -65,33 +62,21 @@ impl Socket for Stream {
 
 #[cfg(test)]
 mod tests {
-    use std::net::{IpAddr, Ipv4Addr, TcpListener};
-
-    use rocketry_core::config::Config;
-
     use super::*;
+    use crate::trial::{self, Tried};
 
-    #[test]
-    #[cfg(target_os = "linux")]
-    fn conn_11_a_connection_has_its_clients_options() -> Result<(), Box<dyn std::error::Error>> {
-        let listener = TcpListener::bind("127.0.0.1:0")?;
-        let address = listener.local_addr()?;
-        let local = IpAddr::from(Ipv4Addr::new(127, 0, 0, 3));
-        let mut config = Config::default();
-        config.tcp_nodelay = false;
-        config.local_address = Some(local);
-        let stream = async_io::block_on(Stream::dial(address, config.socket()))?;
-        assert_eq!(listener.accept()?.1.ip(), local);
-        assert!(!stream.0.get_ref().nodelay()?);
-        Ok(())
+    fn dial(address: SocketAddr, options: SocketOptions) -> io::Result<Async<TcpStream>> {
+        Ok(async_io::block_on(Stream::dial(address, options))?.0)
     }
 
     #[test]
-    fn a_port_that_nothing_listens_on_refuses() -> Result<(), Box<dyn std::error::Error>> {
-        let free = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-        let dial = Stream::dial(free, Config::default().socket());
-        let kind = async_io::block_on(dial).err().map(|error| error.kind());
-        assert_eq!(kind, Some(io::ErrorKind::ConnectionRefused));
-        Ok(())
+    #[cfg(target_os = "linux")]
+    fn conn_11_a_connection_has_its_clients_options() -> Tried {
+        trial::a_connection_has_its_clients_options(dial, |stream| stream.get_ref().nodelay())
+    }
+
+    #[test]
+    fn a_port_that_nothing_listens_on_refuses() -> Tried {
+        trial::a_port_that_nothing_listens_on_refuses(dial)
     }
 }

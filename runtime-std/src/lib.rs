@@ -3,18 +3,18 @@
 //! [`connect`] gives a [`Client`] whose bytes are moved by threads of its own: one that keeps time,
 //! and a reader and a writer for each connection. No async runtime is anywhere in this crate's
 //! tree. The handles are those of `rocketry-core`, the same on every runtime.
+//!
+//! [`base`] is what the adapters for other runtimes take from here.
 
-pub mod dial;
-pub mod host;
+pub mod base;
 mod page;
 mod socket;
 
 use std::io;
 use std::sync::Arc;
-use std::task::{Wake, Waker};
-use std::thread::{self, Thread};
+use std::thread;
 
-use rocketry_core::client::{Client, Host, Shared, Step};
+use rocketry_core::client::{Client, Host, Shared, Step, Work};
 use rocketry_core::config::{Config, ConfigError, SocketOptions};
 use rocketry_core::dial::Dial;
 use rocketry_core::driver::{Wrote, read_all, write_next};
@@ -23,8 +23,8 @@ use rocketry_core::id::ConnectionId;
 use rocketry_core::name::Endpoint;
 use rocketry_core::time::{Instant, UnixMillis};
 
-pub use host::config_from_env;
-use host::{Begun, Clocks};
+pub use base::config_from_env;
+use base::{Begun, Clocks, spawn, waker};
 use socket::Stream;
 
 /// Up to so many sends in flight, the thread that sends one writes it.
@@ -61,12 +61,14 @@ where
     C: TryInto<Config>,
     ConfigError: From<C::Error>,
 {
-    let Begun { shared, clocks, options } = host::begin(config, Threads)?;
+    let Begun { shared, clocks, options } =
+        base::begin(config, |clocks| Ok::<_, ClientError>(Threads(clocks)))?;
     let pump = shared.clone();
     spawn("rocketry-pump", move || run(&pump, clocks, options))?;
     Ok(Client::new(shared))
 }
 
+#[derive(Clone)]
 struct Threads(Clocks);
 
 impl Host for Threads {
@@ -94,24 +96,10 @@ impl Host for Threads {
     fn yield_now(&self) {
         thread::yield_now();
     }
-}
 
-/// A thread with as much stack as any of the standard library's (2 MiB, or `RUST_MIN_STACK`): it
-/// calls wakers and log appenders of the user's, which may be deep. What is not used costs nothing.
-fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
-    thread::Builder::new().name(name.to_owned()).spawn(run).map(drop)
-}
-
-struct Unpark(Thread);
-
-impl Wake for Unpark {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
+    fn spawn(&self, work: Work) -> io::Result<()> {
+        base::run(work)
     }
-}
-
-fn waker() -> Waker {
-    Waker::from(Arc::new(Unpark(thread::current())))
 }
 
 /// Ends the client's calls with an error if its pump panics.
@@ -166,7 +154,8 @@ fn connection(
     clocks: Clocks,
     options: &SocketOptions,
 ) {
-    let opened = socket::resolve(endpoint).and_then(|addresses| {
+    let resolved = base::resolve(endpoint).map_err(ConnectError::unresolved);
+    let opened = resolved.and_then(|addresses| {
         let dial = Dial::new(addresses, shared.connect_timeout());
         Stream::connect(dial, options, clocks, |dial| shared.dialling(conn, dial))
     });
@@ -194,5 +183,16 @@ fn write(shared: &Shared, conn: ConnectionId, stream: &Stream) {
             Wrote::Nothing => thread::park(),
             Wrote::Gone => return,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::trial;
+
+    #[test]
+    fn a_host_runs_what_blocks_and_what_is_polled() -> trial::Tried {
+        trial::a_host_runs_what_blocks_and_what_is_polled(&Threads(Clocks::default()))
     }
 }

@@ -9,10 +9,11 @@ use rocketry_core::client::Shared;
 use rocketry_core::config::SocketOptions;
 use rocketry_core::dial::Dial;
 use rocketry_core::driver::{Download, request};
+use rocketry_core::error::ConnectError;
 use rocketry_core::fetch::{FetchError, FetchId, Url};
 
-use crate::host::Clocks;
-use crate::socket::{self, Stream};
+use crate::base::{self, Clocks};
+use crate::socket::Stream;
 
 /// Bytes read at once.
 const READ: usize = 4 << 10;
@@ -27,7 +28,8 @@ pub(crate) fn fetch(
     clocks: Clocks,
     options: &SocketOptions,
 ) {
-    let connected = socket::resolve(url.endpoint()).and_then(|addresses| {
+    let resolved = base::resolve(url.endpoint()).map_err(ConnectError::unresolved);
+    let connected = resolved.and_then(|addresses| {
         let dial = Dial::new(addresses, shared.connect_timeout());
         Stream::connect(dial, options, clocks, |_| shared.is_fetching(fetch))
     });

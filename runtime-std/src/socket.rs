@@ -1,7 +1,7 @@
 //! A blocking stream whose writes can be asked not to block.
 
 use std::io::{self, IoSlice, Read};
-use std::net::{Shutdown, SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use rocketry_core::client::Sink;
@@ -9,13 +9,11 @@ use rocketry_core::config::SocketOptions;
 use rocketry_core::dial::{Dial, DialStep};
 use rocketry_core::driver::Blocking;
 use rocketry_core::error::ConnectError;
-use rocketry_core::name::Endpoint;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use socket2::SockRef;
 
-use crate::dial;
-use crate::host::Clocks;
+use crate::base::{Clocks, begin_connect};
 
 /// A connected stream.
 #[derive(Debug)]
@@ -23,12 +21,6 @@ pub(crate) struct Stream(TcpStream);
 
 /// A thread that connects looks this often whether that is still wanted.
 const LOOK: Duration = Duration::from_millis(250);
-
-/// The addresses of a name.
-pub(crate) fn resolve(endpoint: &Endpoint) -> Result<Vec<SocketAddr>, ConnectError> {
-    let addresses = (endpoint.host(), endpoint.port()).to_socket_addrs();
-    addresses.map(Vec::from_iter).map_err(ConnectError::unresolved)
-}
 
 impl Stream {
     /// Connects to the first of the addresses that answers, all on this thread. `wanted` is asked
@@ -44,7 +36,7 @@ impl Stream {
             let now = clocks.now();
             match dial.next(now) {
                 DialStep::Failed(error) => return Err(error),
-                DialStep::Begin(address) => match dial::begin(address, options) {
+                DialStep::Begin(address) => match begin_connect(address, options) {
                     Ok(stream) => attempts.push((address, stream)),
                     Err(error) => dial.failed(address, error),
                 },
@@ -131,31 +123,12 @@ impl Blocking for Stream {
 
 #[cfg(test)]
 mod tests {
-    use std::net::{Ipv4Addr, TcpListener};
     use std::time::Instant;
 
     use rocketry_core::config::Config;
-    use socket2::{Domain, Socket, Type};
 
     use super::*;
-
-    /// An address that swallows who connects: a listener whose queue is full.
-    fn black_hole() -> io::Result<(SocketAddr, Socket, Vec<TcpStream>)> {
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
-        socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into())?;
-        socket.listen(0)?;
-        let at = socket.local_addr()?.as_socket().ok_or(io::ErrorKind::AddrNotAvailable)?;
-        let connect = || TcpStream::connect_timeout(&at, Duration::from_millis(200)).ok();
-        Ok((at, socket, std::iter::from_fn(connect).take(64).collect()))
-    }
-
-    /// An address that swallows, one that refuses, and one that answers.
-    type Ways = ((SocketAddr, Socket, Vec<TcpStream>), SocketAddr, TcpListener);
-
-    fn ways() -> io::Result<Ways> {
-        let closed = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-        Ok((black_hole()?, closed, TcpListener::bind("127.0.0.1:0")?))
-    }
+    use crate::base::trial::{self, Tried, ways};
 
     /// Connects as for a name that has these addresses; gives the address of our end.
     fn connect(addresses: Vec<SocketAddr>) -> Result<SocketAddr, ConnectError> {
@@ -166,8 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_nobody_wants_any_more_is_given_up_and_says_what_was_tried()
-    -> Result<(), Box<dyn std::error::Error>> {
+    fn a_connection_nobody_wants_any_more_is_given_up_and_says_what_was_tried() -> Tried {
         let (hole, closed, _open) = ways()?;
         let dial = Dial::new([hole.0, closed], Duration::from_secs(60));
         let (mut looks, begun) = (0, Instant::now());
@@ -184,33 +156,12 @@ mod tests {
     }
 
     #[test]
-    fn every_address_of_a_name_is_tried_and_the_first_that_answers_wins()
-    -> Result<(), Box<dyn std::error::Error>> {
-        let (hole, closed, open) = ways()?;
-        let begun = Instant::now();
-        let stream = connect(vec![hole.0, closed, open.local_addr()?])?;
-        let took = begun.elapsed();
-        assert_eq!(open.accept()?.1, stream);
-        let stagger = Duration::from_millis(250);
-        assert!(stagger <= took && took < Duration::from_secs(2), "{took:?}");
-        Ok(())
+    fn every_address_of_a_name_is_tried_and_the_first_that_answers_wins() -> Tried {
+        trial::the_first_address_that_answers_wins(connect)
     }
 
     #[test]
-    fn every_address_that_refuses_is_reported() -> Result<(), Box<dyn std::error::Error>> {
-        let closed = [TcpListener::bind("127.0.0.1:0")?, TcpListener::bind("127.0.0.2:0")?];
-        let closed = closed.map(|listener| listener.local_addr());
-        let closed = [closed[0].as_ref(), closed[1].as_ref()].map(|at| at.copied().ok());
-        let error = connect(closed.into_iter().flatten().collect()).err();
-        let Some(ConnectError::Addresses { failures, more: 0 }) = error else {
-            return Err(format!("{error:?}").into());
-        };
-        let kind = io::ErrorKind::ConnectionRefused;
-        for (failure, address) in failures.iter().zip(closed.into_iter().flatten()) {
-            assert_eq!(failure.address, address);
-            assert!(matches!(failure.error, ConnectError::Io { kind: k, .. } if k == kind));
-        }
-        assert_eq!(failures.len(), 2);
-        Ok(())
+    fn every_address_that_refuses_is_reported() -> Tried {
+        trial::every_refusal_is_reported(connect)
     }
 }

@@ -4,20 +4,24 @@
 //! in. The handles are those of `rocketry-core`, the same on every runtime.
 
 mod socket;
+#[cfg(test)]
+#[path = "../../runtime-std/src/base/trial.rs"]
+mod trial;
 
+use std::cell::Cell;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use rocketry_core::client::{Client, Host};
+use rocketry_core::client::{Client, Host, Work};
 use rocketry_core::config::{Config, ConfigError, SocketOptions};
 use rocketry_core::driver::{Runtime, Timer, pump};
 use rocketry_core::name::Endpoint;
 use rocketry_core::time::{Instant, UnixMillis};
+use rocketry_std::base::{self, Begun, Clocks};
 pub use rocketry_std::config_from_env;
-use rocketry_std::host::{self, Begun, Clocks};
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::time::Sleep;
 
@@ -48,22 +52,32 @@ where
     C: TryInto<Config>,
     ConfigError: From<C::Error>,
 {
-    let Begun { shared, clocks, options } = host::begin(config, Tasks)?;
-    let handle = Handle::try_current().map_err(|_| ClientError::NoRuntime)?;
-    let tokio = Tokio { handle: handle.clone(), clocks, options };
-    handle.spawn(pump(shared.clone(), tokio));
+    let handle = Handle::try_current().map_err(|_| ClientError::NoRuntime);
+    let host = |clocks| handle.clone().map(|handle| Tasks { clocks, handle });
+    let Begun { shared, clocks, options } = base::begin(config, host)?;
+    let handle = handle?;
+    handle.spawn(pump(shared.clone(), Tokio { clocks, options }));
     Ok(Client::new(shared))
 }
 
-struct Tasks(Clocks);
+thread_local! {
+    /// This thread does work that may block: it is none of the runtime's.
+    static WORKS: Cell<bool> = const { Cell::new(false) };
+}
+
+#[derive(Clone)]
+struct Tasks {
+    clocks: Clocks,
+    handle: Handle,
+}
 
 impl Host for Tasks {
     fn now(&self) -> Instant {
-        self.0.now()
+        self.clocks.now()
     }
 
     fn unix(&self) -> UnixMillis {
-        self.0.unix()
+        self.clocks.unix()
     }
 
     fn process(&self) -> u32 {
@@ -73,7 +87,7 @@ impl Host for Tasks {
     /// Blocking the only thread of a runtime blocks the client's own tasks too.
     fn may_block(&self) -> bool {
         let Ok(handle) = Handle::try_current() else { return true };
-        handle.runtime_flavor() != RuntimeFlavor::CurrentThread
+        handle.runtime_flavor() != RuntimeFlavor::CurrentThread || WORKS.get()
     }
 
     /// A worker keeps the task woken last to itself, where no other worker can take it: blocked
@@ -81,15 +95,29 @@ impl Host for Tasks {
     /// tokio panics here, as it does for any `block_in_place`.
     fn block(&self, wait: &mut dyn FnMut()) {
         match Handle::try_current() {
-            Ok(_) => tokio::task::block_in_place(wait),
-            Err(_) => wait(),
+            Ok(_) if !WORKS.get() => tokio::task::block_in_place(wait),
+            Ok(_) | Err(_) => wait(),
         }
+    }
+
+    /// What blocks has a thread of its own, inside the runtime: it may spawn tasks there. tokio's
+    /// pool of blocking threads is bounded, and a runtime that is dropped waits for it.
+    fn spawn(&self, work: Work) -> io::Result<()> {
+        let handle = self.handle.clone();
+        match work {
+            Work::Task(task) => drop(handle.spawn(task)),
+            Work::Blocking(run) => base::run(Work::Blocking(Box::new(move || {
+                WORKS.set(true);
+                let _inside = handle.enter();
+                run();
+            })))?,
+        }
+        Ok(())
     }
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Tokio {
-    handle: Handle,
     clocks: Clocks,
     options: SocketOptions,
 }
@@ -119,10 +147,6 @@ impl Runtime for Tokio {
     fn timer(&self) -> Alarm {
         Alarm { clocks: self.clocks, at: Instant::FAR, sleep: None }
     }
-
-    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        self.handle.spawn(task);
-    }
 }
 
 /// One timer, set anew only when it is to fire at another time.
@@ -149,39 +173,23 @@ impl Timer for Alarm {
 
 #[cfg(test)]
 mod tests {
-    use std::net::{Ipv4Addr, TcpListener, TcpStream};
-    use std::time::{Duration, Instant};
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::time::Duration;
 
     use rocketry_core::driver::dial_first;
     use rocketry_core::error::ConnectError;
-    use socket2::{Domain, SockRef, Socket, Type};
+    use socket2::SockRef;
+    use tokio::runtime::Builder;
+    use trial::Tried;
 
     use super::*;
 
-    /// An address that swallows who connects: a listener whose queue is full.
-    fn black_hole() -> io::Result<(SocketAddr, Socket, Vec<TcpStream>)> {
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
-        socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into())?;
-        socket.listen(0)?;
-        let at = socket.local_addr()?.as_socket().ok_or(io::ErrorKind::AddrNotAvailable)?;
-        let connect = || TcpStream::connect_timeout(&at, Duration::from_millis(200)).ok();
-        Ok((at, socket, std::iter::from_fn(connect).take(64).collect()))
-    }
-
-    /// An address that swallows, one that refuses, and one that answers.
-    type Ways = ((SocketAddr, Socket, Vec<TcpStream>), SocketAddr, TcpListener);
-
-    fn ways() -> io::Result<Ways> {
-        let closed = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-        Ok((black_hole()?, closed, TcpListener::bind("127.0.0.1:0")?))
-    }
-
     /// Connects as for a name that has these addresses; gives the address of our end.
     fn connect(addresses: Vec<SocketAddr>) -> Result<SocketAddr, ConnectError> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let runtime = Builder::new_current_thread().enable_all().build()?;
         let options = Config::default().socket();
-        let (handle, clocks) = (runtime.handle().clone(), Clocks::default());
-        let tokio = Tokio { handle, clocks, options };
+        let tokio = Tokio { clocks: Clocks::default(), options };
         let within = Duration::from_secs(3);
         let stream = runtime.block_on(dial_first(&tokio, addresses, within, |_| {}))?;
         let local = SockRef::from(&stream.0).local_addr()?.as_socket();
@@ -189,33 +197,35 @@ mod tests {
     }
 
     #[test]
-    fn every_address_of_a_name_is_tried_and_the_first_that_answers_wins()
-    -> Result<(), Box<dyn std::error::Error>> {
-        let (hole, closed, open) = ways()?;
-        let begun = Instant::now();
-        let stream = connect(vec![hole.0, closed, open.local_addr()?])?;
-        let took = begun.elapsed();
-        assert_eq!(open.accept()?.1, stream);
-        let stagger = Duration::from_millis(250);
-        assert!(stagger <= took && took < Duration::from_secs(2), "{took:?}");
-        Ok(())
+    fn every_address_of_a_name_is_tried_and_the_first_that_answers_wins() -> Tried {
+        trial::the_first_address_that_answers_wins(connect)
     }
 
     #[test]
-    fn every_address_that_refuses_is_reported() -> Result<(), Box<dyn std::error::Error>> {
-        let closed = [TcpListener::bind("127.0.0.1:0")?, TcpListener::bind("127.0.0.2:0")?];
-        let closed = closed.map(|listener| listener.local_addr());
-        let closed = [closed[0].as_ref(), closed[1].as_ref()].map(|at| at.copied().ok());
-        let error = connect(closed.into_iter().flatten().collect()).err();
-        let Some(ConnectError::Addresses { failures, more: 0 }) = error else {
-            return Err(format!("{error:?}").into());
-        };
-        let kind = io::ErrorKind::ConnectionRefused;
-        for (failure, address) in failures.iter().zip(closed.into_iter().flatten()) {
-            assert_eq!(failure.address, address);
-            assert!(matches!(failure.error, ConnectError::Io { kind: k, .. } if k == kind));
+    fn every_address_that_refuses_is_reported() -> Tried {
+        trial::every_refusal_is_reported(connect)
+    }
+
+    #[test]
+    fn a_host_runs_what_blocks_and_what_is_polled() -> Tried {
+        for mut builder in [Builder::new_current_thread(), Builder::new_multi_thread()] {
+            let runtime = builder.worker_threads(1).enable_all().build()?;
+            let host = Tasks { clocks: Clocks::default(), handle: runtime.handle().clone() };
+            let done = Arc::new(AtomicBool::default());
+            let ends = done.clone();
+            // A small runtime has no threads: it runs where somebody blocks on it.
+            let run = std::thread::spawn(move || {
+                runtime.block_on(async {
+                    while !ends.load(Ordering::Relaxed) {
+                        tokio::time::sleep(Duration::from_millis(1)).await;
+                    }
+                });
+            });
+            let tried = trial::a_host_runs_what_blocks_and_what_is_polled(&host);
+            done.store(true, Ordering::Relaxed);
+            assert!(run.join().is_ok());
+            tried?;
         }
-        assert_eq!(failures.len(), 2);
         Ok(())
     }
 }

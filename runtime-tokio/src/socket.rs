@@ -8,7 +8,7 @@ use rocketry_core::client::Sink;
 use rocketry_core::config::SocketOptions;
 use rocketry_core::driver::Socket;
 use rocketry_core::name::Endpoint;
-use rocketry_std::dial;
+use rocketry_std::base;
 use socket2::SockRef;
 use tokio::io::Interest;
 use tokio::net::{TcpSocket, TcpStream, lookup_host};
@@ -25,7 +25,7 @@ pub(crate) async fn resolve(endpoint: Endpoint) -> io::Result<Vec<SocketAddr>> {
 impl Stream {
     /// Connects to one address.
     pub(crate) async fn dial(address: SocketAddr, options: SocketOptions) -> io::Result<Self> {
-        let socket = dial::socket(address, &options)?;
+        let socket = base::socket(address, &options)?;
         socket.set_nonblocking(true)?;
         TcpSocket::from_std_stream(socket).connect(address).await.map(Self)
     }
@@ -83,38 +83,23 @@ impl Socket for Stream {
 
 #[cfg(test)]
 mod tests {
-    use std::net::{IpAddr, Ipv4Addr, TcpListener};
-
-    use rocketry_core::config::Config;
-
     use super::*;
+    use crate::trial::{self, Tried};
 
-    fn block_on<T>(run: impl Future<Output = T>) -> io::Result<T> {
+    fn dial(address: SocketAddr, options: SocketOptions) -> io::Result<TcpStream> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
-        Ok(runtime.block_on(run))
+        let stream = runtime.block_on(Stream::dial(address, options))?;
+        Ok(stream.0)
     }
 
     #[test]
     #[cfg(target_os = "linux")]
-    fn conn_11_a_connection_has_its_clients_options() -> Result<(), Box<dyn std::error::Error>> {
-        let listener = TcpListener::bind("127.0.0.1:0")?;
-        let address = listener.local_addr()?;
-        let local = IpAddr::from(Ipv4Addr::new(127, 0, 0, 3));
-        let mut config = Config::default();
-        config.tcp_nodelay = false;
-        config.local_address = Some(local);
-        let stream = block_on(Stream::dial(address, config.socket()))??;
-        assert_eq!(listener.accept()?.1.ip(), local);
-        assert!(!stream.0.nodelay()?);
-        Ok(())
+    fn conn_11_a_connection_has_its_clients_options() -> Tried {
+        trial::a_connection_has_its_clients_options(dial, TcpStream::nodelay)
     }
 
     #[test]
-    fn a_port_that_nothing_listens_on_refuses() -> Result<(), Box<dyn std::error::Error>> {
-        let free = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-        let error = block_on(Stream::dial(free, Config::default().socket()))?.err();
-        let kind = error.map(|error| error.kind());
-        assert_eq!(kind, Some(io::ErrorKind::ConnectionRefused));
-        Ok(())
+    fn a_port_that_nothing_listens_on_refuses() -> Tried {
+        trial::a_port_that_nothing_listens_on_refuses(dial)
     }
 }

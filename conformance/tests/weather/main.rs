@@ -21,15 +21,16 @@ mod scale;
 mod sharing;
 mod sieges;
 mod starting;
+#[path = "../../../runtime-std/src/base/trial.rs"]
+mod trial;
 mod unreadable;
 mod volume;
 
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::time::Duration;
+use std::net::{SocketAddr, TcpStream};
 
 use rocketry_conformance::broker::ClusterConfig;
 use rocketry_conformance::serve::Served;
-use socket2::{Domain, Socket, Type};
+use socket2::Socket;
 
 /// The topic of these tests, with eight queues.
 const TOPIC: &str = "weather";
@@ -39,17 +40,9 @@ fn served() -> Served {
     Served::start(ClusterConfig::default().topic(TOPIC, 8)).expect("a served cluster")
 }
 
-/// An address that swallows who connects, for as long as the sockets live: a listener whose queue
-/// is full and that accepts nobody.
+/// An address that swallows who connects, for as long as the sockets live.
 fn black_hole() -> (SocketAddr, Socket, Vec<TcpStream>) {
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
-    socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).expect("a port");
-    socket.listen(0).expect("a listener");
-    let at = socket.local_addr().ok().and_then(|at| at.as_socket()).expect("an address");
-    let connect = || TcpStream::connect_timeout(&at, Duration::from_millis(200)).ok();
-    let filling: Vec<_> = std::iter::from_fn(connect).take(64).collect();
-    assert!(filling.len() < 64, "the queue never fills");
-    (at, socket, filling)
+    trial::black_hole().expect("sockets")
 }
 
 #[test]

@@ -18,6 +18,7 @@ mod producer;
 mod pump;
 mod reading;
 mod shared;
+mod work;
 
 use std::sync::Arc;
 
@@ -36,6 +37,7 @@ pub(crate) use pump::Turn;
 pub use pump::{Room, Step};
 pub use reading::{Half, Look};
 pub use shared::{Host, Shared};
+pub use work::Work;
 
 use crate::config::Config;
 use crate::consumer::ExpressionError;

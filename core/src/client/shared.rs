@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
@@ -15,7 +16,7 @@ use super::later::Queueing;
 use super::link::{Job, Link, Open};
 use super::log::log_note;
 use super::pending::{Slot, Waiting};
-use super::{Ended, Pending};
+use super::{Ended, Pending, Work};
 use crate::config::Config;
 use crate::engine::{Command, Engine, Event, Input, Note, Snapshot};
 use crate::error::{ConnectError, QueryError, Refused, SendError, Stored};
@@ -33,7 +34,8 @@ pub trait Host: Send + Sync + 'static {
     /// The wall clock.
     fn unix(&self) -> UnixMillis;
 
-    /// Whether the calling thread may wait: not if it is the one that has to do the work.
+    /// Whether the calling thread may wait: not if it is the one that has to do the work. Threads
+    /// that [drive](super::is_own_thread) the client that is waited for are not asked about.
     fn may_block(&self) -> bool;
 
     /// The id of the process that asks. A child of `fork` has none of the threads that move its
@@ -56,6 +58,19 @@ pub trait Host: Send + Sync + 'static {
     /// Lets other threads run that are about to send, so that what they send is written together
     /// with what this one does.
     fn yield_now(&self) {}
+
+    /// Runs `work` to its end, beside what the caller does: a task, or a thread. A runtime that is
+    /// dropped ends its tasks; nothing ends a thread, so what blocks must end when the client does.
+    /// The pump of the feature `driver` has its connections' tasks run by it.
+    ///
+    /// # Errors
+    ///
+    /// When the system gives no thread; and always with [`io::ErrorKind::Unsupported`], unless the
+    /// host says otherwise.
+    fn spawn(&self, work: Work) -> io::Result<()> {
+        drop(work);
+        Err(io::ErrorKind::Unsupported.into())
+    }
 }
 
 /// Frames that may wait for a caller that waits.

@@ -1,6 +1,6 @@
 //! The pump: the steps that move bytes and keep time, for loops that poll and loops that block.
 //!
-//! An adapter lends a small [`Runtime`] (lookup, dial, a timer, spawn) and calls [`pump`]; an
+//! An adapter lends a small [`Runtime`] (lookup, dial, a timer) and calls [`pump`]; an
 //! adapter of threads calls the steps itself: [`Dial`](crate::dial::Dial), [`Reader`],
 //! [`write_next`], [`Download`], and [`Shared::step`](crate::client::Shared::step). No step sets a
 //! time limit of its own: the engine alone owns time.

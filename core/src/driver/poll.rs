@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::page;
 use super::reader::Reader;
-use crate::client::{Driving, Shared, Sink, Step, Turn, Writer};
+use crate::client::{Driving, Shared, Sink, Step, Turn, Work, Writer};
 use crate::dial::{Dial, DialStep};
 use crate::error::{CloseReason, ConnectError};
 use crate::id::ConnectionId;
@@ -20,7 +20,8 @@ use crate::time::Instant;
 /// Reads done before other tasks get their turn.
 const READS: usize = 16;
 
-/// What a runtime of tasks lends the pump.
+/// What a runtime of tasks lends the pump, besides its client's [`Host`](crate::client::Host),
+/// which spawns.
 pub trait Runtime: Clone + Send + Sync + 'static {
     /// A connected stream.
     type Socket: Socket;
@@ -44,9 +45,6 @@ pub trait Runtime: Clone + Send + Sync + 'static {
 
     /// A timer that is not set.
     fn timer(&self) -> Self::Timer;
-
-    /// Runs a task to its end.
-    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static);
 }
 
 /// A connected stream of a runtime of tasks.
@@ -74,7 +72,8 @@ impl Drop for Guard {
 }
 
 /// Runs a client until it has stopped and its connections are closed: connects, keeps time, and
-/// spawns a reader and a writer for each connection.
+/// spawns a reader and a writer for each connection by the client's
+/// [`Host`](crate::client::Host).
 ///
 /// A runtime may be dropped before it has polled this once: the calls end then as well.
 pub fn pump<R: Runtime>(
@@ -82,6 +81,10 @@ pub fn pump<R: Runtime>(
     runtime: R,
 ) -> impl Future<Output = ()> + Send + 'static {
     driving(shared.clone(), run(Guard(shared), runtime))
+}
+
+fn spawn(shared: &Arc<Shared>, task: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
+    shared.host().spawn(Work::Task(Box::pin(driving(shared.clone(), task))))
 }
 
 /// A task of the client's own: while it is polled, nobody it calls may wait for the client.
@@ -102,11 +105,15 @@ async fn run<R: Runtime>(guard: Guard, runtime: R) {
             match shared.step(cx.waker()) {
                 Step::Connect(conn, endpoint) => {
                     let task = connect(shared.clone(), runtime.clone(), conn, endpoint);
-                    runtime.spawn(driving(shared.clone(), task));
+                    if let Err(error) = spawn(shared, task) {
+                        shared.connect_failed(conn, error.into());
+                    }
                 }
                 Step::Fetch(fetch, url) => {
                     let task = page::fetch(shared.clone(), runtime.clone(), fetch, url);
-                    runtime.spawn(driving(shared.clone(), task));
+                    if let Err(error) = spawn(shared, task) {
+                        shared.fetched(fetch, Err(error.into()));
+                    }
                 }
                 Step::Wait(at) => {
                     // The clock is asked before the timer: a runtime may hide that a timer is due.
@@ -214,7 +221,10 @@ async fn connect<R: Runtime>(
                     writer: None,
                     patient: false,
                 };
-                runtime.spawn(driving(shared.clone(), writing));
+                if spawn(&shared, writing).is_err() {
+                    // Nobody writes: the reader sees the end.
+                    socket.shutdown();
+                }
                 read(shared, conn, socket).await;
             }
         }

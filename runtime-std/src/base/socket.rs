@@ -43,7 +43,7 @@ pub fn socket(address: SocketAddr, options: &SocketOptions) -> io::Result<TcpStr
 /// # Errors
 ///
 /// As [`socket`], and where connecting fails at once.
-pub fn begin(address: SocketAddr, options: &SocketOptions) -> io::Result<TcpStream> {
+pub fn begin_connect(address: SocketAddr, options: &SocketOptions) -> io::Result<TcpStream> {
     let stream = socket(address, options)?;
     stream.set_nonblocking(true)?;
     match SockRef::from(&stream).connect(&address.into()) {
@@ -113,7 +113,7 @@ mod tests {
         let (listener, address) = listener()?;
         let local = Ipv4Addr::new(127, 0, 0, 3);
         let options = options(|config| config.local_address = Some(local.into()));
-        let stream = begin(address, &options)?;
+        let stream = begin_connect(address, &options)?;
         assert_eq!(stream.local_addr()?.ip(), IpAddr::from(local));
         assert_eq!(listener.accept()?.1.ip(), IpAddr::from(local));
         let other = socket(SocketAddr::from((Ipv6Addr::LOCALHOST, 1)), &options);
