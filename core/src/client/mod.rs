@@ -18,6 +18,7 @@ mod producer;
 mod pump;
 mod reading;
 mod shared;
+mod wall;
 mod work;
 
 use std::sync::Arc;

@@ -80,7 +80,9 @@ impl Shared {
     /// The time that [`Step::Wait`] named has come. True if more is due than was done under one
     /// hold of the lock: let others run before the next step.
     pub fn tick(&self) -> bool {
+        let unix = self.host().unix();
         let more = self.run(|core, now| {
+            core.sync(now, unix);
             core.engine.handle(now, Input::Timeout);
             core.engine.next_timeout().is_some_and(|at| at <= now)
         });

@@ -16,6 +16,7 @@ use super::later::Queueing;
 use super::link::{Job, Link, Open};
 use super::log::log_note;
 use super::pending::{Slot, Waiting};
+use super::wall::Wall;
 use super::{Ended, Pending, Work};
 use crate::config::Config;
 use crate::engine::{Command, Engine, Event, Input, Note, Snapshot};
@@ -109,6 +110,7 @@ pub(crate) struct Core {
     /// Sends that wait for room, the oldest first.
     pub(super) queueing: Queueing,
     pub(crate) stops: Stops,
+    pub(super) wall: Wall,
     /// Messages that consumers held unsettled when they left, once the client ends.
     pub(super) unsettled: Option<usize>,
     /// Connections that have ended: their writing tasks end when they look again.
@@ -161,7 +163,8 @@ impl Shared {
     pub fn new(config: Config, seed: u64, host: impl Host) -> Arc<Self> {
         let config = Arc::new(config);
         let ids = UniqueIds::of(&config);
-        let engine = Engine::new(config.clone(), seed, host.now(), host.unix());
+        let (now, unix) = (host.now(), host.unix());
+        let engine = Engine::new(config.clone(), seed, now, unix);
         let mut core = Core {
             waiting: Waiting::default(),
             consumers: BTreeMap::new(),
@@ -172,6 +175,7 @@ impl Shared {
             armed: Instant::FAR,
             queueing: Queueing::default(),
             stops: Stops::default(),
+            wall: Wall::new(now, unix),
             unsettled: None,
             ended: Vec::new(),
             deferred: None,
