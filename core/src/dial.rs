@@ -12,6 +12,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::task::Poll;
 use std::time::Duration;
 
 use crate::error::{AddressFailure, ConnectError};
@@ -113,6 +114,81 @@ impl Dial {
     }
 }
 
+/// How far connecting has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Dialled<S> {
+    /// The first address that answered. Dropping the [`Dialling`] gives the others up.
+    Connected(S),
+    /// Nothing until an attempt ends, or until then; [`Instant::FAR`]: all have begun.
+    Wait(Instant),
+}
+
+/// A [`Dial`] with what an adapter has under way for it, an `A` for each attempt: what loops that
+/// poll and loops that block have in common.
+#[derive(Debug)]
+pub struct Dialling<A> {
+    dial: Dial,
+    under_way: Vec<(SocketAddr, A)>,
+}
+
+impl<A> Dialling<A> {
+    /// Nothing is under way yet.
+    pub const fn new(dial: Dial) -> Self {
+        Self { dial, under_way: Vec::new() }
+    }
+
+    /// What has been tried so far.
+    pub const fn dial(&self) -> &Dial {
+        &self.dial
+    }
+
+    /// The attempts that have not ended.
+    pub fn under_way(&self) -> impl Iterator<Item = &A> {
+        self.under_way.iter().map(|(_, attempt)| attempt)
+    }
+
+    /// Begins with the addresses that are due, and looks how each attempt fares.
+    ///
+    /// # Errors
+    ///
+    /// When every address has failed, with what became of each.
+    pub fn step<S>(
+        &mut self,
+        now: Instant,
+        mut begin: impl FnMut(SocketAddr) -> io::Result<A>,
+        mut look: impl FnMut(&mut A) -> Poll<io::Result<S>>,
+    ) -> Result<Dialled<S>, ConnectError> {
+        loop {
+            let due = match self.dial.next(now) {
+                DialStep::Failed(error) => return Err(error),
+                DialStep::Begin(address) => {
+                    match begin(address) {
+                        Ok(attempt) => self.under_way.push((address, attempt)),
+                        Err(error) => self.dial.failed(address, error),
+                    }
+                    continue;
+                }
+                DialStep::Wait(due) => due,
+            };
+            let (mut at, mut failed) = (0, false);
+            while let Some((address, attempt)) = self.under_way.get_mut(at) {
+                match look(attempt) {
+                    Poll::Pending => at += 1,
+                    Poll::Ready(Ok(socket)) => return Ok(Dialled::Connected(socket)),
+                    Poll::Ready(Err(error)) => {
+                        self.dial.failed(*address, error);
+                        drop(self.under_way.remove(at));
+                        failed = true;
+                    }
+                }
+            }
+            if !failed {
+                return Ok(Dialled::Wait(due));
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -202,6 +278,45 @@ mod tests {
         let ConnectError::Addresses { failures, more } = &error else { panic!("{error}") };
         assert_eq!(failures.len() + more, MOST);
         assert!(error.to_string().ends_with(&format!(", and {more} more")), "{error}");
+    }
+
+    /// What becomes of an attempt, by the address's port: 1 swallows, 2 refuses, 3 answers, and 4
+    /// can't even be begun.
+    fn step(dialling: &mut Dialling<SocketAddr>, ms: u64) -> Result<Dialled<u16>, ConnectError> {
+        let begin =
+            |address: SocketAddr| if address.port() == 4 { Err(refused()) } else { Ok(address) };
+        dialling.step(at(ms), begin, |address| match address.port() {
+            1 => Poll::Pending,
+            2 => Poll::Ready(Err(refused())),
+            port => Poll::Ready(Ok(port)),
+        })
+    }
+
+    #[test]
+    fn the_first_that_answers_wins_after_a_black_hole_has_had_its_time_and_those_that_refuse_none()
+    {
+        let list = ["10.0.0.1:1", "10.0.0.2:2", "10.0.0.3:4", "10.0.0.4:3", "10.0.0.5:3"];
+        let mut dialling = Dialling::new(Dial::new(addresses(&list), TIMEOUT));
+        assert_eq!(step(&mut dialling, 0), Ok(Dialled::Wait(at(250))));
+        assert_eq!(step(&mut dialling, 249), Ok(Dialled::Wait(at(250))));
+        assert_eq!(step(&mut dialling, 250), Ok(Dialled::Connected(3)));
+        assert_eq!(dialling.under_way().map(SocketAddr::port).collect::<Vec<_>>(), [1, 3]);
+    }
+
+    #[test]
+    fn addresses_that_all_refuse_fail_at_once_and_one_that_swallows_until_it_is_given_up() {
+        let list = ["10.0.0.1:2", "10.0.0.2:4"];
+        let mut dialling = Dialling::new(Dial::new(addresses(&list), TIMEOUT));
+        let Err(ConnectError::Addresses { failures, more: 0 }) = step(&mut dialling, 0) else {
+            panic!("all refuse");
+        };
+        assert_eq!(failures.iter().map(|one| one.address).collect::<Vec<_>>(), addresses(&list));
+        let list = ["10.0.0.1:2", "10.0.0.2:1"];
+        let mut dialling = Dialling::new(Dial::new(addresses(&list), TIMEOUT));
+        assert_eq!(step(&mut dialling, 0), Ok(Dialled::Wait(Instant::FAR)));
+        assert_eq!(step(&mut dialling, 9000), Ok(Dialled::Wait(Instant::FAR)));
+        let text = dialling.dial().given_up(at(9000)).to_string();
+        assert!(text.ends_with("10.0.0.2:1: no connection within 9s"), "{text}");
     }
 
     #[test]

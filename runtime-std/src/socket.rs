@@ -1,12 +1,13 @@
 //! A blocking stream whose writes can be asked not to block.
 
 use std::io::{self, IoSlice, Read};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{Shutdown, TcpStream};
+use std::task::Poll;
 use std::time::Duration;
 
 use rocketry_core::client::Sink;
 use rocketry_core::config::SocketOptions;
-use rocketry_core::dial::{Dial, DialStep};
+use rocketry_core::dial::{Dial, Dialled, Dialling};
 use rocketry_core::driver::Blocking;
 use rocketry_core::error::ConnectError;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -26,51 +27,55 @@ impl Stream {
     /// Connects to the first of the addresses that answers, all on this thread. `wanted` is asked
     /// every now and then: the engine alone knows when to give up.
     pub(crate) fn connect(
-        mut dial: Dial,
+        dial: Dial,
         options: &SocketOptions,
         clocks: Clocks,
         mut wanted: impl FnMut(&Dial) -> bool,
     ) -> Result<Self, ConnectError> {
-        let mut attempts: Vec<(SocketAddr, TcpStream)> = Vec::new();
+        let mut dialling = Dialling::new(dial);
         loop {
             let now = clocks.now();
-            match dial.next(now) {
-                DialStep::Failed(error) => return Err(error),
-                DialStep::Begin(address) => match begin_connect(address, options) {
-                    Ok(stream) => attempts.push((address, stream)),
-                    Err(error) => dial.failed(address, error),
-                },
-                DialStep::Wait(_) if !wanted(&dial) => return Err(dial.given_up(now)),
-                DialStep::Wait(due) => {
-                    for at in writable(&attempts, due.since(now).min(LOOK))?.into_iter().rev() {
-                        let (address, stream) = attempts.remove(at);
-                        match stream.take_error().and_then(|error| error.map_or(Ok(()), Err)) {
-                            Ok(()) => {
-                                stream.set_nonblocking(false)?;
-                                return Ok(Self(stream));
-                            }
-                            Err(error) => dial.failed(address, error),
-                        }
-                    }
+            let begin = |address| begin_connect(address, options).map(Some);
+            match dialling.step(now, begin, connected)? {
+                Dialled::Connected(stream) => return Ok(Self(stream)),
+                Dialled::Wait(_) if !wanted(dialling.dial()) => {
+                    return Err(dialling.dial().given_up(now));
+                }
+                Dialled::Wait(due) => {
+                    // Rounded up: a wait that is over too early would be begun again at once.
+                    let within = due.since(now).min(LOOK) + Duration::from_micros(999);
+                    is_decided(dialling.under_way().flatten(), within)?;
                 }
             }
         }
     }
 }
 
-/// Waits until the system has decided on some of the attempts; gives their places, in order.
-fn writable(attempts: &[(SocketAddr, TcpStream)], within: Duration) -> io::Result<Vec<usize>> {
-    let polled = attempts.iter().map(|(_, stream)| PollFd::new(stream, PollFlags::OUT));
+/// Whether an attempt has come to its end, and how.
+fn connected(attempt: &mut Option<TcpStream>) -> Poll<io::Result<TcpStream>> {
+    if !is_decided(&*attempt, Duration::ZERO)? {
+        return Poll::Pending;
+    }
+    let Some(stream) = attempt.take() else { return Poll::Pending };
+    Poll::Ready(match stream.take_error()? {
+        Some(error) => Err(error),
+        None => stream.set_nonblocking(false).map(|()| stream),
+    })
+}
+
+/// Waits until the system has decided on some of the streams, for less than a second.
+fn is_decided<'a>(
+    streams: impl IntoIterator<Item = &'a TcpStream>,
+    within: Duration,
+) -> io::Result<bool> {
+    let polled = streams.into_iter().map(|stream| PollFd::new(stream, PollFlags::OUT));
     let mut polled: Vec<PollFd<'_>> = polled.collect();
-    // Rounded up: a wait that is over too early would be begun again at once.
-    let within = within + Duration::from_micros(999);
     let within = Timespec { tv_sec: 0, tv_nsec: i64::from(within.subsec_nanos()) as _ };
     match poll(&mut polled, Some(&within)) {
-        Ok(_) | Err(Errno::INTR) => {}
-        Err(error) => return Err(error.into()),
+        Ok(decided) => Ok(decided > 0),
+        Err(Errno::INTR) => Ok(false),
+        Err(error) => Err(error.into()),
     }
-    let ready = polled.iter().enumerate().filter(|(_, fd)| !fd.revents().is_empty());
-    Ok(ready.map(|(at, _)| at).collect())
 }
 
 impl From<Stream> for TcpStream {
@@ -123,6 +128,7 @@ impl Blocking for Stream {
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
     use std::time::Instant;
 
     use rocketry_core::config::Config;

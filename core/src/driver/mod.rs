@@ -1,7 +1,7 @@
 //! The pump: the steps that move bytes and keep time, for loops that poll and loops that block.
 //!
 //! An adapter lends a small [`Runtime`] (lookup, dial, a timer) and calls [`pump`]; an
-//! adapter of threads calls the steps itself: [`Dial`](crate::dial::Dial), [`Reader`],
+//! adapter of threads calls the steps itself: [`Dialling`](crate::dial::Dialling), [`Reader`],
 //! [`write_next`], [`Download`], and [`Shared::step`](crate::client::Shared::step). No step sets a
 //! time limit of its own: the engine alone owns time.
 

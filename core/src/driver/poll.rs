@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::page;
 use super::reader::Reader;
 use crate::client::{Driving, Shared, Sink, Step, Turn, Work, Writer};
-use crate::dial::{Dial, DialStep};
+use crate::dial::{Dial, Dialled, Dialling};
 use crate::error::{CloseReason, ConnectError};
 use crate::id::ConnectionId;
 use crate::name::Endpoint;
@@ -134,7 +134,7 @@ async fn run<R: Runtime>(guard: Guard, runtime: R) {
 }
 
 /// Connects to the first of the addresses that answers, and drops the other attempts; `watch` sees
-/// how it goes. [`Dial`] decides, the runtime only dials.
+/// how it goes. [`Dialling`] decides, the runtime only dials.
 ///
 /// # Errors
 ///
@@ -145,36 +145,19 @@ pub async fn dial_first<R: Runtime>(
     within: Duration,
     mut watch: impl FnMut(&Dial),
 ) -> Result<R::Socket, ConnectError> {
-    let (mut dial, mut timer) = (Dial::new(addresses, within), runtime.timer());
-    let mut attempts = Vec::new();
+    let mut dialling = Dialling::new(Dial::new(addresses, within));
+    let mut timer = runtime.timer();
     poll_fn(|cx| {
         loop {
             let now = runtime.now();
-            let due = match dial.next(now) {
-                DialStep::Failed(error) => return Poll::Ready(Err(error)),
-                DialStep::Begin(address) => {
-                    attempts.push((address, Box::pin(runtime.dial(address))));
-                    watch(&dial);
-                    continue;
-                }
-                DialStep::Wait(due) => due,
+            let begin = |address| Ok(Box::pin(runtime.dial(address)));
+            let due = match dialling.step(now, begin, |attempt| attempt.as_mut().poll(cx)) {
+                Err(error) => return Poll::Ready(Err(error)),
+                Ok(Dialled::Connected(socket)) => return Poll::Ready(Ok(socket)),
+                Ok(Dialled::Wait(due)) => due,
             };
-            let mut failed = false;
-            let mut at = 0;
-            while let Some((address, attempt)) = attempts.get_mut(at) {
-                match attempt.as_mut().poll(cx) {
-                    Poll::Pending => at += 1,
-                    Poll::Ready(Ok(socket)) => return Poll::Ready(Ok(socket)),
-                    Poll::Ready(Err(error)) => {
-                        dial.failed(*address, error);
-                        drop(attempts.remove(at));
-                        failed = true;
-                    }
-                }
-            }
-            if failed {
-                watch(&dial);
-            } else if due == Instant::FAR || timer.poll_at(cx, due, now).is_pending() {
+            watch(dialling.dial());
+            if due == Instant::FAR || timer.poll_at(cx, due, now).is_pending() {
                 return Poll::Pending;
             }
         }
