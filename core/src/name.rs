@@ -40,8 +40,10 @@ pub enum NameError {
         /// The first character refused.
         found: char,
     },
-    /// An address is not `host:port` or `[ipv6]:port`.
-    #[error("{given:?} is not an address: write host:port or [ipv6]:port")]
+    /// An address is not `host:port` or `[ipv6]:port`, with a port from 1 to 65535.
+    #[error(
+        "{given:?} is not an address: write host:port or [ipv6]:port, with a port from 1 to 65535"
+    )]
     Address {
         /// The text given, cut to 128 characters.
         given: String,

@@ -82,7 +82,9 @@ impl ConsumerBuilder {
     }
 
     /// Joins the group. Returns at once; messages come as soon as the brokers have heard of this
-    /// consumer and its share of the queues is known.
+    /// consumer and its share of the queues is known. A nameserver that can't be reached or a topic
+    /// that is not there is no error: it is looked for on and on. Log records tell of it, and
+    /// [`Client::stats`](super::Client::stats) shows what a consumer waits for.
     pub fn start(self) -> Result<Consumer, SubscribeError> {
         if let Some(wrong) = self.wrong {
             return Err(wrong);

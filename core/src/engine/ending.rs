@@ -79,7 +79,8 @@ impl Engine {
                     (Some(topic), Some(lack)) => {
                         QueryError::NoQueue { topic, lack: Box::new(lack), attempts }
                     }
-                    (Some(topic), None) if waits && self.routes.is_missing(&topic) => {
+                    // It waited for the topic's route to the end, as a send would have.
+                    (Some(topic), None) if waits && self.routes.known(&topic).is_none() => {
                         QueryError::NoRoute { topic, attempts }
                     }
                     _ => QueryError::TimedOut { attempts },
