@@ -5,15 +5,14 @@
 pub mod auth;
 pub mod body;
 mod broker;
-mod call;
 #[cfg(feature = "client")]
 pub mod client;
 pub mod config;
-mod connection;
 pub mod consumer;
 pub mod dial;
 #[cfg(feature = "driver")]
 pub mod driver;
+mod effects;
 pub mod engine;
 pub mod error;
 pub mod fetch;
@@ -25,6 +24,7 @@ mod nameserver;
 pub mod producer;
 pub mod query;
 pub mod rebalance;
+mod remoting;
 pub mod rng;
 mod route;
 pub mod time;

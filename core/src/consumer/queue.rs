@@ -25,7 +25,8 @@ use std::time::Duration;
 
 use crate::consumer::handouts::Again;
 use crate::consumer::{Answer, Batch, BatchId, Handout, Marks, Pace, Tags};
-use crate::engine::{Plant, Planted, QueueStats};
+use crate::effects::{Plant, Planted};
+use crate::engine::QueueStats;
 use crate::frame::Opaque;
 use crate::id::{QueueKey, SubscriptionId};
 use crate::query::QueueName;

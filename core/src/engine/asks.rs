@@ -5,13 +5,13 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::{Body, Engine, Event, Operation, TimerKind};
-use crate::call::{Call, Purpose};
 use crate::error::{Attempts, Failure, Lack, QueryError, Refused};
 use crate::frame::{Opaque, OutFrame, Payload, Reply, ReplyFields, Request, ResponseCode};
 use crate::id::{OpId, PeerId};
 use crate::message::RecordList;
 use crate::name::Topic;
 use crate::query::{self, Answer, Asked, Query, QueueChoice, QueueName, Response, Target};
+use crate::remoting::{Call, Purpose};
 use crate::route::{Route, RouteQueue, Wait};
 use crate::time::Instant;
 
@@ -19,11 +19,11 @@ impl Engine {
     /// Asks for one fact. Ends in one [`Event::Answered`] by `request_timeout`.
     pub fn query(&mut self, now: Instant, query: Query) -> Result<OpId, Refused> {
         let now = self.tick(now);
-        self.admit().inspect_err(|_| self.counters.calls_refused += 1)?;
-        self.counters.queries_begun += 1;
-        let within: Duration = self.ground.config.request_timeout;
+        self.admit().inspect_err(|_| self.ctx.fx.counters.calls_refused += 1)?;
+        self.ctx.fx.counters.queries_begun += 1;
+        let within: Duration = self.ctx.fx.config.request_timeout;
         let op = self.operations.insert_with(|op| {
-            let timer = self.timers.after(now, within, TimerKind::Deadline(op));
+            let timer = self.ctx.fx.timers.after(now, within, TimerKind::Deadline(op));
             let attempts = Attempts::default();
             let deadline = now + within;
             let asked = Asked { query, since: now, deadline, timer, call: None, attempts };
@@ -121,7 +121,7 @@ impl Engine {
     fn call_peer(&mut self, op: OpId, call: query::Call) {
         let peer = match &call.target {
             Target::NameServer => self.names.current(),
-            Target::Peer(kind, endpoint) => Some(self.peers.at(*kind, endpoint)),
+            Target::Peer(kind, endpoint) => Some(self.ctx.remoting.peers.at(*kind, endpoint)),
             Target::Queue(name) => self.master_of(op, name),
         };
         if let Some(peer) = peer {
@@ -131,12 +131,12 @@ impl Engine {
 
     fn ask_peer(&mut self, op: OpId, peer: PeerId, request: Request, body: Bytes) {
         let call = Call::new(peer, Purpose::Query(op));
-        let opaque = self.calls.open(request.reply_kind(), call);
+        let opaque = self.ctx.remoting.calls.open(request.reply_kind(), call);
         let Some(asked) = self.asked(op) else { return };
         asked.call = Some(opaque);
         let payload = Payload::Request { request: Box::new(request), body, oneway: false };
-        let (peers, mut ctx) = self.peers();
-        peers.send(&mut ctx, peer, OutFrame { opaque, payload });
+        let (peers, fx) = self.ctx.peers();
+        peers.send(fx, peer, OutFrame { opaque, payload });
     }
 
     /// Whoever chooses by himself passes over brokers that are down, as sends do.
@@ -145,9 +145,9 @@ impl Engine {
         brokers.dedup();
         for broker in brokers {
             let master = self.brokers.master(broker);
-            if let Some(down) = master.filter(|peer| self.peers.is_down(*peer)) {
-                let (peers, mut ctx) = self.peers();
-                peers.probe(&mut ctx, down);
+            if let Some(down) = master.filter(|peer| self.ctx.remoting.peers.is_down(*peer)) {
+                let (peers, fx) = self.ctx.peers();
+                peers.probe(fx, down);
             }
         }
     }
@@ -155,10 +155,10 @@ impl Engine {
     fn choices(&self, topic: &Topic, route: &Route) -> Vec<QueueChoice> {
         let choice = |at: &RouteQueue| {
             let master = self.brokers.master(at.broker);
-            let down = master.is_none_or(|peer| self.peers.is_down(peer));
+            let down = master.is_none_or(|peer| self.ctx.remoting.peers.is_down(peer));
             QueueChoice {
                 queue: self.queue_name(topic, at),
-                avoided: down || self.healths.is_isolated(self.ground.now, at.broker),
+                avoided: down || self.healths.is_isolated(self.ctx.fx.now, at.broker),
                 latency: self.healths.of(at.broker).latency,
             }
         };
@@ -192,8 +192,8 @@ impl Engine {
         };
         Response {
             opaque,
-            endpoint: self.peers.endpoint(peer).clone(),
-            peer: self.peers.kind(peer),
+            endpoint: self.ctx.remoting.peers.endpoint(peer).clone(),
+            peer: self.ctx.remoting.peers.kind(peer),
             code: reply.code,
             remark: reply.remark.map(Into::into),
             fields: reply.fields,
@@ -235,13 +235,13 @@ impl Engine {
     pub(super) fn end_ask(&mut self, op: OpId, result: Result<Answer, QueryError>) {
         let Some(operation) = self.remove(op) else { return };
         if let Operation::Ask(asked) = &operation {
-            let closed = asked.call.and_then(|opaque| self.calls.close(opaque));
+            let closed = asked.call.and_then(|opaque| self.ctx.remoting.calls.close(opaque));
             closed.into_iter().for_each(|call| self.close_if_drained(call.peer));
         }
         match &result {
-            Ok(_) => self.counters.queries_answered += 1,
-            Err(_) => self.counters.queries_failed += 1,
+            Ok(_) => self.ctx.fx.counters.queries_answered += 1,
+            Err(_) => self.ctx.fx.counters.queries_failed += 1,
         }
-        self.out.event(Event::Answered { op, result });
+        self.ctx.fx.event(Event::Answered { op, result });
     }
 }

@@ -3,13 +3,13 @@
 use bytes::Bytes;
 
 use super::{Engine, Note};
-use crate::call::Purpose;
 use crate::consumer::queue::State;
 use crate::consumer::{Start, Trouble};
 use crate::error::Failure;
 use crate::frame::request::QueryOffsetRequest;
 use crate::frame::{Kind, Reply, ReplyFields, Request, RequestCode, ResponseCode};
 use crate::id::{PeerId, QueueKey, SubscriptionId};
+use crate::remoting::Purpose;
 
 impl Engine {
     /// Asks for the offset the group has stored.
@@ -43,7 +43,7 @@ impl Engine {
         stored: bool,
         request: Request,
     ) {
-        let within = self.ground.config.request_timeout;
+        let within = self.ctx.fx.config.request_timeout;
         let purpose = Purpose::Begin { sub, queue, stored };
         let opaque = self.ask(peer, purpose, Kind::Offset, request, Bytes::new(), within);
         if let Some((queue, _)) = self.queue_of(sub, queue) {
@@ -76,7 +76,7 @@ impl Engine {
                     (code, _) => Failure::Refused { code, remark: reply.remark.map(Into::into) },
                 };
                 self.tell_failed(sub, key, Some(stored), failure);
-                self.pause(sub, key, self.ground.config.pull_retry);
+                self.pause(sub, key, self.ctx.fx.config.pull_retry);
             }
         }
     }
@@ -90,7 +90,7 @@ impl Engine {
         begins: Option<bool>,
         failure: Failure,
     ) {
-        let now = self.ground.now;
+        let now = self.ctx.fx.now;
         let Some(consumer) = self.consumers.get_mut(sub) else { return };
         let Some(queue) = consumer.queues.get(key) else { return };
         let (broker, queue) = (queue.at.broker, queue.name.clone());
@@ -103,7 +103,7 @@ impl Engine {
         let trouble = if begins.is_some() { Trouble::Begin(broker) } else { Trouble::Pull(broker) };
         if consumer.tells(now, trouble) {
             let (group, queue) = (consumer.subscribe.group.clone(), Some(queue));
-            self.out.note(Note::AskFailed { group, ask, queue, failure: Box::new(failure) });
+            self.ctx.fx.note(Note::AskFailed { group, ask, queue, failure: Box::new(failure) });
         }
     }
 }

@@ -5,7 +5,6 @@ use bytes::Bytes;
 use super::turns::Chore;
 use super::{Engine, Event, Note, TimerKind};
 use crate::broker::BrokerId;
-use crate::call::Purpose;
 use crate::consumer::{
     BatchId, Consumer, DeliveryId, Handout, Outcome, Phase, Queue, Settled, Trouble,
 };
@@ -13,6 +12,7 @@ use crate::error::{Failure, Stale};
 use crate::frame::request::UpdateOffsetRequest;
 use crate::frame::{Kind, Reply, Request, RequestCode, ResponseCode};
 use crate::id::{PeerId, QueueKey, SubscriptionId};
+use crate::remoting::Purpose;
 use crate::time::Instant;
 
 impl Engine {
@@ -47,7 +47,7 @@ impl Engine {
     /// [`batch_ended`](Self::batch_ended) does the same for [`Outcome::Done`] without the engine.
     pub fn settle(&mut self, now: Instant, id: DeliveryId, outcome: Outcome) -> Result<(), Stale> {
         let now = self.tick(now);
-        let delay = self.ground.config.retry_delay;
+        let delay = self.ctx.fx.config.retry_delay;
         let consumer = self.consumers.get_mut(id.batch.sub).ok_or(Stale)?;
         let batch = consumer.batch(id.batch).ok_or(Stale)?.clone();
         match outcome {
@@ -81,11 +81,11 @@ impl Engine {
     }
 
     pub(super) fn deliver_again(&mut self, sub: SubscriptionId) {
-        let now = self.ground.now;
+        let now = self.ctx.fx.now;
         let Some(consumer) = self.consumers.get_mut(sub) else { return };
         consumer.handouts.timer = None;
         if consumer.wake_later(now) {
-            self.out.event(Event::Deliverable { sub });
+            self.ctx.fx.event(Event::Deliverable { sub });
         }
         self.await_again(sub);
     }
@@ -96,9 +96,9 @@ impl Engine {
         let (next, timer) = (consumer.next_again(), consumer.handouts.timer);
         let Some(at) = next.filter(|at| timer.is_none_or(|(set, _)| *at < set)) else { return };
         if let Some((_, timer)) = timer {
-            self.timers.cancel(timer);
+            self.ctx.fx.timers.cancel(timer);
         }
-        let timer = self.timers.at(at, TimerKind::Again(sub));
+        let timer = self.ctx.fx.timers.at(at, TimerKind::Again(sub));
         consumer.handouts.timer = Some((at, timer));
     }
 
@@ -108,12 +108,12 @@ impl Engine {
             self.look_at_tags(sub);
             self.commit_new(sub);
         }
-        self.timers.at(self.ground.now + self.ground.config.commit, TimerKind::Commit);
+        self.ctx.fx.timers.at(self.ctx.fx.now + self.ctx.fx.config.commit, TimerKind::Commit);
     }
 
     /// Tells of messages whose tags another member of the group asks for, and this one does not.
     fn look_at_tags(&mut self, sub: SubscriptionId) {
-        let now = self.ground.now;
+        let now = self.ctx.fx.now;
         let Some(consumer) = self.consumers.get_mut(sub) else { return };
         let mut foreign = None;
         for (_, queue) in consumer.queues.iter().filter(|(_, queue)| queue.take_foreign()) {
@@ -123,14 +123,14 @@ impl Engine {
         if consumer.tells(now, Trouble::Tags) {
             let group = consumer.subscribe.group.clone();
             let topic = consumer.subscribe.topics[topic].0.clone();
-            self.out.note(Note::ForeignTags { group, topic });
+            self.ctx.fx.note(Note::ForeignTags { group, topic });
         }
     }
 
     /// Commits what is new in every queue of one consumer.
     fn commit_new(&mut self, sub: SubscriptionId) {
         let Some(consumer) = self.consumers.get(sub).filter(|c| !c.is_leaving()) else { return };
-        let now = self.ground.now;
+        let now = self.ctx.fx.now;
         let shared = consumer.is_shared(now);
         let new =
             consumer.queues.iter().filter(|(_, queue)| queue.to_commit(now, shared).is_some());
@@ -156,7 +156,7 @@ impl Engine {
     }
 
     fn commit_request(&self, sub: SubscriptionId, key: QueueKey) -> Option<(i64, CommitTo)> {
-        let (consumer, now) = (self.consumers.get(sub)?, self.ground.now);
+        let (consumer, now) = (self.consumers.get(sub)?, self.ctx.fx.now);
         let queue = consumer.queues.get(key)?;
         let offset = queue.to_commit(now, consumer.is_shared(now))?;
         Some((offset, CommitTo::of(queue)))
@@ -164,7 +164,7 @@ impl Engine {
 
     /// Commits a queue that is no longer in the consumer's table, as far as it was settled.
     pub(super) fn commit_queue(&mut self, sub: SubscriptionId, key: QueueKey, queue: &Queue) {
-        if let Some(offset) = queue.to_store(self.ground.now) {
+        if let Some(offset) = queue.to_store(self.ctx.fx.now) {
             self.send_commit(sub, key, offset, CommitTo::of(queue));
         }
     }
@@ -173,7 +173,7 @@ impl Engine {
     /// connected (`RemoteBrokerOffsetStore.updateConsumeOffsetToBroker`). The master's table
     /// replaces the slave's when it is back, and is told then, see [`Self::doubt_commits`].
     fn keeper(&self, broker: BrokerId) -> Option<PeerId> {
-        self.brokers.peers(broker).find(|peer| self.peers.is_connected(*peer))
+        self.brokers.peers(broker).find(|peer| self.ctx.remoting.peers.is_connected(*peer))
     }
 
     /// A broker has heard of us anew. What it, or another one in its place, has confirmed before
@@ -209,7 +209,7 @@ impl Engine {
             broker: Some(to.name.broker),
             ..Default::default()
         });
-        let within = self.ground.config.request_timeout;
+        let within = self.ctx.fx.config.request_timeout;
         let purpose = Purpose::Commit { sub, queue, offset };
         self.ask(peer, purpose, Kind::Plain, request, Bytes::new(), within);
         if let Some(consumer) = self.consumers.get_mut(sub) {
@@ -226,7 +226,7 @@ impl Engine {
         offset: i64,
         reply: Reply,
     ) {
-        let (now, code) = (self.ground.now, reply.code);
+        let (now, code) = (self.ctx.fx.now, reply.code);
         let stored = code == ResponseCode::SUCCESS;
         if let Some(consumer) = self.consumers.get_mut(sub).filter(|_| !stored)
             && let Some((broker, name)) = consumer.queues.get(key).map(|q| (q.at.broker, &q.name))
@@ -236,7 +236,7 @@ impl Engine {
             let failure = Box::new(Failure::Refused { code, remark });
             let ask = RequestCode::UPDATE_CONSUMER_OFFSET;
             if consumer.tells(now, Trouble::Commit(broker)) {
-                self.out.note(Note::AskFailed { group, ask, queue, failure });
+                self.ctx.fx.note(Note::AskFailed { group, ask, queue, failure });
             }
         }
         self.commit_answered(sub, key, stored.then_some(offset));
@@ -250,10 +250,10 @@ impl Engine {
         stored: Option<i64>,
     ) {
         match stored {
-            Some(_) => self.counters.commits += 1,
-            None => self.counters.commits_failed += 1,
+            Some(_) => self.ctx.fx.counters.commits += 1,
+            None => self.ctx.fx.counters.commits_failed += 1,
         }
-        let now = self.ground.now;
+        let now = self.ctx.fx.now;
         if let Some(queue) = self.queue_mut(sub, key) {
             queue.committing = None;
             match stored {
@@ -282,15 +282,15 @@ impl Engine {
     pub(super) fn leave_now(&mut self, sub: SubscriptionId) {
         let Some(consumer) = self.consumers.get_mut(sub) else { return };
         if let Some((_, timer)) = consumer.rebalance_timer.take() {
-            self.timers.cancel(timer);
+            self.ctx.fx.timers.cancel(timer);
         }
         // Commits under way are answered first; giving up the queues makes the last ones final.
         consumer.phase = Phase::Committing;
         for (key, queue) in consumer.give_up_all() {
             self.commit_queue(sub, key, &queue);
         }
-        let overdue = self.ground.now + self.ground.config.shutdown_timeout;
-        self.timers.at(overdue, TimerKind::Leave(Some(sub)));
+        let overdue = self.ctx.fx.now + self.ctx.fx.config.shutdown_timeout;
+        self.ctx.fx.timers.at(overdue, TimerKind::Leave(Some(sub)));
         self.unregister_if_committed(sub);
         self.advance();
     }

@@ -2,12 +2,12 @@
 
 use super::paths::AskedPeer;
 use super::{Arrived, Engine, Input, TimerKind};
-use crate::call::{Call, Purpose};
-use crate::connection::Lost;
 use crate::error::{CloseReason, ConnectError, Failure, Stored};
 use crate::frame::{Content, Opaque, OutFrame, Reply, Request, RequestCode, ResponseCode};
 use crate::id::{ConnectionId, PeerId};
 use crate::name::Group;
+use crate::remoting::Lost;
+use crate::remoting::{Call, Purpose};
 use crate::time::Instant;
 
 /// A connection that is gone.
@@ -41,29 +41,29 @@ impl Engine {
         }
         match input {
             Input::Connected { conn } => {
-                let (peers, mut ctx) = self.peers();
-                let connected = peers.connected_now(&mut ctx, conn);
-                self.counters.connected += u64::from(connected.is_some());
-                if let Some(peer) = connected.filter(|p| self.peers.is_broker(*p)) {
+                let (peers, fx) = self.ctx.peers();
+                let connected = peers.connected_now(fx, conn);
+                self.ctx.fx.counters.connected += u64::from(connected.is_some());
+                if let Some(peer) = connected.filter(|p| self.ctx.remoting.peers.is_broker(*p)) {
                     self.tell_broker(peer);
                 }
             }
             Input::ConnectFailed { conn, error } => {
-                let (peers, mut ctx) = self.peers();
-                if let Some((lost, error)) = peers.failed(&mut ctx, conn, error) {
-                    self.counters.connects_failed += 1;
+                let (peers, fx) = self.ctx.peers();
+                if let Some((lost, error)) = peers.failed(fx, conn, error) {
+                    self.ctx.fx.counters.connects_failed += 1;
                     let failure = Failure::Connect(error);
                     self.fail_calls(lost, None, &failure);
                 }
             }
             Input::Closed { conn, reason, unsent, begun } => {
-                let reason = self.peers.blame(conn).cloned().unwrap_or(reason);
-                let (peers, mut ctx) = self.peers();
-                if let Some(lost) = peers.closed(&mut ctx, conn, &reason) {
-                    self.counters.disconnected += 1;
+                let reason = self.ctx.remoting.peers.blame(conn).cloned().unwrap_or(reason);
+                let (peers, fx) = self.ctx.peers();
+                if let Some(lost) = peers.closed(fx, conn, &reason) {
+                    self.ctx.fx.counters.disconnected += 1;
                     let never = Failure::Connect(ConnectError::Lost(Box::new(reason.clone())));
                     for opaque in unsent {
-                        if let Some(call) = self.calls.find(opaque) {
+                        if let Some(call) = self.ctx.remoting.calls.find(opaque) {
                             call.unsent = call.on == Some(conn);
                         }
                     }
@@ -78,7 +78,7 @@ impl Engine {
             Input::Fetched { fetch, result } => self.fetched(fetch, result),
             Input::Timeout => self.time_passed(),
             Input::ClockSync { unix } => {
-                (self.ground.unix, self.ground.anchor) = (unix, self.ground.now);
+                (self.ctx.fx.unix, self.ctx.fx.anchor) = (unix, self.ctx.fx.now);
             }
         }
         self.advance();
@@ -87,31 +87,31 @@ impl Engine {
     /// Frames of one connection, in order; `frames` is drained.
     pub fn handle_frames(&mut self, now: Instant, conn: ConnectionId, frames: &mut Vec<Arrived>) {
         self.tick(now);
-        let Some(peer) = self.peers.of(conn) else {
+        let Some(peer) = self.ctx.remoting.peers.of(conn) else {
             frames.clear();
             return;
         };
-        self.peers.heard(conn, self.ground.now, !frames.is_empty());
+        self.ctx.remoting.peers.heard(conn, self.ctx.fx.now, !frames.is_empty());
         for frame in frames.drain(..) {
             let Arrived { opaque, content, body, size } = frame;
-            self.counters.bytes_received += size as u64;
+            self.ctx.fx.counters.bytes_received += size as u64;
             match content {
-                Content::Reply(reply) => match self.calls.answered(peer, opaque) {
+                Content::Reply(reply) => match self.ctx.remoting.calls.answered(peer, opaque) {
                     Some(call) => {
-                        self.counters.replies += 1;
+                        self.ctx.fx.counters.replies += 1;
                         self.answered(conn, opaque, call, reply, body);
                     }
-                    None => self.counters.replies_unknown += 1,
+                    None => self.ctx.fx.counters.replies_unknown += 1,
                 },
                 Content::Request { request, oneway, code } => {
-                    self.counters.requests_received += 1;
+                    self.ctx.fx.counters.requests_received += 1;
                     let answer = self.requested(request.ok(), code);
                     // What comes on a connection that its peer has left can't be answered there.
-                    if !oneway && self.peers.connection(peer) == Some(conn) {
+                    if !oneway && self.ctx.remoting.peers.connection(peer) == Some(conn) {
                         let remark = format!("request type {code} is not for this client");
                         let frame = OutFrame::refusal(opaque, answer, remark);
-                        let (peers, mut ctx) = self.peers();
-                        peers.send(&mut ctx, peer, frame);
+                        let (peers, fx) = self.ctx.peers();
+                        peers.send(fx, peer, frame);
                     }
                 }
             }
@@ -143,15 +143,15 @@ impl Engine {
     ) {
         let Call { peer, purpose, timer, .. } = call;
         if let Some(timer) = timer {
-            self.timers.cancel(timer);
+            self.ctx.fx.timers.cancel(timer);
         }
         match reply.code {
             ResponseCode::GO_AWAY => self.part_from(peer, conn),
-            _ => self.peers.served(peer),
+            _ => self.ctx.remoting.peers.served(peer),
         }
         match purpose {
             Purpose::Send(op) => {
-                self.peers.count_send(peer, -1);
+                self.ctx.remoting.peers.count_send(peer, -1);
                 self.send_answered(peer, op, opaque, reply);
             }
             Purpose::Query(op) => self.ask_answered(peer, op, reply, body),
@@ -183,11 +183,11 @@ impl Engine {
         let left = call.has_left();
         let Call { peer, purpose, timer, .. } = call;
         if let Some(timer) = timer {
-            self.timers.cancel(timer);
+            self.ctx.fx.timers.cancel(timer);
         }
         match purpose {
             Purpose::Send(op) => {
-                self.peers.count_send(peer, -1);
+                self.ctx.remoting.peers.count_send(peer, -1);
                 let stored = if left { Stored::Unknown } else { Stored::No };
                 self.send_failed(peer, op, opaque, failure, stored);
             }
@@ -216,28 +216,28 @@ impl Engine {
             self.lose_oneway(peer, queued);
             self.lost(peer, gone.is_some_and(|gone| gone.idle));
         }
-        for opaque in self.calls.of_peer(peer) {
-            let Some(call) = self.calls.find(opaque) else { continue };
+        for opaque in self.ctx.remoting.calls.of_peer(peer) {
+            let Some(call) = self.ctx.remoting.calls.find(opaque) else { continue };
             let failure = match (call.on, gone) {
                 (None, _) if present => never,
                 (Some(on), Some(gone)) if on == gone.conn => gone.failure(opaque, call, never),
                 _ => continue,
             };
-            if let Some(call) = self.calls.close(opaque) {
+            if let Some(call) = self.ctx.remoting.calls.close(opaque) {
                 self.failed(opaque, call, failure.clone());
             }
         }
         if present {
             let awaited = self.is_awaited(peer);
-            let (peers, mut ctx) = self.peers();
-            peers.lost(&mut ctx, peer, awaited);
+            let (peers, fx) = self.ctx.peers();
+            peers.lost(fx, peer, awaited);
         }
     }
 
     /// A request to `peer` had no answer in time: its connection may be dead.
     pub(super) fn suspect(&mut self, peer: PeerId) {
-        let (peers, mut ctx) = self.peers();
-        peers.suspect(&mut ctx, peer);
+        let (peers, fx) = self.ctx.peers();
+        peers.suspect(fx, peer);
         self.close_if_drained(peer);
     }
 
@@ -246,11 +246,11 @@ impl Engine {
         match kind {
             TimerKind::Deadline(op) => self.deadline(op),
             TimerKind::Call(opaque) => {
-                if let Some(mut call) = self.calls.close(opaque) {
+                if let Some(mut call) = self.ctx.remoting.calls.close(opaque) {
                     call.timer = None;
                     let within = match call.purpose {
-                        Purpose::Pull { .. } => self.ground.config.pull_timeout,
-                        _ => self.ground.config.request_timeout,
+                        Purpose::Pull { .. } => self.ctx.fx.config.pull_timeout,
+                        _ => self.ctx.fx.config.request_timeout,
                     };
                     let peer = call.peer;
                     self.failed(opaque, call, Failure::TimedOut(within));
@@ -260,22 +260,22 @@ impl Engine {
             TimerKind::Resend(op) => self.send_pause_over(op),
             TimerKind::Slow(peer) => self.slow_due(peer),
             TimerKind::Connect(conn) => {
-                let (peers, mut ctx) = self.peers();
-                peers.too_slow(&mut ctx, conn);
+                let (peers, fx) = self.ctx.peers();
+                peers.too_slow(fx, conn);
             }
             TimerKind::Reconnect(peer) => {
                 let awaited = self.is_awaited(peer);
-                let (peers, mut ctx) = self.peers();
-                peers.pause_over(&mut ctx, peer, awaited);
+                let (peers, fx) = self.ctx.peers();
+                peers.pause_over(fx, peer, awaited);
             }
             TimerKind::Silence(peer) => {
-                let (peers, mut ctx) = self.peers();
-                peers.silence_due(&mut ctx, peer);
+                let (peers, fx) = self.ctx.peers();
+                peers.silence_due(fx, peer);
             }
             TimerKind::Idle(peer) => {
-                let busy = self.calls.on(peer) > 0;
-                let (peers, mut ctx) = self.peers();
-                peers.idle_due(&mut ctx, peer, busy);
+                let busy = self.ctx.remoting.calls.on(peer) > 0;
+                let (peers, fx) = self.ctx.peers();
+                peers.idle_due(fx, peer, busy);
             }
             TimerKind::Route(topic) => self.route_pause_over(&topic),
             TimerKind::RouteSlow(topic) => self.route_slow(&topic),
@@ -286,7 +286,7 @@ impl Engine {
             TimerKind::Greet(peer, refusal) => self.greet_again(peer, refusal),
             TimerKind::Commit => self.commit_due(),
             TimerKind::Probe => self.probe_due(),
-            TimerKind::Notes => self.out.flush_notes(),
+            TimerKind::Notes => self.ctx.fx.flush_notes(),
             TimerKind::Rebalance(sub) => self.rebalance_due(sub),
             TimerKind::Queue(sub, queue) => self.queue_pause_over(sub, queue),
             TimerKind::Again(sub) => self.deliver_again(sub),
@@ -298,6 +298,6 @@ impl Engine {
 
     /// The peer behind a connection, for what an adapter logs.
     pub fn endpoint(&self, conn: ConnectionId) -> Option<&crate::name::Endpoint> {
-        self.peers.of(conn).map(|peer: PeerId| self.peers.endpoint(peer))
+        self.ctx.remoting.peers.of(conn).map(|peer: PeerId| self.ctx.remoting.peers.endpoint(peer))
     }
 }

@@ -31,12 +31,12 @@ impl Engine {
             if set <= now + within {
                 return Ok(());
             }
-            self.timers.cancel(timer);
+            self.ctx.fx.timers.cancel(timer);
         }
-        let timer = self.timers.at(now + within, TimerKind::Drain(sub));
+        let timer = self.ctx.fx.timers.at(now + within, TimerKind::Drain(sub));
         consumer.drain_by(now + within, timer);
         // Whoever waits for messages learns that none will come.
-        self.out.event(Event::Deliverable { sub });
+        self.ctx.fx.event(Event::Deliverable { sub });
         self.leave_if_drained(sub);
         Ok(())
     }
@@ -71,7 +71,7 @@ impl Engine {
     pub(super) fn drain_over(&mut self, sub: SubscriptionId) {
         let Some(consumer) = self.consumers.get_mut(sub) else { return };
         if let Some((_, timer)) = consumer.end_drain() {
-            self.timers.cancel(timer);
+            self.ctx.fx.timers.cancel(timer);
         }
         self.leave_now(sub);
     }

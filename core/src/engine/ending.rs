@@ -1,11 +1,11 @@
 //! Calls that end before their answers: at their deadlines, or because nobody wants them any more.
 
 use super::{Engine, Event, Operation};
-use crate::call::Call;
 use crate::error::{Attempt, Attempts, ConnectError, Failure, QueryError, SendError, Stored};
 use crate::frame::{Opaque, ResponseCode};
 use crate::id::OpId;
 use crate::producer::{Send, SendReceipt};
+use crate::remoting::Call;
 use crate::time::Instant;
 
 /// What [`Engine::cancel`] found.
@@ -25,9 +25,10 @@ impl Engine {
     /// The deadline of a call has come.
     pub(super) fn deadline(&mut self, op: OpId) {
         let call = self.operations.get(op).and_then(Operation::call);
-        let asked = call.and_then(|opaque| self.calls.find(opaque)).map(|call| call.peer);
+        let asked =
+            call.and_then(|opaque| self.ctx.remoting.calls.find(opaque)).map(|call| call.peer);
         match self.operations.get(op) {
-            Some(Operation::Send(send)) if self.ground.now < send.deadline => {
+            Some(Operation::Send(send)) if self.ctx.fx.now < send.deadline => {
                 return self.try_over(op);
             }
             Some(Operation::Send(send)) if send.failed.is_some() => {
@@ -71,7 +72,7 @@ impl Engine {
                 if let Some(topic) = &topic {
                     attempts.extend(&self.routes.forget(topic, op));
                 }
-                let closed = call.and_then(|opaque| self.calls.close(opaque));
+                let closed = call.and_then(|opaque| self.ctx.remoting.calls.close(opaque));
                 if call.is_some() || known {
                     self.blame_for(&mut attempts, call.zip(closed.as_ref()), since);
                 }
@@ -107,13 +108,13 @@ impl Engine {
         if closed.as_ref().is_some_and(Call::has_left) {
             stored = stored.max(Stored::Unknown);
             if let Some((broker, _)) = at {
-                self.healths.failed(self.ground.now, broker);
+                self.healths.failed(self.ctx.fx.now, broker);
             }
         }
         if let Some(Operation::Send(send)) = self.operations.get_mut(op) {
             send.call = None;
             if let Some(pause) = send.pause.take() {
-                self.timers.cancel(pause);
+                self.ctx.fx.timers.cancel(pause);
             }
         }
         attempts.extend(&self.routes.forget(&topic, op));
@@ -130,13 +131,13 @@ impl Engine {
         let Some(peer) = call.map(|call| call.peer).or_else(|| self.names.current()) else {
             return self.unfetched().into_iter().for_each(|attempt| attempts.push(attempt));
         };
-        let endpoint = self.peers.endpoint(peer);
+        let endpoint = self.ctx.remoting.peers.endpoint(peer);
         let left = call.is_some_and(Call::has_left);
         if !left && attempts.last().is_some_and(|last| last.endpoint == *endpoint) {
             return;
         }
-        let waited = self.ground.now.since(since);
-        let failure = if left || self.peers.is_connected(peer) {
+        let waited = self.ctx.fx.now.since(since);
+        let failure = if left || self.ctx.remoting.peers.is_connected(peer) {
             Failure::TimedOut(waited)
         } else {
             Failure::Connect(ConnectError::TimedOut(waited))
@@ -150,7 +151,7 @@ impl Engine {
         let found = match self.operations.get(op) {
             None => return Cancelled::Unknown,
             Some(Operation::Send(_)) => {
-                self.counters.sends_cancelled += 1;
+                self.ctx.fx.counters.sends_cancelled += 1;
                 match self.detach_send(op).0 {
                     Stored::No => Cancelled::Removed,
                     Stored::Unknown | Stored::Yes => Cancelled::Detached,
@@ -163,11 +164,11 @@ impl Engine {
                 if let Some(topic) = topic {
                     self.routes.forget(&topic, op);
                 }
-                if let Some(call) = call.and_then(|opaque| self.calls.close(opaque)) {
+                if let Some(call) = call.and_then(|opaque| self.ctx.remoting.calls.close(opaque)) {
                     left |= call.has_left();
                     self.close_if_drained(call.peer);
                 }
-                self.counters.queries_cancelled += 1;
+                self.ctx.fx.counters.queries_cancelled += 1;
                 if left { Cancelled::Detached } else { Cancelled::Removed }
             }
         };
@@ -180,10 +181,10 @@ impl Engine {
         if let Some(Operation::Send(send)) = self.remove(op) {
             let result = result.map_err(|error| known(error, &send));
             match &result {
-                Ok(_) => self.counters.sends_stored += 1,
-                Err(_) => self.counters.sends_failed += 1,
+                Ok(_) => self.ctx.fx.counters.sends_stored += 1,
+                Err(_) => self.ctx.fx.counters.sends_failed += 1,
             }
-            self.out.event(Event::Sent { op, publish: send.publish, result });
+            self.ctx.fx.event(Event::Sent { op, publish: send.publish, result });
         }
     }
 }

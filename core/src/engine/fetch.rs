@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 
-use super::{Context, Engine, Note, Operation};
+use super::{Engine, Note, Operation};
+use crate::effects::Effects;
 use crate::error::{Attempt, Failure, PeerKind};
 use crate::fetch::{self, FetchError, FetchFailure, FetchId};
 use crate::id::PeerId;
@@ -20,18 +21,13 @@ impl Engine {
     /// Asks for the list of nameservers, if an address server tells it.
     pub(super) fn fetch_servers(&mut self) {
         if self.life.is_running() || self.names.is_empty() {
-            self.with_source(|source, ctx| source.begin(ctx));
+            self.with_source(|source, fx| source.begin(fx));
         }
     }
 
-    fn with_source<T>(
-        &mut self,
-        act: impl FnOnce(&mut Source, &mut Context<'_>) -> T,
-    ) -> Option<T> {
-        let super::Ground { config, now, rng, .. } = &mut self.ground;
-        let (timers, out) = (&mut self.timers, &mut self.out);
-        let mut ctx = Context { now: *now, rng, timers, out, config };
-        self.names.source_mut().map(|source| act(source, &mut ctx))
+    fn with_source<T>(&mut self, act: impl FnOnce(&mut Source, &mut Effects) -> T) -> Option<T> {
+        let fx = &mut self.ctx.fx;
+        self.names.source_mut().map(|source| act(source, fx))
     }
 
     /// The address server answered, or did not.
@@ -39,7 +35,7 @@ impl Engine {
         let result = result.and_then(|page| fetch::servers(&page));
         let (well, known) = (result.is_ok(), !self.names.is_empty());
         let failing = self.names.source().is_some_and(Source::is_failing);
-        let ended = self.with_source(|source, ctx| source.ended(ctx, fetch, well, known));
+        let ended = self.with_source(|source, fx| source.ended(fx, fetch, well, known));
         if ended != Some(true) {
             return;
         }
@@ -51,20 +47,21 @@ impl Engine {
 
     /// No answer by `request_timeout`.
     pub(super) fn fetch_slow(&mut self, fetch: FetchId) {
-        self.fetched(fetch, Err(FetchError::TimedOut(self.ground.config.request_timeout)));
+        self.fetched(fetch, Err(FetchError::TimedOut(self.ctx.fx.config.request_timeout)));
     }
 
     /// Takes a list over: new nameservers may be asked from now on, those that are gone finish
     /// what they were asked, and the current one stays current while it is listed.
     fn adopt(&mut self, servers: &[Endpoint]) {
         let first = self.names.is_empty();
-        let peers = servers.iter().map(|server| self.peers.at(PeerKind::NameServer, server));
+        let peers =
+            servers.iter().map(|server| self.ctx.remoting.peers.at(PeerKind::NameServer, server));
         let peers: Vec<PeerId> = peers.collect();
-        let start = self.ground.rng.next_u64();
+        let start = self.ctx.fx.rng.next_u64();
         let Some(gone) = self.names.adopt(peers, start) else { return };
-        self.out.note(Note::NameServers { servers: servers.to_vec() });
+        self.ctx.fx.note(Note::NameServers { servers: servers.to_vec() });
         for peer in gone {
-            if let Some(conn) = self.peers.connection(peer) {
+            if let Some(conn) = self.ctx.remoting.peers.connection(peer) {
                 self.part_from(peer, conn);
             }
             self.close_if_drained(peer);
@@ -83,7 +80,7 @@ impl Engine {
     fn fetch_failed(&mut self, error: FetchError, failing: bool) {
         let Some(url) = self.names.source().map(|source| source.url().clone()) else { return };
         if !failing {
-            self.out.note(Note::FetchFailed { url: url.clone(), error: error.clone() });
+            self.ctx.fx.note(Note::FetchFailed { url: url.clone(), error: error.clone() });
         }
         if !self.names.is_empty() {
             return;
@@ -103,7 +100,7 @@ impl Engine {
     pub(super) fn unfetched(&self) -> Option<Attempt> {
         let source = self.names.source().filter(|_| self.names.is_empty())?;
         let (_, since) = source.fetching()?;
-        let error = FetchError::TimedOut(self.ground.now.since(since));
+        let error = FetchError::TimedOut(self.ctx.fx.now.since(since));
         let (endpoint, url) = (source.url().endpoint().clone(), source.url().clone());
         let failure = Failure::Fetch(Box::new(FetchFailure { url, error }));
         Some(Attempt { endpoint, peer: PeerKind::AddressServer, failure, opaque: None })

@@ -10,12 +10,12 @@ use super::{Engine, Note, TimerKind};
 use crate::body::{
     ConsumeFrom, ConsumeType, ConsumerData, Heartbeat, MessageModel, ProducerData, SubscriptionData,
 };
-use crate::call::Purpose;
 use crate::consumer::{Consumer, Expression, Start};
 use crate::frame::request::HeartbeatRequest;
 use crate::frame::{Kind, Request, ResponseCode};
 use crate::id::PeerId;
 use crate::name::Topic;
+use crate::remoting::Purpose;
 
 /// Pause after a heartbeat that came to nothing.
 const GREET: Duration = Duration::from_secs(1);
@@ -31,7 +31,7 @@ impl Engine {
         let producers = self.producers.iter();
         let consumers = self.consumers.iter().map(|(_, consumer)| consumer);
         let heartbeat = Heartbeat {
-            client_id: self.ground.client_id.to_string(),
+            client_id: self.ctx.fx.client_id.to_string(),
             consumers: consumers.filter(|c| !c.is_leaving()).map(consumer_data).collect(),
             fingerprint: 0,
             producers: producers.map(|group| ProducerData { group: group.to_string() }).collect(),
@@ -51,7 +51,7 @@ impl Engine {
     fn tell(&mut self, peer: PeerId, body: Bytes) {
         let purpose = Purpose::Heartbeat { revision: self.brokers.told(peer) };
         let request = Request::Heartbeat(HeartbeatRequest::default());
-        let within = self.ground.config.request_timeout;
+        let within = self.ctx.fx.config.request_timeout;
         self.ask(peer, purpose, Kind::Heartbeat, request, body, within);
     }
 
@@ -60,7 +60,7 @@ impl Engine {
         if !self.has_groups() || !self.life.is_member() {
             return;
         }
-        let connected: Vec<PeerId> = self.peers.brokers().collect();
+        let connected: Vec<PeerId> = self.ctx.remoting.peers.brokers().collect();
         let body = self.heartbeat();
         for peer in connected {
             self.tell(peer, body.clone());
@@ -69,20 +69,20 @@ impl Engine {
 
     /// The heartbeat of all brokers is due.
     pub(super) fn heartbeat_due(&mut self) {
-        for group in self.producers.take_unused(self.ground.now) {
+        for group in self.producers.take_unused(self.ctx.fx.now) {
             self.brokers.changed();
             self.unregister_producer(&group);
         }
         self.tell_brokers();
-        let after = self.ground.rng.jitter(self.ground.config.heartbeat);
-        self.timers.at(self.ground.now + after, TimerKind::Heartbeat);
+        let after = self.ctx.fx.rng.jitter(self.ctx.fx.config.heartbeat);
+        self.ctx.fx.timers.at(self.ctx.fx.now + after, TimerKind::Heartbeat);
     }
 
     /// A broker answered a heartbeat.
     pub(super) fn heartbeat_answered(&mut self, peer: PeerId, revision: u64, code: ResponseCode) {
         if code != ResponseCode::SUCCESS {
-            let endpoint = self.peers.endpoint(peer).clone();
-            self.out.note(Note::HeartbeatRefused { endpoint, code });
+            let endpoint = self.ctx.remoting.peers.endpoint(peer).clone();
+            self.ctx.fx.note(Note::HeartbeatRefused { endpoint, code });
             return self.heartbeat_failed(peer);
         }
         if self.brokers.answered(peer, revision) {
@@ -94,16 +94,16 @@ impl Engine {
     /// that does forgets us in time, so this can't wait for the next round. A lost connection needs
     /// none: its successor begins with one.
     pub(super) fn heartbeat_failed(&mut self, peer: PeerId) {
-        if !self.peers.is_connected(peer) {
+        if !self.ctx.remoting.peers.is_connected(peer) {
             return self.brokers.forgot(peer);
         }
         let refusal = self.brokers.refused(peer);
-        self.timers.after(self.ground.now, GREET, TimerKind::Greet(peer, refusal));
+        self.ctx.fx.after(GREET, TimerKind::Greet(peer, refusal));
     }
 
     /// The pause after a heartbeat that came to nothing is over.
     pub(super) fn greet_again(&mut self, peer: PeerId, refusal: u64) {
-        if self.brokers.still_refused(peer, refusal) && self.peers.is_connected(peer) {
+        if self.brokers.still_refused(peer, refusal) && self.ctx.remoting.peers.is_connected(peer) {
             self.tell_broker(peer);
         }
     }

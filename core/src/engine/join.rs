@@ -8,7 +8,6 @@ use bytes::Bytes;
 use super::{Body, Engine, Note, TimerKind};
 use crate::body::Members;
 use crate::broker::BrokerId;
-use crate::call::Purpose;
 use crate::consumer::queue::State;
 use crate::consumer::{Consumer, Phase, Subscribe, Trouble};
 use crate::error::{Failure, Refused};
@@ -17,6 +16,7 @@ use crate::frame::{Kind, Reply, Request, RequestCode, ResponseCode};
 use crate::id::{PeerId, SubscriptionId};
 use crate::name::{Group, Topic};
 use crate::query::QueueName;
+use crate::remoting::Purpose;
 use crate::route::RouteQueue;
 use crate::time::Instant;
 
@@ -53,7 +53,7 @@ impl Engine {
             return Err(Refused::DuplicateGroup);
         }
         let topics: Vec<Topic> = subscribe.topics.iter().map(|(topic, _)| topic.clone()).collect();
-        let version = self.unix().0;
+        let version = self.ctx.fx.unix().0;
         let revision = self.brokers.changed();
         let sub = self.consumers.insert(Consumer::new(subscribe, version, revision));
         for topic in &topics {
@@ -110,14 +110,14 @@ impl Engine {
         let readers: Vec<PeerId> =
             route.readers.iter().filter_map(|broker| self.brokers.reader(*broker)).collect();
         for peer in readers {
-            let (peers, mut ctx) = self.peers();
-            peers.want(&mut ctx, peer);
+            let (peers, fx) = self.ctx.peers();
+            peers.want(fx, peer);
         }
     }
 
     /// The same for all topics of one consumer.
     fn reach_brokers_of(&mut self, sub: SubscriptionId) {
-        if self.planted(super::Planted::StaysAtAddress) {
+        if self.ctx.fx.plant.is(super::Planted::StaysAtAddress) {
             return;
         }
         let Some(consumer) = self.consumers.get(sub) else { return };
@@ -129,7 +129,7 @@ impl Engine {
     /// Brokers are at other addresses than before, whichever topic's route said so: those that
     /// consumers read from are connected to there, and the old addresses are let go of.
     pub(super) fn brokers_moved(&mut self, moved: &[BrokerId]) {
-        if moved.is_empty() || self.planted(super::Planted::StaysAtAddress) {
+        if moved.is_empty() || self.ctx.fx.plant.is(super::Planted::StaysAtAddress) {
             return;
         }
         self.forget_unrouted();
@@ -166,11 +166,11 @@ impl Engine {
                 if route.is_none_or(|route| !route.readable.contains(&queue.at)) {
                     continue;
                 }
-                let endpoint = self.peers.endpoint(peer);
-                let comes = if self.peers.is_connected(peer) {
+                let endpoint = self.ctx.remoting.peers.endpoint(peer);
+                let comes = if self.ctx.remoting.peers.is_connected(peer) {
                     self.brokers.is_hearing(peer)
                 } else {
-                    self.peers.is_sought(peer)
+                    self.ctx.remoting.peers.is_sought(peer)
                 };
                 assert!(comes, "{key:?} of {sub:?} waits for {endpoint}, which nobody asks");
             }
@@ -184,7 +184,7 @@ impl Engine {
         let routes = topics.filter_map(|(topic, _)| self.routes.known(topic));
         let brokers = routes.flat_map(|route| route.readers.iter());
         let used = brokers.flat_map(|broker| self.brokers.peers(*broker)).collect();
-        self.peers.want_only(&used);
+        self.ctx.remoting.peers.want_only(&used);
     }
 
     /// Whether a consumer waits for a connection to the peer: it has queues there, or it has not
@@ -220,7 +220,7 @@ impl Engine {
     /// A broker says that a group's members changed.
     pub(super) fn members_changed(&mut self, group: &Group) {
         if let Some(sub) = self.consumers.of_group(group) {
-            let now = self.ground.now;
+            let now = self.ctx.fx.now;
             let Some(consumer) = self.consumers.get_mut(sub) else { return };
             if consumer.rebalanced.is_none_or(|last| now.since(last) > APART) {
                 consumer.idle_looks = 0;
@@ -233,15 +233,15 @@ impl Engine {
     /// The next rebalance is in `after`, or earlier if it was to be earlier: a list of members that
     /// comes now may be older than the notice that set that time.
     fn rebalance_at(&mut self, sub: SubscriptionId, after: Duration) {
-        let at = self.ground.now + after;
+        let at = self.ctx.fx.now + after;
         let Some(consumer) = self.consumers.get_mut(sub) else { return };
         if let Some((earlier, timer)) = consumer.rebalance_timer {
             if earlier <= at {
                 return;
             }
-            self.timers.cancel(timer);
+            self.ctx.fx.timers.cancel(timer);
         }
-        let timer = self.timers.at(at, TimerKind::Rebalance(sub));
+        let timer = self.ctx.fx.timers.at(at, TimerKind::Rebalance(sub));
         consumer.rebalance_timer = Some((at, timer));
     }
 
@@ -283,7 +283,7 @@ impl Engine {
         let consumer_group = consumer.subscribe.group.shared();
         let request =
             Request::ConsumerList(ConsumerListRequest { consumer_group, ..Default::default() });
-        let within = self.ground.config.request_timeout;
+        let within = self.ctx.fx.config.request_timeout;
         self.ask(peer, Purpose::Members(sub), Kind::ConsumerList, request, Bytes::new(), within);
         if let Some(consumer) = self.consumers.get_mut(sub) {
             consumer.asking_members = true;
@@ -292,12 +292,12 @@ impl Engine {
 
     /// Whether the peer is connected and has answered a heartbeat of that revision or a later one.
     pub(super) fn is_ready(&self, peer: PeerId, revision: u64) -> bool {
-        self.peers.is_connected(peer) && self.brokers.knows(peer, revision)
+        self.ctx.remoting.peers.is_connected(peer) && self.brokers.knows(peer, revision)
     }
 
     /// There is no list of members: without one nothing is consumed.
     pub(super) fn members_failed(&mut self, sub: SubscriptionId, failure: Failure) {
-        let now = self.ground.now;
+        let now = self.ctx.fx.now;
         let Some(consumer) = self.consumers.get_mut(sub) else { return };
         consumer.asking_members = false;
         // A lost connection is told of as such.
@@ -306,7 +306,7 @@ impl Engine {
             let group = consumer.subscribe.group.clone();
             let ask = RequestCode::GET_CONSUMER_LIST_BY_GROUP;
             let failure = Box::new(failure);
-            self.out.note(Note::AskFailed { group, ask, queue: None, failure });
+            self.ctx.fx.note(Note::AskFailed { group, ask, queue: None, failure });
         }
         self.rebalance_at(sub, AGAIN);
     }
@@ -324,16 +324,16 @@ impl Engine {
                 return self.members_failed(sub, Failure::Refused { code, remark });
             }
         };
-        let now = self.ground.now;
+        let now = self.ctx.fx.now;
         let Some(consumer) = self.consumers.get_mut(sub) else { return };
         consumer.asking_members = false;
         if consumer.is_leaving() {
             return;
         }
         if members.doubled && !consumer.doubled {
-            let client_id = self.ground.client_id.clone();
+            let client_id = self.ctx.fx.client_id.clone();
             let group = consumer.subscribe.group.clone();
-            self.out.note(Note::SharedId { group, client_id });
+            self.ctx.fx.note(Note::SharedId { group, client_id });
         }
         consumer.doubled = members.doubled;
         if members.count > 1 {
@@ -361,7 +361,7 @@ impl Engine {
         if consumer.is_drained() {
             return self.drain_over(sub);
         }
-        let after = if missing || unread { AGAIN } else { self.ground.config.rebalance };
+        let after = if missing || unread { AGAIN } else { self.ctx.fx.config.rebalance };
         self.rebalance_at(sub, after);
         self.poke_all(sub, None);
     }
@@ -387,7 +387,7 @@ impl Engine {
             consumer.idle_looks = 0;
             let group = consumer.subscribe.group.clone();
             let (topic, members) = (name.clone(), members.count);
-            self.out.note(Note::Rebalanced { group, topic, share, members });
+            self.ctx.fx.note(Note::Rebalanced { group, topic, share, members });
         }
         for (key, queue) in &change.removed {
             self.commit_queue(sub, *key, queue);

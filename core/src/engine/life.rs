@@ -11,7 +11,6 @@
 use bytes::Bytes;
 
 use super::{Engine, Event, Operation, Stats, TimerKind};
-use crate::call::Purpose;
 use crate::consumer::Phase;
 use crate::error::{QueryError, SendError};
 use crate::frame::request::UnregisterRequest;
@@ -19,6 +18,7 @@ use crate::frame::{Kind, Request};
 use crate::id::{PeerId, SubscriptionId};
 use crate::name::Group;
 use crate::nameserver::Source;
+use crate::remoting::Purpose;
 use crate::time::Instant;
 
 #[derive(Debug, Default)]
@@ -68,10 +68,10 @@ impl Engine {
             return;
         }
         self.life.0 = State::Draining;
-        let overdue = now + self.ground.config.shutdown_timeout;
-        self.timers.at(overdue, TimerKind::Leave(None));
+        let overdue = now + self.ctx.fx.config.shutdown_timeout;
+        self.ctx.fx.timers.at(overdue, TimerKind::Leave(None));
         // The last quarter is for their commits and goodbyes.
-        let within = self.ground.config.shutdown_timeout * 3 / 4;
+        let within = self.ctx.fx.config.shutdown_timeout * 3 / 4;
         for sub in self.consumers.ids() {
             // A consumer that had gone would have no id here.
             let _ = self.drain(now, sub, within);
@@ -92,7 +92,7 @@ impl Engine {
         if matches!(self.life.0, State::Unregistering { waiting: 0 }) {
             self.close_all();
         }
-        if matches!(self.life.0, State::Closing) && self.peers.sockets() == 0 {
+        if matches!(self.life.0, State::Closing) && self.ctx.remoting.peers.sockets() == 0 {
             self.stopped();
         }
     }
@@ -105,11 +105,11 @@ impl Engine {
             source.stop();
         }
         // Requests to peers that were not connected have nobody left to wait for them.
-        self.calls.clear();
-        self.timers.clear();
+        self.ctx.remoting.calls.clear();
+        self.ctx.fx.timers.clear();
         self.turns.end();
-        self.out.quiet.end();
-        self.out.event(Event::Stopped);
+        self.ctx.fx.throttle.end();
+        self.ctx.fx.event(Event::Stopped);
     }
 
     /// What is kept of timers was given out by this engine's table, and a client that has stopped
@@ -118,10 +118,11 @@ impl Engine {
         let source = self.names.source().and_then(Source::timer);
         let consumers = self.consumers.iter().flat_map(|(_, consumer)| consumer.timers());
         let operations = self.operations.iter().map(|(_, operation)| operation.timer());
-        let kept = self.peers.timers().chain(self.calls.timers()).chain(source);
+        let kept =
+            self.ctx.remoting.peers.timers().chain(self.ctx.remoting.calls.timers()).chain(source);
         let kept = kept.chain(self.routes.timers());
         for key in kept.chain(consumers).chain(operations) {
-            assert!(self.timers.gave(key), "{key:?} is of another table");
+            assert!(self.ctx.fx.timers.gave(key), "{key:?} is of another table");
         }
         if self.life.is_stopped() {
             assert_eq!(self.next_timeout(), None, "a stopped client waits");
@@ -133,14 +134,14 @@ impl Engine {
 
     fn close_all(&mut self) {
         self.life.0 = State::Closing;
-        let (peers, mut ctx) = self.peers();
-        peers.stop(&mut ctx);
+        let (peers, fx) = self.ctx.peers();
+        peers.stop(fx);
     }
 
     /// Java's clients tell each broker for each group (`MQClientInstance.unregisterClient`).
     fn unregister_producers(&mut self) -> usize {
         let groups: Vec<_> = self.producers.iter().map(Group::shared).collect();
-        let peers: Vec<PeerId> = self.peers.brokers().collect();
+        let peers: Vec<PeerId> = self.ctx.remoting.peers.brokers().collect();
         for peer in &peers {
             for group in &groups {
                 self.unregister(*peer, Purpose::Unregister(None), Some(group.clone()), None);
@@ -153,7 +154,7 @@ impl Engine {
     /// does not hear of it forgets the group with our next connection.
     pub(super) fn unregister_producer(&mut self, group: &Group) {
         if self.life.is_running() {
-            let peers: Vec<PeerId> = self.peers.brokers().collect();
+            let peers: Vec<PeerId> = self.ctx.remoting.peers.brokers().collect();
             for peer in peers {
                 self.unregister(peer, Purpose::Withdraw, Some(group.shared()), None);
             }
@@ -167,14 +168,14 @@ impl Engine {
         producer_group: Option<std::sync::Arc<str>>,
         consumer_group: Option<std::sync::Arc<str>>,
     ) {
-        let client_id = self.ground.client_id.clone();
+        let client_id = self.ctx.fx.client_id.clone();
         let request = Request::Unregister(UnregisterRequest {
             client_id,
             producer_group,
             consumer_group,
             ..Default::default()
         });
-        let within = self.ground.config.request_timeout;
+        let within = self.ctx.fx.config.request_timeout;
         self.ask(peer, purpose, Kind::Plain, request, Bytes::new(), within);
     }
 
@@ -182,7 +183,7 @@ impl Engine {
     pub(super) fn unregister_consumer(&mut self, sub: SubscriptionId) {
         let Some(consumer) = self.consumers.get_mut(sub) else { return };
         let group = consumer.subscribe.group.shared();
-        let peers: Vec<PeerId> = self.peers.brokers().collect();
+        let peers: Vec<PeerId> = self.ctx.remoting.peers.brokers().collect();
         if let Some(consumer) = self.consumers.get_mut(sub) {
             consumer.phase = Phase::Unregistering { waiting: peers.len() };
         }
@@ -216,12 +217,12 @@ impl Engine {
             if !consumer.is_leaving()
                 && let Some((_, timer)) = consumer.end_drain()
             {
-                self.timers.cancel(timer);
+                self.ctx.fx.timers.cancel(timer);
             }
             consumer.give_up_all();
             self.forget_unread();
             let unsettled = consumer.left_unsettled;
-            self.out.event(Event::Left { sub, unsettled });
+            self.ctx.fx.event(Event::Left { sub, unsettled });
         }
     }
 

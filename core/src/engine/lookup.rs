@@ -9,12 +9,12 @@ use bytes::Bytes;
 use super::paths::AskedPeer;
 use super::{Body, Engine, Note, Operation, TimerKind};
 use crate::body::{BrokerData, RefusedRow, RouteBody};
-use crate::call::Purpose;
 use crate::error::{Attempt, CloseReason, Failure, PeerKind, QueryError, SendError};
 use crate::frame::request::RouteRequest;
 use crate::frame::{FrameError, Kind, Reply, Request, ResponseCode};
 use crate::id::OpId;
 use crate::name::Topic;
+use crate::remoting::Purpose;
 use crate::route::{FALLBACK, Learnt, Named, Next, Route, Said, Source, Step, Told, Wait};
 use crate::time::Instant;
 
@@ -26,7 +26,7 @@ const LEAST: Duration = Duration::from_millis(10);
 impl Engine {
     /// Has a topic looked up; `waiter` goes on when what it waits for has come.
     pub(super) fn want_route(&mut self, topic: &Topic, waiter: Option<(OpId, Wait)>) {
-        match self.routes.want(self.ground.now, topic, waiter) {
+        match self.routes.want(self.ctx.fx.now, topic, waiter) {
             Next::Ask => self.ask_route(topic),
             Next::Pause(after) => self.pause_route(topic, Some(after)),
             Next::Rest => {}
@@ -45,13 +45,13 @@ impl Engine {
 
     fn pause_route(&mut self, topic: &Topic, pause: Option<Duration>) {
         if let Some(pause) = pause {
-            self.timers.after(self.ground.now, pause, TimerKind::Route(topic.clone()));
+            self.ctx.fx.after(pause, TimerKind::Route(topic.clone()));
         }
     }
 
     /// The pause between look-ups is over.
     pub(super) fn route_pause_over(&mut self, topic: &Topic) {
-        if self.routes.pause_over(self.ground.now, topic) {
+        if self.routes.pause_over(self.ctx.fx.now, topic) {
             self.ask_route(topic);
         }
     }
@@ -64,10 +64,10 @@ impl Engine {
         let purpose = Purpose::Route { topic: topic.clone(), fallback, lookup };
         let asked = if fallback { Arc::from(FALLBACK) } else { topic.shared() };
         let request = Request::Route(RouteRequest { topic: asked, ..Default::default() });
-        let within = self.ground.config.request_timeout;
-        self.counters.routes_asked += 1;
+        let within = self.ctx.fx.config.request_timeout;
+        self.ctx.fx.counters.routes_asked += 1;
         self.ask(peer, purpose, Kind::Route, request, Bytes::new(), within);
-        let config = &self.ground.config;
+        let config = &self.ctx.fx.config;
         let limit = config.request_timeout.min(config.send_timeout);
         let first = self.routes.waiters(topic).next();
         self.bear_silence(topic, limit);
@@ -76,7 +76,7 @@ impl Engine {
 
     /// A call waits, which has a deadline of its own.
     fn hurry_route(&mut self, topic: &Topic, op: OpId) {
-        let now = self.ground.now;
+        let now = self.ctx.fx.now;
         let left = self.operations.get(op).map(|operation| operation.deadline().since(now));
         if let Some(left) = left {
             self.bear_silence(topic, left);
@@ -89,22 +89,22 @@ impl Engine {
         let others = self.names.len().saturating_sub(1).max(1) as u32;
         let at_most = (limit / 3 / others).clamp(LEAST, SILENCE);
         let Some(patience) = self.routes.patience(topic, at_most) else { return };
-        self.look_again_at(topic, self.ground.now + patience);
+        self.look_again_at(topic, self.ctx.fx.now + patience);
     }
 
     /// Has the look-up looked at again at `at`, unless that happens sooner.
     fn look_again_at(&mut self, topic: &Topic, at: Instant) {
         if self.routes.is_slower(topic, at) {
-            let timer = self.timers.at(at, TimerKind::RouteSlow(topic.clone()));
+            let timer = self.ctx.fx.timers.at(at, TimerKind::RouteSlow(topic.clone()));
             if let Some(before) = self.routes.set_slow(topic, Some((at, timer))) {
-                self.timers.cancel(before);
+                self.ctx.fx.timers.cancel(before);
             }
         }
     }
 
     /// A nameserver has been silent for as long as it may.
     pub(super) fn route_slow(&mut self, topic: &Topic) {
-        let now = self.ground.now;
+        let now = self.ctx.fx.now;
         match self.routes.slow_over(now, topic, self.names.ring()) {
             // There is nobody else to ask: those that only wanted to know better go on as they are.
             (Step::Wait, again) => {
@@ -121,7 +121,7 @@ impl Engine {
     /// The look-up of a topic ends here: nobody is left out any more for being silent.
     fn end_lookup(&mut self, topic: &Topic) {
         if let Some(timer) = self.routes.set_slow(topic, None) {
-            self.timers.cancel(timer);
+            self.ctx.fx.timers.cancel(timer);
         }
     }
 
@@ -152,7 +152,7 @@ impl Engine {
         }
         let (key, ring) = ((lookup, fallback), self.names.ring());
         let step = self.routes.said(topic, key, asked.peer, Said::Unknown, ring);
-        let believed = self.planted(super::Planted::BelievesOne) && step == Step::Ask;
+        let believed = self.ctx.fx.plant.is(super::Planted::BelievesOne) && step == Step::Ask;
         let step = if believed { Step::Unknown } else { step };
         if step != Step::Stale {
             let attempt = self.attempt(asked.peer, Some(asked.opaque), failure);
@@ -177,7 +177,7 @@ impl Engine {
             _ => false,
         };
         let hopeless = hopeless && self.names.len() == 1;
-        let said = Said::Failed(self.ground.now);
+        let said = Said::Failed(self.ctx.fx.now);
         let step = self.routes.said(topic, key, asked.peer, said, self.names.ring());
         if step == Step::Stale {
             return;
@@ -201,11 +201,11 @@ impl Engine {
         match step {
             Step::Ask => self.ask_route(topic),
             // Whoever is silent while the others say that there is none is not waited for long.
-            Step::Wait => self.bear_silence(topic, self.ground.config.request_timeout),
+            Step::Wait => self.bear_silence(topic, self.ctx.fx.config.request_timeout),
             Step::Unknown => self.route_missing(topic),
             Step::Failed => {
                 self.end_lookup(topic);
-                let (now, in_use) = (self.ground.now, self.is_consumed(topic));
+                let (now, in_use) = (self.ctx.fx.now, self.is_consumed(topic));
                 let (released, pause) = self.routes.failed(now, topic, in_use);
                 self.pause_route(topic, pause);
                 released.into_iter().for_each(|op| self.route_known(op));
@@ -223,9 +223,9 @@ impl Engine {
             return self.ask_route(topic);
         }
         self.end_lookup(topic);
-        let (now, consumed) = (self.ground.now, self.is_consumed(topic));
+        let (now, consumed) = (self.ctx.fx.now, self.is_consumed(topic));
         let serves = consumed || self.is_served(topic);
-        let config = &self.ground.config;
+        let config = &self.ctx.fx.config;
         let how = (config.route_refresh, serves, config.await_topic);
         let operations = &self.operations;
         let missing = self
@@ -252,21 +252,22 @@ impl Engine {
     fn is_served(&self, topic: &Topic) -> bool {
         let Some(route) = self.routes.known(topic) else { return false };
         let mut brokers = route.brokers.iter();
-        brokers.any(|id| self.brokers.peers(*id).any(|peer| self.peers.is_reached(peer)))
+        brokers
+            .any(|id| self.brokers.peers(*id).any(|peer| self.ctx.remoting.peers.is_reached(peer)))
     }
 
     /// A nameserver told a topic's route. The decoder gives the same `Arc` for the same bytes, and
     /// then there is nothing to compile.
     fn route_told(&mut self, topic: &Topic, body: Arc<RouteBody>, fallback: bool) {
         self.end_lookup(topic);
-        let now = self.ground.now;
+        let now = self.ctx.fx.now;
         let addresses = self.brokers.addresses();
         let source = Source { body, fallback, addresses };
         if let Some(told) = self.routes.unchanged(now, topic, &source) {
-            self.counters.routes_unchanged += 1;
+            self.ctx.fx.counters.routes_unchanged += 1;
             return self.route_news(topic, told);
         }
-        self.counters.routes_compiled += 1;
+        self.ctx.fx.counters.routes_compiled += 1;
         let body = source.body.clone();
         let route = Route::compile(&body, fallback, &mut |named| match named {
             Named::Told(data) => self.learn_broker(data),
@@ -279,11 +280,11 @@ impl Engine {
         });
         for RefusedRow { broker_name, reason } in &body.refused {
             let (broker, reason) = (broker_name.clone(), reason.clone());
-            self.out.note(Note::RowRefused { topic: topic.clone(), broker, reason });
+            self.ctx.fx.note(Note::RowRefused { topic: topic.clone(), broker, reason });
         }
         let source = Source { addresses: self.brokers.addresses(), ..source };
         let moved = self.brokers.take_moved();
-        let start = self.ground.rng.next_u64();
+        let start = self.ctx.fx.rng.next_u64();
         let told = self.routes.learned(now, topic, route, source, start);
         self.route_news(topic, told);
         self.brokers_moved(&moved);
@@ -294,14 +295,14 @@ impl Engine {
         let mut unreadable = None;
         let mut addresses = BTreeMap::new();
         for (id, told) in &data.addresses {
-            match self.ground.config.rewritten(told) {
+            match self.ctx.fx.config.rewritten(told) {
                 Ok(address) => {
-                    addresses.insert(*id, self.peers.at(PeerKind::Broker, &address));
+                    addresses.insert(*id, self.ctx.remoting.peers.at(PeerKind::Broker, &address));
                 }
                 Err(_) => {
                     let (broker, address) = (data.broker_name.clone(), Arc::from(&**told));
                     unreadable = unreadable.or_else(|| Some(Arc::clone(&address)));
-                    self.out.note(Note::UnreadableAddress { broker, address });
+                    self.ctx.fx.note(Note::UnreadableAddress { broker, address });
                 }
             }
         }
@@ -325,7 +326,7 @@ impl Engine {
         // `TBW102`'s queues are nobody's.
         if let Some(route) = self.routes.known(topic).filter(|route| !route.fallback) {
             let (writable, readable) = (route.writable.len(), route.readable.len());
-            self.out.note(Note::RouteChanged { topic: topic.clone(), writable, readable });
+            self.ctx.fx.note(Note::RouteChanged { topic: topic.clone(), writable, readable });
         }
     }
 
@@ -333,7 +334,11 @@ impl Engine {
     fn note_failing(&mut self, topic: &Topic, attempt: &Attempt) {
         if self.routes.begins_to_fail(topic) {
             let (topic, known) = (topic.clone(), self.routes.known(topic).is_some());
-            self.out.note(Note::RouteFailed { topic, attempt: Box::new(attempt.clone()), known });
+            self.ctx.fx.note(Note::RouteFailed {
+                topic,
+                attempt: Box::new(attempt.clone()),
+                known,
+            });
         }
     }
 

@@ -6,10 +6,10 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::{Command, Engine, Operation, TimerKind};
-use crate::call::{Call, Purpose};
 use crate::error::{Attempt, Failure, PeerKind};
 use crate::frame::{Kind, Opaque, OutFrame, Payload, Request};
 use crate::id::PeerId;
+use crate::remoting::{Call, Purpose};
 
 /// Who was asked, and with what number.
 #[derive(Clone, Copy, Debug)]
@@ -30,14 +30,14 @@ impl Engine {
         within: Duration,
     ) -> Opaque {
         let call = Call::new(peer, purpose);
-        let opaque = self.calls.open(kind, call);
-        let timer = self.timers.after(self.ground.now, within, TimerKind::Call(opaque));
-        if let Some(call) = self.calls.find(opaque) {
+        let opaque = self.ctx.remoting.calls.open(kind, call);
+        let timer = self.ctx.fx.after(within, TimerKind::Call(opaque));
+        if let Some(call) = self.ctx.remoting.calls.find(opaque) {
             call.timer = Some(timer);
         }
         let payload = Payload::Request { request: Box::new(request), body, oneway: false };
-        let (peers, mut ctx) = self.peers();
-        peers.send(&mut ctx, peer, OutFrame { opaque, payload });
+        let (peers, fx) = self.ctx.peers();
+        peers.send(fx, peer, OutFrame { opaque, payload });
         opaque
     }
 
@@ -48,15 +48,15 @@ impl Engine {
         opaque: Option<Opaque>,
         failure: Failure,
     ) -> Attempt {
-        let endpoint = self.peers.endpoint(peer).clone();
-        Attempt { endpoint, peer: self.peers.kind(peer), opaque, failure }
+        let endpoint = self.ctx.remoting.peers.endpoint(peer).clone();
+        Attempt { endpoint, peer: self.ctx.remoting.peers.kind(peer), opaque, failure }
     }
 
     /// Lets go of brokers, and of addresses of brokers, that no route names any more.
     pub(super) fn forget_unrouted(&mut self) {
         let brokers = self.routes.brokers();
         let used = brokers.into_iter().flat_map(|id| self.brokers.peers(id)).collect();
-        self.peers.want_only(&used);
+        self.ctx.remoting.peers.want_only(&used);
     }
 
     /// Forgets brokers and addresses that nothing names any more.
@@ -74,36 +74,42 @@ impl Engine {
         }
         let brokers = self.brokers.ids();
         let named: BTreeSet<PeerId> = brokers.flat_map(|id| self.brokers.peers(id)).collect();
-        let (names, calls) = (&self.names, &self.calls);
-        self.peers.forget(&|id| named.contains(&id) || names.has(id) || calls.on(id) > 0);
+        let (names, calls) = (&self.names, &self.ctx.remoting.calls);
+        self.ctx
+            .remoting
+            .peers
+            .forget(&|id| named.contains(&id) || names.has(id) || calls.on(id) > 0);
     }
 
     /// Looks the topics up again that were last asked for long enough ago. The next round is drawn
     /// up to a quarter late, and never early: no topic is asked for more often than configured, and
     /// clients that began together drift apart.
     pub(super) fn refresh_routes(&mut self) {
-        let (now, age) = (self.ground.now, self.ground.config.route_refresh);
+        let (now, age) = (self.ctx.fx.now, self.ctx.fx.config.route_refresh);
         let (due, forgotten) = self.routes.due(now, age, &self.consumed());
         due.iter().for_each(|topic| self.refresh_route(topic));
         if forgotten {
             self.forget_unrouted();
         }
         self.forget_unnamed();
-        let late = self.ground.rng.below(age.as_nanos() as u64 / 4);
+        let late = self.ctx.fx.rng.below(age.as_nanos() as u64 / 4);
         let next = self.routes.oldest(now) + age + Duration::from_nanos(late);
         // A topic that can't be asked for, since no nameserver is set, stays due.
-        self.timers.at(next.max(now + age / 4), TimerKind::Routes);
+        self.ctx.fx.timers.at(next.max(now + age / 4), TimerKind::Routes);
     }
 
     /// A connection was lost: the topics of its broker are looked up again, since their masters may
     /// have moved.
     pub(super) fn lost(&mut self, peer: PeerId, idle: bool) {
         self.brokers.forgot(peer);
-        if idle || self.peers.kind(peer) == PeerKind::NameServer || !self.life.is_running() {
+        if idle
+            || self.ctx.remoting.peers.kind(peer) == PeerKind::NameServer
+            || !self.life.is_running()
+        {
             return;
         }
-        for broker in self.brokers.with(self.peers.main(peer)) {
-            for topic in self.routes.touched_by(self.ground.now, broker) {
+        for broker in self.brokers.with(self.ctx.remoting.peers.main(peer)) {
+            for topic in self.routes.touched_by(self.ctx.fx.now, broker) {
                 self.refresh_route(&topic);
             }
         }
@@ -115,12 +121,12 @@ impl Engine {
         conn: crate::id::ConnectionId,
         error: crate::frame::FrameError,
     ) {
-        let (peers, mut ctx) = self.peers();
-        peers.close(&mut ctx, conn, error.into());
+        let (peers, fx) = self.ctx.peers();
+        peers.close(fx, conn, error.into());
     }
 
     /// The commands that wait, for tests and traces.
     pub fn commands(&self) -> impl Iterator<Item = &Command> {
-        self.out.commands.iter()
+        self.ctx.fx.commands.iter()
     }
 }

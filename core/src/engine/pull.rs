@@ -8,7 +8,6 @@ use bytes::Bytes;
 use super::turns::Chore;
 use super::{Body, Engine, Event, Note, TimerKind};
 use crate::broker::BrokerId;
-use crate::call::Purpose;
 use crate::consumer::queue::State;
 use crate::consumer::{Answer, Consumer, Handout, Lead, Queue, Told, Trouble};
 use crate::error::Failure;
@@ -17,6 +16,7 @@ use crate::frame::request::PullRequest;
 use crate::frame::{Kind, Opaque, Reply, ReplyFields, Request, ResponseCode};
 use crate::id::{PeerId, QueueKey, SubscriptionId};
 use crate::message::RecordList;
+use crate::remoting::Purpose;
 
 /// `PullSysFlag`: the broker may hold the pull until something comes.
 const SUSPEND: i32 = 2;
@@ -53,7 +53,7 @@ impl Engine {
             return;
         }
         let Some(queue) = consumer.queues.get_mut(key) else { return };
-        let config = &self.ground.config;
+        let config = &self.ctx.fx.config;
         if matches!(queue.state, State::Ready | State::Full) {
             let full = queue.is_full(config.queue_messages, config.queue_bytes);
             queue.state = if full { State::Full } else { State::Ready };
@@ -66,8 +66,8 @@ impl Engine {
         let Some(peer) = self.brokers.reader(at.broker) else { return };
         if !self.is_ready(peer, since) {
             // Nobody may have waited for it before.
-            let (peers, mut ctx) = self.peers();
-            return peers.want(&mut ctx, peer);
+            let (peers, fx) = self.ctx.peers();
+            return peers.want(fx, peer);
         }
         match state {
             State::Unasked => self.ask_begin(peer, sub, key),
@@ -86,7 +86,7 @@ impl Engine {
     }
 
     fn pull(&mut self, peer: PeerId, sub: SubscriptionId, key: QueueKey) {
-        let config = self.ground.config.clone();
+        let config = self.ctx.fx.config.clone();
         let Some(consumer) = self.consumers.get(sub) else { return };
         let Some(queue) = consumer.queues.get(key) else { return };
         let (topic, expression) = &consumer.subscribe.topics[queue.topic];
@@ -109,7 +109,7 @@ impl Engine {
         let request = Request::Pull(request);
         let opaque =
             self.ask(peer, purpose, Kind::Pull, request, Bytes::new(), config.pull_timeout);
-        let now = self.ground.now;
+        let now = self.ctx.fx.now;
         if let Some((queue, _)) = self.queue_of(sub, key) {
             queue.state = State::Pulling(opaque);
             queue.pulled_at = Some(now);
@@ -166,8 +166,8 @@ impl Engine {
         fields: &PullReply,
         records: RecordList,
     ) {
-        self.counters.messages_pulled += records.len() as u64;
-        let plant = self.ground.plant;
+        self.ctx.fx.counters.messages_pulled += records.len() as u64;
+        let plant = self.ctx.fx.plant;
         let Some(consumer) = self.consumers.get_mut(sub) else { return };
         let Some(queue) = consumer.queues.get_mut(key) else { return };
         let told = Told::new(queue.next, fields);
@@ -178,7 +178,7 @@ impl Engine {
         let delta = fields.offset_delta.unwrap_or(0);
         let tags = consumer.subscribe.topics[queue.topic].1.tags();
         let batch = queue.keep(sub, key, Answer { places, delta, records }, tags);
-        self.counters.messages_older += batch.older() as u64;
+        self.ctx.fx.counters.messages_older += batch.older() as u64;
         if batch.open() == 0 && plant.is(super::Planted::PassesOlder) {
             return self.pull_leads(sub, key, told, Lead::On(told.asked.saturating_add(1)));
         }
@@ -188,7 +188,7 @@ impl Engine {
         } else {
             queue.pace.went_on();
             consumer.offer(Handout::whole(batch));
-            self.out.event(Event::Deliverable { sub });
+            self.ctx.fx.event(Event::Deliverable { sub });
             if told.overreaches() {
                 self.tell_astray(sub, key, told);
             }
@@ -198,8 +198,8 @@ impl Engine {
 
     /// Goes on where an answer leads.
     fn pull_leads(&mut self, sub: SubscriptionId, key: QueueKey, told: Told, lead: Lead) {
-        let (now, hold) = (self.ground.now, self.ground.config.pull_suspend);
-        let beyond = self.planted(super::Planted::PullsBeyond) && told.next > told.asked;
+        let (now, hold) = (self.ctx.fx.now, self.ctx.fx.config.pull_suspend);
+        let beyond = self.ctx.fx.plant.is(super::Planted::PullsBeyond) && told.next > told.asked;
         let lead = if beyond { Lead::On(told.next) } else { lead };
         let Some((queue, _)) = self.queue_of(sub, key) else { return };
         let took = queue.pulled_at.map_or(Duration::ZERO, |at| now.since(at));
@@ -226,7 +226,7 @@ impl Engine {
         let Told { asked, next, min, max } = told;
         if let Some((queue, subscribe)) = self.queue_of(sub, key) {
             let (group, queue) = (subscribe.group.clone(), queue.name.clone());
-            self.out.note(Note::PullAstray { group, queue, asked, next, min, max });
+            self.ctx.fx.note(Note::PullAstray { group, queue, asked, next, min, max });
         }
     }
 
@@ -234,7 +234,7 @@ impl Engine {
     /// given up with the queue's old life, and the new one begins there
     /// (`DefaultMQPushConsumerImpl.pullMessage`, `OFFSET_ILLEGAL`).
     fn offset_moved(&mut self, sub: SubscriptionId, key: QueueKey, to: i64) {
-        let (now, plant) = (self.ground.now, self.ground.plant);
+        let (now, plant) = (self.ctx.fx.now, self.ctx.fx.plant);
         let Some(consumer) = self.consumers.get_mut(sub) else { return };
         let Some(queue) = consumer.queues.get_mut(key) else { return };
         let pause = queue.pace.moved(now);
@@ -245,7 +245,7 @@ impl Engine {
         let (group, name, from) =
             (consumer.subscribe.group.clone(), queue.name.clone(), queue.next);
         let Some(key) = consumer.take_anew(key, to) else { return };
-        self.out.note(Note::OffsetMoved { group, queue: name, from, to });
+        self.ctx.fx.note(Note::OffsetMoved { group, queue: name, from, to });
         self.rest(sub, key, pause);
     }
 
@@ -280,17 +280,17 @@ impl Engine {
             }
             _ => {}
         }
-        let now = self.ground.now;
+        let now = self.ctx.fx.now;
         if let Some(consumer) = self.consumers.get_mut(sub)
             && let Some(queue) = consumer.queues.get(key)
         {
             let (broker, queue) = (queue.at.broker, queue.name.clone());
             if consumer.tells(now, Trouble::Refused(broker)) {
                 let (group, remark) = (consumer.subscribe.group.clone(), remark.map(Into::into));
-                self.out.note(Note::PullRefused { group, queue, code, remark });
+                self.ctx.fx.note(Note::PullRefused { group, queue, code, remark });
             }
         }
-        self.pause(sub, key, self.ground.config.pull_retry);
+        self.pause(sub, key, self.ctx.fx.config.pull_retry);
     }
 
     /// A request for the queue came to nothing: a pull, or a question where to begin, for what is
@@ -302,7 +302,7 @@ impl Engine {
         begins: Option<bool>,
         failure: &Failure,
     ) {
-        let retry = self.ground.config.pull_retry;
+        let retry = self.ctx.fx.config.pull_retry;
         let Some((queue, _)) = self.queue_of(sub, key) else { return };
         let asked = !matches!(queue.state, State::Asking(_) | State::Unasked);
         queue.state = if asked { State::Ready } else { State::Unasked };
@@ -332,8 +332,10 @@ impl Engine {
     }
 
     pub(super) fn pause(&mut self, sub: SubscriptionId, key: QueueKey, pause: Duration) {
-        let timer = self.timers.after(self.ground.now, pause, TimerKind::Queue(sub, key));
-        let Some((queue, _)) = self.queue_of(sub, key) else { return self.timers.cancel(timer) };
+        let timer = self.ctx.fx.after(pause, TimerKind::Queue(sub, key));
+        let Some((queue, _)) = self.queue_of(sub, key) else {
+            return self.ctx.fx.timers.cancel(timer);
+        };
         let asked = !matches!(queue.state, State::Asking(_) | State::Unasked);
         queue.state = State::Pausing { timer, asked };
     }
@@ -349,9 +351,9 @@ impl Engine {
     /// Each queue has one question in flight, one timer, or one named condition: its window is
     /// full, or its broker is not there or does not know us.
     pub(super) fn check_queues(&self) {
-        let config = &self.ground.config;
+        let config = &self.ctx.fx.config;
         let mut asked: BTreeMap<_, Vec<Opaque>> = BTreeMap::new();
-        for (sub, key, opaque) in self.calls.of_queues() {
+        for (sub, key, opaque) in self.ctx.remoting.calls.of_queues() {
             asked.entry((sub, key)).or_default().push(opaque);
         }
         for (sub, consumer) in self.consumers.iter() {
@@ -363,7 +365,9 @@ impl Engine {
                 let reader = self.brokers.reader(queue.at.broker);
                 let waits = match queue.state {
                     State::Asking(opaque) | State::Pulling(opaque) => calls == [opaque],
-                    State::Pausing { timer, .. } => calls.is_empty() && self.timers.is_set(timer),
+                    State::Pausing { timer, .. } => {
+                        calls.is_empty() && self.ctx.fx.timers.is_set(timer)
+                    }
                     State::Full => calls.is_empty(),
                     State::Ready | State::Unasked => {
                         let ready =

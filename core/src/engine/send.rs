@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use super::{Engine, Event, Note, Operation, TimerKind};
 use crate::broker::BrokerId;
-use crate::call::{Call, Purpose};
 use crate::error::{Failure, Lack, Refused, SendError, Stored, is_retriable_send};
 use crate::frame::reply::SendReply;
 use crate::frame::{
@@ -17,6 +16,7 @@ use crate::id::{OpId, PeerId};
 use crate::message::Publish;
 use crate::producer::{Aim, FRAME, Send, SendOptions, SendReceipt, SendStatus, choose};
 use crate::query::Query;
+use crate::remoting::{Call, Purpose};
 use crate::route::{RouteQueue, Wait};
 use crate::time::Instant;
 
@@ -49,17 +49,18 @@ impl Engine {
         options: SendOptions,
     ) -> Result<OpId, Refused> {
         let now = self.tick(now);
-        let within = options.timeout.unwrap_or(self.ground.config.send_timeout);
+        let within = options.timeout.unwrap_or(self.ctx.fx.config.send_timeout);
         let timed = if within.is_zero() { Err(Refused::NoTime) } else { Ok(()) };
         let admitted = timed.and_then(|()| self.admit());
         admitted.and_then(|()| self.admit_bytes(publish.wire_size())).inspect_err(|_| {
-            self.counters.calls_refused += 1;
+            self.ctx.fx.counters.calls_refused += 1;
         })?;
-        self.counters.sends_begun += 1;
+        self.ctx.fx.counters.sends_begun += 1;
         let limit = self.try_limit(&options, within);
         let op = self.operations.insert_with(|op| {
             let limit = limit.filter(|limit| *limit < within);
-            let timer = self.timers.after(now, limit.unwrap_or(within), TimerKind::Deadline(op));
+            let timer =
+                self.ctx.fx.timers.after(now, limit.unwrap_or(within), TimerKind::Deadline(op));
             let times = (timer, now + within, limit);
             Operation::Send(Box::new(Send::new(publish, options, now, times)))
         });
@@ -71,7 +72,7 @@ impl Engine {
     }
 
     pub(super) fn admit(&self) -> Result<(), Refused> {
-        let most = self.ground.config.max_pending;
+        let most = self.ctx.fx.config.max_pending;
         if !self.life.is_running() {
             Err(Refused::Stopped)
         } else if self.operations.len() >= most {
@@ -85,7 +86,7 @@ impl Engine {
     /// ([`Refused::Full`], [`Refused::FullOfBytes`]). While nothing is being sent, a message of any
     /// size is taken.
     pub fn room(&self) -> (usize, usize) {
-        let config = &self.ground.config;
+        let config = &self.ctx.fx.config;
         let calls = config.max_pending.saturating_sub(self.operations.len());
         let bytes = config.max_pending_bytes.saturating_sub(self.sending);
         (calls, if self.sending == 0 { usize::MAX } else { bytes })
@@ -93,7 +94,7 @@ impl Engine {
 
     /// Makes room for a message of `size` bytes; a message larger than all there is may go alone.
     fn admit_bytes(&mut self, size: usize) -> Result<(), Refused> {
-        let most = self.ground.config.max_pending_bytes;
+        let most = self.ctx.fx.config.max_pending_bytes;
         if self.sending > 0 && self.sending + size > most {
             return Err(Refused::FullOfBytes(most));
         }
@@ -128,25 +129,25 @@ impl Engine {
         let Some(Operation::Send(send)) = self.operations.get(op) else { return };
         let (keep, oneway) = (send.aim.is_fixed().then_some(queue as usize), send.oneway);
         let wide = send.is_wide();
-        let (peers, mut ctx) = self.peers();
+        let (peers, fx) = self.ctx.peers();
         let peer = match wide {
             true => peers.wide(peer),
-            false => peers.lane(&mut ctx, peer, keep),
+            false => peers.lane(fx, peer, keep),
         };
         if oneway && self.queue_oneway(op, peer, broker, queue) {
             return;
         }
         let name = self.brokers.name(broker).clone();
         let call = Call::new(peer, Purpose::Send(op));
-        let opaque = self.calls.open(Kind::Send, call);
-        let now = self.ground.now;
+        let opaque = self.ctx.remoting.calls.open(Kind::Send, call);
+        let now = self.ctx.fx.now;
         let Some(send) = self.send_of(op) else { return };
         (send.at, send.call, send.tried) = (Some((broker, queue)), Some(opaque), now);
         let publish = send.publish.clone();
         let payload = Payload::Publish { publish, queue, broker: name, oneway };
-        let (peers, mut ctx) = self.peers();
+        let (peers, fx) = self.ctx.peers();
         peers.count_send(peer, 1);
-        peers.send(&mut ctx, peer, OutFrame { opaque, payload });
+        peers.send(fx, peer, OutFrame { opaque, payload });
     }
 
     /// The route has no queue for a send. What heals by itself is waited for until the deadline;
@@ -156,7 +157,7 @@ impl Engine {
         let (topic, ids) = (send.publish.topic().clone(), send.publish.ids());
         if !lack.is_lasting() {
             self.want_route(&topic, Some((op, Wait::Change)));
-        } else if !self.routes.is_fresh(self.ground.now, &topic, STALE) {
+        } else if !self.routes.is_fresh(self.ctx.fx.now, &topic, STALE) {
             self.want_route(&topic, Some((op, Wait::News)));
         } else {
             let (stored, attempts, _) = self.detach_send(op);
@@ -188,10 +189,11 @@ impl Engine {
             aim @ (Aim::InTurn | Aim::Random) => {
                 let (route, mut turn) = self.routes.turn(topic).ok_or(Lack::Queues)?;
                 if *aim == Aim::Random {
-                    turn = self.ground.rng.next_u64() as u32;
+                    turn = self.ctx.fx.rng.next_u64() as u32;
                 }
-                let (peers, brokers, healths) = (&self.peers, &self.brokers, &self.healths);
-                let (isolates, now) = (self.ground.config.fault_isolation, self.ground.now);
+                let (peers, brokers, healths) =
+                    (&self.ctx.remoting.peers, &self.brokers, &self.healths);
+                let (isolates, now) = (self.ctx.fx.config.fault_isolation, self.ctx.fx.now);
                 let passed = Cell::new(None);
                 let is_down = |broker| {
                     let master = brokers.master(broker);
@@ -207,8 +209,8 @@ impl Engine {
                 let chosen = choose(&route, turn, last, &has_it, &is_down);
                 let chosen = chosen.ok_or_else(|| route.lack())?;
                 if let Some(down) = passed.take() {
-                    let (peers, mut ctx) = self.peers();
-                    peers.probe(&mut ctx, down);
+                    let (peers, fx) = self.ctx.peers();
+                    peers.probe(fx, down);
                 }
                 (chosen.broker, chosen.queue as i32)
             }
@@ -221,14 +223,14 @@ impl Engine {
     /// ends the call. Nobody will hear of it, so it takes no place among the calls.
     fn queue_oneway(&mut self, op: OpId, peer: PeerId, broker: BrokerId, queue: i32) -> bool {
         let Some(Operation::Send(send)) = self.operations.get(op) else { return false };
-        if !self.peers.takes_oneway(peer, send.publish.wire_size()) {
+        if !self.ctx.remoting.peers.takes_oneway(peer, send.publish.wire_size()) {
             return false;
         }
-        let (publish, opaque) = (send.publish.clone(), self.calls.skip(Kind::Oneway));
+        let (publish, opaque) = (send.publish.clone(), self.ctx.remoting.calls.skip(Kind::Oneway));
         let broker = self.brokers.name(broker).clone();
         let payload = Payload::Publish { publish, queue, broker, oneway: true };
-        let (peers, mut ctx) = self.peers();
-        peers.send_oneway(&mut ctx, peer, OutFrame { opaque, payload });
+        let (peers, fx) = self.ctx.peers();
+        peers.send_oneway(fx, peer, OutFrame { opaque, payload });
         self.end_oneway(op);
         true
     }
@@ -238,24 +240,24 @@ impl Engine {
     pub(super) fn lose_oneway(&mut self, peer: PeerId, queued: VecDeque<OutFrame>) {
         let messages: Vec<_> = queued.into_iter().filter_map(OutFrame::into_oneway).collect();
         if !messages.is_empty() {
-            self.counters.oneway_lost += messages.len() as u64;
-            let endpoint = self.peers.endpoint(peer).clone();
-            self.out.note(Note::OnewayLost { endpoint, count: messages.len() });
-            self.out.event(Event::OnewayLost { messages });
+            self.ctx.fx.counters.oneway_lost += messages.len() as u64;
+            let endpoint = self.ctx.remoting.peers.endpoint(peer).clone();
+            self.ctx.fx.note(Note::OnewayLost { endpoint, count: messages.len() });
+            self.ctx.fx.event(Event::OnewayLost { messages });
         }
     }
 
     fn end_oneway(&mut self, op: OpId) {
         if let Some(Operation::Send(send)) = self.remove(op) {
-            self.counters.sends_handed += 1;
-            self.out.event(Event::Handed { op, publish: send.publish });
+            self.ctx.fx.counters.sends_handed += 1;
+            self.ctx.fx.event(Event::Handed { op, publish: send.publish });
         }
     }
 
     /// A oneway frame is handed out, if its call has not ended: that ends it.
     pub(super) fn handed(&mut self, opaque: Opaque) -> bool {
-        let Some(call) = self.calls.close(opaque) else { return false };
-        self.peers.count_send(call.peer, -1);
+        let Some(call) = self.ctx.remoting.calls.close(opaque) else { return false };
+        self.ctx.remoting.peers.count_send(call.peer, -1);
         let Purpose::Send(op) = call.purpose else { return false };
         self.end_oneway(op);
         true
@@ -263,8 +265,8 @@ impl Engine {
 
     /// Nobody waits for the answer to a send's request any more.
     pub(super) fn close_send(&mut self, opaque: Opaque) -> Option<Call> {
-        let call = self.calls.close(opaque)?;
-        self.peers.count_send(call.peer, -1);
+        let call = self.ctx.remoting.calls.close(opaque)?;
+        self.ctx.remoting.peers.count_send(call.peer, -1);
         self.close_if_drained(call.peer);
         Some(call)
     }
@@ -272,7 +274,7 @@ impl Engine {
     /// Takes a call of the application out of the table, with its deadline and the room it took.
     pub(super) fn remove(&mut self, op: OpId) -> Option<Operation> {
         let operation = self.operations.remove(op)?;
-        self.timers.cancel(operation.timer());
+        self.ctx.fx.timers.cancel(operation.timer());
         if let Operation::Send(send) = &operation {
             self.sending -= send.publish.wire_size();
             let earlier = send.earlier.iter().map(|one| one.opaque);
@@ -303,7 +305,7 @@ impl Engine {
         if late.is_some() {
             self.forget_try(op);
         } else {
-            let (now, config) = (self.ground.now, &self.ground.config);
+            let (now, config) = (self.ctx.fx.now, &self.ctx.fx.config);
             self.healths.answered(now, broker, now.since(send.tried));
             let retries = config.retry_not_ok && send.tries + 1 < config.send_attempts;
             if status != SendStatus::Ok && retries {
@@ -349,7 +351,7 @@ impl Engine {
         why: Failure,
         stored: Stored,
     ) {
-        let most = self.ground.config.send_attempts;
+        let most = self.ctx.fx.config.send_attempts;
         let Some(Operation::Send(send)) = self.operations.get(op) else { return };
         let why = why.of_size(send.publish.wire_size());
         let attempt = self.attempt(peer, Some(opaque), why.clone());
@@ -366,7 +368,7 @@ impl Engine {
             return;
         }
         send.call = None;
-        self.counters.tries_failed += 1;
+        self.ctx.fx.counters.tries_failed += 1;
         if matches!(&why, Failure::Refused { code, .. } if *code == ResponseCode::SYSTEM_BUSY) {
             return self.pause_send(op);
         }
@@ -375,7 +377,7 @@ impl Engine {
             send.tries += 1;
         }
         if let Some((broker, _)) = send.at {
-            self.healths.failed(self.ground.now, broker);
+            self.healths.failed(self.ctx.fx.now, broker);
         }
         let again = match &why {
             Failure::Connect(_) | Failure::Closed(_) | Failure::Cut(_) => true,
@@ -397,9 +399,9 @@ impl Engine {
         }
         let Some(Operation::Send(send)) = self.operations.get_mut(op) else { return };
         if again && send.tries < most {
-            if matches!(why, Failure::Closed(_)) && self.peers.has_twins(peer) {
-                let at = self.ground.now + SETTLE;
-                send.pause = Some(self.timers.at(at, TimerKind::Resend(op)));
+            if matches!(why, Failure::Closed(_)) && self.ctx.remoting.peers.has_twins(peer) {
+                let at = self.ctx.fx.now + SETTLE;
+                send.pause = Some(self.ctx.fx.timers.at(at, TimerKind::Resend(op)));
                 return;
             }
             return self.route_send(op);
@@ -424,9 +426,9 @@ impl Engine {
     fn pause_send(&mut self, op: OpId) {
         let Some(Operation::Send(send)) = self.operations.get_mut(op) else { return };
         let pause = BUSY_MIN.saturating_mul(1 << send.busy.min(8)).min(BUSY_MAX);
-        let at = self.ground.now + self.ground.rng.jitter(pause);
+        let at = self.ctx.fx.now + self.ctx.fx.rng.jitter(pause);
         send.busy += 1;
-        send.pause = Some(self.timers.at(at, TimerKind::Resend(op)));
+        send.pause = Some(self.ctx.fx.timers.at(at, TimerKind::Resend(op)));
     }
 
     /// The pause after a busy broker's refusal is over.

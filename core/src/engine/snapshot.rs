@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use super::life::State;
 use super::{BrokerStats, Counters, Engine, Stats};
-use crate::connection::ConnectionStats;
 use crate::consumer::{Consumer, Phase};
 use crate::id::PeerId;
 use crate::name::{Group, Topic};
 use crate::query::QueueName;
+use crate::remoting::ConnectionStats;
 use crate::time::Instant;
 
 /// An engine at one moment.
@@ -110,9 +110,9 @@ pub struct QueueStats {
 impl Engine {
     /// Everything observable at `now`. Changes nothing.
     pub fn snapshot(&self, now: Instant) -> Snapshot {
-        let at = now.max(self.ground.now);
+        let at = now.max(self.ctx.fx.now);
         Snapshot {
-            client_id: self.ground.client_id.clone(),
+            client_id: self.ctx.fx.client_id.clone(),
             at,
             phase: match self.life.state() {
                 State::Running => ClientPhase::Running,
@@ -121,7 +121,10 @@ impl Engine {
                 }
                 State::Stopped => ClientPhase::Stopped,
             },
-            counters: Counters { notes_suppressed: self.out.suppressed(), ..self.counters },
+            counters: Counters {
+                notes_suppressed: self.ctx.fx.throttle.suppressed(),
+                ..self.ctx.fx.counters
+            },
             open: self.stats(),
             pending_bytes: self.sending,
             brokers: self.brokers(),
@@ -133,10 +136,10 @@ impl Engine {
 
     fn connections(&self) -> Vec<ConnectionStats> {
         let mut in_flight: BTreeMap<PeerId, usize> = BTreeMap::new();
-        for peer in self.calls.peers() {
+        for peer in self.ctx.remoting.calls.peers() {
             *in_flight.entry(peer).or_default() += 1;
         }
-        let with_calls = self.peers.stats().map(|(id, stats)| {
+        let with_calls = self.ctx.remoting.peers.stats().map(|(id, stats)| {
             let in_flight = in_flight.get(&id).copied().unwrap_or_default();
             ConnectionStats { in_flight, ..stats }
         });

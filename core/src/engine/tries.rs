@@ -19,7 +19,7 @@ const LEAST: Duration = Duration::from_millis(10);
 impl Engine {
     /// How long a try of such a send may take while there is another broker; `None`: there is none.
     pub(super) fn try_limit(&self, options: &SendOptions, within: Duration) -> Option<Duration> {
-        let config = &self.ground.config;
+        let config = &self.ctx.fx.config;
         let fixed = options.oneway || options.aim.is_fixed() || config.send_attempts < 2;
         let part = Some(within / PART).filter(|part| *part >= LEAST);
         config.try_timeout.or(part).filter(|_| !fixed)
@@ -48,11 +48,11 @@ impl Engine {
     /// The present try of a send may have run out, long before its deadline.
     pub(super) fn try_over(&mut self, op: OpId) {
         let Some(Operation::Send(send)) = self.operations.get(op) else { return };
-        let (now, limit) = (self.ground.now, send.limit.unwrap_or(send.deadline.since(send.since)));
+        let (now, limit) = (self.ctx.fx.now, send.limit.unwrap_or(send.deadline.since(send.since)));
         let due = send.tried + limit;
         let next = if send.call.is_some() && now < due { due } else { now + limit };
-        let timer = self.timers.at(next.min(send.deadline), TimerKind::Deadline(op));
-        let more = send.tries + 1 < self.ground.config.send_attempts;
+        let timer = self.ctx.fx.timers.at(next.min(send.deadline), TimerKind::Deadline(op));
+        let more = send.tries + 1 < self.ctx.fx.config.send_attempts;
         let ran_out = send.call.filter(|_| now >= due && more).zip(send.at);
         if let Some(send) = self.send_of(op) {
             send.timer = timer;
@@ -73,14 +73,14 @@ impl Engine {
         for broker in route.writable.iter().map(|queue| queue.broker) {
             let other = broker != tried && !send.has_left_for(broker);
             match self.brokers.master(broker).filter(|_| other) {
-                Some(peer) if self.peers.is_down(peer) => down = Some(peer),
-                Some(peer) if !self.peers.is_slow(peer) => return true,
+                Some(peer) if self.ctx.remoting.peers.is_down(peer) => down = Some(peer),
+                Some(peer) if !self.ctx.remoting.peers.is_slow(peer) => return true,
                 Some(_) | None => {}
             }
         }
         if let Some(peer) = down {
-            let (peers, mut ctx) = self.peers();
-            peers.probe(&mut ctx, peer);
+            let (peers, fx) = self.ctx.peers();
+            peers.probe(fx, peer);
         }
         false
     }
@@ -90,15 +90,15 @@ impl Engine {
         let Some(send) = self.send_of(op) else { return };
         let (topic, pause) = (send.publish.topic().clone(), send.pause.take());
         if let Some(pause) = pause {
-            self.timers.cancel(pause);
+            self.ctx.fx.timers.cancel(pause);
         }
         self.routes.forget(&topic, op);
     }
 
     /// The next try goes to another broker. What had left may still be answered.
     fn leave_try(&mut self, op: OpId, opaque: Opaque, broker: BrokerId, limit: Duration) {
-        let Some((peer, left)) = self.calls.place_of(opaque) else { return };
-        if left.is_none() && !self.peers.is_connected(peer) {
+        let Some((peer, left)) = self.ctx.remoting.calls.place_of(opaque) else { return };
+        if left.is_none() && !self.ctx.remoting.peers.is_connected(peer) {
             // Connections have limits of their own.
             return;
         }
@@ -116,8 +116,8 @@ impl Engine {
             send.attempts.push(attempt);
             send.earlier.push(Earlier { opaque, broker });
         }
-        self.counters.tries_failed += 1;
-        self.healths.failed(self.ground.now, broker);
+        self.ctx.fx.counters.tries_failed += 1;
+        self.healths.failed(self.ctx.fx.now, broker);
         self.suspect(peer);
         self.route_send(op);
     }

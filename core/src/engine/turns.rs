@@ -53,14 +53,14 @@ impl Engine {
     /// Handles what is due, as far as one turn goes.
     pub(super) fn time_passed(&mut self) {
         for _ in 0..TIMERS {
-            let Some(kind) = self.timers.pop_due(self.ground.now) else { break };
+            let Some(kind) = self.ctx.fx.timers.pop_due(self.ctx.fx.now) else { break };
             let whole = kind == TimerKind::Turn;
             self.fire(kind);
             if whole {
                 break;
             }
         }
-        self.out.flush_notes();
+        self.ctx.fx.flush_notes();
     }
 
     /// Does something for many queues: at once, while they are few and nothing is left from before.
@@ -88,7 +88,7 @@ impl Engine {
         }
         if !self.turns.left.is_empty() && !self.turns.armed {
             self.turns.armed = true;
-            self.timers.at(self.ground.now, TimerKind::Turn);
+            self.ctx.fx.timers.at(self.ctx.fx.now, TimerKind::Turn);
         }
     }
 }

@@ -8,11 +8,11 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::{Engine, TimerKind};
-use crate::call::Purpose;
 use crate::error::{CloseReason, ConnectError, Failure, PeerKind};
 use crate::frame::{Kind, Opaque};
 use crate::id::{ConnectionId, PeerId};
 use crate::name::Endpoint;
+use crate::remoting::Purpose;
 use crate::time::Instant;
 
 /// How often brokers that are left alone are asked.
@@ -48,8 +48,8 @@ impl Engine {
             let (health, master) = (self.healths.of(id), self.brokers.master(id));
             BrokerStats {
                 name: self.brokers.name(id).clone(),
-                master: master.map(|peer| self.peers.endpoint(peer).clone()),
-                connected: master.is_some_and(|peer| self.peers.is_reached(peer)),
+                master: master.map(|peer| self.ctx.remoting.peers.endpoint(peer).clone()),
+                connected: master.is_some_and(|peer| self.ctx.remoting.peers.is_reached(peer)),
                 answered: health.answered,
                 failed: health.failed,
                 latency: health.latency,
@@ -61,27 +61,27 @@ impl Engine {
 
     /// Asks each broker that is left alone for an offset: one that answers in time is well again.
     pub(super) fn probe_due(&mut self) {
-        for broker in self.healths.isolated(self.ground.now) {
+        for broker in self.healths.isolated(self.ctx.fx.now) {
             let Some(peer) = self.brokers.master(broker) else { continue };
             let Some((topic, at)) = self.routes.queue_on(broker) else { continue };
             let request = self.queue_name(topic, &at).ask_max_offset();
             self.ask(peer, Purpose::Probe(broker), Kind::Offset, request, Bytes::new(), PROBE);
         }
-        self.timers.after(self.ground.now, PROBES, TimerKind::Probe);
+        self.ctx.fx.after(PROBES, TimerKind::Probe);
     }
 
     /// A broker let a try run out: sends go to others until it answers anything. It is asked for an
     /// offset until it does, since nobody else may ask it.
     pub(super) fn slow_down(&mut self, peer: PeerId) {
-        let main = self.peers.main(peer);
-        if self.peers.slow_down(main) {
-            self.timers.after(self.ground.now, PROBES, TimerKind::Slow(main));
+        let main = self.ctx.remoting.peers.main(peer);
+        if self.ctx.remoting.peers.slow_down(main) {
+            self.ctx.fx.after(PROBES, TimerKind::Slow(main));
         }
     }
 
     pub(super) fn slow_due(&mut self, main: PeerId) {
-        self.peers.probe_over(main);
-        if !self.peers.is_slow(main) || !self.life.is_running() {
+        self.ctx.remoting.peers.probe_over(main);
+        if !self.ctx.remoting.peers.is_slow(main) || !self.life.is_running() {
             return;
         }
         for broker in self.brokers.with(main) {
@@ -97,8 +97,8 @@ impl Engine {
     /// A peer said on that connection that it goes, or is not asked any more: what has left is
     /// answered there, and all else goes on elsewhere or with the next connection.
     pub(super) fn part_from(&mut self, peer: PeerId, conn: ConnectionId) {
-        let (peers, mut ctx) = self.peers();
-        if let Some(lost) = peers.leave(&mut ctx, peer, conn) {
+        let (peers, fx) = self.ctx.peers();
+        if let Some(lost) = peers.leave(fx, peer, conn) {
             let reason = Box::new(self.farewell(peer));
             let never = Failure::Connect(ConnectError::Lost(reason));
             self.fail_calls(lost, None, &never);
@@ -106,20 +106,21 @@ impl Engine {
     }
 
     fn farewell(&self, peer: PeerId) -> CloseReason {
-        let unlisted = self.peers.kind(peer) == PeerKind::NameServer && !self.names.has(peer);
+        let unlisted =
+            self.ctx.remoting.peers.kind(peer) == PeerKind::NameServer && !self.names.has(peer);
         if unlisted { CloseReason::Unlisted } else { CloseReason::GoAway }
     }
 
     /// Closes the connections of a peer that it left, if nothing is under way on them but long
     /// polls.
     pub(super) fn close_if_drained(&mut self, peer: PeerId) {
-        let left: Vec<ConnectionId> = self.peers.left(peer).collect();
+        let left: Vec<ConnectionId> = self.ctx.remoting.peers.left(peer).collect();
         for conn in left {
             let asked = |opaque: Opaque| opaque.kind() != Some(Kind::Pull);
-            if !self.calls.on_connection(peer, conn).any(asked) {
+            if !self.ctx.remoting.calls.on_connection(peer, conn).any(asked) {
                 let reason = self.farewell(peer);
-                let (peers, mut ctx) = self.peers();
-                peers.close(&mut ctx, conn, reason);
+                let (peers, fx) = self.ctx.peers();
+                peers.close(fx, conn, reason);
             }
         }
     }

@@ -6,7 +6,7 @@
 //! port two below (`MixAll.brokerVIPChannel`) and none of them is the broker itself.
 
 use super::{Peers, State};
-use crate::engine::Context;
+use crate::effects::Effects;
 use crate::error::PeerKind;
 use crate::id::PeerId;
 
@@ -20,13 +20,8 @@ impl Peers {
     /// not yet; among those the one with the fewest sends under way, or the next in turn. With
     /// `keep`, always the same one as long as it is as good as the others. Lanes that are not
     /// connected are, from then on, being connected.
-    pub(crate) fn lane(
-        &mut self,
-        ctx: &mut Context<'_>,
-        main: PeerId,
-        keep: Option<usize>,
-    ) -> PeerId {
-        let (count, vip) = (ctx.config.connections_per_broker as usize, ctx.config.vip_channel);
+    pub(crate) fn lane(&mut self, fx: &mut Effects, main: PeerId, keep: Option<usize>) -> PeerId {
+        let (count, vip) = (fx.config.connections_per_broker as usize, fx.config.vip_channel);
         if count == 1 && !vip {
             return main;
         }
@@ -45,7 +40,7 @@ impl Peers {
         let chosen = turns.min_by_key(cost).unwrap_or(main);
         self.peer(main).lanes = lanes;
         // The main one too: brokers hear heartbeats there, even if sends go to another port.
-        self.probe(ctx, main);
+        self.probe(fx, main);
         chosen
     }
 
@@ -130,10 +125,10 @@ impl Peers {
 
     /// Sends pass a broker over that is down: it is connected to all the same once its pause is
     /// over, with no message waiting for it, so that it is found when it is back.
-    pub(crate) fn probe(&mut self, ctx: &mut Context<'_>, main: PeerId) {
+    pub(crate) fn probe(&mut self, fx: &mut Effects, main: PeerId) {
         let lanes = std::mem::take(&mut self.peer(main).lanes);
         for id in lanes.iter().chain([&main]) {
-            self.reach(ctx, *id);
+            self.reach(fx, *id);
         }
         self.peer(main).lanes = lanes;
     }

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::Note;
-use super::note::Subject;
+use super::facts::Subject;
 use crate::time::Instant;
 
 /// Notes about one subject within one [`WINDOW`].
@@ -26,7 +26,7 @@ struct Window {
 
 /// What was told of late.
 #[derive(Debug, Default)]
-pub(crate) struct Quiet {
+pub(crate) struct Throttle {
     windows: BTreeMap<Subject, Window>,
     /// When the first window ends that something was left out of.
     due: Option<Instant>,
@@ -38,7 +38,7 @@ pub(crate) struct Quiet {
 /// Subjects that are kept without a look at them.
 const ROOM: usize = 64;
 
-impl Quiet {
+impl Throttle {
     /// The note as it is to be told now, if it is.
     pub(crate) fn admit(&mut self, now: Instant, note: Note) -> Option<Note> {
         if self.windows.len() >= self.room.max(ROOM) {
@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     fn a_subject_that_flaps_gets_few_lines_a_minute_and_the_last_one_with_a_count() {
-        let mut quiet = Quiet::default();
+        let mut quiet = Throttle::default();
         let told = (0..600).filter(|i| quiet.admit(at(100 * i), note(1)).is_some()).count();
         assert_eq!(told, 4);
         // Another subject has lines of its own.
@@ -139,7 +139,7 @@ mod tests {
 
     #[test]
     fn what_changes_now_and_then_is_told_in_full_and_leaves_nothing_behind() {
-        let mut quiet = Quiet::default();
+        let mut quiet = Throttle::default();
         for i in 0..100 {
             assert!(quiet.admit(at(20_000 * i), note(1)).is_some(), "{i}");
         }
@@ -148,7 +148,7 @@ mod tests {
 
     #[test]
     fn subjects_of_long_ago_are_forgotten() {
-        let mut quiet = Quiet::default();
+        let mut quiet = Throttle::default();
         for i in 0..20_000 {
             assert!(quiet.admit(at(1_000 * i), note((i % 60_000) as u16 + 1)).is_some(), "{i}");
         }
@@ -157,7 +157,7 @@ mod tests {
 
     #[test]
     fn a_single_note_too_many_is_late_and_not_left_out() {
-        let mut quiet = Quiet::default();
+        let mut quiet = Throttle::default();
         for _ in 0..5 {
             quiet.admit(at(0), note(1));
         }

@@ -11,69 +11,65 @@
 use std::time::Duration;
 
 use super::{Lost, Peers, State};
-use crate::engine::{Command, Context, Note, TimerKind};
+use crate::effects::{Command, Effects, Note, TimerKind};
 use crate::error::{CloseReason, ConnectError};
 use crate::id::{ConnectionId, PeerId};
 use crate::time::Instant;
 
 impl Peers {
     /// Keeps a connection to the peer from now on.
-    pub(crate) fn want(&mut self, ctx: &mut Context<'_>, id: PeerId) {
+    pub(crate) fn want(&mut self, fx: &mut Effects, id: PeerId) {
         self.peer(id).wanted = true;
-        self.reach(ctx, id);
+        self.reach(fx, id);
     }
 
     /// Connects, unless it is connected, being connected, or rests after a failure.
-    pub(super) fn reach(&mut self, ctx: &mut Context<'_>, id: PeerId) {
+    pub(super) fn reach(&mut self, fx: &mut Effects, id: PeerId) {
         if matches!(self.state(id), State::Idle) {
-            self.connect(ctx, id);
+            self.connect(fx, id);
         }
     }
 
-    pub(super) fn connect(&mut self, ctx: &mut Context<'_>, id: PeerId) {
+    pub(super) fn connect(&mut self, fx: &mut Effects, id: PeerId) {
         let peer = &mut self.list[id.0 as usize];
         if let Some(retry) = peer.retry.take() {
-            ctx.timers.cancel(retry);
+            fx.timers.cancel(retry);
         }
         if self.stopping {
             peer.state = State::Idle;
             return;
         }
         let conn = self.connections.insert(id);
-        let timer = ctx.timers.after(ctx.now, ctx.config.connect_timeout, TimerKind::Connect(conn));
+        let timer = fx.after(fx.config.connect_timeout, TimerKind::Connect(conn));
         peer.state = State::Connecting { conn, timer, slow: false };
-        peer.tried = ctx.now;
-        ctx.out.command(Command::Connect { conn, endpoint: peer.endpoint.clone() });
+        peer.tried = fx.now;
+        fx.command(Command::Connect { conn, endpoint: peer.endpoint.clone() });
     }
 
     /// The adapter has a socket. `None`: it belongs to nobody any more.
-    pub(crate) fn connected_now(
-        &mut self,
-        ctx: &mut Context<'_>,
-        conn: ConnectionId,
-    ) -> Option<PeerId> {
+    pub(crate) fn connected_now(&mut self, fx: &mut Effects, conn: ConnectionId) -> Option<PeerId> {
         let id = self.of(conn)?;
         let peer = &mut self.list[id.0 as usize];
         let State::Connecting { conn: own, timer, slow } = peer.state else { return None };
         if own != conn {
             return None;
         }
-        ctx.timers.cancel(timer);
+        fx.timers.cancel(timer);
         if slow || self.stopping {
             // `Close` crossed the adapter's `Connected`: it closes, and says `Closed`.
             peer.state = State::Closing { conn, reason: CloseReason::Slow };
             return None;
         }
         peer.state = State::Connected { conn };
-        (peer.active, peer.whole) = (ctx.now, ctx.now);
-        let idle = ctx.config.max_idle;
-        peer.idle = idle.map(|after| ctx.timers.after(ctx.now, after, TimerKind::Idle(id)));
+        (peer.active, peer.whole) = (fx.now, fx.now);
+        let idle = fx.config.max_idle;
+        peer.idle = idle.map(|after| fx.after(after, TimerKind::Idle(id)));
         if peer.failures > 0 {
-            ctx.out.note(Note::Reconnected { peer: peer.kind, endpoint: peer.endpoint.clone() });
+            fx.note(Note::Reconnected { peer: peer.kind, endpoint: peer.endpoint.clone() });
         }
         peer.raised = !peer.queue.is_empty();
         if peer.raised {
-            ctx.out.command(Command::Transmit { conn });
+            fx.command(Command::Transmit { conn });
         }
         Some(id)
     }
@@ -81,7 +77,7 @@ impl Peers {
     /// The socket could not be had. The error is ours when we gave up.
     pub(crate) fn failed(
         &mut self,
-        ctx: &mut Context<'_>,
+        fx: &mut Effects,
         conn: ConnectionId,
         error: ConnectError,
     ) -> Option<(Lost, ConnectError)> {
@@ -90,19 +86,19 @@ impl Peers {
         if own != conn {
             return None;
         }
-        ctx.timers.cancel(timer);
+        fx.timers.cancel(timer);
         // What is known of each address says more than that it took too long.
         let known = matches!(error, ConnectError::Addresses { .. });
         let error = match slow && !known {
-            true => ConnectError::TimedOut(ctx.config.connect_timeout),
+            true => ConnectError::TimedOut(fx.config.connect_timeout),
             false => error,
         };
         let peer = self.peer(id);
         if peer.failures == 0 {
             let (endpoint, peer) = (peer.endpoint.clone(), peer.kind);
-            ctx.out.note(Note::ConnectFailed { endpoint, peer, error: error.clone() });
+            fx.note(Note::ConnectFailed { endpoint, peer, error: error.clone() });
         }
-        Some((self.lose(ctx, id, conn), error))
+        Some((self.lose(fx, id, conn), error))
     }
 
     /// Why we closed the connection, if we did: the adapter sees only that it ended.
@@ -121,90 +117,84 @@ impl Peers {
     /// The socket is gone.
     pub(crate) fn closed(
         &mut self,
-        ctx: &mut Context<'_>,
+        fx: &mut Effects,
         conn: ConnectionId,
         reason: &CloseReason,
     ) -> Option<Lost> {
         let id = self.of(conn)?;
         if !self.stopping {
             let (peer, endpoint) = (self.kind(id), self.endpoint(id).clone());
-            ctx.out.note(Note::Closed { peer, endpoint, reason: reason.clone() });
+            fx.note(Note::Closed { peer, endpoint, reason: reason.clone() });
         }
-        Some(if self.gone(id, conn) { Lost::of_leaving(id) } else { self.lose(ctx, id, conn) })
+        Some(if self.gone(id, conn) { Lost::of_leaving(id) } else { self.lose(fx, id, conn) })
     }
 
-    fn lose(&mut self, ctx: &mut Context<'_>, id: PeerId, conn: ConnectionId) -> Lost {
+    fn lose(&mut self, fx: &mut Effects, id: PeerId, conn: ConnectionId) -> Lost {
         self.connections.remove(conn);
         let stopping = self.stopping;
         let peer = self.peer(id);
         let unused = matches!(peer.state, State::Closing { reason: CloseReason::Idle(_), .. });
         // An attempt that took its time has been pause enough.
         let failed = matches!(peer.state, State::Connecting { .. });
-        let from = if failed { peer.tried } else { ctx.now };
-        let queued = peer.clear(ctx);
+        let from = if failed { peer.tried } else { fx.now };
+        let queued = peer.clear(fx);
         if stopping || unused {
             (peer.state, peer.failures) = (State::Idle, 0);
             return Lost { peer: id, queued, present: true };
         }
-        peer.calm_down(ctx.now);
-        let config = ctx.config;
+        peer.calm_down(fx.now);
+        let config = &*fx.config;
         let times = peer.failures.max(peer.losses).min(16);
         let doubled = config.reconnect_min.saturating_mul(1 << times);
         peer.losses = peer.losses.saturating_add(u32::from(!failed));
         // Drawn around a bit less than the most, or half of all pauses would be exactly that.
-        let mut drawn = |most: Duration| ctx.rng.jitter(doubled.min(most * 4 / 5)).min(most);
+        let mut drawn = |most: Duration| fx.rng.jitter(doubled.min(most * 4 / 5)).min(most);
         let soon = from + drawn(config.reconnect_max);
-        let late = ctx.now + drawn(config.reconnect_idle_max).max(Duration::from_nanos(1));
+        let late = fx.now + drawn(config.reconnect_idle_max).max(Duration::from_nanos(1));
         peer.failures = peer.failures.saturating_add(1);
-        self.pause(ctx, id, soon, late);
+        self.pause(fx, id, soon, late);
         Lost { peer: id, queued, present: true }
     }
 
     /// No attempt before `soon`, and none before `late` while no work waits.
-    pub(super) fn pause(
-        &mut self,
-        ctx: &mut Context<'_>,
-        id: PeerId,
-        soon: Instant,
-        late: Instant,
-    ) {
+    pub(super) fn pause(&mut self, fx: &mut Effects, id: PeerId, soon: Instant, late: Instant) {
         let peer = self.peer(id);
-        if soon > ctx.now {
+        if soon > fx.now {
             peer.state = State::Backoff { late: late.max(soon) };
-            peer.retry = Some(ctx.timers.at(soon, TimerKind::Reconnect(id)));
+            peer.retry = Some(fx.timers.at(soon, TimerKind::Reconnect(id)));
         } else {
-            self.rest(ctx, id, late);
+            self.rest(fx, id, late);
         }
     }
 
     /// What comes connects at once; without anything, a peer that is wanted is tried at `late`.
-    fn rest(&mut self, ctx: &mut Context<'_>, id: PeerId, late: Instant) {
+    fn rest(&mut self, fx: &mut Effects, id: PeerId, late: Instant) {
         let peer = self.peer(id);
         peer.state = State::Idle;
         if peer.wanted {
-            peer.retry = Some(ctx.timers.at(late, TimerKind::Reconnect(id)));
+            peer.retry = Some(fx.timers.at(late, TimerKind::Reconnect(id)));
         }
     }
 
     /// A connection is lost, and its calls have gone on: a peer without a pause that a consumer
     /// waits for is connected to.
-    pub(crate) fn lost(&mut self, ctx: &mut Context<'_>, id: PeerId, awaited: bool) {
+    pub(crate) fn lost(&mut self, fx: &mut Effects, id: PeerId, awaited: bool) {
         if self.peer(id).wanted && awaited {
-            self.reach(ctx, id);
+            self.reach(fx, id);
         }
     }
 
     /// A pause is over. `awaited`: a consumer has queues there, or needs any broker at all.
-    pub(crate) fn pause_over(&mut self, ctx: &mut Context<'_>, id: PeerId, awaited: bool) {
+    pub(crate) fn pause_over(&mut self, fx: &mut Effects, id: PeerId, awaited: bool) {
         let peer = self.peer(id);
         peer.retry = None;
         let work = !peer.queue.is_empty() || (peer.wanted && awaited);
         match peer.state {
-            State::Backoff { late } if work || (peer.wanted && late <= ctx.now) => {
-                self.connect(ctx, id);
+            State::Backoff { late } if work || (peer.wanted && late <= fx.now) => {
+                self.connect(fx, id);
             }
-            State::Backoff { late } => self.rest(ctx, id, late),
-            State::Idle if peer.wanted => self.connect(ctx, id),
+            State::Backoff { late } => self.rest(fx, id, late),
+            State::Idle if peer.wanted => self.connect(fx, id),
             State::Idle
             | State::Connecting { .. }
             | State::Connected { .. }
@@ -213,18 +203,18 @@ impl Peers {
     }
 
     /// `connect_timeout` is over: the adapter is told to give up.
-    pub(crate) fn too_slow(&mut self, ctx: &mut Context<'_>, conn: ConnectionId) {
+    pub(crate) fn too_slow(&mut self, fx: &mut Effects, conn: ConnectionId) {
         let Some(id) = self.of(conn) else { return };
         if let State::Connecting { conn: own, slow, .. } = &mut self.peer(id).state
             && *own == conn
         {
             *slow = true;
-            ctx.out.command(Command::Close { conn, reason: CloseReason::Slow });
+            fx.command(Command::Close { conn, reason: CloseReason::Slow });
         }
     }
 
     /// Closes a peer's connection; it may be made again.
-    pub(crate) fn close(&mut self, ctx: &mut Context<'_>, conn: ConnectionId, why: CloseReason) {
+    pub(crate) fn close(&mut self, fx: &mut Effects, conn: ConnectionId, why: CloseReason) {
         let Some(id) = self.of(conn) else { return };
         let peer = self.peer(id);
         match &mut peer.state {
@@ -243,14 +233,14 @@ impl Peers {
                 }
             }
         }
-        ctx.out.command(Command::Close { conn, reason: why });
+        fx.command(Command::Close { conn, reason: why });
     }
 
     /// Closes every connection and makes no further one.
-    pub(crate) fn stop(&mut self, ctx: &mut Context<'_>) {
+    pub(crate) fn stop(&mut self, fx: &mut Effects) {
         self.stopping = true;
         for conn in self.connections.ids() {
-            self.close(ctx, conn, CloseReason::Stopping);
+            self.close(fx, conn, CloseReason::Stopping);
         }
     }
 }

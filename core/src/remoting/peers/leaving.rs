@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::{Lost, Peer, Peers, State};
-use crate::engine::Context;
+use crate::effects::Effects;
 use crate::error::CloseReason;
 use crate::frame::OutFrame;
 use crate::id::{ConnectionId, PeerId};
@@ -45,10 +45,10 @@ impl Leaving {
 
 impl Peer {
     /// What belonged to the connection is over. Gives the frames that waited for it.
-    pub(super) fn clear(&mut self, ctx: &mut Context<'_>) -> VecDeque<OutFrame> {
+    pub(super) fn clear(&mut self, fx: &mut Effects) -> VecDeque<OutFrame> {
         (self.raised, self.unheard, self.overdue, self.oneway) = (false, None, false, 0);
         for timer in [self.idle.take(), self.doubt.take()].into_iter().flatten() {
-            ctx.timers.cancel(timer);
+            fx.timers.cancel(timer);
         }
         std::mem::take(&mut self.queue)
     }
@@ -68,7 +68,7 @@ impl Peers {
     /// one.
     pub(crate) fn leave(
         &mut self,
-        ctx: &mut Context<'_>,
+        fx: &mut Effects,
         id: PeerId,
         conn: ConnectionId,
     ) -> Option<Lost> {
@@ -76,20 +76,20 @@ impl Peers {
             return None;
         }
         let peer = self.peer(id);
-        let queued = peer.clear(ctx);
-        peer.calm_down(ctx.now);
+        let queued = peer.clear(fx);
+        peer.calm_down(fx.now);
         peer.leaving.push(Leaving { conn, reason: None });
-        let config = ctx.config;
+        let config = &*fx.config;
         let times = peer.farewells.min(16);
         let (from, most) = (config.reconnect_min, config.reconnect_max.max(PAUSE));
         let doubled = from.saturating_mul(1 << times.saturating_sub(1)).min(most * 4 / 5);
-        let pause = if times == 0 { Duration::ZERO } else { ctx.rng.jitter(doubled).min(most) };
+        let pause = if times == 0 { Duration::ZERO } else { fx.rng.jitter(doubled).min(most) };
         let rest = from.saturating_mul(1 << times).min(config.reconnect_idle_max * 4 / 5);
-        let idle = ctx.rng.jitter(rest);
+        let idle = fx.rng.jitter(rest);
         // The first time says nothing against it.
         peer.failures = peer.failures.saturating_add(u32::from(times > 0));
         peer.farewells += 1;
-        self.pause(ctx, id, ctx.now + pause, ctx.now + idle.max(Duration::from_nanos(1)));
+        self.pause(fx, id, fx.now + pause, fx.now + idle.max(Duration::from_nanos(1)));
         Some(Lost { peer: id, queued, present: true })
     }
 

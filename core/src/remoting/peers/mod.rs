@@ -30,7 +30,7 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use leaving::Leaving;
 pub use watch::{ConnectionState, ConnectionStats};
 
-use crate::engine::{Command, Context};
+use crate::effects::{Command, Effects};
 use crate::error::{CloseReason, PeerKind};
 use crate::frame::OutFrame;
 use crate::id::{ConnectionId, PeerId, Slots};
@@ -287,14 +287,14 @@ impl Peers {
     }
 
     /// Queues a frame, and connects if there is no connection.
-    pub(crate) fn send(&mut self, ctx: &mut Context<'_>, id: PeerId, frame: OutFrame) {
+    pub(crate) fn send(&mut self, fx: &mut Effects, id: PeerId, frame: OutFrame) {
         let peer = self.peer(id);
         peer.queue.push_back(frame);
         match peer.state {
-            State::Idle => self.connect(ctx, id),
+            State::Idle => self.connect(fx, id),
             State::Connected { conn } if !peer.raised => {
                 peer.raised = true;
-                ctx.out.command(Command::Transmit { conn });
+                fx.command(Command::Transmit { conn });
             }
             State::Connected { .. }
             | State::Connecting { .. }
@@ -311,9 +311,9 @@ impl Peers {
     }
 
     /// Queues a oneway message that the peer [takes](Self::takes_oneway).
-    pub(crate) fn send_oneway(&mut self, ctx: &mut Context<'_>, id: PeerId, frame: OutFrame) {
+    pub(crate) fn send_oneway(&mut self, fx: &mut Effects, id: PeerId, frame: OutFrame) {
         self.peer(id).oneway += frame.oneway_size().unwrap_or_default();
-        self.send(ctx, id, frame);
+        self.send(fx, id, frame);
     }
 
     /// Whether oneway messages wait for the connection's writer.

@@ -40,14 +40,9 @@ impl Plant {
     }
 }
 
-impl super::Engine {
-    /// Gives the engine a fault, before anything else.
-    #[cfg(feature = "planted")]
-    pub fn plant(&mut self, fault: Planted) {
-        self.ground.plant = Plant { fault: Some(fault) };
-    }
-
-    pub(super) fn planted(&self, fault: Planted) -> bool {
-        self.ground.plant.is(fault)
+#[cfg(feature = "planted")]
+impl From<Planted> for Plant {
+    fn from(fault: Planted) -> Self {
+        Self { fault: Some(fault) }
     }
 }

@@ -1,17 +1,9 @@
-//! What every sub-machine gets: the time, chance, timers, and where to put its effects.
+//! What timers are for.
 
-use std::collections::VecDeque;
-
-use super::quiet::Quiet;
-use crate::config::Config;
-use crate::engine::{Command, Event, Note};
 use crate::fetch::FetchId;
 use crate::frame::Opaque;
 use crate::id::{ConnectionId, OpId, PeerId, QueueKey, SubscriptionId};
 use crate::name::Topic;
-use crate::rng::Rng;
-use crate::time::Instant;
-use crate::timer::Timers;
 
 /// What a timer is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,47 +63,4 @@ pub enum TimerKind {
     Leave(Option<SubscriptionId>),
     /// A consumer has had its time to finish.
     Drain(SubscriptionId),
-}
-
-/// Where effects go.
-#[derive(Debug, Default)]
-pub(crate) struct Out {
-    pub(crate) commands: VecDeque<Command>,
-    pub(crate) events: VecDeque<Event>,
-    pub(super) quiet: Quiet,
-    /// The engine's clock.
-    pub(super) now: Instant,
-}
-
-impl Out {
-    pub(crate) fn command(&mut self, command: Command) {
-        self.commands.push_back(command);
-    }
-
-    pub(crate) fn event(&mut self, event: Event) {
-        self.events.push_back(event);
-    }
-
-    /// Tells of a change of state, unless too much was told of the same thing just now.
-    pub(crate) fn note(&mut self, note: Note) {
-        self.events.extend(self.quiet.admit(self.now, note).map(Event::Note));
-    }
-
-    /// Tells the last of what was left out, where its minute is over.
-    pub(super) fn flush_notes(&mut self) {
-        self.events.extend(self.quiet.flush(self.now).into_iter().map(Event::Note));
-    }
-
-    pub(super) const fn suppressed(&self) -> u64 {
-        self.quiet.suppressed()
-    }
-}
-
-/// What a sub-machine may touch besides itself.
-pub(crate) struct Context<'a> {
-    pub(crate) now: Instant,
-    pub(crate) rng: &'a mut Rng,
-    pub(crate) timers: &'a mut Timers<TimerKind>,
-    pub(crate) out: &'a mut Out,
-    pub(crate) config: &'a Config,
 }

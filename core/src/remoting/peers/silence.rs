@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::{Peers, State};
-use crate::engine::{Context, TimerKind};
+use crate::effects::{Effects, TimerKind};
 use crate::error::CloseReason;
 use crate::id::{ConnectionId, PeerId};
 use crate::time::Instant;
@@ -52,45 +52,44 @@ impl Peers {
     /// word, and another one has to be made (Java closes it for any single request:
     /// `clientCloseSocketIfTimeout`). A request with a short deadline of its own says little: a
     /// peer may be slow. If it is too early to tell, a timer looks again.
-    pub(crate) fn suspect(&mut self, ctx: &mut Context<'_>, id: PeerId) {
-        let limit = ctx.config.request_timeout.saturating_mul(2).max(PATIENCE);
+    pub(crate) fn suspect(&mut self, fx: &mut Effects, id: PeerId) {
+        let limit = fx.config.request_timeout.saturating_mul(2).max(PATIENCE);
         let peer = self.peer(id);
         let (Some(since), State::Connected { conn, .. }) = (peer.unheard, &peer.state) else {
             return;
         };
         let conn = *conn;
         peer.overdue = true;
-        let silent = ctx.now.since(since);
+        let silent = fx.now.since(since);
         if silent >= limit {
-            self.close(ctx, conn, CloseReason::Silent(silent));
+            self.close(fx, conn, CloseReason::Silent(silent));
         } else if peer.doubt.is_none() {
-            peer.doubt = Some(ctx.timers.at(since + limit, TimerKind::Silence(id)));
+            peer.doubt = Some(fx.timers.at(since + limit, TimerKind::Silence(id)));
         }
     }
 
     /// The time to look again has come.
-    pub(crate) fn silence_due(&mut self, ctx: &mut Context<'_>, id: PeerId) {
+    pub(crate) fn silence_due(&mut self, fx: &mut Effects, id: PeerId) {
         let peer = self.peer(id);
         peer.doubt = None;
         if peer.overdue {
-            self.suspect(ctx, id);
+            self.suspect(fx, id);
         }
     }
 
     /// A connection may have been idle for `max_idle`: then it is closed, unless it is wanted or,
     /// as `busy` says, requests wait for answers on it. The next request makes another one.
-    pub(crate) fn idle_due(&mut self, ctx: &mut Context<'_>, id: PeerId, busy: bool) {
+    pub(crate) fn idle_due(&mut self, fx: &mut Effects, id: PeerId, busy: bool) {
         let peer = self.peer(id);
         peer.idle = None;
-        let (Some(limit), State::Connected { conn, .. }) = (ctx.config.max_idle, &peer.state)
-        else {
+        let (Some(limit), State::Connected { conn, .. }) = (fx.config.max_idle, &peer.state) else {
             return;
         };
-        let (conn, idle) = (*conn, ctx.now.since(peer.active));
+        let (conn, idle) = (*conn, fx.now.since(peer.active));
         if idle >= limit && !busy && !peer.wanted && peer.queue.is_empty() {
-            return self.close(ctx, conn, CloseReason::Idle(idle));
+            return self.close(fx, conn, CloseReason::Idle(idle));
         }
-        let from = if idle >= limit { ctx.now } else { peer.active };
-        peer.idle = Some(ctx.timers.at(from + limit, TimerKind::Idle(id)));
+        let from = if idle >= limit { fx.now } else { peer.active };
+        peer.idle = Some(fx.timers.at(from + limit, TimerKind::Idle(id)));
     }
 }
