@@ -66,6 +66,10 @@ id! {
     QueueKey
 }
 
+/// A broker by its name; dense, and the same as long as anything names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct BrokerId(pub(crate) u32);
+
 /// A peer to connect to, by its address and lane; small, dense, and the same for the life of the
 /// engine, however often its connection is made anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -8,16 +8,15 @@
 //! or answers late takes nothing away; only its own word does (codes 24, 25, 26).
 
 pub(crate) mod health;
+mod known;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use crate::error::Lack;
-use crate::id::PeerId;
+pub(crate) use known::Known;
 
-/// A broker by its name; dense, and the same as long as anything names it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct BrokerId(pub(crate) u32);
+use crate::error::Lack;
+use crate::id::{BrokerId, PeerId};
 
 /// One broker group: a master and its slaves under one name.
 #[derive(Debug)]

@@ -34,7 +34,7 @@ pub(crate) use pace::Pace;
 pub(crate) use queue::Queue;
 pub use subscribe::{Expression, ExpressionError, Start, Subscribe, Tags};
 
-use crate::broker::BrokerId;
+use crate::id::BrokerId;
 use crate::id::{QueueKey, Slots, SubscriptionId};
 use crate::name::Group;
 use crate::time::Instant;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::{Consumer, Queue};
 use crate::body::Members;
-use crate::broker::BrokerId;
+use crate::id::BrokerId;
 use crate::id::QueueKey;
 use crate::query::QueueName;
 use crate::rebalance::average;

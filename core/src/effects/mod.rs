@@ -7,6 +7,7 @@ mod event;
 mod facts;
 mod note;
 mod planted;
+mod signal;
 mod throttle;
 mod timer_kind;
 
@@ -23,6 +24,7 @@ pub(crate) use planted::Plant;
 pub use planted::Planted;
 #[cfg(not(feature = "planted"))]
 pub(crate) use planted::Planted;
+pub(crate) use signal::Signal;
 pub use timer_kind::TimerKind;
 
 use crate::config::Config;
@@ -47,6 +49,7 @@ pub(crate) struct Effects {
     pub(crate) plant: Plant,
     pub(crate) commands: VecDeque<Command>,
     pub(crate) events: VecDeque<Event>,
+    pub(crate) signals: VecDeque<Signal>,
     pub(crate) throttle: Throttle,
 }
 
@@ -65,6 +68,7 @@ impl Effects {
             plant: Plant::default(),
             commands: VecDeque::new(),
             events: VecDeque::new(),
+            signals: VecDeque::new(),
             throttle: Throttle::default(),
         }
     }
@@ -89,6 +93,12 @@ impl Effects {
 
     pub(crate) fn event(&mut self, event: Event) {
         self.events.push_back(event);
+    }
+
+    /// Tells another machine something: the engine carries it there, first in, first out, before
+    /// the next completion, timer or verb.
+    pub(crate) fn signal(&mut self, signal: Signal) {
+        self.signals.push_back(signal);
     }
 
     /// Tells of a change of state, unless too much was told of the same thing just now.

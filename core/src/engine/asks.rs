@@ -219,7 +219,7 @@ impl Engine {
             | Failure::Fetch(_) => false,
         };
         let opaque = self.operations.get(op).and_then(Operation::call);
-        let attempt = self.attempt(peer, opaque, failure);
+        let attempt = self.ctx.attempt(peer, opaque, failure);
         let Some(asked) = self.asked(op) else { return };
         asked.call = None;
         if again {
@@ -235,8 +235,7 @@ impl Engine {
     pub(super) fn end_ask(&mut self, op: OpId, result: Result<Answer, QueryError>) {
         let Some(operation) = self.remove(op) else { return };
         if let Operation::Ask(asked) = &operation {
-            let closed = asked.call.and_then(|opaque| self.ctx.remoting.calls.close(opaque));
-            closed.into_iter().for_each(|call| self.close_if_drained(call.peer));
+            asked.call.map(|opaque| self.ctx.give_up(opaque));
         }
         match &result {
             Ok(_) => self.ctx.fx.counters.queries_answered += 1,

@@ -9,7 +9,7 @@ use crate::error::Failure;
 use crate::frame::request::QueryOffsetRequest;
 use crate::frame::{Kind, Reply, ReplyFields, Request, RequestCode, ResponseCode};
 use crate::id::{PeerId, QueueKey, SubscriptionId};
-use crate::remoting::Purpose;
+use crate::remoting::{ConsumerAsk, Purpose};
 
 impl Engine {
     /// Asks for the offset the group has stored.
@@ -44,8 +44,8 @@ impl Engine {
         request: Request,
     ) {
         let within = self.ctx.fx.config.request_timeout;
-        let purpose = Purpose::Begin { sub, queue, stored };
-        let opaque = self.ask(peer, purpose, Kind::Offset, request, Bytes::new(), within);
+        let purpose = Purpose::Consumer(sub, ConsumerAsk::Begin { queue, stored });
+        let opaque = self.ctx.ask(peer, purpose, Kind::Offset, request, Bytes::new(), within);
         if let Some((queue, _)) = self.queue_of(sub, queue) {
             queue.state = State::Asking(opaque);
         }

@@ -4,15 +4,15 @@ use bytes::Bytes;
 
 use super::turns::Chore;
 use super::{Engine, Event, Note, TimerKind};
-use crate::broker::BrokerId;
 use crate::consumer::{
     BatchId, Consumer, DeliveryId, Handout, Outcome, Phase, Queue, Settled, Trouble,
 };
 use crate::error::{Failure, Stale};
 use crate::frame::request::UpdateOffsetRequest;
 use crate::frame::{Kind, Reply, Request, RequestCode, ResponseCode};
+use crate::id::BrokerId;
 use crate::id::{PeerId, QueueKey, SubscriptionId};
-use crate::remoting::Purpose;
+use crate::remoting::{ConsumerAsk, Purpose};
 use crate::time::Instant;
 
 impl Engine {
@@ -210,8 +210,8 @@ impl Engine {
             ..Default::default()
         });
         let within = self.ctx.fx.config.request_timeout;
-        let purpose = Purpose::Commit { sub, queue, offset };
-        self.ask(peer, purpose, Kind::Plain, request, Bytes::new(), within);
+        let purpose = Purpose::Consumer(sub, ConsumerAsk::Commit { queue, offset });
+        self.ctx.ask(peer, purpose, Kind::Plain, request, Bytes::new(), within);
         if let Some(consumer) = self.consumers.get_mut(sub) {
             consumer.commits += 1;
         }
@@ -308,7 +308,7 @@ impl Engine {
 /// Where a commit goes.
 struct CommitTo {
     name: crate::query::QueueName,
-    broker: crate::broker::BrokerId,
+    broker: crate::id::BrokerId,
 }
 
 impl CommitTo {

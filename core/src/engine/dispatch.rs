@@ -1,35 +1,13 @@
 //! What came in, to whom it belongs.
 
-use super::paths::AskedPeer;
 use super::{Arrived, Engine, Input, TimerKind};
 use crate::error::{CloseReason, ConnectError, Failure, Stored};
 use crate::frame::{Content, Opaque, OutFrame, Reply, Request, RequestCode, ResponseCode};
 use crate::id::{ConnectionId, PeerId};
 use crate::name::Group;
-use crate::remoting::Lost;
-use crate::remoting::{Call, Purpose};
+use crate::remoting::AskedPeer;
+use crate::remoting::{BrokerAsk, Call, ConsumerAsk, Gone, Lost, Purpose};
 use crate::time::Instant;
-
-/// A connection that is gone.
-pub(super) struct Gone {
-    conn: ConnectionId,
-    /// We closed it for want of work.
-    idle: bool,
-    /// What became of requests that had left whole.
-    maybe: Failure,
-    /// The request that was being written, and what became of it.
-    cut: Option<(Opaque, Failure)>,
-}
-
-impl Gone {
-    fn failure<'a>(&'a self, opaque: Opaque, call: &Call, never: &'a Failure) -> &'a Failure {
-        match &self.cut {
-            Some((cut, failure)) if *cut == opaque => failure,
-            _ if call.unsent => never,
-            _ => &self.maybe,
-        }
-    }
-}
 
 impl Engine {
     /// Something happened in the world. Once the client has stopped, nothing that still comes
@@ -62,11 +40,7 @@ impl Engine {
                 if let Some(lost) = peers.closed(fx, conn, &reason) {
                     self.ctx.fx.counters.disconnected += 1;
                     let never = Failure::Connect(ConnectError::Lost(Box::new(reason.clone())));
-                    for opaque in unsent {
-                        if let Some(call) = self.ctx.remoting.calls.find(opaque) {
-                            call.unsent = call.on == Some(conn);
-                        }
-                    }
+                    self.ctx.remoting.unsent(conn, unsent);
                     // One that we closed for want of work says nothing of where the broker is.
                     let idle = matches!(reason, CloseReason::Idle(_));
                     let cut = begun.map(|opaque| (opaque, Failure::Cut(reason.clone())));
@@ -146,7 +120,7 @@ impl Engine {
             self.ctx.fx.timers.cancel(timer);
         }
         match reply.code {
-            ResponseCode::GO_AWAY => self.part_from(peer, conn),
+            ResponseCode::GO_AWAY => self.part_from(peer, conn, CloseReason::GoAway),
             _ => self.ctx.remoting.peers.served(peer),
         }
         match purpose {
@@ -159,23 +133,26 @@ impl Engine {
                 let (asked, key) = (AskedPeer { peer, opaque }, (lookup, fallback));
                 self.route_answered(asked, &topic, key, reply, body);
             }
-            Purpose::Heartbeat { revision } => {
+            Purpose::Broker(BrokerAsk::Heartbeat { revision }) => {
                 self.heartbeat_answered(peer, revision, reply.code);
             }
-            Purpose::Members(sub) => self.members_answered(sub, reply, body),
-            Purpose::Begin { sub, queue, stored } => {
+            Purpose::Consumer(sub, ConsumerAsk::Members) => self.members_answered(sub, reply, body),
+            Purpose::Consumer(sub, ConsumerAsk::Begin { queue, stored }) => {
                 self.begin_answered(peer, sub, queue, stored, reply);
             }
-            Purpose::Pull { sub, queue } => self.pull_answered(sub, queue, peer, reply, body),
-            Purpose::Commit { sub, queue, offset } => {
+            Purpose::Consumer(sub, ConsumerAsk::Pull { queue }) => {
+                self.pull_answered(sub, queue, peer, reply, body)
+            }
+            Purpose::Consumer(sub, ConsumerAsk::Commit { queue, offset }) => {
                 self.commit_replied(sub, queue, offset, reply);
             }
-            Purpose::Unregister(sub) => self.unregister_answered(sub),
-            Purpose::Withdraw => {}
+            Purpose::Broker(BrokerAsk::Unregister(sub)) => self.unregister_answered(sub),
+            Purpose::Broker(BrokerAsk::Withdraw) => {}
             // With whatever code it answered, the broker is there.
-            Purpose::Probe(broker) => self.healths.recovered(broker),
+            Purpose::Broker(BrokerAsk::Probe(broker)) => self.healths.recovered(broker),
         }
-        self.close_if_drained(peer);
+        self.carry();
+        self.ctx.close_if_drained(peer);
     }
 
     /// One of our requests came to nothing.
@@ -196,15 +173,29 @@ impl Engine {
                 let (asked, key) = (AskedPeer { peer, opaque }, (lookup, fallback));
                 self.route_failed(asked, &topic, key, failure);
             }
-            Purpose::Heartbeat { .. } => self.heartbeat_failed(peer),
-            Purpose::Members(sub) => self.members_failed(sub, failure),
-            Purpose::Begin { sub, queue, stored } => {
+            Purpose::Broker(BrokerAsk::Heartbeat { .. }) => self.heartbeat_failed(peer),
+            Purpose::Consumer(sub, ConsumerAsk::Members) => self.members_failed(sub, failure),
+            Purpose::Consumer(sub, ConsumerAsk::Begin { queue, stored }) => {
                 self.queue_failed(sub, queue, Some(stored), &failure);
             }
-            Purpose::Pull { sub, queue } => self.queue_failed(sub, queue, None, &failure),
-            Purpose::Commit { sub, queue, .. } => self.commit_answered(sub, queue, None),
-            Purpose::Unregister(sub) => self.unregister_answered(sub),
-            Purpose::Probe(_) | Purpose::Withdraw => {}
+            Purpose::Consumer(sub, ConsumerAsk::Pull { queue }) => {
+                self.queue_failed(sub, queue, None, &failure)
+            }
+            Purpose::Consumer(sub, ConsumerAsk::Commit { queue, .. }) => {
+                self.commit_answered(sub, queue, None)
+            }
+            Purpose::Broker(BrokerAsk::Unregister(sub)) => self.unregister_answered(sub),
+            Purpose::Broker(BrokerAsk::Probe(_) | BrokerAsk::Withdraw) => {}
+        }
+    }
+
+    /// A peer said on that connection that it goes, or is not asked any more: what has left is
+    /// answered there, and all else goes on elsewhere or with the next connection.
+    pub(super) fn part_from(&mut self, peer: PeerId, conn: ConnectionId, why: CloseReason) {
+        let (peers, fx) = self.ctx.peers();
+        if let Some(lost) = peers.leave(fx, peer, conn, why.clone()) {
+            let never = Failure::Connect(ConnectError::Lost(Box::new(why)));
+            self.fail_calls(lost, None, &never);
         }
     }
 
@@ -217,14 +208,8 @@ impl Engine {
             self.lost(peer, gone.is_some_and(|gone| gone.idle));
         }
         for opaque in self.ctx.remoting.calls.of_peer(peer) {
-            let Some(call) = self.ctx.remoting.calls.find(opaque) else { continue };
-            let failure = match (call.on, gone) {
-                (None, _) if present => never,
-                (Some(on), Some(gone)) if on == gone.conn => gone.failure(opaque, call, never),
-                _ => continue,
-            };
-            if let Some(call) = self.ctx.remoting.calls.close(opaque) {
-                self.failed(opaque, call, failure.clone());
+            if let Some((call, failure)) = self.ctx.remoting.lose(opaque, present, gone, never) {
+                self.failed(opaque, call, failure);
             }
         }
         if present {
@@ -232,13 +217,6 @@ impl Engine {
             let (peers, fx) = self.ctx.peers();
             peers.lost(fx, peer, awaited);
         }
-    }
-
-    /// A request to `peer` had no answer in time: its connection may be dead.
-    pub(super) fn suspect(&mut self, peer: PeerId) {
-        let (peers, fx) = self.ctx.peers();
-        peers.suspect(fx, peer);
-        self.close_if_drained(peer);
     }
 
     /// One timer's time has come.
@@ -249,12 +227,14 @@ impl Engine {
                 if let Some(mut call) = self.ctx.remoting.calls.close(opaque) {
                     call.timer = None;
                     let within = match call.purpose {
-                        Purpose::Pull { .. } => self.ctx.fx.config.pull_timeout,
+                        Purpose::Consumer(_, ConsumerAsk::Pull { .. }) => {
+                            self.ctx.fx.config.pull_timeout
+                        }
                         _ => self.ctx.fx.config.request_timeout,
                     };
                     let peer = call.peer;
                     self.failed(opaque, call, Failure::TimedOut(within));
-                    self.suspect(peer);
+                    self.ctx.suspect(peer);
                 }
             }
             TimerKind::Resend(op) => self.send_pause_over(op),

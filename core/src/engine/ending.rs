@@ -91,7 +91,7 @@ impl Engine {
             None => {}
         }
         if let Some(peer) = asked {
-            self.suspect(peer);
+            self.ctx.suspect(peer);
         }
     }
 
@@ -142,7 +142,7 @@ impl Engine {
         } else {
             Failure::Connect(ConnectError::TimedOut(waited))
         };
-        attempts.push(self.attempt(peer, opaque, failure));
+        attempts.push(self.ctx.attempt(peer, opaque, failure));
     }
 
     /// Gives a call up. It ends without an event.
@@ -164,10 +164,8 @@ impl Engine {
                 if let Some(topic) = topic {
                     self.routes.forget(&topic, op);
                 }
-                if let Some(call) = call.and_then(|opaque| self.ctx.remoting.calls.close(opaque)) {
-                    left |= call.has_left();
-                    self.close_if_drained(call.peer);
-                }
+                let call = call.and_then(|opaque| self.ctx.give_up(opaque));
+                left |= call.is_some_and(|call| call.has_left());
                 self.ctx.fx.counters.queries_cancelled += 1;
                 if left { Cancelled::Detached } else { Cancelled::Removed }
             }

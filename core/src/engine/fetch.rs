@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::{Engine, Note, Operation};
 use crate::effects::Effects;
-use crate::error::{Attempt, Failure, PeerKind};
+use crate::error::{Attempt, CloseReason, Failure, PeerKind};
 use crate::fetch::{self, FetchError, FetchFailure, FetchId};
 use crate::id::PeerId;
 use crate::name::Endpoint;
@@ -62,9 +62,9 @@ impl Engine {
         self.ctx.fx.note(Note::NameServers { servers: servers.to_vec() });
         for peer in gone {
             if let Some(conn) = self.ctx.remoting.peers.connection(peer) {
-                self.part_from(peer, conn);
+                self.part_from(peer, conn, CloseReason::Unlisted);
             }
-            self.close_if_drained(peer);
+            self.ctx.close_if_drained(peer);
         }
         if first {
             for topic in self.routes.asking() {

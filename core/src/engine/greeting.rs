@@ -11,11 +11,12 @@ use crate::body::{
     ConsumeFrom, ConsumeType, ConsumerData, Heartbeat, MessageModel, ProducerData, SubscriptionData,
 };
 use crate::consumer::{Consumer, Expression, Start};
+use crate::effects::Signal;
 use crate::frame::request::HeartbeatRequest;
 use crate::frame::{Kind, Request, ResponseCode};
 use crate::id::PeerId;
 use crate::name::Topic;
-use crate::remoting::Purpose;
+use crate::remoting::{BrokerAsk, Purpose};
 
 /// Pause after a heartbeat that came to nothing.
 const GREET: Duration = Duration::from_secs(1);
@@ -49,10 +50,10 @@ impl Engine {
     }
 
     fn tell(&mut self, peer: PeerId, body: Bytes) {
-        let purpose = Purpose::Heartbeat { revision: self.brokers.told(peer) };
+        let purpose = Purpose::Broker(BrokerAsk::Heartbeat { revision: self.brokers.told(peer) });
         let request = Request::Heartbeat(HeartbeatRequest::default());
         let within = self.ctx.fx.config.request_timeout;
-        self.ask(peer, purpose, Kind::Heartbeat, request, body, within);
+        self.ctx.ask(peer, purpose, Kind::Heartbeat, request, body, within);
     }
 
     /// Tells every broker there is a connection to; one that stalls delays no other.
@@ -86,7 +87,7 @@ impl Engine {
             return self.heartbeat_failed(peer);
         }
         if self.brokers.answered(peer, revision) {
-            self.broker_knows(peer);
+            self.ctx.fx.signal(Signal::Registered(peer));
         }
     }
 

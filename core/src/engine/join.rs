@@ -7,16 +7,16 @@ use bytes::Bytes;
 
 use super::{Body, Engine, Note, TimerKind};
 use crate::body::Members;
-use crate::broker::BrokerId;
 use crate::consumer::queue::State;
 use crate::consumer::{Consumer, Phase, Subscribe, Trouble};
 use crate::error::{Failure, Refused};
 use crate::frame::request::ConsumerListRequest;
 use crate::frame::{Kind, Reply, Request, RequestCode, ResponseCode};
+use crate::id::BrokerId;
 use crate::id::{PeerId, SubscriptionId};
 use crate::name::{Group, Topic};
 use crate::query::QueueName;
-use crate::remoting::Purpose;
+use crate::remoting::{ConsumerAsk, Purpose};
 use crate::route::RouteQueue;
 use crate::time::Instant;
 
@@ -110,8 +110,7 @@ impl Engine {
         let readers: Vec<PeerId> =
             route.readers.iter().filter_map(|broker| self.brokers.reader(*broker)).collect();
         for peer in readers {
-            let (peers, fx) = self.ctx.peers();
-            peers.want(fx, peer);
+            self.ctx.want(peer);
         }
     }
 
@@ -158,7 +157,10 @@ impl Engine {
             for (key, queue) in consumer.queues.iter() {
                 let Some(peer) = self.brokers.reader(queue.at.broker) else { continue };
                 let rests = matches!(queue.state, State::Ready | State::Unasked);
-                if !rests || self.is_ready(peer, consumer.revision) || !self.life.is_running() {
+                if !rests
+                    || self.known().is_ready(&self.ctx, peer, consumer.revision)
+                    || !self.life.is_running()
+                {
                     continue;
                 }
                 // One that the route names no more is taken away by the next look at the share.
@@ -190,19 +192,13 @@ impl Engine {
     /// Whether a consumer waits for a connection to the peer: it has queues there, or it has not
     /// found any broker yet that tells its share.
     pub(super) fn is_awaited(&self, peer: PeerId) -> bool {
-        let read: Vec<BrokerId> = self.read_at(peer).collect();
+        let read: Vec<BrokerId> = self.known().read_at(peer).collect();
         let mut consumers = self.consumers.iter().filter(|(_, consumer)| !consumer.is_leaving());
         consumers.any(|(_, consumer)| {
             let mut brokers = read.iter();
             consumer.phase == Phase::Joining
                 || brokers.any(|broker| consumer.on(*broker).next().is_some())
         })
-    }
-
-    /// The brokers whose messages are read at the peer.
-    pub(super) fn read_at(&self, peer: PeerId) -> impl Iterator<Item = BrokerId> {
-        let brokers = self.brokers.with(peer).into_iter();
-        brokers.filter(move |broker| self.brokers.reader(*broker) == Some(peer))
     }
 
     /// The broker has heard of us on this connection: what waited for that goes on.
@@ -269,11 +265,11 @@ impl Engine {
             return self.rebalance_at(sub, GATHER);
         }
         let topics = consumer.subscribe.topics.iter();
-        let queues = topics.filter_map(|(topic, _)| self.routes.known(topic));
+        let queues = topics.filter_map(|(topic, _)| self.known().routes.known(topic));
         let mut queues = queues.flat_map(|route| &route.readable);
         let peer = queues.find_map(|queue| {
             let reader = self.brokers.reader(queue.broker);
-            reader.filter(|peer| self.is_ready(*peer, consumer.revision))
+            reader.filter(|peer| self.known().is_ready(&self.ctx, *peer, consumer.revision))
         });
         let Some(peer) = peer else {
             // Each of them is connected to, or will be: one that knows us leads here again.
@@ -284,15 +280,17 @@ impl Engine {
         let request =
             Request::ConsumerList(ConsumerListRequest { consumer_group, ..Default::default() });
         let within = self.ctx.fx.config.request_timeout;
-        self.ask(peer, Purpose::Members(sub), Kind::ConsumerList, request, Bytes::new(), within);
+        self.ctx.ask(
+            peer,
+            Purpose::Consumer(sub, ConsumerAsk::Members),
+            Kind::ConsumerList,
+            request,
+            Bytes::new(),
+            within,
+        );
         if let Some(consumer) = self.consumers.get_mut(sub) {
             consumer.asking_members = true;
         }
-    }
-
-    /// Whether the peer is connected and has answered a heartbeat of that revision or a later one.
-    pub(super) fn is_ready(&self, peer: PeerId, revision: u64) -> bool {
-        self.ctx.remoting.peers.is_connected(peer) && self.brokers.knows(peer, revision)
     }
 
     /// There is no list of members: without one nothing is consumed.

@@ -18,7 +18,7 @@ use crate::frame::{Kind, Request};
 use crate::id::{PeerId, SubscriptionId};
 use crate::name::Group;
 use crate::nameserver::Source;
-use crate::remoting::Purpose;
+use crate::remoting::{BrokerAsk, Purpose};
 use crate::time::Instant;
 
 #[derive(Debug, Default)]
@@ -144,7 +144,12 @@ impl Engine {
         let peers: Vec<PeerId> = self.ctx.remoting.peers.brokers().collect();
         for peer in &peers {
             for group in &groups {
-                self.unregister(*peer, Purpose::Unregister(None), Some(group.clone()), None);
+                self.unregister(
+                    *peer,
+                    Purpose::Broker(BrokerAsk::Unregister(None)),
+                    Some(group.clone()),
+                    None,
+                );
             }
         }
         peers.len() * groups.len()
@@ -156,7 +161,12 @@ impl Engine {
         if self.life.is_running() {
             let peers: Vec<PeerId> = self.ctx.remoting.peers.brokers().collect();
             for peer in peers {
-                self.unregister(peer, Purpose::Withdraw, Some(group.shared()), None);
+                self.unregister(
+                    peer,
+                    Purpose::Broker(BrokerAsk::Withdraw),
+                    Some(group.shared()),
+                    None,
+                );
             }
         }
     }
@@ -176,7 +186,7 @@ impl Engine {
             ..Default::default()
         });
         let within = self.ctx.fx.config.request_timeout;
-        self.ask(peer, purpose, Kind::Plain, request, Bytes::new(), within);
+        self.ctx.ask(peer, purpose, Kind::Plain, request, Bytes::new(), within);
     }
 
     /// A consumer's offsets are safe: brokers may give its queues to others.
@@ -188,7 +198,7 @@ impl Engine {
             consumer.phase = Phase::Unregistering { waiting: peers.len() };
         }
         for peer in &peers {
-            let purpose = Purpose::Unregister(Some(sub));
+            let purpose = Purpose::Broker(BrokerAsk::Unregister(Some(sub)));
             self.unregister(*peer, purpose, None, Some(group.clone()));
         }
         if peers.is_empty() {

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::paths::AskedPeer;
 use super::{Body, Engine, Note, Operation, TimerKind};
 use crate::body::{BrokerData, RefusedRow, RouteBody};
 use crate::error::{Attempt, CloseReason, Failure, PeerKind, QueryError, SendError};
@@ -14,6 +13,7 @@ use crate::frame::request::RouteRequest;
 use crate::frame::{FrameError, Kind, Reply, Request, ResponseCode};
 use crate::id::OpId;
 use crate::name::Topic;
+use crate::remoting::AskedPeer;
 use crate::remoting::Purpose;
 use crate::route::{FALLBACK, Learnt, Named, Next, Route, Said, Source, Step, Told, Wait};
 use crate::time::Instant;
@@ -66,7 +66,7 @@ impl Engine {
         let request = Request::Route(RouteRequest { topic: asked, ..Default::default() });
         let within = self.ctx.fx.config.request_timeout;
         self.ctx.fx.counters.routes_asked += 1;
-        self.ask(peer, purpose, Kind::Route, request, Bytes::new(), within);
+        self.ctx.ask(peer, purpose, Kind::Route, request, Bytes::new(), within);
         let config = &self.ctx.fx.config;
         let limit = config.request_timeout.min(config.send_timeout);
         let first = self.routes.waiters(topic).next();
@@ -155,7 +155,7 @@ impl Engine {
         let believed = self.ctx.fx.plant.is(super::Planted::BelievesOne) && step == Step::Ask;
         let step = if believed { Step::Unknown } else { step };
         if step != Step::Stale {
-            let attempt = self.attempt(asked.peer, Some(asked.opaque), failure);
+            let attempt = self.ctx.attempt(asked.peer, Some(asked.opaque), failure);
             self.routes.attempted(topic, attempt);
         }
         self.go_on(topic, step);
@@ -182,7 +182,7 @@ impl Engine {
         if step == Step::Stale {
             return;
         }
-        let attempt = self.attempt(asked.peer, Some(asked.opaque), failure);
+        let attempt = self.ctx.attempt(asked.peer, Some(asked.opaque), failure);
         self.routes.attempted(topic, attempt.clone());
         if step == Step::Failed {
             self.note_failing(topic, &attempt);

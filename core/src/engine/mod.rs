@@ -14,6 +14,7 @@
 
 mod asks;
 mod begin;
+mod carry;
 mod consume;
 mod dispatch;
 mod drain;
@@ -304,6 +305,7 @@ impl Engine {
 
     /// Panics when something that must always hold does not: for tests, simulation and fuzzing.
     pub fn check(&self) {
+        assert!(self.ctx.fx.signals.is_empty(), "a signal was not carried");
         self.ctx.remoting.peers.check();
         self.routes.check();
         self.check_queues();

@@ -3,55 +3,11 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use bytes::Bytes;
-
 use super::{Command, Engine, Operation, TimerKind};
-use crate::error::{Attempt, Failure, PeerKind};
-use crate::frame::{Kind, Opaque, OutFrame, Payload, Request};
+use crate::error::PeerKind;
 use crate::id::PeerId;
-use crate::remoting::{Call, Purpose};
-
-/// Who was asked, and with what number.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct AskedPeer {
-    pub(super) peer: PeerId,
-    pub(super) opaque: Opaque,
-}
 
 impl Engine {
-    /// Sends a request of our own, with a deadline of its own.
-    pub(super) fn ask(
-        &mut self,
-        peer: PeerId,
-        purpose: Purpose,
-        kind: Kind,
-        request: Request,
-        body: Bytes,
-        within: Duration,
-    ) -> Opaque {
-        let call = Call::new(peer, purpose);
-        let opaque = self.ctx.remoting.calls.open(kind, call);
-        let timer = self.ctx.fx.after(within, TimerKind::Call(opaque));
-        if let Some(call) = self.ctx.remoting.calls.find(opaque) {
-            call.timer = Some(timer);
-        }
-        let payload = Payload::Request { request: Box::new(request), body, oneway: false };
-        let (peers, fx) = self.ctx.peers();
-        peers.send(fx, peer, OutFrame { opaque, payload });
-        opaque
-    }
-
-    /// One try that came to nothing, as errors tell of it.
-    pub(super) fn attempt(
-        &self,
-        peer: PeerId,
-        opaque: Option<Opaque>,
-        failure: Failure,
-    ) -> Attempt {
-        let endpoint = self.ctx.remoting.peers.endpoint(peer).clone();
-        Attempt { endpoint, peer: self.ctx.remoting.peers.kind(peer), opaque, failure }
-    }
-
     /// Lets go of brokers, and of addresses of brokers, that no route names any more.
     pub(super) fn forget_unrouted(&mut self) {
         let brokers = self.routes.brokers();

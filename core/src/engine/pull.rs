@@ -7,16 +7,16 @@ use bytes::Bytes;
 
 use super::turns::Chore;
 use super::{Body, Engine, Event, Note, TimerKind};
-use crate::broker::BrokerId;
 use crate::consumer::queue::State;
 use crate::consumer::{Answer, Consumer, Handout, Lead, Queue, Told, Trouble};
 use crate::error::Failure;
 use crate::frame::reply::PullReply;
 use crate::frame::request::PullRequest;
 use crate::frame::{Kind, Opaque, Reply, ReplyFields, Request, ResponseCode};
+use crate::id::BrokerId;
 use crate::id::{PeerId, QueueKey, SubscriptionId};
 use crate::message::RecordList;
-use crate::remoting::Purpose;
+use crate::remoting::{ConsumerAsk, Purpose};
 
 /// `PullSysFlag`: the broker may hold the pull until something comes.
 const SUSPEND: i32 = 2;
@@ -28,7 +28,7 @@ impl Engine {
     /// Lets every queue of a consumer that can go on do so; only those read at `peer`, if given.
     pub(super) fn poke_all(&mut self, sub: SubscriptionId, peer: Option<PeerId>) {
         if let Some(peer) = peer {
-            let there: Vec<BrokerId> = self.read_at(peer).collect();
+            let there: Vec<BrokerId> = self.known().read_at(peer).collect();
             return self.poke_on(sub, there.into_iter());
         }
         let Some(consumer) = self.consumers.get(sub) else { return };
@@ -64,10 +64,9 @@ impl Engine {
         }
         let since = consumer.revision;
         let Some(peer) = self.brokers.reader(at.broker) else { return };
-        if !self.is_ready(peer, since) {
+        if !self.known().is_ready(&self.ctx, peer, since) {
             // Nobody may have waited for it before.
-            let (peers, fx) = self.ctx.peers();
-            return peers.want(fx, peer);
+            return self.ctx.want(peer);
         }
         match state {
             State::Unasked => self.ask_begin(peer, sub, key),
@@ -105,10 +104,10 @@ impl Engine {
             broker: Some(queue.name.broker.clone()),
             ..Default::default()
         };
-        let purpose = Purpose::Pull { sub, queue: key };
+        let purpose = Purpose::Consumer(sub, ConsumerAsk::Pull { queue: key });
         let request = Request::Pull(request);
         let opaque =
-            self.ask(peer, purpose, Kind::Pull, request, Bytes::new(), config.pull_timeout);
+            self.ctx.ask(peer, purpose, Kind::Pull, request, Bytes::new(), config.pull_timeout);
         let now = self.ctx.fx.now;
         if let Some((queue, _)) = self.queue_of(sub, key) {
             queue.state = State::Pulling(opaque);
@@ -327,7 +326,7 @@ impl Engine {
         self.consumers.get(sub).is_some_and(|consumer| {
             let queue = consumer.queues.get(key);
             let reader = queue.and_then(|queue| self.brokers.reader(queue.at.broker));
-            reader.is_some_and(|peer| self.is_ready(peer, consumer.revision))
+            reader.is_some_and(|peer| self.known().is_ready(&self.ctx, peer, consumer.revision))
         })
     }
 
@@ -370,8 +369,9 @@ impl Engine {
                     }
                     State::Full => calls.is_empty(),
                     State::Ready | State::Unasked => {
-                        let ready =
-                            reader.is_some_and(|peer| self.is_ready(peer, consumer.revision));
+                        let ready = reader.is_some_and(|peer| {
+                            self.known().is_ready(&self.ctx, peer, consumer.revision)
+                        });
                         let left = self.turns.holds(sub, key);
                         let ends = consumer.is_leaving() || consumer.is_draining();
                         calls.is_empty() && (!ready || left || ends)

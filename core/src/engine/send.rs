@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Engine, Event, Note, Operation, TimerKind};
-use crate::broker::BrokerId;
 use crate::error::{Failure, Lack, Refused, SendError, Stored, is_retriable_send};
 use crate::frame::reply::SendReply;
 use crate::frame::{
     HeaderError, Kind, Opaque, OutFrame, Payload, Reply, ReplyFields, ResponseCode,
 };
+use crate::id::BrokerId;
 use crate::id::{OpId, PeerId};
 use crate::message::Publish;
 use crate::producer::{Aim, FRAME, Send, SendOptions, SendReceipt, SendStatus, choose};
@@ -265,9 +265,8 @@ impl Engine {
 
     /// Nobody waits for the answer to a send's request any more.
     pub(super) fn close_send(&mut self, opaque: Opaque) -> Option<Call> {
-        let call = self.ctx.remoting.calls.close(opaque)?;
+        let call = self.ctx.give_up(opaque)?;
         self.ctx.remoting.peers.count_send(call.peer, -1);
-        self.close_if_drained(call.peer);
         Some(call)
     }
 
@@ -354,7 +353,7 @@ impl Engine {
         let most = self.ctx.fx.config.send_attempts;
         let Some(Operation::Send(send)) = self.operations.get(op) else { return };
         let why = why.of_size(send.publish.wire_size());
-        let attempt = self.attempt(peer, Some(opaque), why.clone());
+        let attempt = self.ctx.attempt(peer, Some(opaque), why.clone());
         let astray = is_astray(&why);
         let Some(Operation::Send(send)) = self.operations.get_mut(op) else { return };
         send.attempts.push(attempt);

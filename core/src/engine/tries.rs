@@ -5,9 +5,9 @@
 use std::time::Duration;
 
 use super::{Engine, Operation, TimerKind};
-use crate::broker::BrokerId;
 use crate::error::{ConnectError, Failure, Stored};
 use crate::frame::Opaque;
+use crate::id::BrokerId;
 use crate::id::OpId;
 use crate::producer::{Earlier, SendOptions};
 
@@ -109,7 +109,7 @@ impl Engine {
             let failure = Failure::Connect(ConnectError::TimedOut(limit));
             return self.send_failed(peer, op, opaque, failure, Stored::No);
         }
-        let attempt = self.attempt(peer, Some(opaque), Failure::TimedOut(limit));
+        let attempt = self.ctx.attempt(peer, Some(opaque), Failure::TimedOut(limit));
         if let Some(send) = self.send_of(op) {
             send.call = None;
             send.tries += 1;
@@ -118,7 +118,7 @@ impl Engine {
         }
         self.ctx.fx.counters.tries_failed += 1;
         self.healths.failed(self.ctx.fx.now, broker);
-        self.suspect(peer);
+        self.ctx.suspect(peer);
         self.route_send(op);
     }
 }

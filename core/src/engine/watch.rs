@@ -8,11 +8,10 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::{Engine, TimerKind};
-use crate::error::{CloseReason, ConnectError, Failure, PeerKind};
-use crate::frame::{Kind, Opaque};
-use crate::id::{ConnectionId, PeerId};
+use crate::frame::Kind;
+use crate::id::PeerId;
 use crate::name::Endpoint;
-use crate::remoting::Purpose;
+use crate::remoting::{BrokerAsk, Purpose};
 use crate::time::Instant;
 
 /// How often brokers that are left alone are asked.
@@ -65,7 +64,14 @@ impl Engine {
             let Some(peer) = self.brokers.master(broker) else { continue };
             let Some((topic, at)) = self.routes.queue_on(broker) else { continue };
             let request = self.queue_name(topic, &at).ask_max_offset();
-            self.ask(peer, Purpose::Probe(broker), Kind::Offset, request, Bytes::new(), PROBE);
+            self.ctx.ask(
+                peer,
+                Purpose::Broker(BrokerAsk::Probe(broker)),
+                Kind::Offset,
+                request,
+                Bytes::new(),
+                PROBE,
+            );
         }
         self.ctx.fx.after(PROBES, TimerKind::Probe);
     }
@@ -87,41 +93,10 @@ impl Engine {
         for broker in self.brokers.with(main) {
             if let Some((topic, at)) = self.routes.queue_on(broker) {
                 let request = self.queue_name(topic, &at).ask_max_offset();
-                let purpose = Purpose::Probe(broker);
-                self.ask(main, purpose, Kind::Offset, request, Bytes::new(), PROBE);
+                let purpose = Purpose::Broker(BrokerAsk::Probe(broker));
+                self.ctx.ask(main, purpose, Kind::Offset, request, Bytes::new(), PROBE);
             }
         }
         self.slow_down(main);
-    }
-
-    /// A peer said on that connection that it goes, or is not asked any more: what has left is
-    /// answered there, and all else goes on elsewhere or with the next connection.
-    pub(super) fn part_from(&mut self, peer: PeerId, conn: ConnectionId) {
-        let (peers, fx) = self.ctx.peers();
-        if let Some(lost) = peers.leave(fx, peer, conn) {
-            let reason = Box::new(self.farewell(peer));
-            let never = Failure::Connect(ConnectError::Lost(reason));
-            self.fail_calls(lost, None, &never);
-        }
-    }
-
-    fn farewell(&self, peer: PeerId) -> CloseReason {
-        let unlisted =
-            self.ctx.remoting.peers.kind(peer) == PeerKind::NameServer && !self.names.has(peer);
-        if unlisted { CloseReason::Unlisted } else { CloseReason::GoAway }
-    }
-
-    /// Closes the connections of a peer that it left, if nothing is under way on them but long
-    /// polls.
-    pub(super) fn close_if_drained(&mut self, peer: PeerId) {
-        let left: Vec<ConnectionId> = self.ctx.remoting.peers.left(peer).collect();
-        for conn in left {
-            let asked = |opaque: Opaque| opaque.kind() != Some(Kind::Pull);
-            if !self.ctx.remoting.calls.on_connection(peer, conn).any(asked) {
-                let reason = self.farewell(peer);
-                let (peers, fx) = self.ctx.peers();
-                peers.close(fx, conn, reason);
-            }
-        }
     }
 }

@@ -27,9 +27,9 @@ use std::time::Duration;
 pub(crate) use groups::Groups;
 pub(crate) use line::{Key, Lines};
 
-use crate::broker::BrokerId;
 use crate::error::{Attempts, Failure, Stored};
 use crate::frame::{Opaque, ResponseCode};
+use crate::id::BrokerId;
 use crate::message::{Publish, UniqueId, java_string_hash};
 use crate::name::Topic;
 use crate::query::QueueName;

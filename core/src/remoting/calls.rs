@@ -7,8 +7,8 @@
 
 use std::cmp::Reverse;
 
-use crate::broker::BrokerId;
 use crate::frame::{Kind, Opaque};
+use crate::id::BrokerId;
 use crate::id::{ConnectionId, OpId, PeerId, QueueKey, SubscriptionId};
 use crate::name::Topic;
 use crate::timer::TimerKey;
@@ -17,7 +17,7 @@ use crate::timer::TimerKey;
 const FIRST: usize = 64;
 const MASK: u32 = (1 << Opaque::SEQUENCE_BITS) - 1;
 
-/// What an answer is for.
+/// What an answer is for, and whose it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
     /// A message of the application.
@@ -26,22 +26,36 @@ pub(crate) enum Purpose {
     Query(OpId),
     /// The route of a topic; `fallback` asks for `TBW102` instead. For that one of its look-ups.
     Route { topic: Topic, fallback: bool, lookup: u64 },
+    /// What the client is to its brokers.
+    Broker(BrokerAsk),
+    /// A consumer's.
+    Consumer(SubscriptionId, ConsumerAsk),
+}
+
+/// What brokers are asked for the client's own sake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BrokerAsk {
     /// A heartbeat that tells that revision of what we are.
     Heartbeat { revision: u64 },
     /// Whether a broker that is left alone is well again.
     Probe(BrokerId),
-    /// The members of a consumer's group.
-    Members(SubscriptionId),
-    /// Where to begin in a queue: what the group has `stored`, or an end of the queue.
-    Begin { sub: SubscriptionId, queue: QueueKey, stored: bool },
-    /// Messages of a queue.
-    Pull { sub: SubscriptionId, queue: QueueKey },
-    /// A group's offset of a queue, stored.
-    Commit { sub: SubscriptionId, queue: QueueKey, offset: i64 },
     /// A consumer's or, without one, a producer's farewell.
     Unregister(Option<SubscriptionId>),
     /// The farewell of a producer group, whose client goes on.
     Withdraw,
+}
+
+/// What brokers are asked for a consumer's sake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ConsumerAsk {
+    /// The members of its group.
+    Members,
+    /// Where to begin in a queue: what the group has `stored`, or an end of the queue.
+    Begin { queue: QueueKey, stored: bool },
+    /// Messages of a queue.
+    Pull { queue: QueueKey },
+    /// The group's offset of a queue, stored.
+    Commit { queue: QueueKey, offset: i64 },
 }
 
 /// One request without an answer yet.
@@ -211,9 +225,10 @@ impl Calls {
     /// The questions about queues of consumers: where to begin, and pulls.
     pub(crate) fn of_queues(&self) -> impl Iterator<Item = (SubscriptionId, QueueKey, Opaque)> {
         self.ring.iter().flatten().filter_map(|(opaque, call)| match call.purpose {
-            Purpose::Begin { sub, queue, .. } | Purpose::Pull { sub, queue } => {
-                Some((sub, queue, *opaque))
-            }
+            Purpose::Consumer(
+                sub,
+                ConsumerAsk::Begin { queue, .. } | ConsumerAsk::Pull { queue },
+            ) => Some((sub, queue, *opaque)),
             _ => None,
         })
     }
@@ -234,7 +249,7 @@ mod tests {
     use super::*;
 
     fn call(peer: u32) -> Call {
-        Call::new(PeerId(peer), Purpose::Heartbeat { revision: 0 })
+        Call::new(PeerId(peer), Purpose::Broker(BrokerAsk::Withdraw))
     }
 
     #[test]

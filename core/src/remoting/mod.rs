@@ -1,12 +1,16 @@
 //! Connections to peers, and the requests under way on them.
 
+mod ask;
 mod calls;
 mod decode;
+mod loss;
 mod peers;
 
-pub(crate) use calls::{Call, Calls, Purpose};
+pub(crate) use ask::AskedPeer;
+pub(crate) use calls::{BrokerAsk, Call, Calls, ConsumerAsk, Purpose};
 pub(crate) use decode::Body;
 pub use decode::{Arrived, Decoder};
+pub(crate) use loss::Gone;
 pub(crate) use peers::*;
 pub use peers::{ConnectionState, ConnectionStats};
 

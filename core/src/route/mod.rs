@@ -29,9 +29,9 @@ use lookup::Lookup;
 pub(crate) use lookup::{Said, Step};
 
 use crate::body::RouteBody;
-use crate::broker::BrokerId;
 use crate::engine::TopicStats;
 use crate::error::{Attempt, Attempts};
+use crate::id::BrokerId;
 use crate::id::OpId;
 use crate::name::Topic;
 use crate::time::Instant;

@@ -26,6 +26,9 @@ const CALM: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub(super) struct Leaving {
     pub(super) conn: ConnectionId,
+    /// Why it is left.
+    why: CloseReason,
+    /// Why we closed it, if we have.
     reason: Option<CloseReason>,
 }
 
@@ -71,6 +74,7 @@ impl Peers {
         fx: &mut Effects,
         id: PeerId,
         conn: ConnectionId,
+        why: CloseReason,
     ) -> Option<Lost> {
         if self.stopping || self.connection(id) != Some(conn) {
             return None;
@@ -78,7 +82,7 @@ impl Peers {
         let peer = self.peer(id);
         let queued = peer.clear(fx);
         peer.calm_down(fx.now);
-        peer.leaving.push(Leaving { conn, reason: None });
+        peer.leaving.push(Leaving { conn, why, reason: None });
         let config = &*fx.config;
         let times = peer.farewells.min(16);
         let (from, most) = (config.reconnect_min, config.reconnect_max.max(PAUSE));
@@ -93,10 +97,10 @@ impl Peers {
         Some(Lost { peer: id, queued, present: true })
     }
 
-    /// The connections of a peer that it left, and that are not being closed yet.
-    pub(crate) fn left(&self, id: PeerId) -> impl Iterator<Item = ConnectionId> {
+    /// The connections of a peer that it left and that are not being closed yet, and why.
+    pub(crate) fn left(&self, id: PeerId) -> impl Iterator<Item = (ConnectionId, CloseReason)> {
         let leaving = self.list[id.0 as usize].leaving.iter();
-        leaving.filter(|one| one.reason.is_none()).map(|one| one.conn)
+        leaving.filter(|one| one.reason.is_none()).map(|one| (one.conn, one.why.clone()))
     }
 
     /// A connection is gone. True if its peer had left it before.
