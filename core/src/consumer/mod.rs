@@ -15,6 +15,7 @@
 mod batch;
 mod drain;
 mod handouts;
+mod heartbeat;
 mod lead;
 mod pace;
 pub(crate) mod queue;

@@ -64,7 +64,11 @@ impl Engine {
                 self.want_route(&topic, Some((op, Wait::Change)));
             }
             Query::Queues(topic) => {
-                let queues = route.readable.iter().map(|at| self.queue_name(&topic, at)).collect();
+                let queues = route
+                    .readable
+                    .iter()
+                    .map(|at| self.brokers.queue_name(&topic, at.broker, at.queue))
+                    .collect();
                 self.end_ask(op, Ok(Answer::Queues(queues)));
             }
             Query::Writable(topic) => {
@@ -76,11 +80,6 @@ impl Engine {
             Query::MaxOffset(name) => self.ask_queue(op, &name, name.ask_max_offset()),
             Query::Call(call) => self.call_peer(op, *call),
         }
-    }
-
-    pub(super) fn queue_name(&self, topic: &Topic, at: &RouteQueue) -> QueueName {
-        let broker = self.brokers.name(at.broker).clone();
-        QueueName { topic: topic.clone(), broker, queue: at.queue }
     }
 
     /// Asks the master that has a queue.
@@ -157,7 +156,7 @@ impl Engine {
             let master = self.brokers.master(at.broker);
             let down = master.is_none_or(|peer| self.ctx.remoting.peers.is_down(peer));
             QueueChoice {
-                queue: self.queue_name(topic, at),
+                queue: self.brokers.queue_name(topic, at.broker, at.queue),
                 avoided: down || self.healths.is_isolated(self.ctx.fx.now, at.broker),
                 latency: self.healths.of(at.broker).latency,
             }

@@ -23,7 +23,7 @@ impl Engine {
                 let connected = peers.connected_now(fx, conn);
                 self.ctx.fx.counters.connected += u64::from(connected.is_some());
                 if let Some(peer) = connected.filter(|p| self.ctx.remoting.peers.is_broker(*p)) {
-                    self.tell_broker(peer);
+                    self.register(peer);
                 }
             }
             Input::ConnectFailed { conn, error } => {
@@ -134,7 +134,7 @@ impl Engine {
                 self.route_answered(asked, &topic, key, reply, body);
             }
             Purpose::Broker(BrokerAsk::Heartbeat { revision }) => {
-                self.heartbeat_answered(peer, revision, reply.code);
+                self.brokers.heartbeat_answered(&mut self.ctx, peer, revision, reply.code);
             }
             Purpose::Consumer(sub, ConsumerAsk::Members) => self.members_answered(sub, reply, body),
             Purpose::Consumer(sub, ConsumerAsk::Begin { queue, stored }) => {
@@ -173,7 +173,9 @@ impl Engine {
                 let (asked, key) = (AskedPeer { peer, opaque }, (lookup, fallback));
                 self.route_failed(asked, &topic, key, failure);
             }
-            Purpose::Broker(BrokerAsk::Heartbeat { .. }) => self.heartbeat_failed(peer),
+            Purpose::Broker(BrokerAsk::Heartbeat { .. }) => {
+                self.brokers.heartbeat_failed(&mut self.ctx, peer)
+            }
             Purpose::Consumer(sub, ConsumerAsk::Members) => self.members_failed(sub, failure),
             Purpose::Consumer(sub, ConsumerAsk::Begin { queue, stored }) => {
                 self.queue_failed(sub, queue, Some(stored), &failure);
@@ -263,7 +265,7 @@ impl Engine {
             TimerKind::Fetch => self.fetch_servers(),
             TimerKind::FetchSlow(fetch) => self.fetch_slow(fetch),
             TimerKind::Heartbeat => self.heartbeat_due(),
-            TimerKind::Greet(peer, refusal) => self.greet_again(peer, refusal),
+            TimerKind::Greet(peer, refusal) => self.register_again(peer, refusal),
             TimerKind::Commit => self.commit_due(),
             TimerKind::Probe => self.probe_due(),
             TimerKind::Notes => self.ctx.fx.flush_notes(),

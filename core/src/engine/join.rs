@@ -60,7 +60,7 @@ impl Engine {
             self.refresh_route(topic);
             self.reach_brokers(topic);
         }
-        self.tell_brokers();
+        self.register_all();
         self.rebalance_at(sub, AGAIN);
         Ok(sub)
     }

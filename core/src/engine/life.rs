@@ -8,17 +8,14 @@
 //! | any but Running | `shutdown_timeout` | Closing, what still waits ended with an error |
 //! | Closing | every connection is closed | Stopped, `Event::Stopped` |
 
-use bytes::Bytes;
-
 use super::{Engine, Event, Operation, Stats, TimerKind};
+use crate::broker::Brokers;
 use crate::consumer::Phase;
 use crate::error::{QueryError, SendError};
-use crate::frame::request::UnregisterRequest;
-use crate::frame::{Kind, Request};
-use crate::id::{PeerId, SubscriptionId};
+use crate::id::SubscriptionId;
 use crate::name::Group;
 use crate::nameserver::Source;
-use crate::remoting::{BrokerAsk, Purpose};
+use crate::remoting::BrokerAsk;
 use crate::time::Instant;
 
 #[derive(Debug, Default)]
@@ -140,68 +137,17 @@ impl Engine {
 
     /// Java's clients tell each broker for each group (`MQClientInstance.unregisterClient`).
     fn unregister_producers(&mut self) -> usize {
-        let groups: Vec<_> = self.producers.iter().map(Group::shared).collect();
-        let peers: Vec<PeerId> = self.ctx.remoting.peers.brokers().collect();
-        for peer in &peers {
-            for group in &groups {
-                self.unregister(
-                    *peer,
-                    Purpose::Broker(BrokerAsk::Unregister(None)),
-                    Some(group.clone()),
-                    None,
-                );
-            }
-        }
-        peers.len() * groups.len()
-    }
-
-    /// A group has had no producer for a while. Nobody waits for the brokers' answers: one that
-    /// does not hear of it forgets the group with our next connection.
-    pub(super) fn unregister_producer(&mut self, group: &Group) {
-        if self.life.is_running() {
-            let peers: Vec<PeerId> = self.ctx.remoting.peers.brokers().collect();
-            for peer in peers {
-                self.unregister(
-                    peer,
-                    Purpose::Broker(BrokerAsk::Withdraw),
-                    Some(group.shared()),
-                    None,
-                );
-            }
-        }
-    }
-
-    fn unregister(
-        &mut self,
-        peer: PeerId,
-        purpose: Purpose,
-        producer_group: Option<std::sync::Arc<str>>,
-        consumer_group: Option<std::sync::Arc<str>>,
-    ) {
-        let client_id = self.ctx.fx.client_id.clone();
-        let request = Request::Unregister(UnregisterRequest {
-            client_id,
-            producer_group,
-            consumer_group,
-            ..Default::default()
-        });
-        let within = self.ctx.fx.config.request_timeout;
-        self.ctx.ask(peer, purpose, Kind::Plain, request, Bytes::new(), within);
+        let groups: Vec<Group> = self.producers.iter().cloned().collect();
+        Brokers::unregister_producers(&mut self.ctx, &groups, BrokerAsk::Unregister(None))
     }
 
     /// A consumer's offsets are safe: brokers may give its queues to others.
     pub(super) fn unregister_consumer(&mut self, sub: SubscriptionId) {
         let Some(consumer) = self.consumers.get_mut(sub) else { return };
-        let group = consumer.subscribe.group.shared();
-        let peers: Vec<PeerId> = self.ctx.remoting.peers.brokers().collect();
-        if let Some(consumer) = self.consumers.get_mut(sub) {
-            consumer.phase = Phase::Unregistering { waiting: peers.len() };
-        }
-        for peer in &peers {
-            let purpose = Purpose::Broker(BrokerAsk::Unregister(Some(sub)));
-            self.unregister(*peer, purpose, None, Some(group.clone()));
-        }
-        if peers.is_empty() {
+        let (group, ask) = (&consumer.subscribe.group, BrokerAsk::Unregister(Some(sub)));
+        let waiting = Brokers::unregister_consumer(&mut self.ctx, group, ask);
+        consumer.phase = Phase::Unregistering { waiting };
+        if waiting == 0 {
             self.left(sub);
         }
     }

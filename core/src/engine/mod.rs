@@ -20,7 +20,7 @@ mod dispatch;
 mod drain;
 mod ending;
 mod fetch;
-mod greeting;
+mod heartbeat;
 mod input;
 mod join;
 mod life;
@@ -32,7 +32,6 @@ mod session;
 mod snapshot;
 mod tries;
 mod turns;
-mod watch;
 
 use std::sync::Arc;
 
@@ -40,7 +39,6 @@ pub use ending::Cancelled;
 pub use input::Input;
 pub use session::Session;
 pub use snapshot::{ClientPhase, ConsumerStats, QueueStats, Snapshot, TopicStats};
-pub use watch::BrokerStats;
 
 #[cfg(feature = "planted")]
 pub use crate::effects::Planted;
@@ -50,8 +48,9 @@ pub use crate::effects::{Command, Counters, Event, Fact, Note, TimerKind};
 pub(crate) use crate::remoting::Body;
 pub use crate::remoting::{Arrived, ConnectionState, ConnectionStats, Decoder};
 
-use crate::broker::Brokers;
+pub use crate::broker::BrokerStats;
 use crate::broker::health::Healths;
+use crate::broker::{Brokers, PROBES};
 use crate::config::Config;
 use crate::consumer::Consumers;
 use crate::effects::Effects;
@@ -123,7 +122,7 @@ impl Engine {
         fx.timers.at(now + fx.rng.jitter(config.heartbeat), TimerKind::Heartbeat);
         fx.timers.at(now + config.commit, TimerKind::Commit);
         if config.probe_isolated {
-            fx.timers.at(now + watch::PROBES, TimerKind::Probe);
+            fx.timers.at(now + PROBES, TimerKind::Probe);
         }
         let mut engine = Self {
             ctx: Context { fx, remoting },
@@ -188,7 +187,7 @@ impl Engine {
         self.tick(now);
         if self.producers.enter(group) {
             self.brokers.changed();
-            self.tell_brokers();
+            self.register_all();
         }
     }
 

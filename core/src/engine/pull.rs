@@ -274,7 +274,7 @@ impl Engine {
                 // all the queues that it refuses.
                 self.brokers.denied(peer);
                 if !self.brokers.is_hearing(peer) {
-                    self.tell_broker(peer);
+                    self.register(peer);
                 }
             }
             _ => {}

@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use super::{Engine, Operation, TimerKind};
+use crate::broker::Brokers;
 use crate::error::{ConnectError, Failure, Stored};
 use crate::frame::Opaque;
 use crate::id::BrokerId;
@@ -102,7 +103,7 @@ impl Engine {
             // Connections have limits of their own.
             return;
         }
-        self.slow_down(peer);
+        Brokers::slow_down(&mut self.ctx, peer);
         if left.is_none() {
             // The peer reads nothing: what waits for it costs no try.
             self.close_send(opaque);
