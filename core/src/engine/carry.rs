@@ -15,6 +15,17 @@ impl Engine {
         while let Some(signal) = self.ctx.fx.signals.pop_front() {
             match signal {
                 Signal::Registered(peer) => self.broker_knows(peer),
+                Signal::Routed(op) => self.routed(op),
+                Signal::Unrouted(op, error) => self.unrouted(op, *error),
+                Signal::RouteChanged(topic) => {
+                    self.routes.changed(&mut self.ctx, &self.brokers, &topic);
+                    self.topic_changed(&topic);
+                }
+                Signal::TopicMissing(topic) => self.watch_missing(&topic),
+                Signal::BrokersMoved(moved) => self.brokers_moved(&moved),
+                Signal::Unlisted(peer) => self.unlisted(peer),
+                Signal::ServersKnown => self.servers_known(),
+                Signal::ServersFailed(attempt) => self.servers_failed(&attempt),
             }
         }
     }

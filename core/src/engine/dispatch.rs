@@ -48,8 +48,11 @@ impl Engine {
                     self.fail_calls(lost, Some(&Gone { conn, idle, maybe, cut }), &never);
                 }
             }
-            Input::Malformed { conn, error } => self.malformed(conn, error),
-            Input::Fetched { fetch, result } => self.fetched(fetch, result),
+            Input::Malformed { conn, error } => {
+                let (peers, fx) = self.ctx.peers();
+                peers.close(fx, conn, error.into());
+            }
+            Input::Fetched { fetch, result } => self.names.fetched(&mut self.ctx, fetch, result),
             Input::Timeout => self.time_passed(),
             Input::ClockSync { unix } => {
                 (self.ctx.fx.unix, self.ctx.fx.anchor) = (unix, self.ctx.fx.now);
@@ -130,8 +133,10 @@ impl Engine {
             }
             Purpose::Query(op) => self.ask_answered(peer, op, reply, body),
             Purpose::Route { topic, fallback, lookup } => {
-                let (asked, key) = (AskedPeer { peer, opaque }, (lookup, fallback));
-                self.route_answered(asked, &topic, key, reply, body);
+                let (asked, of) = (AskedPeer { peer, opaque }, (&topic, lookup, fallback));
+                self.with_routes(|routes, ctx, dir| {
+                    routes.answered(ctx, dir, asked, of, (reply, body));
+                });
             }
             Purpose::Broker(BrokerAsk::Heartbeat { revision }) => {
                 self.brokers.heartbeat_answered(&mut self.ctx, peer, revision, reply.code);
@@ -170,8 +175,10 @@ impl Engine {
             }
             Purpose::Query(op) => self.ask_failed(peer, op, failure),
             Purpose::Route { topic, fallback, lookup } => {
-                let (asked, key) = (AskedPeer { peer, opaque }, (lookup, fallback));
-                self.route_failed(asked, &topic, key, failure);
+                let (asked, of) = (AskedPeer { peer, opaque }, (&topic, lookup, fallback));
+                self.with_routes(|routes, ctx, dir| {
+                    routes.ask_failed(ctx, dir, asked, of, failure);
+                });
             }
             Purpose::Broker(BrokerAsk::Heartbeat { .. }) => {
                 self.brokers.heartbeat_failed(&mut self.ctx, peer)
@@ -189,6 +196,7 @@ impl Engine {
             Purpose::Broker(BrokerAsk::Unregister(sub)) => self.unregister_answered(sub),
             Purpose::Broker(BrokerAsk::Probe(_) | BrokerAsk::Withdraw) => {}
         }
+        self.carry();
     }
 
     /// A peer said on that connection that it goes, or is not asked any more: what has left is
@@ -259,11 +267,15 @@ impl Engine {
                 let (peers, fx) = self.ctx.peers();
                 peers.idle_due(fx, peer, busy);
             }
-            TimerKind::Route(topic) => self.route_pause_over(&topic),
-            TimerKind::RouteSlow(topic) => self.route_slow(&topic),
+            TimerKind::Route(topic) => {
+                self.routes.look_up_again(&mut self.ctx, &self.names, &topic)
+            }
+            TimerKind::RouteSlow(topic) => {
+                self.with_routes(|routes, ctx, dir| routes.slow(ctx, dir, &topic))
+            }
             TimerKind::Routes => self.refresh_routes(),
             TimerKind::Fetch => self.fetch_servers(),
-            TimerKind::FetchSlow(fetch) => self.fetch_slow(fetch),
+            TimerKind::FetchSlow(fetch) => self.names.fetch_slow(&mut self.ctx, fetch),
             TimerKind::Heartbeat => self.heartbeat_due(),
             TimerKind::Greet(peer, refusal) => self.register_again(peer, refusal),
             TimerKind::Commit => self.commit_due(),
@@ -276,6 +288,7 @@ impl Engine {
             TimerKind::Leave(sub) => self.leave_overdue(sub),
             TimerKind::Drain(sub) => self.drain_over(sub),
         }
+        self.carry();
     }
 
     /// The peer behind a connection, for what an adapter logs.

@@ -129,7 +129,11 @@ impl Engine {
     fn blame_for(&self, attempts: &mut Attempts, call: Option<(Opaque, &Call)>, since: Instant) {
         let (opaque, call) = call.unzip();
         let Some(peer) = call.map(|call| call.peer).or_else(|| self.names.current()) else {
-            return self.unfetched().into_iter().for_each(|attempt| attempts.push(attempt));
+            return self
+                .names
+                .unfetched(self.ctx.fx.now)
+                .into_iter()
+                .for_each(|attempt| attempts.push(attempt));
         };
         let endpoint = self.ctx.remoting.peers.endpoint(peer);
         let left = call.is_some_and(Call::has_left);

@@ -65,12 +65,6 @@ impl Engine {
         Ok(sub)
     }
 
-    /// Whether a consumer reads the topic.
-    pub(super) fn is_consumed(&self, topic: &Topic) -> bool {
-        let mut consumers = self.consumers.iter().filter(|(_, consumer)| !consumer.is_leaving());
-        consumers.any(|(_, c)| c.subscribe.topics.iter().any(|(own, _)| own == topic))
-    }
-
     /// The topics that consumers read.
     pub(super) fn consumed(&self) -> BTreeSet<Topic> {
         let consumers = self.consumers.iter().filter(|(_, consumer)| !consumer.is_leaving());
@@ -79,7 +73,7 @@ impl Engine {
 
     /// A consumer waits for a topic that does not exist: it may be created any moment.
     pub(super) fn watch_missing(&mut self, topic: &Topic) {
-        if self.is_consumed(topic) && !self.routes.exists(topic) {
+        if self.consumers.reads(topic) && !self.routes.exists(topic) {
             for sub in self.readers(topic) {
                 self.rebalance_at(sub, AGAIN);
             }
@@ -95,7 +89,7 @@ impl Engine {
 
     /// The queues of a topic are others than before.
     pub(super) fn topic_changed(&mut self, topic: &Topic) {
-        if !self.is_consumed(topic) {
+        if !self.consumers.reads(topic) {
             return;
         }
         self.reach_brokers(topic);
@@ -131,7 +125,7 @@ impl Engine {
         if moved.is_empty() || self.ctx.fx.plant.is(super::Planted::StaysAtAddress) {
             return;
         }
-        self.forget_unrouted();
+        self.routes.let_go(&mut self.ctx, &self.brokers);
         for topic in self.consumed() {
             let touched = self.routes.known(&topic).is_some_and(|route| {
                 moved.iter().any(|broker| route.readers.binary_search(broker).is_ok())

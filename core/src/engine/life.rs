@@ -78,6 +78,7 @@ impl Engine {
 
     /// Goes on with the end, as far as it can go now.
     pub(super) fn advance(&mut self) {
+        self.carry();
         self.begin_next();
         if matches!(self.life.0, State::Draining)
             && self.operations.is_empty()

@@ -19,14 +19,12 @@ mod consume;
 mod dispatch;
 mod drain;
 mod ending;
-mod fetch;
 mod heartbeat;
 mod input;
 mod join;
 mod life;
-mod lookup;
-mod paths;
 mod pull;
+mod routes;
 mod send;
 mod session;
 mod snapshot;
@@ -202,6 +200,11 @@ impl Engine {
     /// The next thing to do for the adapter.
     pub fn poll_command(&mut self) -> Option<Command> {
         self.ctx.fx.commands.pop_front()
+    }
+
+    /// The commands that wait, for tests and traces.
+    pub fn commands(&self) -> impl Iterator<Item = &Command> {
+        self.ctx.fx.commands.iter()
     }
 
     /// The next frame to write on a connection. A frame handed out counts as seen by the peer,

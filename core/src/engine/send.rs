@@ -102,11 +102,6 @@ impl Engine {
         Ok(())
     }
 
-    /// Whether the operation is content with a topic that a broker would create.
-    pub(super) fn creates(&self, op: OpId) -> bool {
-        self.operations.get(op).is_some_and(Operation::creates)
-    }
-
     pub(super) fn send_of(&mut self, op: OpId) -> Option<&mut Send> {
         match self.operations.get_mut(op)? {
             Operation::Send(send) => Some(send),
