@@ -1,6 +1,7 @@
 //! What every machine is handed and may change besides itself: time, chance, timers, and where its
 //! effects go.
 
+mod admission;
 mod command;
 mod counters;
 mod event;
@@ -14,6 +15,8 @@ mod timer_kind;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+pub use admission::Cancelled;
+pub(crate) use admission::{OpKind, Ops};
 pub use command::Command;
 pub use counters::Counters;
 pub use event::Event;
@@ -45,6 +48,8 @@ pub(crate) struct Effects {
     pub(crate) rng: Rng,
     pub(crate) timers: Timers<TimerKind>,
     pub(crate) counters: Counters,
+    /// Calls of the application that have not ended.
+    pub(crate) ops: Ops,
     /// A fault put back on purpose, where such are built.
     pub(crate) plant: Plant,
     pub(crate) commands: VecDeque<Command>,
@@ -65,6 +70,7 @@ impl Effects {
             rng,
             timers: Timers::default(),
             counters: Counters::default(),
+            ops: Ops::default(),
             plant: Plant::default(),
             commands: VecDeque::new(),
             events: VecDeque::new(),

@@ -9,6 +9,8 @@ use crate::name::Topic;
 pub(crate) enum Signal {
     /// A broker has confirmed a heartbeat that told it more of us than it knew.
     Registered(PeerId),
+    /// A topic in use is to be looked up again.
+    RouteWanted(Topic),
     /// What a call waited for of its topic's route has come.
     Routed(OpId),
     /// No route will come for a call.

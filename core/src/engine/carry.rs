@@ -15,6 +15,7 @@ impl Engine {
         while let Some(signal) = self.ctx.fx.signals.pop_front() {
             match signal {
                 Signal::Registered(peer) => self.broker_knows(peer),
+                Signal::RouteWanted(topic) => self.refresh_route(&topic),
                 Signal::Routed(op) => self.routed(op),
                 Signal::Unrouted(op, error) => self.unrouted(op, *error),
                 Signal::RouteChanged(topic) => {

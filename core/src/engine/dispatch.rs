@@ -5,6 +5,7 @@ use crate::error::{CloseReason, ConnectError, Failure, Stored};
 use crate::frame::{Content, Opaque, OutFrame, Reply, Request, RequestCode, ResponseCode};
 use crate::id::{ConnectionId, PeerId};
 use crate::name::Group;
+use crate::producer::Producers;
 use crate::remoting::AskedPeer;
 use crate::remoting::{BrokerAsk, Call, ConsumerAsk, Gone, Lost, Purpose};
 use crate::time::Instant;
@@ -129,9 +130,13 @@ impl Engine {
         match purpose {
             Purpose::Send(op) => {
                 self.ctx.remoting.peers.count_send(peer, -1);
-                self.send_answered(peer, op, opaque, reply);
+                let (producers, ctx, mut ways) = self.producers();
+                producers.answered(ctx, &mut ways, op, AskedPeer { peer, opaque }, reply);
             }
-            Purpose::Query(op) => self.ask_answered(peer, op, reply, body),
+            Purpose::Query(op) => {
+                let (queries, ctx, mut ways, healths) = self.queries();
+                queries.answered(ctx, &mut ways, healths, peer, op, (reply, body));
+            }
             Purpose::Route { topic, fallback, lookup } => {
                 let (asked, of) = (AskedPeer { peer, opaque }, (&topic, lookup, fallback));
                 self.with_routes(|routes, ctx, dir| {
@@ -154,7 +159,7 @@ impl Engine {
             Purpose::Broker(BrokerAsk::Unregister(sub)) => self.unregister_answered(sub),
             Purpose::Broker(BrokerAsk::Withdraw) => {}
             // With whatever code it answered, the broker is there.
-            Purpose::Broker(BrokerAsk::Probe(broker)) => self.healths.recovered(broker),
+            Purpose::Broker(BrokerAsk::Probe(broker)) => self.producers.healths.recovered(broker),
         }
         self.carry();
         self.ctx.close_if_drained(peer);
@@ -171,9 +176,13 @@ impl Engine {
             Purpose::Send(op) => {
                 self.ctx.remoting.peers.count_send(peer, -1);
                 let stored = if left { Stored::Unknown } else { Stored::No };
-                self.send_failed(peer, op, opaque, failure, stored);
+                let (producers, ctx, mut ways) = self.producers();
+                producers.failed(ctx, &mut ways, op, AskedPeer { peer, opaque }, failure, stored);
             }
-            Purpose::Query(op) => self.ask_failed(peer, op, failure),
+            Purpose::Query(op) => {
+                let (queries, ctx, mut ways, healths) = self.queries();
+                queries.failed(ctx, &mut ways, healths, peer, op, failure);
+            }
             Purpose::Route { topic, fallback, lookup } => {
                 let (asked, of) = (AskedPeer { peer, opaque }, (&topic, lookup, fallback));
                 self.with_routes(|routes, ctx, dir| {
@@ -214,7 +223,7 @@ impl Engine {
     pub(super) fn fail_calls(&mut self, lost: Lost, gone: Option<&Gone>, never: &Failure) {
         let Lost { peer, queued, present } = lost;
         if present {
-            self.lose_oneway(peer, queued);
+            Producers::lose_oneway(&mut self.ctx, peer, queued);
             self.lost(peer, gone.is_some_and(|gone| gone.idle));
         }
         for opaque in self.ctx.remoting.calls.of_peer(peer) {
@@ -247,7 +256,10 @@ impl Engine {
                     self.ctx.suspect(peer);
                 }
             }
-            TimerKind::Resend(op) => self.send_pause_over(op),
+            TimerKind::Resend(op) => {
+                let (producers, ctx, mut ways) = self.producers();
+                producers.pause_over(ctx, &mut ways, op);
+            }
             TimerKind::Slow(peer) => self.slow_due(peer),
             TimerKind::Connect(conn) => {
                 let (peers, fx) = self.ctx.peers();

@@ -12,12 +12,12 @@ use crate::remoting::BrokerAsk;
 impl Engine {
     /// Whether there is anything to say, and to whom: a client without groups sends no heartbeat.
     fn registers(&self) -> bool {
-        (!self.producers.is_empty() || !self.consumers.is_empty()) && self.life.is_member()
+        (!self.producers.groups.is_empty() || !self.consumers.is_empty()) && self.life.is_member()
     }
 
     /// The heartbeat's body as it is now.
     fn heartbeat(&self) -> Bytes {
-        let producers = self.producers.iter();
+        let producers = self.producers.groups.iter();
         let heartbeat = Heartbeat {
             client_id: self.ctx.fx.client_id.to_string(),
             consumers: self.consumers.heartbeat(),
@@ -57,7 +57,7 @@ impl Engine {
 
     /// The heartbeat of all brokers is due.
     pub(super) fn heartbeat_due(&mut self) {
-        for group in self.producers.take_unused(self.ctx.fx.now) {
+        for group in self.producers.groups.take_unused(self.ctx.fx.now) {
             self.brokers.changed();
             // Nobody waits for the brokers' answers: one that does not hear of it forgets the group
             // with our next connection.
@@ -73,14 +73,14 @@ impl Engine {
     /// How each broker fares that a route names, or did a while ago: one that no route names for
     /// four refreshes is forgotten.
     pub fn brokers(&self) -> Vec<BrokerStats> {
-        self.brokers.stats(&self.ctx, &self.healths)
+        self.brokers.stats(&self.ctx, &self.producers.healths)
     }
 
     /// Brokers that are left alone are to be asked whether they are well again.
     pub(super) fn probe_due(&mut self) {
-        let Self { ctx, brokers, routes, healths, .. } = self;
+        let Self { ctx, brokers, routes, producers, .. } = self;
         let probe = |broker| probe(brokers, routes, broker);
-        brokers.probe_isolated(ctx, healths, &probe);
+        brokers.probe_isolated(ctx, &producers.healths, &probe);
     }
 
     /// So is one that let a try run out.

@@ -243,7 +243,7 @@ impl Engine {
         for topic in &topics {
             // A consumer may be started before its topic exists, or while no broker of it is there.
             if self.routes.is_unread(topic) {
-                self.want_route(topic, None);
+                self.routes.want(&mut self.ctx, &self.names, topic, None);
             }
         }
         self.rebalance_now(sub);

@@ -8,10 +8,9 @@
 //! | any but Running | `shutdown_timeout` | Closing, what still waits ended with an error |
 //! | Closing | every connection is closed | Stopped, `Event::Stopped` |
 
-use super::{Engine, Event, Operation, Stats, TimerKind};
+use super::{Engine, Event, Stats, TimerKind};
 use crate::broker::Brokers;
 use crate::consumer::Phase;
-use crate::error::{QueryError, SendError};
 use crate::id::SubscriptionId;
 use crate::name::Group;
 use crate::nameserver::Source;
@@ -79,9 +78,10 @@ impl Engine {
     /// Goes on with the end, as far as it can go now.
     pub(super) fn advance(&mut self) {
         self.carry();
-        self.begin_next();
+        let (producers, ctx, mut ways) = self.producers();
+        producers.begin_next(ctx, &mut ways);
         if matches!(self.life.0, State::Draining)
-            && self.operations.is_empty()
+            && self.ctx.fx.ops.is_empty()
             && self.consumers.is_empty()
         {
             let waiting = self.unregister_producers();
@@ -115,7 +115,7 @@ impl Engine {
     pub(super) fn check_timers(&self) {
         let source = self.names.source().and_then(Source::timer);
         let consumers = self.consumers.iter().flat_map(|(_, consumer)| consumer.timers());
-        let operations = self.operations.iter().map(|(_, operation)| operation.timer());
+        let operations = self.producers.timers().chain(self.queries.timers());
         let kept =
             self.ctx.remoting.peers.timers().chain(self.ctx.remoting.calls.timers()).chain(source);
         let kept = kept.chain(self.routes.timers());
@@ -138,7 +138,7 @@ impl Engine {
 
     /// Java's clients tell each broker for each group (`MQClientInstance.unregisterClient`).
     fn unregister_producers(&mut self) -> usize {
-        let groups: Vec<Group> = self.producers.iter().cloned().collect();
+        let groups: Vec<Group> = self.producers.groups.iter().cloned().collect();
         Brokers::unregister_producers(&mut self.ctx, &groups, BrokerAsk::Unregister(None))
     }
 
@@ -188,26 +188,11 @@ impl Engine {
         match sub {
             Some(sub) => self.left(sub),
             None => {
-                self.abandon_operations();
+                self.abandon_calls();
                 for sub in self.consumers.ids() {
                     self.left(sub);
                 }
                 self.close_all();
-            }
-        }
-    }
-
-    /// Ends every call of the application with an error.
-    fn abandon_operations(&mut self) {
-        for op in self.operations.ids() {
-            match self.operations.get(op) {
-                Some(Operation::Send(send)) => {
-                    let ids = send.publish.ids();
-                    let stored = self.detach_send(op).0;
-                    self.end_send(op, Err(SendError::Stopped { stored, ids }));
-                }
-                Some(Operation::Ask(_)) => self.end_ask(op, Err(QueryError::Stopped)),
-                None => {}
             }
         }
     }

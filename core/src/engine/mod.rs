@@ -12,28 +12,24 @@
 //! | `Command::Transmit` | `poll_frame` of that connection, until `None` |
 //! | `Event::Deliverable` | `poll_batch` of that consumer, until `None` |
 
-mod asks;
 mod begin;
+mod calls;
 mod carry;
 mod consume;
 mod dispatch;
 mod drain;
-mod ending;
 mod heartbeat;
 mod input;
 mod join;
 mod life;
 mod pull;
 mod routes;
-mod send;
 mod session;
 mod snapshot;
-mod tries;
 mod turns;
 
 use std::sync::Arc;
 
-pub use ending::Cancelled;
 pub use input::Input;
 pub use session::Session;
 pub use snapshot::{ClientPhase, ConsumerStats, QueueStats, Snapshot, TopicStats};
@@ -42,35 +38,27 @@ pub use snapshot::{ClientPhase, ConsumerStats, QueueStats, Snapshot, TopicStats}
 pub use crate::effects::Planted;
 #[cfg(not(feature = "planted"))]
 pub(crate) use crate::effects::Planted;
-pub use crate::effects::{Command, Counters, Event, Fact, Note, TimerKind};
+pub use crate::effects::{Cancelled, Command, Counters, Event, Fact, Note, TimerKind};
 pub(crate) use crate::remoting::Body;
 pub use crate::remoting::{Arrived, ConnectionState, ConnectionStats, Decoder};
 
 pub use crate::broker::BrokerStats;
-use crate::broker::health::Healths;
 use crate::broker::{Brokers, PROBES};
 use crate::config::Config;
 use crate::consumer::Consumers;
 use crate::effects::Effects;
 use crate::error::PeerKind;
 use crate::frame::{Kind, OutFrame, Payload};
-use crate::id::{ConnectionId, OpId, Slots};
+use crate::id::{ConnectionId, OpId};
 use crate::name::Group;
 use crate::nameserver::{NameServers, Source};
-use crate::producer::{Groups, Lines, Send};
-use crate::query::Asked;
+use crate::producer::Producers;
+use crate::query::Queries;
 use crate::remoting::{Context, Remoting};
 use crate::rng::Rng;
 use crate::route::Routes;
 use crate::time::{Instant, UnixMillis};
 use life::Life;
-
-/// One call of the application.
-#[derive(Debug)]
-enum Operation {
-    Send(Box<Send>),
-    Ask(Box<Asked>),
-}
 
 /// A RocketMQ client without IO. See the [module](self) for the contract.
 #[derive(Debug)]
@@ -79,13 +67,8 @@ pub struct Engine {
     names: NameServers,
     routes: Routes,
     brokers: Brokers,
-    healths: Healths,
-    producers: Groups,
-    operations: Slots<OpId, Operation>,
-    /// Bytes of the sends among them.
-    sending: usize,
-    /// Sends that keep an order.
-    lines: Lines,
+    producers: Producers,
+    queries: Queries,
     consumers: Consumers,
     life: Life,
     turns: turns::Turns,
@@ -127,11 +110,8 @@ impl Engine {
             names,
             routes: Routes::default(),
             brokers: Brokers::default(),
-            healths: Healths::default(),
-            producers: Groups::default(),
-            operations: Slots::default(),
-            sending: 0,
-            lines: Lines::default(),
+            producers: Producers::default(),
+            queries: Queries::default(),
             consumers: Consumers::default(),
             life: Life::default(),
             turns: turns::Turns::default(),
@@ -159,7 +139,7 @@ impl Engine {
     /// Figures of this moment.
     pub fn stats(&self) -> Stats {
         Stats {
-            operations: self.operations.len(),
+            operations: self.ctx.fx.ops.len(),
             requests: self.ctx.remoting.calls.len(),
             sockets: self.ctx.remoting.peers.sockets(),
             timers: self.ctx.fx.timers.len(),
@@ -183,7 +163,7 @@ impl Engine {
     /// broker then does not know who its producers are.
     pub fn produce(&mut self, now: Instant, group: &Group) {
         self.tick(now);
-        if self.producers.enter(group) {
+        if self.producers.groups.enter(group) {
             self.brokers.changed();
             self.register_all();
         }
@@ -194,7 +174,7 @@ impl Engine {
     /// told (`UNREGISTER_CLIENT`, 35), unless somebody produces in it again. Sends under way go on.
     pub fn withdraw(&mut self, now: Instant, group: &Group) {
         let now = self.tick(now);
-        self.producers.withdraw(now, group);
+        self.producers.groups.withdraw(now, group);
     }
 
     /// The next thing to do for the adapter.
@@ -217,8 +197,9 @@ impl Engine {
                 return Some(frame);
             }
             if let Payload::Publish { oneway: true, .. } = frame.payload {
-                if self.handed(frame.opaque) {
-                    self.begin_next();
+                if self.producers.handed(&mut self.ctx, frame.opaque) {
+                    let (producers, ctx, mut ways) = self.producers();
+                    producers.begin_next(ctx, &mut ways);
                     self.ctx.fx.counters.requests_sent += 1;
                     return Some(frame);
                 }
@@ -263,7 +244,8 @@ impl Engine {
     /// The connection on which the request of a call of the application is under way, if nothing
     /// but sends is besides: what comes next there is its answer, or that of one sent before.
     pub fn awaits_on(&self, op: OpId) -> Option<ConnectionId> {
-        let opaque = self.operations.get(op)?.call()?;
+        let send = self.producers.get(op).map(|send| send.call);
+        let opaque = send.or_else(|| self.queries.get(op).map(|asked| asked.call))??;
         let (peer, on) = self.ctx.remoting.calls.place_of(opaque)?;
         // What left on a connection that its peer has left is answered there.
         let conn = self
@@ -313,41 +295,16 @@ impl Engine {
         self.check_queues();
         self.check_reach();
         self.check_counters();
-        assert!(!self.operations.is_empty() || self.lines.is_empty(), "a line without a send");
         self.check_timers();
         let lives = !self.is_stopped();
         assert!(!lives || self.next_timeout().is_some(), "an own loop would wait for ever");
-        for (op, operation) in self.operations.iter() {
-            let (topic, called) = match operation {
-                Operation::Send(send) => {
-                    let behind = send.behind && self.is_behind(op, send);
-                    let late = send.failed.is_some() && !send.earlier.is_empty();
-                    let called = send.call.is_some() || send.pause.is_some() || late;
-                    (Some(send.publish.topic()), called || behind)
-                }
-                Operation::Ask(asked) => {
-                    let unlisted = self.names.is_empty() && self.waits_for_servers(&asked.query);
-                    (asked.query.topic(), asked.call.is_some() || unlisted)
-                }
-            };
-            let waits = called || topic.is_some_and(|topic| self.routes.is_awaited(topic));
-            assert!(waits, "{op:?} waits for nothing");
-        }
-    }
-}
-
-impl Engine {
-    /// Whether a send waits in its line behind one that lives.
-    fn is_behind(&self, op: OpId, send: &Send) -> bool {
-        let first = send.line.as_ref().and_then(|key| self.lines.first(key));
-        first.is_some_and(|first| first != op && self.operations.get(first).is_some())
+        self.producers.check(self.known());
+        self.queries.check(self.known(), self.names.is_empty());
     }
 
     /// Calls begun are calls ended and calls in flight.
     fn check_counters(&self) {
-        let is_send = |(_, operation): &(OpId, &Operation)| matches!(operation, Operation::Send(_));
-        let sends = self.operations.iter().filter(is_send).count() as u64;
-        let queries = self.operations.len() as u64 - sends;
+        let (sends, queries) = (self.producers.len() as u64, self.queries.len() as u64);
         let counted =
             (self.ctx.fx.counters.sends_in_flight(), self.ctx.fx.counters.queries_in_flight());
         assert_eq!(counted, (sends, queries), "{:?}", self.ctx.fx.counters);

@@ -2,14 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use super::{Engine, Operation};
-use crate::error::{Attempt, CloseReason, PeerKind, QueryError, SendError};
+use super::Engine;
+use crate::error::{Attempt, CloseReason, PeerKind};
 use crate::fetch::FetchId;
-use crate::id::{OpId, PeerId};
+use crate::id::PeerId;
 use crate::name::Topic;
-use crate::query::{Query, Target};
 use crate::remoting::Context;
-use crate::route::{Directory, Routes, Wait, Waiter};
+use crate::route::{Directory, Routes};
 
 impl Engine {
     /// The look-ups, with all that they are handed.
@@ -22,20 +21,10 @@ impl Engine {
         act(routes, ctx, &mut Directory { names, brokers, reads });
     }
 
-    /// Has a topic looked up; `waiter` goes on when what it waits for has come.
-    pub(super) fn want_route(&mut self, topic: &Topic, waiter: Option<(OpId, Wait)>) {
-        let waiter = waiter.and_then(|(op, wait)| {
-            let operation = self.operations.get(op)?;
-            let (deadline, creates) = (operation.deadline(), operation.creates());
-            Some(Waiter { op, wait, deadline, creates })
-        });
-        self.routes.want(&mut self.ctx, &self.names, topic, waiter);
-    }
-
     /// Looks a topic in use up again.
     pub(super) fn refresh_route(&mut self, topic: &Topic) {
         if self.life.is_running() {
-            self.want_route(topic, None);
+            self.routes.want(&mut self.ctx, &self.names, topic, None);
         }
     }
 
@@ -54,12 +43,9 @@ impl Engine {
         let consumers = self.consumers.iter();
         let queues = consumers.flat_map(|(_, consumer)| consumer.queues.iter());
         used.extend(queues.map(|(_, queue)| queue.at.broker));
-        used.extend(self.operations.iter().filter_map(|(_, operation)| match operation {
-            Operation::Send(send) => send.at.map(|(broker, _)| broker),
-            Operation::Ask(_) => None,
-        }));
+        used.extend(self.producers.used_brokers());
         for gone in self.brokers.forget(&used) {
-            self.healths.forget(gone);
+            self.producers.healths.forget(gone);
         }
         let brokers = self.brokers.ids();
         let named: BTreeSet<PeerId> = brokers.flat_map(|id| self.brokers.peers(id)).collect();
@@ -101,53 +87,13 @@ impl Engine {
     /// The first list of nameservers is there.
     pub(super) fn servers_known(&mut self) {
         self.routes.servers_known(&mut self.ctx, &self.names);
-        for op in self.waiting_for_servers() {
-            self.route_ask(op);
-        }
+        let (queries, ctx, mut ways, healths) = self.queries();
+        queries.servers_known(ctx, &mut ways, healths);
     }
 
     /// There is none, and whoever waits learns why.
     pub(super) fn servers_failed(&mut self, attempt: &Attempt) {
         self.routes.tried(attempt);
-        for op in self.waiting_for_servers() {
-            if let Some(Operation::Ask(asked)) = self.operations.get_mut(op) {
-                asked.attempts.push(attempt.clone());
-            }
-        }
-    }
-
-    /// Questions to a nameserver that nobody could be asked so far.
-    fn waiting_for_servers(&self) -> Vec<OpId> {
-        let waits = |operation: &Operation| match operation {
-            Operation::Ask(asked) => self.waits_for_servers(&asked.query) && asked.call.is_none(),
-            Operation::Send(_) => false,
-        };
-        self.operations.iter().filter(|(_, operation)| waits(operation)).map(|(op, _)| op).collect()
-    }
-
-    /// Whether a question is to any nameserver.
-    pub(super) fn waits_for_servers(&self, query: &Query) -> bool {
-        matches!(query, Query::Call(call) if matches!(call.target, Target::NameServer))
-    }
-
-    /// What a call waited for of its topic's route has come.
-    pub(super) fn routed(&mut self, op: OpId) {
-        if self.send_of(op).is_some() {
-            self.route_send(op);
-        } else {
-            self.route_ask(op);
-        }
-    }
-
-    /// No route will come for a call.
-    pub(super) fn unrouted(&mut self, op: OpId, error: SendError) {
-        if self.send_of(op).is_some() {
-            return self.end_send(op, Err(error));
-        }
-        if let SendError::NoTopic { topic, attempts } | SendError::NoRoute { topic, attempts } =
-            error
-        {
-            self.end_ask(op, Err(QueryError::NoRoute { topic, attempts }));
-        }
+        self.queries.servers_failed(attempt);
     }
 }

@@ -126,7 +126,7 @@ impl Engine {
                 ..self.ctx.fx.counters
             },
             open: self.stats(),
-            pending_bytes: self.sending,
+            pending_bytes: self.producers.bytes(),
             brokers: self.brokers(),
             connections: self.connections(),
             topics: self.routes.stats(at).collect(),

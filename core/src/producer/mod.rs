@@ -18,14 +18,19 @@
 //!
 //! Codes: `SEND_MESSAGE_V2` (310), `SEND_BATCH_MESSAGE` (320).
 
+mod ending;
 mod groups;
 mod line;
+mod machine;
+mod outcome;
+mod tries;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) use groups::Groups;
-pub(crate) use line::{Key, Lines};
+use line::{Key, Lines};
+pub(crate) use machine::Producers;
 
 use crate::error::{Attempts, Failure, Stored};
 use crate::frame::{Opaque, ResponseCode};

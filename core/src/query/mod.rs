@@ -3,6 +3,8 @@
 //!
 //! Codes: `GET_ROUTEINFO_BY_TOPIC` (105), `GET_MIN_OFFSET` (31), `GET_MAX_OFFSET` (30).
 
+mod machine;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +17,7 @@ use crate::message::RecordList;
 use crate::name::{Endpoint, Topic};
 use crate::time::Instant;
 use crate::timer::TimerKey;
+pub(crate) use machine::Queries;
 
 /// A queue by its names.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -141,6 +144,11 @@ impl Query {
             Self::Queues(_) | Self::Writable(_) | Self::MinOffset(_) | Self::MaxOffset(_) => true,
             Self::Call(call) => call.request.code().only_reads(),
         }
+    }
+
+    /// Whether it is to any nameserver.
+    pub(crate) fn is_for_servers(&self) -> bool {
+        matches!(self, Self::Call(call) if matches!(call.target, Target::NameServer))
     }
 
     /// The topic whose route it needs, if any.

@@ -34,6 +34,20 @@ pub(crate) struct Directory<'a> {
     pub(crate) reads: &'a dyn Fn(&Topic) -> bool,
 }
 
+/// Ways to brokers: topics, whom to ask for them, and where their brokers are.
+pub(crate) struct Ways<'a> {
+    pub(crate) routes: &'a mut Routes,
+    pub(crate) names: &'a mut NameServers,
+    pub(crate) brokers: &'a Brokers,
+}
+
+impl Ways<'_> {
+    /// Has a topic looked up; `waiter` goes on when what it waits for has come.
+    pub(crate) fn want(&mut self, ctx: &mut Context, topic: &Topic, waiter: Option<Waiter>) {
+        self.routes.want(ctx, self.names, topic, waiter);
+    }
+}
+
 impl Routes {
     /// Has a topic looked up; `waiter` goes on when what it waits for has come.
     pub(crate) fn want(

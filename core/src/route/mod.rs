@@ -28,7 +28,7 @@ use std::time::Duration;
 pub(crate) use compile::{Learnt, Named, Route, RouteQueue};
 use lookup::Lookup;
 use lookup::{Said, Step};
-pub(crate) use machine::Directory;
+pub(crate) use machine::{Directory, Ways};
 
 use crate::body::RouteBody;
 use crate::engine::TopicStats;

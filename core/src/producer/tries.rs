@@ -4,31 +4,37 @@
 
 use std::time::Duration;
 
-use super::{Engine, Operation, TimerKind};
+use super::machine::close_send;
+use super::{Earlier, Producers, SendOptions};
 use crate::broker::Brokers;
+use crate::config::Config;
+use crate::effects::TimerKind;
 use crate::error::{ConnectError, Failure, Stored};
 use crate::frame::Opaque;
-use crate::id::BrokerId;
-use crate::id::OpId;
-use crate::producer::{Earlier, SendOptions};
+use crate::id::{BrokerId, OpId};
+use crate::remoting::{AskedPeer, Context};
+use crate::route::Ways;
 
 /// A try takes this part of its send's deadline, unless it is told otherwise.
 const PART: u32 = 3;
 /// Such a part is no limit when it is shorter: an answer takes its time.
 const LEAST: Duration = Duration::from_millis(10);
 
-impl Engine {
-    /// How long a try of such a send may take while there is another broker; `None`: there is none.
-    pub(super) fn try_limit(&self, options: &SendOptions, within: Duration) -> Option<Duration> {
-        let config = &self.ctx.fx.config;
-        let fixed = options.oneway || options.aim.is_fixed() || config.send_attempts < 2;
-        let part = Some(within / PART).filter(|part| *part >= LEAST);
-        config.try_timeout.or(part).filter(|_| !fixed)
-    }
+/// How long a try of such a send may take while there is another broker; `None`: there is none.
+pub(super) fn try_limit(
+    config: &Config,
+    options: &SendOptions,
+    within: Duration,
+) -> Option<Duration> {
+    let fixed = options.oneway || options.aim.is_fixed() || config.send_attempts < 2;
+    let part = Some(within / PART).filter(|part| *part >= LEAST);
+    config.try_timeout.or(part).filter(|_| !fixed)
+}
 
+impl Producers {
     /// Whether a send may begin: one that keeps an order waits for those of its key before it.
     pub(super) fn is_first(&mut self, op: OpId) -> bool {
-        let Some(Operation::Send(send)) = self.operations.get_mut(op) else { return false };
+        let Some(send) = self.sends.get_mut(op) else { return false };
         if let Some(key) = &send.line {
             send.behind = !self.lines.enter(key.clone(), op);
         }
@@ -37,89 +43,104 @@ impl Engine {
 
     /// Lets those begin that have become the first of their key. Not where the one before them
     /// ends: each might end at once in its turn.
-    pub(super) fn begin_next(&mut self) {
+    pub(crate) fn begin_next(&mut self, ctx: &mut Context, ways: &mut Ways<'_>) {
         while let Some(op) = self.lines.next() {
             if let Some(send) = self.send_of(op) {
                 send.behind = false;
-                self.route_send(op);
+                self.route_send(ctx, ways, op);
             }
         }
     }
 
     /// The present try of a send may have run out, long before its deadline.
-    pub(super) fn try_over(&mut self, op: OpId) {
-        let Some(Operation::Send(send)) = self.operations.get(op) else { return };
-        let (now, limit) = (self.ctx.fx.now, send.limit.unwrap_or(send.deadline.since(send.since)));
+    pub(super) fn try_over(&mut self, ctx: &mut Context, ways: &mut Ways<'_>, op: OpId) {
+        let Some(send) = self.sends.get(op) else { return };
+        let (now, limit) = (ctx.fx.now, send.limit.unwrap_or(send.deadline.since(send.since)));
         let due = send.tried + limit;
         let next = if send.call.is_some() && now < due { due } else { now + limit };
-        let timer = self.ctx.fx.timers.at(next.min(send.deadline), TimerKind::Deadline(op));
-        let more = send.tries + 1 < self.ctx.fx.config.send_attempts;
+        let timer = ctx.fx.timers.at(next.min(send.deadline), TimerKind::Deadline(op));
+        let more = send.tries + 1 < ctx.fx.config.send_attempts;
         let ran_out = send.call.filter(|_| now >= due && more).zip(send.at);
         if let Some(send) = self.send_of(op) {
             send.timer = timer;
         }
         if let Some((opaque, (broker, _))) = ran_out
-            && self.has_others(op, broker)
+            && self.has_others(ctx, ways, op, broker)
         {
-            self.leave_try(op, opaque, broker, limit);
+            self.leave_try(ctx, ways, op, opaque, broker, limit);
         }
     }
 
     /// Whether another broker than that one may take the message. If all others are down, one of
     /// them is connected to: it may take it when the try has run out once more.
-    fn has_others(&mut self, op: OpId, tried: BrokerId) -> bool {
-        let Some(Operation::Send(send)) = self.operations.get(op) else { return false };
-        let Some(route) = self.routes.known(send.publish.topic()) else { return false };
+    fn has_others(
+        &mut self,
+        ctx: &mut Context,
+        ways: &mut Ways<'_>,
+        op: OpId,
+        tried: BrokerId,
+    ) -> bool {
+        let Some(send) = self.sends.get(op) else { return false };
+        let Some(route) = ways.routes.known(send.publish.topic()) else { return false };
         let mut down = None;
         for broker in route.writable.iter().map(|queue| queue.broker) {
             let other = broker != tried && !send.has_left_for(broker);
-            match self.brokers.master(broker).filter(|_| other) {
-                Some(peer) if self.ctx.remoting.peers.is_down(peer) => down = Some(peer),
-                Some(peer) if !self.ctx.remoting.peers.is_slow(peer) => return true,
+            match ways.brokers.master(broker).filter(|_| other) {
+                Some(peer) if ctx.remoting.peers.is_down(peer) => down = Some(peer),
+                Some(peer) if !ctx.remoting.peers.is_slow(peer) => return true,
                 Some(_) | None => {}
             }
         }
         if let Some(peer) = down {
-            let (peers, fx) = self.ctx.peers();
+            let (peers, fx) = ctx.peers();
             peers.probe(fx, peer);
         }
         false
     }
 
     /// A try that had run out has stored the message: what the present one waits for is over.
-    pub(super) fn forget_try(&mut self, op: OpId) {
+    pub(super) fn forget_try(&mut self, ctx: &mut Context, ways: &mut Ways<'_>, op: OpId) {
         let Some(send) = self.send_of(op) else { return };
         let (topic, pause) = (send.publish.topic().clone(), send.pause.take());
         if let Some(pause) = pause {
-            self.ctx.fx.timers.cancel(pause);
+            ctx.fx.timers.cancel(pause);
         }
-        self.routes.forget(&topic, op);
+        ways.routes.forget(&topic, op);
     }
 
     /// The next try goes to another broker. What had left may still be answered.
-    fn leave_try(&mut self, op: OpId, opaque: Opaque, broker: BrokerId, limit: Duration) {
-        let Some((peer, left)) = self.ctx.remoting.calls.place_of(opaque) else { return };
-        if left.is_none() && !self.ctx.remoting.peers.is_connected(peer) {
+    fn leave_try(
+        &mut self,
+        ctx: &mut Context,
+        ways: &mut Ways<'_>,
+        op: OpId,
+        opaque: Opaque,
+        broker: BrokerId,
+        limit: Duration,
+    ) {
+        let Some((peer, left)) = ctx.remoting.calls.place_of(opaque) else { return };
+        if left.is_none() && !ctx.remoting.peers.is_connected(peer) {
             // Connections have limits of their own.
             return;
         }
-        Brokers::slow_down(&mut self.ctx, peer);
+        Brokers::slow_down(ctx, peer);
         if left.is_none() {
             // The peer reads nothing: what waits for it costs no try.
-            self.close_send(opaque);
+            close_send(ctx, opaque);
             let failure = Failure::Connect(ConnectError::TimedOut(limit));
-            return self.send_failed(peer, op, opaque, failure, Stored::No);
+            let asked = AskedPeer { peer, opaque };
+            return self.failed(ctx, ways, op, asked, failure, Stored::No);
         }
-        let attempt = self.ctx.attempt(peer, Some(opaque), Failure::TimedOut(limit));
+        let attempt = ctx.attempt(peer, Some(opaque), Failure::TimedOut(limit));
         if let Some(send) = self.send_of(op) {
             send.call = None;
             send.tries += 1;
             send.attempts.push(attempt);
             send.earlier.push(Earlier { opaque, broker });
         }
-        self.ctx.fx.counters.tries_failed += 1;
-        self.healths.failed(self.ctx.fx.now, broker);
-        self.ctx.suspect(peer);
-        self.route_send(op);
+        ctx.fx.counters.tries_failed += 1;
+        self.healths.failed(ctx.fx.now, broker);
+        ctx.suspect(peer);
+        self.route_send(ctx, ways, op);
     }
 }
