@@ -30,3 +30,4 @@ mod route;
 pub mod time;
 pub mod timer;
 pub mod trace;
+mod url;

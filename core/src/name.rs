@@ -229,6 +229,17 @@ impl FromStr for Endpoint {
     }
 }
 
+/// A queue by its names.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct QueueName {
+    /// The topic.
+    pub topic: Topic,
+    /// The broker group.
+    pub broker: Arc<str>,
+    /// The queue's number there, from 0.
+    pub queue: u32,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

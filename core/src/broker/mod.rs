@@ -1,22 +1,20 @@
 //! The brokers that routes name: their addresses, whether they know us, and how they fare.
 
 pub(crate) mod health;
-mod known;
 mod probe;
 mod registration;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-pub(crate) use known::Known;
 pub use probe::BrokerStats;
 pub(crate) use probe::PROBES;
 use registration::Registration;
 
 use crate::error::Lack;
 use crate::id::{BrokerId, PeerId};
+use crate::name::QueueName;
 use crate::name::Topic;
-use crate::query::QueueName;
 
 /// One broker group: a master and its slaves under one name.
 #[derive(Debug)]

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::Identity;
-use crate::fetch::Url;
 use crate::name::Endpoint;
+use crate::url::Url;
 
 /// A value as a file or the environment gives it, before it is known whose it is.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -22,8 +22,8 @@ pub use identity::Identity;
 pub use preset::{PRESETS, Preset};
 pub use table::{Config, SETTINGS, Setting};
 
-use crate::fetch::Url;
 use crate::name::{Endpoint, NameError};
+use crate::url::Url;
 use given::Given;
 
 /// Java's name of an instance that is to get a name of its own (`changeInstanceNameToPID`).

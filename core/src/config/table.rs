@@ -9,8 +9,8 @@ use super::given::{
     Address, Count, Flag, Given, Kind, Maybe, Name, Page, Peers, Rewrites, Size, Time, Who,
 };
 use super::range::{Range, range};
-use crate::fetch::Url;
 use crate::name::Endpoint;
+use crate::url::Url;
 
 /// What a default says, as a value: a number may have a unit.
 macro_rules! value {

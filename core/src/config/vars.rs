@@ -2,7 +2,7 @@
 
 use super::given::Given;
 use super::{Config, ConfigError, NOT_BUILT, NotBuilt, SETTINGS, Setting};
-use crate::fetch::Url;
+use crate::url::Url;
 
 /// What the variables of settings begin with.
 pub(super) const PREFIX: &str = "ROCKETRY_";

@@ -29,7 +29,7 @@ use crate::effects::{Plant, Planted};
 use crate::engine::QueueStats;
 use crate::frame::Opaque;
 use crate::id::{QueueKey, SubscriptionId};
-use crate::query::QueueName;
+use crate::name::QueueName;
 use crate::route::RouteQueue;
 use crate::time::Instant;
 use crate::timer::TimerKey;

@@ -10,7 +10,7 @@ use super::{Consumer, Queue};
 use crate::body::Members;
 use crate::id::BrokerId;
 use crate::id::QueueKey;
-use crate::query::QueueName;
+use crate::name::QueueName;
 use crate::rebalance::average;
 use crate::route::{Route, RouteQueue};
 

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
+use super::Answer;
 use super::Note;
+use super::SendReceipt;
 use crate::error::{QueryError, SendError};
 use crate::id::{OpId, SubscriptionId};
 use crate::message::Publish;
-use crate::producer::SendReceipt;
-use crate::query::Answer;
 
 /// What became of what the application asked for.
 #[derive(Clone, Debug)]

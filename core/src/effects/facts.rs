@@ -7,8 +7,8 @@ use super::Note;
 use crate::error::lack::advice;
 use crate::error::{Attempt, CloseReason, Failure, Lack, PeerKind, one_line};
 use crate::frame::RequestCode;
+use crate::name::QueueName;
 use crate::name::{Endpoint, Group, Topic};
-use crate::query::QueueName;
 
 /// One fact of a note.
 #[derive(Clone, Copy)]

@@ -2,12 +2,14 @@
 //! effects go.
 
 mod admission;
+mod answer;
 mod command;
 mod counters;
 mod event;
 mod facts;
 mod note;
 mod planted;
+mod receipt;
 mod signal;
 mod throttle;
 mod timer_kind;
@@ -17,6 +19,7 @@ use std::sync::Arc;
 
 pub use admission::Cancelled;
 pub(crate) use admission::{OpKind, Ops};
+pub use answer::{Answer, QueueChoice, Response};
 pub use command::Command;
 pub use counters::Counters;
 pub use event::Event;
@@ -27,6 +30,7 @@ pub(crate) use planted::Plant;
 pub use planted::Planted;
 #[cfg(not(feature = "planted"))]
 pub(crate) use planted::Planted;
+pub use receipt::{SendReceipt, SendStatus};
 pub(crate) use signal::Signal;
 pub use timer_kind::TimerKind;
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use crate::error::{Attempt, CloseReason, ConnectError, Failure, PeerKind};
 use crate::fetch::{FetchError, Url};
 use crate::frame::{RequestCode, ResponseCode};
+use crate::name::QueueName;
 use crate::name::{Endpoint, Group, Topic};
-use crate::query::QueueName;
 
 /// One change of state that an operator would want to know of.
 ///

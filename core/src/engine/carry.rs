@@ -1,8 +1,8 @@
 //! Signals carried from machine to machine.
 
 use super::Engine;
-use crate::broker::Known;
 use crate::effects::Signal;
+use crate::route::Known;
 
 impl Engine {
     /// Routes and brokers, for those who only read them.

@@ -30,9 +30,10 @@ mod turns;
 
 use std::sync::Arc;
 
+pub use crate::route::TopicStats;
 pub use input::Input;
 pub use session::Session;
-pub use snapshot::{ClientPhase, ConsumerStats, QueueStats, Snapshot, TopicStats};
+pub use snapshot::{ClientPhase, ConsumerStats, QueueStats, Snapshot};
 
 #[cfg(feature = "planted")]
 pub use crate::effects::Planted;

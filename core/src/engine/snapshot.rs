@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
+use super::TopicStats;
 use super::life::State;
 use super::{BrokerStats, Counters, Engine, Stats};
 use crate::consumer::{Consumer, Phase};
@@ -53,26 +53,6 @@ pub enum ClientPhase {
     Stopping,
     /// Nothing is left of it.
     Stopped,
-}
-
-/// What is known of one topic.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct TopicStats {
-    /// The topic.
-    pub topic: Topic,
-    /// Queues that take messages, on brokers with a master.
-    pub writable: usize,
-    /// Queues that give messages.
-    pub readable: usize,
-    /// The route is that of `TBW102`: the topic will be created by its first message.
-    pub fallback: bool,
-    /// How long ago a nameserver told the route; `None` while there is none.
-    pub age: Option<Duration>,
-    /// A nameserver is being asked, or will be after a pause.
-    pub asking: bool,
-    /// Calls that wait for the route.
-    pub waiting: usize,
 }
 
 /// One consumer.
@@ -271,22 +251,6 @@ impl fmt::Display for ConnectionStats {
         write!(f, "connection to {peer} {endpoint}: {}", state.as_str())?;
         write!(f, ", {in_flight} in flight, {queued} queued")?;
         if *failures > 0 { write!(f, ", failed {failures} times") } else { Ok(()) }
-    }
-}
-
-impl fmt::Display for TopicStats {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { topic, writable, readable, fallback, age, asking, waiting } = self;
-        write!(f, "topic {topic}: ")?;
-        match age {
-            Some(age) => {
-                write!(f, "{writable} queues to write, {readable} to read, as of {age:.1?} ago")?;
-            }
-            None => f.write_str("no route")?,
-        }
-        f.write_str(if *fallback { ", not created yet" } else { "" })?;
-        f.write_str(if *asking { ", being asked for" } else { "" })?;
-        if *waiting > 0 { write!(f, ", {waiting} calls wait") } else { Ok(()) }
     }
 }
 

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use super::tries::try_limit;
 use super::{Aim, Groups, Lines, Send, SendOptions, choose};
-use crate::broker::Known;
 use crate::broker::health::Healths;
 use crate::effects::{Event, Note, OpKind, TimerKind};
 use crate::error::{Lack, Refused, SendError};
@@ -15,6 +14,7 @@ use crate::frame::{Kind, Opaque, OutFrame, Payload};
 use crate::id::{BrokerId, OpId, PeerId, Table};
 use crate::message::Publish;
 use crate::remoting::{Call, Context, Purpose};
+use crate::route::Known;
 use crate::route::{RouteQueue, Wait, Waiter, Ways};
 
 /// A route that was told so long ago is looked up again before it ends a send.

@@ -5,7 +5,6 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::{Answer, Asked, Call, Query, QueueChoice, QueueName, Response, Target};
-use crate::broker::Known;
 use crate::broker::health::Healths;
 use crate::effects::{Cancelled, Event, OpKind, TimerKind};
 use crate::error::{Attempt, Attempts, Failure, Lack, QueryError, SendError};
@@ -14,6 +13,7 @@ use crate::id::{OpId, PeerId, Table};
 use crate::message::RecordList;
 use crate::name::Topic;
 use crate::remoting::{self, Body, Context, Purpose};
+use crate::route::Known;
 use crate::route::{Route, RouteQueue, Wait, Waiter, Ways};
 
 /// All questions that have no answer yet.

@@ -17,8 +17,10 @@
 //! the route is connected.
 
 mod compile;
+mod known;
 mod lookup;
 mod machine;
+mod stats;
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -26,12 +28,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) use compile::{Learnt, Named, Route, RouteQueue};
+pub(crate) use known::Known;
 use lookup::Lookup;
 use lookup::{Said, Step};
 pub(crate) use machine::{Directory, Ways};
+pub use stats::TopicStats;
 
 use crate::body::RouteBody;
-use crate::engine::TopicStats;
 use crate::error::{Attempt, Attempts};
 use crate::id::BrokerId;
 use crate::id::OpId;
@@ -527,22 +530,6 @@ impl Routes {
     fn oldest(&self, now: Instant) -> Instant {
         let idle = self.topics.values().filter(|entry| matches!(entry.fetch, Fetch::Idle));
         idle.map(|entry| entry.asked).min().unwrap_or(now)
-    }
-
-    /// What is known of each topic in use, by name.
-    pub(crate) fn stats(&self, now: Instant) -> impl Iterator<Item = TopicStats> {
-        self.topics.iter().map(move |(topic, entry)| {
-            let route = entry.route.as_deref();
-            TopicStats {
-                topic: topic.clone(),
-                writable: route.map_or(0, |route| route.writable.len()),
-                readable: route.map_or(0, |route| route.readable.len()),
-                fallback: route.is_some_and(|route| route.fallback),
-                age: entry.told.map(|told| now.since(told)),
-                asking: !matches!(entry.fetch, Fetch::Idle),
-                waiting: entry.waiters.len(),
-            }
-        })
     }
 
     /// What must hold between two calls.

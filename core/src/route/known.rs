@@ -1,9 +1,9 @@
 //! What is known of topics and brokers, for those who only read it.
 
-use super::Brokers;
+use super::Routes;
+use crate::broker::Brokers;
 use crate::id::{BrokerId, PeerId};
 use crate::remoting::Context;
-use crate::route::Routes;
 
 /// Routes and brokers, to be read.
 #[derive(Clone, Copy, Debug)]
