@@ -5,43 +5,49 @@
 //! records are written after, bodies are encoded before and written after.
 
 mod admin;
+mod after;
 mod consumer;
 mod delivery;
 mod ended;
 mod holds;
+mod host;
 mod later;
 mod link;
+mod links;
 mod log;
+mod park;
 mod pending;
 mod producer;
 mod pump;
+mod queueing;
 mod reading;
 mod shared;
+mod state;
+mod waiting;
 
 use std::sync::Arc;
 
 pub use admin::{Admin, Pulled};
-pub use consumer::{Consumer, ConsumerBuilder, Next};
+pub use consumer::{Consumer, ConsumerBuilder, Next, SubscribeError};
 pub use delivery::{Delivery, OnUnreadable, Unreadable};
 pub use ended::Ended;
 pub use holds::LockStats;
-pub use link::Sink;
-pub(crate) use link::Writer;
+pub use host::Host;
+pub use link::{Half, Look, Sink};
+pub(crate) use link::{Turn, Writer, Written};
 pub use pending::{Blockable, Pending};
 pub use producer::Producer;
-pub(crate) use pump::Turn;
 pub use pump::{Room, Step};
-pub use reading::{Half, Look};
-pub use shared::{Host, Shared};
+pub use shared::Shared;
 
 use crate::config::Config;
-use crate::consumer::ExpressionError;
 use crate::engine::Snapshot;
-use crate::error::{ErrorKind, QueryError, Refused};
+use crate::error::QueryError;
 use crate::name::{Group, NameError, Topic};
 use crate::query::{Answer, Query, QueueName};
-use pending::{Slot, answered};
+use pending::answered;
 use shared::Owner;
+use waiting::Slot;
 
 /// One client: its connections, shared by all its producers and consumers.
 ///
@@ -148,7 +154,12 @@ impl Client {
     /// Call it before consumers are dropped: one that is dropped leaves at once, and the acks of
     /// those who still handle its messages come too late.
     pub fn shutdown(&self) -> Pending<Ended> {
-        self.owner.shared().shutdown()
+        let shared = self.owner.shared();
+        shared.run(|core, now| {
+            core.unsettled.get_or_insert(0);
+            core.engine.shutdown(now);
+        });
+        Pending::stop(shared.clone())
     }
 }
 
@@ -157,29 +168,4 @@ fn offset(slot: Slot) -> Result<i64, QueryError> {
         Answer::Offset(offset) => Ok(offset),
         Answer::Queues(_) | Answer::Writable(_) | Answer::Response(_) => Ok(-1),
     }
-}
-
-impl SubscribeError {
-    /// What it comes to.
-    pub const fn kind(&self) -> ErrorKind {
-        match self {
-            Self::Refused(refused) => refused.kind(),
-            Self::Name(_) | Self::Expression(_) => ErrorKind::Invalid,
-        }
-    }
-}
-
-/// Why a consumer could not be made.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum SubscribeError {
-    /// The engine refused.
-    #[error(transparent)]
-    Refused(#[from] Refused),
-    /// A name is not valid.
-    #[error(transparent)]
-    Name(#[from] NameError),
-    /// What is asked for of a topic can't be meant.
-    #[error(transparent)]
-    Expression(#[from] ExpressionError),
 }

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::Pending;
 use super::later::{Read, Waiting, chosen};
-use super::pending::{Slot, answered, handed, sent};
+use super::pending::{Pending, answered, handed, sent};
 use super::shared::Owner;
+use super::waiting::Slot;
 use crate::error::{QueryError, SendError};
 use crate::message::{Message, MessageError, Publish};
 use crate::name::Group;

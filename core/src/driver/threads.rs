@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::reader::Reader;
-use crate::client::{Half, Look, Shared, Sink, Turn};
+use crate::client::{Half, Look, Shared, Sink, Turn, Written};
 use crate::error::CloseReason;
 use crate::id::ConnectionId;
 
@@ -61,12 +61,15 @@ pub fn write_next(
         Turn::Wait | Turn::Yield { .. } => Wrote::Nothing,
         Turn::Gone => Wrote::Gone,
         Turn::Write(mut writer) => {
-            let written = writer.write_with(|slices| socket.write(slices));
-            if written.is_err() {
-                // The reader sees the end, and tells the engine what was not written.
-                socket.shutdown();
-            }
-            shared.wrote(conn, writer);
+            let wrote = match writer.write_with(|slices| socket.write(slices)) {
+                Ok(_) => Written::Done,
+                Err(_) => {
+                    // The reader sees the end, and tells the engine what was not written.
+                    socket.shutdown();
+                    Written::Broken
+                }
+            };
+            shared.wrote(conn, writer, wrote);
             Wrote::Some
         }
     }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use super::LockStats;
-use crate::client::shared::{Core, Host};
+use crate::client::host::Host;
 use crate::time::Instant;
 
 /// Parts of each power of two: a figure is wrong by an eighth at most.
@@ -74,34 +74,34 @@ impl Holds {
 }
 
 /// The lock, held; counts for how long.
-pub(crate) struct Held<'a> {
-    core: MutexGuard<'a, Core>,
+pub(crate) struct Held<'a, T> {
+    guard: MutexGuard<'a, T>,
     host: &'a dyn Host,
     holds: &'a Holds,
     since: Instant,
 }
 
-impl<'a> Held<'a> {
-    pub(crate) fn new(core: MutexGuard<'a, Core>, host: &'a dyn Host, holds: &'a Holds) -> Self {
-        Self { core, host, holds, since: host.now() }
+impl<'a, T> Held<'a, T> {
+    pub(crate) fn new(guard: MutexGuard<'a, T>, host: &'a dyn Host, holds: &'a Holds) -> Self {
+        Self { guard, host, holds, since: host.now() }
     }
 }
 
-impl Deref for Held<'_> {
-    type Target = Core;
+impl<T> Deref for Held<'_, T> {
+    type Target = T;
 
-    fn deref(&self) -> &Core {
-        &self.core
+    fn deref(&self) -> &T {
+        &self.guard
     }
 }
 
-impl DerefMut for Held<'_> {
-    fn deref_mut(&mut self) -> &mut Core {
-        &mut self.core
+impl<T> DerefMut for Held<'_, T> {
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.guard
     }
 }
 
-impl Drop for Held<'_> {
+impl<T> Drop for Held<'_, T> {
     fn drop(&mut self) {
         self.holds.add(self.host.now().since(self.since));
     }

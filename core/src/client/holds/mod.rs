@@ -10,7 +10,7 @@ pub(crate) use measured::{Held, Holds};
 
 /// The lock, held.
 #[cfg(not(feature = "lock-stats"))]
-pub(crate) type Held<'a> = std::sync::MutexGuard<'a, super::shared::Core>;
+pub(crate) type Held<'a, T> = std::sync::MutexGuard<'a, T>;
 
 /// How long a client's lock was held, since the client was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
