@@ -3,9 +3,12 @@
 //! Two halves say [who writes](write) and [who reads](read). Their states change only under the
 //! lock and only here; each transition returns what is to be done, and who holds the lock does it
 //! after unlocking. What must hold between two transitions: *frames that wait mean that somebody
-//! holds the writer, that its task is owed a wake, or that the reader's look is due*.
+//! holds the writer, that its task is owed a wake, or that the reader's look is due*. `explore`
+//! goes through every order of two callers, a reader, a writing task and a close.
 
 mod coalesce;
+#[cfg(test)]
+mod explore;
 mod read;
 mod traffic;
 mod write;
