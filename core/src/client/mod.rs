@@ -4,6 +4,7 @@
 //! the engine; nothing of the user's runs under it: wakers are cloned before and dropped after, log
 //! records are written after, bodies are encoded before and written after.
 
+pub mod adapter;
 mod admin;
 mod after;
 mod consumer;
@@ -32,13 +33,8 @@ pub use consumer::{Consumer, ConsumerBuilder, Next, SubscribeError};
 pub use delivery::{Delivery, OnUnreadable, Unreadable};
 pub use ended::Ended;
 pub use holds::LockStats;
-pub use host::Host;
-pub use link::{Half, Look, Sink};
-pub(crate) use link::{Turn, Writer, Written};
 pub use pending::{Blockable, Pending};
 pub use producer::Producer;
-pub use pump::{Room, Step};
-pub use shared::Shared;
 
 use crate::config::Config;
 use crate::engine::Snapshot;
@@ -46,7 +42,7 @@ use crate::error::QueryError;
 use crate::name::{Group, NameError, Topic};
 use crate::query::{Answer, Query, QueueName};
 use pending::answered;
-use shared::Owner;
+use shared::{Owner, Shared};
 use waiting::Slot;
 
 /// One client: its connections, shared by all its producers and consumers.

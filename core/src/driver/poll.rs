@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::page;
 use super::reader::Reader;
-use crate::client::{Shared, Sink, Step, Turn, Writer, Written};
+use crate::client::adapter::{Shared, Sink, Step, Turn, Writer, Written};
 use crate::dial::{Dial, DialStep};
 use crate::error::{CloseReason, ConnectError};
 use crate::id::ConnectionId;

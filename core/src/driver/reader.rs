@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::client::{Room, Shared};
+use crate::client::adapter::{Room, Shared};
 use crate::engine::{Arrived, Decoder};
 use crate::frame::{Inbound, Limits};
 use crate::id::ConnectionId;

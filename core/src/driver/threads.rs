@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::reader::Reader;
-use crate::client::{Half, Look, Shared, Sink, Turn, Written};
+use crate::client::adapter::{Half, Look, Shared, Sink, Turn, Written};
 use crate::error::CloseReason;
 use crate::id::ConnectionId;
 

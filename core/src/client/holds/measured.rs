@@ -5,7 +5,7 @@ use std::sync::MutexGuard;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use super::LockStats;
+use super::stats::LockStats;
 use crate::client::host::Host;
 use crate::time::Instant;
 

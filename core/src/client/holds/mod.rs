@@ -2,28 +2,12 @@
 
 #[cfg(feature = "lock-stats")]
 mod measured;
-
-use std::time::Duration;
+mod stats;
 
 #[cfg(feature = "lock-stats")]
 pub(crate) use measured::{Held, Holds};
+pub use stats::LockStats;
 
 /// The lock, held.
 #[cfg(not(feature = "lock-stats"))]
 pub(crate) type Held<'a, T> = std::sync::MutexGuard<'a, T>;
-
-/// How long a client's lock was held, since the client was made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct LockStats {
-    /// How often it was taken.
-    pub holds: u64,
-    /// The mean.
-    pub mean: Duration,
-    /// Half of the holds were no longer, to an eighth.
-    pub p50: Duration,
-    /// 99 of 100 were no longer, to an eighth.
-    pub p99: Duration,
-    /// The longest one. A thread that loses its core meanwhile holds on.
-    pub max: Duration,
-}

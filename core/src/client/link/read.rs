@@ -26,7 +26,7 @@ use crate::error::CloseReason;
 /// Reads from one connection, for whichever thread has it.
 pub trait Half: Send {
     /// Reads once, for at most so long, and gives the engine what came. True: callers would rather
-    /// read by themselves, see [`Shared::lend`](crate::client::Shared::lend).
+    /// read by themselves, see [`Shared::lend`](crate::client::adapter::Shared::lend).
     fn read(&mut self, within: Option<Duration>) -> Result<bool, CloseReason>;
 }
 
@@ -35,7 +35,7 @@ pub enum Look<H = Box<dyn Half>> {
     /// Read on.
     Read(H),
     /// Wait for the waker, at most a few milliseconds, and
-    /// [look again](crate::client::Shared::take_back).
+    /// [look again](crate::client::adapter::Shared::take_back).
     Wait,
     /// The stream has ended.
     Ended(CloseReason),
