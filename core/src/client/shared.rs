@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 
 use super::after::{After, PendingWrite};
-use super::holds::{Held, LockStats};
 use super::host::Host;
 use super::link::{Action, Writer, Written};
+use super::lock_stats::{Held, LockStats};
 use super::log::log_note;
 use super::state::Core;
 use crate::config::Config;
@@ -42,7 +42,7 @@ pub struct Shared {
     /// Connections that nobody reads, so that a caller may.
     pub(super) free_readers: AtomicU32,
     #[cfg(feature = "lock-stats")]
-    holds: super::holds::Holds,
+    histogram: super::lock_stats::Histogram,
 }
 
 impl fmt::Debug for Shared {
@@ -73,7 +73,7 @@ impl Shared {
             core,
             free_readers: AtomicU32::new(0),
             #[cfg(feature = "lock-stats")]
-            holds: Default::default(),
+            histogram: Default::default(),
         })
     }
 
@@ -95,7 +95,7 @@ impl Shared {
 
     pub(crate) fn lock_stats(&self) -> Option<LockStats> {
         #[cfg(feature = "lock-stats")]
-        return Some(self.holds.stats());
+        return Some(self.histogram.stats());
         #[cfg(not(feature = "lock-stats"))]
         None
     }
@@ -149,7 +149,7 @@ impl Shared {
 
     #[cfg(feature = "lock-stats")]
     fn held<'a>(&'a self, core: MutexGuard<'a, Core>) -> Held<'a, Core> {
-        Held::new(core, &*self.host, &self.holds)
+        Held::new(core, &*self.host, &self.histogram)
     }
 
     #[cfg(not(feature = "lock-stats"))]

@@ -15,13 +15,13 @@ const BUCKETS: usize = 320;
 
 /// The histogram, in nanoseconds.
 #[derive(Debug)]
-pub(crate) struct Holds {
+pub(crate) struct Histogram {
     buckets: [AtomicU64; BUCKETS],
     total: AtomicU64,
     max: AtomicU64,
 }
 
-impl Default for Holds {
+impl Default for Histogram {
     fn default() -> Self {
         let buckets = std::array::from_fn(|_| AtomicU64::new(0));
         Self { buckets, total: AtomicU64::new(0), max: AtomicU64::new(0) }
@@ -43,7 +43,7 @@ const fn ceiling(bucket: usize) -> u64 {
     if power == 0 { part } else { ((PARTS + part + 1) << (power - 1)) - 1 }
 }
 
-impl Holds {
+impl Histogram {
     fn add(&self, held: Duration) {
         let nanos = held.as_nanos() as u64;
         self.buckets[bucket(nanos)].fetch_add(1, Relaxed);
@@ -77,13 +77,17 @@ impl Holds {
 pub(crate) struct Held<'a, T> {
     guard: MutexGuard<'a, T>,
     host: &'a dyn Host,
-    holds: &'a Holds,
+    histogram: &'a Histogram,
     since: Instant,
 }
 
 impl<'a, T> Held<'a, T> {
-    pub(crate) fn new(guard: MutexGuard<'a, T>, host: &'a dyn Host, holds: &'a Holds) -> Self {
-        Self { guard, host, holds, since: host.now() }
+    pub(crate) fn new(
+        guard: MutexGuard<'a, T>,
+        host: &'a dyn Host,
+        histogram: &'a Histogram,
+    ) -> Self {
+        Self { guard, host, histogram, since: host.now() }
     }
 }
 
@@ -103,7 +107,7 @@ impl<T> DerefMut for Held<'_, T> {
 
 impl<T> Drop for Held<'_, T> {
     fn drop(&mut self) {
-        self.holds.add(self.host.now().since(self.since));
+        self.histogram.add(self.host.now().since(self.since));
     }
 }
 
@@ -125,7 +129,7 @@ mod tests {
 
     #[test]
     fn figures_are_those_of_the_holds() {
-        let holds = Holds::default();
+        let holds = Histogram::default();
         assert_eq!(holds.stats().p99, Duration::ZERO);
         (1..=1000).for_each(|micros| holds.add(Duration::from_micros(micros)));
         let stats = holds.stats();
