@@ -18,7 +18,7 @@ use crate::producer::SendReceipt;
 use crate::query::Answer;
 
 /// What turns into a call when it is polled.
-pub(super) trait Later<T>: Send {
+pub(super) trait Deferred<T>: Send {
     /// Begins the call; or keeps the waker, and it can't begin yet.
     fn begin(&mut self, waker: Waker) -> Option<Pending<T>>;
 
@@ -42,7 +42,7 @@ enum State<T> {
         read: fn(Ended) -> T,
     },
     /// Not begun. The mutex is never locked: it lets a `Pending` be shared between threads.
-    Later(Mutex<Box<dyn Later<T>>>),
+    Deferred(Mutex<Box<dyn Deferred<T>>>),
 }
 
 /// A call that has not ended: await it, or [`wait`](Self::wait) for it.
@@ -65,7 +65,7 @@ impl<T> fmt::Debug for Pending<T> {
             State::Call { op, .. } => shown.field("op", op),
             State::Stop { .. } => shown.field("op", &"stop"),
             State::Left { sub, .. } => shown.field("leaving", sub),
-            State::Later(_) => shown.field("begun", &false),
+            State::Deferred(_) => shown.field("begun", &false),
         };
         shown.finish_non_exhaustive()
     }
@@ -124,8 +124,8 @@ impl<T> Pending<T> {
     }
 
     /// A call that begins when it can, once somebody looks.
-    pub(super) fn later(shared: Arc<Shared>, later: Box<dyn Later<T>>) -> Self {
-        Self { shared: Some(shared), state: State::Later(Mutex::new(later)), ids: None }
+    pub(super) fn deferred(shared: Arc<Shared>, deferred: Box<dyn Deferred<T>>) -> Self {
+        Self { shared: Some(shared), state: State::Deferred(Mutex::new(deferred)), ids: None }
     }
 
     /// The same call, which is a send of these messages.
@@ -148,8 +148,8 @@ impl<T> Pending<T> {
     pub fn cancel(mut self) -> Cancelled {
         let state = std::mem::replace(&mut self.state, State::Ready(None));
         let state = match state {
-            State::Later(later) => {
-                return later.into_inner().unwrap_or_else(PoisonError::into_inner).cancel();
+            State::Deferred(deferred) => {
+                return deferred.into_inner().unwrap_or_else(PoisonError::into_inner).cancel();
             }
             state => state,
         };
@@ -169,9 +169,9 @@ impl<T> Pending<T> {
             let State::Ready(result) = &mut self.state else { return Poll::Pending };
             return result.take().map_or(Poll::Pending, Poll::Ready);
         };
-        if let State::Later(later) = &mut self.state {
-            let later = later.get_mut().unwrap_or_else(PoisonError::into_inner);
-            let Some(begun) = later.begin(cx.waker().clone()) else { return Poll::Pending };
+        if let State::Deferred(deferred) = &mut self.state {
+            let deferred = deferred.get_mut().unwrap_or_else(PoisonError::into_inner);
+            let Some(begun) = deferred.begin(cx.waker().clone()) else { return Poll::Pending };
             *self = begun;
             return self.poll_result(cx);
         }
@@ -179,7 +179,7 @@ impl<T> Pending<T> {
         let mut waker = Some(cx.waker().clone());
         let forked = || shared.is_forked_by(shared.host().now());
         let result = match &mut self.state {
-            State::Ready(_) | State::Later(_) => return Poll::Pending,
+            State::Ready(_) | State::Deferred(_) => return Poll::Pending,
             State::Call { op, read } => {
                 let core = shared.lock_here();
                 match core.and_then(|mut core| core.waiting.take(*op, &mut waker)) {
@@ -226,7 +226,7 @@ impl<T: Blockable> Pending<T> {
             State::Call { op, .. } => {
                 shared.lock_here().is_some_and(|core| core.waiting.has_ended(*op))
             }
-            State::Ready(_) | State::Stop { .. } | State::Left { .. } | State::Later(_) => false,
+            State::Ready(_) | State::Stop { .. } | State::Left { .. } | State::Deferred(_) => false,
         };
         if !ended && shared.is_forked() {
             return T::forked();

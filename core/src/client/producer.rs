@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::later::{Read, Waiting, chosen};
+use super::deferred::{DeferredSend, Read, chosen};
 use super::pending::{Pending, answered, handed, sent};
 use super::shared::Owner;
 use super::waiting::Slot;
@@ -159,8 +159,8 @@ impl Producer {
             Ok(op) => Pending::call(shared.clone(), op, read).of(publish.ids()),
             Err(error) if error.is_full() && shared.config().wait_for_room => {
                 let ids = publish.ids();
-                let waiting = Waiting::new(shared.clone(), publish, options, read);
-                Pending::later(shared.clone(), Box::new(waiting)).of(ids)
+                let deferred = DeferredSend::new(shared.clone(), publish, options, read);
+                Pending::deferred(shared.clone(), Box::new(deferred)).of(ids)
             }
             Err(error) => Pending::ready(Err(error)),
         }

@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use super::pending::{Later, Pending};
+use super::pending::{Deferred, Pending};
 use super::shared::Shared;
 use super::waiting::Slot;
 use crate::engine::Cancelled;
@@ -18,7 +18,7 @@ use crate::query::{QueueChoice, QueueName};
 pub(super) type Read<T> = fn(Slot) -> Result<T, SendError>;
 
 /// A message that waits until fewer are under way.
-pub(super) struct Waiting<T> {
+pub(super) struct DeferredSend<T> {
     shared: Arc<Shared>,
     publish: Arc<Publish>,
     options: SendOptions,
@@ -27,7 +27,7 @@ pub(super) struct Waiting<T> {
     ticket: Option<u64>,
 }
 
-impl<T> Waiting<T> {
+impl<T> DeferredSend<T> {
     pub(super) const fn new(
         shared: Arc<Shared>,
         publish: Arc<Publish>,
@@ -53,7 +53,7 @@ impl<T> Waiting<T> {
     }
 }
 
-impl<T> Later<Result<T, SendError>> for Waiting<T> {
+impl<T> Deferred<Result<T, SendError>> for DeferredSend<T> {
     fn begin(&mut self, waker: Waker) -> Option<Pending<Result<T, SendError>>> {
         match self.shared.send(self.publish.clone(), self.options.clone()) {
             Ok(op) => {
@@ -72,7 +72,7 @@ impl<T> Later<Result<T, SendError>> for Waiting<T> {
     }
 }
 
-impl<T> Drop for Waiting<T> {
+impl<T> Drop for DeferredSend<T> {
     /// The room it was woken for, if it was, is another one's now: every hold of the lock looks.
     fn drop(&mut self) {
         if let Some(ticket) = self.ticket {
@@ -90,7 +90,7 @@ struct Then<A, T> {
     next: Option<Box<dyn FnOnce(A) -> Pending<T> + Send>>,
 }
 
-impl<A: Send, T> Later<T> for Then<A, T> {
+impl<A: Send, T> Deferred<T> for Then<A, T> {
     fn begin(&mut self, waker: Waker) -> Option<Pending<T>> {
         let Poll::Ready(first) = self.first.poll_result(&Context::from_waker(&waker)) else {
             return None;
@@ -126,7 +126,7 @@ impl<A: Send + 'static> Pending<A> {
         next: impl FnOnce(A) -> Pending<T> + Send + 'static,
     ) -> Pending<T> {
         let then = Then { first: self, counts, next: Some(Box::new(next)) };
-        let mut pending = Pending::later(shared.clone(), Box::new(then));
+        let mut pending = Pending::deferred(shared.clone(), Box::new(then));
         match pending.poll_result(&Context::from_waker(Waker::noop())) {
             Poll::Ready(result) => Pending::ready(result),
             Poll::Pending => pending,
