@@ -5,7 +5,7 @@
 //! any runtime of tasks, and the steps of one of threads, are in [`driver`](crate::driver).
 
 pub use super::host::Host;
-pub use super::link::{Half, Look, Sink};
-pub(crate) use super::link::{Turn, Writer, Written};
-pub use super::pump::{Room, Step};
+pub use super::link::{Half, ReadTurn, Sink};
+pub(crate) use super::link::{WriteTurn, Writer, Written};
+pub use super::pump::{Scratch, Step};
 pub use super::shared::Shared;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::task::Waker;
 
-use super::after::{After, PendingWrite};
+use super::after_unlock::{AfterUnlock, PendingWrite};
 use super::link::{Action, Halves, Link, Open, Sink, Traffic, Writer};
 use crate::dial::Dial;
 use crate::engine::{Engine, Input};
@@ -141,7 +141,7 @@ impl Links {
         now: Instant,
         conn: ConnectionId,
         action: Action<Box<Writer>>,
-        after: &mut After,
+        after: &mut AfterUnlock,
     ) {
         match action {
             Action::Write(writer) => after.write = self.pending_write(engine, conn, writer, false),
@@ -176,7 +176,7 @@ impl Links {
         &mut self,
         engine: &mut Engine,
         now: Instant,
-        after: &mut After,
+        after: &mut AfterUnlock,
     ) {
         let Some(conn) = self.deferred.take_if(|_| after.write.is_none()) else { return };
         // Nothing here depends on who is parked.
@@ -191,7 +191,7 @@ impl Links {
         now: Instant,
         conn: ConnectionId,
         reason: CloseReason,
-        after: &mut After,
+        after: &mut AfterUnlock,
     ) {
         let Some(Link::Open(mut open)) = self.all.remove(&conn) else { return };
         let writer = open.halves.idle_writer();
@@ -208,7 +208,7 @@ impl Links {
         engine: &mut Engine,
         now: Instant,
         conn: ConnectionId,
-        after: &mut After,
+        after: &mut AfterUnlock,
     ) {
         match self.all.get_mut(&conn) {
             Some(Link::Open(open)) => after.shutdowns.push(open.sink.clone()),
@@ -226,7 +226,7 @@ impl Links {
     }
 
     /// Nobody moves bytes any more.
-    pub(super) fn abandon(&mut self, after: &mut After) {
+    pub(super) fn abandon(&mut self, after: &mut AfterUnlock) {
         for (_, link) in std::mem::take(&mut self.all) {
             match link {
                 Link::Connecting { waker, dial: _ } => after.wakers.extend(waker),

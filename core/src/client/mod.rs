@@ -6,12 +6,13 @@
 
 pub mod adapter;
 mod admin;
-mod after;
+mod after_unlock;
 mod consumer;
 mod deferred;
 mod delivery;
 mod ended;
 mod host;
+mod lending;
 mod link;
 mod links;
 mod lock_stats;
@@ -21,7 +22,6 @@ mod pending;
 mod producer;
 mod pump;
 mod queueing;
-mod reading;
 mod shared;
 mod state;
 mod waiting;

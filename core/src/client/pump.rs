@@ -5,8 +5,8 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 
-use super::after::After;
-use super::link::{Sink, Turn, Writer, Written};
+use super::after_unlock::AfterUnlock;
+use super::link::{Sink, WriteTurn, Writer, Written};
 use super::shared::Shared;
 use crate::dial::Dial;
 use crate::engine::{Arrived, Command, Input};
@@ -30,13 +30,13 @@ pub enum Step {
     Done,
 }
 
-/// Room that a reader reuses from one read to the next.
+/// What a reader reuses from one read to the next.
 #[derive(Default)]
-pub struct Room(After);
+pub struct Scratch(AfterUnlock);
 
-impl std::fmt::Debug for Room {
+impl std::fmt::Debug for Scratch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Room")
+        f.write_str("Scratch")
     }
 }
 
@@ -137,13 +137,18 @@ impl Shared {
 
     /// Frames were read, in order; `frames` is drained. True: callers would rather read by
     /// themselves, see [`lend`](Self::lend).
-    pub fn arrived(&self, conn: ConnectionId, frames: &mut Vec<Arrived>, room: &mut Room) -> bool {
-        let lend = self.run_into(&mut room.0, |core, now, _| {
+    pub fn arrived(
+        &self,
+        conn: ConnectionId,
+        frames: &mut Vec<Arrived>,
+        scratch: &mut Scratch,
+    ) -> bool {
+        let lend = self.run_into(&mut scratch.0, |core, now, _| {
             core.engine.handle_frames(now, conn, frames);
             core.open(conn).is_some_and(|(open, on)| open.halves.may_lend(&on))
         });
         frames.clear();
-        self.finish(&mut room.0);
+        self.finish(&mut scratch.0);
         lend.unwrap_or(false)
     }
 
@@ -155,7 +160,7 @@ impl Shared {
 
     /// The stream has ended: called once for each connection, by its reader.
     pub fn ended(&self, conn: ConnectionId, reason: CloseReason) {
-        let mut after = After::default();
+        let mut after = AfterUnlock::default();
         self.run_into(&mut after, |core, now, after| {
             if let Some((open, _)) = core.open(conn) {
                 let action = open.halves.end(reason);
@@ -166,13 +171,13 @@ impl Shared {
     }
 
     /// The next thing for a connection's writer to do. `yielded`: it has let others go first.
-    pub(crate) fn turn(&self, conn: ConnectionId, waker: &Waker, yielded: bool) -> Turn {
+    pub(crate) fn turn(&self, conn: ConnectionId, waker: &Waker, yielded: bool) -> WriteTurn {
         // Dropped after the lock.
         let mut replaced = None;
         let mut core = self.lock();
-        let Some((open, on)) = core.open(conn) else { return Turn::Gone };
+        let Some((open, on)) = core.open(conn) else { return WriteTurn::Gone };
         let mut turn = open.halves.turn(waker, &mut replaced, yielded, &on);
-        if let Turn::Write(writer) = &mut turn {
+        if let WriteTurn::Write(writer) = &mut turn {
             core.fill(conn, writer);
         }
         turn
@@ -180,7 +185,7 @@ impl Shared {
 
     /// As [`give_back`](Self::give_back), for tasks.
     pub(crate) fn wrote(&self, conn: ConnectionId, writer: Box<Writer>, wrote: Written) {
-        let mut after = After::default();
+        let mut after = AfterUnlock::default();
         drop(self.give_back(conn, writer, wrote, &mut after));
         self.finish(&mut after);
     }

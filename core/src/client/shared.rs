@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 
-use super::after::{After, PendingWrite};
+use super::after_unlock::{AfterUnlock, PendingWrite};
 use super::host::Host;
 use super::link::{Action, Writer, Written};
 use super::lock_stats::{Held, LockStats};
@@ -60,7 +60,7 @@ impl Shared {
         let mut core = Core::new(engine, host.writes_alone());
         let client_id = core.engine.client_id().clone();
         // Nobody waits for anything yet: what is to be begun is kept for the pump.
-        core.drain(host.now(), &mut After::default());
+        core.drain(host.now(), &mut AfterUnlock::default());
         let process = host.process();
         let (host, core) = (Box::new(host), Mutex::new(core));
         Arc::new(Self {
@@ -162,7 +162,7 @@ impl Shared {
     fn recover<'a>(&'a self, poisoned: PoisonError<MutexGuard<'a, Core>>) -> Held<'a, Core> {
         self.core.clear_poison();
         let mut core = PoisonError::into_inner(poisoned);
-        let mut after = After::default();
+        let mut after = AfterUnlock::default();
         core.abandon(&mut after);
         drop(core);
         self.finish(&mut after);
@@ -172,7 +172,7 @@ impl Shared {
     /// Runs `f` on the engine under the lock, then does what came of it without the lock. `None`
     /// once the runtime is gone, and in a process that was forked.
     pub(crate) fn run<R>(&self, f: impl FnOnce(&mut Core, Instant) -> R) -> Option<R> {
-        let mut after = After::default();
+        let mut after = AfterUnlock::default();
         let result = self.run_into(&mut after, |core, now, _| f(core, now));
         self.finish(&mut after);
         result
@@ -181,8 +181,8 @@ impl Shared {
     /// As [`run`](Self::run), with the work for afterwards left in `after`, whose room is reused.
     pub(crate) fn run_into<R>(
         &self,
-        after: &mut After,
-        f: impl FnOnce(&mut Core, Instant, &mut After) -> R,
+        after: &mut AfterUnlock,
+        f: impl FnOnce(&mut Core, Instant, &mut AfterUnlock) -> R,
     ) -> Option<R> {
         let now = self.host.now();
         if self.is_forked_by(now) {
@@ -198,7 +198,7 @@ impl Shared {
     }
 
     /// Does what was left to do. Not under the lock.
-    pub(crate) fn finish(&self, after: &mut After) {
+    pub(crate) fn finish(&self, after: &mut AfterUnlock) {
         while let Some(write) = after.write.take() {
             if !self.is_forked() {
                 self.write_here(write, after);
@@ -214,7 +214,7 @@ impl Shared {
     }
 
     /// Writes in the calling thread what it, and others meanwhile, had to send.
-    pub(super) fn write_here(&self, write: PendingWrite, after: &mut After) {
+    pub(super) fn write_here(&self, write: PendingWrite, after: &mut AfterUnlock) {
         let PendingWrite { conn, sink, mut writer, yields } = write;
         let mut again = 0;
         if yields {
@@ -245,7 +245,7 @@ impl Shared {
         conn: ConnectionId,
         writer: Box<Writer>,
         wrote: Written,
-        after: &mut After,
+        after: &mut AfterUnlock,
     ) -> Option<Box<Writer>> {
         // What is left in the writer of a connection that is gone is dropped here, after the lock.
         let mut dead = None;
@@ -272,7 +272,7 @@ impl Shared {
     /// The runtime is done with this client: what has not ended ends with an error. A client that
     /// has stopped needs no runtime, and goes on to refuse calls as stopped.
     pub fn abandon(&self) {
-        let mut after = After::default();
+        let mut after = AfterUnlock::default();
         {
             let mut core = self.lock();
             if !(core.stopped && core.links.is_empty()) {

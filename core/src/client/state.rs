@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::task::Waker;
 
-use super::after::After;
+use super::after_unlock::AfterUnlock;
 use super::ended::{Ended, Stops};
 use super::link::{Action, Open, Writer};
 use super::links::{Links, On};
@@ -67,7 +67,7 @@ impl Core {
     }
 
     /// Sorts what the engine gave to those who wait for it.
-    pub(crate) fn drain(&mut self, now: Instant, after: &mut After) {
+    pub(crate) fn drain(&mut self, now: Instant, after: &mut AfterUnlock) {
         self.drain_events(after);
         while let Some(command) = self.engine.poll_command() {
             self.command(now, command, after);
@@ -101,12 +101,12 @@ impl Core {
         now: Instant,
         conn: ConnectionId,
         action: Action<Box<Writer>>,
-        after: &mut After,
+        after: &mut AfterUnlock,
     ) {
         self.links.carry_out(&mut self.engine, now, conn, action, after);
     }
 
-    fn drain_events(&mut self, after: &mut After) {
+    fn drain_events(&mut self, after: &mut AfterUnlock) {
         while let Some(event) = self.engine.poll_event() {
             match event {
                 Event::Sent { op, publish, result } => {
@@ -137,7 +137,7 @@ impl Core {
         }
     }
 
-    fn command(&mut self, now: Instant, command: Command, after: &mut After) {
+    fn command(&mut self, now: Instant, command: Command, after: &mut AfterUnlock) {
         match command {
             Command::Connect { conn, .. } => {
                 self.links.begin(conn);
@@ -159,7 +159,7 @@ impl Core {
     }
 
     /// Ends every wait with an error: nobody moves bytes any more.
-    pub(super) fn abandon(&mut self, after: &mut After) {
+    pub(super) fn abandon(&mut self, after: &mut AfterUnlock) {
         if std::mem::replace(&mut self.gone, true) {
             return;
         }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::page;
 use super::reader::Reader;
-use crate::client::adapter::{Shared, Sink, Step, Turn, Writer, Written};
+use crate::client::adapter::{Shared, Sink, Step, WriteTurn, Writer, Written};
 use crate::dial::{Dial, DialStep};
 use crate::error::{CloseReason, ConnectError};
 use crate::id::ConnectionId;
@@ -273,10 +273,10 @@ impl<S: Socket> Future for Writing<S> {
             }
             let yielded = std::mem::take(&mut self.yielded);
             match self.shared.turn(self.conn, cx.waker(), yielded) {
-                Turn::Write(writer) => self.writer = Some(writer),
-                Turn::Wait => return Poll::Pending,
-                Turn::Gone => return Poll::Ready(()),
-                Turn::Yield { oneway: _ } => {
+                WriteTurn::Write(writer) => self.writer = Some(writer),
+                WriteTurn::Wait => return Poll::Pending,
+                WriteTurn::Gone => return Poll::Ready(()),
+                WriteTurn::Yield { oneway: _ } => {
                     self.yielded = true;
                     cx.waker().wake_by_ref();
                     return Poll::Pending;

@@ -1,17 +1,17 @@
 //! One connection, as the handles and the pump share it: a state machine without IO.
 //!
-//! Two halves say [who writes](write) and [who reads](read). Their states change only under the
-//! lock and only here; each transition returns what is to be done, and who holds the lock does it
-//! after unlocking. What must hold between two transitions: *frames that wait mean that somebody
-//! holds the writer, that its task is owed a wake, or that the reader's look is due*. `explore`
-//! goes through every order of two callers, a reader, a writing task and a close.
+//! Its halves say [who writes](write_half) and [who reads](read_half). Their states change only
+//! under the lock and only here; each transition returns what is to be done, and who holds the lock
+//! does it after unlocking. What must hold between two transitions: *frames that wait mean that
+//! somebody holds the writer, that its task is owed a wake, or that the reader's look is due*.
+//! `explore` goes through every order of two callers, a reader, a writing task and a close.
 
 mod coalesce;
 #[cfg(test)]
 mod explore;
-mod read;
+mod read_half;
 mod traffic;
-mod write;
+mod write_half;
 mod writer;
 
 use std::sync::Arc;
@@ -19,12 +19,12 @@ use std::task::Waker;
 
 use crate::dial::Dial;
 use crate::error::CloseReason;
-use read::ReadHalf;
-pub use read::{Half, Look};
+use read_half::ReadHalf;
+pub use read_half::{Half, ReadTurn};
 use traffic::Backlog;
 pub(crate) use traffic::Traffic;
-use write::WriteHalf;
-pub(crate) use write::{Turn, Written};
+use write_half::WriteHalf;
+pub(crate) use write_half::{WriteTurn, Written};
 pub use writer::Sink;
 pub(crate) use writer::Writer;
 
@@ -129,7 +129,7 @@ impl<W: Backlog, H> Halves<W, H> {
         replaced: &mut Option<Waker>,
         yielded: bool,
         traffic: &impl Traffic,
-    ) -> Turn<W> {
+    ) -> WriteTurn<W> {
         self.write.turn(waker, replaced, yielded, traffic)
     }
 
@@ -180,11 +180,13 @@ impl<W: Backlog, H> Halves<W, H> {
 
     /// The connection's reader looks: it has its half back if nobody has used it since the last
     /// look, or others wait. What is deferred is then the writing task's.
-    pub(crate) fn take_back(&mut self, traffic: &impl Traffic) -> (Look<H>, Action<W>) {
+    pub(crate) fn take_back(&mut self, traffic: &impl Traffic) -> (ReadTurn<H>, Action<W>) {
         let look = self.read.take_back(traffic.others_wait());
         let action = match look {
-            Look::Read(_) | Look::Ended(_) if traffic.has_frames() => self.write.wake().into(),
-            Look::Read(_) | Look::Ended(_) | Look::Wait => Action::Nothing,
+            ReadTurn::Read(_) | ReadTurn::Ended(_) if traffic.has_frames() => {
+                self.write.wake().into()
+            }
+            ReadTurn::Read(_) | ReadTurn::Ended(_) | ReadTurn::Wait => Action::Nothing,
         };
         (look, action)
     }

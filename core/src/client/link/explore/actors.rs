@@ -1,6 +1,6 @@
 //! What each actor can do next, as the handles and the driver do it.
 
-use super::super::{Action, Borrowed, Look, Turn, Written};
+use super::super::{Action, Borrowed, ReadTurn, WriteTurn, Written};
 use super::world::{Call, Plan, READER, Stream, TASK, Unwritten, World, Writing, waker};
 use crate::error::CloseReason;
 
@@ -191,18 +191,17 @@ impl World {
         let seen = self.seen(plan);
         match std::mem::replace(&mut self.task, Task::Gone) {
             Task::Run { yielded } => {
-                let turn = self
-                    .link
-                    .as_mut()
-                    .map_or(Turn::Gone, |link| link.turn(waker(TASK), &mut None, yielded, &seen));
+                let turn = self.link.as_mut().map_or(WriteTurn::Gone, |link| {
+                    link.turn(waker(TASK), &mut None, yielded, &seen)
+                });
                 self.task = match turn {
-                    Turn::Write(mut writer) => {
+                    WriteTurn::Write(mut writer) => {
                         self.fill(plan, &mut writer);
                         Task::Write(writer)
                     }
-                    Turn::Yield { .. } => Task::Run { yielded: true },
-                    Turn::Wait => Task::Wait,
-                    Turn::Gone => Task::Gone,
+                    WriteTurn::Yield { .. } => Task::Run { yielded: true },
+                    WriteTurn::Wait => Task::Wait,
+                    WriteTurn::Gone => Task::Gone,
                 };
             }
             Task::Write(mut writer) => {
@@ -258,14 +257,14 @@ impl World {
                 let (look, action) = self
                     .link
                     .as_mut()
-                    .map_or((Look::Ended(CloseReason::Ended), Action::Nothing), |link| {
+                    .map_or((ReadTurn::Ended(CloseReason::Ended), Action::Nothing), |link| {
                         link.take_back(&seen)
                     });
                 self.carry_out(plan, READER, action);
                 self.reader = match look {
-                    Look::Read(Stream) => Reader::Own,
-                    Look::Wait => Reader::Away,
-                    Look::Ended(reason) => Reader::End(reason),
+                    ReadTurn::Read(Stream) => Reader::Own,
+                    ReadTurn::Wait => Reader::Away,
+                    ReadTurn::Ended(reason) => Reader::End(reason),
                 };
             }
             Reader::End(reason) => {

@@ -31,7 +31,7 @@ pub trait Half: Send {
 }
 
 /// What a connection's own reader is to do.
-pub enum Look<H = Box<dyn Half>> {
+pub enum ReadTurn<H = Box<dyn Half>> {
     /// Read on.
     Read(H),
     /// Wait for the waker, at most a few milliseconds, and
@@ -41,7 +41,7 @@ pub enum Look<H = Box<dyn Half>> {
     Ended(CloseReason),
 }
 
-impl<H> fmt::Debug for Look<H> {
+impl<H> fmt::Debug for ReadTurn<H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Read(_) => "Read",
@@ -121,20 +121,20 @@ impl<H> ReadHalf<H> {
         self.state = State::Free { half, deferred: false, away };
     }
 
-    pub(super) fn take_back(&mut self, others: bool) -> Look<H> {
+    pub(super) fn take_back(&mut self, others: bool) -> ReadTurn<H> {
         match self.take() {
             State::Free { half, deferred, away } if away.used && !others => {
                 let away = Away { used: false, ..away };
                 self.state = State::Free { half, deferred, away };
-                Look::Wait
+                ReadTurn::Wait
             }
-            State::Free { half, .. } => Look::Read(half),
+            State::Free { half, .. } => ReadTurn::Read(half),
             State::Lent { away } => {
                 self.state = State::Lent { away: Away { used: false, ..away } };
-                Look::Wait
+                ReadTurn::Wait
             }
-            State::Ended(reason) => Look::Ended(reason),
-            State::Own { .. } => Look::Ended(CloseReason::Ended),
+            State::Ended(reason) => ReadTurn::Ended(reason),
+            State::Own { .. } => ReadTurn::Ended(CloseReason::Ended),
         }
     }
 

@@ -5,8 +5,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::task::Waker;
 use std::time::Duration;
 
-use super::after::{After, PendingWrite};
-use super::link::{Action, Borrowed, Half, Look};
+use super::after_unlock::{AfterUnlock, PendingWrite};
+use super::link::{Action, Borrowed, Half, ReadTurn};
 use super::shared::Shared;
 use super::state::Core;
 use crate::error::CloseReason;
@@ -19,24 +19,24 @@ const PATIENCE: Duration = Duration::from_millis(10);
 impl Shared {
     /// Offers the half to callers, if one would have it and nobody else waits: for the connection's
     /// own reader. The waker is woken when somebody waits who can't read.
-    pub fn lend(&self, conn: ConnectionId, half: Box<dyn Half>, waker: Waker) -> Look {
+    pub fn lend(&self, conn: ConnectionId, half: Box<dyn Half>, waker: Waker) -> ReadTurn {
         let mut core = self.lock();
-        let Some((open, on)) = core.open(conn) else { return Look::Read(half) };
+        let Some((open, on)) = core.open(conn) else { return ReadTurn::Read(half) };
         match open.halves.lend(half, waker, &on) {
             Ok(()) => {
                 self.free_readers.fetch_add(1, Relaxed);
-                Look::Wait
+                ReadTurn::Wait
             }
-            Err(half) => Look::Read(half),
+            Err(half) => ReadTurn::Read(half),
         }
     }
 
     /// Takes the half back if nobody has used it since the last look, or others wait.
-    pub fn take_back(&self, conn: ConnectionId) -> Look {
+    pub fn take_back(&self, conn: ConnectionId) -> ReadTurn {
         let mut core = self.lock();
-        let Some((open, on)) = core.open(conn) else { return Look::Ended(CloseReason::Ended) };
+        let Some((open, on)) = core.open(conn) else { return ReadTurn::Ended(CloseReason::Ended) };
         let (look, action) = open.halves.take_back(&on);
-        if let Look::Read(_) = look {
+        if let ReadTurn::Read(_) = look {
             self.free_readers.fetch_sub(1, Relaxed);
         }
         drop(core);
@@ -77,7 +77,7 @@ impl Shared {
     pub(super) fn read_for<T>(&self, op: OpId, mut ended: impl FnMut() -> Option<T>) -> Option<T> {
         let Reading { conn, mut half, write } = self.borrow(op)?;
         if let Some(write) = write {
-            let mut after = After::default();
+            let mut after = AfterUnlock::default();
             self.write_here(write, &mut after);
             self.finish(&mut after);
         }

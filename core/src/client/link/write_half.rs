@@ -29,7 +29,7 @@ enum State<W> {
 
 /// What a writing task is to do next.
 #[derive(Debug)]
-pub(crate) enum Turn<W = Box<Writer>> {
+pub(crate) enum WriteTurn<W = Box<Writer>> {
     /// Fill this under the lock, write it, then give it back.
     Write(W),
     /// Let those who are about to send go first, then ask again. Nobody waits for `oneway`
@@ -96,29 +96,29 @@ impl<W: Backlog> WriteHalf<W> {
         replaced: &mut Option<Waker>,
         yielded: bool,
         traffic: &impl Traffic,
-    ) -> Turn<W> {
+    ) -> WriteTurn<W> {
         let waits = match &self.state {
             State::Idle(writer) => traffic.has_frames() || !writer.is_empty(),
             State::Held => false,
-            State::Broken(_) => return Turn::Gone,
+            State::Broken(_) => return WriteTurn::Gone,
         };
         if !waits {
             if !self.waker.as_ref().is_some_and(|old| old.will_wake(waker)) {
                 *replaced = self.waker.replace(waker.clone());
             }
-            return Turn::Wait;
+            return WriteTurn::Wait;
         }
         if yielded {
             self.coalesce.end(traffic.frames());
         } else {
             let oneway = traffic.has_oneway();
             if oneway || (traffic.is_crowded() && self.coalesce.begin(traffic.frames())) {
-                return Turn::Yield { oneway };
+                return WriteTurn::Yield { oneway };
             }
         }
         match self.take() {
-            Some(writer) => Turn::Write(writer),
-            None => Turn::Gone,
+            Some(writer) => WriteTurn::Write(writer),
+            None => WriteTurn::Gone,
         }
     }
 

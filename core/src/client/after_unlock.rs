@@ -10,7 +10,7 @@ use crate::message::Publish;
 
 /// What is left to do after unlocking.
 #[derive(Default)]
-pub(crate) struct After {
+pub(crate) struct AfterUnlock {
     pub(crate) wakers: Vec<Waker>,
     pub(super) notes: Vec<Note>,
     pub(super) shutdowns: Vec<Arc<dyn Sink>>,
