@@ -268,7 +268,7 @@ impl World {
                 };
             }
             Reader::End(reason) => {
-                self.eof = true;
+                assert!(self.eof, "a stream that goes on is given up");
                 let action = self.link.as_mut().map(|link| link.end(reason));
                 self.carry_out(plan, READER, action.unwrap_or(Action::Nothing));
                 self.drain(plan, READER);
