@@ -8,7 +8,7 @@ use std::net::{IpAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use rocketry_core::client::{Host, Shared};
+use rocketry_core::client::adapter::{Host, Shared};
 use rocketry_core::config::{Config, ConfigError, Identity, SocketOptions};
 use rocketry_core::time::{Instant, UnixMillis};
 

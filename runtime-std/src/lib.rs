@@ -14,7 +14,8 @@ use std::sync::Arc;
 use std::task::{Wake, Waker};
 use std::thread::{self, Thread};
 
-use rocketry_core::client::{Client, Host, Shared, Step};
+use rocketry_core::client::Client;
+use rocketry_core::client::adapter::{Host, Shared, Sink as _, Step};
 use rocketry_core::config::{Config, ConfigError, SocketOptions};
 use rocketry_core::dial::Dial;
 use rocketry_core::driver::{Wrote, read_all, write_next};
@@ -183,7 +184,7 @@ fn connection(
         Ok(()) => read_all(shared, conn, &stream, &waker()),
         Err(error) => error.into(),
     };
-    rocketry_core::client::Sink::shutdown(&*stream);
+    stream.shutdown();
     shared.ended(conn, reason);
 }
 

@@ -4,7 +4,7 @@ use std::io::{self, IoSlice, Read};
 use std::net::{Shutdown, SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
-use rocketry_core::client::Sink;
+use rocketry_core::client::adapter::Sink;
 use rocketry_core::config::SocketOptions;
 use rocketry_core::dial::{Dial, DialStep};
 use rocketry_core::driver::Blocking;

@@ -10,15 +10,41 @@ use std::time::Duration;
 use futures_core::Stream;
 
 use super::delivery::{Delivery, OnUnreadable, Unreadable, settle};
-use super::pending::block_on;
+use super::ended::Ended;
+use super::park::{block_on, block_until};
+use super::pending::Pending;
 use super::shared::Owner;
-use super::{Ended, Pending, SubscribeError};
-use crate::consumer::{Expression, Handout, Start, Subscribe};
+use crate::consumer::{Expression, ExpressionError, Handout, Start, Subscribe};
 use crate::engine::Engine;
-use crate::error::{Refused, Stale};
+use crate::error::{ErrorKind, Refused, Stale};
 use crate::id::SubscriptionId;
 use crate::name::{Group, NameError, Topic};
 use crate::time::Instant;
+
+/// Why a consumer could not be made.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SubscribeError {
+    /// The engine refused.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// A name is not valid.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// What is asked for of a topic can't be meant.
+    #[error(transparent)]
+    Expression(#[from] ExpressionError),
+}
+
+impl SubscribeError {
+    /// What it comes to.
+    pub const fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Refused(refused) => refused.kind(),
+            Self::Name(_) | Self::Expression(_) => ErrorKind::Invalid,
+        }
+    }
+}
 
 /// A consumer to be: name its topics, then [`start`](Self::start) it.
 #[derive(Debug)]
@@ -161,8 +187,7 @@ impl Consumer {
         if !self.may_wait(now) {
             return None;
         }
-        super::pending::block_until(now + within, shared.host(), |cx| self.poll_delivery(cx))
-            .flatten()
+        block_until(now + within, shared.host(), |cx| self.poll_delivery(cx)).flatten()
     }
 
     fn may_wait(&self, now: Instant) -> bool {

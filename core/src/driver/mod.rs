@@ -2,8 +2,8 @@
 //!
 //! An adapter lends a small [`Runtime`] (lookup, dial, a timer, spawn) and calls [`pump`]; an
 //! adapter of threads calls the steps itself: [`Dial`](crate::dial::Dial), [`Reader`],
-//! [`write_next`], [`Download`], and [`Shared::step`](crate::client::Shared::step). No step sets a
-//! time limit of its own: the engine alone owns time.
+//! [`write_next`], [`Download`], and [`Shared::step`](crate::client::adapter::Shared::step). No
+//! step sets a time limit of its own: the engine alone owns time.
 
 mod fetch;
 mod page;

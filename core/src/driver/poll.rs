@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::page;
 use super::reader::Reader;
-use crate::client::{Shared, Sink, Step, Turn, Writer};
+use crate::client::adapter::{Shared, Sink, Step, WriteTurn, Writer, Written};
 use crate::dial::{Dial, DialStep};
 use crate::error::{CloseReason, ConnectError};
 use crate::id::ConnectionId;
@@ -200,7 +200,7 @@ async fn connect<R: Runtime>(
                     conn,
                     socket: socket.clone(),
                     writer: None,
-                    patient: false,
+                    yielded: false,
                 };
                 runtime.spawn(writing);
                 read(shared, conn, socket).await;
@@ -239,7 +239,7 @@ struct Writing<S> {
     socket: Arc<S>,
     /// Held while the system takes no more.
     writer: Option<Box<Writer>>,
-    patient: bool,
+    yielded: bool,
 }
 
 impl<S: Socket> Future for Writing<S> {
@@ -248,7 +248,7 @@ impl<S: Socket> Future for Writing<S> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             if let Some(mut writer) = self.writer.take() {
-                let mut broken = false;
+                let mut wrote = Written::Done;
                 match writer.write(&*self.socket) {
                     Ok(true) => {}
                     Ok(false) => match self.socket.poll_writable(cx) {
@@ -256,29 +256,28 @@ impl<S: Socket> Future for Writing<S> {
                             self.writer = Some(writer);
                             continue;
                         }
-                        Poll::Ready(Err(_)) => broken = true,
+                        Poll::Ready(Err(_)) => wrote = Written::Broken,
                         Poll::Pending => {
                             self.writer = Some(writer);
                             return Poll::Pending;
                         }
                     },
-                    Err(_) => broken = true,
+                    Err(_) => wrote = Written::Broken,
                 }
-                self.shared.wrote(self.conn, writer);
-                if broken {
-                    // The reader sees the end, and tells the engine what was not written. To try
-                    // again until it has would keep it from running where there is one thread.
+                self.shared.wrote(self.conn, writer, wrote);
+                if wrote == Written::Broken {
+                    // The reader sees the end, and tells the engine what was not written.
                     self.socket.shutdown();
                     return Poll::Ready(());
                 }
             }
-            let patient = std::mem::take(&mut self.patient);
-            match self.shared.turn(self.conn, cx.waker(), patient) {
-                Turn::Write(writer) => self.writer = Some(writer),
-                Turn::Wait => return Poll::Pending,
-                Turn::Gone => return Poll::Ready(()),
-                Turn::Yield { oneway: _ } => {
-                    self.patient = true;
+            let yielded = std::mem::take(&mut self.yielded);
+            match self.shared.turn(self.conn, cx.waker(), yielded) {
+                WriteTurn::Write(writer) => self.writer = Some(writer),
+                WriteTurn::Wait => return Poll::Pending,
+                WriteTurn::Gone => return Poll::Ready(()),
+                WriteTurn::Yield { oneway: _ } => {
+                    self.yielded = true;
                     cx.waker().wake_by_ref();
                     return Poll::Pending;
                 }
@@ -291,7 +290,7 @@ impl<S> Drop for Writing<S> {
     fn drop(&mut self) {
         // The runtime was dropped in the middle of a write: nobody else may wait for the writer.
         if let Some(writer) = self.writer.take() {
-            self.shared.wrote(self.conn, writer);
+            self.shared.wrote(self.conn, writer, Written::Done);
         }
     }
 }

@@ -1,13 +1,9 @@
-//! The writing half of one connection: who writes is a state that changes only under the lock.
+//! What has been taken out of the engine for one connection, encoded and written.
 
 use std::io::{self, IoSlice};
-use std::sync::Arc;
-use std::task::Waker;
 
-use super::reading::Shelf;
-use crate::dial::Dial;
-use crate::error::CloseReason;
-use crate::frame::{Limits, OutFrame, Outbound};
+use super::traffic::Backlog;
+use crate::frame::{Limits, Opaque, OutFrame, Outbound};
 
 /// Frames taken out of the engine under one hold of the lock.
 const FRAMES: usize = 64;
@@ -82,87 +78,21 @@ impl Writer {
     }
 
     /// The frame that was written in part.
-    pub(crate) fn begun(&self) -> Option<crate::frame::Opaque> {
+    pub(crate) fn begun(&self) -> Option<Opaque> {
         self.outbound.begun()
     }
 
     /// The frames that were taken out and not written whole.
-    pub(crate) fn unsent(&self) -> Vec<crate::frame::Opaque> {
+    pub(crate) fn unsent(&self) -> Vec<Opaque> {
         let unwritten = self.frames.iter().map(|frame| frame.opaque);
         self.outbound.unsent().chain(unwritten).collect()
     }
 }
 
-/// Whether a writer that lets others go first finds more to write afterwards. Where all sends come
-/// from one task it never does, and letting go costs the waking of a thread.
-#[derive(Debug)]
-pub(crate) struct Gathering {
-    /// Up to [`TRUST`]; none is left after as many times in vain.
-    trust: u32,
-    /// Turns since others were last let go first.
-    skipped: u32,
-    /// Frames that waited when they were.
-    waited: usize,
-}
-
-const TRUST: u32 = 4;
-/// Without trust, one turn in so many is tried.
-const RETRY: u32 = 32;
-
-impl Default for Gathering {
-    fn default() -> Self {
-        Self { trust: TRUST, skipped: 0, waited: 0 }
+impl Backlog for Box<Writer> {
+    fn is_empty(&self) -> bool {
+        Writer::is_empty(self)
     }
-}
-
-impl Gathering {
-    /// Whether to let others go first, while `frames` wait.
-    pub(crate) fn begin(&mut self, frames: usize) -> bool {
-        self.skipped += 1;
-        let begins = self.trust > 0 || self.skipped >= RETRY;
-        if begins {
-            (self.skipped, self.waited) = (0, frames);
-        }
-        begins
-    }
-
-    /// They went first, and now so many `frames` wait.
-    pub(crate) fn end(&mut self, frames: usize) {
-        let trust =
-            if frames > self.waited { self.trust + 2 } else { self.trust.saturating_sub(1) };
-        self.trust = trust.min(TRUST);
-    }
-}
-
-/// One connection, as the handles and the pump share it.
-pub(crate) enum Link {
-    /// The pump is connecting; the waker is of a task that does, and `dial` is how far it got with
-    /// a name of several addresses.
-    Connecting { waker: Option<Waker>, dial: Option<Dial> },
-    /// There is a socket.
-    Open(Open),
-}
-
-pub(crate) struct Open {
-    pub(crate) sink: Arc<dyn Sink>,
-    /// `None` while somebody writes.
-    pub(crate) writer: Option<Box<Writer>>,
-    /// Wakes the writing task or thread.
-    pub(crate) waker: Option<Waker>,
-    pub(crate) gathering: Gathering,
-    /// Who reads.
-    pub(crate) shelf: Shelf,
-    /// The reader saw the end; the connection is closed once nobody writes.
-    pub(crate) ended: Option<CloseReason>,
-}
-
-/// A write to be done by whoever holds it, after unlocking.
-pub(crate) struct Job {
-    pub(crate) conn: crate::id::ConnectionId,
-    pub(crate) sink: Arc<dyn Sink>,
-    pub(crate) writer: Box<Writer>,
-    /// Others may have something to send as well: nothing is taken out yet.
-    pub(crate) patient: bool,
 }
 
 #[cfg(test)]
@@ -170,27 +100,7 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::frame::{Kind, Opaque, Request, RequestCode};
-
-    #[test]
-    fn others_go_first_as_long_as_that_brings_something() {
-        let mut gathering = Gathering::default();
-        let mut tried = |gains: usize| {
-            let mut tries = 0;
-            for _ in 0..RETRY {
-                if gathering.begin(1) {
-                    tries += 1;
-                    gathering.end(1 + gains);
-                }
-            }
-            tries
-        };
-        assert_eq!(tried(0), TRUST);
-        assert_eq!(tried(0), 1);
-        // The one try in so many finds something.
-        assert!(tried(1) >= 1);
-        assert_eq!(tried(1), RETRY);
-    }
+    use crate::frame::{Kind, Request, RequestCode};
 
     #[test]
     fn a_system_that_takes_nothing_stops_the_frames_and_not_the_memory() {

@@ -5,8 +5,8 @@ use std::sync::MutexGuard;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use super::LockStats;
-use crate::client::shared::{Core, Host};
+use super::stats::LockStats;
+use crate::client::host::Host;
 use crate::time::Instant;
 
 /// Parts of each power of two: a figure is wrong by an eighth at most.
@@ -15,13 +15,13 @@ const BUCKETS: usize = 320;
 
 /// The histogram, in nanoseconds.
 #[derive(Debug)]
-pub(crate) struct Holds {
+pub(crate) struct Histogram {
     buckets: [AtomicU64; BUCKETS],
     total: AtomicU64,
     max: AtomicU64,
 }
 
-impl Default for Holds {
+impl Default for Histogram {
     fn default() -> Self {
         let buckets = std::array::from_fn(|_| AtomicU64::new(0));
         Self { buckets, total: AtomicU64::new(0), max: AtomicU64::new(0) }
@@ -43,7 +43,7 @@ const fn ceiling(bucket: usize) -> u64 {
     if power == 0 { part } else { ((PARTS + part + 1) << (power - 1)) - 1 }
 }
 
-impl Holds {
+impl Histogram {
     fn add(&self, held: Duration) {
         let nanos = held.as_nanos() as u64;
         self.buckets[bucket(nanos)].fetch_add(1, Relaxed);
@@ -74,36 +74,40 @@ impl Holds {
 }
 
 /// The lock, held; counts for how long.
-pub(crate) struct Held<'a> {
-    core: MutexGuard<'a, Core>,
+pub(crate) struct Held<'a, T> {
+    guard: MutexGuard<'a, T>,
     host: &'a dyn Host,
-    holds: &'a Holds,
+    histogram: &'a Histogram,
     since: Instant,
 }
 
-impl<'a> Held<'a> {
-    pub(crate) fn new(core: MutexGuard<'a, Core>, host: &'a dyn Host, holds: &'a Holds) -> Self {
-        Self { core, host, holds, since: host.now() }
+impl<'a, T> Held<'a, T> {
+    pub(crate) fn new(
+        guard: MutexGuard<'a, T>,
+        host: &'a dyn Host,
+        histogram: &'a Histogram,
+    ) -> Self {
+        Self { guard, host, histogram, since: host.now() }
     }
 }
 
-impl Deref for Held<'_> {
-    type Target = Core;
+impl<T> Deref for Held<'_, T> {
+    type Target = T;
 
-    fn deref(&self) -> &Core {
-        &self.core
+    fn deref(&self) -> &T {
+        &self.guard
     }
 }
 
-impl DerefMut for Held<'_> {
-    fn deref_mut(&mut self) -> &mut Core {
-        &mut self.core
+impl<T> DerefMut for Held<'_, T> {
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.guard
     }
 }
 
-impl Drop for Held<'_> {
+impl<T> Drop for Held<'_, T> {
     fn drop(&mut self) {
-        self.holds.add(self.host.now().since(self.since));
+        self.histogram.add(self.host.now().since(self.since));
     }
 }
 
@@ -125,7 +129,7 @@ mod tests {
 
     #[test]
     fn figures_are_those_of_the_holds() {
-        let holds = Holds::default();
+        let holds = Histogram::default();
         assert_eq!(holds.stats().p99, Duration::ZERO);
         (1..=1000).for_each(|micros| holds.add(Duration::from_micros(micros)));
         let stats = holds.stats();

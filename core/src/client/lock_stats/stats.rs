@@ -1,16 +1,6 @@
-//! How long the lock is held: measured with the feature `lock-stats` alone.
-
-#[cfg(feature = "lock-stats")]
-mod measured;
+//! What the measuring comes to.
 
 use std::time::Duration;
-
-#[cfg(feature = "lock-stats")]
-pub(crate) use measured::{Held, Holds};
-
-/// The lock, held.
-#[cfg(not(feature = "lock-stats"))]
-pub(crate) type Held<'a> = std::sync::MutexGuard<'a, super::shared::Core>;
 
 /// How long a client's lock was held, since the client was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,0 +1,36 @@
+//! What an adapter lends the handles.
+
+use crate::time::{Instant, UnixMillis};
+
+/// What an adapter lends the handles.
+pub trait Host: Send + Sync + 'static {
+    /// The monotonic clock.
+    fn now(&self) -> Instant;
+
+    /// The wall clock.
+    fn unix(&self) -> UnixMillis;
+
+    /// Whether the calling thread may wait: not if it is the one that has to do the work.
+    fn may_block(&self) -> bool;
+
+    /// The id of the process that asks. A child of `fork` has none of the threads that move its
+    /// parent's bytes, and the parent's sockets are not its own: its calls are refused.
+    fn process(&self) -> u32;
+
+    /// Runs `wait`, which blocks the calling thread, where [`may_block`](Self::may_block) allows
+    /// it. An executor that would strand tasks behind a blocked thread hears of it here.
+    fn block(&self, wait: &mut dyn FnMut()) {
+        wait();
+    }
+
+    /// With so many sends in flight on a connection a calling thread still writes by itself, after
+    /// it has let others [go first](Self::yield_now) where it is not alone; with more it leaves
+    /// writing to the connection's writer.
+    fn writes_alone(&self) -> u32 {
+        1
+    }
+
+    /// Lets other threads run that are about to send, so that what they send is written together
+    /// with what this one does.
+    fn yield_now(&self) {}
+}
