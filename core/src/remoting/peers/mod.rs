@@ -18,17 +18,17 @@
 //! `attempt.rs` makes connections and ends them, `leaving.rs` lets go of those whose peer said that
 //! it goes, `silence.rs` watches what they say, `lanes.rs` spreads sends over several of them.
 
-mod attempt;
 mod forget;
-mod lanes;
 mod leaving;
-mod silence;
-mod watch;
+mod liveness;
+mod pool;
+mod reconnect;
+mod stats;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use leaving::Leaving;
-pub use watch::{ConnectionState, ConnectionStats};
+pub use stats::{ConnectionState, ConnectionStats};
 
 use crate::effects::{Command, Effects};
 use crate::error::{CloseReason, PeerKind};

@@ -3,6 +3,8 @@
 //! Each rule reads one file and returns what is wrong with it, and has a test that shows it a
 //! sample it must catch. Nothing is built or started, so this stays a matter of milliseconds.
 
+mod floors;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -193,6 +195,10 @@ fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
     text.split(|c| !is_word(c))
         .filter(|word| !word.is_empty())
         .map(|word| (word.as_ptr() as usize - text.as_ptr() as usize, word))
+}
+
+fn find_word(text: &str, wanted: &str) -> bool {
+    words(text).any(|(_, word)| word == wanted)
 }
 
 fn line_of(text: &str, offset: usize) -> usize {
