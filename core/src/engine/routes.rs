@@ -30,7 +30,7 @@ impl Engine {
 
     /// All routes in use are to be looked up again.
     pub(super) fn refresh_routes(&mut self) {
-        let (consumed, running) = (self.consumed(), self.life.is_running());
+        let (consumed, running) = (self.consumers.consumed(), self.life.is_running());
         let Self { ctx, routes, names, brokers, .. } = self;
         routes.refresh(ctx, names, brokers, &consumed, running);
         self.forget_unnamed();

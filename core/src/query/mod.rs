@@ -5,7 +5,6 @@
 
 mod machine;
 
-
 use bytes::Bytes;
 
 pub use crate::effects::{Answer, QueueChoice, Response};
