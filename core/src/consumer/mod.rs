@@ -57,7 +57,7 @@ use turns::Turns;
 
 use crate::effects::ConsumerTimer;
 use crate::error::Failure;
-use crate::frame::{Reply, ResponseCode};
+use crate::frame::{Reply, RequestCode, ResponseCode};
 use crate::id::{BrokerId, PeerId, QueueKey, Slots, SubscriptionId};
 use crate::name::{Group, Topic};
 use crate::remoting::{Body, ConsumerAsk, Context};
@@ -95,7 +95,7 @@ enum Trouble {
     /// No list of the group's members.
     Members,
     /// No offset to begin at, from that broker.
-    Begin(BrokerId),
+    Offset(BrokerId),
     /// No answer to a pull, of that broker.
     Pull(BrokerId),
     /// Pulls that the broker refuses.
@@ -109,11 +109,11 @@ const TELL: Duration = Duration::from_secs(60);
 
 /// One consumer.
 #[derive(Debug)]
-pub(crate) struct Consumer {
+struct Consumer {
     id: SubscriptionId,
-    pub(crate) subscribe: Subscribe,
+    subscribe: Subscribe,
     /// Java's `subVersion`: wall time of the subscription.
-    pub(crate) version: i64,
+    version: i64,
     /// The first revision of our heartbeats that tells of it.
     revision: u64,
     phase: Phase,
@@ -121,7 +121,7 @@ pub(crate) struct Consumer {
     drain: Option<Drain>,
     /// Messages that the application held when it began to leave.
     left_unsettled: usize,
-    pub(crate) queues: Slots<QueueKey, Queue>,
+    queues: Slots<QueueKey, Queue>,
     places: share::Places,
     handouts: Handouts,
     /// Commits without an answer, those of queues given up included.
@@ -172,7 +172,7 @@ impl Consumer {
         self.shared.is_some_and(|at| now.since(at) < queue::OVERLAP)
     }
 
-    pub(crate) const fn is_leaving(&self) -> bool {
+    const fn is_leaving(&self) -> bool {
         matches!(self.phase, Phase::Committing | Phase::Unregistering { .. })
     }
 
@@ -220,8 +220,14 @@ impl Consumers {
         self.slots.ids()
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (SubscriptionId, &Consumer)> {
+    fn iter(&self) -> impl Iterator<Item = (SubscriptionId, &Consumer)> {
         self.slots.iter()
+    }
+
+    /// The brokers that their queues are on.
+    pub(crate) fn brokers(&self) -> impl Iterator<Item = BrokerId> {
+        let queues = self.iter().flat_map(|(_, consumer)| consumer.queues.iter());
+        queues.map(|(_, queue)| queue.at.broker)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -241,9 +247,9 @@ impl Consumers {
         let consumer = self.slots.get_mut(sub);
         match ask {
             ConsumerAsk::Members => self.members_answered(ctx, known, sub, reply, body),
-            ConsumerAsk::Begin { queue, stored } => {
+            ConsumerAsk::Offset { queue, of } => {
                 let Some(consumer) = consumer else { return };
-                consumer.offset_answered(ctx, known, peer, (queue, stored), reply);
+                consumer.offset_answered(ctx, known, peer, (queue, of), reply);
             }
             ConsumerAsk::Pull { queue } => {
                 let Some(consumer) = consumer else { return };
@@ -272,10 +278,13 @@ impl Consumers {
         let Some(consumer) = self.get_mut(sub) else { return };
         match ask {
             ConsumerAsk::Members => consumer.members_failed(ctx, failure.clone()),
-            ConsumerAsk::Begin { queue, stored } => {
-                consumer.queue_failed(ctx, known, queue, Some(stored), failure);
+            ConsumerAsk::Offset { queue, of } => {
+                let ask = consumer.offset_code(of);
+                consumer.queue_failed(ctx, known, queue, ask, failure);
             }
-            ConsumerAsk::Pull { queue } => consumer.queue_failed(ctx, known, queue, None, failure),
+            ConsumerAsk::Pull { queue } => {
+                consumer.queue_failed(ctx, known, queue, RequestCode::PULL_MESSAGE, failure);
+            }
             ConsumerAsk::Commit { queue, .. } => consumer.commit_ended(ctx, queue, None),
         }
     }

@@ -7,9 +7,9 @@ use bytes::Bytes;
 use super::{Consumer, Start};
 use crate::error::Failure;
 use crate::frame::request::QueryOffsetRequest;
-use crate::frame::{Kind, Reply, ReplyFields, Request, ResponseCode};
+use crate::frame::{Kind, Reply, ReplyFields, Request, RequestCode, ResponseCode};
 use crate::id::{PeerId, QueueKey};
-use crate::remoting::{ConsumerAsk, Context, Purpose};
+use crate::remoting::{ConsumerAsk, Context, OffsetOf, Purpose};
 use crate::route::Known;
 
 impl Consumer {
@@ -23,7 +23,7 @@ impl Consumer {
             broker: Some(queue.name.broker.clone()),
             ..Default::default()
         });
-        self.fetch_with(ctx, peer, key, true, request);
+        self.fetch_with(ctx, peer, key, OffsetOf::Group, request);
     }
 
     /// The group has none: it begins at an end of the queue.
@@ -33,7 +33,7 @@ impl Consumer {
             Start::First => queue.name.ask_min_offset(),
             Start::Last => queue.name.ask_max_offset(),
         };
-        self.fetch_with(ctx, peer, key, false, request);
+        self.fetch_with(ctx, peer, key, OffsetOf::End, request);
     }
 
     fn fetch_with(
@@ -41,14 +41,23 @@ impl Consumer {
         ctx: &mut Context,
         peer: PeerId,
         key: QueueKey,
-        stored: bool,
+        of: OffsetOf,
         request: Request,
     ) {
         let within = ctx.fx.config.request_timeout;
-        let purpose = Purpose::Consumer(self.id, ConsumerAsk::Begin { queue: key, stored });
+        let purpose = Purpose::Consumer(self.id, ConsumerAsk::Offset { queue: key, of });
         let opaque = ctx.ask(peer, purpose, Kind::Offset, request, Bytes::new(), within);
         if let Some(queue) = self.queues.get_mut(key) {
             queue.fetching_offset(opaque);
+        }
+    }
+
+    /// The code of the question for it.
+    pub(super) const fn offset_code(&self, of: OffsetOf) -> RequestCode {
+        match (of, self.subscribe.start) {
+            (OffsetOf::Group, _) => RequestCode::QUERY_CONSUMER_OFFSET,
+            (OffsetOf::End, Start::First) => RequestCode::GET_MIN_OFFSET,
+            (OffsetOf::End, Start::Last) => RequestCode::GET_MAX_OFFSET,
         }
     }
 
@@ -59,24 +68,26 @@ impl Consumer {
         ctx: &mut Context,
         known: Known<'_>,
         peer: PeerId,
-        (key, stored): (QueueKey, bool),
+        (key, of): (QueueKey, OffsetOf),
         reply: Reply,
     ) {
         match (reply.code, reply.fields) {
             (ResponseCode::SUCCESS, Ok(ReplyFields::Offset(fields))) if fields.offset >= 0 => {
                 if let Some(queue) = self.queues.get_mut(key) {
-                    queue.offset_received(fields.offset, stored);
+                    queue.offset_received(fields.offset, of);
                 }
                 self.resume(ctx, known, key);
             }
-            (ResponseCode::QUERY_NOT_FOUND, _) if stored => self.fetch_end(ctx, peer, key),
+            (ResponseCode::QUERY_NOT_FOUND, _) if of == OffsetOf::Group => {
+                self.fetch_end(ctx, peer, key);
+            }
             (code, fields) => {
                 let failure = match (code, fields) {
                     (ResponseCode::SUCCESS, Err(error)) => Failure::Unreadable(error),
                     (ResponseCode::SUCCESS, Ok(_)) => Failure::Body("no offset".into()),
                     (code, _) => Failure::Refused { code, remark: reply.remark.map(Into::into) },
                 };
-                self.tell_failed(ctx, key, Some(stored), failure);
+                self.tell_failed(ctx, key, self.offset_code(of), failure);
                 self.pause(ctx, key, ctx.fx.config.pull_retry);
             }
         }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::queue::Want;
-use super::{Consumer, Start, Trouble};
+use super::{Consumer, Trouble};
 use crate::effects::{ConsumerTimer, Note, TimerKind};
 use crate::error::Failure;
 use crate::frame::RequestCode;
@@ -62,14 +62,13 @@ impl Consumer {
         }
     }
 
-    /// A request for the queue came to nothing: a pull, or a question where to begin, for what is
-    /// `stored` or for an end.
+    /// A request for the queue came to nothing: a pull, or a question where to begin.
     pub(super) fn queue_failed(
         &mut self,
         ctx: &mut Context,
         known: Known<'_>,
         key: QueueKey,
-        begins: Option<bool>,
+        ask: RequestCode,
         failure: &Failure,
     ) {
         let Some(queue) = self.queues.get_mut(key) else { return };
@@ -85,7 +84,7 @@ impl Consumer {
                 }
             }
             _ => {
-                self.tell_failed(ctx, key, begins, failure.clone());
+                self.tell_failed(ctx, key, ask, failure.clone());
                 self.pause(ctx, key, ctx.fx.config.pull_retry);
             }
         }
@@ -97,18 +96,15 @@ impl Consumer {
         &mut self,
         ctx: &mut Context,
         key: QueueKey,
-        begins: Option<bool>,
+        ask: RequestCode,
         failure: Failure,
     ) {
         let Some(queue) = self.queues.get(key) else { return };
         let (broker, queue) = (queue.at.broker, queue.name.clone());
-        let ask = match (begins, self.subscribe.start) {
-            (None, _) => RequestCode::PULL_MESSAGE,
-            (Some(true), _) => RequestCode::QUERY_CONSUMER_OFFSET,
-            (Some(false), Start::First) => RequestCode::GET_MIN_OFFSET,
-            (Some(false), Start::Last) => RequestCode::GET_MAX_OFFSET,
+        let trouble = match ask {
+            RequestCode::PULL_MESSAGE => Trouble::Pull(broker),
+            _ => Trouble::Offset(broker),
         };
-        let trouble = if begins.is_some() { Trouble::Begin(broker) } else { Trouble::Pull(broker) };
         if self.tells(ctx.fx.now, trouble) {
             let (group, queue) = (self.subscribe.group.clone(), Some(queue));
             ctx.fx.note(Note::AskFailed { group, ask, queue, failure: Box::new(failure) });

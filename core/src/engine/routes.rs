@@ -40,9 +40,7 @@ impl Engine {
     /// Forgets brokers and addresses that nothing names any more.
     fn forget_unnamed(&mut self) {
         let mut used = self.routes.brokers();
-        let consumers = self.consumers.iter();
-        let queues = consumers.flat_map(|(_, consumer)| consumer.queues.iter());
-        used.extend(queues.map(|(_, queue)| queue.at.broker));
+        used.extend(self.consumers.brokers());
         used.extend(self.producers.used_brokers());
         for gone in self.brokers.forget(&used) {
             self.producers.healths.forget(gone);

@@ -34,6 +34,7 @@ use crate::config::Config;
 use crate::effects::Plant;
 use crate::frame::Opaque;
 use crate::name::QueueName;
+use crate::remoting::OffsetOf;
 use crate::route::RouteQueue;
 use crate::time::Instant;
 use crate::timer::TimerKey;
@@ -62,9 +63,9 @@ pub(super) enum Want {
 
 /// One assigned queue.
 #[derive(Debug)]
-pub(crate) struct Queue {
-    pub(crate) name: QueueName,
-    pub(crate) at: RouteQueue,
+pub(super) struct Queue {
+    pub(super) name: QueueName,
+    pub(super) at: RouteQueue,
     /// Which of the consumer's topics it belongs to.
     pub(super) topic: usize,
     state: State,
@@ -129,7 +130,7 @@ impl Queue {
     pub(super) fn anew(&self, offset: i64) -> Self {
         let mut anew = Self::new(self.name.clone(), self.at, self.topic);
         anew.pace = self.pace;
-        anew.offset_received(offset, false);
+        anew.offset_received(offset, OffsetOf::End);
         anew
     }
 
@@ -153,10 +154,10 @@ impl Queue {
         self.state = State::FetchingOffset(opaque);
     }
 
-    /// An offset to begin at is known, the group's `stored` one or an end of the queue.
-    pub(super) fn offset_received(&mut self, offset: i64, stored: bool) {
+    /// An offset to begin at is known.
+    pub(super) fn offset_received(&mut self, offset: i64, of: OffsetOf) {
         self.next = offset.max(0);
-        self.committed = stored.then_some(self.next);
+        self.committed = (of == OffsetOf::Group).then_some(self.next);
         self.shown = false;
         self.state = State::Ready;
     }
