@@ -7,16 +7,9 @@ use crate::body::{ConsumeFrom, ConsumeType, ConsumerData, MessageModel, Subscrip
 use crate::name::Topic;
 
 impl Consumers {
-    /// Whether one of them reads the topic.
-    pub(crate) fn reads(&self, topic: &Topic) -> bool {
-        let mut consumers = self.iter().filter(|(_, consumer)| !consumer.is_leaving());
-        consumers.any(|(_, c)| c.subscribe.topics.iter().any(|(own, _)| own == topic))
-    }
-
     /// Those that have not left.
     pub(crate) fn heartbeat(&self) -> Vec<ConsumerData> {
-        let consumers = self.iter().map(|(_, consumer)| consumer);
-        consumers.filter(|consumer| !consumer.is_leaving()).map(consumer_data).collect()
+        self.staying().map(|(_, consumer)| consumer_data(consumer)).collect()
     }
 }
 

@@ -32,7 +32,7 @@ pub use planted::Planted;
 pub(crate) use planted::Planted;
 pub use receipt::{SendReceipt, SendStatus};
 pub(crate) use signal::Signal;
-pub use timer_kind::TimerKind;
+pub use timer_kind::{ConsumerTimer, TimerKind};
 
 use crate::config::Config;
 use crate::rng::Rng;

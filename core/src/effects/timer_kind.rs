@@ -45,22 +45,32 @@ pub enum TimerKind {
     /// A broker that did not take a heartbeat is to get another one.
     #[doc(hidden)]
     Greet(PeerId, u64),
-    /// Consumers are to commit.
-    Commit,
     /// Brokers that are left alone are to be asked whether they are well again.
     Probe,
     /// A minute is over in which notes were left out.
     Notes,
+    /// The client's shutdown has taken long enough.
+    Leave,
+    /// A consumer's, or that of all consumers.
+    Consumer(ConsumerTimer),
+}
+
+/// What a timer of consumers is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ConsumerTimer {
     /// A consumer is to look at its share.
     Rebalance(SubscriptionId),
     /// A queue's pause is over.
     Queue(SubscriptionId, QueueKey),
     /// A message is to be delivered again.
     Again(SubscriptionId),
-    /// Work is left that was too much for one turn.
-    Turn,
-    /// A consumer's or the client's leave has taken long enough.
-    Leave(Option<SubscriptionId>),
     /// A consumer has had its time to finish.
     Drain(SubscriptionId),
+    /// A consumer's leave has taken long enough.
+    Leave(SubscriptionId),
+    /// Work is left that was too much for one turn.
+    Turn,
+    /// All are to commit.
+    Commit,
 }

@@ -1,6 +1,6 @@
 //! What came in, to whom it belongs.
 
-use super::{Arrived, Engine, Input, TimerKind};
+use super::{Arrived, ConsumerTimer, Engine, Input, TimerKind};
 use crate::error::{CloseReason, ConnectError, Failure, Stored};
 use crate::frame::{Content, Opaque, OutFrame, Reply, Request, RequestCode, ResponseCode};
 use crate::id::{ConnectionId, PeerId};
@@ -9,6 +9,9 @@ use crate::producer::Producers;
 use crate::remoting::AskedPeer;
 use crate::remoting::{BrokerAsk, Call, ConsumerAsk, Gone, Lost, Purpose};
 use crate::time::Instant;
+
+/// Timers handled in one turn.
+const TIMERS: usize = 256;
 
 impl Engine {
     /// Something happened in the world. Once the client has stopped, nothing that still comes
@@ -102,7 +105,7 @@ impl Engine {
         match request {
             Some(Request::NotifyIds(notice)) => {
                 if let Ok(group) = Group::new(&*notice.consumer_group) {
-                    self.members_changed(&group);
+                    self.consumers.members_changed(&mut self.ctx, &group);
                 }
                 ResponseCode::SUCCESS
             }
@@ -146,15 +149,9 @@ impl Engine {
             Purpose::Broker(BrokerAsk::Heartbeat { revision }) => {
                 self.brokers.heartbeat_answered(&mut self.ctx, peer, revision, reply.code);
             }
-            Purpose::Consumer(sub, ConsumerAsk::Members) => self.members_answered(sub, reply, body),
-            Purpose::Consumer(sub, ConsumerAsk::Begin { queue, stored }) => {
-                self.begin_answered(peer, sub, queue, stored, reply);
-            }
-            Purpose::Consumer(sub, ConsumerAsk::Pull { queue }) => {
-                self.pull_answered(sub, queue, peer, reply, body)
-            }
-            Purpose::Consumer(sub, ConsumerAsk::Commit { queue, offset }) => {
-                self.commit_replied(sub, queue, offset, reply);
+            Purpose::Consumer(sub, ask) => {
+                let (consumers, ctx, known) = self.consumers();
+                consumers.answered(ctx, known, peer, (sub, ask), reply, body);
             }
             Purpose::Broker(BrokerAsk::Unregister(sub)) => self.unregister_answered(sub),
             Purpose::Broker(BrokerAsk::Withdraw) => {}
@@ -192,15 +189,9 @@ impl Engine {
             Purpose::Broker(BrokerAsk::Heartbeat { .. }) => {
                 self.brokers.heartbeat_failed(&mut self.ctx, peer)
             }
-            Purpose::Consumer(sub, ConsumerAsk::Members) => self.members_failed(sub, failure),
-            Purpose::Consumer(sub, ConsumerAsk::Begin { queue, stored }) => {
-                self.queue_failed(sub, queue, Some(stored), &failure);
-            }
-            Purpose::Consumer(sub, ConsumerAsk::Pull { queue }) => {
-                self.queue_failed(sub, queue, None, &failure)
-            }
-            Purpose::Consumer(sub, ConsumerAsk::Commit { queue, .. }) => {
-                self.commit_answered(sub, queue, None)
+            Purpose::Consumer(sub, ask) => {
+                let (consumers, ctx, known) = self.consumers();
+                consumers.failed(ctx, known, (sub, ask), &failure);
             }
             Purpose::Broker(BrokerAsk::Unregister(sub)) => self.unregister_answered(sub),
             Purpose::Broker(BrokerAsk::Probe(_) | BrokerAsk::Withdraw) => {}
@@ -238,8 +229,22 @@ impl Engine {
         }
     }
 
+    /// Handles what is due, as far as one turn goes: what is left is due at once, and the adapter
+    /// lets others run before it calls again.
+    fn time_passed(&mut self) {
+        for _ in 0..TIMERS {
+            let Some(kind) = self.ctx.fx.timers.pop_due(self.ctx.fx.now) else { break };
+            let whole = kind == TimerKind::Consumer(ConsumerTimer::Turn);
+            self.fire(kind);
+            if whole {
+                break;
+            }
+        }
+        self.ctx.fx.flush_notes();
+    }
+
     /// One timer's time has come.
-    pub(super) fn fire(&mut self, kind: TimerKind) {
+    fn fire(&mut self, kind: TimerKind) {
         match kind {
             TimerKind::Deadline(op) => self.deadline(op),
             TimerKind::Call(opaque) => {
@@ -290,15 +295,13 @@ impl Engine {
             TimerKind::FetchSlow(fetch) => self.names.fetch_slow(&mut self.ctx, fetch),
             TimerKind::Heartbeat => self.heartbeat_due(),
             TimerKind::Greet(peer, refusal) => self.register_again(peer, refusal),
-            TimerKind::Commit => self.commit_due(),
             TimerKind::Probe => self.probe_due(),
             TimerKind::Notes => self.ctx.fx.flush_notes(),
-            TimerKind::Rebalance(sub) => self.rebalance_due(sub),
-            TimerKind::Queue(sub, queue) => self.queue_pause_over(sub, queue),
-            TimerKind::Again(sub) => self.deliver_again(sub),
-            TimerKind::Turn => self.turn_due(),
-            TimerKind::Leave(sub) => self.leave_overdue(sub),
-            TimerKind::Drain(sub) => self.drain_over(sub),
+            TimerKind::Leave => self.shutdown_overdue(),
+            TimerKind::Consumer(timer) => {
+                let (consumers, ctx, known) = self.consumers();
+                consumers.timer_fired(ctx, known, timer);
+            }
         }
         self.carry();
     }

@@ -10,7 +10,6 @@
 
 use super::{Engine, Event, Stats, TimerKind};
 use crate::broker::Brokers;
-use crate::consumer::Phase;
 use crate::id::SubscriptionId;
 use crate::name::Group;
 use crate::nameserver::Source;
@@ -65,7 +64,7 @@ impl Engine {
         }
         self.life.0 = State::Draining;
         let overdue = now + self.ctx.fx.config.shutdown_timeout;
-        self.ctx.fx.timers.at(overdue, TimerKind::Leave(None));
+        self.ctx.fx.timers.at(overdue, TimerKind::Leave);
         // The last quarter is for their commits and goodbyes.
         let within = self.ctx.fx.config.shutdown_timeout * 3 / 4;
         for sub in self.consumers.ids() {
@@ -105,7 +104,7 @@ impl Engine {
         // Requests to peers that were not connected have nobody left to wait for them.
         self.ctx.remoting.calls.clear();
         self.ctx.fx.timers.clear();
-        self.turns.end();
+        self.consumers.stop();
         self.ctx.fx.throttle.end();
         self.ctx.fx.event(Event::Stopped);
     }
@@ -114,12 +113,11 @@ impl Engine {
     /// waits for nothing.
     pub(super) fn check_timers(&self) {
         let source = self.names.source().and_then(Source::timer);
-        let consumers = self.consumers.iter().flat_map(|(_, consumer)| consumer.timers());
         let operations = self.producers.timers().chain(self.queries.timers());
         let kept =
             self.ctx.remoting.peers.timers().chain(self.ctx.remoting.calls.timers()).chain(source);
         let kept = kept.chain(self.routes.timers());
-        for key in kept.chain(consumers).chain(operations) {
+        for key in kept.chain(operations) {
             assert!(self.ctx.fx.timers.gave(key), "{key:?} is of another table");
         }
         if self.life.is_stopped() {
@@ -142,58 +140,21 @@ impl Engine {
         Brokers::unregister_producers(&mut self.ctx, &groups, BrokerAsk::Unregister(None))
     }
 
-    /// A consumer's offsets are safe: brokers may give its queues to others.
-    pub(super) fn unregister_consumer(&mut self, sub: SubscriptionId) {
-        let Some(consumer) = self.consumers.get_mut(sub) else { return };
-        let (group, ask) = (&consumer.subscribe.group, BrokerAsk::Unregister(Some(sub)));
-        let waiting = Brokers::unregister_consumer(&mut self.ctx, group, ask);
-        consumer.phase = Phase::Unregistering { waiting };
-        if waiting == 0 {
-            self.left(sub);
-        }
-    }
-
+    /// A broker answered a farewell, or can't.
     pub(super) fn unregister_answered(&mut self, sub: Option<SubscriptionId>) {
-        let waiting = match (sub.map(|sub| self.consumers.get_mut(sub)), &mut self.life.0) {
-            (Some(Some(consumer)), _) => match &mut consumer.phase {
-                Phase::Unregistering { waiting } => waiting,
-                Phase::Joining | Phase::Member | Phase::Committing => return,
-            },
-            (None, State::Unregistering { waiting }) => waiting,
-            _ => return,
-        };
-        *waiting = waiting.saturating_sub(1);
-        if let (0, Some(sub)) = (*waiting, sub) {
-            self.left(sub);
+        if let Some(sub) = sub {
+            let (consumers, ctx, known) = self.consumers();
+            consumers.unregistered(ctx, known, sub);
+        } else if let State::Unregistering { waiting } = &mut self.life.0 {
+            *waiting = waiting.saturating_sub(1);
         }
     }
 
-    /// A consumer has left, or has taken long enough.
-    fn left(&mut self, sub: SubscriptionId) {
-        if let Some(mut consumer) = self.consumers.remove(sub) {
-            if !consumer.is_leaving()
-                && let Some((_, timer)) = consumer.end_drain()
-            {
-                self.ctx.fx.timers.cancel(timer);
-            }
-            consumer.give_up_all();
-            self.forget_unread();
-            let unsettled = consumer.left_unsettled;
-            self.ctx.fx.event(Event::Left { sub, unsettled });
-        }
-    }
-
-    /// `shutdown_timeout` is over, for one consumer or for all.
-    pub(super) fn leave_overdue(&mut self, sub: Option<SubscriptionId>) {
-        match sub {
-            Some(sub) => self.left(sub),
-            None => {
-                self.abandon_calls();
-                for sub in self.consumers.ids() {
-                    self.left(sub);
-                }
-                self.close_all();
-            }
-        }
+    /// `shutdown_timeout` is over.
+    pub(super) fn shutdown_overdue(&mut self) {
+        self.abandon_calls();
+        let (consumers, ctx, known) = self.consumers();
+        consumers.all_left(ctx, known);
+        self.close_all();
     }
 }

@@ -12,34 +12,30 @@
 //! | `Command::Transmit` | `poll_frame` of that connection, until `None` |
 //! | `Event::Deliverable` | `poll_batch` of that consumer, until `None` |
 
-mod begin;
 mod calls;
 mod carry;
-mod consume;
+mod consumers;
 mod dispatch;
-mod drain;
 mod heartbeat;
 mod input;
-mod join;
 mod life;
-mod pull;
 mod routes;
 mod session;
 mod snapshot;
-mod turns;
 
 use std::sync::Arc;
 
 pub use crate::route::TopicStats;
 pub use input::Input;
 pub use session::Session;
-pub use snapshot::{ClientPhase, ConsumerStats, QueueStats, Snapshot};
+pub use snapshot::{ClientPhase, Snapshot};
 
+pub use crate::consumer::{ConsumerStats, QueueStats};
 #[cfg(feature = "planted")]
 pub use crate::effects::Planted;
-#[cfg(not(feature = "planted"))]
-pub(crate) use crate::effects::Planted;
-pub use crate::effects::{Cancelled, Command, Counters, Event, Fact, Note, TimerKind};
+pub use crate::effects::{
+    Cancelled, Command, ConsumerTimer, Counters, Event, Fact, Note, TimerKind,
+};
 pub(crate) use crate::remoting::Body;
 pub use crate::remoting::{Arrived, ConnectionState, ConnectionStats, Decoder};
 
@@ -72,7 +68,6 @@ pub struct Engine {
     queries: Queries,
     consumers: Consumers,
     life: Life,
-    turns: turns::Turns,
 }
 
 /// Figures of an engine at one moment.
@@ -102,7 +97,7 @@ impl Engine {
         let names = NameServers::new(servers, fx.rng.next_u64(), source);
         fx.timers.at(now + fx.rng.jitter(config.route_refresh), TimerKind::Routes);
         fx.timers.at(now + fx.rng.jitter(config.heartbeat), TimerKind::Heartbeat);
-        fx.timers.at(now + config.commit, TimerKind::Commit);
+        fx.timers.at(now + config.commit, TimerKind::Consumer(ConsumerTimer::Commit));
         if config.probe_isolated {
             fx.timers.at(now + PROBES, TimerKind::Probe);
         }
@@ -115,7 +110,6 @@ impl Engine {
             queries: Queries::default(),
             consumers: Consumers::default(),
             life: Life::default(),
-            turns: turns::Turns::default(),
         };
         engine.fetch_servers();
         engine
@@ -155,7 +149,7 @@ impl Engine {
     /// Moves the clock on, never back: threads read it before they lock.
     fn tick(&mut self, now: Instant) -> Instant {
         self.ctx.fx.now = self.ctx.fx.now.max(now);
-        self.turns.begin();
+        self.consumers.begin_turn();
         self.ctx.fx.now
     }
 
@@ -293,8 +287,7 @@ impl Engine {
         assert!(self.ctx.fx.signals.is_empty(), "a signal was not carried");
         self.ctx.remoting.peers.check();
         self.routes.check();
-        self.check_queues();
-        self.check_reach();
+        self.consumers.check(&self.ctx, self.known());
         self.check_counters();
         self.check_timers();
         let lives = !self.is_stopped();

@@ -30,7 +30,7 @@ impl Engine {
 
     /// All routes in use are to be looked up again.
     pub(super) fn refresh_routes(&mut self) {
-        let (consumed, running) = (self.consumed(), self.life.is_running());
+        let (consumed, running) = (self.consumers.consumed(), self.life.is_running());
         let Self { ctx, routes, names, brokers, .. } = self;
         routes.refresh(ctx, names, brokers, &consumed, running);
         self.forget_unnamed();
@@ -40,9 +40,7 @@ impl Engine {
     /// Forgets brokers and addresses that nothing names any more.
     fn forget_unnamed(&mut self) {
         let mut used = self.routes.brokers();
-        let consumers = self.consumers.iter();
-        let queues = consumers.flat_map(|(_, consumer)| consumer.queues.iter());
-        used.extend(queues.map(|(_, queue)| queue.at.broker));
+        used.extend(self.consumers.brokers());
         used.extend(self.producers.used_brokers());
         for gone in self.brokers.forget(&used) {
             self.producers.healths.forget(gone);

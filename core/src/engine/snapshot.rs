@@ -6,11 +6,8 @@ use std::sync::Arc;
 
 use super::TopicStats;
 use super::life::State;
-use super::{BrokerStats, Counters, Engine, Stats};
-use crate::consumer::{Consumer, Phase};
+use super::{BrokerStats, ConsumerStats, Counters, Engine, Stats};
 use crate::id::PeerId;
-use crate::name::{Group, Topic};
-use crate::query::QueueName;
 use crate::remoting::ConnectionStats;
 use crate::time::Instant;
 
@@ -55,38 +52,6 @@ pub enum ClientPhase {
     Stopped,
 }
 
-/// One consumer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ConsumerStats {
-    /// Its group.
-    pub group: Group,
-    /// Its topics.
-    pub topics: Vec<Topic>,
-    /// How far it has come: `joining`, `member`, `committing` or `unregistering`.
-    pub phase: &'static str,
-    /// The queues that are its share now.
-    pub queues: Vec<QueueStats>,
-}
-
-/// One queue of a consumer's share.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct QueueStats {
-    /// The queue.
-    pub queue: QueueName,
-    /// What it is doing: `unasked`, `asking`, `ready`, `pulling`, `pausing` or `full`.
-    pub state: &'static str,
-    /// The offset of the next pull.
-    pub next: i64,
-    /// The offset the broker last confirmed as the group's.
-    pub committed: Option<i64>,
-    /// Messages pulled and not settled.
-    pub messages: usize,
-    /// Bytes of memory that they hold: what `queue_bytes` bounds.
-    pub bytes: usize,
-}
-
 impl Engine {
     /// Everything observable at `now`. Changes nothing.
     pub fn snapshot(&self, now: Instant) -> Snapshot {
@@ -110,7 +75,7 @@ impl Engine {
             brokers: self.brokers(),
             connections: self.connections(),
             topics: self.routes.stats(at).collect(),
-            consumers: self.consumers.iter().map(|(_, c)| consumer_stats(c)).collect(),
+            consumers: self.consumers.stats().collect(),
         }
     }
 
@@ -124,21 +89,6 @@ impl Engine {
             ConnectionStats { in_flight, ..stats }
         });
         with_calls.collect()
-    }
-}
-
-fn consumer_stats(consumer: &Consumer) -> ConsumerStats {
-    ConsumerStats {
-        group: consumer.subscribe.group.clone(),
-        topics: consumer.subscribe.topics.iter().map(|(topic, _)| topic.clone()).collect(),
-        phase: match consumer.phase {
-            Phase::Joining | Phase::Member if consumer.is_draining() => "draining",
-            Phase::Joining => "joining",
-            Phase::Member => "member",
-            Phase::Committing => "committing",
-            Phase::Unregistering { .. } => "unregistering",
-        },
-        queues: consumer.queues.iter().map(|(_, queue)| queue.stats()).collect(),
     }
 }
 
@@ -251,24 +201,5 @@ impl fmt::Display for ConnectionStats {
         write!(f, "connection to {peer} {endpoint}: {}", state.as_str())?;
         write!(f, ", {in_flight} in flight, {queued} queued")?;
         if *failures > 0 { write!(f, ", failed {failures} times") } else { Ok(()) }
-    }
-}
-
-impl fmt::Display for ConsumerStats {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { group, topics, phase, queues } = self;
-        write!(f, "consumer {group} of")?;
-        topics.iter().try_for_each(|topic| write!(f, " {topic}"))?;
-        writeln!(f, ": {phase}, {} queues", queues.len())?;
-        for QueueStats { queue, state, next, committed, messages, bytes } in queues {
-            let QueueName { topic, broker, queue } = queue;
-            write!(f, "  queue {queue} of {topic} on {broker}: {state}, next {next}, committed ")?;
-            match committed {
-                Some(offset) => write!(f, "{offset}")?,
-                None => f.write_str("none")?,
-            }
-            writeln!(f, ", {messages} messages of {bytes} bytes held")?;
-        }
-        Ok(())
     }
 }

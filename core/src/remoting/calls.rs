@@ -50,12 +50,21 @@ pub(crate) enum BrokerAsk {
 pub(crate) enum ConsumerAsk {
     /// The members of its group.
     Members,
-    /// Where to begin in a queue: what the group has `stored`, or an end of the queue.
-    Begin { queue: QueueKey, stored: bool },
+    /// Where to begin in a queue.
+    Offset { queue: QueueKey, of: OffsetOf },
     /// Messages of a queue.
     Pull { queue: QueueKey },
     /// The group's offset of a queue, stored.
     Commit { queue: QueueKey, offset: i64 },
+}
+
+/// Which offset a queue begins at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OffsetOf {
+    /// What the group has stored.
+    Group,
+    /// An end of the queue, since the group has none.
+    End,
 }
 
 /// One request without an answer yet.
@@ -227,7 +236,7 @@ impl Calls {
         self.ring.iter().flatten().filter_map(|(opaque, call)| match call.purpose {
             Purpose::Consumer(
                 sub,
-                ConsumerAsk::Begin { queue, .. } | ConsumerAsk::Pull { queue },
+                ConsumerAsk::Offset { queue, .. } | ConsumerAsk::Pull { queue },
             ) => Some((sub, queue, *opaque)),
             _ => None,
         })

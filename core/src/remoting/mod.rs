@@ -7,7 +7,7 @@ mod loss;
 mod peers;
 
 pub(crate) use ask::AskedPeer;
-pub(crate) use calls::{BrokerAsk, Call, Calls, ConsumerAsk, Purpose};
+pub(crate) use calls::{BrokerAsk, Call, Calls, ConsumerAsk, OffsetOf, Purpose};
 pub(crate) use decode::Body;
 pub use decode::{Arrived, Decoder};
 pub(crate) use loss::Gone;
