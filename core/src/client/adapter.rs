@@ -2,7 +2,7 @@
 //!
 //! An adapter implements [`Host`], makes a [`Shared`], gives it to its pump and to
 //! [`Client::new`](super::Client::new), and carries out [`Shared::step`]. Loops that do that for
-//! any runtime of tasks, and the steps of one of threads, are in [`driver`](crate::driver).
+//! any runtime of tasks, and the steps of one of threads, are in the module `driver`.
 
 pub use super::host::Host;
 pub use super::link::{Half, ReadTurn, Sink};

@@ -52,8 +52,9 @@ use waiting::Slot;
 ///
 /// A child process inherits none of its sockets. A child of `fork` without `exec` can't use it: the
 /// threads or tasks that move its bytes are the parent's alone, so every call there is refused
-/// ([`Refused::Forked`]), and what was begun before ends with an error that says so. A process that
-/// is stopped and continued goes on where it was; what passed its deadline meanwhile ends then.
+/// ([`Refused::Forked`](crate::error::Refused::Forked)), and what was begun before ends with an
+/// error that says so. A process that is stopped and continued goes on where it was; what passed
+/// its deadline meanwhile ends then.
 #[derive(Clone, Debug)]
 pub struct Client {
     owner: Arc<Owner>,
