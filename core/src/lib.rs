@@ -1,6 +1,7 @@
 //! The sans-IO state machine of Rocketry, a RocketMQ client.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+pub mod allocation;
 #[cfg(feature = "acl")]
 pub mod auth;
 pub mod body;
@@ -23,7 +24,6 @@ pub mod name;
 mod nameserver;
 pub mod producer;
 pub mod query;
-pub mod rebalance;
 mod remoting;
 pub mod rng;
 mod route;

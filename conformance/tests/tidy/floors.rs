@@ -86,11 +86,12 @@ fn engine_elsewhere(source: &Source) -> Vec<String> {
         return Vec::new();
     }
     let code = code_only(&source.text);
-    let at = code.match_indices("impl").filter(|(at, _)| {
-        let line = code[*at..].lines().next().unwrap_or_default();
-        find_word(line, "Engine") && !line.contains(" for ")
+    let lines = code.lines().enumerate();
+    let found = lines.filter(|(_, line)| {
+        let item = line.trim_start().starts_with("impl");
+        item && find_word(line, "Engine") && !line.contains(" for ")
     });
-    at.map(|(at, _)| source.at(line_of(&code, at), "an impl of Engine outside engine/")).collect()
+    found.map(|(at, _)| source.at(at + 1, "an impl of Engine outside engine/")).collect()
 }
 
 /// Files of one folder that name each other in a circle by `super::`, by their modules.

@@ -5,10 +5,10 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::Identity;
-use super::given::{
-    Address, Count, Flag, Given, Kind, Maybe, Name, Page, Peers, Rewrites, Size, Time, Who,
-};
 use super::range::{Range, range};
+use super::value::{
+    Address, Count, Flag, Kind, Maybe, Name, Page, Peers, Rewrites, Size, Time, Value, Who,
+};
 use crate::name::Endpoint;
 use crate::url::Url;
 
@@ -48,8 +48,8 @@ pub struct Setting {
     /// pyrocketmq's name of it; empty if it has none.
     pub python: &'static str,
     pub(super) range: Range,
-    pub(super) read: fn(&mut Config, &Given) -> Result<(), String>,
-    pub(super) give: fn(&Config) -> Given,
+    pub(super) read: fn(&mut Config, &Value) -> Result<(), String>,
+    pub(super) give: fn(&Config) -> Value,
     pub(super) measure: fn(&Config) -> Option<u128>,
 }
 
@@ -124,7 +124,7 @@ settings! {
     /// The page of an HTTP address server that lists the nameservers, as
     /// `http://host:8080/rocketmq/nsaddr`: asked for at the start and every two minutes. Until its
     /// first list has come `name_servers` are asked, if there are any; a bad or empty list changes
-    /// nothing. Given as `name_servers`, a text that begins with `http://` is set here. With
+    /// nothing. Value as `name_servers`, a text that begins with `http://` is set here. With
     /// `unit_name`, the page is `...-unit?nofix=1`, as Java's. In the environment `NAMESRV_ADDR`
     /// may say it too. Java's property has the host alone.
     address_server: Option<Url> as Maybe<Page> = [none], java "rocketmq.namesrv.domain";
@@ -334,7 +334,7 @@ settings! {
 impl Setting {
     /// The variable of the environment that sets it.
     pub fn variable(&self) -> String {
-        format!("{}{}", super::vars::PREFIX, self.name.to_ascii_uppercase())
+        format!("{}{}", super::env::PREFIX, self.name.to_ascii_uppercase())
     }
 
     /// Its value in `config`, as text that reads back; empty for none.

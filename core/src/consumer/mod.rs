@@ -11,13 +11,9 @@
 //! | Unregistering | every broker answered, or the deadline | gone, `Event::Left` |
 //!
 //! The files beside name the codes that they ask with, and `queue/` the states of one queue. What
-//! consumers want of others they signal: [`RouteWanted`], [`GroupsChanged`], [`Unregistered`] and
-//! [`Farewell`].
+//! consumers want of others they signal: `RouteWanted`, `GroupsChanged`, `Unregistered` and
+//! `Farewell`.
 //!
-//! [`RouteWanted`]: crate::effects::Signal::RouteWanted
-//! [`GroupsChanged`]: crate::effects::Signal::GroupsChanged
-//! [`Unregistered`]: crate::effects::Signal::Unregistered
-//! [`Farewell`]: crate::effects::Signal::Farewell
 
 mod batch;
 mod check;

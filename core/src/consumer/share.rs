@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{Consumer, Queue};
+use crate::allocation::average;
 use crate::body::Members;
 use crate::id::BrokerId;
 use crate::id::QueueKey;
 use crate::name::QueueName;
-use crate::rebalance::average;
 use crate::route::{Route, RouteQueue};
 
 /// What a rebalance changed.

@@ -69,7 +69,8 @@ pub enum Answer {
     Queues(Vec<QueueName>),
     /// To [`Query::Writable`](crate::query::Query::Writable), by broker name and number.
     Writable(Vec<QueueChoice>),
-    /// To [`Query::MinOffset`](crate::query::Query::MinOffset) and [`Query::MaxOffset`](crate::query::Query::MaxOffset).
+    /// To [`Query::MinOffset`](crate::query::Query::MinOffset) and
+    /// [`Query::MaxOffset`](crate::query::Query::MaxOffset).
     Offset(i64),
     /// To [`Query::Call`](crate::query::Query::Call).
     Response(Box<Response>),

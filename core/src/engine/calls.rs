@@ -47,7 +47,7 @@ impl Engine {
 
     fn admit(&self) -> Result<(), Refused> {
         let most = self.ctx.fx.config.max_pending;
-        if !self.life.is_running() {
+        if !self.shutdown.is_running() {
             Err(Refused::Stopped)
         } else if self.ctx.fx.ops.len() >= most {
             Err(Refused::Full(most))

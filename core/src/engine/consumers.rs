@@ -19,7 +19,7 @@ impl Engine {
         subscribe: Subscribe,
     ) -> Result<SubscriptionId, Refused> {
         self.tick(now);
-        if !self.life.is_running() {
+        if !self.shutdown.is_running() {
             return Err(Refused::Stopped);
         }
         self.consumers.admits(&subscribe)?;

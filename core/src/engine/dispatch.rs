@@ -18,7 +18,7 @@ impl Engine {
     /// changes anything: a page that was asked for, say.
     pub fn handle(&mut self, now: Instant, input: Input) {
         self.tick(now);
-        if self.life.is_stopped() {
+        if self.shutdown.is_stopped() {
             return;
         }
         match input {

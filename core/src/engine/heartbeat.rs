@@ -12,7 +12,8 @@ use crate::remoting::BrokerAsk;
 impl Engine {
     /// Whether there is anything to say, and to whom: a client without groups sends no heartbeat.
     fn registers(&self) -> bool {
-        (!self.producers.groups.is_empty() || !self.consumers.is_empty()) && self.life.is_member()
+        (!self.producers.groups.is_empty() || !self.consumers.is_empty())
+            && self.shutdown.is_member()
     }
 
     /// The heartbeat's body as it is now.
@@ -61,7 +62,7 @@ impl Engine {
             self.brokers.changed();
             // Nobody waits for the brokers' answers: one that does not hear of it forgets the group
             // with our next connection.
-            if self.life.is_running() {
+            if self.shutdown.is_running() {
                 Brokers::unregister_producers(&mut self.ctx, &[group], BrokerAsk::Withdraw);
             }
         }
@@ -86,7 +87,7 @@ impl Engine {
     /// So is one that let a try run out.
     pub(super) fn slow_due(&mut self, main: PeerId) {
         self.ctx.remoting.peers.probe_over(main);
-        if self.ctx.remoting.peers.is_slow(main) && self.life.is_running() {
+        if self.ctx.remoting.peers.is_slow(main) && self.shutdown.is_running() {
             let Self { ctx, brokers, routes, .. } = self;
             let probe = |broker| probe(brokers, routes, broker);
             brokers.probe_slow(ctx, main, &probe);

@@ -18,9 +18,9 @@ mod consumers;
 mod dispatch;
 mod heartbeat;
 mod input;
-mod life;
 mod routes;
 mod session;
+mod shutdown;
 mod snapshot;
 
 use std::sync::Arc;
@@ -55,7 +55,7 @@ use crate::remoting::{Context, Remoting};
 use crate::rng::Rng;
 use crate::route::Routes;
 use crate::time::{Instant, UnixMillis};
-use life::Life;
+use shutdown::Shutdown;
 
 /// A RocketMQ client without IO. See the [module](self) for the contract.
 #[derive(Debug)]
@@ -67,7 +67,7 @@ pub struct Engine {
     producers: Producers,
     queries: Queries,
     consumers: Consumers,
-    life: Life,
+    shutdown: Shutdown,
 }
 
 /// Figures of an engine at one moment.
@@ -109,7 +109,7 @@ impl Engine {
             producers: Producers::default(),
             queries: Queries::default(),
             consumers: Consumers::default(),
-            life: Life::default(),
+            shutdown: Shutdown::default(),
         };
         engine.fetch_servers();
         engine
@@ -143,7 +143,7 @@ impl Engine {
 
     /// Whether [`Event::Stopped`] has been given or waits to be.
     pub fn is_stopped(&self) -> bool {
-        self.life.is_stopped()
+        self.shutdown.is_stopped()
     }
 
     /// Moves the clock on, never back: threads read it before they lock.

@@ -23,14 +23,14 @@ impl Engine {
 
     /// Looks a topic in use up again.
     pub(super) fn refresh_route(&mut self, topic: &Topic) {
-        if self.life.is_running() {
+        if self.shutdown.is_running() {
             self.routes.want(&mut self.ctx, &self.names, topic, None);
         }
     }
 
     /// All routes in use are to be looked up again.
     pub(super) fn refresh_routes(&mut self) {
-        let (consumed, running) = (self.consumers.consumed(), self.life.is_running());
+        let (consumed, running) = (self.consumers.consumed(), self.shutdown.is_running());
         let Self { ctx, routes, names, brokers, .. } = self;
         routes.refresh(ctx, names, brokers, &consumed, running);
         self.forget_unnamed();
@@ -56,7 +56,7 @@ impl Engine {
     pub(super) fn lost(&mut self, peer: PeerId, idle: bool) {
         self.brokers.forgot(peer);
         let peers = &self.ctx.remoting.peers;
-        if !idle && peers.kind(peer) != PeerKind::NameServer && self.life.is_running() {
+        if !idle && peers.kind(peer) != PeerKind::NameServer && self.shutdown.is_running() {
             let lost = self.brokers.with(peers.main(peer));
             self.routes.broker_lost(&mut self.ctx, &self.names, &lost);
         }
@@ -64,12 +64,12 @@ impl Engine {
 
     /// Whether the answer to a request is still waited for: an adapter may stop otherwise.
     pub fn is_fetching(&self, fetch: FetchId) -> bool {
-        !self.life.is_stopped() && self.names.is_fetching(fetch)
+        !self.shutdown.is_stopped() && self.names.is_fetching(fetch)
     }
 
     /// Asks for the list of nameservers, if an address server tells it.
     pub(super) fn fetch_servers(&mut self) {
-        if self.life.is_running() || self.names.is_empty() {
+        if self.shutdown.is_running() || self.names.is_empty() {
             self.names.fetch(&mut self.ctx);
         }
     }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::TopicStats;
-use super::life::State;
+use super::shutdown::State;
 use super::{BrokerStats, ConsumerStats, Counters, Engine, Stats};
 use crate::id::PeerId;
 use crate::remoting::ConnectionStats;
@@ -59,7 +59,7 @@ impl Engine {
         Snapshot {
             client_id: self.ctx.fx.client_id.clone(),
             at,
-            phase: match self.life.state() {
+            phase: match self.shutdown.state() {
                 State::Running => ClientPhase::Running,
                 State::Draining | State::Unregistering { .. } | State::Closing => {
                     ClientPhase::Stopping

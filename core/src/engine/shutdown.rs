@@ -30,9 +30,9 @@ pub(super) enum State {
 
 /// How far the client has come in its life.
 #[derive(Debug, Default)]
-pub(super) struct Life(State);
+pub(super) struct Shutdown(State);
 
-impl Life {
+impl Shutdown {
     /// Whether brokers are to know of it: one that ends is a member of its groups until what its
     /// consumers were given is settled.
     pub(super) const fn is_member(&self) -> bool {
@@ -59,10 +59,10 @@ impl Engine {
     /// nothing.
     pub fn shutdown(&mut self, now: Instant) {
         let now = self.tick(now);
-        if !self.life.is_running() {
+        if !self.shutdown.is_running() {
             return;
         }
-        self.life.0 = State::Draining;
+        self.shutdown.0 = State::Draining;
         let overdue = now + self.ctx.fx.config.shutdown_timeout;
         self.ctx.fx.timers.at(overdue, TimerKind::Leave);
         // The last quarter is for their commits and goodbyes.
@@ -79,17 +79,17 @@ impl Engine {
         self.carry();
         let (producers, ctx, mut ways) = self.producers();
         producers.begin_next(ctx, &mut ways);
-        if matches!(self.life.0, State::Draining)
+        if matches!(self.shutdown.0, State::Draining)
             && self.ctx.fx.ops.is_empty()
             && self.consumers.is_empty()
         {
             let waiting = self.unregister_producers();
-            self.life.0 = State::Unregistering { waiting };
+            self.shutdown.0 = State::Unregistering { waiting };
         }
-        if matches!(self.life.0, State::Unregistering { waiting: 0 }) {
+        if matches!(self.shutdown.0, State::Unregistering { waiting: 0 }) {
             self.close_all();
         }
-        if matches!(self.life.0, State::Closing) && self.ctx.remoting.peers.sockets() == 0 {
+        if matches!(self.shutdown.0, State::Closing) && self.ctx.remoting.peers.sockets() == 0 {
             self.stopped();
         }
     }
@@ -97,7 +97,7 @@ impl Engine {
     /// Nothing is waited for any more. Tables are emptied and not replaced: keys into them may be
     /// kept elsewhere, and must name nothing that is set later.
     fn stopped(&mut self) {
-        self.life.0 = State::Stopped;
+        self.shutdown.0 = State::Stopped;
         if let Some(source) = self.names.source_mut() {
             source.stop();
         }
@@ -120,7 +120,7 @@ impl Engine {
         for key in kept.chain(operations) {
             assert!(self.ctx.fx.timers.gave(key), "{key:?} is of another table");
         }
-        if self.life.is_stopped() {
+        if self.shutdown.is_stopped() {
             assert_eq!(self.next_timeout(), None, "a stopped client waits");
             assert!(source.is_none(), "a stopped client waits for a page");
             assert_eq!(self.stats(), Stats::default(), "a stopped client has something left");
@@ -129,7 +129,7 @@ impl Engine {
     }
 
     fn close_all(&mut self) {
-        self.life.0 = State::Closing;
+        self.shutdown.0 = State::Closing;
         let (peers, fx) = self.ctx.peers();
         peers.stop(fx);
     }
@@ -145,7 +145,7 @@ impl Engine {
         if let Some(sub) = sub {
             let (consumers, ctx, known) = self.consumers();
             consumers.unregistered(ctx, known, sub);
-        } else if let State::Unregistering { waiting } = &mut self.life.0 {
+        } else if let State::Unregistering { waiting } = &mut self.shutdown.0 {
             *waiting = waiting.saturating_sub(1);
         }
     }

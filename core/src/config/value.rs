@@ -10,7 +10,7 @@ use crate::url::Url;
 
 /// A value as a file or the environment gives it, before it is known whose it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Given {
+pub(crate) enum Value {
     Nothing,
     Flag(bool),
     Number(u64),
@@ -18,7 +18,7 @@ pub(crate) enum Given {
     List(Vec<String>),
 }
 
-impl Given {
+impl Value {
     /// The value as text that the same kind reads back.
     pub(crate) fn text(&self) -> String {
         match self {
@@ -39,8 +39,8 @@ pub(crate) trait Kind<T> {
 
     /// What to give, as the end of a sentence.
     fn expected() -> String;
-    fn read(given: &Given) -> Option<T>;
-    fn give(value: &T) -> Given;
+    fn read(given: &Value) -> Option<T>;
+    fn give(value: &T) -> Value;
 
     /// What a range is compared with: nanoseconds, bytes, or the number.
     fn measure(_: &T) -> Option<u128> {
@@ -85,10 +85,10 @@ impl Kind<Duration> for Time {
         "a duration such as 500ms, 3s or 2m, or whole milliseconds".to_owned()
     }
 
-    fn read(given: &Given) -> Option<Duration> {
+    fn read(given: &Value) -> Option<Duration> {
         let text = match given {
-            Given::Number(millis) => return Some(Duration::from_millis(*millis)),
-            Given::Text(text) => text,
+            Value::Number(millis) => return Some(Duration::from_millis(*millis)),
+            Value::Text(text) => text,
             _ => return None,
         };
         let (number, unit) = split(text)?;
@@ -98,8 +98,8 @@ impl Kind<Duration> for Time {
         Some(Duration::new(u64::try_from(nanos / SECOND).ok()?, (nanos % SECOND) as u32))
     }
 
-    fn give(value: &Duration) -> Given {
-        Given::Text(largest(value.as_nanos(), &TIMES))
+    fn give(value: &Duration) -> Value {
+        Value::Text(largest(value.as_nanos(), &TIMES))
     }
 
     fn measure(value: &Duration) -> Option<u128> {
@@ -119,10 +119,10 @@ impl Kind<usize> for Size {
         "a size such as 64KiB or 4MiB, or whole bytes".to_owned()
     }
 
-    fn read(given: &Given) -> Option<usize> {
+    fn read(given: &Value) -> Option<usize> {
         let text = match given {
-            Given::Number(bytes) => return usize::try_from(*bytes).ok(),
-            Given::Text(text) => text,
+            Value::Number(bytes) => return usize::try_from(*bytes).ok(),
+            Value::Text(text) => text,
             _ => return None,
         };
         let (number, unit) = split(text)?;
@@ -131,8 +131,8 @@ impl Kind<usize> for Size {
         usize::try_from(number.checked_mul(*bytes)?).ok()
     }
 
-    fn give(value: &usize) -> Given {
-        Given::Text(largest(*value as u128, &SIZES))
+    fn give(value: &usize) -> Value {
+        Value::Text(largest(*value as u128, &SIZES))
     }
 
     fn measure(value: &usize) -> Option<u128> {
@@ -150,17 +150,17 @@ impl<T: TryFrom<u64> + TryInto<u64> + Copy> Kind<T> for Count {
         format!("a whole number of at most {} bits", 8 * size_of::<T>())
     }
 
-    fn read(given: &Given) -> Option<T> {
+    fn read(given: &Value) -> Option<T> {
         let number = match given {
-            Given::Number(number) => *number,
-            Given::Text(text) => text.trim().parse().ok()?,
+            Value::Number(number) => *number,
+            Value::Text(text) => text.trim().parse().ok()?,
             _ => return None,
         };
         T::try_from(number).ok()
     }
 
-    fn give(value: &T) -> Given {
-        Given::Number((*value).try_into().unwrap_or(u64::MAX))
+    fn give(value: &T) -> Value {
+        Value::Number((*value).try_into().unwrap_or(u64::MAX))
     }
 
     fn measure(value: &T) -> Option<u128> {
@@ -178,10 +178,10 @@ impl Kind<bool> for Flag {
         "true or false".to_owned()
     }
 
-    fn read(given: &Given) -> Option<bool> {
+    fn read(given: &Value) -> Option<bool> {
         let text = match given {
-            Given::Flag(flag) => return Some(*flag),
-            Given::Text(text) => text.trim(),
+            Value::Flag(flag) => return Some(*flag),
+            Value::Text(text) => text.trim(),
             _ => return None,
         };
         let is = |words: [&str; 4]| words.iter().any(|word| word.eq_ignore_ascii_case(text));
@@ -189,8 +189,8 @@ impl Kind<bool> for Flag {
         (yes || no).then_some(yes)
     }
 
-    fn give(value: &bool) -> Given {
-        Given::Flag(*value)
+    fn give(value: &bool) -> Value {
+        Value::Flag(*value)
     }
 }
 
@@ -204,16 +204,16 @@ impl<T, K: Kind<T>> Kind<Option<T>> for Maybe<K> {
         format!("{}, or none", K::expected())
     }
 
-    fn read(given: &Given) -> Option<Option<T>> {
+    fn read(given: &Value) -> Option<Option<T>> {
         match given {
-            Given::Nothing => Some(None),
-            Given::Text(text) if matches!(text.trim(), "" | "none") => Some(None),
+            Value::Nothing => Some(None),
+            Value::Text(text) if matches!(text.trim(), "" | "none") => Some(None),
             given => K::read(given).map(Some),
         }
     }
 
-    fn give(value: &Option<T>) -> Given {
-        value.as_ref().map_or(Given::Nothing, K::give)
+    fn give(value: &Option<T>) -> Value {
+        value.as_ref().map_or(Value::Nothing, K::give)
     }
 
     fn measure(value: &Option<T>) -> Option<u128> {
@@ -231,16 +231,16 @@ impl Kind<Option<String>> for Name {
         "text".to_owned()
     }
 
-    fn read(given: &Given) -> Option<Option<String>> {
+    fn read(given: &Value) -> Option<Option<String>> {
         match given {
-            Given::Nothing => Some(None),
-            Given::Text(text) => Some(Some(text.trim().to_owned()).filter(|name| !name.is_empty())),
+            Value::Nothing => Some(None),
+            Value::Text(text) => Some(Some(text.trim().to_owned()).filter(|name| !name.is_empty())),
             _ => None,
         }
     }
 
-    fn give(value: &Option<String>) -> Given {
-        value.clone().map_or(Given::Nothing, Given::Text)
+    fn give(value: &Option<String>) -> Value {
+        value.clone().map_or(Value::Nothing, Value::Text)
     }
 }
 
@@ -254,13 +254,13 @@ impl Kind<IpAddr> for Address {
         "an IP address such as 192.0.2.7 or ::1".to_owned()
     }
 
-    fn read(given: &Given) -> Option<IpAddr> {
-        let Given::Text(text) = given else { return None };
+    fn read(given: &Value) -> Option<IpAddr> {
+        let Value::Text(text) = given else { return None };
         text.trim().parse().ok()
     }
 
-    fn give(value: &IpAddr) -> Given {
-        Given::Text(value.to_string())
+    fn give(value: &IpAddr) -> Value {
+        Value::Text(value.to_string())
     }
 }
 
@@ -276,13 +276,13 @@ impl Kind<Url> for Page {
             .to_owned()
     }
 
-    fn read(given: &Given) -> Option<Url> {
-        let Given::Text(text) = given else { return None };
+    fn read(given: &Value) -> Option<Url> {
+        let Value::Text(text) = given else { return None };
         Url::parse(text)
     }
 
-    fn give(value: &Url) -> Given {
-        Given::Text(value.to_string())
+    fn give(value: &Url) -> Value {
+        Value::Text(value.to_string())
     }
 }
 
@@ -296,16 +296,16 @@ impl Kind<Vec<Endpoint>> for Peers {
         "addresses as host:port or [ipv6]:port, joined by ; or ,".to_owned()
     }
 
-    fn read(given: &Given) -> Option<Vec<Endpoint>> {
+    fn read(given: &Value) -> Option<Vec<Endpoint>> {
         match given {
-            Given::Text(text) => super::endpoints(text).ok(),
-            Given::List(list) => list.iter().map(|one| Endpoint::parse(one).ok()).collect(),
+            Value::Text(text) => super::endpoints(text).ok(),
+            Value::List(list) => list.iter().map(|one| Endpoint::parse(one).ok()).collect(),
             _ => None,
         }
     }
 
-    fn give(value: &Vec<Endpoint>) -> Given {
-        Given::List(value.iter().map(Endpoint::to_string).collect())
+    fn give(value: &Vec<Endpoint>) -> Value {
+        Value::List(value.iter().map(Endpoint::to_string).collect())
     }
 }
 
@@ -328,16 +328,16 @@ impl Kind<Vec<(String, Endpoint)>> for Rewrites {
         "pairs of addresses as told:port=used:port, joined by ; or ,".to_owned()
     }
 
-    fn read(given: &Given) -> Option<Vec<(String, Endpoint)>> {
+    fn read(given: &Value) -> Option<Vec<(String, Endpoint)>> {
         match given {
-            Given::Text(text) => super::parts(text).map(Self::one).collect(),
-            Given::List(list) => list.iter().map(|one| Self::one(one)).collect(),
+            Value::Text(text) => super::parts(text).map(Self::one).collect(),
+            Value::List(list) => list.iter().map(|one| Self::one(one)).collect(),
             _ => None,
         }
     }
 
-    fn give(value: &Vec<(String, Endpoint)>) -> Given {
-        Given::List(value.iter().map(|(told, used)| format!("{told}={used}")).collect())
+    fn give(value: &Vec<(String, Endpoint)>) -> Value {
+        Value::List(value.iter().map(|(told, used)| format!("{told}={used}")).collect())
     }
 }
 
@@ -351,12 +351,12 @@ impl Kind<Identity> for Who {
         "an IPv4 address, or address@process#salt with the salt in hexadecimal".to_owned()
     }
 
-    fn read(given: &Given) -> Option<Identity> {
-        let Given::Text(text) = given else { return None };
+    fn read(given: &Value) -> Option<Identity> {
+        let Value::Text(text) = given else { return None };
         Identity::parse(text.trim())
     }
 
-    fn give(value: &Identity) -> Given {
-        Given::Text(value.to_string())
+    fn give(value: &Identity) -> Value {
+        Value::Text(value.to_string())
     }
 }

@@ -1,6 +1,6 @@
 //! Settings from the environment, which the caller reads: the core does not.
 
-use super::given::Given;
+use super::value::Value;
 use super::{Config, ConfigError, NOT_BUILT, NotBuilt, SETTINGS, Setting};
 use crate::url::Url;
 
@@ -57,11 +57,11 @@ impl Config {
                 java_servers = Some(value.to_owned());
             } else if let Some(setting) = named(name)? {
                 own_servers |= setting.name == SETTINGS[0].name;
-                self.set(setting, name, &Given::Text(value.to_owned()))?;
+                self.set(setting, name, &Value::Text(value.to_owned()))?;
             }
         }
         if let Some(value) = java_servers.filter(|_| !own_servers) {
-            self.set(&SETTINGS[0], NAMESRV_ADDR, &Given::Text(value))?;
+            self.set(&SETTINGS[0], NAMESRV_ADDR, &Value::Text(value))?;
         }
         self.check()?;
         Ok(self)
@@ -72,14 +72,14 @@ impl Config {
         &mut self,
         setting: &Setting,
         name: &str,
-        given: &Given,
+        given: &Value,
     ) -> Result<(), ConfigError> {
         // A page is the list of nameservers too, wherever those are asked for.
         let servers = setting.name == SETTINGS[0].name;
         if let Some(scheme) = schemed(given).filter(|_| servers) {
             return Err(ConfigError::Scheme { given: cut(&given.text()), scheme });
         }
-        let page = servers && matches!(given, Given::Text(text) if Url::is_meant(text));
+        let page = servers && matches!(given, Value::Text(text) if Url::is_meant(text));
         let setting = match SETTINGS.iter().find(|other| other.name == "address_server") {
             Some(other) if page => other,
             Some(_) | None => setting,
@@ -94,17 +94,17 @@ impl Config {
 
 /// The scheme that stands before addresses of nameservers: there is a page only where there is a
 /// path.
-fn schemed(given: &Given) -> Option<&'static str> {
+fn schemed(given: &Value) -> Option<&'static str> {
     let parts: Vec<&str> = match given {
-        Given::Text(text) => super::parts(text).collect(),
-        Given::List(list) => list.iter().flat_map(|one| super::parts(one)).collect(),
-        Given::Nothing | Given::Flag(_) | Given::Number(_) => return None,
+        Value::Text(text) => super::parts(text).collect(),
+        Value::List(list) => list.iter().flat_map(|one| super::parts(one)).collect(),
+        Value::Nothing | Value::Flag(_) | Value::Number(_) => return None,
     };
     let (scheme, rest) = ["http://", "https://"].into_iter().find_map(|scheme| {
         parts.iter().find_map(|part| Some((scheme, part.strip_prefix(scheme)?)))
     })?;
     let path = rest.split_once(['/', '?']).is_some_and(|(_, path)| !path.is_empty());
-    let page = path && parts.len() == 1 && matches!(given, Given::Text(_));
+    let page = path && parts.len() == 1 && matches!(given, Value::Text(_));
     (!page).then_some(scheme)
 }
 
