@@ -66,6 +66,10 @@ id! {
     QueueKey
 }
 
+/// A broker by its name; dense, and the same as long as anything names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct BrokerId(pub(crate) u32);
+
 /// A peer to connect to, by its address and lane; small, dense, and the same for the life of the
 /// engine, however often its connection is made anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -169,6 +173,74 @@ impl<I: Id, T> Slots<I, T> {
 impl<I, T> fmt::Debug for Slots<I, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Slots({} of {})", self.entries.len() - self.free.len(), self.entries.len())
+    }
+}
+
+/// Objects by ids that another table has given out, in its order.
+pub(crate) struct Table<I, T> {
+    entries: Vec<Option<(u32, T)>>,
+    len: usize,
+    id: PhantomData<fn() -> I>,
+}
+
+impl<I: Id, T> Default for Table<I, T> {
+    fn default() -> Self {
+        Self { entries: Vec::new(), len: 0, id: PhantomData }
+    }
+}
+
+impl<I: Id, T> Table<I, T> {
+    /// Keeps `value` under an id that was given out just now.
+    pub(crate) fn insert(&mut self, id: I, value: T) {
+        let Key { slot, generation } = id.key();
+        let slot = slot as usize;
+        if self.entries.len() <= slot {
+            self.entries.resize_with(slot + 1, || None);
+        }
+        let before = self.entries[slot].replace((generation, value));
+        self.len += usize::from(before.is_none());
+    }
+
+    /// The object of `id`, if it still lives.
+    pub(crate) fn get(&self, id: I) -> Option<&T> {
+        let Key { slot, generation } = id.key();
+        let (own, value) = self.entries.get(slot as usize)?.as_ref()?;
+        (*own == generation).then_some(value)
+    }
+
+    /// The object of `id`, to change it.
+    pub(crate) fn get_mut(&mut self, id: I) -> Option<&mut T> {
+        let Key { slot, generation } = id.key();
+        let (own, value) = self.entries.get_mut(slot as usize)?.as_mut()?;
+        (*own == generation).then_some(value)
+    }
+
+    /// Takes the object out.
+    pub(crate) fn remove(&mut self, id: I) -> Option<T> {
+        let Key { slot, generation } = id.key();
+        let entry = self.entries.get_mut(slot as usize)?;
+        let (_, value) = entry.take_if(|(own, _)| *own == generation)?;
+        self.len -= 1;
+        Some(value)
+    }
+
+    /// How many there are.
+    pub(crate) const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// All of them, in the order of the table that gives the ids.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (I, &T)> {
+        self.entries.iter().enumerate().filter_map(|(slot, entry)| {
+            let (generation, value) = entry.as_ref()?;
+            Some((I::from_key(Key { slot: slot as u32, generation: *generation }), value))
+        })
+    }
+}
+
+impl<I: Id, T: fmt::Debug> fmt::Debug for Table<I, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.entries.iter().flatten().map(|(_, value)| value)).finish()
     }
 }
 

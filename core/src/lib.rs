@@ -1,19 +1,19 @@
 //! The sans-IO state machine of Rocketry, a RocketMQ client.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+pub mod allocation;
 #[cfg(feature = "acl")]
 pub mod auth;
 pub mod body;
 mod broker;
-mod call;
 #[cfg(feature = "client")]
 pub mod client;
 pub mod config;
-mod connection;
 pub mod consumer;
 pub mod dial;
 #[cfg(feature = "driver")]
 pub mod driver;
+mod effects;
 pub mod engine;
 pub mod error;
 pub mod fetch;
@@ -24,9 +24,10 @@ pub mod name;
 mod nameserver;
 pub mod producer;
 pub mod query;
-pub mod rebalance;
+mod remoting;
 pub mod rng;
 mod route;
 pub mod time;
 pub mod timer;
 pub mod trace;
+mod url;

@@ -40,8 +40,10 @@ pub enum NameError {
         /// The first character refused.
         found: char,
     },
-    /// An address is not `host:port` or `[ipv6]:port`.
-    #[error("{given:?} is not an address: write host:port or [ipv6]:port")]
+    /// An address is not `host:port` or `[ipv6]:port`, with a port from 1 to 65535.
+    #[error(
+        "{given:?} is not an address: write host:port or [ipv6]:port, with a port from 1 to 65535"
+    )]
     Address {
         /// The text given, cut to 128 characters.
         given: String,
@@ -225,6 +227,17 @@ impl FromStr for Endpoint {
     fn from_str(text: &str) -> Result<Self, NameError> {
         Self::parse(text)
     }
+}
+
+/// A queue by its names.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct QueueName {
+    /// The topic.
+    pub topic: Topic,
+    /// The broker group.
+    pub broker: Arc<str>,
+    /// The queue's number there, from 0.
+    pub queue: u32,
 }
 
 #[cfg(test)]

@@ -11,7 +11,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use rocketry_core::client::{Client, Host, Shared, Sink, Work};
+use rocketry_core::client::Client;
+use rocketry_core::client::adapter::{Host, Shared, Sink, Work};
 use rocketry_core::config::Config;
 use rocketry_core::driver::{Runtime, Socket, Timer, pump};
 use rocketry_core::error::SendError;

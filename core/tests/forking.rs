@@ -10,7 +10,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use rocketry_core::client::{Client, Ended, Host, Pending, Shared, SubscribeError};
+use rocketry_core::client::adapter::{Host, Shared};
+use rocketry_core::client::{Client, Ended, Pending, SubscribeError};
 use rocketry_core::config::Config;
 use rocketry_core::error::{ErrorKind, QueryError, Refused, SendError, Stored};
 use rocketry_core::message::Message;

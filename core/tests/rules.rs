@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use rocketry_core::rebalance::{Allocation, AllocationError, PrefixRooms, Queue, Strategy};
+use rocketry_core::allocation::{Allocation, AllocationError, PrefixRooms, Queue, Strategy};
 use rocketry_core::rng::Rng;
 use rocketry_core::time::UnixMillis;
 use rocketry_core::trace::{

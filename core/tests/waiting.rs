@@ -10,7 +10,8 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-use rocketry_core::client::{Client, Ended, Host, Pending, Producer, Shared, Step};
+use rocketry_core::client::adapter::{Host, Shared, Step};
+use rocketry_core::client::{Client, Ended, Pending, Producer};
 use rocketry_core::config::Config;
 use rocketry_core::engine::Cancelled;
 use rocketry_core::error::{Refused, SendError};

@@ -16,7 +16,8 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use rocketry_core::client::{Client, Host, Work, is_own_thread};
+use rocketry_core::client::Client;
+use rocketry_core::client::adapter::{Host, Work, is_own_thread};
 use rocketry_core::config::{Config, ConfigError, SocketOptions};
 use rocketry_core::driver::{Runtime, Timer, pump};
 use rocketry_core::name::Endpoint;

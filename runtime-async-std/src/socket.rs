@@ -5,7 +5,7 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::task::{Context, Poll, ready};
 
 use async_io::Async;
-use rocketry_core::client::Sink;
+use rocketry_core::client::adapter::Sink;
 use rocketry_core::config::SocketOptions;
 use rocketry_core::driver::Socket;
 use rocketry_core::name::Endpoint;

@@ -14,7 +14,8 @@ use std::io;
 use std::sync::Arc;
 use std::thread;
 
-use rocketry_core::client::{Client, Host, Shared, Step, Work};
+use rocketry_core::client::Client;
+use rocketry_core::client::adapter::{Host, Shared, Sink as _, Step, Work};
 use rocketry_core::config::{Config, ConfigError, SocketOptions};
 use rocketry_core::dial::Dial;
 use rocketry_core::driver::{Wrote, read_all, write_next};
@@ -171,7 +172,7 @@ fn connection(
         Ok(()) => read_all(shared, conn, &stream, &waker()),
         Err(error) => error.into(),
     };
-    rocketry_core::client::Sink::shutdown(&*stream);
+    stream.shutdown();
     shared.ended(conn, reason);
 }
 

@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use bytes::Bytes;
-use rocketry_core::client::Shared;
+use rocketry_core::client::adapter::Shared;
 use rocketry_core::config::SocketOptions;
 use rocketry_core::dial::Dial;
 use rocketry_core::driver::{Download, request};

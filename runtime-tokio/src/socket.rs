@@ -4,7 +4,7 @@ use std::io::{self, IoSlice, Read};
 use std::net::{Shutdown, SocketAddr};
 use std::task::{Context, Poll, ready};
 
-use rocketry_core::client::Sink;
+use rocketry_core::client::adapter::Sink;
 use rocketry_core::config::SocketOptions;
 use rocketry_core::driver::Socket;
 use rocketry_core::name::Endpoint;

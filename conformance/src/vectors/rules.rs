@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use rocketry_core::allocation::{Allocation, Queue, Strategy};
 use rocketry_core::auth::Credentials;
-use rocketry_core::rebalance::{Allocation, Queue, Strategy};
 use rocketry_core::time::UnixMillis;
 use rocketry_core::trace::{
     AccessChannel, ConsumeOutcome, TraceContext, TraceKind, TraceMessage, TraceMessageKind,

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::BrokerId;
+use crate::id::BrokerId;
 use crate::time::Instant;
 
 const fn millis(millis: u64) -> Duration {

@@ -1,23 +1,20 @@
-//! The brokers that routes name: their addresses, and whether they have heard of us.
-//!
-//! Answers to codes: `HEART_BEAT` (34). A broker knows a consumer's subscriptions only by its
-//! heartbeat, so nothing is pulled from a broker that has not answered one on this connection
-//! (protocol facts 2.3: pulling earlier gives 24). What it answered once stays valid while the
-//! connection stands: a broker keeps a registration for 120 s, and ends the connection with it
-//! (`ClientChannelInfo`, `ProducerManager.scanNotActiveChannel`). A later heartbeat that it refuses
-//! or answers late takes nothing away; only its own word does (codes 24, 25, 26).
+//! The brokers that routes name: their addresses, whether they know us, and how they fare.
 
 pub(crate) mod health;
+mod probe;
+mod registration;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use crate::error::Lack;
-use crate::id::PeerId;
+pub use probe::BrokerStats;
+pub(crate) use probe::PROBES;
+use registration::Registration;
 
-/// A broker by its name; dense, and the same as long as anything names it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct BrokerId(pub(crate) u32);
+use crate::error::Lack;
+use crate::id::{BrokerId, PeerId};
+use crate::name::QueueName;
+use crate::name::Topic;
 
 /// One broker group: a master and its slaves under one name.
 #[derive(Debug)]
@@ -36,17 +33,6 @@ struct Broker {
 /// Looks at the brokers for which one must go unnamed before it is forgotten.
 const LOOKS: u8 = 4;
 
-/// What a peer that is a broker knows of us, on its present connection.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Heard {
-    /// The latest revision of what heartbeats say that it has confirmed.
-    knows: Option<u64>,
-    /// Heartbeats without an answer.
-    under_way: u32,
-    /// The last heartbeat came to nothing; the timer of that number sends another one.
-    refused: Option<u64>,
-}
-
 /// All brokers any route has named.
 #[derive(Debug, Default)]
 pub(crate) struct Brokers {
@@ -54,7 +40,7 @@ pub(crate) struct Brokers {
     by_name: HashMap<Arc<str>, BrokerId>,
     /// Places of brokers that were forgotten.
     freed: Vec<BrokerId>,
-    heard: HashMap<PeerId, Heard>,
+    registrations: HashMap<PeerId, Registration>,
     /// Counts the changes of addresses.
     addresses: u64,
     /// Brokers whose addresses changed since [`take_moved`](Self::take_moved).
@@ -126,7 +112,7 @@ impl Brokers {
         let living: BTreeSet<_> = living.flat_map(|broker| broker.peers.values()).collect();
         left.retain(|peer| !living.contains(peer));
         for peer in left {
-            self.heard.remove(&peer);
+            self.registrations.remove(&peer);
         }
         self.freed.extend(&gone);
         gone
@@ -161,6 +147,11 @@ impl Brokers {
         &self.list[id.0 as usize].name
     }
 
+    /// A queue of a broker, by its names.
+    pub(crate) fn queue_name(&self, topic: &Topic, broker: BrokerId, queue: u32) -> QueueName {
+        QueueName { topic: topic.clone(), broker: self.name(broker).clone(), queue }
+    }
+
     /// Where messages go: the master alone.
     pub(crate) fn master(&self, id: BrokerId) -> Option<PeerId> {
         self.list[id.0 as usize].peers.get(&0).copied()
@@ -192,96 +183,5 @@ impl Brokers {
         self.living()
             .filter(|id| self.list[id.0 as usize].peers.values().any(|at| *at == peer))
             .collect()
-    }
-
-    /// Our groups or subscriptions changed: every broker has to hear it. Gives the revision that
-    /// heartbeats tell from now on.
-    pub(crate) fn changed(&mut self) -> u64 {
-        self.revision += 1;
-        self.revision
-    }
-
-    /// A heartbeat goes out. Gives the revision that it tells.
-    pub(crate) fn told(&mut self, peer: PeerId) -> u64 {
-        let heard = self.heard.entry(peer).or_default();
-        heard.under_way += 1;
-        heard.refused = None;
-        self.revision
-    }
-
-    /// The answer to the heartbeat of that revision came. True if the broker knows more of us than
-    /// before.
-    pub(crate) fn answered(&mut self, peer: PeerId, revision: u64) -> bool {
-        let Some(heard) = self.heard.get_mut(&peer) else { return false };
-        heard.under_way = heard.under_way.saturating_sub(1);
-        let news = heard.knows.is_none_or(|known| known < revision);
-        if news {
-            heard.knows = Some(revision);
-        }
-        news
-    }
-
-    /// The connection is gone, and all that the broker knew by it.
-    pub(crate) fn forgot(&mut self, peer: PeerId) {
-        self.heard.remove(&peer);
-    }
-
-    /// The broker says that it does not know us.
-    pub(crate) fn denied(&mut self, peer: PeerId) {
-        if let Some(heard) = self.heard.get_mut(&peer) {
-            heard.knows = None;
-        }
-    }
-
-    /// A heartbeat came to nothing. Gives the number of this event.
-    pub(crate) fn refused(&mut self, peer: PeerId) -> u64 {
-        self.refusals += 1;
-        let heard = self.heard.entry(peer).or_default();
-        heard.under_way = heard.under_way.saturating_sub(1);
-        heard.refused = Some(self.refusals);
-        self.refusals
-    }
-
-    /// Whether no heartbeat went out since that one came to nothing.
-    pub(crate) fn still_refused(&self, peer: PeerId, number: u64) -> bool {
-        self.heard.get(&peer).and_then(|heard| heard.refused) == Some(number)
-    }
-
-    /// Whether the broker has confirmed what heartbeats say since `revision`.
-    pub(crate) fn knows(&self, peer: PeerId, revision: u64) -> bool {
-        let known = self.heard.get(&peer).and_then(|heard| heard.knows);
-        known.is_some_and(|known| known >= revision)
-    }
-
-    /// Whether the broker is about to hear of us: a heartbeat is under way, or will be.
-    pub(crate) fn is_hearing(&self, peer: PeerId) -> bool {
-        let heard = self.heard.get(&peer);
-        heard.is_some_and(|heard| heard.under_way > 0 || heard.refused.is_some())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn two_heartbeats_under_way_confirm_what_each_has_told() {
-        let (peer, mut brokers) = (PeerId(1), Brokers::default());
-        let first = brokers.told(peer);
-        let revision = brokers.changed();
-        let second = brokers.told(peer);
-        assert!(brokers.answered(peer, first));
-        assert!(brokers.knows(peer, first) && !brokers.knows(peer, revision));
-        assert!(brokers.is_hearing(peer) && brokers.answered(peer, second));
-        assert!(brokers.knows(peer, revision) && !brokers.is_hearing(peer));
-        // An answer that comes late takes nothing back, nor does one that refuses.
-        brokers.told(peer);
-        let number = brokers.refused(peer);
-        assert!(!brokers.answered(peer, first) && brokers.knows(peer, revision));
-        assert!(brokers.still_refused(peer, number) && brokers.is_hearing(peer));
-        brokers.told(peer);
-        assert!(!brokers.still_refused(peer, number));
-        brokers.denied(peer);
-        assert!(!brokers.knows(peer, first) && brokers.is_hearing(peer));
     }
 }

@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::Pending;
-use super::pending::{NO_ANSWER, answered};
+use super::pending::{NO_ANSWER, Pending, answered};
 use super::shared::Owner;
 use crate::body::{BodyError, ClusterInfo, RouteBody, TopicConfig, TopicList};
 use crate::error::{Failure, PeerKind, QueryError};

@@ -11,15 +11,41 @@ use futures_core::Stream;
 
 use super::delivery::{Delivery, OnUnreadable, Unreadable, settle};
 use super::driving::log_once;
-use super::pending::block_on;
+use super::ended::Ended;
+use super::park::{block_on, block_until};
+use super::pending::Pending;
 use super::shared::Owner;
-use super::{Ended, Pending, SubscribeError};
-use crate::consumer::{Expression, Handout, Start, Subscribe};
+use crate::consumer::{Expression, ExpressionError, Handout, Start, Subscribe};
 use crate::engine::Engine;
-use crate::error::{Refused, Stale};
+use crate::error::{ErrorKind, Refused, Stale};
 use crate::id::SubscriptionId;
 use crate::name::{Group, NameError, Topic};
 use crate::time::Instant;
+
+/// Why a consumer could not be made.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SubscribeError {
+    /// The engine refused.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// A name is not valid.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// What is asked for of a topic can't be meant.
+    #[error(transparent)]
+    Expression(#[from] ExpressionError),
+}
+
+impl SubscribeError {
+    /// What it comes to.
+    pub const fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Refused(refused) => refused.kind(),
+            Self::Name(_) | Self::Expression(_) => ErrorKind::Invalid,
+        }
+    }
+}
 
 /// A consumer to be: name its topics, then [`start`](Self::start) it.
 #[derive(Debug)]
@@ -83,7 +109,9 @@ impl ConsumerBuilder {
     }
 
     /// Joins the group. Returns at once; messages come as soon as the brokers have heard of this
-    /// consumer and its share of the queues is known.
+    /// consumer and its share of the queues is known. A nameserver that can't be reached or a topic
+    /// that is not there is no error: it is looked for on and on. Log records tell of it, and
+    /// [`Client::stats`](super::Client::stats) shows what a consumer waits for.
     pub fn start(self) -> Result<Consumer, SubscribeError> {
         if let Some(wrong) = self.wrong {
             return Err(wrong);
@@ -160,8 +188,7 @@ impl Consumer {
         if !self.may_wait(now) {
             return None;
         }
-        super::pending::block_until(now + within, shared.host(), |cx| self.poll_delivery(cx))
-            .flatten()
+        block_until(now + within, shared.host(), |cx| self.poll_delivery(cx)).flatten()
     }
 
     fn may_wait(&self, now: Instant) -> bool {

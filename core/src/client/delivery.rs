@@ -26,12 +26,14 @@ pub struct Delivery {
 }
 
 /// A message that can't be read: handed out so that it is not lost in silence. Its neighbours are
-/// not affected.
+/// not affected, unless its size can't be true ([`RecordError::Size`]): then whatever follows it in
+/// the same answer is part of it, in [`raw`](Self::raw) too, and an ack passes all of that.
 ///
 /// It is held as a [`Delivery`] is, and settling it is the application's as well: the group's
 /// offset does not pass it before [`ack`](Self::ack). Dropping it has it handed out again, after
-/// the same pauses that grow. A consumer that is told so settles it by itself
-/// ([`OnUnreadable::Settle`]).
+/// the same pauses that grow; in [`Ended`](super::Ended) it counts as every other message. A
+/// consumer that is told so settles it by itself ([`OnUnreadable::Settle`]): `ack` and `retry` then
+/// do nothing and are `Ok`.
 #[derive(thiserror::Error)]
 #[error(
     "message at {} of queue {} of {} at {} can't be read: {reason}",
@@ -44,7 +46,8 @@ pub struct Delivery {
 pub struct Unreadable {
     /// The queue it is in.
     pub queue: QueueName,
-    /// Its offset, as far as it can be told.
+    /// Its offset, if the record tells it. Without one it is settled all the same: an ack passes
+    /// its place in the answer.
     pub offset: Option<i64>,
     /// What is wrong with it.
     pub reason: RecordError,

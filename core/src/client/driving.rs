@@ -4,9 +4,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::marker::PhantomData;
-use std::ptr;
-
-use super::shared::Shared;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Part {
@@ -17,7 +14,7 @@ enum Part {
 }
 
 thread_local! {
-    /// Clients by their addresses; each lives longer than its mark.
+    /// Clients by the addresses of what their handles share; each lives longer than its mark.
     static DRIVEN: RefCell<Vec<(usize, Part)>> = const { RefCell::new(Vec::new()) };
     static LOGGING: Cell<bool> = const { Cell::new(false) };
 }
@@ -32,18 +29,18 @@ pub(crate) struct Driving {
 
 impl Driving {
     /// A turn of one of the client's own tasks or threads.
-    pub(crate) fn own(shared: &Shared) -> Self {
-        Self::mark(shared, Part::Own)
+    pub(super) fn own(client: usize) -> Self {
+        Self::mark(client, Part::Own)
     }
 
     /// What is done after the lock.
-    pub(super) fn after(shared: &Shared) -> Self {
-        Self::mark(shared, Part::After)
+    pub(super) fn after(client: usize) -> Self {
+        Self::mark(client, Part::After)
     }
 
-    fn mark(shared: &Shared, part: Part) -> Self {
+    fn mark(client: usize, part: Part) -> Self {
         // A thread that ends has no marks any more, and waits for nothing.
-        let _ = DRIVEN.try_with(|driven| driven.borrow_mut().push((of(shared), part)));
+        let _ = DRIVEN.try_with(|driven| driven.borrow_mut().push((client, part)));
         Self { here: PhantomData }
     }
 }
@@ -52,10 +49,6 @@ impl Drop for Driving {
     fn drop(&mut self) {
         let _ = DRIVEN.try_with(|driven| driven.borrow_mut().pop());
     }
-}
-
-fn of(shared: &Shared) -> usize {
-    ptr::from_ref(shared).addr()
 }
 
 fn any(is: impl Fn(&(usize, Part)) -> bool) -> bool {
@@ -68,13 +61,9 @@ pub fn is_own_thread() -> bool {
     any(|(_, part)| *part == Part::Own)
 }
 
-impl Shared {
-    /// Whether the calling thread may wait for this client: it does not drive it, and the host
-    /// allows it.
-    pub(super) fn may_block(&self) -> bool {
-        let own = of(self);
-        !any(|(client, _)| *client == own) && self.host().may_block()
-    }
+/// Whether the calling thread drives the client, as a task or thread of its own or after its lock.
+pub(super) fn is_driven(client: usize) -> bool {
+    any(|(driven, _)| *driven == client)
 }
 
 /// Writes log records, unless this thread is in the middle of writing some for any client: those

@@ -2,11 +2,6 @@
 
 use std::task::Waker;
 
-use super::Blockable;
-use super::driving::log_once;
-use super::shared::Core;
-use crate::id::SubscriptionId;
-
 /// How a shutdown, or a consumer's leaving, came to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -28,7 +23,7 @@ pub enum Ended {
 }
 
 impl Ended {
-    const fn with(unsettled: usize) -> Self {
+    pub(super) const fn with(unsettled: usize) -> Self {
         if unsettled == 0 { Self::InOrder } else { Self::Unsettled(unsettled) }
     }
 
@@ -47,7 +42,7 @@ pub(crate) struct Stops(Vec<Option<Waker>>);
 
 impl Stops {
     /// Keeps a waker in its place, and gives the one that was there.
-    fn keep(&mut self, place: &mut Option<usize>, waker: &mut Option<Waker>) {
+    pub(super) fn keep(&mut self, place: &mut Option<usize>, waker: &mut Option<Waker>) {
         let free = || self.0.iter().position(Option::is_none).unwrap_or(self.0.len());
         let at = *place.get_or_insert_with(free);
         if at == self.0.len() {
@@ -64,84 +59,5 @@ impl Stops {
     /// Whom to wake.
     pub(super) fn take_all(&mut self) -> impl Iterator<Item = Waker> {
         std::mem::take(&mut self.0).into_iter().flatten()
-    }
-}
-
-impl Core {
-    /// How the client ended; or `waker` is kept until it has, in the place of the one left there.
-    pub(super) fn end_of_all(
-        &mut self,
-        place: &mut Option<usize>,
-        waker: &mut Option<Waker>,
-    ) -> Option<Ended> {
-        if !self.stopped {
-            self.stops.keep(place, waker);
-            return None;
-        }
-        Some(if self.cut_short {
-            Ended::RuntimeGone
-        } else {
-            Ended::with(self.unsettled.unwrap_or(0))
-        })
-    }
-
-    /// A consumer has left. Gives who is to be woken.
-    pub(super) fn left(&mut self, sub: SubscriptionId, unsettled: usize) -> Option<Waker> {
-        self.unsettled = self.unsettled.map(|before| before + unsettled);
-        let consumer = self.consumers.get_mut(&sub)?;
-        if !consumer.watched {
-            return self.consumers.remove(&sub)?.waker;
-        }
-        consumer.left = Some(unsettled);
-        consumer.waker.take()
-    }
-
-    /// Somebody wants to know how a consumer leaves.
-    pub(super) fn watch(&mut self, sub: SubscriptionId) {
-        if let Some(consumer) = self.consumers.get_mut(&sub) {
-            consumer.watched = true;
-        }
-    }
-
-    /// Nobody does any more. Gives the waker, which is for dropping after the lock.
-    pub(super) fn unwatch(&mut self, sub: SubscriptionId) -> Option<Waker> {
-        let consumer = self.consumers.get_mut(&sub)?;
-        consumer.watched = false;
-        let waker = consumer.waker.take();
-        if consumer.left.is_some() {
-            self.consumers.remove(&sub);
-        }
-        waker
-    }
-
-    /// How a consumer left; or `waker` is kept until it has, in the place of the one left there.
-    pub(super) fn end_of(
-        &mut self,
-        sub: SubscriptionId,
-        waker: &mut Option<Waker>,
-    ) -> Option<Ended> {
-        let Some(consumer) = self.consumers.get_mut(&sub) else {
-            return Some(if self.cut_short { Ended::RuntimeGone } else { Ended::InOrder });
-        };
-        if let Some(unsettled) = consumer.left {
-            self.consumers.remove(&sub);
-            return Some(Ended::with(unsettled));
-        }
-        std::mem::swap(&mut consumer.waker, waker);
-        None
-    }
-}
-
-impl Blockable for Ended {
-    /// It goes on without anybody waiting; a program that ends now cuts it short.
-    fn would_deadlock() -> Self {
-        log_once(|| {
-            log::error!("waiting here would block the thread that does the work: await the end");
-        });
-        Self::WouldDeadlock
-    }
-
-    fn forked() -> Self {
-        Self::Forked
     }
 }

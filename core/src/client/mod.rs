@@ -4,50 +4,49 @@
 //! the engine; nothing of the user's runs under it: wakers are cloned before and dropped after, log
 //! records are written after, bodies are encoded before and written after.
 
+pub mod adapter;
 mod admin;
+mod after_unlock;
 mod consumer;
+mod deferred;
 mod delivery;
 mod driving;
 mod ended;
-mod holds;
-mod later;
+mod host;
+mod lending;
 mod link;
+mod links;
+mod lock_stats;
 mod log;
+mod park;
 mod pending;
 mod producer;
 mod pump;
-mod reading;
+mod queueing;
 mod shared;
+mod state;
+mod waiting;
 mod wall;
 mod work;
 
 use std::sync::Arc;
 
 pub use admin::{Admin, Pulled};
-pub use consumer::{Consumer, ConsumerBuilder, Next};
+pub use consumer::{Consumer, ConsumerBuilder, Next, SubscribeError};
 pub use delivery::{Delivery, OnUnreadable, Unreadable};
-pub(crate) use driving::Driving;
-pub use driving::is_own_thread;
 pub use ended::Ended;
-pub use holds::LockStats;
-pub use link::Sink;
-pub(crate) use link::Writer;
+pub use lock_stats::LockStats;
 pub use pending::{Blockable, Pending};
 pub use producer::Producer;
-pub(crate) use pump::Turn;
-pub use pump::{Room, Step};
-pub use reading::{Half, Look};
-pub use shared::{Host, Shared};
-pub use work::Work;
 
 use crate::config::Config;
-use crate::consumer::ExpressionError;
 use crate::engine::Snapshot;
-use crate::error::{ErrorKind, QueryError, Refused};
+use crate::error::QueryError;
 use crate::name::{Group, NameError, Topic};
 use crate::query::{Answer, Query, QueueName};
-use pending::{Slot, answered};
-use shared::Owner;
+use pending::answered;
+use shared::{Owner, Shared};
+use waiting::Slot;
 
 /// One client: its connections, shared by all its producers and consumers.
 ///
@@ -56,8 +55,9 @@ use shared::Owner;
 ///
 /// A child process inherits none of its sockets. A child of `fork` without `exec` can't use it: the
 /// threads or tasks that move its bytes are the parent's alone, so every call there is refused
-/// ([`Refused::Forked`]), and what was begun before ends with an error that says so. A process that
-/// is stopped and continued goes on where it was; what passed its deadline meanwhile ends then.
+/// ([`Refused::Forked`](crate::error::Refused::Forked)), and what was begun before ends with an
+/// error that says so. A process that is stopped and continued goes on where it was; what passed
+/// its deadline meanwhile ends then.
 #[derive(Clone, Debug)]
 pub struct Client {
     owner: Arc<Owner>,
@@ -154,7 +154,12 @@ impl Client {
     /// Call it before consumers are dropped: one that is dropped leaves at once, and the acks of
     /// those who still handle its messages come too late.
     pub fn shutdown(&self) -> Pending<Ended> {
-        self.owner.shared().shutdown()
+        let shared = self.owner.shared();
+        shared.run(|core, now| {
+            core.unsettled.get_or_insert(0);
+            core.engine.shutdown(now);
+        });
+        Pending::stop(shared.clone())
     }
 }
 
@@ -163,29 +168,4 @@ fn offset(slot: Slot) -> Result<i64, QueryError> {
         Answer::Offset(offset) => Ok(offset),
         Answer::Queues(_) | Answer::Writable(_) | Answer::Response(_) => Ok(-1),
     }
-}
-
-impl SubscribeError {
-    /// What it comes to.
-    pub const fn kind(&self) -> ErrorKind {
-        match self {
-            Self::Refused(refused) => refused.kind(),
-            Self::Name(_) | Self::Expression(_) => ErrorKind::Invalid,
-        }
-    }
-}
-
-/// Why a consumer could not be made.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum SubscribeError {
-    /// The engine refused.
-    #[error(transparent)]
-    Refused(#[from] Refused),
-    /// A name is not valid.
-    #[error(transparent)]
-    Name(#[from] NameError),
-    /// What is asked for of a topic can't be meant.
-    #[error(transparent)]
-    Expression(#[from] ExpressionError),
 }

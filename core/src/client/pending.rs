@@ -1,147 +1,30 @@
 //! Calls that have not ended: a future, and a thread that waits.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
-use std::hash::{BuildHasherDefault, Hasher};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
+use std::task::{Context, Poll, Waker};
 
-use super::Ended;
-use super::later::Later;
-use super::shared::{Host, Shared};
+use super::driving::log_once;
+use super::ended::Ended;
+use super::park::block_on;
+use super::shared::Shared;
+use super::waiting::Slot;
 use crate::engine::Cancelled;
 use crate::error::{QueryError, SendError, Stored};
 use crate::id::{OpId, SubscriptionId};
 use crate::message::MessageIds;
 use crate::producer::SendReceipt;
 use crate::query::Answer;
-use crate::time::Instant;
 
-/// What a call waits for, or how it ended.
-pub(crate) enum Slot {
-    Waiting(Option<Waker>),
-    /// Nobody wants the result any more.
-    Detached,
-    Sent(Result<SendReceipt, SendError>),
-    Answered(Result<Answer, QueryError>),
-    /// A oneway send was given to its writer.
-    Handed,
-    /// The runtime is gone.
-    Gone,
-    /// It ends in the process that this one was forked from.
-    Forked,
-}
+/// What turns into a call when it is polled.
+pub(super) trait Deferred<T>: Send {
+    /// Begins the call; or keeps the waker, and it can't begin yet.
+    fn begin(&mut self, waker: Waker) -> Option<Pending<T>>;
 
-/// Spreads ids over a table. They are our own numbers, so nobody can make them collide.
-#[derive(Default)]
-pub(crate) struct IdHasher(u64);
-
-impl Hasher for IdHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        bytes.iter().for_each(|byte| self.write_u32(u32::from(*byte)));
-    }
-
-    fn write_u32(&mut self, number: u32) {
-        self.0 = (self.0.rotate_left(5) ^ u64::from(number)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    }
-}
-
-/// The calls of one client that somebody waits for.
-///
-/// A result stays here until its handle takes it, while the engine has given the id's place to
-/// another call: so this is a table of ids, not of places.
-#[derive(Default)]
-pub(crate) struct Waiting {
-    slots: HashMap<OpId, Slot, BuildHasherDefault<IdHasher>>,
-    /// How many of them have a waker.
-    parked: usize,
-}
-
-impl Waiting {
-    pub(crate) fn insert(&mut self, op: OpId) {
-        self.slots.insert(op, Slot::Waiting(None));
-    }
-
-    /// Calls that somebody waits for with a waker.
-    pub(crate) const fn parked(&self) -> usize {
-        self.parked
-    }
-
-    /// Whether there is nothing left to wait for.
-    pub(crate) fn has_ended(&self, op: OpId) -> bool {
-        !matches!(self.slots.get(&op), Some(Slot::Waiting(_)))
-    }
-
-    /// A call ended. Gives who is to be woken.
-    pub(crate) fn end(&mut self, op: OpId, result: Slot) -> Option<Waker> {
-        let slot = self.slots.get_mut(&op)?;
-        match std::mem::replace(slot, result) {
-            Slot::Waiting(waker) => {
-                self.parked -= usize::from(waker.is_some());
-                waker
-            }
-            Slot::Detached => {
-                self.slots.remove(&op);
-                None
-            }
-            ended @ (Slot::Sent(_)
-            | Slot::Answered(_)
-            | Slot::Handed
-            | Slot::Gone
-            | Slot::Forked) => {
-                *slot = ended;
-                None
-            }
-        }
-    }
-
-    /// Nobody wants the result any more.
-    fn detach(&mut self, op: OpId) -> Option<Slot> {
-        match self.slots.get_mut(&op)? {
-            slot @ Slot::Waiting(_) => {
-                let slot = std::mem::replace(slot, Slot::Detached);
-                self.parked -= usize::from(matches!(slot, Slot::Waiting(Some(_))));
-                Some(slot)
-            }
-            Slot::Detached => None,
-            Slot::Sent(_) | Slot::Answered(_) | Slot::Handed | Slot::Gone | Slot::Forked => {
-                self.slots.remove(&op)
-            }
-        }
-    }
-
-    /// The result; or `waker` is kept, to be woken when it is there, and the one it replaces is
-    /// left in its place: dropping a waker may run any code, so it is for after the lock.
-    fn take(&mut self, op: OpId, waker: &mut Option<Waker>) -> Option<Slot> {
-        match self.slots.get_mut(&op) {
-            Some(Slot::Waiting(old)) => {
-                self.parked += usize::from(waker.is_some());
-                self.parked -= usize::from(old.is_some());
-                std::mem::swap(old, waker);
-                None
-            }
-            Some(_) | None => Some(self.slots.remove(&op).unwrap_or(Slot::Gone)),
-        }
-    }
-
-    #[expect(clippy::disallowed_methods, reason = "the order of waking is nobody's promise")]
-    pub(crate) fn abandon(&mut self, wakers: &mut Vec<Waker>) {
-        self.parked = 0;
-        self.slots.retain(|_, slot| !matches!(slot, Slot::Detached));
-        for slot in self.slots.values_mut() {
-            if let Slot::Waiting(waker) = slot {
-                wakers.extend(waker.take());
-                *slot = Slot::Gone;
-            }
-        }
-    }
+    /// Gives it up. It never begins.
+    fn cancel(self: Box<Self>) -> Cancelled;
 }
 
 enum State<T> {
@@ -160,7 +43,7 @@ enum State<T> {
         read: fn(Ended) -> T,
     },
     /// Not begun. The mutex is never locked: it lets a `Pending` be shared between threads.
-    Later(Mutex<Box<dyn Later<T>>>),
+    Deferred(Mutex<Box<dyn Deferred<T>>>),
 }
 
 /// A call that has not ended: await it, or [`wait`](Self::wait) for it.
@@ -183,7 +66,7 @@ impl<T> fmt::Debug for Pending<T> {
             State::Call { op, .. } => shown.field("op", op),
             State::Stop { .. } => shown.field("op", &"stop"),
             State::Left { sub, .. } => shown.field("leaving", sub),
-            State::Later(_) => shown.field("begun", &false),
+            State::Deferred(_) => shown.field("begun", &false),
         };
         shown.finish_non_exhaustive()
     }
@@ -220,6 +103,20 @@ impl<T> Blockable for Result<T, QueryError> {
     }
 }
 
+impl Blockable for Ended {
+    /// It goes on without anybody waiting; a program that ends now cuts it short.
+    fn would_deadlock() -> Self {
+        log_once(|| {
+            log::error!("waiting here would block the thread that does the work: await the end");
+        });
+        Self::WouldDeadlock
+    }
+
+    fn forked() -> Self {
+        Self::Forked
+    }
+}
+
 impl<T> Pending<T> {
     pub(crate) const fn ready(result: T) -> Self {
         Self { shared: None, state: State::Ready(Some(result)), ids: None }
@@ -230,8 +127,8 @@ impl<T> Pending<T> {
     }
 
     /// A call that begins when it can, once somebody looks.
-    pub(super) fn later(shared: Arc<Shared>, later: Box<dyn Later<T>>) -> Self {
-        Self { shared: Some(shared), state: State::Later(Mutex::new(later)), ids: None }
+    pub(super) fn deferred(shared: Arc<Shared>, deferred: Box<dyn Deferred<T>>) -> Self {
+        Self { shared: Some(shared), state: State::Deferred(Mutex::new(deferred)), ids: None }
     }
 
     /// The same call, which is a send of these messages.
@@ -254,8 +151,8 @@ impl<T> Pending<T> {
     pub fn cancel(mut self) -> Cancelled {
         let state = std::mem::replace(&mut self.state, State::Ready(None));
         let state = match state {
-            State::Later(later) => {
-                return later.into_inner().unwrap_or_else(PoisonError::into_inner).cancel();
+            State::Deferred(deferred) => {
+                return deferred.into_inner().unwrap_or_else(PoisonError::into_inner).cancel();
             }
             state => state,
         };
@@ -275,9 +172,9 @@ impl<T> Pending<T> {
             let State::Ready(result) = &mut self.state else { return Poll::Pending };
             return result.take().map_or(Poll::Pending, Poll::Ready);
         };
-        if let State::Later(later) = &mut self.state {
-            let later = later.get_mut().unwrap_or_else(PoisonError::into_inner);
-            let Some(begun) = later.begin(cx.waker().clone()) else { return Poll::Pending };
+        if let State::Deferred(deferred) = &mut self.state {
+            let deferred = deferred.get_mut().unwrap_or_else(PoisonError::into_inner);
+            let Some(begun) = deferred.begin(cx.waker().clone()) else { return Poll::Pending };
             *self = begun;
             return self.poll_result(cx);
         }
@@ -285,7 +182,7 @@ impl<T> Pending<T> {
         let mut waker = Some(cx.waker().clone());
         let forked = || shared.is_forked_by(shared.host().now());
         let result = match &mut self.state {
-            State::Ready(_) | State::Later(_) => return Poll::Pending,
+            State::Ready(_) | State::Deferred(_) => return Poll::Pending,
             State::Call { op, read } => {
                 let core = shared.lock_here();
                 match core.and_then(|mut core| core.waiting.take(*op, &mut waker)) {
@@ -335,7 +232,7 @@ impl<T: Blockable> Pending<T> {
             State::Call { op, .. } => {
                 shared.lock_here().is_some_and(|core| core.waiting.has_ended(*op))
             }
-            State::Ready(_) | State::Stop { .. } | State::Left { .. } | State::Later(_) => false,
+            State::Ready(_) | State::Stop { .. } | State::Left { .. } | State::Deferred(_) => false,
         };
         if !ended && shared.is_forked() {
             return T::forked();
@@ -403,69 +300,6 @@ impl<T> Drop for Pending<T> {
     }
 }
 
-struct Unpark(Thread);
-
-impl Wake for Unpark {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        self.0.unpark();
-    }
-}
-
-thread_local! {
-    static UNPARK: Waker = Waker::from(Arc::new(Unpark(thread::current())));
-}
-
-/// Blocks this thread until `poll` is ready.
-pub(crate) fn block_on<T>(host: &dyn Host, mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> T {
-    let waker = UNPARK.with(Waker::clone);
-    let mut cx = Context::from_waker(&waker);
-    loop {
-        let mut polled = poll(&mut cx);
-        if polled.is_pending() {
-            host.block(&mut || {
-                while polled.is_pending() {
-                    thread::park();
-                    polled = poll(&mut cx);
-                }
-            });
-        }
-        if let Poll::Ready(result) = polled {
-            return result;
-        }
-    }
-}
-
-/// Blocks this thread until `poll` is ready or the host's clock shows `deadline`.
-pub(crate) fn block_until<T>(
-    deadline: Instant,
-    host: &dyn Host,
-    mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>,
-) -> Option<T> {
-    let waker = UNPARK.with(Waker::clone);
-    let mut cx = Context::from_waker(&waker);
-    let mut polled = poll(&mut cx);
-    if polled.is_pending() {
-        host.block(&mut || {
-            while polled.is_pending() {
-                let left = deadline.since(host.now());
-                if left.is_zero() {
-                    return;
-                }
-                thread::park_timeout(left);
-                polled = poll(&mut cx);
-            }
-        });
-    }
-    match polled {
-        Poll::Ready(result) => Some(result),
-        Poll::Pending => None,
-    }
-}
-
 /// A send whose runtime is gone tells of which messages nothing more is known.
 fn told(slot: Slot, ids: &Option<MessageIds>) -> Slot {
     match (slot, ids) {
@@ -505,44 +339,5 @@ pub(crate) fn answered(slot: Slot) -> Result<Answer, QueryError> {
         Slot::Sent(_) | Slot::Handed | Slot::Waiting(_) | Slot::Detached | Slot::Gone => {
             Err(NO_ANSWER)
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn op(number: u32) -> OpId {
-        let mut slots = crate::id::Slots::<OpId, ()>::default();
-        (0..number).fold(slots.insert(()), |_, _| slots.insert(()))
-    }
-
-    fn stopped() -> Slot {
-        Slot::Answered(Err(QueryError::Stopped))
-    }
-
-    #[test]
-    fn a_call_leaves_no_slot_however_it_is_given_up_or_ends() {
-        let mut waiting = Waiting::default();
-        let calls: [OpId; 5] = std::array::from_fn(|number| op(number as u32));
-        calls.iter().for_each(|call| waiting.insert(*call));
-        let [seen, early, late, parked, gone] = calls;
-        // Taken by who waited for it.
-        assert!(waiting.end(seen, stopped()).is_none());
-        assert!(matches!(waiting.take(seen, &mut None), Some(Slot::Answered(_))));
-        // Dropped before it ended, and after.
-        drop(waiting.detach(early));
-        assert!(waiting.end(early, stopped()).is_none());
-        assert!(waiting.end(late, stopped()).is_none());
-        assert!(matches!(waiting.detach(late), Some(Slot::Answered(_))));
-        // Dropped while it waited with a waker, which is given back for after the lock.
-        assert!(waiting.take(parked, &mut Some(Waker::noop().clone())).is_none());
-        assert_eq!(waiting.parked(), 1);
-        assert!(matches!(waiting.detach(parked), Some(Slot::Waiting(Some(_)))));
-        assert!(waiting.end(parked, stopped()).is_none());
-        // Dropped when the runtime had gone.
-        waiting.abandon(&mut Vec::new());
-        assert!(matches!(waiting.detach(gone), Some(Slot::Gone)));
-        assert_eq!((waiting.slots.len(), waiting.parked()), (0, 0));
     }
 }

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::Pending;
-use super::later::{Read, Waiting, chosen};
-use super::pending::{Slot, answered, handed, sent};
+use super::deferred::{DeferredSend, Read, chosen};
+use super::pending::{Pending, answered, handed, sent};
 use super::shared::Owner;
+use super::waiting::Slot;
 use crate::error::{QueryError, SendError};
 use crate::message::{Message, MessageError, Publish};
 use crate::name::Group;
@@ -159,8 +159,8 @@ impl Producer {
             Ok(op) => Pending::call(shared.clone(), op, read).of(publish.ids()),
             Err(error) if error.is_full() && shared.config().wait_for_room => {
                 let ids = publish.ids();
-                let waiting = Waiting::new(shared.clone(), publish, options, read);
-                Pending::later(shared.clone(), Box::new(waiting)).of(ids)
+                let deferred = DeferredSend::new(shared.clone(), publish, options, read);
+                Pending::deferred(shared.clone(), Box::new(deferred)).of(ids)
             }
             Err(error) => Pending::ready(Err(error)),
         }

@@ -1,81 +1,28 @@
 //! One mutex around the engine and the wakers, and the one function that takes it.
 
-use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
-use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
-use std::task::Waker;
 use std::time::Duration;
 
-use super::driving::{Driving, log_once};
-use super::ended::Stops;
-use super::holds::{Held, LockStats};
-use super::later::Queueing;
-use super::link::{Job, Link, Open};
+use super::after_unlock::{AfterUnlock, PendingWrite};
+use super::driving::{Driving, is_driven, log_once};
+use super::host::Host;
+use super::link::{Action, Writer, Written};
+use super::lock_stats::{Held, LockStats};
 use super::log::log_note;
-use super::pending::{Slot, Waiting};
+use super::state::Core;
 use super::wall::Wall;
-use super::{Ended, Pending, Work};
 use crate::config::Config;
-use crate::engine::{Command, Engine, Event, Input, Note, Snapshot};
-use crate::error::{ConnectError, QueryError, Refused, SendError, Stored};
-use crate::id::{ConnectionId, OpId, SubscriptionId};
+use crate::engine::{Engine, Snapshot};
+use crate::error::{QueryError, Refused, SendError, Stored};
+use crate::id::{ConnectionId, OpId};
 use crate::message::{MessageLimits, Publish, UniqueIds};
 use crate::producer::SendOptions;
 use crate::query::Query;
-use crate::time::{Instant, UnixMillis};
-
-/// What an adapter lends the handles.
-pub trait Host: Send + Sync + 'static {
-    /// The monotonic clock.
-    fn now(&self) -> Instant;
-
-    /// The wall clock.
-    fn unix(&self) -> UnixMillis;
-
-    /// Whether the calling thread may wait: not if it is the one that has to do the work. Threads
-    /// that [drive](super::is_own_thread) the client that is waited for are not asked about.
-    fn may_block(&self) -> bool;
-
-    /// The id of the process that asks. A child of `fork` has none of the threads that move its
-    /// parent's bytes, and the parent's sockets are not its own: its calls are refused.
-    fn process(&self) -> u32;
-
-    /// Runs `wait`, which blocks the calling thread, where [`may_block`](Self::may_block) allows
-    /// it. An executor that would strand tasks behind a blocked thread hears of it here.
-    fn block(&self, wait: &mut dyn FnMut()) {
-        wait();
-    }
-
-    /// With so many sends in flight on a connection a calling thread still writes by itself, after
-    /// it has let others [go first](Self::yield_now) where it is not alone; with more it leaves
-    /// writing to the connection's writer.
-    fn writes_alone(&self) -> u32 {
-        1
-    }
-
-    /// Lets other threads run that are about to send, so that what they send is written together
-    /// with what this one does.
-    fn yield_now(&self) {}
-
-    /// Runs `work` to its end, beside what the caller does: a task, or a thread. A runtime that is
-    /// dropped ends its tasks; nothing ends a thread, so what blocks must end when the client does.
-    /// The pump of the feature `driver` has its connections' tasks run by it.
-    ///
-    /// # Errors
-    ///
-    /// When the system gives no thread; and always with [`io::ErrorKind::Unsupported`], unless the
-    /// host says otherwise.
-    fn spawn(&self, work: Work) -> io::Result<()> {
-        drop(work);
-        Err(io::ErrorKind::Unsupported.into())
-    }
-}
-
-/// Frames that may wait for a caller that waits.
-const DEFERRED: usize = 48;
+use crate::time::Instant;
 
 /// Writes that a calling thread does for others, which came while it wrote, before it leaves them
 /// to the connection's writer.
@@ -83,57 +30,6 @@ const AGAIN: u32 = 3;
 
 /// How long a look at the process's id is good for.
 const LOOK: Duration = Duration::from_micros(100);
-
-/// A consumer, as its handle waits for it.
-#[derive(Default)]
-pub(crate) struct Subscribed {
-    pub(crate) waker: Option<Waker>,
-    /// Somebody wants to know how it left.
-    pub(super) watched: bool,
-    /// It has left, with so many messages unsettled.
-    pub(super) left: Option<usize>,
-}
-
-/// Everything behind the lock.
-pub(crate) struct Core {
-    pub(crate) engine: Engine,
-    pub(crate) waiting: Waiting,
-    pub(crate) consumers: BTreeMap<SubscriptionId, Subscribed>,
-    pub(crate) links: BTreeMap<ConnectionId, Link>,
-    /// What the pump is to begin.
-    pub(crate) tasks: VecDeque<Command>,
-    pub(crate) pump: Option<Waker>,
-    /// [`Host::writes_alone`].
-    pub(crate) alone: u32,
-    /// What the pump's timer is set to.
-    pub(crate) armed: Instant,
-    /// Sends that wait for room, the oldest first.
-    pub(super) queueing: Queueing,
-    pub(crate) stops: Stops,
-    pub(super) wall: Wall,
-    /// Messages that consumers held unsettled when they left, once the client ends.
-    pub(super) unsettled: Option<usize>,
-    /// Connections that have ended: their writing tasks end when they look again.
-    pub(crate) ended: Vec<Open>,
-    /// A connection whose frames wait for a caller that waits.
-    deferred: Option<ConnectionId>,
-    pub(crate) stopped: bool,
-    /// The runtime is gone, or a thread panicked under the lock.
-    pub(crate) gone: bool,
-    /// That was before the client had stopped.
-    pub(super) cut_short: bool,
-}
-
-/// What is left to do after unlocking.
-#[derive(Default)]
-pub(crate) struct After {
-    pub(crate) wakers: Vec<Waker>,
-    notes: Vec<Note>,
-    shutdowns: Vec<Arc<dyn super::Sink>>,
-    spent: Vec<Arc<Publish>>,
-    ended: Vec<Open>,
-    job: Option<Job>,
-}
 
 /// The state that a client's handles and its pump share.
 pub struct Shared {
@@ -149,7 +45,7 @@ pub struct Shared {
     /// Connections that nobody reads, so that a caller may.
     pub(super) free_readers: AtomicU32,
     #[cfg(feature = "lock-stats")]
-    holds: super::holds::Holds,
+    histogram: super::lock_stats::Histogram,
 }
 
 impl fmt::Debug for Shared {
@@ -165,28 +61,10 @@ impl Shared {
         let ids = UniqueIds::of(&config);
         let (now, unix) = (host.now(), host.unix());
         let engine = Engine::new(config.clone(), seed, now, unix);
-        let mut core = Core {
-            waiting: Waiting::default(),
-            consumers: BTreeMap::new(),
-            links: BTreeMap::new(),
-            tasks: VecDeque::new(),
-            pump: None,
-            alone: host.writes_alone(),
-            armed: Instant::FAR,
-            queueing: Queueing::default(),
-            stops: Stops::default(),
-            wall: Wall::new(now, unix),
-            unsettled: None,
-            ended: Vec::new(),
-            deferred: None,
-            stopped: false,
-            gone: false,
-            cut_short: false,
-            engine,
-        };
+        let mut core = Core::new(engine, Wall::new(now, unix), host.writes_alone());
         let client_id = core.engine.client_id().clone();
         // Nobody waits for anything yet: what is to be begun is kept for the pump.
-        core.drain(host.now(), &mut After::default());
+        core.drain(host.now(), &mut AfterUnlock::default());
         let process = host.process();
         let (host, core) = (Box::new(host), Mutex::new(core));
         Arc::new(Self {
@@ -199,7 +77,7 @@ impl Shared {
             core,
             free_readers: AtomicU32::new(0),
             #[cfg(feature = "lock-stats")]
-            holds: Default::default(),
+            histogram: Default::default(),
         })
     }
 
@@ -221,13 +99,29 @@ impl Shared {
 
     pub(crate) fn lock_stats(&self) -> Option<LockStats> {
         #[cfg(feature = "lock-stats")]
-        return Some(self.holds.stats());
+        return Some(self.histogram.stats());
         #[cfg(not(feature = "lock-stats"))]
         None
     }
 
     pub(crate) fn host(&self) -> &dyn Host {
         &*self.host
+    }
+
+    /// Which client threads are marked as [driving](super::driving).
+    fn address(&self) -> usize {
+        ptr::from_ref(self).addr()
+    }
+
+    /// Marks this thread, for a turn of one of the client's own tasks or threads.
+    pub(crate) fn driving(&self) -> Driving {
+        Driving::own(self.address())
+    }
+
+    /// Whether the calling thread may wait for this client: it does not drive it, and the host
+    /// allows it.
+    pub(super) fn may_block(&self) -> bool {
+        !is_driven(self.address()) && self.host.may_block()
     }
 
     /// Whether this is another process than the one that made the client: it must neither wait for
@@ -256,7 +150,7 @@ impl Shared {
     }
 
     /// Takes the lock; `None` where a thread may hold it that this process does not have.
-    pub(super) fn lock_here(&self) -> Option<Held<'_>> {
+    pub(super) fn lock_here(&self) -> Option<Held<'_, Core>> {
         match self.core.try_lock() {
             Ok(core) => Some(self.held(core)),
             Err(TryLockError::Poisoned(poisoned)) => Some(self.recover(poisoned)),
@@ -266,7 +160,7 @@ impl Shared {
     }
 
     /// Takes the lock.
-    pub(crate) fn lock(&self) -> Held<'_> {
+    pub(crate) fn lock(&self) -> Held<'_, Core> {
         match self.core.lock() {
             Ok(core) => self.held(core),
             Err(poisoned) => self.recover(poisoned),
@@ -274,21 +168,21 @@ impl Shared {
     }
 
     #[cfg(feature = "lock-stats")]
-    fn held<'a>(&'a self, core: MutexGuard<'a, Core>) -> Held<'a> {
-        Held::new(core, &*self.host, &self.holds)
+    fn held<'a>(&'a self, core: MutexGuard<'a, Core>) -> Held<'a, Core> {
+        Held::new(core, &*self.host, &self.histogram)
     }
 
     #[cfg(not(feature = "lock-stats"))]
-    fn held<'a>(&'a self, core: MutexGuard<'a, Core>) -> Held<'a> {
+    fn held<'a>(&'a self, core: MutexGuard<'a, Core>) -> Held<'a, Core> {
         core
     }
 
     /// A thread that panicked under the lock has left the engine in no known state: every call then
     /// ends with one typed error.
-    fn recover<'a>(&'a self, poisoned: PoisonError<MutexGuard<'a, Core>>) -> Held<'a> {
+    fn recover<'a>(&'a self, poisoned: PoisonError<MutexGuard<'a, Core>>) -> Held<'a, Core> {
         self.core.clear_poison();
         let mut core = PoisonError::into_inner(poisoned);
-        let mut after = After::default();
+        let mut after = AfterUnlock::default();
         core.abandon(&mut after);
         drop(core);
         self.finish(&mut after);
@@ -298,8 +192,8 @@ impl Shared {
     /// Runs `f` on the engine under the lock, then does what came of it without the lock. `None`
     /// once the runtime is gone, and in a process that was forked.
     pub(crate) fn run<R>(&self, f: impl FnOnce(&mut Core, Instant) -> R) -> Option<R> {
-        let mut after = After::default();
-        let result = self.run_into(&mut after, f);
+        let mut after = AfterUnlock::default();
+        let result = self.run_into(&mut after, |core, now, _| f(core, now));
         self.finish(&mut after);
         result
     }
@@ -307,8 +201,8 @@ impl Shared {
     /// As [`run`](Self::run), with the work for afterwards left in `after`, whose room is reused.
     pub(crate) fn run_into<R>(
         &self,
-        after: &mut After,
-        f: impl FnOnce(&mut Core, Instant) -> R,
+        after: &mut AfterUnlock,
+        f: impl FnOnce(&mut Core, Instant, &mut AfterUnlock) -> R,
     ) -> Option<R> {
         let now = self.host.now();
         if self.is_forked_by(now) {
@@ -318,17 +212,17 @@ impl Shared {
         if core.gone {
             return None;
         }
-        let result = f(&mut core, now);
+        let result = f(&mut core, now, after);
         core.drain(now, after);
         Some(result)
     }
 
     /// Does what was left to do. Not under the lock; whom it calls must not wait for this client.
-    pub(crate) fn finish(&self, after: &mut After) {
-        let _driving = Driving::after(self);
-        while let Some(job) = after.job.take() {
+    pub(crate) fn finish(&self, after: &mut AfterUnlock) {
+        let _driving = Driving::after(self.address());
+        while let Some(write) = after.write.take() {
             if !self.is_forked() {
-                self.write_alone(job, after);
+                self.write_here(write, after);
             }
         }
         after.wakers.drain(..).for_each(|waker| contained(|| waker.wake()));
@@ -341,39 +235,66 @@ impl Shared {
     }
 
     /// Writes in the calling thread what it, and others meanwhile, had to send.
-    pub(super) fn write_alone(&self, mut job: Job, after: &mut After) {
-        let _driving = Driving::after(self);
-        if job.patient {
+    pub(super) fn write_here(&self, write: PendingWrite, after: &mut AfterUnlock) {
+        let _driving = Driving::after(self.address());
+        let PendingWrite { conn, sink, mut writer, yields } = write;
+        let mut again = 0;
+        if yields {
+            again = AGAIN;
             self.host.yield_now();
-            self.run_into(after, |core, _| job.writer.fill(|| core.engine.poll_frame(job.conn)));
+            self.run_into(after, |core, _, _| core.fill(conn, &mut writer));
         }
-        let mut again = if job.patient { AGAIN } else { 0 };
         loop {
-            if job.writer.write(&*job.sink).is_err() {
-                again = 0;
-                job.sink.shutdown();
-            }
-            match self.give_back(job.conn, job.writer, again > 0, after) {
-                Some(writer) => job.writer = writer,
+            let wrote = match writer.write(&*sink) {
+                Ok(_) if again > 0 => Written::Again,
+                Ok(_) => Written::Done,
+                Err(_) => {
+                    sink.shutdown();
+                    Written::Broken
+                }
+            };
+            match self.give_back(conn, writer, wrote, after) {
+                Some(kept) => writer = kept,
                 None => return,
             }
             again -= 1;
         }
     }
 
-    /// Ends the client's work; see [`Client::shutdown`](super::Client::shutdown).
-    pub(crate) fn shutdown(self: &Arc<Self>) -> Pending<Ended> {
-        self.run(|core, now| {
-            core.unsettled.get_or_insert(0);
-            core.engine.shutdown(now);
+    /// Gives the right to write back; or takes what has come meanwhile, and keeps it.
+    pub(super) fn give_back(
+        &self,
+        conn: ConnectionId,
+        writer: Box<Writer>,
+        wrote: Written,
+        after: &mut AfterUnlock,
+    ) -> Option<Box<Writer>> {
+        // What is left in the writer of a connection that is gone is dropped here, after the lock.
+        let mut dead = None;
+        let kept = self.run_into(after, |core, now, after| {
+            let Some((open, on)) = core.open(conn) else {
+                dead = Some(writer);
+                return None;
+            };
+            match open.halves.wrote(writer, wrote, &on) {
+                Action::Write(mut writer) => {
+                    core.fill(conn, &mut writer);
+                    Some(writer)
+                }
+                action => {
+                    core.carry_out(now, conn, action, after);
+                    None
+                }
+            }
         });
-        Pending::stop(self.clone())
+        drop(dead);
+        kept.flatten()
     }
 
     /// The runtime is done with this client: what has not ended ends with an error. A client that
     /// has stopped needs no runtime, and goes on to refuse calls as stopped.
     pub fn abandon(&self) {
-        let mut after = After::default();
+        let mut after = AfterUnlock::default();
         {
             let mut core = self.lock();
             if !(core.stopped && core.links.is_empty()) {
@@ -420,148 +341,6 @@ impl Shared {
 /// its panic hook has told of, keeps nobody else from being woken.
 fn contained(act: impl FnOnce()) {
     drop(catch_unwind(AssertUnwindSafe(act)));
-}
-
-impl Core {
-    /// Sorts what the engine gave to those who wait for it.
-    pub(crate) fn drain(&mut self, now: Instant, after: &mut After) {
-        for mut open in self.ended.drain(..) {
-            after.wakers.extend(open.waker.take());
-            after.ended.push(open);
-        }
-        self.drain_events(after);
-        while let Some(command) = self.engine.poll_command() {
-            self.command(now, command, after);
-            self.drain_events(after);
-        }
-        // Whatever made room, an answer or a call given up: those that wait for it go on.
-        if !self.queueing.is_empty() {
-            self.queueing.take(self.engine.room(), &mut after.wakers);
-        }
-        if let Some(conn) = self.deferred.take_if(|conn| self.engine.frames_on(*conn) >= DEFERRED) {
-            after.job = after.job.take().or_else(|| self.job(conn));
-        }
-        let next = self.engine.next_timeout().unwrap_or(Instant::FAR);
-        if next < self.armed {
-            self.armed = next;
-            after.wakers.extend(self.pump.take());
-        }
-    }
-
-    /// What waits to be written on a connection on which nobody writes.
-    pub(super) fn job(&mut self, conn: ConnectionId) -> Option<Job> {
-        let Link::Open(open) = self.links.get_mut(&conn)? else { return None };
-        let unsent = self.engine.has_frames(conn);
-        let mut writer = open.writer.take_if(|writer| unsent && writer.is_empty())?;
-        writer.fill(|| self.engine.poll_frame(conn));
-        Some(Job { conn, sink: open.sink.clone(), writer, patient: false })
-    }
-
-    fn drain_events(&mut self, after: &mut After) {
-        while let Some(event) = self.engine.poll_event() {
-            match event {
-                Event::Sent { op, publish, result } => {
-                    after.spent.push(publish);
-                    after.wakers.extend(self.waiting.end(op, Slot::Sent(result)));
-                }
-                Event::Handed { op, publish } => {
-                    after.spent.push(publish);
-                    after.wakers.extend(self.waiting.end(op, Slot::Handed));
-                }
-                Event::OnewayLost { messages } => after.spent.extend(messages),
-                Event::Answered { op, result } => {
-                    after.wakers.extend(self.waiting.end(op, Slot::Answered(result)));
-                }
-                Event::Deliverable { sub } => {
-                    let consumer = self.consumers.get_mut(&sub);
-                    after.wakers.extend(consumer.and_then(|consumer| consumer.waker.take()));
-                }
-                Event::Left { sub, unsettled } => after.wakers.extend(self.left(sub, unsettled)),
-                Event::Note(note) => after.notes.push(note),
-                Event::Stopped => {
-                    self.stopped = true;
-                    self.queueing.take_all(&mut after.wakers);
-                    after.wakers.extend(self.stops.take_all());
-                    after.wakers.extend(self.pump.take());
-                }
-            }
-        }
-    }
-
-    fn command(&mut self, now: Instant, command: Command, after: &mut After) {
-        match command {
-            Command::Connect { conn, .. } => {
-                self.links.insert(conn, Link::Connecting { waker: None, dial: None });
-                self.tasks.push_back(command);
-                after.wakers.extend(self.pump.take());
-            }
-            Command::Fetch { .. } => {
-                self.tasks.push_back(command);
-                after.wakers.extend(self.pump.take());
-            }
-            Command::Transmit { conn } => {
-                let Some(Link::Open(open)) = self.links.get_mut(&conn) else { return };
-                // The calling thread writes when nobody writes, nothing waits for the system, and
-                // little is gained by waiting for others; one write for each hold of the lock.
-                let sends = self.engine.sends_on(conn);
-                let oneway = self.engine.has_oneway(conn);
-                if sends > 1 && !oneway && open.shelf.is_free() {
-                    // Whoever waits next for one of them writes them all.
-                    self.deferred = Some(conn);
-                    return;
-                }
-                let may = after.job.is_none() && sends <= self.alone && !oneway;
-                match open.writer.take_if(|writer| may && writer.is_empty()) {
-                    Some(mut writer) => {
-                        let patient = sends > 1;
-                        if !patient {
-                            writer.fill(|| self.engine.poll_frame(conn));
-                        }
-                        after.job = Some(Job { conn, sink: open.sink.clone(), writer, patient });
-                    }
-                    None => after.wakers.extend(open.waker.take()),
-                }
-            }
-            Command::Close { conn, .. } => match self.links.get_mut(&conn) {
-                Some(Link::Open(open)) => after.shutdowns.push(open.sink.clone()),
-                // A thread in the middle of connecting, or of looking a name up, can't be told:
-                // the engine does not wait for it, and it finds its link gone.
-                Some(Link::Connecting { waker, dial }) => {
-                    after.wakers.extend(waker.take());
-                    let dial = dial.take().map(|dial| dial.given_up(now));
-                    self.links.remove(&conn);
-                    let error = dial.unwrap_or(ConnectError::Aborted);
-                    self.engine.handle(now, Input::ConnectFailed { conn, error });
-                }
-                None => {}
-            },
-        }
-    }
-
-    /// Ends every wait with an error: nobody moves bytes any more.
-    fn abandon(&mut self, after: &mut After) {
-        if std::mem::replace(&mut self.gone, true) {
-            return;
-        }
-        self.cut_short = !self.stopped;
-        self.stopped = true;
-        self.waiting.abandon(&mut after.wakers);
-        self.queueing.take_all(&mut after.wakers);
-        after.wakers.extend(self.stops.take_all());
-        after.wakers.extend(self.pump.take());
-        for (_, consumer) in std::mem::take(&mut self.consumers) {
-            after.wakers.extend(consumer.waker);
-        }
-        for (_, link) in std::mem::take(&mut self.links) {
-            match link {
-                Link::Connecting { waker, dial: _ } => after.wakers.extend(waker),
-                Link::Open(open) => {
-                    after.wakers.extend(open.waker);
-                    after.shutdowns.push(open.sink);
-                }
-            }
-        }
-    }
 }
 
 /// What the users' handles hold together: when the last is dropped, the client shuts down.

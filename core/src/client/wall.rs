@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use super::shared::Core;
 use crate::engine::Input;
 use crate::time::{Instant, UnixMillis};
 
@@ -30,7 +29,7 @@ impl Wall {
     }
 
     /// Compares the clocks, unless that was done a moment ago. Gives what to tell the engine.
-    fn look(&mut self, now: Instant, unix: UnixMillis) -> Option<Input> {
+    pub(super) fn look(&mut self, now: Instant, unix: UnixMillis) -> Option<Input> {
         if now.since(self.looked) < LOOK {
             return None;
         }
@@ -44,22 +43,13 @@ impl Wall {
     }
 }
 
-impl Core {
-    /// Tells the engine if the wall clock was set, or the machine has slept.
-    pub(super) fn sync(&mut self, now: Instant, unix: UnixMillis) {
-        if let Some(input) = self.wall.look(now, unix) {
-            self.engine.handle(now, input);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
     use super::*;
-    use crate::client::{Host, Shared};
+    use crate::client::adapter::{Host, Shared};
     use crate::config::Config;
 
     /// Two clocks in milliseconds, which a test moves on: one since the start, one since 1970.

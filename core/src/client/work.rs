@@ -5,7 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 /// Work that a host runs to its end, beside the client's own: a worker that hands messages to a
-/// handler, say. See [`Host::spawn`](super::Host::spawn).
+/// handler, say. See [`Host::spawn`](super::adapter::Host::spawn).
 pub enum Work {
     /// May block its thread as long as it likes: it has one of its own, on every runtime, and may
     /// [`wait`](super::Pending::wait) there. Pools of runtimes are for short work.

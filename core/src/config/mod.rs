@@ -1,8 +1,7 @@
 //! What an embedder may set, with Java's defaults.
 
-mod absent;
+mod env;
 mod error;
-mod given;
 mod identity;
 mod preset;
 mod range;
@@ -10,21 +9,22 @@ mod serde;
 mod table;
 #[cfg(test)]
 mod tests;
-mod vars;
+mod unsupported;
+mod value;
 
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use absent::{NOT_BUILT, NotBuilt};
 pub use error::ConfigError;
 pub use identity::Identity;
 pub use preset::{PRESETS, Preset};
 pub use table::{Config, SETTINGS, Setting};
+pub use unsupported::{NOT_BUILT, NotBuilt};
 
-use crate::fetch::Url;
 use crate::name::{Endpoint, NameError};
-use given::Given;
+use crate::url::Url;
+use value::Value;
 
 /// Java's name of an instance that is to get a name of its own (`changeInstanceNameToPID`).
 const UNNAMED: &str = "DEFAULT";
@@ -70,7 +70,7 @@ impl Config {
     pub fn new(name_servers: &str) -> Result<Self, ConfigError> {
         let mut config = Self::default();
         if name_servers.contains("://") {
-            config.set(&SETTINGS[0], SETTINGS[0].name, &Given::Text(name_servers.to_owned()))?;
+            config.set(&SETTINGS[0], SETTINGS[0].name, &Value::Text(name_servers.to_owned()))?;
         } else {
             config.name_servers = endpoints(name_servers)?;
         }

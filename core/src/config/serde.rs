@@ -5,9 +5,9 @@ use std::fmt;
 use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 
-use super::given::Given;
+use super::env::unknown;
 use super::table::FIELDS;
-use super::vars::unknown;
+use super::value::Value;
 use super::{Config, SETTINGS, Setting};
 
 impl Serialize for Config {
@@ -69,7 +69,7 @@ impl<'de> Visitor<'de> for ConfigVisitor {
     }
 }
 
-impl Serialize for Given {
+impl Serialize for Value {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         if !serializer.is_human_readable() {
             return serializer.serialize_str(&self.text());
@@ -84,7 +84,7 @@ impl Serialize for Given {
     }
 }
 
-impl<'de> Deserialize<'de> for Given {
+impl<'de> Deserialize<'de> for Value {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         if deserializer.is_human_readable() {
             deserializer.deserialize_any(GivenVisitor)
@@ -97,51 +97,51 @@ impl<'de> Deserialize<'de> for Given {
 struct GivenVisitor;
 
 impl<'de> Visitor<'de> for GivenVisitor {
-    type Value = Given;
+    type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("text, a number, true or false, a list of text, or nothing")
     }
 
-    fn visit_bool<E>(self, flag: bool) -> Result<Given, E> {
-        Ok(Given::Flag(flag))
+    fn visit_bool<E>(self, flag: bool) -> Result<Value, E> {
+        Ok(Value::Flag(flag))
     }
 
-    fn visit_u64<E>(self, number: u64) -> Result<Given, E> {
-        Ok(Given::Number(number))
+    fn visit_u64<E>(self, number: u64) -> Result<Value, E> {
+        Ok(Value::Number(number))
     }
 
     /// A negative number is left to the setting, whose error names it.
-    fn visit_i64<E>(self, number: i64) -> Result<Given, E> {
-        Ok(u64::try_from(number).map_or_else(|_| Given::Text(number.to_string()), Given::Number))
+    fn visit_i64<E>(self, number: i64) -> Result<Value, E> {
+        Ok(u64::try_from(number).map_or_else(|_| Value::Text(number.to_string()), Value::Number))
     }
 
     /// Likewise.
-    fn visit_f64<E>(self, number: f64) -> Result<Given, E> {
-        Ok(Given::Text(number.to_string()))
+    fn visit_f64<E>(self, number: f64) -> Result<Value, E> {
+        Ok(Value::Text(number.to_string()))
     }
 
-    fn visit_str<E>(self, text: &str) -> Result<Given, E> {
-        Ok(Given::Text(text.to_owned()))
+    fn visit_str<E>(self, text: &str) -> Result<Value, E> {
+        Ok(Value::Text(text.to_owned()))
     }
 
-    fn visit_unit<E>(self) -> Result<Given, E> {
-        Ok(Given::Nothing)
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Nothing)
     }
 
-    fn visit_none<E>(self) -> Result<Given, E> {
-        Ok(Given::Nothing)
+    fn visit_none<E>(self) -> Result<Value, E> {
+        Ok(Value::Nothing)
     }
 
-    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Given, D::Error> {
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
         Deserialize::deserialize(deserializer)
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Given, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Value, A::Error> {
         let mut all = Vec::new();
         while let Some(one) = list.next_element()? {
             all.push(one);
         }
-        Ok(Given::List(all))
+        Ok(Value::List(all))
     }
 }

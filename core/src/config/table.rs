@@ -5,12 +5,12 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::Identity;
-use super::given::{
-    Address, Count, Flag, Given, Kind, Maybe, Name, Page, Peers, Rewrites, Size, Time, Who,
-};
 use super::range::{Range, range};
-use crate::fetch::Url;
+use super::value::{
+    Address, Count, Flag, Kind, Maybe, Name, Page, Peers, Rewrites, Size, Time, Value, Who,
+};
 use crate::name::Endpoint;
+use crate::url::Url;
 
 /// What a default says, as a value: a number may have a unit.
 macro_rules! value {
@@ -48,8 +48,8 @@ pub struct Setting {
     /// pyrocketmq's name of it; empty if it has none.
     pub python: &'static str,
     pub(super) range: Range,
-    pub(super) read: fn(&mut Config, &Given) -> Result<(), String>,
-    pub(super) give: fn(&Config) -> Given,
+    pub(super) read: fn(&mut Config, &Value) -> Result<(), String>,
+    pub(super) give: fn(&Config) -> Value,
     pub(super) measure: fn(&Config) -> Option<u128>,
 }
 
@@ -151,9 +151,9 @@ settings! {
         java "sendMsgTimeout", python "send_msg_timeout";
 
     /// Sends and questions wait for a topic that does not exist, until their deadlines: it may be
-    /// about to be created, or nameservers have just been started. Without it a topic that every
-    /// nameserver denies is an error at once, so that a misspelt name shows. One that this client
-    /// has known is waited for all the same.
+    /// about to be created, or nameservers have just been started. They look for it 200 ms to 1 s
+    /// apart. Without it a topic that every nameserver denies is an error at once, so that a
+    /// misspelt name shows. One that this client has known is waited for all the same.
     await_topic: bool as Flag = [false];
 
     /// How often a message is given to a broker, the first time included, which Java and
@@ -164,7 +164,8 @@ settings! {
     /// From one try of a send to the next, on another broker, where there is one that may take the
     /// message. A broker that let a try run out is tried last until it answers anything; what it
     /// answers late still counts, and ends the send if the message is stored. With none, a third of
-    /// the send's own deadline. Sends to a queue of one's choice have no other broker.
+    /// the send's own deadline; one as long as that never acts. Sends to a queue of one's choice
+    /// have no other broker.
     try_timeout: Option<Duration> as Maybe<Time> = [none] in [not zero],
         java "sendMsgMaxTimeoutPerRequest";
 
@@ -333,7 +334,7 @@ settings! {
 impl Setting {
     /// The variable of the environment that sets it.
     pub fn variable(&self) -> String {
-        format!("{}{}", super::vars::PREFIX, self.name.to_ascii_uppercase())
+        format!("{}{}", super::env::PREFIX, self.name.to_ascii_uppercase())
     }
 
     /// Its value in `config`, as text that reads back; empty for none.

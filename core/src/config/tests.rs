@@ -2,8 +2,8 @@
 
 use std::net::Ipv4Addr;
 
-use super::given::Given;
 use super::table::DEFAULTS;
+use super::value::Value;
 use super::*;
 
 fn config() -> Config {
@@ -68,7 +68,7 @@ fn every_default_is_what_the_table_says() {
         let mut config = Config::default();
         let text = if matches!(*says, "none" | "empty") { "" } else { says };
         if *says != "unknown" {
-            (setting.read)(&mut config, &Given::Text(text.to_owned())).unwrap();
+            (setting.read)(&mut config, &Value::Text(text.to_owned())).unwrap();
         }
         assert_eq!(config, Config::default(), "{}", setting.name);
     }
@@ -319,7 +319,7 @@ fn a_file_with_a_wrong_name_or_value_is_refused_by_name() {
 fn settings_survive_a_file() {
     let mut all = Config::default();
     for setting in SETTINGS {
-        (setting.read)(&mut all, &Given::Text(another(setting).to_owned())).unwrap();
+        (setting.read)(&mut all, &Value::Text(another(setting).to_owned())).unwrap();
     }
     assert_eq!(all.check(), Ok(()));
     let odd = Config { commit: Duration::new(1, 1), pull_suspend: Duration::ZERO, ..config() };
@@ -358,7 +358,7 @@ fn a_field_out_of_range_is_named_with_what_it_must_be() {
             let Some(beyond) = beyond else { continue };
             let mut config = config();
             let unit = if setting.unit == "duration" { "ns" } else { "" };
-            let given = Given::Text(format!("{beyond}{unit}"));
+            let given = Value::Text(format!("{beyond}{unit}"));
             (setting.read)(&mut config, &given).unwrap();
             assert_eq!(config.check(), Err(ConfigError::Field { field, problem }), "{beyond}");
         }

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use crate::consumer::Tags;
 use crate::id::{QueueKey, SubscriptionId};
 use crate::message::{Item, RecordList};
-use crate::query::QueueName;
+use crate::name::QueueName;
 
 /// The messages of one pull.
 #[derive(Debug)]

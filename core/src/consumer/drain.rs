@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use super::{BatchId, Consumer, Queue};
+use crate::remoting::Context;
 use crate::time::Instant;
 use crate::timer::TimerKey;
 
 /// A consumer that finishes.
 #[derive(Debug)]
-pub(crate) struct Drain {
+pub(super) struct Drain {
     by: Instant,
     timer: TimerKey,
     /// The messages that the application holds.
@@ -37,16 +38,16 @@ impl Queue {
 }
 
 impl Consumer {
-    pub(crate) const fn is_draining(&self) -> bool {
+    pub(super) const fn is_draining(&self) -> bool {
         self.drain.is_some()
     }
 
-    pub(crate) fn drain_timer(&self) -> Option<(Instant, TimerKey)> {
+    pub(super) fn drain_timer(&self) -> Option<(Instant, TimerKey)> {
         self.drain.as_ref().map(|drain| (drain.by, drain.timer))
     }
 
     /// Begins to finish, or has less time for it.
-    pub(crate) fn drain_by(&mut self, by: Instant, timer: TimerKey) {
+    pub(super) fn drain_by(&mut self, by: Instant, timer: TimerKey) {
         match &mut self.drain {
             Some(drain) => (drain.by, drain.timer) = (by, timer),
             None => {
@@ -59,9 +60,11 @@ impl Consumer {
     }
 
     /// Ends it; what the application has not settled is counted.
-    pub(crate) fn end_drain(&mut self) -> Option<(Instant, TimerKey)> {
+    pub(super) fn end_drain(&mut self, ctx: &mut Context) {
         self.left_unsettled = self.unsettled();
-        self.drain.take().map(|drain| (drain.by, drain.timer))
+        if let Some(drain) = self.drain.take() {
+            ctx.fx.timers.cancel(drain.timer);
+        }
     }
 
     /// Messages that the application holds, or held when it began to finish and gave back since.
@@ -77,7 +80,7 @@ impl Consumer {
 
     /// The application does not hold these after all: it never saw them.
     #[cfg(feature = "client")]
-    pub(crate) fn withhold(&mut self, id: BatchId, indices: Range<u32>) {
+    pub(super) fn withhold(&mut self, id: BatchId, indices: Range<u32>) {
         if let Some(out) = self.drain.as_mut().and_then(|drain| drain.out.get_mut(&id)) {
             out.retain(|index| !indices.contains(index));
         }
@@ -85,7 +88,7 @@ impl Consumer {
     }
 
     /// The application gives one back, unsettled.
-    pub(crate) fn given_back(&mut self, id: BatchId, index: u32) {
+    pub(super) fn given_back(&mut self, id: BatchId, index: u32) {
         if let Some(drain) = &mut self.drain
             && drain.out.get_mut(&id).is_some_and(|out| out.remove(&index))
         {
@@ -95,7 +98,7 @@ impl Consumer {
     }
 
     /// Something of the batch was settled.
-    pub(crate) fn look_at(&mut self, id: BatchId) {
+    pub(super) fn look_at(&mut self, id: BatchId) {
         let batch = self.batch(id).cloned();
         let Some(drain) = &mut self.drain else { return };
         let Some(out) = drain.out.get_mut(&id) else { return };
@@ -109,7 +112,7 @@ impl Consumer {
     }
 
     /// Queues were given up: nobody settles their messages here.
-    pub(crate) fn look_at_queues(&mut self) {
+    pub(super) fn look_at_queues(&mut self) {
         let Some(drain) = &mut self.drain else { return };
         drain.out.retain(|id, out| {
             let kept = self.queues.get(id.queue).is_some();
@@ -119,7 +122,7 @@ impl Consumer {
     }
 
     /// Whether it finishes and has finished.
-    pub(crate) fn is_drained(&self) -> bool {
+    pub(super) fn is_drained(&self) -> bool {
         self.drain.as_ref().is_some_and(|drain| drain.out.is_empty())
     }
 }

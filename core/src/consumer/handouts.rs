@@ -19,11 +19,11 @@ const LEAST: Duration = Duration::from_millis(1);
 const LONGEST: Duration = Duration::from_secs(30);
 
 /// When a message is handed out again: its time, and a number that tells it from others.
-pub(crate) type Due = (Instant, u64);
+pub(super) type Due = (Instant, u64);
 
 /// A message that is held and has been given back.
 #[derive(Debug, Default)]
-pub(crate) struct Again {
+pub(super) struct Again {
     /// How often it was dropped.
     times: u32,
     /// When it comes again, while it waits for that.
@@ -39,14 +39,14 @@ impl Again {
 
 /// What the application is to be given, by turns and times.
 #[derive(Debug, Default)]
-pub(crate) struct Handouts {
+pub(super) struct Handouts {
     turns: VecDeque<QueueKey>,
     /// Turns of queues that are still there.
     ready: usize,
     later: BTreeMap<Due, Handout>,
     issued: u64,
     /// What wakes the first of those that come later.
-    pub(crate) timer: Option<(Instant, TimerKey)>,
+    pub(super) timer: Option<(Instant, TimerKey)>,
 }
 
 /// The pause before a message that was dropped comes again: from a tenth of `delay`, at most
@@ -74,7 +74,7 @@ impl Queue {
 
 impl Consumer {
     /// Queues messages to be handed out.
-    pub(crate) fn offer(&mut self, handout: Handout) {
+    pub(super) fn offer(&mut self, handout: Handout) {
         let key = handout.batch.id().queue;
         if let Some(queue) = self.queues.get_mut(key) {
             queue.ready.push_back(handout);
@@ -84,7 +84,7 @@ impl Consumer {
     }
 
     /// The next messages to hand out.
-    pub(crate) fn take(&mut self) -> Option<Handout> {
+    pub(super) fn take(&mut self) -> Option<Handout> {
         if self.is_draining() {
             return None;
         }
@@ -97,14 +97,14 @@ impl Consumer {
         }
     }
 
-    pub(crate) const fn has_ready(&self) -> bool {
+    pub(super) const fn has_ready(&self) -> bool {
         !self.is_draining() && self.handouts.ready > 0
     }
 
     /// Queues a message that was given back: behind its neighbours, after a pause. One that is
     /// dropped again and again must not starve the others. `delay` is what one is given that is to
     /// be retried.
-    pub(crate) fn offer_again(
+    pub(super) fn offer_again(
         &mut self,
         now: Instant,
         id: DeliveryId,
@@ -131,12 +131,12 @@ impl Consumer {
     }
 
     /// When the first of those comes that come later.
-    pub(crate) fn next_again(&self) -> Option<Instant> {
+    pub(super) fn next_again(&self) -> Option<Instant> {
         self.handouts.later.first_key_value().map(|((at, _), _)| *at)
     }
 
     /// Moves what is due to the end of what is ready. True if there was any.
-    pub(crate) fn wake_later(&mut self, now: Instant) -> bool {
+    pub(super) fn wake_later(&mut self, now: Instant) -> bool {
         let mut any = false;
         while let Some(entry) = self.handouts.later.first_entry().filter(|e| e.key().0 <= now) {
             let handout = entry.remove();
@@ -169,7 +169,7 @@ impl Consumer {
     }
 
     /// What must hold between two calls.
-    pub(crate) fn check_handouts(&self) {
+    pub(super) fn check_handouts(&self) {
         let queues = || self.queues.iter().map(|(_, queue)| queue);
         let ready: usize = queues().map(|queue| queue.ready.len()).sum();
         assert_eq!(ready, self.handouts.ready, "runs of messages to hand out");

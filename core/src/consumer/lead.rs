@@ -18,7 +18,7 @@ const LOOK: i64 = 800;
 
 /// Where to go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Lead {
+pub(super) enum Lead {
     /// From this offset: what is before it was delivered or filtered.
     On(i64),
     /// The offset asked for is not in the queue, which is to be taken anew from this one.
@@ -31,19 +31,19 @@ pub(crate) enum Lead {
 
 /// What an answer says, and which of it can be.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Told {
+pub(super) struct Told {
     /// The offset asked for.
-    pub(crate) asked: i64,
+    pub(super) asked: i64,
     /// Where the broker says that it goes on.
-    pub(crate) next: i64,
+    pub(super) next: i64,
     /// The queue's first offset.
-    pub(crate) min: i64,
+    pub(super) min: i64,
     /// The queue's end.
-    pub(crate) max: i64,
+    pub(super) max: i64,
 }
 
 impl Told {
-    pub(crate) const fn new(asked: i64, fields: &PullReply) -> Self {
+    pub(super) const fn new(asked: i64, fields: &PullReply) -> Self {
         let PullReply { next_begin_offset, min_offset, max_offset, .. } = fields;
         Self { asked, next: *next_begin_offset, min: *min_offset, max: *max_offset }
     }
@@ -58,12 +58,12 @@ impl Told {
     }
 
     /// The offsets that messages of this answer can have. None, where it can't have any.
-    pub(crate) fn places(&self) -> Range<i64> {
+    pub(super) fn places(&self) -> Range<i64> {
         if self.has_limits() && self.asked < self.max { self.asked..self.reach() } else { 0..0 }
     }
 
     /// Where messages lead, the last of which is at `last`; `None`: no place of them can be read.
-    pub(crate) fn found(&self, last: Option<i64>) -> Lead {
+    pub(super) fn found(&self, last: Option<i64>) -> Lead {
         let least = last.unwrap_or(self.asked).saturating_add(1);
         if (least..=self.max).contains(&self.next) {
             return Lead::On(self.next);
@@ -75,12 +75,12 @@ impl Told {
     }
 
     /// Whether messages came with a next offset that nothing explains.
-    pub(crate) fn overreaches(&self) -> bool {
+    pub(super) fn overreaches(&self) -> bool {
         self.next > self.reach()
     }
 
     /// Where an answer without messages leads.
-    pub(crate) fn empty(&self, code: ResponseCode) -> Lead {
+    pub(super) fn empty(&self, code: ResponseCode) -> Lead {
         match code {
             ResponseCode::PULL_OFFSET_MOVED => {
                 let there = self.has_limits() && (self.min..=self.max).contains(&self.next);

@@ -6,37 +6,58 @@
 //! | Member | `drain` or shutdown | Member that finishes: no pulls, nothing handed out |
 //! | | `close` | Committing |
 //! | Member that finishes | all is settled, or the deadline | Committing |
-//! | Committing | every offset answered, or the deadline | Unregistering |
+//! | Committing | every offset answered | Unregistering |
+//! | | the deadline | gone, `Event::Left` |
 //! | Unregistering | every broker answered, or the deadline | gone, `Event::Left` |
 //!
-//! Codes: `GET_CONSUMER_LIST_BY_GROUP` (38), `NOTIFY_CONSUMER_IDS_CHANGED` (40),
-//! `UNREGISTER_CLIENT` (35); those of one queue stand in `queue.rs`.
+//! The files beside name the codes that they ask with, and `queue/` the states of one queue. What
+//! consumers want of others they signal: `RouteWanted`, `GroupsChanged`, `Unregistered` and
+//! `Farewell`.
+//!
 
 mod batch;
+mod check;
+mod commit;
 mod drain;
 mod handouts;
+mod heartbeat;
+mod join;
 mod lead;
+mod leave;
+mod offset;
 mod pace;
-pub(crate) mod queue;
+mod pull;
+mod queue;
+mod rebalance;
+mod resume;
+mod settle;
 mod share;
+mod stats;
 mod subscribe;
+mod turns;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub(crate) use batch::{Answer, Marks};
+use batch::{Answer, Marks};
 pub use batch::{Batch, BatchId, DeliveryId, Handout, Settled};
 use drain::Drain;
 use handouts::Handouts;
-pub(crate) use lead::{Lead, Told};
-pub(crate) use pace::Pace;
-pub(crate) use queue::Queue;
+use lead::{Lead, Told};
+use pace::Pace;
+use queue::Queue;
+pub use stats::{ConsumerStats, QueueStats};
 pub use subscribe::{Expression, ExpressionError, Start, Subscribe, Tags};
+use turns::Turns;
 
-use crate::broker::BrokerId;
-use crate::id::{QueueKey, Slots, SubscriptionId};
-use crate::name::Group;
+use crate::effects::ConsumerTimer;
+use crate::error::Failure;
+use crate::frame::{Reply, RequestCode, ResponseCode};
+use crate::id::{BrokerId, PeerId, QueueKey, Slots, SubscriptionId};
+use crate::name::{Group, Topic};
+use crate::remoting::{Body, ConsumerAsk, Context};
+use crate::route::Known;
 use crate::time::Instant;
 use crate::timer::TimerKey;
 
@@ -55,7 +76,7 @@ pub enum Outcome {
 
 /// How far a consumer has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Phase {
+enum Phase {
     Joining,
     Member,
     Committing,
@@ -64,13 +85,13 @@ pub(crate) enum Phase {
 
 /// What a consumer tells of at once, and again once a minute for as long as it lasts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Trouble {
+enum Trouble {
     /// Messages with tags that it does not ask for.
     Tags,
     /// No list of the group's members.
     Members,
     /// No offset to begin at, from that broker.
-    Begin(BrokerId),
+    Offset(BrokerId),
     /// No answer to a pull, of that broker.
     Pull(BrokerId),
     /// Pulls that the broker refuses.
@@ -84,41 +105,43 @@ const TELL: Duration = Duration::from_secs(60);
 
 /// One consumer.
 #[derive(Debug)]
-pub(crate) struct Consumer {
-    pub(crate) subscribe: Subscribe,
+struct Consumer {
+    id: SubscriptionId,
+    subscribe: Subscribe,
     /// Java's `subVersion`: wall time of the subscription.
-    pub(crate) version: i64,
+    version: i64,
     /// The first revision of our heartbeats that tells of it.
-    pub(crate) revision: u64,
-    pub(crate) phase: Phase,
+    revision: u64,
+    phase: Phase,
     /// It finishes: see `drain.rs`.
     drain: Option<Drain>,
     /// Messages that the application held when it began to leave.
-    pub(crate) left_unsettled: usize,
-    pub(crate) queues: Slots<QueueKey, Queue>,
+    left_unsettled: usize,
+    queues: Slots<QueueKey, Queue>,
     places: share::Places,
-    pub(crate) handouts: Handouts,
+    handouts: Handouts,
     /// Commits without an answer, those of queues given up included.
-    pub(crate) commits: usize,
+    commits: usize,
     /// The question for the members is on its way.
-    pub(crate) asking_members: bool,
+    asking_members: bool,
     /// When it looks at its share next.
-    pub(crate) rebalance_timer: Option<(Instant, TimerKey)>,
-    pub(crate) rebalanced: Option<Instant>,
+    rebalance_timer: Option<(Instant, TimerKey)>,
+    rebalanced: Option<Instant>,
     /// Since when the lists of members lack this one.
-    pub(crate) absent: Option<Instant>,
+    absent: Option<Instant>,
     /// Looks of late that changed nothing.
-    pub(crate) idle_looks: u32,
+    idle_looks: u32,
     /// The members named our id more than once when last asked for.
-    pub(crate) doubled: bool,
+    doubled: bool,
     /// When the group last had other members.
-    pub(crate) shared: Option<Instant>,
+    shared: Option<Instant>,
     told: BTreeMap<Trouble, Instant>,
 }
 
 impl Consumer {
-    pub(crate) fn new(subscribe: Subscribe, version: i64, revision: u64) -> Self {
+    fn new(id: SubscriptionId, subscribe: Subscribe, version: i64, revision: u64) -> Self {
         Self {
+            id,
             subscribe,
             version,
             revision,
@@ -141,16 +164,16 @@ impl Consumer {
     }
 
     /// Whether another member may have had, a while ago, what is ours now.
-    pub(crate) fn is_shared(&self, now: Instant) -> bool {
+    fn is_shared(&self, now: Instant) -> bool {
         self.shared.is_some_and(|at| now.since(at) < queue::OVERLAP)
     }
 
-    pub(crate) const fn is_leaving(&self) -> bool {
+    const fn is_leaving(&self) -> bool {
         matches!(self.phase, Phase::Committing | Phase::Unregistering { .. })
     }
 
     /// Whether it is time to tell of a trouble that there is now.
-    pub(crate) fn tells(&mut self, now: Instant, trouble: Trouble) -> bool {
+    fn tells(&mut self, now: Instant, trouble: Trouble) -> bool {
         let due = self.told.get(&trouble).is_none_or(|last| now.since(*last) >= TELL);
         if due {
             self.told.insert(trouble, now);
@@ -158,15 +181,13 @@ impl Consumer {
         due
     }
 
-    /// The timers it keeps, and those of its queues.
-    pub(crate) fn timers(&self) -> impl Iterator<Item = TimerKey> {
-        let queues = self.queues.iter().filter_map(|(_, queue)| queue.timer());
-        let own = [self.rebalance_timer, self.handouts.timer, self.drain_timer()];
-        queues.chain(own.into_iter().flatten().map(|(_, timer)| timer))
+    /// Its topics, in the order of its subscription.
+    fn topics(&self) -> impl Iterator<Item = &Topic> {
+        self.subscribe.topics.iter().map(|(topic, _)| topic)
     }
 
     /// The batch of a delivery, while its queue is ours.
-    pub(crate) fn batch(&self, id: BatchId) -> Option<&Arc<Batch>> {
+    fn batch(&self, id: BatchId) -> Option<&Arc<Batch>> {
         self.queues.get(id.queue)?.batch(id.number)
     }
 }
@@ -175,26 +196,19 @@ impl Consumer {
 #[derive(Debug, Default)]
 pub(crate) struct Consumers {
     slots: Slots<SubscriptionId, Consumer>,
+    turns: Turns,
 }
 
 impl Consumers {
-    pub(crate) fn insert(&mut self, consumer: Consumer) -> SubscriptionId {
-        self.slots.insert(consumer)
-    }
-
-    pub(crate) fn get(&self, id: SubscriptionId) -> Option<&Consumer> {
+    fn get(&self, id: SubscriptionId) -> Option<&Consumer> {
         self.slots.get(id)
     }
 
-    pub(crate) fn get_mut(&mut self, id: SubscriptionId) -> Option<&mut Consumer> {
+    fn get_mut(&mut self, id: SubscriptionId) -> Option<&mut Consumer> {
         self.slots.get_mut(id)
     }
 
-    pub(crate) fn remove(&mut self, id: SubscriptionId) -> Option<Consumer> {
-        self.slots.remove(id)
-    }
-
-    pub(crate) fn of_group(&self, group: &Group) -> Option<SubscriptionId> {
+    fn of_group(&self, group: &Group) -> Option<SubscriptionId> {
         self.slots.iter().find(|(_, c)| c.subscribe.group == *group).map(|(id, _)| id)
     }
 
@@ -202,11 +216,108 @@ impl Consumers {
         self.slots.ids()
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (SubscriptionId, &Consumer)> {
+    fn iter(&self) -> impl Iterator<Item = (SubscriptionId, &Consumer)> {
         self.slots.iter()
+    }
+
+    /// The brokers that their queues are on.
+    pub(crate) fn brokers(&self) -> impl Iterator<Item = BrokerId> {
+        let queues = self.iter().flat_map(|(_, consumer)| consumer.queues.iter());
+        queues.map(|(_, queue)| queue.at.broker)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
         self.slots.is_empty()
     }
+
+    /// The answer to a request of a consumer.
+    pub(crate) fn answered(
+        &mut self,
+        ctx: &mut Context,
+        known: Known<'_>,
+        peer: PeerId,
+        (sub, ask): (SubscriptionId, ConsumerAsk),
+        reply: Reply,
+        body: Body,
+    ) {
+        let consumer = self.slots.get_mut(sub);
+        match ask {
+            ConsumerAsk::Members => self.members_answered(ctx, known, sub, reply, body),
+            ConsumerAsk::Offset { queue, of } => {
+                let Some(consumer) = consumer else { return };
+                consumer.offset_answered(ctx, known, peer, (queue, of), reply);
+            }
+            ConsumerAsk::Pull { queue } => {
+                let Some(consumer) = consumer else { return };
+                consumer.pull_answered(ctx, known, peer, queue, reply, body);
+            }
+            ConsumerAsk::Commit { queue, offset } => {
+                let stored = reply.code == ResponseCode::SUCCESS;
+                count_commit(ctx, stored);
+                let Some(consumer) = consumer else { return };
+                consumer.commit_answered(ctx, (queue, offset), reply);
+            }
+        }
+    }
+
+    /// A request of a consumer came to nothing.
+    pub(crate) fn failed(
+        &mut self,
+        ctx: &mut Context,
+        known: Known<'_>,
+        (sub, ask): (SubscriptionId, ConsumerAsk),
+        failure: &Failure,
+    ) {
+        if matches!(ask, ConsumerAsk::Commit { .. }) {
+            count_commit(ctx, false);
+        }
+        let Some(consumer) = self.get_mut(sub) else { return };
+        match ask {
+            ConsumerAsk::Members => consumer.members_failed(ctx, failure.clone()),
+            ConsumerAsk::Offset { queue, of } => {
+                let ask = consumer.offset_code(of);
+                consumer.queue_failed(ctx, known, queue, ask, failure);
+            }
+            ConsumerAsk::Pull { queue } => {
+                consumer.queue_failed(ctx, known, queue, RequestCode::PULL_MESSAGE, failure);
+            }
+            ConsumerAsk::Commit { queue, .. } => consumer.commit_ended(ctx, queue, None),
+        }
+    }
+
+    /// A timer's time has come.
+    pub(crate) fn timer_fired(
+        &mut self,
+        ctx: &mut Context,
+        known: Known<'_>,
+        timer: ConsumerTimer,
+    ) {
+        match timer {
+            ConsumerTimer::Rebalance(sub) => {
+                let Some(consumer) = self.get_mut(sub) else { return };
+                consumer.rebalance_due(ctx, known);
+            }
+            ConsumerTimer::Queue(sub, queue) => {
+                let Some(consumer) = self.get_mut(sub) else { return };
+                consumer.pause_over(ctx, known, queue);
+            }
+            ConsumerTimer::Again(sub) => {
+                let Some(consumer) = self.get_mut(sub) else { return };
+                consumer.deliver_again(ctx);
+            }
+            ConsumerTimer::Drain(sub) => {
+                let Some(consumer) = self.get_mut(sub) else { return };
+                consumer.drain_over(ctx, known);
+            }
+            ConsumerTimer::Leave(sub) => self.left(ctx, known, sub),
+            ConsumerTimer::Turn => self.turn_due(ctx, known),
+            ConsumerTimer::Commit => self.commit_due(ctx, known),
+        }
+    }
+}
+
+/// A commit was answered, or came to nothing: counted even where its consumer has gone.
+const fn count_commit(ctx: &mut Context, stored: bool) {
+    let counters = &mut ctx.fx.counters;
+    *(if stored { &mut counters.commits } else { &mut counters.commits_failed }) += 1;
 }

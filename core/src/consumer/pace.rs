@@ -15,13 +15,13 @@ const LEAST: Duration = Duration::from_millis(50);
 const APART: Duration = Duration::from_secs(30);
 
 /// The pause after the `times`th answer of a row that brought nothing on, from 0.
-pub(crate) fn pause(times: u32) -> Duration {
+pub(super) fn pause(times: u32) -> Duration {
     FIRST.saturating_mul(1 << times.min(16)).min(LONGEST)
 }
 
 /// The pace of one queue's pulls. It outlives the moves of the queue's offset.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Pace {
+pub(super) struct Pace {
     stalls: u32,
     moves: u32,
     moved: Option<Instant>,
@@ -29,13 +29,13 @@ pub(crate) struct Pace {
 
 impl Pace {
     /// Messages came.
-    pub(crate) const fn went_on(&mut self) {
+    pub(super) const fn went_on(&mut self) {
         self.stalls = 0;
     }
 
     /// An answer brought nothing on, `took` after its question, for which the broker was to wait
     /// for `hold`. Gives the pause before the next one: none after a long poll.
-    pub(crate) fn stalled(&mut self, took: Duration, hold: Duration) -> Duration {
+    pub(super) fn stalled(&mut self, took: Duration, hold: Duration) -> Duration {
         if took >= hold.min(LONGEST) {
             self.stalls = 0;
             return LEAST.saturating_sub(took);
@@ -44,13 +44,13 @@ impl Pace {
     }
 
     /// The broker is busy, or its answer can't be true: a pause in any case.
-    pub(crate) fn refused(&mut self) -> Duration {
+    pub(super) fn refused(&mut self) -> Duration {
         self.stalls = self.stalls.saturating_add(1);
         pause(self.stalls - 1)
     }
 
     /// The broker moved the queue's offset. The first time costs no pause.
-    pub(crate) fn moved(&mut self, now: Instant) -> Duration {
+    pub(super) fn moved(&mut self, now: Instant) -> Duration {
         let before = self.moved.replace(now);
         if before.is_none_or(|before| now.since(before) > APART) {
             self.moves = 0;

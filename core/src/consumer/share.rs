@@ -7,18 +7,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{Consumer, Queue};
+use crate::allocation::average;
 use crate::body::Members;
-use crate::broker::BrokerId;
+use crate::id::BrokerId;
 use crate::id::QueueKey;
-use crate::query::QueueName;
-use crate::rebalance::average;
+use crate::name::QueueName;
 use crate::route::{Route, RouteQueue};
 
 /// What a rebalance changed.
 #[derive(Debug, Default)]
-pub(crate) struct Change {
-    pub(crate) added: Vec<QueueKey>,
-    pub(crate) removed: Vec<(QueueKey, Queue)>,
+pub(super) struct Change {
+    pub(super) added: Vec<QueueKey>,
+    pub(super) removed: Vec<(QueueKey, Queue)>,
 }
 
 /// Where the queues of a consumer are.
@@ -36,7 +36,7 @@ impl Consumer {
     /// Makes the share of the member whose place is told the queues of topic number `topic`: what
     /// is new begins, what is no longer there is given up. `None` when it is not among the members:
     /// then the broker's list is older than our heartbeat. Also tells how many queues that are.
-    pub(crate) fn assign(
+    pub(super) fn assign(
         &mut self,
         topic: usize,
         route: &Arc<Route>,
@@ -79,7 +79,7 @@ impl Consumer {
     }
 
     /// The queues that are on a broker.
-    pub(crate) fn on(&self, broker: BrokerId) -> impl Iterator<Item = QueueKey> {
+    pub(super) fn on(&self, broker: BrokerId) -> impl Iterator<Item = QueueKey> {
         let at = move |queue| RouteQueue { broker, queue };
         (0..self.subscribe.topics.len()).flat_map(move |topic| {
             let places = (topic, at(0))..=(topic, at(u32::MAX));
@@ -102,7 +102,7 @@ impl Consumer {
     }
 
     /// Gives a queue up and takes it anew, at `offset`.
-    pub(crate) fn take_anew(&mut self, key: QueueKey, offset: i64) -> Option<QueueKey> {
+    pub(super) fn take_anew(&mut self, key: QueueKey, offset: i64) -> Option<QueueKey> {
         let queue = self.queues.get(key)?;
         let (place, anew) = ((queue.topic, queue.at), queue.anew(offset));
         self.give_up(vec![place]).pop()?;
@@ -112,7 +112,7 @@ impl Consumer {
     }
 
     /// Gives up every queue.
-    pub(crate) fn give_up_all(&mut self) -> Vec<(QueueKey, Queue)> {
+    pub(super) fn give_up_all(&mut self) -> Vec<(QueueKey, Queue)> {
         self.give_up(self.places.by_place.keys().copied().collect())
     }
 }
@@ -121,12 +121,15 @@ impl Consumer {
 mod tests {
     use super::*;
     use crate::consumer::Subscribe;
+    use crate::id::{Slots, SubscriptionId};
     use crate::name::{Group, Topic};
     use crate::rng::Rng;
 
     fn consumer() -> Consumer {
         let group = Group::new("g").unwrap();
-        Consumer::new(Subscribe::new(group, Topic::new("t").unwrap()), 1, 0)
+        let subscribe = Subscribe::new(group, Topic::new("t").unwrap());
+        let id = Slots::<SubscriptionId, ()>::default().insert(());
+        Consumer::new(id, subscribe, 1, 0)
     }
 
     fn name(at: RouteQueue) -> QueueName {

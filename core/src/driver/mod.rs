@@ -2,8 +2,8 @@
 //!
 //! An adapter lends a small [`Runtime`] (lookup, dial, a timer) and calls [`pump`]; an
 //! adapter of threads calls the steps itself: [`Dialling`](crate::dial::Dialling), [`Reader`],
-//! [`write_next`], [`Download`], and [`Shared::step`](crate::client::Shared::step). No step sets a
-//! time limit of its own: the engine alone owns time.
+//! [`write_next`], [`Download`], and [`Shared::step`](crate::client::adapter::Shared::step). No
+//! step sets a time limit of its own: the engine alone owns time.
 
 mod fetch;
 mod page;

@@ -11,7 +11,7 @@ use bytes::Bytes;
 
 use super::fetch::{Download, request};
 use super::poll::{Runtime, Socket, Timer, dial_first};
-use crate::client::{Shared, Sink};
+use crate::client::adapter::{Shared, Sink};
 use crate::error::ConnectError;
 use crate::fetch::{FetchError, FetchId, Url};
 

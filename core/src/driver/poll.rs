@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::page;
 use super::reader::Reader;
-use crate::client::{Driving, Shared, Sink, Step, Turn, Work, Writer};
+use crate::client::adapter::{Shared, Sink, Step, Work, WriteTurn, Writer, Written};
 use crate::dial::{Dial, Dialled, Dialling};
 use crate::error::{CloseReason, ConnectError};
 use crate::id::ConnectionId;
@@ -20,8 +20,8 @@ use crate::time::Instant;
 /// Reads done before other tasks get their turn.
 const READS: usize = 16;
 
-/// What a runtime of tasks lends the pump, besides its client's [`Host`](crate::client::Host),
-/// which spawns.
+/// What a runtime of tasks lends the pump, besides its client's
+/// [`Host`](crate::client::adapter::Host), which spawns.
 pub trait Runtime: Clone + Send + Sync + 'static {
     /// A connected stream.
     type Socket: Socket;
@@ -73,7 +73,7 @@ impl Drop for Guard {
 
 /// Runs a client until it has stopped and its connections are closed: connects, keeps time, and
 /// spawns a reader and a writer for each connection by the client's
-/// [`Host`](crate::client::Host).
+/// [`Host`](crate::client::adapter::Host).
 ///
 /// A runtime may be dropped before it has polled this once: the calls end then as well.
 pub fn pump<R: Runtime>(
@@ -91,7 +91,7 @@ fn spawn(shared: &Arc<Shared>, task: impl Future<Output = ()> + Send + 'static) 
 async fn driving(shared: Arc<Shared>, task: impl Future<Output = ()>) {
     let mut task = pin!(task);
     poll_fn(|cx| {
-        let _driving = Driving::own(&shared);
+        let _driving = shared.driving();
         task.as_mut().poll(cx)
     })
     .await;
@@ -202,7 +202,7 @@ async fn connect<R: Runtime>(
                     conn,
                     socket: socket.clone(),
                     writer: None,
-                    patient: false,
+                    yielded: false,
                 };
                 if spawn(&shared, writing).is_err() {
                     // Nobody writes: the reader sees the end.
@@ -244,7 +244,7 @@ struct Writing<S> {
     socket: Arc<S>,
     /// Held while the system takes no more.
     writer: Option<Box<Writer>>,
-    patient: bool,
+    yielded: bool,
 }
 
 impl<S: Socket> Future for Writing<S> {
@@ -253,7 +253,7 @@ impl<S: Socket> Future for Writing<S> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             if let Some(mut writer) = self.writer.take() {
-                let mut broken = false;
+                let mut wrote = Written::Done;
                 match writer.write(&*self.socket) {
                     Ok(true) => {}
                     Ok(false) => match self.socket.poll_writable(cx) {
@@ -261,29 +261,28 @@ impl<S: Socket> Future for Writing<S> {
                             self.writer = Some(writer);
                             continue;
                         }
-                        Poll::Ready(Err(_)) => broken = true,
+                        Poll::Ready(Err(_)) => wrote = Written::Broken,
                         Poll::Pending => {
                             self.writer = Some(writer);
                             return Poll::Pending;
                         }
                     },
-                    Err(_) => broken = true,
+                    Err(_) => wrote = Written::Broken,
                 }
-                self.shared.wrote(self.conn, writer);
-                if broken {
-                    // The reader sees the end, and tells the engine what was not written. To try
-                    // again until it has would keep it from running where there is one thread.
+                self.shared.wrote(self.conn, writer, wrote);
+                if wrote == Written::Broken {
+                    // The reader sees the end, and tells the engine what was not written.
                     self.socket.shutdown();
                     return Poll::Ready(());
                 }
             }
-            let patient = std::mem::take(&mut self.patient);
-            match self.shared.turn(self.conn, cx.waker(), patient) {
-                Turn::Write(writer) => self.writer = Some(writer),
-                Turn::Wait => return Poll::Pending,
-                Turn::Gone => return Poll::Ready(()),
-                Turn::Yield { oneway: _ } => {
-                    self.patient = true;
+            let yielded = std::mem::take(&mut self.yielded);
+            match self.shared.turn(self.conn, cx.waker(), yielded) {
+                WriteTurn::Write(writer) => self.writer = Some(writer),
+                WriteTurn::Wait => return Poll::Pending,
+                WriteTurn::Gone => return Poll::Ready(()),
+                WriteTurn::Yield { oneway: _ } => {
+                    self.yielded = true;
                     cx.waker().wake_by_ref();
                     return Poll::Pending;
                 }
@@ -296,7 +295,7 @@ impl<S> Drop for Writing<S> {
     fn drop(&mut self) {
         // The runtime was dropped in the middle of a write: nobody else may wait for the writer.
         if let Some(writer) = self.writer.take() {
-            self.shared.wrote(self.conn, writer);
+            self.shared.wrote(self.conn, writer, Written::Done);
         }
     }
 }

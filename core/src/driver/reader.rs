@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::client::{Room, Shared};
+use crate::client::adapter::{Scratch, Shared};
 use crate::engine::{Arrived, Decoder};
 use crate::frame::{Inbound, Limits};
 use crate::id::ConnectionId;
@@ -23,7 +23,7 @@ pub struct Reader {
     inbound: Inbound,
     decoder: Decoder,
     arrived: Vec<Arrived>,
-    room: Room,
+    scratch: Scratch,
     /// When the engine last heard of this connection.
     told: Instant,
     may_lend: bool,
@@ -34,9 +34,9 @@ impl Reader {
     pub fn new(shared: Arc<Shared>, conn: ConnectionId) -> Self {
         let config = shared.config();
         let (inbound, decoder) = (Inbound::new(Limits::of(config)), Decoder::of(config));
-        let (told, room) = (shared.now(), Room::default());
+        let (told, scratch) = (shared.now(), Scratch::default());
         let arrived = Vec::with_capacity(FRAMES);
-        Self { shared, conn, inbound, decoder, arrived, room, told, may_lend: false }
+        Self { shared, conn, inbound, decoder, arrived, scratch, told, may_lend: false }
     }
 
     /// Room for the next read; never empty.
@@ -60,7 +60,7 @@ impl Reader {
             };
             let more = self.arrived.len() == FRAMES;
             if !self.arrived.is_empty() || self.is_slow() {
-                let lend = self.shared.arrived(self.conn, &mut self.arrived, &mut self.room);
+                let lend = self.shared.arrived(self.conn, &mut self.arrived, &mut self.scratch);
                 self.may_lend = lend;
             }
             if let Some(error) = error {

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::reader::Reader;
-use crate::client::{Driving, Half, Look, Shared, Sink, Turn};
+use crate::client::adapter::{Half, ReadTurn, Shared, Sink, WriteTurn, Written};
 use crate::error::CloseReason;
 use crate::id::ConnectionId;
 
@@ -48,9 +48,9 @@ pub fn write_next(
     socket: &dyn Blocking,
     waker: &Waker,
 ) -> Wrote {
-    let _driving = Driving::own(shared);
+    let _driving = shared.driving();
     let mut turn = shared.turn(conn, waker, false);
-    if let Turn::Yield { oneway } = turn {
+    if let WriteTurn::Yield { oneway } = turn {
         if oneway {
             thread::park_timeout(GATHER);
         } else {
@@ -59,15 +59,18 @@ pub fn write_next(
         turn = shared.turn(conn, waker, true);
     }
     match turn {
-        Turn::Wait | Turn::Yield { .. } => Wrote::Nothing,
-        Turn::Gone => Wrote::Gone,
-        Turn::Write(mut writer) => {
-            let written = writer.write_with(|slices| socket.write(slices));
-            if written.is_err() {
-                // The reader sees the end, and tells the engine what was not written.
-                socket.shutdown();
-            }
-            shared.wrote(conn, writer);
+        WriteTurn::Wait | WriteTurn::Yield { .. } => Wrote::Nothing,
+        WriteTurn::Gone => Wrote::Gone,
+        WriteTurn::Write(mut writer) => {
+            let wrote = match writer.write_with(|slices| socket.write(slices)) {
+                Ok(_) => Written::Done,
+                Err(_) => {
+                    // The reader sees the end, and tells the engine what was not written.
+                    socket.shutdown();
+                    Written::Broken
+                }
+            };
+            shared.wrote(conn, writer, wrote);
             Wrote::Some
         }
     }
@@ -106,7 +109,7 @@ pub fn read_all<S: Blocking>(
     socket: &Arc<S>,
     waker: &Waker,
 ) -> CloseReason {
-    let _driving = Driving::own(shared);
+    let _driving = shared.driving();
     let (reader, socket) = (Reader::new(shared.clone(), conn), socket.clone());
     let mut half: Box<dyn Half> = Box::new(ReadingHalf { reader, socket, patience: None });
     loop {
@@ -118,9 +121,9 @@ pub fn read_all<S: Blocking>(
         let mut look = shared.lend(conn, half, waker.clone());
         half = loop {
             match look {
-                Look::Read(half) => break half,
-                Look::Ended(reason) => return reason,
-                Look::Wait => thread::park_timeout(LOOK),
+                ReadTurn::Read(half) => break half,
+                ReadTurn::Ended(reason) => return reason,
+                ReadTurn::Wait => thread::park_timeout(LOOK),
             }
             look = shared.take_back(conn);
         };

@@ -1,72 +1,50 @@
 //! What came in, to whom it belongs.
 
-use super::paths::AskedPeer;
-use super::{Arrived, Engine, Input, TimerKind};
-use crate::call::{Call, Purpose};
-use crate::connection::Lost;
+use super::{Arrived, ConsumerTimer, Engine, Input, TimerKind};
 use crate::error::{CloseReason, ConnectError, Failure, Stored};
 use crate::frame::{Content, Opaque, OutFrame, Reply, Request, RequestCode, ResponseCode};
 use crate::id::{ConnectionId, PeerId};
 use crate::name::Group;
+use crate::producer::Producers;
+use crate::remoting::AskedPeer;
+use crate::remoting::{BrokerAsk, Call, ConsumerAsk, Gone, Lost, Purpose};
 use crate::time::Instant;
 
-/// A connection that is gone.
-pub(super) struct Gone {
-    conn: ConnectionId,
-    /// We closed it for want of work.
-    idle: bool,
-    /// What became of requests that had left whole.
-    maybe: Failure,
-    /// The request that was being written, and what became of it.
-    cut: Option<(Opaque, Failure)>,
-}
-
-impl Gone {
-    fn failure<'a>(&'a self, opaque: Opaque, call: &Call, never: &'a Failure) -> &'a Failure {
-        match &self.cut {
-            Some((cut, failure)) if *cut == opaque => failure,
-            _ if call.unsent => never,
-            _ => &self.maybe,
-        }
-    }
-}
+/// Timers handled in one turn.
+const TIMERS: usize = 256;
 
 impl Engine {
     /// Something happened in the world. Once the client has stopped, nothing that still comes
     /// changes anything: a page that was asked for, say.
     pub fn handle(&mut self, now: Instant, input: Input) {
         self.tick(now);
-        if self.life.is_stopped() {
+        if self.shutdown.is_stopped() {
             return;
         }
         match input {
             Input::Connected { conn } => {
-                let (peers, mut ctx) = self.peers();
-                let connected = peers.connected_now(&mut ctx, conn);
-                self.counters.connected += u64::from(connected.is_some());
-                if let Some(peer) = connected.filter(|p| self.peers.is_broker(*p)) {
-                    self.tell_broker(peer);
+                let (peers, fx) = self.ctx.peers();
+                let connected = peers.connected_now(fx, conn);
+                self.ctx.fx.counters.connected += u64::from(connected.is_some());
+                if let Some(peer) = connected.filter(|p| self.ctx.remoting.peers.is_broker(*p)) {
+                    self.register(peer);
                 }
             }
             Input::ConnectFailed { conn, error } => {
-                let (peers, mut ctx) = self.peers();
-                if let Some((lost, error)) = peers.failed(&mut ctx, conn, error) {
-                    self.counters.connects_failed += 1;
+                let (peers, fx) = self.ctx.peers();
+                if let Some((lost, error)) = peers.failed(fx, conn, error) {
+                    self.ctx.fx.counters.connects_failed += 1;
                     let failure = Failure::Connect(error);
                     self.fail_calls(lost, None, &failure);
                 }
             }
             Input::Closed { conn, reason, unsent, begun } => {
-                let reason = self.peers.blame(conn).cloned().unwrap_or(reason);
-                let (peers, mut ctx) = self.peers();
-                if let Some(lost) = peers.closed(&mut ctx, conn, &reason) {
-                    self.counters.disconnected += 1;
+                let reason = self.ctx.remoting.peers.blame(conn).cloned().unwrap_or(reason);
+                let (peers, fx) = self.ctx.peers();
+                if let Some(lost) = peers.closed(fx, conn, &reason) {
+                    self.ctx.fx.counters.disconnected += 1;
                     let never = Failure::Connect(ConnectError::Lost(Box::new(reason.clone())));
-                    for opaque in unsent {
-                        if let Some(call) = self.calls.find(opaque) {
-                            call.unsent = call.on == Some(conn);
-                        }
-                    }
+                    self.ctx.remoting.unsent(conn, unsent);
                     // One that we closed for want of work says nothing of where the broker is.
                     let idle = matches!(reason, CloseReason::Idle(_));
                     let cut = begun.map(|opaque| (opaque, Failure::Cut(reason.clone())));
@@ -74,11 +52,14 @@ impl Engine {
                     self.fail_calls(lost, Some(&Gone { conn, idle, maybe, cut }), &never);
                 }
             }
-            Input::Malformed { conn, error } => self.malformed(conn, error),
-            Input::Fetched { fetch, result } => self.fetched(fetch, result),
+            Input::Malformed { conn, error } => {
+                let (peers, fx) = self.ctx.peers();
+                peers.close(fx, conn, error.into());
+            }
+            Input::Fetched { fetch, result } => self.names.fetched(&mut self.ctx, fetch, result),
             Input::Timeout => self.time_passed(),
             Input::ClockSync { unix } => {
-                (self.ground.unix, self.ground.anchor) = (unix, self.ground.now);
+                (self.ctx.fx.unix, self.ctx.fx.anchor) = (unix, self.ctx.fx.now);
             }
         }
         self.advance();
@@ -87,31 +68,31 @@ impl Engine {
     /// Frames of one connection, in order; `frames` is drained.
     pub fn handle_frames(&mut self, now: Instant, conn: ConnectionId, frames: &mut Vec<Arrived>) {
         self.tick(now);
-        let Some(peer) = self.peers.of(conn) else {
+        let Some(peer) = self.ctx.remoting.peers.of(conn) else {
             frames.clear();
             return;
         };
-        self.peers.heard(conn, self.ground.now, !frames.is_empty());
+        self.ctx.remoting.peers.heard(conn, self.ctx.fx.now, !frames.is_empty());
         for frame in frames.drain(..) {
             let Arrived { opaque, content, body, size } = frame;
-            self.counters.bytes_received += size as u64;
+            self.ctx.fx.counters.bytes_received += size as u64;
             match content {
-                Content::Reply(reply) => match self.calls.answered(peer, opaque) {
+                Content::Reply(reply) => match self.ctx.remoting.calls.answered(peer, opaque) {
                     Some(call) => {
-                        self.counters.replies += 1;
+                        self.ctx.fx.counters.replies += 1;
                         self.answered(conn, opaque, call, reply, body);
                     }
-                    None => self.counters.replies_unknown += 1,
+                    None => self.ctx.fx.counters.replies_unknown += 1,
                 },
                 Content::Request { request, oneway, code } => {
-                    self.counters.requests_received += 1;
+                    self.ctx.fx.counters.requests_received += 1;
                     let answer = self.requested(request.ok(), code);
                     // What comes on a connection that its peer has left can't be answered there.
-                    if !oneway && self.peers.connection(peer) == Some(conn) {
+                    if !oneway && self.ctx.remoting.peers.connection(peer) == Some(conn) {
                         let remark = format!("request type {code} is not for this client");
                         let frame = OutFrame::refusal(opaque, answer, remark);
-                        let (peers, mut ctx) = self.peers();
-                        peers.send(&mut ctx, peer, frame);
+                        let (peers, fx) = self.ctx.peers();
+                        peers.send(fx, peer, frame);
                     }
                 }
             }
@@ -124,7 +105,7 @@ impl Engine {
         match request {
             Some(Request::NotifyIds(notice)) => {
                 if let Ok(group) = Group::new(&*notice.consumer_group) {
-                    self.members_changed(&group);
+                    self.consumers.members_changed(&mut self.ctx, &group);
                 }
                 ResponseCode::SUCCESS
             }
@@ -143,39 +124,42 @@ impl Engine {
     ) {
         let Call { peer, purpose, timer, .. } = call;
         if let Some(timer) = timer {
-            self.timers.cancel(timer);
+            self.ctx.fx.timers.cancel(timer);
         }
         match reply.code {
-            ResponseCode::GO_AWAY => self.part_from(peer, conn),
-            _ => self.peers.served(peer),
+            ResponseCode::GO_AWAY => self.part_from(peer, conn, CloseReason::GoAway),
+            _ => self.ctx.remoting.peers.served(peer),
         }
         match purpose {
             Purpose::Send(op) => {
-                self.peers.count_send(peer, -1);
-                self.send_answered(peer, op, opaque, reply);
+                self.ctx.remoting.peers.count_send(peer, -1);
+                let (producers, ctx, mut ways) = self.producers();
+                producers.answered(ctx, &mut ways, op, AskedPeer { peer, opaque }, reply);
             }
-            Purpose::Query(op) => self.ask_answered(peer, op, reply, body),
+            Purpose::Query(op) => {
+                let (queries, ctx, mut ways, healths) = self.queries();
+                queries.answered(ctx, &mut ways, healths, peer, op, (reply, body));
+            }
             Purpose::Route { topic, fallback, lookup } => {
-                let (asked, key) = (AskedPeer { peer, opaque }, (lookup, fallback));
-                self.route_answered(asked, &topic, key, reply, body);
+                let (asked, of) = (AskedPeer { peer, opaque }, (&topic, lookup, fallback));
+                self.with_routes(|routes, ctx, dir| {
+                    routes.answered(ctx, dir, asked, of, (reply, body));
+                });
             }
-            Purpose::Heartbeat { revision } => {
-                self.heartbeat_answered(peer, revision, reply.code);
+            Purpose::Broker(BrokerAsk::Heartbeat { revision }) => {
+                self.brokers.heartbeat_answered(&mut self.ctx, peer, revision, reply.code);
             }
-            Purpose::Members(sub) => self.members_answered(sub, reply, body),
-            Purpose::Begin { sub, queue, stored } => {
-                self.begin_answered(peer, sub, queue, stored, reply);
+            Purpose::Consumer(sub, ask) => {
+                let (consumers, ctx, known) = self.consumers();
+                consumers.answered(ctx, known, peer, (sub, ask), reply, body);
             }
-            Purpose::Pull { sub, queue } => self.pull_answered(sub, queue, peer, reply, body),
-            Purpose::Commit { sub, queue, offset } => {
-                self.commit_replied(sub, queue, offset, reply);
-            }
-            Purpose::Unregister(sub) => self.unregister_answered(sub),
-            Purpose::Withdraw => {}
+            Purpose::Broker(BrokerAsk::Unregister(sub)) => self.unregister_answered(sub),
+            Purpose::Broker(BrokerAsk::Withdraw) => {}
             // With whatever code it answered, the broker is there.
-            Purpose::Probe(broker) => self.healths.recovered(broker),
+            Purpose::Broker(BrokerAsk::Probe(broker)) => self.producers.healths.recovered(broker),
         }
-        self.close_if_drained(peer);
+        self.carry();
+        self.ctx.close_if_drained(peer);
     }
 
     /// One of our requests came to nothing.
@@ -183,28 +167,45 @@ impl Engine {
         let left = call.has_left();
         let Call { peer, purpose, timer, .. } = call;
         if let Some(timer) = timer {
-            self.timers.cancel(timer);
+            self.ctx.fx.timers.cancel(timer);
         }
         match purpose {
             Purpose::Send(op) => {
-                self.peers.count_send(peer, -1);
+                self.ctx.remoting.peers.count_send(peer, -1);
                 let stored = if left { Stored::Unknown } else { Stored::No };
-                self.send_failed(peer, op, opaque, failure, stored);
+                let (producers, ctx, mut ways) = self.producers();
+                producers.failed(ctx, &mut ways, op, AskedPeer { peer, opaque }, failure, stored);
             }
-            Purpose::Query(op) => self.ask_failed(peer, op, failure),
+            Purpose::Query(op) => {
+                let (queries, ctx, mut ways, healths) = self.queries();
+                queries.failed(ctx, &mut ways, healths, peer, op, failure);
+            }
             Purpose::Route { topic, fallback, lookup } => {
-                let (asked, key) = (AskedPeer { peer, opaque }, (lookup, fallback));
-                self.route_failed(asked, &topic, key, failure);
+                let (asked, of) = (AskedPeer { peer, opaque }, (&topic, lookup, fallback));
+                self.with_routes(|routes, ctx, dir| {
+                    routes.ask_failed(ctx, dir, asked, of, failure);
+                });
             }
-            Purpose::Heartbeat { .. } => self.heartbeat_failed(peer),
-            Purpose::Members(sub) => self.members_failed(sub, failure),
-            Purpose::Begin { sub, queue, stored } => {
-                self.queue_failed(sub, queue, Some(stored), &failure);
+            Purpose::Broker(BrokerAsk::Heartbeat { .. }) => {
+                self.brokers.heartbeat_failed(&mut self.ctx, peer)
             }
-            Purpose::Pull { sub, queue } => self.queue_failed(sub, queue, None, &failure),
-            Purpose::Commit { sub, queue, .. } => self.commit_answered(sub, queue, None),
-            Purpose::Unregister(sub) => self.unregister_answered(sub),
-            Purpose::Probe(_) | Purpose::Withdraw => {}
+            Purpose::Consumer(sub, ask) => {
+                let (consumers, ctx, known) = self.consumers();
+                consumers.failed(ctx, known, (sub, ask), &failure);
+            }
+            Purpose::Broker(BrokerAsk::Unregister(sub)) => self.unregister_answered(sub),
+            Purpose::Broker(BrokerAsk::Probe(_) | BrokerAsk::Withdraw) => {}
+        }
+        self.carry();
+    }
+
+    /// A peer said on that connection that it goes, or is not asked any more: what has left is
+    /// answered there, and all else goes on elsewhere or with the next connection.
+    pub(super) fn part_from(&mut self, peer: PeerId, conn: ConnectionId, why: CloseReason) {
+        let (peers, fx) = self.ctx.peers();
+        if let Some(lost) = peers.leave(fx, peer, conn, why.clone()) {
+            let never = Failure::Connect(ConnectError::Lost(Box::new(why)));
+            self.fail_calls(lost, None, &never);
         }
     }
 
@@ -213,91 +214,100 @@ impl Engine {
     pub(super) fn fail_calls(&mut self, lost: Lost, gone: Option<&Gone>, never: &Failure) {
         let Lost { peer, queued, present } = lost;
         if present {
-            self.lose_oneway(peer, queued);
+            Producers::lose_oneway(&mut self.ctx, peer, queued);
             self.lost(peer, gone.is_some_and(|gone| gone.idle));
         }
-        for opaque in self.calls.of_peer(peer) {
-            let Some(call) = self.calls.find(opaque) else { continue };
-            let failure = match (call.on, gone) {
-                (None, _) if present => never,
-                (Some(on), Some(gone)) if on == gone.conn => gone.failure(opaque, call, never),
-                _ => continue,
-            };
-            if let Some(call) = self.calls.close(opaque) {
-                self.failed(opaque, call, failure.clone());
+        for opaque in self.ctx.remoting.calls.of_peer(peer) {
+            if let Some((call, failure)) = self.ctx.remoting.lose(opaque, present, gone, never) {
+                self.failed(opaque, call, failure);
             }
         }
         if present {
             let awaited = self.is_awaited(peer);
-            let (peers, mut ctx) = self.peers();
-            peers.lost(&mut ctx, peer, awaited);
+            let (peers, fx) = self.ctx.peers();
+            peers.lost(fx, peer, awaited);
         }
     }
 
-    /// A request to `peer` had no answer in time: its connection may be dead.
-    pub(super) fn suspect(&mut self, peer: PeerId) {
-        let (peers, mut ctx) = self.peers();
-        peers.suspect(&mut ctx, peer);
-        self.close_if_drained(peer);
+    /// Handles what is due, as far as one turn goes: what is left is due at once, and the adapter
+    /// lets others run before it calls again.
+    fn time_passed(&mut self) {
+        for _ in 0..TIMERS {
+            let Some(kind) = self.ctx.fx.timers.pop_due(self.ctx.fx.now) else { break };
+            let whole = kind == TimerKind::Consumer(ConsumerTimer::Turn);
+            self.fire(kind);
+            if whole {
+                break;
+            }
+        }
+        self.ctx.fx.flush_notes();
     }
 
     /// One timer's time has come.
-    pub(super) fn fire(&mut self, kind: TimerKind) {
+    fn fire(&mut self, kind: TimerKind) {
         match kind {
             TimerKind::Deadline(op) => self.deadline(op),
             TimerKind::Call(opaque) => {
-                if let Some(mut call) = self.calls.close(opaque) {
+                if let Some(mut call) = self.ctx.remoting.calls.close(opaque) {
                     call.timer = None;
                     let within = match call.purpose {
-                        Purpose::Pull { .. } => self.ground.config.pull_timeout,
-                        _ => self.ground.config.request_timeout,
+                        Purpose::Consumer(_, ConsumerAsk::Pull { .. }) => {
+                            self.ctx.fx.config.pull_timeout
+                        }
+                        _ => self.ctx.fx.config.request_timeout,
                     };
                     let peer = call.peer;
                     self.failed(opaque, call, Failure::TimedOut(within));
-                    self.suspect(peer);
+                    self.ctx.suspect(peer);
                 }
             }
-            TimerKind::Resend(op) => self.send_pause_over(op),
+            TimerKind::Resend(op) => {
+                let (producers, ctx, mut ways) = self.producers();
+                producers.pause_over(ctx, &mut ways, op);
+            }
             TimerKind::Slow(peer) => self.slow_due(peer),
             TimerKind::Connect(conn) => {
-                let (peers, mut ctx) = self.peers();
-                peers.too_slow(&mut ctx, conn);
+                let (peers, fx) = self.ctx.peers();
+                peers.too_slow(fx, conn);
             }
             TimerKind::Reconnect(peer) => {
                 let awaited = self.is_awaited(peer);
-                let (peers, mut ctx) = self.peers();
-                peers.pause_over(&mut ctx, peer, awaited);
+                let (peers, fx) = self.ctx.peers();
+                peers.pause_over(fx, peer, awaited);
             }
             TimerKind::Silence(peer) => {
-                let (peers, mut ctx) = self.peers();
-                peers.silence_due(&mut ctx, peer);
+                let (peers, fx) = self.ctx.peers();
+                peers.silence_due(fx, peer);
             }
             TimerKind::Idle(peer) => {
-                let busy = self.calls.on(peer) > 0;
-                let (peers, mut ctx) = self.peers();
-                peers.idle_due(&mut ctx, peer, busy);
+                let busy = self.ctx.remoting.calls.on(peer) > 0;
+                let (peers, fx) = self.ctx.peers();
+                peers.idle_due(fx, peer, busy);
             }
-            TimerKind::Route(topic) => self.route_pause_over(&topic),
-            TimerKind::RouteSlow(topic) => self.route_slow(&topic),
+            TimerKind::Route(topic) => {
+                self.routes.look_up_again(&mut self.ctx, &self.names, &topic)
+            }
+            TimerKind::RouteSlow(topic) => {
+                self.with_routes(|routes, ctx, dir| routes.slow(ctx, dir, &topic))
+            }
             TimerKind::Routes => self.refresh_routes(),
             TimerKind::Fetch => self.fetch_servers(),
-            TimerKind::FetchSlow(fetch) => self.fetch_slow(fetch),
+            TimerKind::FetchSlow(fetch) => self.names.fetch_slow(&mut self.ctx, fetch),
             TimerKind::Heartbeat => self.heartbeat_due(),
-            TimerKind::Greet(peer, refusal) => self.greet_again(peer, refusal),
-            TimerKind::Commit => self.commit_due(),
+            TimerKind::Greet(peer, refusal) => self.register_again(peer, refusal),
             TimerKind::Probe => self.probe_due(),
-            TimerKind::Notes => self.out.flush_notes(),
-            TimerKind::Rebalance(sub) => self.rebalance_due(sub),
-            TimerKind::Queue(sub, queue) => self.queue_pause_over(sub, queue),
-            TimerKind::Again(sub) => self.deliver_again(sub),
-            TimerKind::Turn => self.turn_due(),
-            TimerKind::Leave(sub) => self.leave_overdue(sub),
-            TimerKind::Drain(sub) => self.drain_over(sub),
+            TimerKind::Notes => self.ctx.fx.flush_notes(),
+            TimerKind::Leave => self.shutdown_overdue(),
+            TimerKind::Consumer(timer) => {
+                let (consumers, ctx, known) = self.consumers();
+                consumers.timer_fired(ctx, known, timer);
+            }
         }
+        self.carry();
     }
 
     /// The peer behind a connection, for what an adapter logs.
     pub fn endpoint(&self, conn: ConnectionId) -> Option<&crate::name::Endpoint> {
-        self.peers.of(conn).map(|peer: PeerId| self.peers.endpoint(peer))
+        self.ctx.remoting.peers.of(conn).map(|peer: PeerId| self.ctx.remoting.peers.endpoint(peer))
     }
 }

@@ -12,115 +12,62 @@
 //! | `Command::Transmit` | `poll_frame` of that connection, until `None` |
 //! | `Event::Deliverable` | `poll_batch` of that consumer, until `None` |
 
-mod arrived;
-mod asks;
-mod begin;
-mod consume;
-mod context;
-mod counters;
+mod calls;
+mod carry;
+mod consumers;
 mod dispatch;
-mod drain;
-mod ending;
-mod fetch;
-mod greeting;
-mod io;
-mod join;
-mod life;
-mod lookup;
-mod note;
-mod paths;
-mod planted;
-mod pull;
-mod quiet;
-mod send;
+mod heartbeat;
+mod input;
+mod routes;
 mod session;
+mod shutdown;
 mod snapshot;
-mod tries;
-mod turns;
-mod watch;
 
 use std::sync::Arc;
 
-pub(crate) use arrived::Body;
-pub use arrived::{Arrived, Decoder};
-pub use context::TimerKind;
-pub(crate) use context::{Context, Out};
-pub use counters::Counters;
-pub use ending::Cancelled;
-pub use io::{Command, Event, Input, Note};
-pub use note::Fact;
-pub(crate) use planted::Plant;
-#[cfg(feature = "planted")]
-pub use planted::Planted;
-#[cfg(not(feature = "planted"))]
-pub(crate) use planted::Planted;
+pub use crate::route::TopicStats;
+pub use input::Input;
 pub use session::Session;
-pub use snapshot::{ClientPhase, ConsumerStats, QueueStats, Snapshot, TopicStats};
-pub use watch::BrokerStats;
+pub use snapshot::{ClientPhase, Snapshot};
 
-use crate::broker::Brokers;
-use crate::broker::health::Healths;
-use crate::call::Calls;
+pub use crate::consumer::{ConsumerStats, QueueStats};
+#[cfg(feature = "planted")]
+pub use crate::effects::Planted;
+pub use crate::effects::{
+    Cancelled, Command, ConsumerTimer, Counters, Event, Fact, Note, TimerKind,
+};
+pub(crate) use crate::remoting::Body;
+pub use crate::remoting::{Arrived, ConnectionState, ConnectionStats, Decoder};
+
+pub use crate::broker::BrokerStats;
+use crate::broker::{Brokers, PROBES};
 use crate::config::Config;
-use crate::connection::Peers;
-pub use crate::connection::{ConnectionState, ConnectionStats};
 use crate::consumer::Consumers;
+use crate::effects::Effects;
 use crate::error::PeerKind;
 use crate::frame::{Kind, OutFrame, Payload};
-use crate::id::{ConnectionId, OpId, Slots};
+use crate::id::{ConnectionId, OpId};
 use crate::name::Group;
 use crate::nameserver::{NameServers, Source};
-use crate::producer::{Groups, Lines, Send};
-use crate::query::Asked;
+use crate::producer::Producers;
+use crate::query::Queries;
+use crate::remoting::{Context, Remoting};
 use crate::rng::Rng;
 use crate::route::Routes;
 use crate::time::{Instant, UnixMillis};
-use crate::timer::Timers;
-use life::Life;
-
-/// One call of the application.
-#[derive(Debug)]
-enum Operation {
-    Send(Box<Send>),
-    Ask(Box<Asked>),
-}
-
-/// What never changes, and the clock.
-#[derive(Debug)]
-struct Ground {
-    config: Arc<Config>,
-    client_id: Arc<str>,
-    now: Instant,
-    /// Wall time at `anchor`.
-    unix: UnixMillis,
-    anchor: Instant,
-    rng: Rng,
-    /// A fault put back on purpose, where such are built.
-    plant: Plant,
-}
+use shutdown::Shutdown;
 
 /// A RocketMQ client without IO. See the [module](self) for the contract.
 #[derive(Debug)]
 pub struct Engine {
-    ground: Ground,
-    timers: Timers<TimerKind>,
-    out: Out,
-    calls: Calls,
-    peers: Peers,
+    ctx: Context,
     names: NameServers,
     routes: Routes,
     brokers: Brokers,
-    healths: Healths,
-    producers: Groups,
-    operations: Slots<OpId, Operation>,
-    /// Bytes of the sends among them.
-    sending: usize,
-    /// Sends that keep an order.
-    lines: Lines,
+    producers: Producers,
+    queries: Queries,
     consumers: Consumers,
-    life: Life,
-    turns: turns::Turns,
-    counters: Counters,
+    shutdown: Shutdown,
 }
 
 /// Figures of an engine at one moment.
@@ -141,94 +88,69 @@ impl Engine {
     /// address server. `seed` decides all it draws; `unix` is the wall time
     /// at `now`. The configuration must have passed [`Config::check`].
     pub fn new(config: Arc<Config>, seed: u64, now: Instant, unix: UnixMillis) -> Self {
-        let mut rng = Rng::new(seed);
-        let mut peers = Peers::default();
+        let mut fx = Effects::new(config, Rng::new(seed), now, unix);
+        let (config, mut remoting) = (fx.config.clone(), Remoting::default());
         let servers = config.name_servers.iter();
-        let servers = servers.map(|server| peers.at(PeerKind::NameServer, server)).collect();
+        let servers =
+            servers.map(|server| remoting.peers.at(PeerKind::NameServer, server)).collect();
         let source = config.address_page().map(Source::new);
-        let names = NameServers::new(servers, rng.next_u64(), source);
-        let mut timers = Timers::default();
-        timers.at(now + rng.jitter(config.route_refresh), TimerKind::Routes);
-        timers.at(now + rng.jitter(config.heartbeat), TimerKind::Heartbeat);
-        timers.at(now + config.commit, TimerKind::Commit);
+        let names = NameServers::new(servers, fx.rng.next_u64(), source);
+        fx.timers.at(now + fx.rng.jitter(config.route_refresh), TimerKind::Routes);
+        fx.timers.at(now + fx.rng.jitter(config.heartbeat), TimerKind::Heartbeat);
+        fx.timers.at(now + config.commit, TimerKind::Consumer(ConsumerTimer::Commit));
         if config.probe_isolated {
-            timers.at(now + watch::PROBES, TimerKind::Probe);
+            fx.timers.at(now + PROBES, TimerKind::Probe);
         }
-        let client_id = config.client_id();
         let mut engine = Self {
-            ground: Ground {
-                config,
-                client_id,
-                now,
-                unix,
-                anchor: now,
-                rng,
-                plant: Plant::default(),
-            },
-            timers,
-            out: Out::default(),
-            calls: Calls::default(),
-            peers,
+            ctx: Context { fx, remoting },
             names,
             routes: Routes::default(),
             brokers: Brokers::default(),
-            healths: Healths::default(),
-            producers: Groups::default(),
-            operations: Slots::default(),
-            sending: 0,
-            lines: Lines::default(),
+            producers: Producers::default(),
+            queries: Queries::default(),
             consumers: Consumers::default(),
-            life: Life::default(),
-            turns: turns::Turns::default(),
-            counters: Counters::default(),
+            shutdown: Shutdown::default(),
         };
         engine.fetch_servers();
         engine
     }
 
+    /// Gives the engine a fault, before anything else.
+    #[cfg(feature = "planted")]
+    pub fn plant(&mut self, fault: Planted) {
+        self.ctx.fx.plant = fault.into();
+    }
+
     /// The settings.
     pub fn config(&self) -> &Arc<Config> {
-        &self.ground.config
+        &self.ctx.fx.config
     }
 
     /// The id brokers know this client by.
     pub fn client_id(&self) -> &Arc<str> {
-        &self.ground.client_id
+        &self.ctx.fx.client_id
     }
 
     /// Figures of this moment.
     pub fn stats(&self) -> Stats {
         Stats {
-            operations: self.operations.len(),
-            requests: self.calls.len(),
-            sockets: self.peers.sockets(),
-            timers: self.timers.len(),
+            operations: self.ctx.fx.ops.len(),
+            requests: self.ctx.remoting.calls.len(),
+            sockets: self.ctx.remoting.peers.sockets(),
+            timers: self.ctx.fx.timers.len(),
         }
     }
 
     /// Whether [`Event::Stopped`] has been given or waits to be.
     pub fn is_stopped(&self) -> bool {
-        self.life.is_stopped()
-    }
-
-    /// The wall time that belongs to the present moment.
-    fn unix(&self) -> UnixMillis {
-        self.ground.unix + self.ground.now.since(self.ground.anchor)
+        self.shutdown.is_stopped()
     }
 
     /// Moves the clock on, never back: threads read it before they lock.
     fn tick(&mut self, now: Instant) -> Instant {
-        self.ground.now = self.ground.now.max(now);
-        self.out.now = self.ground.now;
-        self.turns.begin();
-        self.ground.now
-    }
-
-    /// The connections, and the context to call them with.
-    fn peers(&mut self) -> (&mut Peers, Context<'_>) {
-        let Ground { config, now, rng, .. } = &mut self.ground;
-        let (timers, out) = (&mut self.timers, &mut self.out);
-        (&mut self.peers, Context { now: *now, rng, timers, out, config })
+        self.ctx.fx.now = self.ctx.fx.now.max(now);
+        self.consumers.begin_turn();
+        self.ctx.fx.now
     }
 
     /// Makes the producer group `group` part of what heartbeats say, until each call has had its
@@ -236,9 +158,9 @@ impl Engine {
     /// broker then does not know who its producers are.
     pub fn produce(&mut self, now: Instant, group: &Group) {
         self.tick(now);
-        if self.producers.enter(group) {
+        if self.producers.groups.enter(group) {
             self.brokers.changed();
-            self.tell_brokers();
+            self.register_all();
         }
     }
 
@@ -247,27 +169,33 @@ impl Engine {
     /// told (`UNREGISTER_CLIENT`, 35), unless somebody produces in it again. Sends under way go on.
     pub fn withdraw(&mut self, now: Instant, group: &Group) {
         let now = self.tick(now);
-        self.producers.withdraw(now, group);
+        self.producers.groups.withdraw(now, group);
     }
 
     /// The next thing to do for the adapter.
     pub fn poll_command(&mut self) -> Option<Command> {
-        self.out.commands.pop_front()
+        self.ctx.fx.commands.pop_front()
+    }
+
+    /// The commands that wait, for tests and traces.
+    pub fn commands(&self) -> impl Iterator<Item = &Command> {
+        self.ctx.fx.commands.iter()
     }
 
     /// The next frame to write on a connection. A frame handed out counts as seen by the peer,
     /// unless [`Input::Closed`] says otherwise.
     pub fn poll_frame(&mut self, conn: ConnectionId) -> Option<OutFrame> {
         loop {
-            let frame = self.peers.next_frame(conn, self.ground.now)?;
+            let frame = self.ctx.remoting.peers.next_frame(conn, self.ctx.fx.now)?;
             if frame.opaque.kind() == Some(Kind::Oneway) {
-                self.counters.requests_sent += 1;
+                self.ctx.fx.counters.requests_sent += 1;
                 return Some(frame);
             }
             if let Payload::Publish { oneway: true, .. } = frame.payload {
-                if self.handed(frame.opaque) {
-                    self.begin_next();
-                    self.counters.requests_sent += 1;
+                if self.producers.handed(&mut self.ctx, frame.opaque) {
+                    let (producers, ctx, mut ways) = self.producers();
+                    producers.begin_next(ctx, &mut ways);
+                    self.ctx.fx.counters.requests_sent += 1;
                     return Some(frame);
                 }
                 continue;
@@ -276,11 +204,11 @@ impl Engine {
                 return Some(frame);
             }
             // A request whose call has ended meanwhile need not leave.
-            if let Some(call) = self.calls.find(frame.opaque) {
+            if let Some(call) = self.ctx.remoting.calls.find(frame.opaque) {
                 call.on = Some(conn);
-                self.counters.requests_sent += 1;
+                self.ctx.fx.counters.requests_sent += 1;
                 if frame.opaque.kind() != Some(Kind::Pull) {
-                    self.peers.asked(conn, self.ground.now);
+                    self.ctx.remoting.peers.asked(conn, self.ctx.fx.now);
                 }
                 return Some(frame);
             }
@@ -289,33 +217,39 @@ impl Engine {
 
     /// How many frames wait for the connection's writer.
     pub fn frames_on(&self, conn: ConnectionId) -> usize {
-        self.peers.frames(conn)
+        self.ctx.remoting.peers.frames(conn)
     }
 
     /// Whether frames wait for the connection's writer.
     pub fn has_frames(&self, conn: ConnectionId) -> bool {
-        self.peers.has_frames(conn)
+        self.ctx.remoting.peers.has_frames(conn)
     }
 
     /// Sends that wait for their answers on the connection: while they are few, the thread that
     /// sends may as well write, since there is little to write together with.
     pub fn sends_on(&self, conn: ConnectionId) -> u32 {
-        self.peers.sends(conn)
+        self.ctx.remoting.peers.sends(conn)
     }
 
     /// Requests that wait for their answers on the connection.
     pub fn calls_on(&self, conn: ConnectionId) -> u32 {
-        self.peers.of(conn).map_or(0, |peer| self.calls.on(peer))
+        self.ctx.remoting.peers.of(conn).map_or(0, |peer| self.ctx.remoting.calls.on(peer))
     }
 
     /// The connection on which the request of a call of the application is under way, if nothing
     /// but sends is besides: what comes next there is its answer, or that of one sent before.
     pub fn awaits_on(&self, op: OpId) -> Option<ConnectionId> {
-        let opaque = self.operations.get(op)?.call()?;
-        let (peer, on) = self.calls.place_of(opaque)?;
+        let send = self.producers.get(op).map(|send| send.call);
+        let opaque = send.or_else(|| self.queries.get(op).map(|asked| asked.call))??;
+        let (peer, on) = self.ctx.remoting.calls.place_of(opaque)?;
         // What left on a connection that its peer has left is answered there.
-        let conn = self.peers.connection(peer).filter(|own| on.is_none_or(|on| on == *own))?;
-        (self.calls.on(peer) == 1 || self.only_sends(conn)).then_some(conn)
+        let conn = self
+            .ctx
+            .remoting
+            .peers
+            .connection(peer)
+            .filter(|own| on.is_none_or(|on| on == *own))?;
+        (self.ctx.remoting.calls.on(peer) == 1 || self.only_sends(conn)).then_some(conn)
     }
 
     /// Whether all requests under way on the connection, if any, are sends.
@@ -326,72 +260,48 @@ impl Engine {
     /// Whether oneway messages wait for the connection's writer. Nobody waits for them, so there is
     /// time to gather some more.
     pub fn has_oneway(&self, conn: ConnectionId) -> bool {
-        self.peers.has_oneway(conn)
+        self.ctx.remoting.peers.has_oneway(conn)
     }
 
     /// The next thing to tell the application.
     pub fn poll_event(&mut self) -> Option<Event> {
-        self.out.events.pop_front()
+        self.ctx.fx.events.pop_front()
     }
 
     /// When to call with [`Input::Timeout`] if nothing else happens before, and what for. After a
     /// drain it lies in the future of the last `now`, unless more was due than one call handles:
     /// then it is due at once, and the next call goes on.
     pub fn poll_timeout(&self) -> Option<(Instant, TimerKind)> {
-        let notes = self.out.quiet.due().map(|at| (at, TimerKind::Notes));
-        self.timers.next().into_iter().chain(notes).min_by_key(|(at, _)| *at)
+        let notes = self.ctx.fx.throttle.due().map(|at| (at, TimerKind::Notes));
+        self.ctx.fx.timers.next().into_iter().chain(notes).min_by_key(|(at, _)| *at)
     }
 
     /// As [`poll_timeout`](Self::poll_timeout), without the reason. `None` once the engine has
     /// stopped, and never before: a loop that waits for it ends there.
     pub fn next_timeout(&self) -> Option<Instant> {
-        self.timers.next_at().into_iter().chain(self.out.quiet.due()).min()
+        self.ctx.fx.timers.next_at().into_iter().chain(self.ctx.fx.throttle.due()).min()
     }
 
     /// Panics when something that must always hold does not: for tests, simulation and fuzzing.
     pub fn check(&self) {
-        self.peers.check();
+        assert!(self.ctx.fx.signals.is_empty(), "a signal was not carried");
+        self.ctx.remoting.peers.check();
         self.routes.check();
-        self.check_queues();
-        self.check_reach();
+        self.consumers.check(&self.ctx, self.known());
         self.check_counters();
-        assert!(!self.operations.is_empty() || self.lines.is_empty(), "a line without a send");
         self.check_timers();
         let lives = !self.is_stopped();
         assert!(!lives || self.next_timeout().is_some(), "an own loop would wait for ever");
-        for (op, operation) in self.operations.iter() {
-            let (topic, called) = match operation {
-                Operation::Send(send) => {
-                    let behind = send.behind && self.is_behind(op, send);
-                    let late = send.failed.is_some() && !send.earlier.is_empty();
-                    let called = send.call.is_some() || send.pause.is_some() || late;
-                    (Some(send.publish.topic()), called || behind)
-                }
-                Operation::Ask(asked) => {
-                    let unlisted = self.names.is_empty() && self.waits_for_servers(&asked.query);
-                    (asked.query.topic(), asked.call.is_some() || unlisted)
-                }
-            };
-            let waits = called || topic.is_some_and(|topic| self.routes.is_awaited(topic));
-            assert!(waits, "{op:?} waits for nothing");
-        }
-    }
-}
-
-impl Engine {
-    /// Whether a send waits in its line behind one that lives.
-    fn is_behind(&self, op: OpId, send: &Send) -> bool {
-        let first = send.line.as_ref().and_then(|key| self.lines.first(key));
-        first.is_some_and(|first| first != op && self.operations.get(first).is_some())
+        self.producers.check(self.known());
+        self.queries.check(self.known(), self.names.is_empty());
     }
 
     /// Calls begun are calls ended and calls in flight.
     fn check_counters(&self) {
-        let is_send = |(_, operation): &(OpId, &Operation)| matches!(operation, Operation::Send(_));
-        let sends = self.operations.iter().filter(is_send).count() as u64;
-        let queries = self.operations.len() as u64 - sends;
-        let counted = (self.counters.sends_in_flight(), self.counters.queries_in_flight());
-        assert_eq!(counted, (sends, queries), "{:?}", self.counters);
+        let (sends, queries) = (self.producers.len() as u64, self.queries.len() as u64);
+        let counted =
+            (self.ctx.fx.counters.sends_in_flight(), self.ctx.fx.counters.queries_in_flight());
+        assert_eq!(counted, (sends, queries), "{:?}", self.ctx.fx.counters);
     }
 }
 

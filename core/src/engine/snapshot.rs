@@ -3,15 +3,12 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
-use super::life::State;
-use super::{BrokerStats, Counters, Engine, Stats};
-use crate::connection::ConnectionStats;
-use crate::consumer::{Consumer, Phase};
+use super::TopicStats;
+use super::shutdown::State;
+use super::{BrokerStats, ConsumerStats, Counters, Engine, Stats};
 use crate::id::PeerId;
-use crate::name::{Group, Topic};
-use crate::query::QueueName;
+use crate::remoting::ConnectionStats;
 use crate::time::Instant;
 
 /// An engine at one moment.
@@ -55,107 +52,43 @@ pub enum ClientPhase {
     Stopped,
 }
 
-/// What is known of one topic.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct TopicStats {
-    /// The topic.
-    pub topic: Topic,
-    /// Queues that take messages, on brokers with a master.
-    pub writable: usize,
-    /// Queues that give messages.
-    pub readable: usize,
-    /// The route is that of `TBW102`: the topic will be created by its first message.
-    pub fallback: bool,
-    /// How long ago a nameserver told the route; `None` while there is none.
-    pub age: Option<Duration>,
-    /// A nameserver is being asked, or will be after a pause.
-    pub asking: bool,
-    /// Calls that wait for the route.
-    pub waiting: usize,
-}
-
-/// One consumer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ConsumerStats {
-    /// Its group.
-    pub group: Group,
-    /// Its topics.
-    pub topics: Vec<Topic>,
-    /// How far it has come: `joining`, `member`, `committing` or `unregistering`.
-    pub phase: &'static str,
-    /// The queues that are its share now.
-    pub queues: Vec<QueueStats>,
-}
-
-/// One queue of a consumer's share.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct QueueStats {
-    /// The queue.
-    pub queue: QueueName,
-    /// What it is doing: `unasked`, `asking`, `ready`, `pulling`, `pausing` or `full`.
-    pub state: &'static str,
-    /// The offset of the next pull.
-    pub next: i64,
-    /// The offset the broker last confirmed as the group's.
-    pub committed: Option<i64>,
-    /// Messages pulled and not settled.
-    pub messages: usize,
-    /// Bytes of memory that they hold: what `queue_bytes` bounds.
-    pub bytes: usize,
-}
-
 impl Engine {
     /// Everything observable at `now`. Changes nothing.
     pub fn snapshot(&self, now: Instant) -> Snapshot {
-        let at = now.max(self.ground.now);
+        let at = now.max(self.ctx.fx.now);
         Snapshot {
-            client_id: self.ground.client_id.clone(),
+            client_id: self.ctx.fx.client_id.clone(),
             at,
-            phase: match self.life.state() {
+            phase: match self.shutdown.state() {
                 State::Running => ClientPhase::Running,
                 State::Draining | State::Unregistering { .. } | State::Closing => {
                     ClientPhase::Stopping
                 }
                 State::Stopped => ClientPhase::Stopped,
             },
-            counters: Counters { notes_suppressed: self.out.suppressed(), ..self.counters },
+            counters: Counters {
+                notes_suppressed: self.ctx.fx.throttle.suppressed(),
+                ..self.ctx.fx.counters
+            },
             open: self.stats(),
-            pending_bytes: self.sending,
+            pending_bytes: self.producers.bytes(),
             brokers: self.brokers(),
             connections: self.connections(),
             topics: self.routes.stats(at).collect(),
-            consumers: self.consumers.iter().map(|(_, c)| consumer_stats(c)).collect(),
+            consumers: self.consumers.stats().collect(),
         }
     }
 
     fn connections(&self) -> Vec<ConnectionStats> {
         let mut in_flight: BTreeMap<PeerId, usize> = BTreeMap::new();
-        for peer in self.calls.peers() {
+        for peer in self.ctx.remoting.calls.peers() {
             *in_flight.entry(peer).or_default() += 1;
         }
-        let with_calls = self.peers.stats().map(|(id, stats)| {
+        let with_calls = self.ctx.remoting.peers.stats().map(|(id, stats)| {
             let in_flight = in_flight.get(&id).copied().unwrap_or_default();
             ConnectionStats { in_flight, ..stats }
         });
         with_calls.collect()
-    }
-}
-
-fn consumer_stats(consumer: &Consumer) -> ConsumerStats {
-    ConsumerStats {
-        group: consumer.subscribe.group.clone(),
-        topics: consumer.subscribe.topics.iter().map(|(topic, _)| topic.clone()).collect(),
-        phase: match consumer.phase {
-            Phase::Joining | Phase::Member if consumer.is_draining() => "draining",
-            Phase::Joining => "joining",
-            Phase::Member => "member",
-            Phase::Committing => "committing",
-            Phase::Unregistering { .. } => "unregistering",
-        },
-        queues: consumer.queues.iter().map(|(_, queue)| queue.stats()).collect(),
     }
 }
 
@@ -268,40 +201,5 @@ impl fmt::Display for ConnectionStats {
         write!(f, "connection to {peer} {endpoint}: {}", state.as_str())?;
         write!(f, ", {in_flight} in flight, {queued} queued")?;
         if *failures > 0 { write!(f, ", failed {failures} times") } else { Ok(()) }
-    }
-}
-
-impl fmt::Display for TopicStats {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { topic, writable, readable, fallback, age, asking, waiting } = self;
-        write!(f, "topic {topic}: ")?;
-        match age {
-            Some(age) => {
-                write!(f, "{writable} queues to write, {readable} to read, as of {age:.1?} ago")?;
-            }
-            None => f.write_str("no route")?,
-        }
-        f.write_str(if *fallback { ", not created yet" } else { "" })?;
-        f.write_str(if *asking { ", being asked for" } else { "" })?;
-        if *waiting > 0 { write!(f, ", {waiting} calls wait") } else { Ok(()) }
-    }
-}
-
-impl fmt::Display for ConsumerStats {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { group, topics, phase, queues } = self;
-        write!(f, "consumer {group} of")?;
-        topics.iter().try_for_each(|topic| write!(f, " {topic}"))?;
-        writeln!(f, ": {phase}, {} queues", queues.len())?;
-        for QueueStats { queue, state, next, committed, messages, bytes } in queues {
-            let QueueName { topic, broker, queue } = queue;
-            write!(f, "  queue {queue} of {topic} on {broker}: {state}, next {next}, committed ")?;
-            match committed {
-                Some(offset) => write!(f, "{offset}")?,
-                None => f.write_str("none")?,
-            }
-            writeln!(f, ", {messages} messages of {bytes} bytes held")?;
-        }
-        Ok(())
     }
 }

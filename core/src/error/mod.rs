@@ -308,8 +308,13 @@ pub enum SendError {
         /// Each try.
         attempts: Attempts,
     },
-    /// The deadline passed.
-    #[error("no answer for topic {topic} by the deadline{}{attempts}", as_known(*.stored, .ids))]
+    /// The deadline passed. Without an attempt it had not begun: it waited behind other messages of
+    /// its key ([`SendOptions::ordered`](crate::producer::SendOptions::ordered)).
+    #[error(
+        "no answer for topic {topic} by the deadline{}{}{attempts}",
+        if attempts.is_empty() { ": it waited behind others of its key" } else { "" },
+        as_known(*.stored, .ids)
+    )]
     TimedOut {
         /// The topic.
         topic: Topic,

@@ -19,6 +19,7 @@ pub mod json;
 pub mod opaque;
 mod out_frame;
 pub mod outbound;
+mod queue;
 pub mod reply;
 pub mod request;
 pub mod version;

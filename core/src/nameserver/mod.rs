@@ -5,6 +5,8 @@
 //! routes from flapping between their views. What one does not know, or does not say in time, the
 //! others are asked for (`route/lookup.rs`).
 
+mod blame;
+mod list;
 mod source;
 
 use crate::id::PeerId;

@@ -11,7 +11,7 @@
 
 use std::time::Duration;
 
-use crate::engine::{Command, Context, TimerKind};
+use crate::effects::{Command, Effects, TimerKind};
 use crate::fetch::{FetchId, Url};
 use crate::time::Instant;
 use crate::timer::TimerKey;
@@ -44,17 +44,17 @@ impl Source {
     }
 
     /// Asks for the list.
-    pub(crate) fn begin(&mut self, ctx: &mut Context<'_>) {
+    pub(crate) fn begin(&mut self, fx: &mut Effects) {
         match self.state {
             State::Fetching { .. } => return,
             State::Resting => {}
         }
         self.issued += 1;
         let fetch = FetchId(self.issued);
-        let within = ctx.config.request_timeout;
-        let timer = ctx.timers.after(ctx.now, within, TimerKind::FetchSlow(fetch));
-        self.state = State::Fetching { fetch, timer, since: ctx.now };
-        ctx.out.command(Command::Fetch { fetch, url: self.url.clone() });
+        let within = fx.config.request_timeout;
+        let timer = fx.after(within, TimerKind::FetchSlow(fetch));
+        self.state = State::Fetching { fetch, timer, since: fx.now };
+        fx.command(Command::Fetch { fetch, url: self.url.clone() });
     }
 
     /// Whether an answer is waited for, and since when.
@@ -69,7 +69,7 @@ impl Source {
     /// nameservers to go on with.
     pub(crate) fn ended(
         &mut self,
-        ctx: &mut Context<'_>,
+        fx: &mut Effects,
         ended: FetchId,
         well: bool,
         known: bool,
@@ -78,13 +78,13 @@ impl Source {
         if fetch != ended {
             return false;
         }
-        ctx.timers.cancel(timer);
+        fx.timers.cancel(timer);
         self.state = State::Resting;
-        let doubled = ctx.config.reconnect_min.saturating_mul(1 << self.failures.min(16));
-        let most = if known { REFRESH } else { ctx.config.reconnect_max };
+        let doubled = fx.config.reconnect_min.saturating_mul(1 << self.failures.min(16));
+        let most = if known { REFRESH } else { fx.config.reconnect_max };
         let pause = if well { REFRESH } else { doubled.min(most) };
         self.failures = if well { 0 } else { self.failures.saturating_add(1) };
-        ctx.timers.at(ctx.now + ctx.rng.jitter(pause), TimerKind::Fetch);
+        fx.timers.at(fx.now + fx.rng.jitter(pause), TimerKind::Fetch);
         true
     }
 

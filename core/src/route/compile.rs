@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::body::{BrokerData, QueueData, RefusedRow, RouteBody};
-use crate::broker::BrokerId;
 use crate::error::Lack;
+use crate::id::BrokerId;
 
 /// Queues of a topic created that way (`DefaultMQProducer.defaultTopicQueueNums`).
 const FALLBACK_QUEUES: u32 = 4;

@@ -18,7 +18,7 @@ const AGAIN: Duration = Duration::from_millis(200);
 
 /// What became of one question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Said {
+pub(super) enum Said {
     /// Nothing so far.
     Nothing,
     /// There is no such topic.
@@ -29,7 +29,7 @@ pub(crate) enum Said {
 
 /// How a look-up goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Step {
+pub(super) enum Step {
     /// The next nameserver is asked.
     Ask,
     /// Others have not answered yet.
@@ -98,7 +98,7 @@ impl Routes {
     }
 
     /// The nameserver that is asked next, whether for `TBW102`, and the look-up's number.
-    pub(crate) fn next_server(
+    pub(super) fn next_server(
         &mut self,
         topic: &Topic,
         ring: impl Iterator<Item = PeerId>,
@@ -110,19 +110,19 @@ impl Routes {
     }
 
     /// Nobody knows the topic: `TBW102` is asked for instead, of all again.
-    pub(crate) fn fall_back(&mut self, topic: &Topic) {
+    pub(super) fn fall_back(&mut self, topic: &Topic) {
         if let Some((lookup, _)) = self.entry_asking(topic) {
             (lookup.fallback, lookup.asked) = (true, Vec::new());
         }
     }
 
     /// Whether the look-up is one for `TBW102`.
-    pub(crate) fn is_fallback(&mut self, topic: &Topic) -> bool {
+    pub(super) fn is_fallback(&mut self, topic: &Topic) -> bool {
         self.entry_asking(topic).is_some_and(|(lookup, _)| lookup.fallback)
     }
 
     /// A nameserver said nothing of use.
-    pub(crate) fn said(
+    pub(super) fn said(
         &mut self,
         topic: &Topic,
         (number, fallback): (u64, bool),
@@ -142,7 +142,7 @@ impl Routes {
 
     /// Whether a route that was told is to be taken: by an answer to the present look-up, or to an
     /// older one by somebody who was too slow, where there is no route so far.
-    pub(crate) fn takes(&self, topic: &Topic, number: u64, fallback: bool) -> bool {
+    pub(super) fn takes(&self, topic: &Topic, number: u64, fallback: bool) -> bool {
         let Some(entry) = self.topics.get(topic) else { return false };
         let present = number == entry.lookups
             && match &entry.fetch {
@@ -153,7 +153,7 @@ impl Routes {
     }
 
     /// How long a nameserver may be silent before the next one is asked: `at_most`, or less.
-    pub(crate) fn patience(&mut self, topic: &Topic, at_most: Duration) -> Option<Duration> {
+    pub(super) fn patience(&mut self, topic: &Topic, at_most: Duration) -> Option<Duration> {
         let (lookup, _) = self.entry_asking(topic)?;
         let patience = lookup.patience.map_or(at_most, |patience| patience.min(at_most));
         lookup.patience = Some(patience);
@@ -161,13 +161,13 @@ impl Routes {
     }
 
     /// Whether the look-up waits for `at`, or longer.
-    pub(crate) fn is_slower(&mut self, topic: &Topic, at: Instant) -> bool {
+    pub(super) fn is_slower(&mut self, topic: &Topic, at: Instant) -> bool {
         let lookup = self.entry_asking(topic);
         lookup.is_some_and(|(lookup, _)| lookup.slow.is_none_or(|(slow, _)| slow > at))
     }
 
     /// Sets when the next nameserver is asked. Gives the timer that was set before.
-    pub(crate) fn set_slow(
+    pub(super) fn set_slow(
         &mut self,
         topic: &Topic,
         slow: Option<(Instant, TimerKey)>,
@@ -186,7 +186,7 @@ impl Routes {
 
     /// A nameserver has been silent for long enough: how the look-up goes on. One that says nothing
     /// does not answer. With [`Step::Wait`], when those that failed may be asked again, if any did.
-    pub(crate) fn slow_over(
+    pub(super) fn slow_over(
         &mut self,
         now: Instant,
         topic: &Topic,

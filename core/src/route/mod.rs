@@ -17,7 +17,10 @@
 //! the route is connected.
 
 mod compile;
+mod known;
 mod lookup;
+mod machine;
+mod stats;
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -25,13 +28,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) use compile::{Learnt, Named, Route, RouteQueue};
+pub(crate) use known::Known;
 use lookup::Lookup;
-pub(crate) use lookup::{Said, Step};
+use lookup::{Said, Step};
+pub(crate) use machine::{Directory, Ways};
+pub use stats::TopicStats;
 
 use crate::body::RouteBody;
-use crate::broker::BrokerId;
-use crate::engine::TopicStats;
 use crate::error::{Attempt, Attempts};
+use crate::id::BrokerId;
 use crate::id::OpId;
 use crate::name::Topic;
 use crate::time::Instant;
@@ -57,6 +62,17 @@ pub(crate) enum Wait {
     Change,
 }
 
+/// An operation that waits for a topic.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Waiter {
+    pub(crate) op: OpId,
+    pub(crate) wait: Wait,
+    /// When it ends without what it waits for.
+    pub(crate) deadline: Instant,
+    /// It is content with a topic that a broker would create.
+    pub(crate) creates: bool,
+}
+
 #[derive(Debug)]
 enum Fetch {
     Idle,
@@ -66,11 +82,11 @@ enum Fetch {
 
 /// What a route was compiled from: while all of it is the same, so is the route.
 #[derive(Clone, Debug)]
-pub(crate) struct Source {
-    pub(crate) body: Arc<RouteBody>,
-    pub(crate) fallback: bool,
+struct Source {
+    body: Arc<RouteBody>,
+    fallback: bool,
     /// [`Brokers::addresses`](crate::broker::Brokers::addresses) afterwards.
-    pub(crate) addresses: u64,
+    addresses: u64,
 }
 
 impl PartialEq for Source {
@@ -100,7 +116,7 @@ struct Entry {
     lookups: u64,
     /// Of those, in a row and close together.
     hurried: u32,
-    waiters: VecDeque<(OpId, Wait)>,
+    waiters: VecDeque<Waiter>,
     attempts: Attempts,
     /// The round robin's place; begins anywhere when the route changes.
     turn: u32,
@@ -160,9 +176,9 @@ impl Entry {
 
     fn release(&mut self, ready: impl Fn(Wait) -> bool) -> VecDeque<OpId> {
         let (released, waiters): (VecDeque<_>, _) =
-            std::mem::take(&mut self.waiters).into_iter().partition(|(_, wait)| ready(*wait));
+            std::mem::take(&mut self.waiters).into_iter().partition(|waiter| ready(waiter.wait));
         self.waiters = waiters;
-        released.into_iter().map(|(op, _)| op).collect()
+        released.into_iter().map(|waiter: Waiter| waiter.op).collect()
     }
 
     fn exists(&self) -> bool {
@@ -172,33 +188,33 @@ impl Entry {
 
 /// What an answer did.
 #[derive(Debug, Default)]
-pub(crate) struct Told {
+struct Told {
     /// Calls that go on.
-    pub(crate) released: VecDeque<OpId>,
+    released: VecDeque<OpId>,
     /// The route differs from the last one.
-    pub(crate) changed: bool,
+    changed: bool,
     /// After this pause the topic is asked for again.
-    pub(crate) pause: Option<Duration>,
+    pause: Option<Duration>,
 }
 
 /// What comes of a look-up that found no such topic.
 #[derive(Debug, Default)]
-pub(crate) struct Missing {
+struct Missing {
     /// Calls that go on with the route that is known.
-    pub(crate) released: VecDeque<OpId>,
+    released: VecDeque<OpId>,
     /// Calls that end: the topic does not exist.
-    pub(crate) denied: VecDeque<OpId>,
+    denied: VecDeque<OpId>,
     /// Who said so.
-    pub(crate) attempts: Attempts,
+    attempts: Attempts,
     /// After this pause the topic is asked for again.
-    pub(crate) pause: Option<Duration>,
+    pause: Option<Duration>,
     /// The route that was known is given up.
-    pub(crate) dropped: bool,
+    dropped: bool,
 }
 
 /// What to do for one more that waits.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Next {
+enum Next {
     /// Ask a nameserver now.
     Ask,
     /// Ask after this pause.
@@ -261,18 +277,13 @@ impl Routes {
     }
 
     /// Has the topic looked up; `waiter` goes on when what it waits for has come.
-    pub(crate) fn want(
-        &mut self,
-        now: Instant,
-        topic: &Topic,
-        waiter: Option<(OpId, Wait)>,
-    ) -> Next {
+    fn begin(&mut self, now: Instant, topic: &Topic, waiter: Option<Waiter>) -> Next {
         let fresh = !self.topics.contains_key(topic);
         let entry = self.topics.entry(topic.clone()).or_insert_with(|| Entry::new(now));
         entry.waiters.extend(waiter);
-        match (&entry.fetch, waiter) {
+        match (&entry.fetch, waiter.map(|waiter| waiter.wait)) {
             (Fetch::Asking(_) | Fetch::Paused, _) => return Next::Rest,
-            (Fetch::Idle, Some((_, Wait::News | Wait::Change)) | None) if !fresh => {
+            (Fetch::Idle, Some(Wait::News | Wait::Change) | None) if !fresh => {
                 let at = entry.asked + entry.floor();
                 if at > now {
                     entry.fetch = Fetch::Paused;
@@ -303,7 +314,7 @@ impl Routes {
     }
 
     /// The pause of a topic is over. True if a request must go out.
-    pub(crate) fn pause_over(&mut self, now: Instant, topic: &Topic) -> bool {
+    fn pause_over(&mut self, now: Instant, topic: &Topic) -> bool {
         let Some(entry) = self.topics.get_mut(topic) else { return false };
         let ask = matches!(entry.fetch, Fetch::Paused);
         if ask {
@@ -314,18 +325,13 @@ impl Routes {
 
     /// The answer is the one the topic's route was compiled from: those that only wanted to know go
     /// on.
-    pub(crate) fn unchanged(
-        &mut self,
-        now: Instant,
-        topic: &Topic,
-        source: &Source,
-    ) -> Option<Told> {
+    fn unchanged(&mut self, now: Instant, topic: &Topic, source: &Source) -> Option<Told> {
         let entry = self.topics.get_mut(topic)?;
         (entry.source.as_ref() == Some(source)).then(|| entry.answered(now, false))
     }
 
     /// A route came.
-    pub(crate) fn learned(
+    fn learned(
         &mut self,
         now: Instant,
         topic: &Topic,
@@ -349,12 +355,11 @@ impl Routes {
     /// Every nameserver that answers says that there is no such topic. `refresh`: how far apart two
     /// such words must be to be believed of a topic that is known; `serves`: its route is of use
     /// all the same; `patient`: calls wait for a topic to be created.
-    pub(crate) fn missing(
+    fn missing(
         &mut self,
         now: Instant,
         topic: &Topic,
         (refresh, serves, patient): (Duration, bool, bool),
-        creates: &dyn Fn(OpId) -> bool,
     ) -> Missing {
         let Some(entry) = self.topics.get_mut(topic) else { return Missing::default() };
         entry.missing = true;
@@ -364,21 +369,22 @@ impl Routes {
             missing.dropped = now.since(since) >= refresh && !serves;
             if missing.dropped {
                 (entry.route, entry.source, entry.told) = (None, None, None);
-                entry.waiters.iter_mut().for_each(|(_, wait)| *wait = Wait::Route);
+                entry.waiters.iter_mut().for_each(|waiter| waiter.wait = Wait::Route);
             }
         }
         let known = entry.route.is_some();
-        for (op, wait) in std::mem::take(&mut entry.waiters) {
-            match wait {
+        for waiter in std::mem::take(&mut entry.waiters) {
+            let op = waiter.op;
+            match waiter.wait {
                 Wait::News if known => missing.released.push_back(op),
                 // `TBW102`'s route stands for the topic, for whoever creates it.
-                Wait::Route if known && (entry.exists() || creates(op)) => {
+                Wait::Route if known && (entry.exists() || waiter.creates) => {
                     missing.released.push_back(op);
                 }
                 Wait::Route | Wait::News if !patient && !entry.existed => {
                     missing.denied.push_back(op);
                 }
-                Wait::Route | Wait::News | Wait::Change => entry.waiters.push_back((op, wait)),
+                Wait::Route | Wait::News | Wait::Change => entry.waiters.push_back(waiter),
             }
         }
         missing.attempts = match entry.waiters.is_empty() {
@@ -390,9 +396,8 @@ impl Routes {
     }
 
     /// The operations that wait for the topic.
-    pub(crate) fn waiters(&self, topic: &Topic) -> impl Iterator<Item = OpId> {
-        let waiters = self.topics.get(topic).into_iter().flat_map(|entry| &entry.waiters);
-        waiters.map(|(op, _)| *op)
+    fn waiters(&self, topic: &Topic) -> impl Iterator<Item = &Waiter> {
+        self.topics.get(topic).into_iter().flat_map(|entry| &entry.waiters)
     }
 
     /// Whether an operation waits for the topic.
@@ -403,7 +408,7 @@ impl Routes {
     /// Whether that operation waits for the topic.
     pub(crate) fn is_waiting(&self, topic: &Topic, op: OpId) -> bool {
         let entry = self.topics.get(topic);
-        entry.is_some_and(|entry| entry.waiters.iter().any(|(waiter, _)| *waiter == op))
+        entry.is_some_and(|entry| entry.waiters.iter().any(|waiter| waiter.op == op))
     }
 
     /// Whether the topic is being looked up.
@@ -414,7 +419,7 @@ impl Routes {
 
     /// Every nameserver that was asked failed. Gives those that go on with what is known, and the
     /// pause before the next look-up.
-    pub(crate) fn failed(
+    fn failed(
         &mut self,
         now: Instant,
         topic: &Topic,
@@ -428,26 +433,26 @@ impl Routes {
     }
 
     /// Calls that wanted news of a route that is known, and can go on with it.
-    pub(crate) fn without_news(&mut self, topic: &Topic) -> VecDeque<OpId> {
+    fn without_news(&mut self, topic: &Topic) -> VecDeque<OpId> {
         let Some(entry) = self.topics.get_mut(topic) else { return VecDeque::new() };
         let known = entry.route.is_some();
         entry.release(|wait| known && wait == Wait::News)
     }
 
     /// Whether this failure is the first one since a route came.
-    pub(crate) fn begins_to_fail(&mut self, topic: &Topic) -> bool {
+    fn begins_to_fail(&mut self, topic: &Topic) -> bool {
         self.topics.get_mut(topic).is_some_and(|entry| !std::mem::replace(&mut entry.failing, true))
     }
 
     /// One nameserver's word on the topic came to nothing.
-    pub(crate) fn attempted(&mut self, topic: &Topic, attempt: Attempt) {
+    fn attempted(&mut self, topic: &Topic, attempt: Attempt) {
         if let Some(entry) = self.topics.get_mut(topic) {
             entry.attempts.push(attempt);
         }
     }
 
     /// Ends the wait of all who wait for the topic: no nameserver can ever answer.
-    pub(crate) fn give_up(&mut self, topic: &Topic) -> (VecDeque<OpId>, Attempts) {
+    fn give_up(&mut self, topic: &Topic) -> (VecDeque<OpId>, Attempts) {
         let Some(entry) = self.topics.get_mut(topic) else { return Default::default() };
         entry.fetch = Fetch::Idle;
         (entry.release(|_| true), std::mem::take(&mut entry.attempts))
@@ -457,7 +462,7 @@ impl Routes {
     pub(crate) fn forget(&mut self, topic: &Topic, waiter: OpId) -> Attempts {
         let Some(entry) = self.topics.get_mut(topic) else { return Attempts::default() };
         // Deadlines come in the order of calls, mostly: it is found at the front.
-        let Some(at) = entry.waiters.iter().position(|(op, _)| *op == waiter) else {
+        let Some(at) = entry.waiters.iter().position(|own| own.op == waiter) else {
             return Attempts::default();
         };
         entry.waiters.remove(at);
@@ -465,7 +470,7 @@ impl Routes {
     }
 
     /// Topics whose route names a broker that was lost and that were not looked up just now.
-    pub(crate) fn touched_by(&self, now: Instant, broker: BrokerId) -> Vec<Topic> {
+    fn touched_by(&self, now: Instant, broker: BrokerId) -> Vec<Topic> {
         let on = |route: &Arc<Route>| route.brokers.binary_search(&broker).is_ok();
         let touched = self.topics.iter().filter(|(_, entry)| {
             now.since(entry.asked) >= HURRY && entry.route.as_ref().is_some_and(on)
@@ -492,7 +497,7 @@ impl Routes {
     /// topic that nobody found, waits for or has `consumed` is forgotten: a misspelt name is not
     /// asked for until the client ends. So is one that no call used for [`UNUSED`] refreshes. The
     /// flag says whether a route was forgotten with one.
-    pub(crate) fn due(
+    fn due(
         &mut self,
         now: Instant,
         age: Duration,
@@ -522,25 +527,9 @@ impl Routes {
     }
 
     /// When the topic was asked for that is to be refreshed next; `now` when there is none.
-    pub(crate) fn oldest(&self, now: Instant) -> Instant {
+    fn oldest(&self, now: Instant) -> Instant {
         let idle = self.topics.values().filter(|entry| matches!(entry.fetch, Fetch::Idle));
         idle.map(|entry| entry.asked).min().unwrap_or(now)
-    }
-
-    /// What is known of each topic in use, by name.
-    pub(crate) fn stats(&self, now: Instant) -> impl Iterator<Item = TopicStats> {
-        self.topics.iter().map(move |(topic, entry)| {
-            let route = entry.route.as_deref();
-            TopicStats {
-                topic: topic.clone(),
-                writable: route.map_or(0, |route| route.writable.len()),
-                readable: route.map_or(0, |route| route.readable.len()),
-                fallback: route.is_some_and(|route| route.fallback),
-                age: entry.told.map(|told| now.since(told)),
-                asking: !matches!(entry.fetch, Fetch::Idle),
-                waiting: entry.waiters.len(),
-            }
-        })
     }
 
     /// What must hold between two calls.

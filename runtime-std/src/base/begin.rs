@@ -5,7 +5,7 @@ use std::hash::BuildHasher;
 use std::net::{IpAddr, UdpSocket};
 use std::sync::Arc;
 
-use rocketry_core::client::{Host, Shared};
+use rocketry_core::client::adapter::{Host, Shared};
 use rocketry_core::config::{Config, ConfigError, Identity, SocketOptions};
 
 use super::Clocks;

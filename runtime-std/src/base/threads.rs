@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
-use rocketry_core::client::Work;
+use rocketry_core::client::adapter::Work;
 
 /// Name of the threads that do a client's [`Work`].
 const WORK: &str = "rocketry-work";

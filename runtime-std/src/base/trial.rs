@@ -10,7 +10,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rocketry_core::client::{Host, Work};
+use rocketry_core::client::adapter::{Host, Work};
 use rocketry_core::config::{Config, SocketOptions};
 use rocketry_core::error::ConnectError;
 use socket2::{Domain, Socket, Type};

@@ -1,0 +1,207 @@
+//! Registration with brokers by heartbeat (`MQClientInstance.sendHeartbeatToAllBrokerWithLock`).
+//!
+//! Answers to codes: `HEART_BEAT` (34). A broker knows a consumer's subscriptions only by its
+//! heartbeat, so nothing is pulled from a broker that has not answered one on this connection
+//! (protocol facts 2.3: pulling earlier gives 24). What it answered once stays valid while the
+//! connection stands: a broker keeps a registration for 120 s, and ends the connection with it
+//! (`ClientChannelInfo`, `ProducerManager.scanNotActiveChannel`). A later heartbeat that it refuses
+//! or answers late takes nothing away; only its own word does (codes 24, 25, 26).
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::Brokers;
+use crate::effects::{Note, Signal, TimerKind};
+use crate::frame::request::{HeartbeatRequest, UnregisterRequest};
+use crate::frame::{Kind, Request, ResponseCode};
+use crate::id::PeerId;
+use crate::name::Group;
+use crate::remoting::{BrokerAsk, Context, Purpose};
+
+/// Pause after a heartbeat that came to nothing.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// What a peer that is a broker knows of us, on its present connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Registration {
+    /// The latest revision of what heartbeats say that it has confirmed.
+    knows: Option<u64>,
+    /// Heartbeats without an answer.
+    under_way: u32,
+    /// The last heartbeat came to nothing; the timer of that number sends another one.
+    refused: Option<u64>,
+}
+
+impl Brokers {
+    /// Sends a heartbeat, which says `body`, to one broker.
+    pub(crate) fn heartbeat(&mut self, ctx: &mut Context, peer: PeerId, body: Bytes) {
+        let purpose = Purpose::Broker(BrokerAsk::Heartbeat { revision: self.told(peer) });
+        let request = Request::Heartbeat(HeartbeatRequest::default());
+        let within = ctx.fx.config.request_timeout;
+        ctx.ask(peer, purpose, Kind::Heartbeat, request, body, within);
+    }
+
+    /// A broker answered a heartbeat.
+    pub(crate) fn heartbeat_answered(
+        &mut self,
+        ctx: &mut Context,
+        peer: PeerId,
+        revision: u64,
+        code: ResponseCode,
+    ) {
+        if code != ResponseCode::SUCCESS {
+            let endpoint = ctx.remoting.peers.endpoint(peer).clone();
+            ctx.fx.note(Note::HeartbeatRefused { endpoint, code });
+            return self.heartbeat_failed(ctx, peer);
+        }
+        if self.answered(peer, revision) {
+            ctx.fx.signal(Signal::Registered(peer));
+        }
+    }
+
+    /// A heartbeat came to nothing. Nothing is pulled from a broker that does not know us, and one
+    /// that does forgets us in time, so this can't wait for the next round. A lost connection needs
+    /// none: its successor begins with one.
+    pub(crate) fn heartbeat_failed(&mut self, ctx: &mut Context, peer: PeerId) {
+        if !ctx.remoting.peers.is_connected(peer) {
+            return self.forgot(peer);
+        }
+        let refusal = self.refused(peer);
+        ctx.fx.after(AGAIN, TimerKind::Greet(peer, refusal));
+    }
+
+    /// Whether the pause after a heartbeat that came to nothing leads to another one.
+    pub(crate) fn is_due_again(&self, ctx: &Context, peer: PeerId, refusal: u64) -> bool {
+        self.still_refused(peer, refusal) && ctx.remoting.peers.is_connected(peer)
+    }
+
+    /// Tells each broker there is a connection to that producer groups are gone
+    /// (`MQClientInstance.unregisterClient`). Gives how many answers will come.
+    pub(crate) fn unregister_producers(
+        ctx: &mut Context,
+        groups: &[Group],
+        ask: BrokerAsk,
+    ) -> usize {
+        let peers: Vec<PeerId> = ctx.remoting.peers.brokers().collect();
+        for peer in &peers {
+            for group in groups {
+                let producer_group = Some(group.shared());
+                let request = UnregisterRequest { producer_group, ..Default::default() };
+                Self::unregister(ctx, *peer, ask, request);
+            }
+        }
+        peers.len() * groups.len()
+    }
+
+    /// The same for a consumer's group.
+    pub(crate) fn unregister_consumer(ctx: &mut Context, group: &Group, ask: BrokerAsk) -> usize {
+        let peers: Vec<PeerId> = ctx.remoting.peers.brokers().collect();
+        for peer in &peers {
+            let consumer_group = Some(group.shared());
+            let request = UnregisterRequest { consumer_group, ..Default::default() };
+            Self::unregister(ctx, *peer, ask, request);
+        }
+        peers.len()
+    }
+
+    fn unregister(ctx: &mut Context, peer: PeerId, ask: BrokerAsk, request: UnregisterRequest) {
+        let client_id = ctx.fx.client_id.clone();
+        let request = Request::Unregister(UnregisterRequest { client_id, ..request });
+        let within = ctx.fx.config.request_timeout;
+        ctx.ask(peer, Purpose::Broker(ask), Kind::Plain, request, Bytes::new(), within);
+    }
+
+    /// Our groups or subscriptions changed: every broker has to hear it. Gives the revision that
+    /// heartbeats tell from now on.
+    pub(crate) fn changed(&mut self) -> u64 {
+        self.revision += 1;
+        self.revision
+    }
+
+    /// A heartbeat goes out. Gives the revision that it tells.
+    pub(crate) fn told(&mut self, peer: PeerId) -> u64 {
+        let registration = self.registrations.entry(peer).or_default();
+        registration.under_way += 1;
+        registration.refused = None;
+        self.revision
+    }
+
+    /// The answer to the heartbeat of that revision came. True if the broker knows more of us than
+    /// before.
+    pub(crate) fn answered(&mut self, peer: PeerId, revision: u64) -> bool {
+        let Some(registration) = self.registrations.get_mut(&peer) else { return false };
+        registration.under_way = registration.under_way.saturating_sub(1);
+        let news = registration.knows.is_none_or(|known| known < revision);
+        if news {
+            registration.knows = Some(revision);
+        }
+        news
+    }
+
+    /// The connection is gone, and all that the broker knew by it.
+    pub(crate) fn forgot(&mut self, peer: PeerId) {
+        self.registrations.remove(&peer);
+    }
+
+    /// The broker says that it does not know us.
+    pub(crate) fn denied(&mut self, peer: PeerId) {
+        if let Some(registration) = self.registrations.get_mut(&peer) {
+            registration.knows = None;
+        }
+    }
+
+    /// A heartbeat came to nothing. Gives the number of this event.
+    pub(crate) fn refused(&mut self, peer: PeerId) -> u64 {
+        self.refusals += 1;
+        let registration = self.registrations.entry(peer).or_default();
+        registration.under_way = registration.under_way.saturating_sub(1);
+        registration.refused = Some(self.refusals);
+        self.refusals
+    }
+
+    /// Whether no heartbeat went out since that one came to nothing.
+    pub(crate) fn still_refused(&self, peer: PeerId, number: u64) -> bool {
+        self.registrations.get(&peer).and_then(|registration| registration.refused) == Some(number)
+    }
+
+    /// Whether the broker has confirmed what heartbeats say since `revision`.
+    pub(crate) fn knows(&self, peer: PeerId, revision: u64) -> bool {
+        let known = self.registrations.get(&peer).and_then(|registration| registration.knows);
+        known.is_some_and(|known| known >= revision)
+    }
+
+    /// Whether the broker is about to hear of us: a heartbeat is under way, or will be.
+    pub(crate) fn is_hearing(&self, peer: PeerId) -> bool {
+        let registration = self.registrations.get(&peer);
+        registration.is_some_and(|registration| {
+            registration.under_way > 0 || registration.refused.is_some()
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_heartbeats_under_way_confirm_what_each_has_told() {
+        let (peer, mut brokers) = (PeerId(1), Brokers::default());
+        let first = brokers.told(peer);
+        let revision = brokers.changed();
+        let second = brokers.told(peer);
+        assert!(brokers.answered(peer, first));
+        assert!(brokers.knows(peer, first) && !brokers.knows(peer, revision));
+        assert!(brokers.is_hearing(peer) && brokers.answered(peer, second));
+        assert!(brokers.knows(peer, revision) && !brokers.is_hearing(peer));
+        // An answer that comes late takes nothing back, nor does one that refuses.
+        brokers.told(peer);
+        let number = brokers.refused(peer);
+        assert!(!brokers.answered(peer, first) && brokers.knows(peer, revision));
+        assert!(brokers.still_refused(peer, number) && brokers.is_hearing(peer));
+        brokers.told(peer);
+        assert!(!brokers.still_refused(peer, number));
+        brokers.denied(peer);
+        assert!(!brokers.knows(peer, first) && brokers.is_hearing(peer));
+    }
+}

@@ -1,0 +1,29 @@
+//! What a hold of the lock leaves to be done without it.
+
+use std::sync::Arc;
+use std::task::Waker;
+
+use super::link::{Open, Sink, Writer};
+use crate::engine::Note;
+use crate::id::ConnectionId;
+use crate::message::Publish;
+
+/// What is left to do after unlocking.
+#[derive(Default)]
+pub(crate) struct AfterUnlock {
+    pub(crate) wakers: Vec<Waker>,
+    pub(super) notes: Vec<Note>,
+    pub(super) shutdowns: Vec<Arc<dyn Sink>>,
+    pub(super) spent: Vec<Arc<Publish>>,
+    pub(super) ended: Vec<Open>,
+    pub(super) write: Option<PendingWrite>,
+}
+
+/// A write to be done by whoever holds it, after unlocking.
+pub(crate) struct PendingWrite {
+    pub(super) conn: ConnectionId,
+    pub(super) sink: Arc<dyn Sink>,
+    pub(super) writer: Box<Writer>,
+    /// Others may have something to send as well: nothing is taken out yet.
+    pub(super) yields: bool,
+}

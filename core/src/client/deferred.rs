@@ -1,0 +1,181 @@
+//! Calls that can't begin yet: a full window has to empty, or another call has to end before.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use super::pending::{Deferred, Pending};
+use super::shared::Shared;
+use super::waiting::Slot;
+use crate::engine::Cancelled;
+use crate::error::{Attempts, QueryError, Refused, SendError, Stored};
+use crate::message::{Message, Publish};
+use crate::name::Topic;
+use crate::producer::SendOptions;
+use crate::query::{QueueChoice, QueueName};
+
+/// What reads the result of a send.
+pub(super) type Read<T> = fn(Slot) -> Result<T, SendError>;
+
+/// A message that waits until fewer are under way.
+pub(super) struct DeferredSend<T> {
+    shared: Arc<Shared>,
+    publish: Arc<Publish>,
+    options: SendOptions,
+    read: Read<T>,
+    /// Its place among those that wait, once somebody has looked.
+    ticket: Option<u64>,
+}
+
+impl<T> DeferredSend<T> {
+    pub(super) const fn new(
+        shared: Arc<Shared>,
+        publish: Arc<Publish>,
+        options: SendOptions,
+        read: Read<T>,
+    ) -> Self {
+        Self { shared, publish, options, read, ticket: None }
+    }
+
+    /// Has `waker` woken when there is room, in the order of those that wait. Where there is some
+    /// already, that is at once.
+    fn queue_up(&mut self, waker: Waker) {
+        // A look that nobody waits behind would be woken in the place of one that does.
+        if waker.will_wake(Waker::noop()) {
+            return;
+        }
+        let (ticket, size) = (&mut self.ticket, self.publish.wire_size());
+        let again = waker.clone();
+        // The old waker is dropped after the lock.
+        if self.shared.run(|core, _| core.queueing.insert(ticket, size, waker)).is_none() {
+            again.wake();
+        }
+    }
+}
+
+impl<T> Deferred<Result<T, SendError>> for DeferredSend<T> {
+    fn begin(&mut self, waker: Waker) -> Option<Pending<Result<T, SendError>>> {
+        match self.shared.send(self.publish.clone(), self.options.clone()) {
+            Ok(op) => {
+                Some(Pending::call(self.shared.clone(), op, self.read).of(self.publish.ids()))
+            }
+            Err(error) if error.is_full() => {
+                self.queue_up(waker);
+                None
+            }
+            Err(error) => Some(Pending::ready(Err(error))),
+        }
+    }
+
+    fn cancel(self: Box<Self>) -> Cancelled {
+        Cancelled::Removed
+    }
+}
+
+impl<T> Drop for DeferredSend<T> {
+    /// The room it was woken for, if it was, is another one's now: every hold of the lock looks.
+    fn drop(&mut self) {
+        if let Some(ticket) = self.ticket {
+            drop(self.shared.run(|core, _| core.queueing.remove(ticket)));
+        }
+    }
+}
+
+/// A call that goes on with another one.
+struct Then<A, T> {
+    first: Pending<A>,
+    /// What the first one asks for is a part of the whole, as one of several orders is; else it
+    /// only looks, and without what follows nothing has been done.
+    counts: bool,
+    next: Option<Box<dyn FnOnce(A) -> Pending<T> + Send>>,
+}
+
+impl<A: Send, T> Deferred<T> for Then<A, T> {
+    fn begin(&mut self, waker: Waker) -> Option<Pending<T>> {
+        let Poll::Ready(first) = self.first.poll_result(&Context::from_waker(&waker)) else {
+            return None;
+        };
+        self.next.take().map(|next| next(first))
+    }
+
+    fn cancel(self: Box<Self>) -> Cancelled {
+        match (self.first.cancel(), self.counts) {
+            (found @ (Cancelled::Removed | Cancelled::Detached), true) => found,
+            // It has ended, and what follows has not begun.
+            (Cancelled::Unknown, true) => Cancelled::Detached,
+            (_, false) => Cancelled::Removed,
+        }
+    }
+}
+
+impl<A: Send + 'static> Pending<A> {
+    /// Goes on with `next` when this question has ended: now if it has, else in the thread that
+    /// looks.
+    pub(super) fn then<T: 'static>(
+        self,
+        shared: &Arc<Shared>,
+        next: impl FnOnce(A) -> Pending<T> + Send + 'static,
+    ) -> Pending<T> {
+        self.chain(shared, false, next)
+    }
+
+    fn chain<T: 'static>(
+        self,
+        shared: &Arc<Shared>,
+        counts: bool,
+        next: impl FnOnce(A) -> Pending<T> + Send + 'static,
+    ) -> Pending<T> {
+        let then = Then { first: self, counts, next: Some(Box::new(next)) };
+        let mut pending = Pending::deferred(shared.clone(), Box::new(then));
+        match pending.poll_result(&Context::from_waker(Waker::noop())) {
+            Poll::Ready(result) => Pending::ready(result),
+            Poll::Pending => pending,
+        }
+    }
+}
+
+impl<A: Send + 'static, E: Send + 'static> Pending<Result<A, E>> {
+    /// As [`then`](Self::then) for orders too, unless this ends in an error.
+    pub(super) fn and_then<T: 'static>(
+        self,
+        shared: &Arc<Shared>,
+        next: impl FnOnce(A) -> Pending<Result<T, E>> + Send + 'static,
+    ) -> Pending<Result<T, E>> {
+        self.chain(shared, true, |first| match first {
+            Ok(first) => next(first),
+            Err(error) => Pending::ready(Err(error)),
+        })
+    }
+}
+
+/// The queue that a caller's own `select` chooses. No lock is held: one that panics harms nobody.
+pub(super) fn chosen(
+    select: impl FnOnce(&Message, &[QueueChoice]) -> Option<usize>,
+    message: &Message,
+    queues: Result<Vec<QueueChoice>, QueryError>,
+) -> Result<QueueName, SendError> {
+    let queues = queues.map_err(|error| no_queues(message.topic().clone(), error))?;
+    let chosen = catch_unwind(AssertUnwindSafe(|| select(message, &queues))).ok().flatten();
+    let chosen = chosen.and_then(|place| queues.into_iter().nth(place));
+    let topic = message.topic().clone();
+    chosen.map(|choice| choice.queue).ok_or(SendError::NoChoice { topic })
+}
+
+fn no_queues(topic: Topic, error: QueryError) -> SendError {
+    match error {
+        QueryError::Refused(refused) => SendError::Refused(refused),
+        QueryError::NoRoute { topic, attempts } => SendError::NoRoute { topic, attempts },
+        QueryError::NoQueue { topic, lack, attempts } => {
+            SendError::NotWritable { topic, lack, stored: Stored::No, ids: None, attempts }
+        }
+        QueryError::TimedOut { attempts } => SendError::NoRoute { topic, attempts },
+        QueryError::Failed(attempt) => {
+            let mut attempts = Attempts::default();
+            attempts.push(attempt);
+            SendError::NoRoute { topic, attempts }
+        }
+        QueryError::Stopped => SendError::Refused(Refused::Stopped),
+        QueryError::WouldDeadlock => SendError::WouldDeadlock,
+        QueryError::Forked => SendError::Forked,
+    }
+}

@@ -1,0 +1,71 @@
+//! Threads that wait.
+
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+
+use super::host::Host;
+use crate::time::Instant;
+
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+thread_local! {
+    static UNPARK: Waker = Waker::from(Arc::new(Unpark(thread::current())));
+}
+
+/// Blocks this thread until `poll` is ready.
+pub(crate) fn block_on<T>(host: &dyn Host, mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> T {
+    let waker = UNPARK.with(Waker::clone);
+    let mut cx = Context::from_waker(&waker);
+    loop {
+        let mut polled = poll(&mut cx);
+        if polled.is_pending() {
+            host.block(&mut || {
+                while polled.is_pending() {
+                    thread::park();
+                    polled = poll(&mut cx);
+                }
+            });
+        }
+        if let Poll::Ready(result) = polled {
+            return result;
+        }
+    }
+}
+
+/// Blocks this thread until `poll` is ready or the host's clock shows `deadline`.
+pub(crate) fn block_until<T>(
+    deadline: Instant,
+    host: &dyn Host,
+    mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>,
+) -> Option<T> {
+    let waker = UNPARK.with(Waker::clone);
+    let mut cx = Context::from_waker(&waker);
+    let mut polled = poll(&mut cx);
+    if polled.is_pending() {
+        host.block(&mut || {
+            while polled.is_pending() {
+                let left = deadline.since(host.now());
+                if left.is_zero() {
+                    return;
+                }
+                thread::park_timeout(left);
+                polled = poll(&mut cx);
+            }
+        });
+    }
+    match polled {
+        Poll::Ready(result) => Some(result),
+        Poll::Pending => None,
+    }
+}

@@ -1,0 +1,252 @@
+//! Everything behind the lock, and who waits for what the engine gives.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::task::Waker;
+
+use super::after_unlock::AfterUnlock;
+use super::ended::{Ended, Stops};
+use super::link::{Action, Open, Writer};
+use super::links::{Links, On};
+use super::queueing::Queueing;
+use super::waiting::{Slot, Waiting};
+use super::wall::Wall;
+use crate::engine::{Command, Engine, Event};
+use crate::id::{ConnectionId, SubscriptionId};
+use crate::time::{Instant, UnixMillis};
+
+/// A consumer, as its handle waits for it.
+#[derive(Default)]
+pub(crate) struct Subscribed {
+    pub(crate) waker: Option<Waker>,
+    /// Somebody wants to know how it left.
+    pub(super) watched: bool,
+    /// It has left, with so many messages unsettled.
+    pub(super) left: Option<usize>,
+}
+
+/// Everything behind the lock.
+pub(crate) struct Core {
+    pub(crate) engine: Engine,
+    pub(crate) waiting: Waiting,
+    pub(crate) consumers: BTreeMap<SubscriptionId, Subscribed>,
+    pub(super) links: Links,
+    /// What the pump is to begin.
+    pub(crate) tasks: VecDeque<Command>,
+    pub(crate) pump: Option<Waker>,
+    /// What the pump's timer is set to.
+    pub(crate) armed: Instant,
+    /// Sends that wait for room, the oldest first.
+    pub(super) queueing: Queueing,
+    pub(crate) stops: Stops,
+    pub(super) wall: Wall,
+    /// Messages that consumers held unsettled when they left, once the client ends.
+    pub(super) unsettled: Option<usize>,
+    pub(crate) stopped: bool,
+    /// The runtime is gone, or a thread panicked under the lock.
+    pub(crate) gone: bool,
+    /// That was before the client had stopped.
+    pub(super) cut_short: bool,
+}
+
+impl Core {
+    /// Nobody waits for anything yet. With up to `alone` sends in flight a caller writes by itself.
+    pub(super) fn new(engine: Engine, wall: Wall, alone: u32) -> Self {
+        Self {
+            engine,
+            waiting: Waiting::default(),
+            consumers: BTreeMap::new(),
+            links: Links::new(alone),
+            tasks: VecDeque::new(),
+            pump: None,
+            armed: Instant::FAR,
+            queueing: Queueing::default(),
+            stops: Stops::default(),
+            wall,
+            unsettled: None,
+            stopped: false,
+            gone: false,
+            cut_short: false,
+        }
+    }
+
+    /// Sorts what the engine gave to those who wait for it.
+    pub(crate) fn drain(&mut self, now: Instant, after: &mut AfterUnlock) {
+        self.drain_events(after);
+        while let Some(command) = self.engine.poll_command() {
+            self.command(now, command, after);
+            self.drain_events(after);
+        }
+        // Whatever made room, an answer or a call given up: those that wait for it go on.
+        if !self.queueing.is_empty() {
+            self.queueing.take(self.engine.room(), &mut after.wakers);
+        }
+        self.links.look_at_deferred(&mut self.engine, now, after);
+        let next = self.engine.next_timeout().unwrap_or(Instant::FAR);
+        if next < self.armed {
+            self.armed = next;
+            after.wakers.extend(self.pump.take());
+        }
+    }
+
+    /// Tells the engine if the wall clock was set, or the machine has slept.
+    pub(super) fn sync(&mut self, now: Instant, unix: UnixMillis) {
+        if let Some(input) = self.wall.look(now, unix) {
+            self.engine.handle(now, input);
+        }
+    }
+
+    /// A connection with a socket, and what is under way on it.
+    pub(super) fn open(&mut self, conn: ConnectionId) -> Option<(&mut Open, On<'_>)> {
+        self.links.open(conn, &self.engine, self.waiting.parked())
+    }
+
+    /// Takes out of the engine what waits for a writer.
+    pub(super) fn fill(&mut self, conn: ConnectionId, writer: &mut Writer) {
+        writer.fill(|| self.engine.poll_frame(conn));
+    }
+
+    /// Does what a link asks for, or leaves it for after the lock.
+    pub(super) fn carry_out(
+        &mut self,
+        now: Instant,
+        conn: ConnectionId,
+        action: Action<Box<Writer>>,
+        after: &mut AfterUnlock,
+    ) {
+        self.links.carry_out(&mut self.engine, now, conn, action, after);
+    }
+
+    fn drain_events(&mut self, after: &mut AfterUnlock) {
+        while let Some(event) = self.engine.poll_event() {
+            match event {
+                Event::Sent { op, publish, result } => {
+                    after.spent.push(publish);
+                    after.wakers.extend(self.waiting.end(op, Slot::Sent(result)));
+                }
+                Event::Handed { op, publish } => {
+                    after.spent.push(publish);
+                    after.wakers.extend(self.waiting.end(op, Slot::Handed));
+                }
+                Event::OnewayLost { messages } => after.spent.extend(messages),
+                Event::Answered { op, result } => {
+                    after.wakers.extend(self.waiting.end(op, Slot::Answered(result)));
+                }
+                Event::Deliverable { sub } => {
+                    let consumer = self.consumers.get_mut(&sub);
+                    after.wakers.extend(consumer.and_then(|consumer| consumer.waker.take()));
+                }
+                Event::Left { sub, unsettled } => after.wakers.extend(self.left(sub, unsettled)),
+                Event::Note(note) => after.notes.push(note),
+                Event::Stopped => {
+                    self.stopped = true;
+                    self.queueing.take_all(&mut after.wakers);
+                    after.wakers.extend(self.stops.take_all());
+                    after.wakers.extend(self.pump.take());
+                }
+            }
+        }
+    }
+
+    fn command(&mut self, now: Instant, command: Command, after: &mut AfterUnlock) {
+        match command {
+            Command::Connect { conn, .. } => {
+                self.links.begin(conn);
+                self.tasks.push_back(command);
+                after.wakers.extend(self.pump.take());
+            }
+            Command::Fetch { .. } => {
+                self.tasks.push_back(command);
+                after.wakers.extend(self.pump.take());
+            }
+            Command::Transmit { conn } => {
+                let busy = after.write.is_some();
+                let Some((open, on)) = self.open(conn) else { return };
+                let action = open.halves.transmit(&on, busy);
+                self.carry_out(now, conn, action, after);
+            }
+            Command::Close { conn, .. } => self.links.shut(&mut self.engine, now, conn, after),
+        }
+    }
+
+    /// Ends every wait with an error: nobody moves bytes any more.
+    pub(super) fn abandon(&mut self, after: &mut AfterUnlock) {
+        if std::mem::replace(&mut self.gone, true) {
+            return;
+        }
+        self.cut_short = !self.stopped;
+        self.stopped = true;
+        self.waiting.abandon(&mut after.wakers);
+        self.queueing.take_all(&mut after.wakers);
+        after.wakers.extend(self.stops.take_all());
+        after.wakers.extend(self.pump.take());
+        for (_, consumer) in std::mem::take(&mut self.consumers) {
+            after.wakers.extend(consumer.waker);
+        }
+        self.links.abandon(after);
+    }
+}
+
+impl Core {
+    /// How the client ended; or `waker` is kept until it has, in the place of the one left there.
+    pub(super) fn end_of_all(
+        &mut self,
+        place: &mut Option<usize>,
+        waker: &mut Option<Waker>,
+    ) -> Option<Ended> {
+        if !self.stopped {
+            self.stops.keep(place, waker);
+            return None;
+        }
+        Some(if self.cut_short {
+            Ended::RuntimeGone
+        } else {
+            Ended::with(self.unsettled.unwrap_or(0))
+        })
+    }
+
+    /// A consumer has left. Gives who is to be woken.
+    pub(super) fn left(&mut self, sub: SubscriptionId, unsettled: usize) -> Option<Waker> {
+        self.unsettled = self.unsettled.map(|before| before + unsettled);
+        let consumer = self.consumers.get_mut(&sub)?;
+        if !consumer.watched {
+            return self.consumers.remove(&sub)?.waker;
+        }
+        consumer.left = Some(unsettled);
+        consumer.waker.take()
+    }
+
+    /// Somebody wants to know how a consumer leaves.
+    pub(super) fn watch(&mut self, sub: SubscriptionId) {
+        if let Some(consumer) = self.consumers.get_mut(&sub) {
+            consumer.watched = true;
+        }
+    }
+
+    /// Nobody does any more. Gives the waker, which is for dropping after the lock.
+    pub(super) fn unwatch(&mut self, sub: SubscriptionId) -> Option<Waker> {
+        let consumer = self.consumers.get_mut(&sub)?;
+        consumer.watched = false;
+        let waker = consumer.waker.take();
+        if consumer.left.is_some() {
+            self.consumers.remove(&sub);
+        }
+        waker
+    }
+
+    /// How a consumer left; or `waker` is kept until it has, in the place of the one left there.
+    pub(super) fn end_of(
+        &mut self,
+        sub: SubscriptionId,
+        waker: &mut Option<Waker>,
+    ) -> Option<Ended> {
+        let Some(consumer) = self.consumers.get_mut(&sub) else {
+            return Some(if self.cut_short { Ended::RuntimeGone } else { Ended::InOrder });
+        };
+        if let Some(unsettled) = consumer.left {
+            self.consumers.remove(&sub);
+            return Some(Ended::with(unsettled));
+        }
+        std::mem::swap(&mut consumer.waker, waker);
+        None
+    }
+}

@@ -1,0 +1,83 @@
+//! What must always hold of consumers.
+
+use std::collections::BTreeMap;
+
+use super::{Consumer, Consumers};
+use crate::frame::Opaque;
+use crate::id::{QueueKey, SubscriptionId};
+use crate::remoting::Context;
+use crate::route::Known;
+
+impl Consumers {
+    /// Panics when something does not hold.
+    pub(crate) fn check(&self, ctx: &Context, known: Known<'_>) {
+        let mut asked: BTreeMap<_, Vec<Opaque>> = BTreeMap::new();
+        for (sub, key, opaque) in ctx.remoting.calls.of_queues() {
+            asked.entry((sub, key)).or_default().push(opaque);
+        }
+        for (sub, consumer) in self.iter() {
+            consumer.check_handouts();
+            consumer.check_timers(ctx);
+            assert!(!consumer.is_drained(), "{sub:?} has finished and does not leave");
+            self.check_queues(ctx, known, (sub, consumer), &mut asked);
+            if !consumer.is_leaving() {
+                consumer.check_reach(ctx, known);
+            }
+        }
+    }
+
+    /// Each queue has one question in flight, one timer, or one named condition: its window is
+    /// full, or its broker is not there or does not know us.
+    fn check_queues(
+        &self,
+        ctx: &Context,
+        known: Known<'_>,
+        (sub, consumer): (SubscriptionId, &Consumer),
+        asked: &mut BTreeMap<(SubscriptionId, QueueKey), Vec<Opaque>>,
+    ) {
+        let ends = consumer.is_leaving() || consumer.is_draining();
+        for (key, queue) in consumer.queues.iter() {
+            let calls = asked.remove(&(sub, key)).unwrap_or_default();
+            let reader = known.brokers.reader(queue.at.broker);
+            let ready = reader.is_some_and(|peer| known.is_ready(ctx, peer, consumer.revision));
+            queue.check(&ctx.fx, &calls, !ready || ends || self.turns.holds(sub, key));
+        }
+    }
+}
+
+impl Consumer {
+    /// What is kept of timers was given out by the engine's table.
+    fn check_timers(&self, ctx: &Context) {
+        let queues = self.queues.iter().filter_map(|(_, queue)| queue.timer());
+        let own = [self.rebalance_timer, self.handouts.timer, self.drain_timer()];
+        for key in queues.chain(own.into_iter().flatten().map(|(_, timer)| timer)) {
+            assert!(ctx.fx.timers.gave(key), "{key:?} is of another table");
+        }
+    }
+
+    /// Whatever a consumer waits for, somebody brings it about: a queue of the route that rests for
+    /// its broker has that broker connected to, and a broker that is connected hears of us.
+    fn check_reach(&self, ctx: &Context, known: Known<'_>) {
+        let joining = self.asking_members || self.rebalance_timer.is_some();
+        assert!(joining, "{:?} looks at its share no more", self.id);
+        if self.is_draining() {
+            return;
+        }
+        for (key, queue) in self.queues.iter().filter(|(_, queue)| queue.awaits_broker()) {
+            let Some(peer) = known.brokers.reader(queue.at.broker) else { continue };
+            // One that the route names no more is taken away by the next look at the share.
+            let route = known.routes.known(&queue.name.topic);
+            let named = route.is_some_and(|route| route.readable.contains(&queue.at));
+            if known.is_ready(ctx, peer, self.revision) || !named {
+                continue;
+            }
+            let comes = if ctx.remoting.peers.is_connected(peer) {
+                known.brokers.is_hearing(peer)
+            } else {
+                ctx.remoting.peers.is_sought(peer)
+            };
+            let endpoint = ctx.remoting.peers.endpoint(peer);
+            assert!(comes, "{key:?} of {:?} waits for {endpoint}, which nobody asks", self.id);
+        }
+    }
+}

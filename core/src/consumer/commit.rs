@@ -1,0 +1,159 @@
+//! Offsets committed: when, to whom, and what becomes of it.
+//!
+//! Codes: `UPDATE_CONSUMER_OFFSET` (15).
+
+use bytes::Bytes;
+
+use super::turns::Chore;
+use super::{Consumer, Consumers, Queue, Trouble};
+use crate::effects::{ConsumerTimer, Note, TimerKind};
+use crate::error::Failure;
+use crate::frame::request::UpdateOffsetRequest;
+use crate::frame::{Kind, Reply, Request, RequestCode, ResponseCode};
+use crate::id::{BrokerId, PeerId, QueueKey};
+use crate::remoting::{ConsumerAsk, Context, Purpose};
+use crate::route::Known;
+
+impl Consumers {
+    /// Commits what every consumer has settled.
+    pub(super) fn commit_due(&mut self, ctx: &mut Context, known: Known<'_>) {
+        let now = ctx.fx.now;
+        for sub in self.ids() {
+            let Some(consumer) = self.get_mut(sub) else { continue };
+            consumer.look_at_tags(ctx);
+            if consumer.is_leaving() {
+                continue;
+            }
+            let shared = consumer.is_shared(now);
+            let queues = consumer.queues.iter();
+            let new = queues.filter(|(_, queue)| queue.to_commit(now, shared).is_some());
+            let new: Vec<QueueKey> = new.map(|(key, _)| key).collect();
+            self.attend(ctx, known, sub, new, Chore::Commit);
+        }
+        let next = now + ctx.fx.config.commit;
+        ctx.fx.timers.at(next, TimerKind::Consumer(ConsumerTimer::Commit));
+    }
+}
+
+/// Where offsets of a broker's queues go: to the master, or while it is away to a slave that is
+/// connected (`RemoteBrokerOffsetStore.updateConsumeOffsetToBroker`). The master's table replaces
+/// the slave's when it is back, and is told then, see [`Consumer::doubt_commits`].
+fn keeper(ctx: &Context, known: Known<'_>, broker: BrokerId) -> Option<PeerId> {
+    known.brokers.peers(broker).find(|peer| ctx.remoting.peers.is_connected(*peer))
+}
+
+impl Consumer {
+    /// Tells of messages whose tags another member of the group asks for, and this one does not.
+    fn look_at_tags(&mut self, ctx: &mut Context) {
+        let mut foreign = None;
+        for (_, queue) in self.queues.iter().filter(|(_, queue)| queue.take_foreign()) {
+            foreign = Some(queue.topic);
+        }
+        let Some(topic) = foreign else { return };
+        if self.tells(ctx.fx.now, Trouble::Tags) {
+            let group = self.subscribe.group.clone();
+            let topic = self.subscribe.topics[topic].0.clone();
+            ctx.fx.note(Note::ForeignTags { group, topic });
+        }
+    }
+
+    /// Commits what is new in one queue.
+    pub(super) fn commit(&mut self, ctx: &mut Context, known: Known<'_>, key: QueueKey) {
+        if self.is_leaving() {
+            return;
+        }
+        let shared = self.is_shared(ctx.fx.now);
+        let Some(queue) = self.queues.get(key) else { return };
+        let Some(offset) = queue.to_commit(ctx.fx.now, shared) else { return };
+        if self.send_commit(ctx, known, key, queue, offset) {
+            self.commits += 1;
+            if let Some(queue) = self.queues.get_mut(key) {
+                queue.committing(offset);
+            }
+        }
+    }
+
+    /// Commits a queue that is no longer in the consumer's table, as far as it was settled.
+    pub(super) fn commit_given_up(
+        &mut self,
+        ctx: &mut Context,
+        known: Known<'_>,
+        key: QueueKey,
+        queue: &Queue,
+    ) {
+        if let Some(offset) = queue.to_store(ctx.fx.now)
+            && self.send_commit(ctx, known, key, queue, offset)
+        {
+            self.commits += 1;
+        }
+    }
+
+    /// Sends one commit to whoever keeps the queue's offsets. Commits wait for their answers: a
+    /// oneway one may be lost without a trace. False if nobody is connected.
+    fn send_commit(
+        &self,
+        ctx: &mut Context,
+        known: Known<'_>,
+        key: QueueKey,
+        queue: &Queue,
+        offset: i64,
+    ) -> bool {
+        let Some(peer) = keeper(ctx, known, queue.at.broker) else { return false };
+        let request = Request::UpdateOffset(UpdateOffsetRequest {
+            consumer_group: self.subscribe.group.shared(),
+            topic: queue.name.topic.shared(),
+            queue_id: queue.name.queue as i32,
+            commit_offset: offset,
+            broker: Some(queue.name.broker.clone()),
+            ..Default::default()
+        });
+        let within = ctx.fx.config.request_timeout;
+        let purpose = Purpose::Consumer(self.id, ConsumerAsk::Commit { queue: key, offset });
+        ctx.ask(peer, purpose, Kind::Plain, request, Bytes::new(), within);
+        true
+    }
+
+    /// A broker has heard of us anew. What it, or another one in its place, has confirmed before
+    /// may be gone: brokers write offsets to their disks every 5 s. All is committed again.
+    pub(super) fn doubt_commits(&mut self, ctx: &Context, known: Known<'_>, peer: PeerId) {
+        let brokers = known.brokers.with(peer).into_iter();
+        let brokers = brokers.filter(|broker| keeper(ctx, known, *broker) == Some(peer));
+        let kept: Vec<QueueKey> = brokers.flat_map(|broker| self.on(broker)).collect();
+        for key in kept {
+            if let Some(queue) = self.queues.get_mut(key) {
+                queue.doubt();
+            }
+        }
+    }
+
+    /// A broker answered a commit.
+    pub(super) fn commit_answered(
+        &mut self,
+        ctx: &mut Context,
+        (key, offset): (QueueKey, i64),
+        reply: Reply,
+    ) {
+        let code = reply.code;
+        let stored = code == ResponseCode::SUCCESS;
+        if let Some(queue) = self.queues.get(key).filter(|_| !stored) {
+            let (broker, queue) = (queue.at.broker, Some(queue.name.clone()));
+            if self.tells(ctx.fx.now, Trouble::Commit(broker)) {
+                let remark = reply.remark.map(Into::into);
+                let failure = Box::new(Failure::Refused { code, remark });
+                let ask = RequestCode::UPDATE_CONSUMER_OFFSET;
+                let group = self.subscribe.group.clone();
+                ctx.fx.note(Note::AskFailed { group, ask, queue, failure });
+            }
+        }
+        self.commit_ended(ctx, key, stored.then_some(offset));
+    }
+
+    /// A commit was answered, or came to nothing.
+    pub(super) fn commit_ended(&mut self, ctx: &mut Context, key: QueueKey, stored: Option<i64>) {
+        if let Some(queue) = self.queues.get_mut(key) {
+            queue.commit_ended(ctx.fx.now, stored);
+        }
+        self.commits = self.commits.saturating_sub(1);
+        self.unregister_if_committed(ctx);
+    }
+}

@@ -1,0 +1,95 @@
+//! Where a queue of a consumer begins: at what the group has stored, or at an end of the queue.
+//!
+//! Codes: `QUERY_CONSUMER_OFFSET` (14), `GET_MAX_OFFSET` (30), `GET_MIN_OFFSET` (31).
+
+use bytes::Bytes;
+
+use super::{Consumer, Start};
+use crate::error::Failure;
+use crate::frame::request::QueryOffsetRequest;
+use crate::frame::{Kind, Reply, ReplyFields, Request, RequestCode, ResponseCode};
+use crate::id::{PeerId, QueueKey};
+use crate::remoting::{ConsumerAsk, Context, OffsetOf, Purpose};
+use crate::route::Known;
+
+impl Consumer {
+    /// Asks for the offset the group has stored.
+    pub(super) fn fetch_offset(&mut self, ctx: &mut Context, peer: PeerId, key: QueueKey) {
+        let Some(queue) = self.queues.get(key) else { return };
+        let request = Request::QueryOffset(QueryOffsetRequest {
+            consumer_group: self.subscribe.group.shared(),
+            topic: queue.name.topic.shared(),
+            queue_id: queue.name.queue as i32,
+            broker: Some(queue.name.broker.clone()),
+            ..Default::default()
+        });
+        self.fetch_with(ctx, peer, key, OffsetOf::Group, request);
+    }
+
+    /// The group has none: it begins at an end of the queue.
+    fn fetch_end(&mut self, ctx: &mut Context, peer: PeerId, key: QueueKey) {
+        let Some(queue) = self.queues.get(key) else { return };
+        let request = match self.subscribe.start {
+            Start::First => queue.name.ask_min_offset(),
+            Start::Last => queue.name.ask_max_offset(),
+        };
+        self.fetch_with(ctx, peer, key, OffsetOf::End, request);
+    }
+
+    fn fetch_with(
+        &mut self,
+        ctx: &mut Context,
+        peer: PeerId,
+        key: QueueKey,
+        of: OffsetOf,
+        request: Request,
+    ) {
+        let within = ctx.fx.config.request_timeout;
+        let purpose = Purpose::Consumer(self.id, ConsumerAsk::Offset { queue: key, of });
+        let opaque = ctx.ask(peer, purpose, Kind::Offset, request, Bytes::new(), within);
+        if let Some(queue) = self.queues.get_mut(key) {
+            queue.fetching_offset(opaque);
+        }
+    }
+
+    /// The code of the question for it.
+    pub(super) const fn offset_code(&self, of: OffsetOf) -> RequestCode {
+        match (of, self.subscribe.start) {
+            (OffsetOf::Group, _) => RequestCode::QUERY_CONSUMER_OFFSET,
+            (OffsetOf::End, Start::First) => RequestCode::GET_MIN_OFFSET,
+            (OffsetOf::End, Start::Last) => RequestCode::GET_MAX_OFFSET,
+        }
+    }
+
+    /// An offset to begin at came, or word that there is none. An error is neither: guessing an
+    /// offset is how other clients skip messages (alibaba/rocketmq #210, apache/rocketmq #3513).
+    pub(super) fn offset_answered(
+        &mut self,
+        ctx: &mut Context,
+        known: Known<'_>,
+        peer: PeerId,
+        (key, of): (QueueKey, OffsetOf),
+        reply: Reply,
+    ) {
+        match (reply.code, reply.fields) {
+            (ResponseCode::SUCCESS, Ok(ReplyFields::Offset(fields))) if fields.offset >= 0 => {
+                if let Some(queue) = self.queues.get_mut(key) {
+                    queue.offset_received(fields.offset, of);
+                }
+                self.resume(ctx, known, key);
+            }
+            (ResponseCode::QUERY_NOT_FOUND, _) if of == OffsetOf::Group => {
+                self.fetch_end(ctx, peer, key);
+            }
+            (code, fields) => {
+                let failure = match (code, fields) {
+                    (ResponseCode::SUCCESS, Err(error)) => Failure::Unreadable(error),
+                    (ResponseCode::SUCCESS, Ok(_)) => Failure::Body("no offset".into()),
+                    (code, _) => Failure::Refused { code, remark: reply.remark.map(Into::into) },
+                };
+                self.tell_failed(ctx, key, self.offset_code(of), failure);
+                self.pause(ctx, key, ctx.fx.config.pull_retry);
+            }
+        }
+    }
+}

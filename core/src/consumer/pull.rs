@@ -1,0 +1,219 @@
+//! The next pull of a queue, what it brought, and where that leads.
+//!
+//! Codes: `PULL_MESSAGE` (11), answered with `SUCCESS` (0), `PULL_NOT_FOUND` (19),
+//! `PULL_RETRY_IMMEDIATELY` (20), `PULL_OFFSET_MOVED` (21), or a refusal.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::{Answer, Consumer, Handout, Lead, Told, Trouble};
+use crate::effects::{Event, Note, Planted, Signal};
+use crate::frame::reply::PullReply;
+use crate::frame::request::PullRequest;
+use crate::frame::{Kind, Reply, ReplyFields, Request, ResponseCode};
+use crate::id::{PeerId, QueueKey};
+use crate::message::RecordList;
+use crate::remoting::{Body, ConsumerAsk, Context, Purpose};
+use crate::route::Known;
+
+/// `PullSysFlag`: the broker may hold the pull until something comes.
+const SUSPEND: i32 = 2;
+/// Pause after a broker says that it is busy (`PULL_TIME_DELAY_MILLS_WHEN_BROKER_FLOW_CONTROL`).
+/// The least one; it grows to a second while the broker stays so.
+const FLOW_CONTROL: Duration = Duration::from_millis(20);
+
+impl Consumer {
+    pub(super) fn pull(&mut self, ctx: &mut Context, peer: PeerId, key: QueueKey) {
+        let config = &ctx.fx.config;
+        let (now, within) = (ctx.fx.now, config.pull_timeout);
+        let Some(queue) = self.queues.get_mut(key) else { return };
+        let (topic, expression) = &self.subscribe.topics[queue.topic];
+        let request = Request::Pull(PullRequest {
+            consumer_group: self.subscribe.group.shared(),
+            topic: topic.shared(),
+            queue_id: queue.name.queue as i32,
+            queue_offset: queue.next(),
+            max_messages: config.pull_batch as i32,
+            sys_flag: SUSPEND,
+            commit_offset: 0,
+            suspend_timeout_millis: config.pull_suspend.as_millis() as i64,
+            subscription: Some(expression.text().into()),
+            sub_version: self.version,
+            expression_type: Some("TAG".into()),
+            broker: Some(queue.name.broker.clone()),
+            ..Default::default()
+        });
+        let purpose = Purpose::Consumer(self.id, ConsumerAsk::Pull { queue: key });
+        let opaque = ctx.ask(peer, purpose, Kind::Pull, request, Bytes::new(), within);
+        queue.pulling(opaque, now);
+    }
+
+    /// The broker answered a pull.
+    pub(super) fn pull_answered(
+        &mut self,
+        ctx: &mut Context,
+        known: Known<'_>,
+        peer: PeerId,
+        key: QueueKey,
+        reply: Reply,
+        body: Body,
+    ) {
+        if self.is_leaving() {
+            return;
+        }
+        let draining = self.is_draining();
+        let Some(queue) = self.queues.get_mut(key) else { return };
+        queue.pull_answered();
+        if draining {
+            return;
+        }
+        let Reply { code, remark, fields, .. } = reply;
+        let (fields, remark) = match fields {
+            Ok(ReplyFields::Pull(fields)) => (Some(fields), remark),
+            Ok(_) => (None, remark),
+            Err(error) => (None, Some(error.to_string().into())),
+        };
+        match (code, fields, body) {
+            (ResponseCode::SUCCESS, Some(fields), Body::Records(records)) => {
+                self.pull_found(ctx, known, key, &fields, records);
+            }
+            (
+                ResponseCode::PULL_NOT_FOUND
+                | ResponseCode::PULL_RETRY_IMMEDIATELY
+                | ResponseCode::PULL_OFFSET_MOVED,
+                Some(fields),
+                _,
+            ) => {
+                let told = Told::new(queue.next(), &fields);
+                self.pull_leads(ctx, known, key, told, told.empty(code));
+            }
+            (code, ..) => self.pull_refused(ctx, peer, key, code, remark),
+        }
+    }
+
+    /// Messages came. What is not from before the offset asked for is kept, and handed out.
+    fn pull_found(
+        &mut self,
+        ctx: &mut Context,
+        known: Known<'_>,
+        key: QueueKey,
+        fields: &PullReply,
+        records: RecordList,
+    ) {
+        ctx.fx.counters.messages_pulled += records.len() as u64;
+        let Some(queue) = self.queues.get_mut(key) else { return };
+        let told = Told::new(queue.next(), fields);
+        let places = told.places();
+        if places.is_empty() || records.is_empty() {
+            return self.pull_leads(ctx, known, key, told, Lead::Astray);
+        }
+        let delta = fields.offset_delta.unwrap_or(0);
+        let tags = self.subscribe.topics[queue.topic].1.tags();
+        let batch = queue.keep(self.id, key, Answer { places, delta, records }, tags);
+        ctx.fx.counters.messages_older += batch.older() as u64;
+        if batch.open() == 0 && ctx.fx.plant.is(Planted::PassesOlder) {
+            let next = Lead::On(told.asked.saturating_add(1));
+            return self.pull_leads(ctx, known, key, told, next);
+        }
+        let lead = if batch.open() > 0 { told.found(batch.last()) } else { Lead::Astray };
+        if lead == Lead::Astray {
+            queue.unkeep(&batch);
+        } else {
+            queue.went_on();
+            self.offer(Handout::whole(batch));
+            ctx.fx.event(Event::Deliverable { sub: self.id });
+            if told.overreaches() {
+                self.tell_astray(ctx, key, told);
+            }
+        }
+        self.pull_leads(ctx, known, key, told, lead);
+    }
+
+    /// Goes on where an answer leads.
+    fn pull_leads(
+        &mut self,
+        ctx: &mut Context,
+        known: Known<'_>,
+        key: QueueKey,
+        told: Told,
+        lead: Lead,
+    ) {
+        let beyond = ctx.fx.plant.is(Planted::PullsBeyond) && told.next > told.asked;
+        let lead = if beyond { Lead::On(told.next) } else { lead };
+        let Some(queue) = self.queues.get_mut(key) else { return };
+        match lead {
+            Lead::On(next) => {
+                queue.leads_on(next);
+                self.resume(ctx, known, key);
+            }
+            Lead::Same => {
+                let pause = queue.stalled(ctx.fx.now, ctx.fx.config.pull_suspend);
+                self.resume_after(ctx, known, key, pause);
+            }
+            Lead::Moved(to) => self.offset_moved(ctx, known, key, to),
+            Lead::Astray => {
+                let pause = queue.refused();
+                self.tell_astray(ctx, key, told);
+                self.resume_after(ctx, known, key, pause);
+            }
+        }
+    }
+
+    fn tell_astray(&self, ctx: &mut Context, key: QueueKey, told: Told) {
+        let Told { asked, next, min, max } = told;
+        if let Some(queue) = self.queues.get(key) {
+            let (group, queue) = (self.subscribe.group.clone(), queue.name.clone());
+            ctx.fx.note(Note::PullAstray { group, queue, asked, next, min, max });
+        }
+    }
+
+    /// The offset asked for is not in the queue: the broker says where to go on. What is held is
+    /// given up with the queue's old life, and the new one begins there
+    /// (`DefaultMQPushConsumerImpl.pullMessage`, `OFFSET_ILLEGAL`).
+    fn offset_moved(&mut self, ctx: &mut Context, known: Known<'_>, key: QueueKey, to: i64) {
+        let (now, plant) = (ctx.fx.now, ctx.fx.plant);
+        let Some(queue) = self.queues.get_mut(key) else { return };
+        let pause = queue.moved(now);
+        if plant.is(Planted::CommitsFirstPull) {
+            queue.move_in_place(to, plant);
+            return self.resume_after(ctx, known, key, pause);
+        }
+        let (name, from) = (queue.name.clone(), queue.next());
+        let Some(key) = self.take_anew(key, to) else { return };
+        let group = self.subscribe.group.clone();
+        ctx.fx.note(Note::OffsetMoved { group, queue: name, from, to });
+        self.resume_after(ctx, known, key, pause);
+    }
+
+    fn pull_refused(
+        &mut self,
+        ctx: &mut Context,
+        peer: PeerId,
+        key: QueueKey,
+        code: ResponseCode,
+        remark: Option<Box<str>>,
+    ) {
+        let Some(queue) = self.queues.get_mut(key) else { return };
+        match code {
+            ResponseCode::FLOW_CONTROL => {
+                let pause = queue.refused().max(FLOW_CONTROL);
+                return self.pause(ctx, key, pause);
+            }
+            // The broker does not know our groups: it has to hear of them first, and once for all
+            // the queues that it refuses.
+            ResponseCode::SUBSCRIPTION_NOT_EXIST
+            | ResponseCode::SUBSCRIPTION_NOT_LATEST
+            | ResponseCode::SUBSCRIPTION_GROUP_NOT_EXIST => {
+                ctx.fx.signal(Signal::Unregistered(peer));
+            }
+            _ => {}
+        }
+        let (broker, queue) = (queue.at.broker, queue.name.clone());
+        if self.tells(ctx.fx.now, Trouble::Refused(broker)) {
+            let (group, remark) = (self.subscribe.group.clone(), remark.map(Into::into));
+            ctx.fx.note(Note::PullRefused { group, queue, code, remark });
+        }
+        self.pause(ctx, key, ctx.fx.config.pull_retry);
+    }
+}

@@ -1,0 +1,84 @@
+//! What is held of a queue: the messages that were pulled and are not settled.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::Queue;
+use crate::config::Config;
+use crate::consumer::{Answer, Batch, BatchId, Tags};
+use crate::id::{QueueKey, SubscriptionId};
+
+impl Queue {
+    /// Whether as much is held unsettled as the limits allow.
+    pub(super) fn is_full(&self, config: &Config) -> bool {
+        self.messages >= config.queue_messages || self.bytes >= config.queue_bytes
+    }
+
+    /// Keeps what a pull brought, unless all of it is from before the offset asked for.
+    pub(in crate::consumer) fn keep(
+        &mut self,
+        sub: SubscriptionId,
+        queue: QueueKey,
+        answer: Answer,
+        tags: Option<Arc<Tags>>,
+    ) -> Arc<Batch> {
+        let id = BatchId { sub, queue, number: self.pulled };
+        let batch = Arc::new(Batch::new(id, self.name.clone(), answer, tags, self.marks.clone()));
+        if batch.open() > 0 {
+            self.pulled += 1;
+            self.messages += batch.records().len();
+            self.bytes += batch.held();
+            self.batches.push_back(batch.clone());
+        }
+        batch
+    }
+
+    /// Lets go of the batch that was kept last: nobody was given of it.
+    pub(in crate::consumer) fn unkeep(&mut self, batch: &Batch) {
+        if self.batches.back().is_some_and(|last| last.id() == batch.id()) {
+            self.batches.pop_back();
+            self.messages -= batch.records().len();
+            self.bytes -= batch.held();
+        }
+    }
+
+    /// Whether messages came that no tag of ours stands for, since this was last asked.
+    pub(in crate::consumer) fn take_foreign(&self) -> bool {
+        self.marks.foreign.swap(false, Ordering::Relaxed)
+    }
+
+    /// The batch of that number, if it is held.
+    pub(in crate::consumer) fn batch(&self, number: u64) -> Option<&Arc<Batch>> {
+        let place = self.batches.binary_search_by_key(&number, |batch| batch.id().number).ok()?;
+        self.batches.get(place)
+    }
+
+    /// All that are held, in the order of their pulls.
+    pub(in crate::consumer) fn batches(&self) -> impl Iterator<Item = &Arc<Batch>> {
+        self.batches.iter()
+    }
+
+    /// Whoever settles one of its messages is to tell the engine.
+    pub(in crate::consumer) fn mark_draining(&self) {
+        self.marks.draining.store(true, Ordering::SeqCst);
+    }
+
+    /// Lets go of a batch whose last message is settled.
+    pub(in crate::consumer) fn end(&mut self, number: u64) {
+        let found = self.batches.binary_search_by_key(&number, |batch| batch.id().number);
+        let Ok(place) = found else { return };
+        if self.batches[place].open() > 0 {
+            return;
+        }
+        if let Some(batch) = self.batches.remove(place) {
+            self.messages -= batch.records().len();
+            self.bytes -= batch.held();
+        }
+        self.forget_again(number);
+    }
+
+    /// The queue is no longer ours: whoever holds its messages can see it.
+    pub(in crate::consumer) fn revoke(&self) {
+        self.marks.revoked.store(true, Ordering::Release);
+    }
+}

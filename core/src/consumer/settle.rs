@@ -1,0 +1,111 @@
+//! Messages handed out, settled, and given back.
+
+use super::{BatchId, Consumer, Consumers, DeliveryId, Handout, Outcome, Settled};
+use crate::effects::{ConsumerTimer, Event, TimerKind};
+use crate::error::Stale;
+use crate::id::SubscriptionId;
+use crate::remoting::Context;
+use crate::route::Known;
+
+impl Consumers {
+    /// The next messages of a consumer, oldest pull first.
+    pub(crate) fn take(&mut self, sub: SubscriptionId) -> Option<Handout> {
+        self.get_mut(sub)?.take()
+    }
+
+    /// Whether it would give some.
+    pub(crate) fn has_ready(&self, sub: SubscriptionId) -> bool {
+        self.get(sub).is_some_and(Consumer::has_ready)
+    }
+
+    /// Whether a consumer gives messages, now or later.
+    #[cfg(feature = "client")]
+    pub(crate) fn gives(&self, sub: SubscriptionId) -> bool {
+        let gives = |consumer: &Consumer| !consumer.is_leaving() && !consumer.is_draining();
+        self.get(sub).is_some_and(gives)
+    }
+
+    /// Says what became of one message.
+    pub(crate) fn settle(
+        &mut self,
+        ctx: &mut Context,
+        known: Known<'_>,
+        id: DeliveryId,
+        outcome: Outcome,
+    ) -> Result<(), Stale> {
+        let consumer = self.get_mut(id.batch.sub).ok_or(Stale)?;
+        let batch = consumer.batch(id.batch).ok_or(Stale)?;
+        match outcome {
+            Outcome::Done => {
+                if batch.settle(id.index) == Settled::Last {
+                    consumer.batch_ended(ctx, known, id.batch)?;
+                }
+            }
+            Outcome::Again | Outcome::Later if batch.is_settled(id.index) => {}
+            Outcome::Again | Outcome::Later if consumer.is_draining() => {
+                consumer.given_back(id.batch, id.index);
+                consumer.leave_if_drained(ctx, known);
+            }
+            Outcome::Again | Outcome::Later => {
+                consumer.offer_again(ctx.fx.now, id, outcome, ctx.fx.config.retry_delay);
+                consumer.await_again(ctx);
+            }
+        }
+        Ok(())
+    }
+
+    /// The last message of a batch was settled: its room is free again.
+    pub(crate) fn batch_ended(
+        &mut self,
+        ctx: &mut Context,
+        known: Known<'_>,
+        id: BatchId,
+    ) -> Result<(), Stale> {
+        self.get_mut(id.sub).ok_or(Stale)?.batch_ended(ctx, known, id)
+    }
+
+    /// Messages that were taken, and that were not handed on since.
+    #[cfg(feature = "client")]
+    pub(crate) fn give_back(&mut self, ctx: &mut Context, known: Known<'_>, handout: &Handout) {
+        let id = handout.batch.id();
+        if let Some(consumer) = self.get_mut(id.sub) {
+            consumer.withhold(id, handout.next..handout.end);
+            consumer.leave_if_drained(ctx, known);
+        }
+    }
+}
+
+impl Consumer {
+    fn batch_ended(
+        &mut self,
+        ctx: &mut Context,
+        known: Known<'_>,
+        id: BatchId,
+    ) -> Result<(), Stale> {
+        self.queues.get_mut(id.queue).ok_or(Stale)?.end(id.number);
+        self.resume(ctx, known, id.queue);
+        self.look_at(id);
+        self.leave_if_drained(ctx, known);
+        Ok(())
+    }
+
+    /// The time of what was given back has come.
+    pub(super) fn deliver_again(&mut self, ctx: &mut Context) {
+        self.handouts.timer = None;
+        if self.wake_later(ctx.fx.now) {
+            ctx.fx.event(Event::Deliverable { sub: self.id });
+        }
+        self.await_again(ctx);
+    }
+
+    /// Sets the one timer for what the consumer is to be given again.
+    fn await_again(&mut self, ctx: &mut Context) {
+        let (next, timer) = (self.next_again(), self.handouts.timer);
+        let Some(at) = next.filter(|at| timer.is_none_or(|(set, _)| *at < set)) else { return };
+        if let Some((_, timer)) = timer {
+            ctx.fx.timers.cancel(timer);
+        }
+        let timer = ctx.fx.timers.at(at, TimerKind::Consumer(ConsumerTimer::Again(self.id)));
+        self.handouts.timer = Some((at, timer));
+    }
+}

@@ -1,0 +1,38 @@
+//! What the adapter is to do.
+
+use crate::error::CloseReason;
+use crate::fetch::{FetchId, Url};
+use crate::id::ConnectionId;
+use crate::name::Endpoint;
+
+/// What the engine wants done. Exhaustive on purpose: an adapter that compiles does them all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Connect to a peer. Ends in one `Connected` or one `ConnectFailed`.
+    Connect {
+        /// The connection's id from now on.
+        conn: ConnectionId,
+        /// Where to; looking the name up is the adapter's work.
+        endpoint: Endpoint,
+    },
+    /// Frames wait: take them with `poll_frame` until it gives none, and write them.
+    Transmit {
+        /// Whose.
+        conn: ConnectionId,
+    },
+    /// Close the connection, or stop connecting. Ends in `Closed`, or in `ConnectFailed`.
+    Close {
+        /// Which.
+        conn: ConnectionId,
+        /// Why.
+        reason: CloseReason,
+    },
+    /// Get this page, the list of nameservers, by HTTP. Ends in `Fetched`; it may be given up once
+    /// [`Engine::is_fetching`](crate::engine::Engine::is_fetching) says that nobody waits for it.
+    Fetch {
+        /// The request's id.
+        fetch: FetchId,
+        /// The page.
+        url: Url,
+    },
+}

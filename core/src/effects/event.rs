@@ -1,0 +1,62 @@
+//! What the application is told.
+
+use std::sync::Arc;
+
+use super::Answer;
+use super::Note;
+use super::SendReceipt;
+use crate::error::{QueryError, SendError};
+use crate::id::{OpId, SubscriptionId};
+use crate::message::Publish;
+
+/// What became of what the application asked for.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Event {
+    /// A send has ended.
+    Sent {
+        /// Which.
+        op: OpId,
+        /// The message, given back: its body may be the application's own memory, which it alone
+        /// should free.
+        publish: Arc<Publish>,
+        /// How.
+        result: Result<SendReceipt, SendError>,
+    },
+    /// A oneway send was given to its connection's writer, or to the queue before it.
+    Handed {
+        /// Which.
+        op: OpId,
+        /// The message, given back.
+        publish: Arc<Publish>,
+    },
+    /// The connection was lost before these oneway messages left, whose sends had ended with
+    /// [`Handed`](Self::Handed).
+    OnewayLost {
+        /// The messages.
+        messages: Vec<Arc<Publish>>,
+    },
+    /// A query has ended.
+    Answered {
+        /// Which.
+        op: OpId,
+        /// How.
+        result: Result<Answer, QueryError>,
+    },
+    /// A consumer has messages: take them with `poll_batch` until it gives none.
+    Deliverable {
+        /// Which.
+        sub: SubscriptionId,
+    },
+    /// A consumer has left its group: nothing more will come.
+    Left {
+        /// Which.
+        sub: SubscriptionId,
+        /// Messages that were handed out and not settled: others are given them.
+        unsettled: usize,
+    },
+    /// Something worth a line in a log.
+    Note(Note),
+    /// The shutdown is complete: every connection is closed, every call has ended.
+    Stopped,
+}

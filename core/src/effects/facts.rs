@@ -1,0 +1,364 @@
+//! Notes as facts by name and as text: for logs of any form.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::Note;
+use crate::error::lack::advice;
+use crate::error::{Attempt, CloseReason, Failure, Lack, PeerKind, one_line};
+use crate::frame::RequestCode;
+use crate::name::QueueName;
+use crate::name::{Endpoint, Group, Topic};
+
+/// One fact of a note.
+#[derive(Clone, Copy)]
+pub enum Fact<'a> {
+    /// A name, an address, a reason.
+    Text(&'a dyn fmt::Display),
+    /// A count, a code, an offset.
+    Number(i64),
+}
+
+impl fmt::Debug for Fact<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Display for Fact<'_> {
+    /// On one line, whatever peers have written into a text.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => one_line(f, text),
+            Self::Number(number) => number.fmt(f),
+        }
+    }
+}
+
+/// What a note is about: notes about one subject are counted together.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Subject {
+    Connection(Endpoint),
+    Oneway(Endpoint),
+    NameServers,
+    Heartbeat(Endpoint),
+    Id(Group),
+    Route(Topic),
+    Address(Arc<str>),
+    Row(Topic, Arc<str>),
+    Share(Group, Topic),
+    Offset(Group, QueueName),
+    Pull(Group, QueueName),
+    Tags(Group),
+    Ask(Group, RequestCode, Option<QueueName>),
+}
+
+impl Note {
+    /// Whether it tells of trouble: a warning. The others are information.
+    pub fn is_trouble(&self) -> bool {
+        match self {
+            Self::Reconnected { .. }
+            | Self::Rebalanced { .. }
+            | Self::RouteChanged { .. }
+            | Self::NameServers { .. }
+            | Self::Closed { reason: CloseReason::Idle(_), .. } => false,
+            Self::ConnectFailed { .. }
+            | Self::Closed { .. }
+            | Self::FetchFailed { .. }
+            | Self::OnewayLost { .. }
+            | Self::SharedId { .. }
+            | Self::HeartbeatRefused { .. }
+            | Self::RouteFailed { .. }
+            | Self::UnreadableAddress { .. }
+            | Self::RowRefused { .. }
+            | Self::ForeignTags { .. }
+            | Self::OffsetMoved { .. }
+            | Self::AskFailed { .. }
+            | Self::PullAstray { .. }
+            | Self::PullRefused { .. } => true,
+            Self::Repeated { last, .. } => last.is_trouble(),
+        }
+    }
+
+    pub(crate) fn subject(&self) -> Subject {
+        match self {
+            Self::ConnectFailed { endpoint, .. }
+            | Self::Reconnected { endpoint, .. }
+            | Self::Closed { endpoint, .. } => Subject::Connection(endpoint.clone()),
+            Self::OnewayLost { endpoint, .. } => Subject::Oneway(endpoint.clone()),
+            Self::NameServers { .. } | Self::FetchFailed { .. } => Subject::NameServers,
+            Self::SharedId { group, .. } => Subject::Id(group.clone()),
+            Self::HeartbeatRefused { endpoint, .. } => Subject::Heartbeat(endpoint.clone()),
+            Self::RouteChanged { topic, .. } | Self::RouteFailed { topic, .. } => {
+                Subject::Route(topic.clone())
+            }
+            Self::UnreadableAddress { broker, .. } => Subject::Address(broker.clone()),
+            Self::RowRefused { topic, broker, .. } => Subject::Row(topic.clone(), broker.clone()),
+            Self::Rebalanced { group, topic, .. } => Subject::Share(group.clone(), topic.clone()),
+            Self::ForeignTags { group, .. } => Subject::Tags(group.clone()),
+            Self::AskFailed { group, ask, queue, .. } => {
+                Subject::Ask(group.clone(), *ask, queue.clone())
+            }
+            Self::OffsetMoved { group, queue, .. } => Subject::Offset(group.clone(), queue.clone()),
+            Self::PullRefused { group, queue, .. } | Self::PullAstray { group, queue, .. } => {
+                Subject::Pull(group.clone(), queue.clone())
+            }
+            Self::Repeated { last, .. } => last.subject(),
+        }
+    }
+
+    /// Tells each fact by its name. The names are those of the table at [`Note`].
+    pub fn facts(&self, tell: &mut dyn FnMut(&'static str, Fact<'_>)) {
+        use Fact::{Number, Text};
+        match self {
+            Self::ConnectFailed { peer, endpoint, error } => {
+                of_connection(peer, endpoint, tell);
+                tell("reason", Text(error));
+            }
+            Self::Reconnected { peer, endpoint } => of_connection(peer, endpoint, tell),
+            Self::Closed { peer, endpoint, reason } => {
+                of_connection(peer, endpoint, tell);
+                tell("reason", Text(reason));
+            }
+            Self::OnewayLost { endpoint, count } => {
+                all(tell, &[("endpoint", Text(endpoint)), ("count", Number(*count as i64))]);
+            }
+            Self::NameServers { servers } => tell("servers", Text(&Servers(servers))),
+            Self::FetchFailed { url, error } => {
+                all(tell, &[("url", Text(url)), ("reason", Text(error))]);
+            }
+            Self::SharedId { group, client_id } => {
+                all(tell, &[("group", Text(group)), ("id", Text(client_id))]);
+            }
+            Self::HeartbeatRefused { endpoint, code } => {
+                all(tell, &[("endpoint", Text(endpoint)), ("code", Number(code.0.into()))]);
+            }
+            Self::RouteChanged { topic, writable, readable } => {
+                let (writable, readable) = (Number(*writable as i64), Number(*readable as i64));
+                let topic = ("topic", Text(topic));
+                all(tell, &[topic, ("writable", writable), ("readable", readable)]);
+            }
+            Self::RouteFailed { topic, attempt, .. } => {
+                tell("topic", Text(topic));
+                of_attempt(attempt, tell);
+            }
+            Self::UnreadableAddress { broker, address } => {
+                all(tell, &[("broker", Text(broker)), ("address", Text(&address.escape_debug()))]);
+            }
+            Self::RowRefused { topic, broker, reason } => of_row(topic, broker, reason, tell),
+            Self::Rebalanced { group, topic, share, members } => {
+                all(tell, &[("group", Text(group)), ("topic", Text(topic))]);
+                tell("share", Number(*share as i64));
+                tell("members", Number(*members as i64));
+            }
+            Self::ForeignTags { group, topic } => {
+                all(tell, &[("group", Text(group)), ("topic", Text(topic))]);
+            }
+            Self::OffsetMoved { group, queue, from, to } => {
+                of_queue(group, queue, tell);
+                all(tell, &[("from", Number(*from)), ("to", Number(*to))]);
+            }
+            Self::AskFailed { group, ask, queue, failure } => {
+                of_ask(group, ask, queue.as_ref(), failure, tell);
+            }
+            Self::PullAstray { group, queue, asked, next, min, max } => {
+                of_queue(group, queue, tell);
+                all(tell, &[("asked", Number(*asked)), ("next", Number(*next))]);
+                all(tell, &[("min", Number(*min)), ("max", Number(*max))]);
+            }
+            Self::PullRefused { group, queue, code, remark } => {
+                of_queue(group, queue, tell);
+                tell("code", Number(i64::from(code.0)));
+                tell("reason", Text(&remark.as_deref().unwrap_or_default()));
+            }
+            Self::Repeated { last, suppressed } => {
+                last.facts(tell);
+                tell("suppressed", Number(*suppressed as i64));
+            }
+        }
+    }
+}
+
+type Tell<'t> = &'t mut dyn FnMut(&'static str, Fact<'_>);
+
+fn all(tell: Tell<'_>, facts: &[(&'static str, Fact<'_>)]) {
+    facts.iter().for_each(|(name, fact)| tell(name, *fact));
+}
+
+fn of_row(topic: &Topic, broker: &str, reason: &str, tell: Tell<'_>) {
+    all(tell, &[("topic", Fact::Text(topic)), ("broker", Fact::Text(&broker.escape_debug()))]);
+    tell("reason", Fact::Text(&reason));
+}
+
+fn of_connection(peer: &PeerKind, endpoint: &Endpoint, tell: Tell<'_>) {
+    all(tell, &[("peer", Fact::Text(peer)), ("endpoint", Fact::Text(endpoint))]);
+}
+
+/// The facts of a request that failed.
+fn of_attempt(attempt: &Attempt, tell: Tell<'_>) {
+    use Fact::{Number, Text};
+    tell("peer", Text(&attempt.peer));
+    tell("endpoint", Text(&attempt.endpoint));
+    if let Some(opaque) = attempt.opaque {
+        tell("opaque", Number(i64::from(opaque.raw())));
+    }
+    if let Some(code) = attempt.code() {
+        tell("code", Number(i64::from(code.0)));
+    }
+    tell("reason", Text(&attempt.failure));
+}
+
+struct Servers<'a>(&'a [Endpoint]);
+
+impl fmt::Display for Servers<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, server) in self.0.iter().enumerate() {
+            write!(f, "{}{server}", if at == 0 { "" } else { ";" })?;
+        }
+        Ok(())
+    }
+}
+
+fn of_ask(
+    group: &Group,
+    ask: &RequestCode,
+    queue: Option<&QueueName>,
+    failure: &Failure,
+    tell: Tell<'_>,
+) {
+    match queue {
+        Some(queue) => of_queue(group, queue, tell),
+        None => tell("group", Fact::Text(group)),
+    }
+    tell("request", Fact::Text(ask));
+    if let Failure::Refused { code, .. } = failure {
+        tell("code", Fact::Number(code.0.into()));
+    }
+    tell("reason", Fact::Text(failure));
+}
+
+fn of_queue(group: &Group, queue: &QueueName, tell: Tell<'_>) {
+    tell("group", Fact::Text(group));
+    tell("topic", Fact::Text(&queue.topic));
+    tell("broker", Fact::Text(&queue.broker));
+    tell("queue", Fact::Number(i64::from(queue.queue)));
+}
+
+/// What a consumer does not do without it.
+const fn without(ask: RequestCode) -> &'static str {
+    match ask {
+        RequestCode::GET_CONSUMER_LIST_BY_GROUP => {
+            "queues can't be shared out until it is answered"
+        }
+        RequestCode::UPDATE_CONSUMER_OFFSET => "what is done with would come again after a restart",
+        _ => "the queue is not consumed until it is answered",
+    }
+}
+
+/// Where a queue is.
+struct Place<'a>(&'a QueueName);
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let QueueName { topic, broker, queue } = self.0;
+        write!(f, "queue {queue} of {topic} on {broker}")
+    }
+}
+
+impl fmt::Display for Note {
+    /// On one line, whatever peers have written into it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        one_line(f, &Words(self))
+    }
+}
+
+struct Words<'a>(&'a Note);
+
+impl fmt::Display for Words<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.words(f)
+    }
+}
+
+fn without_news(
+    topic: &Topic,
+    attempt: &Attempt,
+    known: bool,
+    f: &mut fmt::Formatter<'_>,
+) -> fmt::Result {
+    write!(f, "no news of the queues of topic {topic}: {attempt}")?;
+    // A topic that was there may have its only broker down.
+    f.write_str(if known { "; those known serve on" } else { advice(Some(attempt)) })
+}
+
+impl Note {
+    fn words(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ConnectFailed { peer, endpoint, error } => {
+                let (endpoint, failure) = (endpoint.clone(), Failure::Connect(error.clone()));
+                write!(f, "{}", Attempt { endpoint, peer: *peer, failure, opaque: None })
+            }
+            Self::Reconnected { peer, endpoint } => {
+                write!(f, "connected to {peer} {endpoint} again")
+            }
+            Self::Closed { peer, endpoint, reason } => {
+                write!(f, "connection to {peer} {endpoint} is gone: {reason}")
+            }
+            Self::OnewayLost { endpoint, count } => {
+                write!(f, "{count} oneway messages to {endpoint} were lost with the connection")
+            }
+            Self::NameServers { servers } => write!(f, "nameservers are {}", Servers(servers)),
+            Self::FetchFailed { url, error } => write!(f, "no nameservers from {url}: {error}"),
+            Self::SharedId { group, client_id } => write!(
+                f,
+                "group {group} has {client_id} more than once: give each client of this host an \
+                 instance_name of its own (unless a connection of ours was just lost)"
+            ),
+            Self::HeartbeatRefused { endpoint, code } => {
+                write!(f, "broker {endpoint} refused a heartbeat: {code}")
+            }
+            Self::RouteChanged { topic, writable, readable } => {
+                write!(f, "topic {topic} has {writable} queues to write and {readable} to read")
+            }
+            Self::RouteFailed { topic, attempt, known } => without_news(topic, attempt, *known, f),
+            Self::RowRefused { topic, broker, reason } => {
+                let (broker, reason) = (broker.clone(), reason.clone());
+                write!(f, "topic {topic}: {}; that row is left out", Lack::Row { broker, reason })
+            }
+            Self::UnreadableAddress { broker, address } => {
+                write!(f, "{}", Lack::Address { broker: broker.clone(), address: address.clone() })
+            }
+            Self::Rebalanced { group, topic, share, members } => {
+                write!(f, "group {group} has {members} members; {share} queues of {topic} are ours")
+            }
+            Self::ForeignTags { group, topic } => write!(
+                f,
+                "group {group} is sent messages of {topic} with tags that this member does not ask \
+                 for, and passes them over: give all members of a group the same topics and tags"
+            ),
+            Self::OffsetMoved { queue, from, to, .. } => {
+                write!(f, "{} has no offset {from}: on at {to}", Place(queue))
+            }
+            Self::AskFailed { group, ask, queue, failure } => {
+                write!(f, "{ask} of group {group}")?;
+                if let Some(queue) = queue {
+                    write!(f, " for {}", Place(queue))?;
+                }
+                write!(f, ": {failure}; {}", without(*ask))
+            }
+            Self::PullAstray { queue, asked, next, min, max, .. } => write!(
+                f,
+                "pull of {} at offset {asked} has an answer that can't be true: on at {next}, of \
+                 {min} to {max}",
+                Place(queue)
+            ),
+            Self::PullRefused { queue, code, remark, .. } => {
+                let remark = remark.as_deref().unwrap_or_default();
+                write!(f, "pull of {} refused: {code} {remark}", Place(queue))
+            }
+            Self::Repeated { last, suppressed } => {
+                write!(f, "{last} ({suppressed} lines about it left out in the last minute)")
+            }
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! What an operator is told.
+
+use std::sync::Arc;
+
+use crate::error::{Attempt, CloseReason, ConnectError, Failure, PeerKind};
+use crate::fetch::{FetchError, Url};
+use crate::frame::{RequestCode, ResponseCode};
+use crate::name::QueueName;
+use crate::name::{Endpoint, Group, Topic};
+
+/// One change of state that an operator would want to know of.
+///
+/// The handles write each as one [`log`](https://docs.rs/log) record of the target `rocketry`, with
+/// its facts as key-values. Nothing is logged at other levels, and no record holds a message.
+///
+/// | note | level | keys, besides `client` |
+/// |---|---|---|
+/// | `ConnectFailed`, `Closed` | warn | `peer` (`broker` or `nameserver`), `endpoint`, `reason` |
+/// | `Closed` for being idle | info | the same |
+/// | `Reconnected` | info | `peer`, `endpoint` |
+/// | `OnewayLost` | warn | `endpoint`, `count` |
+/// | `SharedId` | warn | `group`, `id` |
+/// | `NameServers` | info | `servers` |
+/// | `FetchFailed` | warn | `url`, `reason` |
+/// | `HeartbeatRefused` | warn | `endpoint`, `code` |
+/// | `RouteChanged` | info | `topic`, `writable`, `readable` |
+/// | `RowRefused` | warn | `topic`, `broker`, `reason` |
+/// | `UnreadableAddress` | warn | `broker`, `address` |
+/// | `RouteFailed` | warn | `topic`, `peer`, `endpoint`, `reason`; `opaque` and `code` if any |
+/// | `Rebalanced` | info | `group`, `topic`, `share`, `members` |
+/// | `ForeignTags` | warn | `group`, `topic` |
+/// | `OffsetMoved` | warn | `group`, `topic`, `broker`, `queue`, `from`, `to` |
+/// | `AskFailed` | warn | `group`, `request`, `reason`; `topic`, `broker`, `queue`, `code` if any |
+/// | `PullAstray` | warn | `group`, `topic`, `broker`, `queue`, `asked`, `next`, `min`, `max` |
+/// | `PullRefused` | warn | `group`, `topic`, `broker`, `queue`, `code`, `reason` |
+/// | `Repeated` | as its note | as its note, and `suppressed` |
+///
+/// At most five are told in a minute about one connection, topic, share or queue; the last of those
+/// left out comes at the end of the minute, as `Repeated`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Note {
+    /// A connection could not be made; tries that follow are not reported until one succeeds.
+    ConnectFailed {
+        /// What the peer is for.
+        peer: PeerKind,
+        /// Its address.
+        endpoint: Endpoint,
+        /// Why.
+        error: ConnectError,
+    },
+    /// A connection is back.
+    Reconnected {
+        /// What the peer is for.
+        peer: PeerKind,
+        /// Its address.
+        endpoint: Endpoint,
+    },
+    /// A connection is gone.
+    Closed {
+        /// What the peer is for.
+        peer: PeerKind,
+        /// Its address.
+        endpoint: Endpoint,
+        /// Why.
+        reason: CloseReason,
+    },
+    /// A connection was lost before oneway messages left that waited for its writer.
+    OnewayLost {
+        /// The peer.
+        endpoint: Endpoint,
+        /// How many.
+        count: usize,
+    },
+    /// A broker did not take our heartbeat: it does not know our groups.
+    HeartbeatRefused {
+        /// Its address.
+        endpoint: Endpoint,
+        /// Its code.
+        code: ResponseCode,
+    },
+    /// A topic's queues are known, or are others than before.
+    RouteChanged {
+        /// The topic.
+        topic: Topic,
+        /// Queues that take messages.
+        writable: usize,
+        /// Queues that give messages.
+        readable: usize,
+    },
+    /// A row of a topic's route says what can't be: it is left out, and the others serve.
+    RowRefused {
+        /// The topic.
+        topic: Topic,
+        /// The broker group that it is about.
+        broker: Arc<str>,
+        /// What it says that can't be.
+        reason: Arc<str>,
+    },
+    /// The address that a nameserver tells of a broker can't be read: the broker is as good as not
+    /// there. `rewrite_addresses` may name another one for it.
+    UnreadableAddress {
+        /// The broker group's name.
+        broker: Arc<str>,
+        /// The address as it was told.
+        address: Arc<str>,
+    },
+    /// No nameserver told a topic's queues, or they do not know it; not told again before one does.
+    RouteFailed {
+        /// The topic.
+        topic: Topic,
+        /// The last try.
+        attempt: Box<Attempt>,
+        /// Queues are known from before, and serve on.
+        known: bool,
+    },
+    /// The address server tells other nameservers than before.
+    NameServers {
+        /// All it tells.
+        servers: Vec<Endpoint>,
+    },
+    /// The address server could not be asked, or its list is none: the last one stays. Failures
+    /// that follow are not reported until one request succeeds.
+    FetchFailed {
+        /// The page.
+        url: Url,
+        /// Why.
+        error: FetchError,
+    },
+    /// A consumer's share of queues changed.
+    Rebalanced {
+        /// Its group.
+        group: Group,
+        /// The topic.
+        topic: Topic,
+        /// Queues it has now.
+        share: usize,
+        /// Members of the group.
+        members: usize,
+    },
+    /// The broker lists this client's id more than once among a group's members: another client has
+    /// the same id, or the broker has not missed yet a connection of ours that is gone. Said once
+    /// until the id is there once again.
+    SharedId {
+        /// The group.
+        group: Group,
+        /// The id.
+        client_id: Arc<str>,
+    },
+    /// The broker sends messages with tags that this consumer does not ask for, not even by their
+    /// hashes: another member of its group asks for others, and brokers keep one list for a group.
+    /// They are passed over here, and may be passed over by every member. Told once a minute.
+    ForeignTags {
+        /// The group.
+        group: Group,
+        /// A topic of which such messages came.
+        topic: Topic,
+    },
+    /// The broker says that the offset asked for is not in the queue: some messages are gone.
+    OffsetMoved {
+        /// The consumer's group.
+        group: Group,
+        /// The queue.
+        queue: QueueName,
+        /// The offset asked for.
+        from: i64,
+        /// The offset the broker gives instead.
+        to: i64,
+    },
+    /// A broker refused what a consumer needs of it, or did not answer: where to begin in a queue,
+    /// the group's members, a pull, or to keep an offset. It is asked again each second, offsets
+    /// are given again with the next round. Told at once, and then once a minute for each broker.
+    AskFailed {
+        /// The consumer's group.
+        group: Group,
+        /// What was asked.
+        ask: RequestCode,
+        /// The queue it was about, if it was about one.
+        queue: Option<QueueName>,
+        /// What came of it.
+        failure: Box<Failure>,
+    },
+    /// The answer to a pull can't be true: it has no messages from the offset asked for on, or goes
+    /// on outside of the queue. Nothing but what came from there on is passed; where nothing did,
+    /// the same offset is asked for again, after a pause that grows to a second.
+    PullAstray {
+        /// The consumer's group.
+        group: Group,
+        /// The queue.
+        queue: QueueName,
+        /// The offset asked for.
+        asked: i64,
+        /// Where the broker says that it goes on.
+        next: i64,
+        /// The queue's first offset, in the same answer.
+        min: i64,
+        /// The queue's end, in the same answer.
+        max: i64,
+    },
+    /// A broker refuses pulls: told at once, then once a minute for each broker while it does.
+    PullRefused {
+        /// The consumer's group.
+        group: Group,
+        /// The queue.
+        queue: QueueName,
+        /// The broker's code.
+        code: ResponseCode,
+        /// The broker's words.
+        remark: Option<Arc<str>>,
+    },
+    /// The last of many notes about one thing: those before it in the last minute were left out.
+    Repeated {
+        /// The last one.
+        last: Box<Note>,
+        /// How many were left out.
+        suppressed: u64,
+    },
+}

@@ -1,0 +1,48 @@
+//! Faults put back on purpose (feature `planted`, for tests of the storms alone): each is what this
+//! client once did, and what a storm has to find.
+#![cfg_attr(not(feature = "planted"), allow(unreachable_pub))]
+
+/// A fault that an engine is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Planted {
+    /// Messages from before the offset asked for move the queue on: what lies there is skipped
+    /// (PULL-19).
+    PassesOlder,
+    /// A next offset beyond the end of its queue is pulled from, and committed (PULL-20).
+    PullsBeyond,
+    /// What may be committed is the first open message of the oldest pull, and a queue that was
+    /// made anew keeps what was pulled from the old one (OFF-18).
+    CommitsFirstPull,
+    /// A broker's new address is connected to by nobody that only consumes (CONN-15).
+    StaysAtAddress,
+    /// The word of one nameserver that there is no such topic is the word of all (NS-17).
+    BelievesOne,
+}
+
+/// What an engine was given: nothing, where the feature is not built.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Plant {
+    #[cfg(feature = "planted")]
+    fault: Option<Planted>,
+}
+
+impl Plant {
+    /// Whether it is this one.
+    #[cfg(feature = "planted")]
+    pub(crate) fn is(self, fault: Planted) -> bool {
+        self.fault == Some(fault)
+    }
+
+    /// Never: the compiler takes the fault out.
+    #[cfg(not(feature = "planted"))]
+    pub(crate) const fn is(self, _: Planted) -> bool {
+        false
+    }
+}
+
+#[cfg(feature = "planted")]
+impl From<Planted> for Plant {
+    fn from(fault: Planted) -> Self {
+        Self { fault: Some(fault) }
+    }
+}

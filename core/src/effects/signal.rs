@@ -1,0 +1,38 @@
+//! What one machine tells the others, or asks of one.
+
+use crate::error::{Attempt, SendError};
+use crate::id::{BrokerId, OpId, PeerId, SubscriptionId};
+use crate::name::{Group, Topic};
+
+/// What one machine tells the others, or asks of one. The engine carries each to whom it concerns.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Signal {
+    /// A broker has confirmed a heartbeat that told it more of us than it knew.
+    Registered(PeerId),
+    /// A topic in use is to be looked up.
+    RouteWanted(Topic),
+    /// What a call waited for of its topic's route has come.
+    Routed(OpId),
+    /// No route will come for a call.
+    Unrouted(OpId, Box<SendError>),
+    /// The queues of a topic are others than before.
+    RouteChanged(Topic),
+    /// Every nameserver that answers says that there is no such topic.
+    TopicMissing(Topic),
+    /// Brokers are at other addresses than before.
+    BrokersMoved(Vec<BrokerId>),
+    /// A nameserver is not in the list any more.
+    Unlisted(PeerId),
+    /// The first list of nameservers is there.
+    ServersKnown,
+    /// There is no list of nameservers yet, and the address server could not be asked.
+    ServersFailed(Box<Attempt>),
+    /// A broker says that it does not know us.
+    Unregistered(PeerId),
+    /// What heartbeats say of our groups has changed: brokers are to hear it now.
+    GroupsChanged,
+    /// A consumer has left its group, and its offsets are safe: brokers are to hear that.
+    Farewell { sub: SubscriptionId, group: Group },
+    /// A consumer's to itself: its share is to be looked at, after what it has signalled before.
+    Rebalance(SubscriptionId),
+}

@@ -1,0 +1,76 @@
+//! What timers are for.
+
+use crate::fetch::FetchId;
+use crate::frame::Opaque;
+use crate::id::{ConnectionId, OpId, PeerId, QueueKey, SubscriptionId};
+use crate::name::Topic;
+
+/// What a timer is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TimerKind {
+    /// The deadline of a call of the application, or of its present try.
+    Deadline(OpId),
+    /// The deadline of a request of our own.
+    #[doc(hidden)]
+    Call(Opaque),
+    /// A message that a busy broker refused is to be sent again.
+    Resend(OpId),
+    /// A broker that let a try run out is to be asked whether it answers.
+    #[doc(hidden)]
+    Slow(PeerId),
+    /// A connection has to be there by now.
+    Connect(ConnectionId),
+    /// The pause before a reconnect is over.
+    #[doc(hidden)]
+    Reconnect(PeerId),
+    /// A peer with requests that are overdue has to have said something by now.
+    #[doc(hidden)]
+    Silence(PeerId),
+    /// A connection may have been idle for long enough.
+    #[doc(hidden)]
+    Idle(PeerId),
+    /// A topic is to be looked up again after a pause.
+    Route(Topic),
+    /// A nameserver has been silent for as long as it may: the next one is asked.
+    RouteSlow(Topic),
+    /// All routes in use are to be looked up again.
+    Routes,
+    /// The address server is to be asked.
+    Fetch,
+    /// The address server should have answered.
+    FetchSlow(FetchId),
+    /// Brokers are to hear from us.
+    Heartbeat,
+    /// A broker that did not take a heartbeat is to get another one.
+    #[doc(hidden)]
+    Greet(PeerId, u64),
+    /// Brokers that are left alone are to be asked whether they are well again.
+    Probe,
+    /// A minute is over in which notes were left out.
+    Notes,
+    /// The client's shutdown has taken long enough.
+    Leave,
+    /// A consumer's, or that of all consumers.
+    Consumer(ConsumerTimer),
+}
+
+/// What a timer of consumers is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ConsumerTimer {
+    /// A consumer is to look at its share.
+    Rebalance(SubscriptionId),
+    /// A queue's pause is over.
+    Queue(SubscriptionId, QueueKey),
+    /// A message is to be delivered again.
+    Again(SubscriptionId),
+    /// A consumer has had its time to finish.
+    Drain(SubscriptionId),
+    /// A consumer's leave has taken long enough.
+    Leave(SubscriptionId),
+    /// Work is left that was too much for one turn.
+    Turn,
+    /// All are to commit.
+    Commit,
+}

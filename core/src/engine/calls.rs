@@ -1,0 +1,160 @@
+//! Verbs of the application: sends and questions, and their ends.
+
+use std::sync::Arc;
+
+use super::Engine;
+use crate::broker::health::Healths;
+use crate::effects::{Cancelled, OpKind};
+use crate::error::{Refused, SendError};
+use crate::id::OpId;
+use crate::message::Publish;
+use crate::producer::{Producers, SendOptions};
+use crate::query::{Queries, Query};
+use crate::remoting::Context;
+use crate::route::Ways;
+use crate::time::Instant;
+
+impl Engine {
+    /// Sends one message, or one batch: to the next queue of its topic in turn, with one more try
+    /// on another queue where that may help. Ends in one [`Event::Sent`](super::Event::Sent) by
+    /// `send_timeout`, whatever happens.
+    pub fn send(&mut self, now: Instant, publish: Arc<Publish>) -> Result<OpId, Refused> {
+        self.send_with(now, publish, SendOptions::default())
+    }
+
+    /// As [`send`](Self::send), to a queue and with a deadline of its own; a oneway send ends in
+    /// [`Event::Handed`](super::Event::Handed) instead, unless it fails: at once where its
+    /// connection is there and fewer than 256 KiB of such messages wait for the writer.
+    pub fn send_with(
+        &mut self,
+        now: Instant,
+        publish: Arc<Publish>,
+        options: SendOptions,
+    ) -> Result<OpId, Refused> {
+        self.tick(now);
+        let config = &self.ctx.fx.config;
+        let (most, within) = (config.max_pending_bytes, options.timeout);
+        let within = within.unwrap_or(config.send_timeout);
+        let timed = if within.is_zero() { Err(Refused::NoTime) } else { Ok(()) };
+        let admitted = timed.and_then(|()| self.admit());
+        let admitted = admitted
+            .and_then(|()| self.producers.admit_bytes(publish.wire_size(), most))
+            .inspect_err(|_| self.ctx.fx.counters.calls_refused += 1);
+        admitted?;
+        let (producers, ctx, mut ways) = self.producers();
+        Ok(producers.send(ctx, &mut ways, publish, options, within))
+    }
+
+    fn admit(&self) -> Result<(), Refused> {
+        let most = self.ctx.fx.config.max_pending;
+        if !self.shutdown.is_running() {
+            Err(Refused::Stopped)
+        } else if self.ctx.fx.ops.len() >= most {
+            Err(Refused::Full(most))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Calls, and bytes of messages, that would still be taken before one is refused as full
+    /// ([`Refused::Full`], [`Refused::FullOfBytes`]). While nothing is being sent, a message of any
+    /// size is taken.
+    pub fn room(&self) -> (usize, usize) {
+        let (config, sending) = (&self.ctx.fx.config, self.producers.bytes());
+        let calls = config.max_pending.saturating_sub(self.ctx.fx.ops.len());
+        let bytes = config.max_pending_bytes.saturating_sub(sending);
+        (calls, if sending == 0 { usize::MAX } else { bytes })
+    }
+
+    /// Asks for one fact. Ends in one [`Event::Answered`](super::Event::Answered) by
+    /// `request_timeout`.
+    pub fn query(&mut self, now: Instant, query: Query) -> Result<OpId, Refused> {
+        self.tick(now);
+        self.admit().inspect_err(|_| self.ctx.fx.counters.calls_refused += 1)?;
+        let (queries, ctx, mut ways, healths) = self.queries();
+        Ok(queries.ask(ctx, &mut ways, healths, query))
+    }
+
+    /// Gives a call up. It ends without an event.
+    pub fn cancel(&mut self, now: Instant, op: OpId) -> Cancelled {
+        self.tick(now);
+        let found = match self.ctx.fx.ops.get(op) {
+            None => return Cancelled::Unknown,
+            Some(OpKind::Send) => {
+                let (producers, ctx, mut ways) = self.producers();
+                producers.cancel(ctx, &mut ways, op)
+            }
+            Some(OpKind::Query) => {
+                let (queries, ctx, mut ways, _) = self.queries();
+                queries.cancel(ctx, &mut ways, op)
+            }
+        };
+        self.advance();
+        found
+    }
+
+    /// The producers, with what they are handed.
+    pub(super) fn producers(&mut self) -> (&mut Producers, &mut Context, Ways<'_>) {
+        let Self { producers, ctx, routes, names, brokers, .. } = self;
+        (producers, ctx, Ways { routes, names, brokers })
+    }
+
+    /// The questions, with what they are handed.
+    pub(super) fn queries(&mut self) -> (&mut Queries, &mut Context, Ways<'_>, &Healths) {
+        let Self { queries, producers, ctx, routes, names, brokers, .. } = self;
+        (queries, ctx, Ways { routes, names, brokers }, &producers.healths)
+    }
+
+    /// The deadline of a call has come.
+    pub(super) fn deadline(&mut self, op: OpId) {
+        match self.ctx.fx.ops.get(op) {
+            Some(OpKind::Send) => {
+                let (producers, ctx, mut ways) = self.producers();
+                producers.deadline(ctx, &mut ways, op);
+            }
+            Some(OpKind::Query) => {
+                let (queries, ctx, mut ways, _) = self.queries();
+                queries.deadline(ctx, &mut ways, op);
+            }
+            None => {}
+        }
+    }
+
+    /// What a call waited for of its topic's route has come.
+    pub(super) fn routed(&mut self, op: OpId) {
+        match self.ctx.fx.ops.get(op) {
+            Some(OpKind::Send) => {
+                let (producers, ctx, mut ways) = self.producers();
+                producers.route_send(ctx, &mut ways, op);
+            }
+            Some(OpKind::Query) => {
+                let (queries, ctx, mut ways, healths) = self.queries();
+                queries.route(ctx, &mut ways, healths, op);
+            }
+            None => {}
+        }
+    }
+
+    /// No route will come for a call.
+    pub(super) fn unrouted(&mut self, op: OpId, error: SendError) {
+        match self.ctx.fx.ops.get(op) {
+            Some(OpKind::Send) => self.producers.unrouted(&mut self.ctx, op, error),
+            Some(OpKind::Query) => self.queries.unrouted(&mut self.ctx, op, error),
+            None => {}
+        }
+    }
+
+    /// Ends every call of the application with an error.
+    pub(super) fn abandon_calls(&mut self) {
+        for op in self.ctx.fx.ops.ids() {
+            match self.ctx.fx.ops.get(op) {
+                Some(OpKind::Send) => {
+                    let (producers, ctx, mut ways) = self.producers();
+                    producers.abandon(ctx, &mut ways, op);
+                }
+                Some(OpKind::Query) => self.queries.abandon(&mut self.ctx, op),
+                None => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! Signals carried from machine to machine.
+
+use super::Engine;
+use crate::broker::Brokers;
+use crate::consumer::Consumers;
+use crate::effects::Signal;
+use crate::remoting::{BrokerAsk, Context};
+use crate::route::Known;
+
+impl Engine {
+    /// Routes and brokers, for those who only read them.
+    pub(super) const fn known(&self) -> Known<'_> {
+        Known { routes: &self.routes, brokers: &self.brokers }
+    }
+
+    /// The consumers, and what they are handed.
+    pub(super) const fn consumers(&mut self) -> (&mut Consumers, &mut Context, Known<'_>) {
+        let Self { consumers, ctx, routes, brokers, .. } = self;
+        (consumers, ctx, Known { routes, brokers })
+    }
+
+    /// Carries what machines have to tell each other, until none has anything left to tell.
+    pub(super) fn carry(&mut self) {
+        while let Some(signal) = self.ctx.fx.signals.pop_front() {
+            match signal {
+                Signal::RouteWanted(topic) => self.refresh_route(&topic),
+                Signal::Routed(op) => self.routed(op),
+                Signal::Unrouted(op, error) => self.unrouted(op, *error),
+                Signal::RouteChanged(topic) => {
+                    self.routes.changed(&mut self.ctx, &self.brokers, &topic);
+                    let (consumers, ctx, known) = self.consumers();
+                    consumers.topic_changed(ctx, known, &topic);
+                }
+                Signal::TopicMissing(topic) => {
+                    let (consumers, ctx, known) = self.consumers();
+                    consumers.topic_missing(ctx, known, &topic);
+                }
+                Signal::BrokersMoved(moved) => {
+                    let (consumers, ctx, known) = self.consumers();
+                    consumers.brokers_moved(ctx, known, &moved);
+                }
+                Signal::Unlisted(peer) => self.unlisted(peer),
+                Signal::ServersKnown => self.servers_known(),
+                Signal::ServersFailed(attempt) => self.servers_failed(&attempt),
+                Signal::Registered(peer) => {
+                    let (consumers, ctx, known) = self.consumers();
+                    consumers.registered(ctx, known, peer);
+                }
+                Signal::Unregistered(peer) => {
+                    self.brokers.denied(peer);
+                    if !self.brokers.is_hearing(peer) {
+                        self.register(peer);
+                    }
+                }
+                Signal::GroupsChanged => self.register_all(),
+                Signal::Farewell { sub, group } => {
+                    let ask = BrokerAsk::Unregister(Some(sub));
+                    let waiting = Brokers::unregister_consumer(&mut self.ctx, &group, ask);
+                    let (consumers, ctx, known) = self.consumers();
+                    consumers.unregistering(ctx, known, sub, waiting);
+                    // It may have been the last thing that a shutdown waits for.
+                    self.advance();
+                }
+                Signal::Rebalance(sub) => {
+                    let (consumers, ctx, known) = self.consumers();
+                    consumers.rebalance(ctx, known, sub);
+                }
+            }
+        }
+    }
+}

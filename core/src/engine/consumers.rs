@@ -1,0 +1,114 @@
+//! What the application asks of consumers.
+
+use std::time::Duration;
+
+use super::Engine;
+use crate::consumer::{BatchId, Consumers, DeliveryId, Handout, Outcome, Subscribe};
+use crate::error::{Refused, Stale};
+use crate::id::{PeerId, SubscriptionId};
+use crate::remoting::Context;
+use crate::route::Known;
+use crate::time::Instant;
+
+impl Engine {
+    /// Joins a group: its share of the topics' queues is pulled from now on. Messages come by
+    /// [`Event::Deliverable`](super::Event::Deliverable) and [`poll_batch`](Self::poll_batch).
+    pub fn subscribe(
+        &mut self,
+        now: Instant,
+        subscribe: Subscribe,
+    ) -> Result<SubscriptionId, Refused> {
+        self.tick(now);
+        if !self.shutdown.is_running() {
+            return Err(Refused::Stopped);
+        }
+        self.consumers.admits(&subscribe)?;
+        let revision = self.brokers.changed();
+        Ok(self.ask_consumers(now, |consumers, ctx, known| {
+            consumers.subscribe(ctx, known, subscribe, revision)
+        }))
+    }
+
+    /// The next messages of a consumer, oldest pull first. Handing out is the application's pace:
+    /// what is not taken fills the queue's window, and its pulls pause. Nothing comes of a consumer
+    /// that [drains](Self::drain).
+    pub fn poll_batch(&mut self, now: Instant, sub: SubscriptionId) -> Option<Handout> {
+        let handout = self.take_batch(now, sub)?;
+        handout.batch.hand_out(handout.end - 1);
+        Some(handout)
+    }
+
+    /// The same for handles, which note each message as they hand it on.
+    pub(crate) fn take_batch(&mut self, now: Instant, sub: SubscriptionId) -> Option<Handout> {
+        self.tick(now);
+        self.consumers.take(sub)
+    }
+
+    /// Whether a consumer gives messages, now or later.
+    #[cfg(feature = "client")]
+    pub(crate) fn gives(&self, sub: SubscriptionId) -> bool {
+        self.consumers.gives(sub)
+    }
+
+    /// Whether [`poll_batch`](Self::poll_batch) would give something.
+    pub fn has_batch(&self, sub: SubscriptionId) -> bool {
+        self.consumers.has_ready(sub)
+    }
+
+    /// Says what became of one message. [`Batch::settle`](crate::consumer::Batch::settle) with
+    /// [`batch_ended`](Self::batch_ended) does the same for [`Outcome::Done`] without the engine.
+    pub fn settle(&mut self, now: Instant, id: DeliveryId, outcome: Outcome) -> Result<(), Stale> {
+        self.ask_consumers(now, |consumers, ctx, known| consumers.settle(ctx, known, id, outcome))
+    }
+
+    /// The last message of a batch was settled: its room is free again.
+    pub fn batch_ended(&mut self, now: Instant, id: BatchId) -> Result<(), Stale> {
+        self.ask_consumers(now, |consumers, ctx, known| consumers.batch_ended(ctx, known, id))
+    }
+
+    /// Messages that [`poll_batch`](Self::poll_batch) gave, and that were not handed on since.
+    #[cfg(feature = "client")]
+    pub(crate) fn give_back(&mut self, now: Instant, handout: &Handout) {
+        self.ask_consumers(now, |consumers, ctx, known| consumers.give_back(ctx, known, handout));
+    }
+
+    /// Leaves a group in good order: no message is pulled or handed out any more, those that were
+    /// handed out may be settled for `within`, and then it [leaves](Self::leave), at once when none
+    /// is left. Meanwhile it stays a member, and gains no queue. What is given back is not handed
+    /// out here again: it stays unsettled, and goes to other members.
+    ///
+    /// A second call may only shorten the time.
+    pub fn drain(
+        &mut self,
+        now: Instant,
+        sub: SubscriptionId,
+        within: Duration,
+    ) -> Result<(), Stale> {
+        self.ask_consumers(now, |consumers, ctx, known| consumers.drain(ctx, known, sub, within))
+    }
+
+    /// Leaves a group at once: what is settled is committed with an answer, every broker is told,
+    /// and [`Event::Left`](super::Event::Left) ends it, within `shutdown_timeout`. Messages handed
+    /// out and not settled go to other members. Changes nothing while it [drains](Self::drain).
+    pub fn leave(&mut self, now: Instant, sub: SubscriptionId) -> Result<(), Stale> {
+        self.ask_consumers(now, |consumers, ctx, known| consumers.leave(ctx, known, sub))
+    }
+
+    /// One verb, and what follows of it elsewhere.
+    fn ask_consumers<T>(
+        &mut self,
+        now: Instant,
+        verb: impl FnOnce(&mut Consumers, &mut Context, Known<'_>) -> T,
+    ) -> T {
+        self.tick(now);
+        let (consumers, ctx, known) = self.consumers();
+        let done = verb(consumers, ctx, known);
+        self.carry();
+        done
+    }
+
+    /// Whether a consumer waits for a connection to the peer.
+    pub(super) fn is_awaited(&self, peer: PeerId) -> bool {
+        self.consumers.is_awaited(self.known(), peer)
+    }
+}

@@ -1,0 +1,63 @@
+//! What happened in the world.
+
+use bytes::Bytes;
+
+use crate::error::{CloseReason, ConnectError};
+use crate::fetch::{FetchError, FetchId};
+use crate::frame::{FrameError, Opaque};
+use crate::id::ConnectionId;
+use crate::time::UnixMillis;
+
+/// What happened in the world. Frames come by [`Engine::handle_frames`].
+///
+/// [`Engine::handle_frames`]: crate::engine::Engine::handle_frames
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// The socket asked for by `Connect` is there.
+    Connected {
+        /// Which.
+        conn: ConnectionId,
+    },
+    /// The socket asked for by `Connect` could not be had, or was given up on `Close`.
+    ConnectFailed {
+        /// Which.
+        conn: ConnectionId,
+        /// Why.
+        error: ConnectError,
+    },
+    /// A connected socket is gone. Comes once, whoever closed it.
+    Closed {
+        /// Which.
+        conn: ConnectionId,
+        /// Why.
+        reason: CloseReason,
+        /// The frames taken by `poll_frame` whose last byte was never given to the system: the
+        /// peer can't have seen them whole.
+        unsent: Vec<Opaque>,
+        /// The first of those, if some of its bytes were given to the system: a peer that will not
+        /// take such a frame, for being too large, closes its connection in the middle of it.
+        begun: Option<Opaque>,
+    },
+    /// The peer's bytes are not frames: the connection is closed.
+    Malformed {
+        /// Which.
+        conn: ConnectionId,
+        /// What was wrong.
+        error: FrameError,
+    },
+    /// Time passed.
+    Timeout,
+    /// The page asked for by `Fetch` is there, or could not be had. One that came too late is let
+    /// drop.
+    Fetched {
+        /// Which.
+        fetch: FetchId,
+        /// The page, or why there is none.
+        result: Result<Bytes, FetchError>,
+    },
+    /// The wall clock was read: it may have been set, or the process may have slept.
+    ClockSync {
+        /// What it shows now.
+        unix: UnixMillis,
+    },
+}

@@ -1,0 +1,299 @@
+//! Sends: from the application's call over routes and connections to its end.
+
+use std::cell::Cell;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::tries::try_limit;
+use super::{Aim, Groups, Lines, Send, SendOptions, choose};
+use crate::broker::health::Healths;
+use crate::effects::{Event, Note, OpKind, TimerKind};
+use crate::error::{Lack, Refused, SendError};
+use crate::frame::{Kind, Opaque, OutFrame, Payload};
+use crate::id::{BrokerId, OpId, PeerId, Table};
+use crate::message::Publish;
+use crate::remoting::{Call, Context, Purpose};
+use crate::route::Known;
+use crate::route::{RouteQueue, Wait, Waiter, Ways};
+
+/// A route that was told so long ago is looked up again before it ends a send.
+const STALE: Duration = Duration::from_secs(1);
+
+/// All that is being sent, and who produces.
+#[derive(Debug, Default)]
+pub(crate) struct Producers {
+    /// What heartbeats say of them.
+    pub(crate) groups: Groups,
+    /// How brokers fare.
+    pub(crate) healths: Healths,
+    pub(super) sends: Table<OpId, Box<Send>>,
+    /// Bytes of their messages.
+    pub(super) bytes: usize,
+    /// Those that keep an order.
+    pub(super) lines: Lines,
+}
+
+/// Nobody waits for the answer to a send's request any more.
+pub(super) fn close_send(ctx: &mut Context, opaque: Opaque) -> Option<Call> {
+    let call = ctx.give_up(opaque)?;
+    ctx.remoting.peers.count_send(call.peer, -1);
+    Some(call)
+}
+
+impl Producers {
+    /// Sends one message, or one batch.
+    pub(crate) fn send(
+        &mut self,
+        ctx: &mut Context,
+        ways: &mut Ways<'_>,
+        publish: Arc<Publish>,
+        options: SendOptions,
+        within: Duration,
+    ) -> OpId {
+        ctx.fx.counters.sends_begun += 1;
+        let limit = try_limit(&ctx.fx.config, &options, within).filter(|limit| *limit < within);
+        let op = ctx.fx.ops.insert(OpKind::Send);
+        let timer = ctx.fx.after(limit.unwrap_or(within), TimerKind::Deadline(op));
+        let (now, times) = (ctx.fx.now, (timer, ctx.fx.now + within, limit));
+        self.sends.insert(op, Box::new(Send::new(publish, options, now, times)));
+        if self.is_first(op) {
+            self.route_send(ctx, ways, op);
+            self.begin_next(ctx, ways);
+        }
+        op
+    }
+
+    /// Makes room for a message of `size` bytes; a message larger than all there is may go alone.
+    pub(crate) fn admit_bytes(&mut self, size: usize, most: usize) -> Result<(), Refused> {
+        if self.bytes > 0 && self.bytes + size > most {
+            return Err(Refused::FullOfBytes(most));
+        }
+        self.bytes += size;
+        Ok(())
+    }
+
+    /// Bytes of all messages that are being sent.
+    pub(crate) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// How many messages, or batches, are being sent.
+    pub(crate) const fn len(&self) -> usize {
+        self.sends.len()
+    }
+
+    /// The timers of deadlines.
+    pub(crate) fn timers(&self) -> impl Iterator<Item = crate::timer::TimerKey> {
+        self.sends.iter().map(|(_, send)| send.timer)
+    }
+
+    /// The brokers that messages were given to.
+    pub(crate) fn used_brokers(&self) -> impl Iterator<Item = BrokerId> {
+        self.sends.iter().filter_map(|(_, send)| send.at.map(|(broker, _)| broker))
+    }
+
+    /// Every send waits for something that will come.
+    pub(crate) fn check(&self, known: Known<'_>) {
+        assert!(self.sends.len() > 0 || self.lines.is_empty(), "a line without a send");
+        for (op, send) in self.sends.iter() {
+            let first = send.line.as_ref().and_then(|key| self.lines.first(key));
+            let lives = first.is_some_and(|first| first != op && self.sends.get(first).is_some());
+            let late = send.failed.is_some() && !send.earlier.is_empty();
+            let called = send.call.is_some() || send.pause.is_some() || late;
+            let routes = known.routes.is_awaited(send.publish.topic());
+            assert!(called || (send.behind && lives) || routes, "{op:?} waits for nothing");
+        }
+    }
+
+    pub(crate) fn get(&self, op: OpId) -> Option<&Send> {
+        self.sends.get(op).map(|send| &**send)
+    }
+
+    pub(super) fn send_of(&mut self, op: OpId) -> Option<&mut Send> {
+        self.sends.get_mut(op).map(|send| &mut **send)
+    }
+
+    /// Has a send's topic looked up; it goes on when what it waits for has come.
+    pub(super) fn want(&self, ctx: &mut Context, ways: &mut Ways<'_>, op: OpId, wait: Wait) {
+        let Some(send) = self.sends.get(op) else { return };
+        let waiter = Waiter { op, wait, deadline: send.deadline, creates: true };
+        ways.want(ctx, send.publish.topic(), Some(waiter));
+    }
+
+    /// Gives the message to a queue, or has its topic looked up first.
+    pub(crate) fn route_send(&mut self, ctx: &mut Context, ways: &mut Ways<'_>, op: OpId) {
+        let Some(send) = self.sends.get(op) else { return };
+        let topic = send.publish.topic();
+        if ways.routes.serve(topic).is_none() {
+            return self.want(ctx, ways, op, Wait::Route);
+        }
+        let (peer, broker, queue) = match self.aimed(ctx, ways, op) {
+            Ok(aimed) => aimed,
+            Err(lack) => return self.wait_for_queue(ctx, ways, op, lack),
+        };
+        let Some(send) = self.sends.get(op) else { return };
+        let (keep, oneway) = (send.aim.is_fixed().then_some(queue as usize), send.oneway);
+        let wide = send.is_wide();
+        let (peers, fx) = ctx.peers();
+        let peer = match wide {
+            true => peers.wide(peer),
+            false => peers.lane(fx, peer, keep),
+        };
+        if oneway && self.queue_oneway(ctx, ways, op, peer, broker, queue) {
+            return;
+        }
+        let name = ways.brokers.name(broker).clone();
+        let call = Call::new(peer, Purpose::Send(op));
+        let opaque = ctx.remoting.calls.open(Kind::Send, call);
+        let now = ctx.fx.now;
+        let Some(send) = self.send_of(op) else { return };
+        (send.at, send.call, send.tried) = (Some((broker, queue)), Some(opaque), now);
+        let publish = send.publish.clone();
+        let payload = Payload::Publish { publish, queue, broker: name, oneway };
+        let (peers, fx) = ctx.peers();
+        peers.count_send(peer, 1);
+        peers.send(fx, peer, OutFrame { opaque, payload });
+    }
+
+    /// The route has no queue for a send. What heals by itself is waited for until the deadline;
+    /// what somebody has set so ends the send, once the route is known to be a fresh one.
+    fn wait_for_queue(&mut self, ctx: &mut Context, ways: &mut Ways<'_>, op: OpId, lack: Lack) {
+        let Some(send) = self.sends.get(op) else { return };
+        let (topic, ids) = (send.publish.topic().clone(), send.publish.ids());
+        if !lack.is_lasting() {
+            self.want(ctx, ways, op, Wait::Change);
+        } else if !ways.routes.is_fresh(ctx.fx.now, &topic, STALE) {
+            self.want(ctx, ways, op, Wait::News);
+        } else {
+            let (stored, attempts, _) = self.detach(ctx, ways, op);
+            let (lack, ids) = (Box::new(lack), Some(ids));
+            let error = SendError::NotWritable { topic, lack, stored, ids, attempts };
+            self.end_send(ctx, op, Err(error));
+        }
+    }
+
+    /// Where the next try of a send goes: to which peer, as which queue of which broker.
+    pub(super) fn aimed(
+        &mut self,
+        ctx: &mut Context,
+        ways: &mut Ways<'_>,
+        op: OpId,
+    ) -> Result<(PeerId, BrokerId, i32), Lack> {
+        let Some(send) = self.sends.get(op) else {
+            return Err(Lack::Queues);
+        };
+        let (topic, last) = (send.publish.topic(), send.at);
+        let (broker, queue) = match &send.aim {
+            Aim::Queue { broker, queue } => match ways.brokers.id(broker) {
+                Some(id) => (id, *queue),
+                None => return Err(Lack::Broker { broker: broker.clone() }),
+            },
+            Aim::Hash(hash) => {
+                let route = ways.routes.known(topic).ok_or(Lack::Queues)?;
+                // Java's remainder keeps the sign, and its `abs` drops it.
+                let at = i64::from(*hash).checked_rem(route.writable.len() as i64);
+                let at = at.ok_or_else(|| route.lack())?.unsigned_abs();
+                let chosen = route.writable[at as usize];
+                (chosen.broker, chosen.queue as i32)
+            }
+            aim @ (Aim::InTurn | Aim::Random) => {
+                let (route, mut turn) = ways.routes.turn(topic).ok_or(Lack::Queues)?;
+                if *aim == Aim::Random {
+                    turn = ctx.fx.rng.next_u64() as u32;
+                }
+                let (peers, brokers, healths) = (&ctx.remoting.peers, ways.brokers, &self.healths);
+                let (isolates, now) = (ctx.fx.config.fault_isolation, ctx.fx.now);
+                let passed = Cell::new(None);
+                let is_down = |broker| {
+                    let master = brokers.master(broker);
+                    let down = master.is_none_or(|p| peers.is_down(p));
+                    if down {
+                        passed.set(master);
+                    }
+                    let slow = master.is_some_and(|p| peers.is_slow(p));
+                    down || slow || (isolates && healths.is_isolated(now, broker))
+                };
+                let last = last.map(|(broker, queue)| RouteQueue { broker, queue: queue as u32 });
+                let has_it = |broker| send.has_left_for(broker);
+                let chosen = choose(&route, turn, last, &has_it, &is_down);
+                let chosen = chosen.ok_or_else(|| route.lack())?;
+                if let Some(down) = passed.take() {
+                    let (peers, fx) = ctx.peers();
+                    peers.probe(fx, down);
+                }
+                (chosen.broker, chosen.queue as i32)
+            }
+        };
+        let master = ways.brokers.master(broker).ok_or_else(|| ways.brokers.lack(broker))?;
+        Ok((master, broker, queue))
+    }
+
+    /// Gives a oneway message to the queue of a connection that is there and has room for it: that
+    /// ends the call. Nobody will hear of it, so it takes no place among the calls.
+    fn queue_oneway(
+        &mut self,
+        ctx: &mut Context,
+        ways: &mut Ways<'_>,
+        op: OpId,
+        peer: PeerId,
+        broker: BrokerId,
+        queue: i32,
+    ) -> bool {
+        let Some(send) = self.sends.get(op) else { return false };
+        if !ctx.remoting.peers.takes_oneway(peer, send.publish.wire_size()) {
+            return false;
+        }
+        let (publish, opaque) = (send.publish.clone(), ctx.remoting.calls.skip(Kind::Oneway));
+        let broker = ways.brokers.name(broker).clone();
+        let payload = Payload::Publish { publish, queue, broker, oneway: true };
+        let (peers, fx) = ctx.peers();
+        peers.send_oneway(fx, peer, OutFrame { opaque, payload });
+        self.end_oneway(ctx, op);
+        true
+    }
+
+    /// The frames that waited for a connection that is gone: calls know of theirs, and of oneway
+    /// messages nobody does.
+    pub(crate) fn lose_oneway(ctx: &mut Context, peer: PeerId, queued: VecDeque<OutFrame>) {
+        let messages: Vec<_> = queued.into_iter().filter_map(OutFrame::into_oneway).collect();
+        if !messages.is_empty() {
+            ctx.fx.counters.oneway_lost += messages.len() as u64;
+            let endpoint = ctx.remoting.peers.endpoint(peer).clone();
+            ctx.fx.note(Note::OnewayLost { endpoint, count: messages.len() });
+            ctx.fx.event(Event::OnewayLost { messages });
+        }
+    }
+
+    fn end_oneway(&mut self, ctx: &mut Context, op: OpId) {
+        if let Some(send) = self.remove(ctx, op) {
+            ctx.fx.counters.sends_handed += 1;
+            ctx.fx.event(Event::Handed { op, publish: send.publish });
+        }
+    }
+
+    /// A oneway frame is handed out, if its call has not ended: that ends it.
+    pub(crate) fn handed(&mut self, ctx: &mut Context, opaque: Opaque) -> bool {
+        let Some(call) = ctx.remoting.calls.close(opaque) else { return false };
+        ctx.remoting.peers.count_send(call.peer, -1);
+        let Purpose::Send(op) = call.purpose else { return false };
+        self.end_oneway(ctx, op);
+        true
+    }
+
+    /// Takes a send out of the table, with its deadline and the room it took.
+    pub(super) fn remove(&mut self, ctx: &mut Context, op: OpId) -> Option<Box<Send>> {
+        let send = self.sends.remove(op)?;
+        ctx.fx.ops.remove(op);
+        ctx.fx.timers.cancel(send.timer);
+        self.bytes -= send.publish.wire_size();
+        let earlier = send.earlier.iter().map(|one| one.opaque);
+        for opaque in earlier.chain(send.call) {
+            close_send(ctx, opaque);
+        }
+        if let Some(key) = send.line.clone() {
+            self.lines.leave(key, op, |op| self.sends.get(op).is_some());
+        }
+        Some(send)
+    }
+}

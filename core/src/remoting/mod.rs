@@ -1,0 +1,38 @@
+//! Connections to peers, and the requests under way on them.
+
+mod ask;
+mod calls;
+mod decode;
+mod loss;
+mod peers;
+
+pub(crate) use ask::AskedPeer;
+pub(crate) use calls::{BrokerAsk, Call, Calls, ConsumerAsk, OffsetOf, Purpose};
+pub(crate) use decode::Body;
+pub use decode::{Arrived, Decoder};
+pub(crate) use loss::Gone;
+pub(crate) use peers::*;
+pub use peers::{ConnectionState, ConnectionStats};
+
+use crate::effects::Effects;
+
+/// All peers, and all requests to them.
+#[derive(Debug, Default)]
+pub(crate) struct Remoting {
+    pub(crate) calls: Calls,
+    pub(crate) peers: Peers,
+}
+
+/// What a machine may touch besides itself.
+#[derive(Debug)]
+pub(crate) struct Context {
+    pub(crate) fx: Effects,
+    pub(crate) remoting: Remoting,
+}
+
+impl Context {
+    /// The connections, and what their methods are handed.
+    pub(crate) const fn peers(&mut self) -> (&mut Peers, &mut Effects) {
+        (&mut self.remoting.peers, &mut self.fx)
+    }
+}

@@ -1,0 +1,444 @@
+//! Look-ups of topics: which nameserver is asked when, and what its word comes to.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::{
+    FALLBACK, Learnt, Missing, Named, Next, Route, Routes, Said, Source, Step, Told, Waiter,
+};
+use crate::body::{BrokerData, RefusedRow, RouteBody};
+use crate::broker::Brokers;
+use crate::effects::{Note, Planted, Signal, TimerKind};
+use crate::error::{Attempt, CloseReason, Failure, PeerKind, SendError};
+use crate::frame::request::RouteRequest;
+use crate::frame::{FrameError, Kind, Reply, Request, ResponseCode};
+use crate::id::OpId;
+use crate::name::Topic;
+use crate::nameserver::NameServers;
+use crate::remoting::{AskedPeer, Body, Context, Purpose};
+use crate::time::Instant;
+
+/// The longest time that a nameserver may be silent before the next one is asked.
+const SILENCE: Duration = Duration::from_secs(1);
+/// The shortest one, also where a call's time is over: it would be asked without end.
+const LEAST: Duration = Duration::from_millis(10);
+
+/// Whom look-ups ask, what they tell of, and what is used of it.
+pub(crate) struct Directory<'a> {
+    pub(crate) names: &'a mut NameServers,
+    pub(crate) brokers: &'a mut Brokers,
+    /// Whether a consumer reads a topic.
+    pub(crate) reads: &'a dyn Fn(&Topic) -> bool,
+}
+
+/// Ways to brokers: topics, whom to ask for them, and where their brokers are.
+pub(crate) struct Ways<'a> {
+    pub(crate) routes: &'a mut Routes,
+    pub(crate) names: &'a mut NameServers,
+    pub(crate) brokers: &'a Brokers,
+}
+
+impl Ways<'_> {
+    /// Has a topic looked up; `waiter` goes on when what it waits for has come.
+    pub(crate) fn want(&mut self, ctx: &mut Context, topic: &Topic, waiter: Option<Waiter>) {
+        self.routes.want(ctx, self.names, topic, waiter);
+    }
+}
+
+impl Routes {
+    /// Has a topic looked up; `waiter` goes on when what it waits for has come.
+    pub(crate) fn want(
+        &mut self,
+        ctx: &mut Context,
+        names: &NameServers,
+        topic: &Topic,
+        waiter: Option<Waiter>,
+    ) {
+        match self.begin(ctx.fx.now, topic, waiter) {
+            Next::Ask => self.ask(ctx, names, topic),
+            Next::Pause(after) => pause(ctx, topic, Some(after)),
+            Next::Rest => {}
+        }
+        if let Some(waiter) = waiter {
+            self.hurry(ctx, names, topic, waiter.deadline);
+        }
+    }
+
+    /// The pause between look-ups is over.
+    pub(crate) fn look_up_again(&mut self, ctx: &mut Context, names: &NameServers, topic: &Topic) {
+        if self.pause_over(ctx.fx.now, topic) {
+            self.ask(ctx, names, topic);
+        }
+    }
+
+    /// The first list of nameservers is there: look-ups that nobody was asked for begin.
+    pub(crate) fn servers_known(&mut self, ctx: &mut Context, names: &NameServers) {
+        for topic in self.asking() {
+            self.ask(ctx, names, &topic);
+        }
+    }
+
+    /// Asks the next nameserver. Without any, the first list of the address server leads here
+    /// again.
+    fn ask(&mut self, ctx: &mut Context, names: &NameServers, topic: &Topic) {
+        let next = self.next_server(topic, names.ring());
+        let Some((peer, fallback, lookup)) = next else { return };
+        let purpose = Purpose::Route { topic: topic.clone(), fallback, lookup };
+        let asked = if fallback { Arc::from(FALLBACK) } else { topic.shared() };
+        let request = Request::Route(RouteRequest { topic: asked, ..Default::default() });
+        let within = ctx.fx.config.request_timeout;
+        ctx.fx.counters.routes_asked += 1;
+        ctx.ask(peer, purpose, Kind::Route, request, Bytes::new(), within);
+        let limit = within.min(ctx.fx.config.send_timeout);
+        let first = self.waiters(topic).next().map(|waiter| waiter.deadline);
+        self.bear_silence(ctx, names, topic, limit);
+        if let Some(deadline) = first {
+            self.hurry(ctx, names, topic, deadline);
+        }
+    }
+
+    /// A call waits, which has a deadline of its own.
+    fn hurry(&mut self, ctx: &mut Context, names: &NameServers, topic: &Topic, deadline: Instant) {
+        let left = deadline.since(ctx.fx.now);
+        self.bear_silence(ctx, names, topic, left);
+    }
+
+    /// Has the next nameserver asked, or the silent ones left out, after a part of `limit`: all are
+    /// asked within a third of it.
+    fn bear_silence(
+        &mut self,
+        ctx: &mut Context,
+        names: &NameServers,
+        topic: &Topic,
+        limit: Duration,
+    ) {
+        let others = names.len().saturating_sub(1).max(1) as u32;
+        let at_most = (limit / 3 / others).clamp(LEAST, SILENCE);
+        let Some(patience) = self.patience(topic, at_most) else { return };
+        let at = ctx.fx.now + patience;
+        self.look_at(ctx, topic, at);
+    }
+
+    /// Has the look-up looked at again at `at`, unless that happens sooner.
+    fn look_at(&mut self, ctx: &mut Context, topic: &Topic, at: Instant) {
+        if self.is_slower(topic, at) {
+            let timer = ctx.fx.timers.at(at, TimerKind::RouteSlow(topic.clone()));
+            if let Some(before) = self.set_slow(topic, Some((at, timer))) {
+                ctx.fx.timers.cancel(before);
+            }
+        }
+    }
+
+    /// A nameserver has been silent for as long as it may.
+    pub(crate) fn slow(&mut self, ctx: &mut Context, dir: &mut Directory<'_>, topic: &Topic) {
+        match self.slow_over(ctx.fx.now, topic, dir.names.ring()) {
+            // There is nobody else to ask: those that only wanted to know better go on as they are.
+            (Step::Wait, again) => {
+                if let Some(at) = again {
+                    self.look_at(ctx, topic, at);
+                }
+                routed(ctx, self.without_news(topic));
+            }
+            (step, _) => self.go_on(ctx, dir, topic, step),
+        }
+    }
+
+    /// The look-up of a topic ends here: nobody is left out any more for being silent.
+    fn end_lookup(&mut self, ctx: &mut Context, topic: &Topic) {
+        if let Some(timer) = self.set_slow(topic, None) {
+            ctx.fx.timers.cancel(timer);
+        }
+    }
+
+    /// A nameserver answered.
+    pub(crate) fn answered(
+        &mut self,
+        ctx: &mut Context,
+        dir: &mut Directory<'_>,
+        asked: AskedPeer,
+        (topic, lookup, fallback): (&Topic, u64, bool),
+        (reply, body): (Reply, Body),
+    ) {
+        let failure = match (reply.code, body) {
+            (ResponseCode::SUCCESS, Body::Route(Ok(body))) => {
+                if self.takes(topic, lookup, fallback) {
+                    dir.names.prefer(asked.peer);
+                    self.told(ctx, dir, topic, body, fallback);
+                }
+                return;
+            }
+            (ResponseCode::SUCCESS, Body::Route(Err(error))) => {
+                Failure::Body(error.to_string().into())
+            }
+            (code, _) => Failure::Refused { code, remark: reply.remark.map(Into::into) },
+        };
+        if reply.code != ResponseCode::TOPIC_NOT_EXIST {
+            return self.ask_failed(ctx, dir, asked, (topic, lookup, fallback), failure);
+        }
+        let (key, ring) = ((lookup, fallback), dir.names.ring());
+        let step = self.said(topic, key, asked.peer, Said::Unknown, ring);
+        let believed = ctx.fx.plant.is(Planted::BelievesOne) && step == Step::Ask;
+        let step = if believed { Step::Unknown } else { step };
+        if step != Step::Stale {
+            let attempt = ctx.attempt(asked.peer, Some(asked.opaque), failure);
+            self.attempted(topic, attempt);
+        }
+        self.go_on(ctx, dir, topic, step);
+    }
+
+    /// A nameserver could not be asked, or could not answer.
+    pub(crate) fn ask_failed(
+        &mut self,
+        ctx: &mut Context,
+        dir: &mut Directory<'_>,
+        asked: AskedPeer,
+        (topic, lookup, fallback): (&Topic, u64, bool),
+        failure: Failure,
+    ) {
+        dir.names.failed(asked.peer);
+        // What never will be a nameserver is not asked until the deadline.
+        let hopeless = match &failure {
+            Failure::Refused { code, .. } => *code == ResponseCode::REQUEST_CODE_NOT_SUPPORTED,
+            Failure::Closed(CloseReason::Frame(error)) => matches!(error, FrameError::Foreign(_)),
+            _ => false,
+        };
+        let hopeless = hopeless && dir.names.len() == 1;
+        let said = Said::Failed(ctx.fx.now);
+        let step = self.said(topic, (lookup, fallback), asked.peer, said, dir.names.ring());
+        if step == Step::Stale {
+            return;
+        }
+        let attempt = ctx.attempt(asked.peer, Some(asked.opaque), failure);
+        self.attempted(topic, attempt.clone());
+        if step == Step::Failed {
+            self.note_failing(ctx, topic, &attempt);
+        }
+        self.go_on(ctx, dir, topic, step);
+        if hopeless && self.known(topic).is_none() {
+            let (waiters, attempts) = self.give_up(topic);
+            for op in waiters {
+                let (topic, attempts) = (topic.clone(), attempts.clone());
+                unrouted(ctx, op, SendError::NoRoute { topic, attempts });
+            }
+        }
+    }
+
+    fn go_on(&mut self, ctx: &mut Context, dir: &mut Directory<'_>, topic: &Topic, step: Step) {
+        match step {
+            Step::Ask => self.ask(ctx, dir.names, topic),
+            // Whoever is silent while the others say that there is none is not waited for long.
+            Step::Wait => {
+                let limit = ctx.fx.config.request_timeout;
+                self.bear_silence(ctx, dir.names, topic, limit);
+            }
+            Step::Unknown => self.denied(ctx, dir, topic),
+            Step::Failed => {
+                self.end_lookup(ctx, topic);
+                let (released, after) = self.failed(ctx.fx.now, topic, (dir.reads)(topic));
+                pause(ctx, topic, after);
+                routed(ctx, released);
+            }
+            Step::Stale => {}
+        }
+    }
+
+    /// Every nameserver that answers says that there is no such topic.
+    fn denied(&mut self, ctx: &mut Context, dir: &mut Directory<'_>, topic: &Topic) {
+        // Only a send makes a broker create the topic: other questions have no use for `TBW102`.
+        let creates = self.waiters(topic).any(|waiter| waiter.creates);
+        if creates && !self.exists(topic) && !self.is_fallback(topic) {
+            self.fall_back(topic);
+            return self.ask(ctx, dir.names, topic);
+        }
+        self.end_lookup(ctx, topic);
+        let reads = (dir.reads)(topic);
+        let serves = reads || self.is_served(ctx, dir.brokers, topic);
+        let how = (ctx.fx.config.route_refresh, serves, ctx.fx.config.await_topic);
+        let missing = self.missing(ctx.fx.now, topic, how);
+        let Missing { released, denied, attempts, pause: after, dropped } = missing;
+        pause(ctx, topic, after);
+        if let Some(attempt) = attempts.last()
+            && (reads || self.known(topic).is_some() || dropped)
+        {
+            self.note_failing(ctx, topic, &attempt.clone());
+        }
+        if dropped {
+            self.let_go(ctx, dir.brokers);
+        }
+        routed(ctx, released);
+        for op in denied {
+            let (topic, attempts) = (topic.clone(), attempts.clone());
+            unrouted(ctx, op, SendError::NoTopic { topic, attempts });
+        }
+        ctx.fx.signal(Signal::TopicMissing(topic.clone()));
+    }
+
+    /// Whether a broker of the topic's route is connected: it is there, whatever is said of it.
+    fn is_served(&self, ctx: &Context, brokers: &Brokers, topic: &Topic) -> bool {
+        let Some(route) = self.known(topic) else { return false };
+        let mut named = route.brokers.iter();
+        named.any(|id| brokers.peers(*id).any(|peer| ctx.remoting.peers.is_reached(peer)))
+    }
+
+    /// A nameserver told a topic's route. The decoder gives the same `Arc` for the same bytes, and
+    /// then there is nothing to compile.
+    fn told(
+        &mut self,
+        ctx: &mut Context,
+        dir: &mut Directory<'_>,
+        topic: &Topic,
+        body: Arc<RouteBody>,
+        fallback: bool,
+    ) {
+        self.end_lookup(ctx, topic);
+        let now = ctx.fx.now;
+        let brokers = &mut *dir.brokers;
+        let source = Source { body, fallback, addresses: brokers.addresses() };
+        if let Some(told) = self.unchanged(now, topic, &source) {
+            ctx.fx.counters.routes_unchanged += 1;
+            return news(ctx, topic, told);
+        }
+        ctx.fx.counters.routes_compiled += 1;
+        let body = source.body.clone();
+        let route = Route::compile(&body, fallback, &mut |named| match named {
+            Named::Told(data) => learn(ctx, brokers, data),
+            Named::Only(name) => {
+                let broker = brokers.named(name);
+                let (master, reached) = (brokers.master(broker), brokers.reader(broker));
+                let (master, reached) = (master.is_some(), reached.is_some());
+                Learnt { broker, master, reached, unreadable: None }
+            }
+        });
+        for RefusedRow { broker_name, reason } in &body.refused {
+            let (broker, reason) = (broker_name.clone(), reason.clone());
+            ctx.fx.note(Note::RowRefused { topic: topic.clone(), broker, reason });
+        }
+        let source = Source { addresses: brokers.addresses(), ..source };
+        let moved = brokers.take_moved();
+        let start = ctx.fx.rng.next_u64();
+        let told = self.learned(now, topic, route, source, start);
+        news(ctx, topic, told);
+        if !moved.is_empty() {
+            ctx.fx.signal(Signal::BrokersMoved(moved));
+        }
+    }
+
+    /// Tells of a route that changed, and lets go of what it names no more.
+    pub(crate) fn changed(&self, ctx: &mut Context, brokers: &Brokers, topic: &Topic) {
+        // `TBW102`'s queues are nobody's.
+        if let Some(route) = self.known(topic).filter(|route| !route.fallback) {
+            let (writable, readable) = (route.writable.len(), route.readable.len());
+            ctx.fx.note(Note::RouteChanged { topic: topic.clone(), writable, readable });
+        }
+        self.let_go(ctx, brokers);
+    }
+
+    /// Lets go of brokers, and of addresses of brokers, that no route names any more.
+    pub(crate) fn let_go(&self, ctx: &mut Context, brokers: &Brokers) {
+        let used = self.brokers().into_iter().flat_map(|id| brokers.peers(id)).collect();
+        ctx.remoting.peers.want_only(&used);
+    }
+
+    /// Tells that a topic's route can't be had: once, until it can.
+    fn note_failing(&mut self, ctx: &mut Context, topic: &Topic, attempt: &Attempt) {
+        if self.begins_to_fail(topic) {
+            let (topic, known) = (topic.clone(), self.known(topic).is_some());
+            ctx.fx.note(Note::RouteFailed { topic, attempt: Box::new(attempt.clone()), known });
+        }
+    }
+
+    /// A broker's connection was lost: its topics are looked up again, since their masters may have
+    /// moved.
+    pub(crate) fn broker_lost(
+        &mut self,
+        ctx: &mut Context,
+        names: &NameServers,
+        lost: &[crate::id::BrokerId],
+    ) {
+        for broker in lost {
+            for topic in self.touched_by(ctx.fx.now, *broker) {
+                self.want(ctx, names, &topic, None);
+            }
+        }
+    }
+
+    /// Looks the topics up again that were last asked for long enough ago. The next round is drawn
+    /// up to a quarter late, and never early: no topic is asked for more often than configured, and
+    /// clients that began together drift apart. `refreshes`: the client is not about to end.
+    pub(crate) fn refresh(
+        &mut self,
+        ctx: &mut Context,
+        names: &NameServers,
+        brokers: &Brokers,
+        consumed: &std::collections::BTreeSet<Topic>,
+        refreshes: bool,
+    ) {
+        let (now, age) = (ctx.fx.now, ctx.fx.config.route_refresh);
+        let (due, forgotten) = self.due(now, age, consumed);
+        for topic in due.iter().filter(|_| refreshes) {
+            self.want(ctx, names, topic, None);
+        }
+        if forgotten {
+            self.let_go(ctx, brokers);
+        }
+    }
+
+    /// Sets when the next refresh is.
+    pub(crate) fn refresh_later(&self, ctx: &mut Context) {
+        let (now, age) = (ctx.fx.now, ctx.fx.config.route_refresh);
+        let late = ctx.fx.rng.below(age.as_nanos() as u64 / 4);
+        let next = self.oldest(now) + age + Duration::from_nanos(late);
+        // A topic that can't be asked for, since no nameserver is set, stays due.
+        ctx.fx.timers.at(next.max(now + age / 4), TimerKind::Routes);
+    }
+}
+
+/// A look-up brought a route, or the one that was known.
+fn news(ctx: &mut Context, topic: &Topic, told: Told) {
+    let Told { released, changed, pause: after } = told;
+    pause(ctx, topic, after);
+    routed(ctx, released);
+    if changed {
+        ctx.fx.signal(Signal::RouteChanged(topic.clone()));
+    }
+}
+
+/// Calls go on with what is known.
+fn routed(ctx: &mut Context, ops: impl IntoIterator<Item = OpId>) {
+    ops.into_iter().for_each(|op| ctx.fx.signal(Signal::Routed(op)));
+}
+
+/// No route will come for a call.
+fn unrouted(ctx: &mut Context, op: OpId, error: SendError) {
+    ctx.fx.signal(Signal::Unrouted(op, Box::new(error)));
+}
+
+fn pause(ctx: &mut Context, topic: &Topic, pause: Option<Duration>) {
+    if let Some(pause) = pause {
+        ctx.fx.after(pause, TimerKind::Route(topic.clone()));
+    }
+}
+
+/// Keeps where a broker is. Addresses that can't be read are told of, and left out.
+fn learn(ctx: &mut Context, brokers: &mut Brokers, data: &BrokerData) -> Learnt {
+    let mut unreadable = None;
+    let mut addresses = BTreeMap::new();
+    for (id, told) in &data.addresses {
+        match ctx.fx.config.rewritten(told) {
+            Ok(address) => {
+                addresses.insert(*id, ctx.remoting.peers.at(PeerKind::Broker, &address));
+            }
+            Err(_) => {
+                let (broker, address) = (data.broker_name.clone(), Arc::from(&**told));
+                unreadable = unreadable.or_else(|| Some(Arc::clone(&address)));
+                ctx.fx.note(Note::UnreadableAddress { broker, address });
+            }
+        }
+    }
+    let (master, reached) = (addresses.contains_key(&0), !addresses.is_empty());
+    let broker = brokers.learn(&data.broker_name, addresses, unreadable.clone());
+    Learnt { broker, master, reached, unreadable }
+}
