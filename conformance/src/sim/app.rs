@@ -43,7 +43,7 @@ pub enum Pace {
 pub struct Ended<T> {
     /// When.
     pub at: Instant,
-    /// How.
+    /// What it ended with.
     pub result: T,
 }
 

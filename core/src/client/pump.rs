@@ -9,7 +9,7 @@ use super::after_unlock::AfterUnlock;
 use super::link::{Sink, WriteTurn, Writer, Written};
 use super::shared::Shared;
 use crate::dial::Dial;
-use crate::engine::{Arrived, Command, Input};
+use crate::engine::{Command, InFrame, Input};
 use crate::error::{CloseReason, ConnectError};
 use crate::fetch::{FetchError, FetchId, Url};
 use crate::frame::{FrameError, Limits};
@@ -142,7 +142,7 @@ impl Shared {
     pub fn arrived(
         &self,
         conn: ConnectionId,
-        frames: &mut Vec<Arrived>,
+        frames: &mut Vec<InFrame>,
         scratch: &mut Scratch,
     ) -> bool {
         let lend = self.run_into(&mut scratch.0, |core, now, _| {

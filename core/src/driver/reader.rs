@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::client::adapter::{Scratch, Shared};
-use crate::engine::{Arrived, Decoder};
+use crate::engine::{Decoder, InFrame};
 use crate::frame::{Inbound, Limits};
 use crate::id::ConnectionId;
 use crate::time::Instant;
@@ -22,7 +22,7 @@ pub struct Reader {
     conn: ConnectionId,
     inbound: Inbound,
     decoder: Decoder,
-    arrived: Vec<Arrived>,
+    arrived: Vec<InFrame>,
     scratch: Scratch,
     /// When the engine last heard of this connection.
     told: Instant,

@@ -17,14 +17,14 @@ pub enum Command {
     },
     /// Frames wait: take them with `poll_frame` until it gives none, and write them.
     Transmit {
-        /// Whose.
+        /// The connection.
         conn: ConnectionId,
     },
     /// Close the connection, or stop connecting. Ends in `Closed`, or in `ConnectFailed`.
     Close {
-        /// Which.
+        /// The connection.
         conn: ConnectionId,
-        /// Why.
+        /// What ended it.
         reason: CloseReason,
     },
     /// Get this page, the list of nameservers, by HTTP. Ends in `Fetched`; it may be given up once

@@ -15,17 +15,17 @@ use crate::message::Publish;
 pub enum Event {
     /// A send has ended.
     Sent {
-        /// Which.
+        /// The call.
         op: OpId,
         /// The message, given back: its body may be the application's own memory, which it alone
         /// should free.
         publish: Arc<Publish>,
-        /// How.
+        /// What it ended with.
         result: Result<SendReceipt, SendError>,
     },
     /// A oneway send was given to its connection's writer, or to the queue before it.
     Handed {
-        /// Which.
+        /// The call.
         op: OpId,
         /// The message, given back.
         publish: Arc<Publish>,
@@ -38,19 +38,19 @@ pub enum Event {
     },
     /// A query has ended.
     Answered {
-        /// Which.
+        /// The call.
         op: OpId,
-        /// How.
+        /// What it ended with.
         result: Result<Answer, QueryError>,
     },
     /// A consumer has messages: take them with `poll_batch` until it gives none.
     Deliverable {
-        /// Which.
+        /// The consumer.
         sub: SubscriptionId,
     },
     /// A consumer has left its group: nothing more will come.
     Left {
-        /// Which.
+        /// The consumer.
         sub: SubscriptionId,
         /// Messages that were handed out and not settled: others are given them.
         unsettled: usize,

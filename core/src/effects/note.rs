@@ -46,7 +46,7 @@ pub enum Note {
         peer: PeerKind,
         /// Its address.
         endpoint: Endpoint,
-        /// Why.
+        /// What went wrong.
         error: ConnectError,
     },
     /// A connection is back.
@@ -62,7 +62,7 @@ pub enum Note {
         peer: PeerKind,
         /// Its address.
         endpoint: Endpoint,
-        /// Why.
+        /// What ended it.
         reason: CloseReason,
     },
     /// A connection was lost before oneway messages left that waited for its writer.
@@ -124,7 +124,7 @@ pub enum Note {
     FetchFailed {
         /// The page.
         url: Url,
-        /// Why.
+        /// What went wrong.
         error: FetchError,
     },
     /// A consumer's share of queues changed.

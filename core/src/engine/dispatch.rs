@@ -1,6 +1,6 @@
 //! What came in, to whom it belongs.
 
-use super::{Arrived, ConsumerTimer, Engine, Input, TimerKind};
+use super::{ConsumerTimer, Engine, InFrame, Input, TimerKind};
 use crate::error::{CloseReason, ConnectError, Failure, Stored};
 use crate::frame::{Content, Opaque, OutFrame, Reply, Request, RequestCode, ResponseCode};
 use crate::id::{ConnectionId, PeerId};
@@ -66,7 +66,7 @@ impl Engine {
     }
 
     /// Frames of one connection, in order; `frames` is drained.
-    pub fn handle_frames(&mut self, now: Instant, conn: ConnectionId, frames: &mut Vec<Arrived>) {
+    pub fn handle_frames(&mut self, now: Instant, conn: ConnectionId, frames: &mut Vec<InFrame>) {
         self.tick(now);
         let Some(peer) = self.ctx.remoting.peers.of(conn) else {
             frames.clear();
@@ -74,7 +74,7 @@ impl Engine {
         };
         self.ctx.remoting.peers.heard(conn, self.ctx.fx.now, !frames.is_empty());
         for frame in frames.drain(..) {
-            let Arrived { opaque, content, body, size } = frame;
+            let InFrame { opaque, content, body, size } = frame;
             self.ctx.fx.counters.bytes_received += size as u64;
             match content {
                 Content::Reply(reply) => match self.ctx.remoting.calls.answered(peer, opaque) {

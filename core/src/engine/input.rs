@@ -15,21 +15,21 @@ use crate::time::UnixMillis;
 pub enum Input {
     /// The socket asked for by `Connect` is there.
     Connected {
-        /// Which.
+        /// The connection.
         conn: ConnectionId,
     },
     /// The socket asked for by `Connect` could not be had, or was given up on `Close`.
     ConnectFailed {
-        /// Which.
+        /// The connection.
         conn: ConnectionId,
-        /// Why.
+        /// What went wrong.
         error: ConnectError,
     },
     /// A connected socket is gone. Comes once, whoever closed it.
     Closed {
-        /// Which.
+        /// The connection.
         conn: ConnectionId,
-        /// Why.
+        /// What ended it.
         reason: CloseReason,
         /// The frames taken by `poll_frame` whose last byte was never given to the system: the
         /// peer can't have seen them whole.
@@ -40,7 +40,7 @@ pub enum Input {
     },
     /// The peer's bytes are not frames: the connection is closed.
     Malformed {
-        /// Which.
+        /// The connection.
         conn: ConnectionId,
         /// What was wrong.
         error: FrameError,
@@ -50,7 +50,7 @@ pub enum Input {
     /// The page asked for by `Fetch` is there, or could not be had. One that came too late is let
     /// drop.
     Fetched {
-        /// Which.
+        /// The request for the page.
         fetch: FetchId,
         /// The page, or why there is none.
         result: Result<Bytes, FetchError>,

@@ -37,7 +37,7 @@ pub use crate::effects::{
     Cancelled, Command, ConsumerTimer, Counters, Event, Fact, Note, TimerKind,
 };
 pub(crate) use crate::remoting::Body;
-pub use crate::remoting::{Arrived, ConnectionState, ConnectionStats, Decoder};
+pub use crate::remoting::{ConnectionState, ConnectionStats, Decoder, InFrame};
 
 pub use crate::broker::BrokerStats;
 use crate::broker::{Brokers, PROBES};

@@ -5,7 +5,7 @@ use std::io::IoSlice;
 
 use bytes::Bytes;
 
-use super::{Arrived, Decoder, Engine, Input};
+use super::{Decoder, Engine, InFrame, Input};
 use crate::error::{CloseReason, ConnectError};
 use crate::fetch::{FetchError, FetchId};
 use crate::frame::{Inbound, Limits, Outbound};
@@ -32,7 +32,7 @@ pub struct Session {
     engine: Engine,
     limits: Limits,
     halves: BTreeMap<ConnectionId, Halves>,
-    arrived: Vec<Arrived>,
+    arrived: Vec<InFrame>,
 }
 
 impl Session {

@@ -88,7 +88,7 @@ pub enum RecordError {
     /// The body is compressed in a way that this build can't open; see [`Record::raw_body`].
     #[error("the body is compressed with {kind:?}, which this build can't open")]
     Compressed {
-        /// How.
+        /// The compression.
         kind: Compression,
     },
     /// The compressed body is damaged.

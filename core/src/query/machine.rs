@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Answer, Asked, Call, Query, QueueChoice, QueueName, Response, Target};
+use super::{Answer, Call, OpenQuery, Query, QueueChoice, QueueName, Response, Target};
 use crate::broker::health::Healths;
 use crate::effects::{Cancelled, Event, OpKind, TimerKind};
 use crate::error::{Attempt, Attempts, Failure, Lack, QueryError, SendError};
@@ -19,7 +19,7 @@ use crate::route::{Route, RouteQueue, Wait, Waiter, Ways};
 /// All questions that have no answer yet.
 #[derive(Debug, Default)]
 pub(crate) struct Queries {
-    asked: Table<OpId, Box<Asked>>,
+    asked: Table<OpId, Box<OpenQuery>>,
 }
 
 impl Queries {
@@ -37,7 +37,7 @@ impl Queries {
         let timer = ctx.fx.after(within, TimerKind::Deadline(op));
         let (attempts, since) = (Attempts::default(), ctx.fx.now);
         let deadline = since + within;
-        let asked = Asked { query, since, deadline, timer, call: None, attempts };
+        let asked = OpenQuery { query, since, deadline, timer, call: None, attempts };
         self.asked.insert(op, Box::new(asked));
         self.route(ctx, ways, healths, op);
         op
@@ -48,7 +48,7 @@ impl Queries {
         self.asked.len()
     }
 
-    pub(crate) fn get(&self, op: OpId) -> Option<&Asked> {
+    pub(crate) fn get(&self, op: OpId) -> Option<&OpenQuery> {
         self.asked.get(op).map(|asked| &**asked)
     }
 
@@ -281,7 +281,7 @@ impl Queries {
         ctx.fx.event(Event::Answered { op, result });
     }
 
-    fn remove(&mut self, ctx: &mut Context, op: OpId) -> Option<Box<Asked>> {
+    fn remove(&mut self, ctx: &mut Context, op: OpId) -> Option<Box<OpenQuery>> {
         let asked = self.asked.remove(op)?;
         ctx.fx.ops.remove(op);
         ctx.fx.timers.cancel(asked.timer);
@@ -374,7 +374,7 @@ impl Queries {
 
     /// Questions to a nameserver that nobody could be asked so far.
     fn waiting_for_servers(&self) -> Vec<OpId> {
-        let waits = |asked: &Asked| asked.query.is_for_servers() && asked.call.is_none();
+        let waits = |asked: &OpenQuery| asked.query.is_for_servers() && asked.call.is_none();
         self.asked.iter().filter(|(_, asked)| waits(asked)).map(|(op, _)| op).collect()
     }
 

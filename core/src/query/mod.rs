@@ -93,7 +93,7 @@ impl Query {
 
 /// One question on its way.
 #[derive(Debug)]
-pub(crate) struct Asked {
+pub(crate) struct OpenQuery {
     pub(crate) query: Query,
     /// When it was asked.
     pub(crate) since: Instant,

@@ -16,7 +16,7 @@ const KEPT: usize = 1 << 20;
 
 /// A frame whose body has been read as well, so that nothing of it is left to do under a lock.
 #[derive(Debug)]
-pub struct Arrived {
+pub struct InFrame {
     pub(crate) opaque: Opaque,
     pub(crate) content: Content,
     pub(crate) body: Body,
@@ -36,7 +36,7 @@ pub(crate) enum Body {
     Raw(Bytes),
 }
 
-impl Arrived {
+impl InFrame {
     /// Bytes the frame took on the wire, its length field included.
     pub const fn size(&self) -> usize {
         self.size
@@ -91,7 +91,7 @@ impl Decoder {
     }
 
     /// Reads the body of a frame as the answer's kind tells.
-    pub fn read(&mut self, frame: Frame) -> Arrived {
+    pub fn read(&mut self, frame: Frame) -> InFrame {
         let Frame { opaque, version: _, content, body, held, size } = frame;
         let good = matches!(&content, Content::Reply(reply) if reply.code == ResponseCode::SUCCESS);
         let body = match opaque.kind() {
@@ -105,7 +105,7 @@ impl Decoder {
             Some(Kind::Fields) => Body::Raw(body),
             _ => Body::None,
         };
-        Arrived { opaque, content, body, size }
+        InFrame { opaque, content, body, size }
     }
 
     /// Route bodies that had to be parsed, because their bytes were new.

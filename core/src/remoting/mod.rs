@@ -9,7 +9,7 @@ mod peers;
 pub(crate) use ask::AskedPeer;
 pub(crate) use calls::{BrokerAsk, Call, Calls, ConsumerAsk, OffsetOf, Purpose};
 pub(crate) use decode::Body;
-pub use decode::{Arrived, Decoder};
+pub use decode::{Decoder, InFrame};
 pub(crate) use loss::Gone;
 pub(crate) use peers::*;
 pub use peers::{ConnectionState, ConnectionStats};
