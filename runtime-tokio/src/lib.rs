@@ -88,7 +88,9 @@ impl Host for Tasks {
     /// Blocking the only thread of a runtime blocks the client's own tasks too.
     fn may_block(&self) -> bool {
         let Ok(handle) = Handle::try_current() else { return true };
-        handle.runtime_flavor() != RuntimeFlavor::CurrentThread || WORKS.get()
+        // Another runtime may have been begun in work that blocks.
+        let own = WORKS.get() && handle.id() == self.handle.id();
+        handle.runtime_flavor() != RuntimeFlavor::CurrentThread || own
     }
 
     /// A worker keeps the task woken last to itself, where no other worker can take it: blocked

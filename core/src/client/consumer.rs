@@ -172,11 +172,16 @@ impl Consumer {
     }
 
     /// As [`next`](Self::next), blocking this thread. `None` also on a thread that must not block,
-    /// as [`Pending::wait`] tells, and in a child of `fork`, each with a log record that says so.
+    /// as [`Pending::wait`] tells, and in a child of `fork`, each with a log record that says so
+    /// (but on a thread that writes one of the client's records).
     pub fn recv(&mut self) -> Option<Result<Delivery, Unreadable>> {
         let shared = self.owner.shared().clone();
-        if !self.may_wait(shared.host().now()) {
+        if !self.may_take(shared.host().now()) {
             return None;
+        }
+        let ready = self.at_hand();
+        if ready.is_some() || !self.may_wait() {
+            return ready;
         }
         block_on(shared.host(), |cx| self.poll_delivery(cx))
     }
@@ -185,18 +190,36 @@ impl Consumer {
     pub fn recv_timeout(&mut self, within: Duration) -> Option<Result<Delivery, Unreadable>> {
         let shared = self.owner.shared().clone();
         let now = shared.host().now();
-        if !self.may_wait(now) {
+        if !self.may_take(now) {
             return None;
+        }
+        let ready = self.at_hand();
+        if ready.is_some() || !self.may_wait() {
+            return ready;
         }
         block_until(now + within, shared.host(), |cx| self.poll_delivery(cx)).flatten()
     }
 
-    fn may_wait(&self, now: Instant) -> bool {
-        let shared = self.owner.shared();
-        if shared.is_forked_by(now) {
+    /// Whether what is at hand may be given here. A fork may slip through for an instant.
+    fn may_take(&self, now: Instant) -> bool {
+        let forked = self.owner.shared().is_forked_by(now);
+        if forked {
             log_once(|| log::error!("{}", Refused::Forked));
-            return false;
         }
+        !forked && self.may_block()
+    }
+
+    /// Whether this thread may wait: in a fork nobody would ever wake it.
+    fn may_wait(&self) -> bool {
+        let forked = self.owner.shared().is_forked();
+        if forked {
+            log_once(|| log::error!("{}", Refused::Forked));
+        }
+        !forked
+    }
+
+    fn may_block(&self) -> bool {
+        let shared = self.owner.shared();
         if !shared.may_block() {
             log_once(|| log::error!("recv would block the thread that does the work: use next()"));
             return false;

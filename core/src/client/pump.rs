@@ -67,9 +67,10 @@ impl Shared {
     /// The time that [`Step::Wait`] named has come. True if more is due than was done under one
     /// hold of the lock: let others run before the next step.
     pub fn tick(&self) -> bool {
-        let unix = self.host().unix();
+        // Read one after the other: a thread that is stopped between them would see a jump.
+        let (read, unix) = (self.host().now(), self.host().unix());
         let more = self.run(|core, now| {
-            core.sync(now, unix);
+            core.sync(read, unix);
             core.engine.handle(now, Input::Timeout);
             core.engine.next_timeout().is_some_and(|at| at <= now)
         });
