@@ -16,10 +16,11 @@
 //! started. They are believed once they have said so twice, `route_refresh` apart, and no broker of
 //! the route is connected.
 
+mod answer;
+mod ask;
 mod compile;
 mod known;
 mod lookup;
-mod machine;
 mod stats;
 
 use std::cell::Cell;
@@ -27,11 +28,11 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+pub(crate) use ask::{Directory, Ways};
 pub(crate) use compile::{Learnt, Named, Route, RouteQueue};
 pub(crate) use known::Known;
 use lookup::Lookup;
 use lookup::{Said, Step};
-pub(crate) use machine::{Directory, Ways};
 pub use stats::TopicStats;
 
 use crate::body::RouteBody;
