@@ -11,6 +11,7 @@ mod ending;
 mod handles;
 mod hooks;
 mod leaks;
+mod owners;
 mod producing;
 mod reentry;
 mod restart;

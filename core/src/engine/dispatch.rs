@@ -72,12 +72,14 @@ impl Engine {
             frames.clear();
             return;
         };
-        self.ctx.remoting.peers.heard(conn, self.ctx.fx.now, !frames.is_empty());
+        if frames.is_empty() {
+            self.ctx.remoting.peers.stirred(conn, self.ctx.fx.now);
+        }
         for frame in frames.drain(..) {
             let Arrived { opaque, content, body, size } = frame;
             self.ctx.fx.counters.bytes_received += size as u64;
             match content {
-                Content::Reply(reply) => match self.ctx.remoting.calls.answered(peer, opaque) {
+                Content::Reply(reply) => match self.ctx.answered(peer, conn, opaque) {
                     Some(call) => {
                         self.ctx.fx.counters.replies += 1;
                         self.answered(conn, opaque, call, reply, body);
@@ -86,6 +88,7 @@ impl Engine {
                 },
                 Content::Request { request, oneway, code } => {
                     self.ctx.fx.counters.requests_received += 1;
+                    self.ctx.remoting.peers.used(conn, self.ctx.fx.now);
                     let answer = self.requested(request.ok(), code);
                     // What comes on a connection that its peer has left can't be answered there.
                     if !oneway && self.ctx.remoting.peers.connection(peer) == Some(conn) {
@@ -248,7 +251,7 @@ impl Engine {
         match kind {
             TimerKind::Deadline(op) => self.deadline(op),
             TimerKind::Call(opaque) => {
-                if let Some(mut call) = self.ctx.remoting.calls.close(opaque) {
+                if let Some(mut call) = self.ctx.close(opaque) {
                     call.timer = None;
                     let within = match call.purpose {
                         Purpose::Consumer(_, ConsumerAsk::Pull { .. }) => {

@@ -103,6 +103,8 @@ impl Engine {
         }
         // Requests to peers that were not connected have nobody left to wait for them.
         self.ctx.remoting.calls.clear();
+        let (peers, fx) = self.ctx.peers();
+        peers.drop_frames(fx);
         self.ctx.fx.timers.clear();
         self.consumers.stop();
         self.ctx.fx.throttle.end();

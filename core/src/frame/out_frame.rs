@@ -93,10 +93,19 @@ impl OutFrame {
     }
 
     /// The message, if nobody waits for what becomes of it.
-    pub(crate) fn into_oneway(self) -> Option<Arc<Publish>> {
+    pub(crate) fn into_oneway(self) -> Result<Arc<Publish>, Self> {
         match (self.opaque.kind(), self.payload) {
-            (Some(Kind::Oneway), Payload::Publish { publish, .. }) => Some(publish),
-            _ => None,
+            (Some(Kind::Oneway), Payload::Publish { publish, .. }) => Ok(publish),
+            (_, payload) => Err(Self { opaque: self.opaque, payload }),
+        }
+    }
+
+    /// Whether it leaves for the sake of a call, and need not once that has ended.
+    pub(crate) fn has_call(&self) -> bool {
+        match self.payload {
+            Payload::Publish { .. } => self.opaque.kind() != Some(Kind::Oneway),
+            Payload::Request { oneway, .. } => !oneway,
+            Payload::Reply { .. } => false,
         }
     }
 

@@ -23,6 +23,14 @@ pub(crate) struct Remoting {
     pub(crate) peers: Peers,
 }
 
+impl Remoting {
+    /// What must hold between two calls.
+    pub(crate) fn check(&self) {
+        self.peers.check();
+        self.peers.check_queues(&self.calls.owed(), &|opaque| self.calls.has(opaque));
+    }
+}
+
 /// What a machine may touch besides itself.
 #[derive(Debug)]
 pub(crate) struct Context {
