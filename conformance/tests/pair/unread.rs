@@ -8,7 +8,7 @@ use rocketry_conformance::sim::{ClientId, Way, World, bytes_of};
 use rocketry_core::engine::Note;
 use rocketry_core::error::CloseReason;
 use rocketry_core::frame::request::NotifyIdsRequest;
-use rocketry_core::frame::{Opaque, OutFrame, Request};
+use rocketry_core::frame::{Opaque, OutFrame, Request, RequestCode};
 use rocketry_core::producer::SendOptions;
 
 use crate::setting::*;
@@ -127,4 +127,51 @@ fn a_peer_that_answers_some_and_then_none_is_given_up_by_those_that_wait_on() {
     world.run_until(8 * SECOND + ms(200), |world| !reasons(world, client).is_empty()).unwrap();
     assert!(matches!(reasons(&world, client)[..], [CloseReason::Silent(_)]));
     lost.map(|op| world.end_of(client, op));
+}
+
+/// So many requests of the broker's that want answers, of a code that no client serves.
+fn ask(world: &mut World, count: i32) {
+    let code = RequestCode(4711);
+    let frame = |n| {
+        let request = Request::Unknown { code, fields: Vec::new() };
+        bytes_of(&OutFrame::request(Opaque::from_raw(n), request))
+    };
+    let bytes: Vec<u8> = (0..count).flat_map(frame).collect();
+    world.inject(BROKER, &bytes);
+}
+
+#[test]
+fn a_peer_that_asks_without_end_and_reads_no_answer_has_few_kept_for_it_and_is_given_up() {
+    let (mut world, client) = pair(1, 4);
+    store(&mut world, client, "warm");
+    world.stall(BROKER, Way::Up);
+    for _ in 0..20 {
+        ask(&mut world, 1000);
+        world.run_for(ms(100));
+        let queued = waiting(&world, client).0;
+        assert!(queued <= 1024, "{queued} answers are kept");
+    }
+    let counters = world.engine(client).snapshot(world.now()).counters;
+    assert_eq!(counters.requests_received, 20_000);
+    assert!(counters.requests_dropped > 10_000, "{counters:?}");
+    assert_eq!(reasons(&world, client), [], "it is early yet");
+    world.run_until(7 * SECOND, |world| !reasons(world, client).is_empty()).unwrap();
+    assert!(matches!(reasons(&world, client)[..], [CloseReason::Silent(_)]));
+    world.unstall_all();
+    store(&mut world, client, "next");
+}
+
+#[test]
+fn a_peer_that_asks_much_and_reads_has_each_answer_and_keeps_its_connection() {
+    let (mut world, client) = pair(1, 4);
+    store(&mut world, client, "warm");
+    for _ in 0..40 {
+        ask(&mut world, 500);
+        world.run_for(ms(50));
+    }
+    world.run_for(20 * SECOND);
+    let counters = world.engine(client).snapshot(world.now()).counters;
+    assert_eq!((counters.requests_received, counters.requests_dropped), (20_000, 0));
+    assert_eq!((waiting(&world, client), reasons(&world, client)), ((0, 0), vec![]));
+    store(&mut world, client, "next");
 }

@@ -174,20 +174,25 @@ fn what_is_lost_with_a_connection_may_call_the_client_when_it_is_freed(on: On) {
         let set = Set::new(on, config(&served));
         set.producer.send(message("warm")).wait().expect("stored");
         proxy.stall(Direction::Up);
-        let within = SendOptions::default().within(Duration::from_millis(700));
+        let within = SendOptions::default().within(Duration::from_millis(300));
         let big = Bytes::from(vec![7; 1 << 20]);
         // More than the sockets take, so that the others stay in the queue.
         let filling: Vec<_> =
             (0..24).map(|_| set.producer.send_with(message(big.clone()), within.clone())).collect();
         let sends: Vec<_> =
             (0..20).map(|_| set.producer.send_with(message(set.body()), within.clone())).collect();
-        thread::sleep(Duration::from_millis(200));
-        proxy.reset();
-        proxy.go_on(Direction::Up);
+        // The first ones end before their connection is lost, the others with it.
         for pending in filling.into_iter().chain(sends) {
             let _ = pending.wait();
         }
-        set.freed(20);
+        let others: Vec<_> = (0..20).map(|_| set.producer.send(message(set.body()))).collect();
+        thread::sleep(Duration::from_millis(100));
+        proxy.reset();
+        proxy.go_on(Direction::Up);
+        for pending in others {
+            let _ = pending.wait();
+        }
+        set.freed(40);
         set.producer.send(message("next")).wait().expect("stored");
     });
 }

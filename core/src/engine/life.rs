@@ -118,7 +118,7 @@ impl Engine {
         let operations = self.producers.timers().chain(self.queries.timers());
         let kept =
             self.ctx.remoting.peers.timers().chain(self.ctx.remoting.calls.timers()).chain(source);
-        let kept = kept.chain(self.routes.timers());
+        let kept = kept.chain(self.routes.timers()).chain(self.ctx.remoting.requests.timers());
         for key in kept.chain(operations) {
             assert!(self.ctx.fx.timers.gave(key), "{key:?} is of another table");
         }
@@ -127,6 +127,7 @@ impl Engine {
             assert!(source.is_none(), "a stopped client waits for a page");
             assert_eq!(self.stats(), Stats::default(), "a stopped client has something left");
             assert!(self.consumers.is_empty(), "a stopped client consumes");
+            assert_eq!(self.ctx.remoting.requests.len(), 0, "a stopped client is to answer");
         }
     }
 

@@ -11,6 +11,9 @@ use super::reply::ReplyFields;
 use super::request::Request;
 use crate::message::Publish;
 
+/// Bytes of an answer beside its remark and its body.
+const ANSWER: usize = 256;
+
 /// A frame to send. Cheap to clone; encoded by the writer, outside any lock.
 #[derive(Clone, Debug)]
 pub struct OutFrame {
@@ -116,6 +119,16 @@ impl OutFrame {
                 Some(publish.wire_size())
             }
             _ => None,
+        }
+    }
+
+    /// Bytes that an answer takes in memory and on the wire, about; `None` for all other frames.
+    pub(crate) fn answer_size(&self) -> Option<usize> {
+        match &self.payload {
+            Payload::Reply { remark, body, .. } => {
+                Some(ANSWER + remark.as_ref().map_or(0, |remark| remark.len()) + body.len())
+            }
+            Payload::Publish { .. } | Payload::Request { .. } => None,
         }
     }
 

@@ -95,7 +95,7 @@ impl Context {
     /// A call is out of the table. What of it still waits for a writer is given back, now or when
     /// there is more of the kind.
     fn over(&mut self, opaque: Opaque, call: &Call) {
-        let Remoting { calls, peers } = &mut self.remoting;
+        let Remoting { calls, peers, .. } = &mut self.remoting;
         match call.on {
             Some(_) if opaque.kind() == Some(Kind::Pull) => {}
             Some(conn) => peers.answered_or_over(call.peer, conn),

@@ -1,10 +1,11 @@
-//! Connections to peers, and the requests under way on them.
+//! Connections to peers, the requests under way on them, and those of the peers.
 
 mod ask;
 mod calls;
 mod decode;
 mod loss;
 mod peers;
+mod requests;
 
 pub(crate) use ask::AskedPeer;
 pub(crate) use calls::{BrokerAsk, Call, Calls, ConsumerAsk, OffsetOf, Purpose};
@@ -13,14 +14,17 @@ pub use decode::{Arrived, Decoder};
 pub(crate) use loss::Gone;
 pub(crate) use peers::*;
 pub use peers::{ConnectionState, ConnectionStats};
+use requests::Requests;
+pub(crate) use requests::{Incoming, PeerAnswer, PeerRequest};
 
 use crate::effects::Effects;
 
-/// All peers, and all requests to them.
+/// All peers, all requests to them, and theirs.
 #[derive(Debug, Default)]
 pub(crate) struct Remoting {
     pub(crate) calls: Calls,
     pub(crate) peers: Peers,
+    pub(crate) requests: Requests,
 }
 
 impl Remoting {

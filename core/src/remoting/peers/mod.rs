@@ -101,6 +101,8 @@ struct Peer {
     sends: u32,
     /// Bytes of the oneway messages that wait for the connection's writer.
     oneway: usize,
+    /// Bytes of our answers that wait for it.
+    answers: usize,
     /// Requests that have left on the connection and whose calls wait. Long polls do not count.
     owed: u32,
     /// When the first request left that no answer has come since.
@@ -194,6 +196,7 @@ impl Peers {
             wanted: false,
             sends: 0,
             oneway: 0,
+            answers: 0,
             owed: 0,
             unheard: None,
             owing: None,

@@ -16,6 +16,9 @@ use crate::time::Instant;
 /// Bytes of oneway messages that may wait for the writer of one connection.
 const ONEWAY: usize = 256 << 10;
 
+/// Bytes of answers to its own requests that may wait for a peer.
+const ANSWERS: usize = 256 << 10;
+
 /// Places that an emptied queue keeps.
 const KEPT: usize = 64;
 
@@ -51,6 +54,17 @@ impl Peers {
         self.send(fx, id, frame);
     }
 
+    /// Whether one more answer to a request of the peer's may wait for its writer.
+    pub(crate) fn takes_answer(&self, id: PeerId) -> bool {
+        self.list[id.0 as usize].answers < ANSWERS
+    }
+
+    /// Queues an answer to a request of the peer's.
+    pub(crate) fn send_answer(&mut self, fx: &mut Effects, id: PeerId, frame: OutFrame) {
+        self.peer(id).answers += frame.answer_size().unwrap_or_default();
+        self.send(fx, id, frame);
+    }
+
     /// Whether oneway messages wait for the connection's writer.
     pub(crate) fn has_oneway(&self, conn: ConnectionId) -> bool {
         self.present(conn).is_some_and(|peer| peer.oneway > 0)
@@ -66,6 +80,9 @@ impl Peers {
         let frame = peer.queue.pop_front();
         if let Some(size) = frame.as_ref().and_then(OutFrame::oneway_size) {
             peer.oneway -= size;
+        }
+        if let Some(size) = frame.as_ref().and_then(OutFrame::answer_size) {
+            peer.answers -= size;
         }
         // A bounded drain may stop at the last frame without asking again.
         peer.raised = !peer.queue.is_empty();
@@ -125,7 +142,8 @@ impl Peers {
     /// Nothing leaves any more: what waits is given back.
     pub(crate) fn drop_frames(&mut self, fx: &mut Effects) {
         for peer in &mut self.list {
-            (peer.raised, peer.ended, peer.oneway) = (false, 0, 0);
+            (peer.raised, peer.ended) = (false, 0);
+            (peer.oneway, peer.answers) = (0, 0);
             let queue = std::mem::take(&mut peer.queue);
             queue.into_iter().for_each(|frame| fx.give_back_frame(frame));
         }
