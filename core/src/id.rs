@@ -65,6 +65,10 @@ id! {
     /// One queue assigned to a consumer; the same queue assigned again is another id.
     QueueKey
 }
+id! {
+    /// One request of a peer that waits for our answer.
+    RequestId
+}
 
 /// A broker by its name; dense, and the same as long as anything names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -335,6 +335,10 @@ impl World {
     pub(super) fn listen(&mut self, client: ClientId) -> bool {
         let mut busy = false;
         while let Some(event) = self.clients[client.0].session.engine_mut().poll_event() {
+            // What is given back is no part of what a client does.
+            if let Event::Spent { .. } = event {
+                continue;
+            }
             busy = true;
             self.trace.line(self.now, format_args!("{client:?} {event:?}"));
             let (now, app) = (self.now, &mut self.clients[client.0].app);

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use rocketry::core::error::{ConnectError, Failure};
 use rocketry::core::frame::{RequestCode, ResponseCode};
-use rocketry::{Config, Message, Producer, SendError, SendReceipt, Stored, Topic};
+use rocketry::{Config, Message, Producer, SendError, SendOptions, SendReceipt, Stored, Topic};
 use rocketry_conformance::broker::{ClusterConfig, ListenerId};
 use rocketry_conformance::proxy::{Direction, Proxy};
 use rocketry_conformance::serve::Served;
@@ -26,6 +26,7 @@ on_all!(
     conn_12_a_request_of_an_unknown_code_is_answered_3_and_the_connection_kept,
     a_connection_that_nobody_uses_is_closed_and_made_again,
     sends_spread_over_several_connections_that_may_all_be_lost,
+    a_broker_that_stops_reading_is_given_up_and_few_frames_are_kept_for_it_meanwhile,
 );
 
 fn config(served: &Served) -> Config {
@@ -236,4 +237,29 @@ fn sends_spread_over_several_connections_that_may_all_be_lost(on: On) {
     assert!(eventually(Duration::from_secs(5), || proxy.taken() >= 8), "{}", proxy.taken());
     assert!(served.with(|cluster| cluster.stored(TOPIC)) >= 200);
     rig.client.shutdown().wait();
+}
+
+fn a_broker_that_stops_reading_is_given_up_and_few_frames_are_kept_for_it_meanwhile(on: On) {
+    let (served, proxy) = behind_proxy();
+    let mut config = config(&served);
+    config.send_attempts = 1;
+    config.request_timeout = Duration::from_millis(500);
+    let rig = Rig::with(on, config);
+    let producer = producer(&rig);
+    send(&producer).expect("sent");
+    proxy.stall(Direction::Up);
+    let within = SendOptions::default().within(Duration::from_millis(300));
+    let big = || Message::new(Topic::new(TOPIC).expect("a topic"), vec![7; 100 << 10]);
+    let begun = Instant::now();
+    while rig.client.stats().counters.disconnected == 0 {
+        assert!(begun.elapsed() < Duration::from_secs(15), "{}", rig.client.stats());
+        let sends: Vec<_> = (0..100).map(|_| producer.send_with(big(), within.clone())).collect();
+        for pending in sends {
+            let _ = pending.wait();
+        }
+        let queued = rig.client.stats().connections.iter().map(|one| one.queued).sum::<usize>();
+        assert!(queued <= 200, "{queued} frames are kept");
+    }
+    proxy.go_on(Direction::Up);
+    send(&producer).expect("sent on the next connection");
 }

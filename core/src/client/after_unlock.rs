@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::task::Waker;
 
+use bytes::Bytes;
+
 use super::link::{Open, Sink, Writer};
 use crate::engine::Note;
 use crate::id::ConnectionId;
@@ -15,6 +17,7 @@ pub(crate) struct AfterUnlock {
     pub(super) notes: Vec<Note>,
     pub(super) shutdowns: Vec<Arc<dyn Sink>>,
     pub(super) spent: Vec<Arc<Publish>>,
+    pub(super) bodies: Vec<Bytes>,
     pub(super) ended: Vec<Open>,
     pub(super) write: Option<PendingWrite>,
 }

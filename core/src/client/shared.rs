@@ -228,7 +228,8 @@ impl Shared {
         after.wakers.drain(..).for_each(|waker| contained(|| waker.wake()));
         after.shutdowns.drain(..).for_each(|sink| sink.shutdown());
         after.spent.drain(..).for_each(|publish| contained(|| drop(publish)));
-        after.ended.clear();
+        after.bodies.drain(..).for_each(|body| contained(|| drop(body)));
+        after.ended.drain(..).for_each(|open| contained(|| drop(open)));
         for note in after.notes.drain(..) {
             contained(|| log_once(|| log_note(&self.client_id, &note)));
         }
@@ -310,7 +311,8 @@ impl Shared {
         self.lock().engine.snapshot(now)
     }
 
-    /// Gives the engine one message to send.
+    /// Gives the engine one message to send. The caller keeps an `Arc` of its own until this
+    /// returns: one that is refused is not freed under the lock.
     pub(crate) fn send(
         &self,
         publish: Arc<Publish>,

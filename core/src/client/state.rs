@@ -128,6 +128,10 @@ impl Core {
                     after.wakers.extend(self.waiting.end(op, Slot::Handed));
                 }
                 Event::OnewayLost { messages } => after.spent.extend(messages),
+                Event::Spent { messages, bodies } => {
+                    after.spent.extend(messages);
+                    after.bodies.extend(bodies);
+                }
                 Event::Answered { op, result } => {
                     after.wakers.extend(self.waiting.end(op, Slot::Answered(result)));
                 }

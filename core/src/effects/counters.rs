@@ -41,6 +41,9 @@ pub struct Counters {
     pub replies_unknown: u64,
     /// Requests of brokers, oneway ones included.
     pub requests_received: u64,
+    /// Those of them that were neither served nor answered: too many answers waited for a peer that
+    /// does not read them.
+    pub requests_dropped: u64,
     /// Bytes of all frames that arrived. What was sent is known to the sockets alone.
     pub bytes_received: u64,
     /// Connections that were made.

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::Answer;
 use super::Note;
 use super::SendReceipt;
@@ -35,6 +37,16 @@ pub enum Event {
     OnewayLost {
         /// The messages.
         messages: Vec<Arc<Publish>>,
+    },
+    /// Nothing of these is needed any more: of a send that was cancelled, of a frame whose call
+    /// ended before it left or that was lost with its connection, of a question that has ended.
+    /// They may be the application's own memory, which it alone should free, and hold no lock when
+    /// it does.
+    Spent {
+        /// Messages.
+        messages: Vec<Arc<Publish>>,
+        /// Bodies of requests.
+        bodies: Vec<Bytes>,
     },
     /// A query has ended.
     Answered {

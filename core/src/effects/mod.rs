@@ -11,6 +11,7 @@ mod note;
 mod planted;
 mod receipt;
 mod signal;
+mod spent;
 mod throttle;
 mod timer_kind;
 
@@ -32,6 +33,7 @@ pub use planted::Planted;
 pub(crate) use planted::Planted;
 pub use receipt::{SendReceipt, SendStatus};
 pub(crate) use signal::Signal;
+use spent::Spent;
 pub use timer_kind::{ConsumerTimer, TimerKind};
 
 use crate::config::Config;
@@ -59,6 +61,7 @@ pub(crate) struct Effects {
     pub(crate) commands: VecDeque<Command>,
     pub(crate) events: VecDeque<Event>,
     pub(crate) signals: VecDeque<Signal>,
+    pub(crate) spent: Spent,
     pub(crate) throttle: Throttle,
 }
 
@@ -79,6 +82,7 @@ impl Effects {
             commands: VecDeque::new(),
             events: VecDeque::new(),
             signals: VecDeque::new(),
+            spent: Spent::default(),
             throttle: Throttle::default(),
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::fetch::FetchId;
 use crate::frame::Opaque;
-use crate::id::{ConnectionId, OpId, PeerId, QueueKey, SubscriptionId};
+use crate::id::{ConnectionId, OpId, PeerId, QueueKey, RequestId, SubscriptionId};
 use crate::name::Topic;
 
 /// What a timer is for.
@@ -14,6 +14,9 @@ pub enum TimerKind {
     /// The deadline of a request of our own.
     #[doc(hidden)]
     Call(Opaque),
+    /// A request of a peer's has to be answered by now.
+    #[doc(hidden)]
+    Request(RequestId),
     /// A message that a busy broker refused is to be sent again.
     Resend(OpId),
     /// A broker that let a try run out is to be asked whether it answers.

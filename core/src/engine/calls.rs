@@ -70,7 +70,13 @@ impl Engine {
     /// `request_timeout`.
     pub fn query(&mut self, now: Instant, query: Query) -> Result<OpId, Refused> {
         self.tick(now);
-        self.admit().inspect_err(|_| self.ctx.fx.counters.calls_refused += 1)?;
+        if let Err(refused) = self.admit() {
+            self.ctx.fx.counters.calls_refused += 1;
+            if let Query::Call(call) = query {
+                self.ctx.fx.give_back_body(call.body);
+            }
+            return Err(refused);
+        }
         let (queries, ctx, mut ways, healths) = self.queries();
         Ok(queries.ask(ctx, &mut ways, healths, query))
     }

@@ -2,12 +2,12 @@
 
 use super::{ConsumerTimer, Engine, InFrame, Input, TimerKind};
 use crate::error::{CloseReason, ConnectError, Failure, Stored};
-use crate::frame::{Content, Opaque, OutFrame, Reply, Request, RequestCode, ResponseCode};
-use crate::id::{ConnectionId, PeerId};
-use crate::name::Group;
+use crate::frame::{Content, Opaque, Reply, ResponseCode};
+use crate::id::{ConnectionId, PeerId, RequestId};
 use crate::producer::Producers;
 use crate::remoting::AskedPeer;
 use crate::remoting::{BrokerAsk, Call, ConsumerAsk, Gone, Lost, Purpose};
+use crate::remoting::{Incoming, PeerAnswer, PeerRequest};
 use crate::time::Instant;
 
 /// Timers handled in one turn.
@@ -43,6 +43,7 @@ impl Engine {
                 let (peers, fx) = self.ctx.peers();
                 if let Some(lost) = peers.closed(fx, conn, &reason) {
                     self.ctx.fx.counters.disconnected += 1;
+                    self.ctx.forget_requests(conn);
                     let never = Failure::Connect(ConnectError::Lost(Box::new(reason.clone())));
                     self.ctx.remoting.unsent(conn, unsent);
                     // One that we closed for want of work says nothing of where the broker is.
@@ -72,27 +73,25 @@ impl Engine {
             frames.clear();
             return;
         };
-        self.ctx.remoting.peers.heard(conn, self.ctx.fx.now, !frames.is_empty());
+        if frames.is_empty() {
+            self.ctx.remoting.peers.stirred(conn, self.ctx.fx.now);
+        }
         for frame in frames.drain(..) {
             let InFrame { opaque, content, body, size } = frame;
             self.ctx.fx.counters.bytes_received += size as u64;
             match content {
-                Content::Reply(reply) => match self.ctx.remoting.calls.answered(peer, opaque) {
+                Content::Reply(reply) => match self.ctx.answered(peer, conn, opaque) {
                     Some(call) => {
                         self.ctx.fx.counters.replies += 1;
                         self.answered(conn, opaque, call, reply, body);
                     }
                     None => self.ctx.fx.counters.replies_unknown += 1,
                 },
-                Content::Request { request, oneway, code } => {
-                    self.ctx.fx.counters.requests_received += 1;
-                    let answer = self.requested(request.ok(), code);
-                    // What comes on a connection that its peer has left can't be answered there.
-                    if !oneway && self.ctx.remoting.peers.connection(peer) == Some(conn) {
-                        let remark = format!("request type {code} is not for this client");
-                        let frame = OutFrame::refusal(opaque, answer, remark);
-                        let (peers, fx) = self.ctx.peers();
-                        peers.send(fx, peer, frame);
+                Content::Request { oneway, code, .. } => {
+                    let asked = body.into_request().unwrap_or(PeerRequest::Unknown(code));
+                    let incoming = Incoming { opaque, asked, oneway };
+                    if let Some((asked, id)) = self.ctx.take_in(peer, conn, incoming) {
+                        self.serve(asked, id);
                     }
                 }
             }
@@ -100,16 +99,19 @@ impl Engine {
         self.advance();
     }
 
-    /// A broker asks something of us. Answers come from this table; what is not in it is unknown.
-    fn requested(&mut self, request: Option<Request>, _code: RequestCode) -> ResponseCode {
-        match request {
-            Some(Request::NotifyIds(notice)) => {
-                if let Ok(group) = Group::new(&*notice.consumer_group) {
+    /// A peer asks something of us: whoever it is for does it. With an `id`, an answer is waited for.
+    fn serve(&mut self, asked: PeerRequest, id: Option<RequestId>) {
+        let answer = match asked {
+            PeerRequest::MembersChanged(group) => {
+                if let Some(group) = group {
                     self.consumers.members_changed(&mut self.ctx, &group);
                 }
-                ResponseCode::SUCCESS
+                PeerAnswer::Done
             }
-            _ => ResponseCode::REQUEST_CODE_NOT_SUPPORTED,
+            PeerRequest::Unknown(code) => PeerAnswer::unknown(code),
+        };
+        if let Some(id) = id {
+            self.ctx.reply(id, answer);
         }
     }
 
@@ -248,7 +250,7 @@ impl Engine {
         match kind {
             TimerKind::Deadline(op) => self.deadline(op),
             TimerKind::Call(opaque) => {
-                if let Some(mut call) = self.ctx.remoting.calls.close(opaque) {
+                if let Some(mut call) = self.ctx.close(opaque) {
                     call.timer = None;
                     let within = match call.purpose {
                         Purpose::Consumer(_, ConsumerAsk::Pull { .. }) => {
@@ -261,6 +263,7 @@ impl Engine {
                     self.ctx.suspect(peer);
                 }
             }
+            TimerKind::Request(id) => self.ctx.request_overdue(id),
             TimerKind::Resend(op) => {
                 let (producers, ctx, mut ways) = self.producers();
                 producers.pause_over(ctx, &mut ways, op);

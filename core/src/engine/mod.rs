@@ -198,9 +198,10 @@ impl Engine {
                     self.ctx.fx.counters.requests_sent += 1;
                     return Some(frame);
                 }
+                self.ctx.pass_over(conn, frame);
                 continue;
             }
-            if !expects_reply(&frame) {
+            if !frame.has_call() {
                 return Some(frame);
             }
             // A request whose call has ended meanwhile need not leave.
@@ -212,6 +213,7 @@ impl Engine {
                 }
                 return Some(frame);
             }
+            self.ctx.pass_over(conn, frame);
         }
     }
 
@@ -265,7 +267,8 @@ impl Engine {
 
     /// The next thing to tell the application.
     pub fn poll_event(&mut self) -> Option<Event> {
-        self.ctx.fx.events.pop_front()
+        let fx = &mut self.ctx.fx;
+        fx.events.pop_front().or_else(|| fx.spent.take())
     }
 
     /// When to call with [`Input::Timeout`] if nothing else happens before, and what for. After a
@@ -285,7 +288,7 @@ impl Engine {
     /// Panics when something that must always hold does not: for tests, simulation and fuzzing.
     pub fn check(&self) {
         assert!(self.ctx.fx.signals.is_empty(), "a signal was not carried");
-        self.ctx.remoting.peers.check();
+        self.ctx.remoting.check();
         self.routes.check();
         self.consumers.check(&self.ctx, self.known());
         self.check_counters();
@@ -302,12 +305,5 @@ impl Engine {
         let counted =
             (self.ctx.fx.counters.sends_in_flight(), self.ctx.fx.counters.queries_in_flight());
         assert_eq!(counted, (sends, queries), "{:?}", self.ctx.fx.counters);
-    }
-}
-
-const fn expects_reply(frame: &OutFrame) -> bool {
-    match frame.payload {
-        Payload::Publish { oneway, .. } | Payload::Request { oneway, .. } => !oneway,
-        Payload::Reply { .. } => false,
     }
 }

@@ -103,6 +103,8 @@ impl Engine {
         }
         // Requests to peers that were not connected have nobody left to wait for them.
         self.ctx.remoting.calls.clear();
+        let (peers, fx) = self.ctx.peers();
+        peers.drop_frames(fx);
         self.ctx.fx.timers.clear();
         self.consumers.stop();
         self.ctx.fx.throttle.end();
@@ -116,7 +118,7 @@ impl Engine {
         let operations = self.producers.timers().chain(self.queries.timers());
         let kept =
             self.ctx.remoting.peers.timers().chain(self.ctx.remoting.calls.timers()).chain(source);
-        let kept = kept.chain(self.routes.timers());
+        let kept = kept.chain(self.routes.timers()).chain(self.ctx.remoting.requests.timers());
         for key in kept.chain(operations) {
             assert!(self.ctx.fx.timers.gave(key), "{key:?} is of another table");
         }
@@ -125,6 +127,7 @@ impl Engine {
             assert!(source.is_none(), "a stopped client waits for a page");
             assert_eq!(self.stats(), Stats::default(), "a stopped client has something left");
             assert!(self.consumers.is_empty(), "a stopped client consumes");
+            assert_eq!(self.ctx.remoting.requests.len(), 0, "a stopped client is to answer");
         }
     }
 

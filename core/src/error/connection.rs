@@ -145,8 +145,9 @@ pub enum CloseReason {
     /// We closed it: the address server no longer lists the nameserver.
     #[error("the address server no longer lists it")]
     Unlisted,
-    /// We closed it: requests went out and nothing at all came back for so long, as on a
-    /// connection whose other end is gone without a word.
+    /// We closed it: requests, or our answers to the peer's, went out or could not even be given to
+    /// the system, and no answer came back for so long, as on a connection whose other end is gone
+    /// without a word.
     #[error("nothing came back for {}", Rounded(*.0))]
     Silent(Duration),
     /// We closed it: nothing went either way for so long (`max_idle`), and nobody needs it.

@@ -11,6 +11,9 @@ use super::reply::ReplyFields;
 use super::request::Request;
 use crate::message::Publish;
 
+/// Bytes of an answer beside its remark and its body.
+const ANSWER: usize = 256;
+
 /// A frame to send. Cheap to clone; encoded by the writer, outside any lock.
 #[derive(Clone, Debug)]
 pub struct OutFrame {
@@ -93,10 +96,19 @@ impl OutFrame {
     }
 
     /// The message, if nobody waits for what becomes of it.
-    pub(crate) fn into_oneway(self) -> Option<Arc<Publish>> {
+    pub(crate) fn into_oneway(self) -> Result<Arc<Publish>, Self> {
         match (self.opaque.kind(), self.payload) {
-            (Some(Kind::Oneway), Payload::Publish { publish, .. }) => Some(publish),
-            _ => None,
+            (Some(Kind::Oneway), Payload::Publish { publish, .. }) => Ok(publish),
+            (_, payload) => Err(Self { opaque: self.opaque, payload }),
+        }
+    }
+
+    /// Whether it leaves for the sake of a call, and need not once that has ended.
+    pub(crate) fn has_call(&self) -> bool {
+        match self.payload {
+            Payload::Publish { .. } => self.opaque.kind() != Some(Kind::Oneway),
+            Payload::Request { oneway, .. } => !oneway,
+            Payload::Reply { .. } => false,
         }
     }
 
@@ -107,6 +119,16 @@ impl OutFrame {
                 Some(publish.wire_size())
             }
             _ => None,
+        }
+    }
+
+    /// Bytes that an answer takes in memory and on the wire, about; `None` for all other frames.
+    pub(crate) fn answer_size(&self) -> Option<usize> {
+        match &self.payload {
+            Payload::Reply { remark, body, .. } => {
+                Some(ANSWER + remark.as_ref().map_or(0, |remark| remark.len()) + body.len())
+            }
+            Payload::Publish { .. } | Payload::Request { .. } => None,
         }
     }
 

@@ -96,7 +96,9 @@ impl Producers {
             Stored::No => Cancelled::Removed,
             Stored::Unknown | Stored::Yes => Cancelled::Detached,
         };
-        self.remove(ctx, op);
+        if let Some(send) = self.remove(ctx, op) {
+            ctx.fx.give_back(send.publish);
+        }
         found
     }
 

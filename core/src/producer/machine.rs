@@ -256,7 +256,13 @@ impl Producers {
     /// The frames that waited for a connection that is gone: calls know of theirs, and of oneway
     /// messages nobody does.
     pub(crate) fn lose_oneway(ctx: &mut Context, peer: PeerId, queued: VecDeque<OutFrame>) {
-        let messages: Vec<_> = queued.into_iter().filter_map(OutFrame::into_oneway).collect();
+        let mut messages = Vec::new();
+        for frame in queued {
+            match frame.into_oneway() {
+                Ok(publish) => messages.push(publish),
+                Err(frame) => ctx.fx.give_back_frame(frame),
+            }
+        }
         if !messages.is_empty() {
             ctx.fx.counters.oneway_lost += messages.len() as u64;
             let endpoint = ctx.remoting.peers.endpoint(peer).clone();

@@ -127,6 +127,7 @@ impl Producers {
         if left.is_none() {
             // The peer reads nothing: what waits for it costs no try.
             close_send(ctx, opaque);
+            ctx.suspect(peer);
             let failure = Failure::Connect(ConnectError::TimedOut(limit));
             let asked = AskedPeer { peer, opaque };
             return self.failed(ctx, ways, op, asked, failure, Stored::No);

@@ -285,6 +285,9 @@ impl Queries {
         let asked = self.asked.remove(op)?;
         ctx.fx.ops.remove(op);
         ctx.fx.timers.cancel(asked.timer);
+        if let Query::Call(call) = &asked.query {
+            ctx.fx.give_back_body(call.body.clone());
+        }
         Some(asked)
     }
 
@@ -302,7 +305,7 @@ impl Queries {
         if let Some(topic) = &topic {
             attempts.extend(&ways.routes.forget(topic, op));
         }
-        let closed = call.and_then(|opaque| ctx.remoting.calls.close(opaque));
+        let closed = call.and_then(|opaque| ctx.close(opaque));
         if call.is_some() || known {
             ways.names.blame(ctx, &mut attempts, call.zip(closed.as_ref()), since);
         }
@@ -418,7 +421,7 @@ fn response(
     let (body, records) = match body {
         Body::Raw(body) => (body, RecordList::default()),
         Body::Records(records) => (Bytes::new(), records),
-        Body::None | Body::Route(_) | Body::Members(_) => Default::default(),
+        Body::None | Body::Route(_) | Body::Members(_) | Body::Request(_) => Default::default(),
     };
     Response {
         opaque,

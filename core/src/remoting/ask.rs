@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Call, Context, Purpose};
+use super::{Call, Context, Purpose, Remoting};
 use crate::effects::TimerKind;
 use crate::error::{Attempt, Failure};
 use crate::frame::{Kind, Opaque, OutFrame, Payload, Request};
-use crate::id::PeerId;
+use crate::id::{ConnectionId, PeerId};
 
 /// Who was asked, and with what number.
 #[derive(Clone, Copy, Debug)]
@@ -64,9 +64,49 @@ impl Context {
 
     /// The request of `opaque` is over: nobody wants its answer any more.
     pub(crate) fn give_up(&mut self, opaque: Opaque) -> Option<Call> {
-        let call = self.remoting.calls.close(opaque)?;
+        let call = self.close(opaque)?;
         self.close_if_drained(call.peer);
         Some(call)
+    }
+
+    /// Takes a call out of the table.
+    pub(crate) fn close(&mut self, opaque: Opaque) -> Option<Call> {
+        let call = self.remoting.calls.close(opaque)?;
+        self.over(opaque, &call);
+        Some(call)
+    }
+
+    /// An answer came on `conn`. Gives the call that it ends, if it is anybody's.
+    pub(crate) fn answered(
+        &mut self,
+        peer: PeerId,
+        conn: ConnectionId,
+        opaque: Opaque,
+    ) -> Option<Call> {
+        let call = self.remoting.calls.answered(peer, opaque);
+        if let Some(call) = &call {
+            self.over(opaque, call);
+        }
+        // Late ones too: the peer was slow, and is there.
+        self.remoting.peers.heard(conn, self.fx.now);
+        call
+    }
+
+    /// A call is out of the table. What of it still waits for a writer is given back, now or when
+    /// there is more of the kind.
+    fn over(&mut self, opaque: Opaque, call: &Call) {
+        let Remoting { calls, peers, .. } = &mut self.remoting;
+        match call.on {
+            Some(_) if opaque.kind() == Some(Kind::Pull) => {}
+            Some(conn) => peers.answered_or_over(call.peer, conn),
+            None => peers.call_over(&mut self.fx, call.peer, |opaque| calls.has(opaque)),
+        }
+    }
+
+    /// A frame was taken for a writer whose call has ended: it does not leave.
+    pub(crate) fn pass_over(&mut self, conn: ConnectionId, frame: OutFrame) {
+        self.remoting.peers.passed_over(conn);
+        self.fx.give_back_frame(frame);
     }
 
     /// Closes the connections of a peer that it left, if nothing is under way on them but long

@@ -6,6 +6,7 @@
 //! skipped. An answer is taken only from the peer that was asked, with the kind that was asked for.
 
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
 use crate::frame::{Kind, Opaque};
 use crate::id::BrokerId;
@@ -170,6 +171,11 @@ impl Calls {
         (*kept == opaque).then_some(call)
     }
 
+    /// Whether the call of `opaque` still waits.
+    pub(crate) fn has(&self, opaque: Opaque) -> bool {
+        self.ring[self.place(opaque)].as_ref().is_some_and(|(kept, _)| *kept == opaque)
+    }
+
     /// To whom the request went, and on which connection if it has left.
     pub(crate) fn place_of(&self, opaque: Opaque) -> Option<(PeerId, Option<ConnectionId>)> {
         let (kept, call) = self.ring[self.place(opaque)].as_ref()?;
@@ -240,6 +246,17 @@ impl Calls {
             ) => Some((sub, queue, *opaque)),
             _ => None,
         })
+    }
+
+    /// How many requests to each peer have left on a connection and have no answer, polls aside.
+    pub(crate) fn owed(&self) -> BTreeMap<(PeerId, ConnectionId), u32> {
+        let mut owed = BTreeMap::new();
+        for (opaque, call) in self.ring.iter().flatten() {
+            if let Some(conn) = call.on.filter(|_| opaque.kind() != Some(Kind::Pull)) {
+                *owed.entry((call.peer, conn)).or_default() += 1;
+            }
+        }
+        owed
     }
 
     /// The peer of each call.

@@ -10,6 +10,7 @@ use crate::body::{BodyError, Members, RouteBody};
 use crate::config::Config;
 use crate::frame::{Content, Frame, Kind, Opaque, ResponseCode};
 use crate::message::RecordList;
+use crate::remoting::PeerRequest;
 
 /// Bytes of route bodies that one decoder keeps: enough for some thousand topics of one broker.
 const KEPT: usize = 1 << 20;
@@ -34,6 +35,20 @@ pub(crate) enum Body {
     Records(RecordList),
     /// As it came, for whoever asked.
     Raw(Bytes),
+    /// Of a request of the peer's: what it asks for.
+    Request(PeerRequest),
+}
+
+impl Body {
+    /// What a request of the peer's asks for; `None` for all that is none.
+    pub(crate) fn into_request(self) -> Option<PeerRequest> {
+        match self {
+            Self::Request(asked) => Some(asked),
+            Self::None | Self::Route(_) | Self::Members(_) | Self::Records(_) | Self::Raw(_) => {
+                None
+            }
+        }
+    }
 }
 
 impl InFrame {
@@ -90,9 +105,14 @@ impl Decoder {
         Self { routes, ages, bytes: 0, turn: 0, parsed: 0, opened_max, client_id }
     }
 
-    /// Reads the body of a frame as the answer's kind tells.
+    /// Reads the body of a frame as the answer's kind tells, or the request's code: the opaque of a
+    /// request is its peer's choice, and tells nothing.
     pub fn read(&mut self, frame: Frame) -> InFrame {
         let Frame { opaque, version: _, content, body, held, size } = frame;
+        if let Content::Request { request, code, .. } = &content {
+            let body = Body::Request(PeerRequest::read(request, *code));
+            return InFrame { opaque, content, body, size };
+        }
         let good = matches!(&content, Content::Reply(reply) if reply.code == ResponseCode::SUCCESS);
         let body = match opaque.kind() {
             Some(Kind::Route) if good => Body::Route(self.route(&body)),

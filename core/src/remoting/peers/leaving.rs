@@ -49,7 +49,9 @@ impl Leaving {
 impl Peer {
     /// What belonged to the connection is over. Gives the frames that waited for it.
     pub(super) fn clear(&mut self, fx: &mut Effects) -> VecDeque<OutFrame> {
-        (self.raised, self.unheard, self.overdue, self.oneway) = (false, None, false, 0);
+        (self.raised, self.overdue) = (false, false);
+        (self.unheard, self.owing, self.untaken, self.part) = (None, None, None, None);
+        (self.owed, self.ended, self.oneway, self.answers) = (0, 0, 0, 0);
         for timer in [self.idle.take(), self.doubt.take()].into_iter().flatten() {
             fx.timers.cancel(timer);
         }

@@ -12,34 +12,66 @@ use crate::time::Instant;
 /// So long at least a connection may be silent while requests are overdue.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// So long parts of a frame count without a whole one.
+/// So long after the last answer parts of a frame may be those of the next one.
 const PARTS: Duration = Duration::from_secs(30);
 
 impl Peers {
     /// A request that is to be answered soon was handed out.
     pub(crate) fn asked(&mut self, conn: ConnectionId, now: Instant) {
         if let Some(id) = self.of(conn) {
-            self.peer(id).unheard.get_or_insert(now);
+            let peer = self.peer(id);
+            peer.owed += 1;
+            peer.owing = None;
+            peer.unheard.get_or_insert(now);
         }
     }
 
-    /// Something came on a connection: `whole` frames, or a part of one. Parts alone are no sign of
-    /// life for ever: after damage to its length a frame never ends, and takes in all that follows.
-    pub(crate) fn heard(&mut self, conn: ConnectionId, now: Instant, whole: bool) {
+    /// One of those has its answer, or its call has ended without.
+    pub(crate) fn answered_or_over(&mut self, id: PeerId, conn: ConnectionId) {
+        if self.connection(id) == Some(conn) {
+            let peer = self.peer(id);
+            peer.owed = peer.owed.saturating_sub(1);
+            peer.owing = peer.owing.filter(|_| peer.owed > 0);
+        }
+    }
+
+    /// An answer came on a connection: its peer is there, and what it has not answered yet has its
+    /// time from now on.
+    pub(crate) fn heard(&mut self, conn: ConnectionId, now: Instant) {
         let Some(id) = self.of(conn).filter(|id| self.connection(*id) == Some(conn)) else {
             return;
         };
-        if whole {
-            let main = self.main(id);
-            self.peer(main).slow = false;
-        }
+        let main = self.main(id);
+        self.peer(main).slow = false;
         let peer = self.peer(id);
-        if whole {
-            peer.whole = now;
-        } else if now.since(peer.whole) >= PARTS {
+        peer.unheard = None;
+        peer.owing = (peer.owed > 0).then_some(now);
+        peer.untaken = (!peer.queue.is_empty()).then_some(now);
+        (peer.part, peer.overdue) = (None, false);
+        (peer.answered, peer.active) = (now, now);
+    }
+
+    /// A part of a frame came, which may be an answer's: it is waited for. Parts alone are no sign
+    /// of life for ever: after damage to its length a frame never ends, and takes in all that
+    /// follows.
+    pub(crate) fn stirred(&mut self, conn: ConnectionId, now: Instant) {
+        let Some(id) = self.of(conn).filter(|id| self.connection(*id) == Some(conn)) else {
             return;
+        };
+        let peer = self.peer(id);
+        if now.since(peer.answered) < PARTS {
+            (peer.part, peer.active) = (Some(now), now);
         }
-        (peer.unheard, peer.overdue, peer.active) = (None, false, now);
+    }
+
+    /// A request of the peer's came: the connection is in use. Whether its peer does what it is
+    /// asked is another matter, and so that is no sign of life.
+    pub(crate) fn used(&mut self, conn: ConnectionId, now: Instant) {
+        let Some(id) = self.of(conn).filter(|id| self.connection(*id) == Some(conn)) else {
+            return;
+        };
+        let peer = self.peer(id);
+        (peer.part, peer.active) = (None, now);
     }
 
     /// The peer does its work: it answered a request, and not with `GO_AWAY`.
@@ -47,18 +79,21 @@ impl Peers {
         self.peer(id).failures = 0;
     }
 
-    /// A request to the peer had no answer in time. If nothing at all has come back for twice
-    /// `request_timeout`, 5 s at least, since the first one left, the connection is dead without a
-    /// word, and another one has to be made (Java closes it for any single request:
+    /// A request to the peer had no answer in time. If no other answer has come for twice
+    /// `request_timeout`, 5 s at least, since the first one left, or if the writer could hand
+    /// nothing to the system for so long while frames wait, the connection is dead without a word,
+    /// and another one has to be made (Java closes it for any single request:
     /// `clientCloseSocketIfTimeout`). A request with a short deadline of its own says little: a
     /// peer may be slow. If it is too early to tell, a timer looks again.
     pub(crate) fn suspect(&mut self, fx: &mut Effects, id: PeerId) {
         let limit = fx.config.request_timeout.saturating_mul(2).max(PATIENCE);
         let peer = self.peer(id);
-        let (Some(since), State::Connected { conn, .. }) = (peer.unheard, &peer.state) else {
+        let since = peer.unheard.or(peer.owing).into_iter().chain(peer.untaken).min();
+        let (Some(since), State::Connected { conn, .. }) = (since, &peer.state) else {
             return;
         };
         let conn = *conn;
+        let since = peer.part.map_or(since, |part| part.max(since));
         peer.overdue = true;
         let silent = fx.now.since(since);
         if silent >= limit {

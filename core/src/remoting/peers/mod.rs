@@ -15,13 +15,15 @@
 //! | Backoff | the pause is over, work waits | Connecting |
 //! | | the pause is over, no work | Idle |
 //!
-//! `attempt.rs` makes connections and ends them, `leaving.rs` lets go of those whose peer said that
-//! it goes, `silence.rs` watches what they say, `lanes.rs` spreads sends over several of them.
+//! `reconnect.rs` makes connections and ends them, `leaving.rs` lets go of those whose peer said
+//! that it goes, `queue.rs` keeps what waits for their writers, `liveness.rs` watches what they say,
+//! `pool.rs` spreads sends over several of them.
 
 mod forget;
 mod leaving;
 mod liveness;
 mod pool;
+mod queue;
 mod reconnect;
 mod stats;
 
@@ -30,7 +32,6 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use leaving::Leaving;
 pub use stats::{ConnectionState, ConnectionStats};
 
-use crate::effects::{Command, Effects};
 use crate::error::{CloseReason, PeerKind};
 use crate::frame::OutFrame;
 use crate::id::{ConnectionId, PeerId, Slots};
@@ -79,6 +80,8 @@ struct Peer {
     /// Connections on which the peer said that it goes, beside the present one.
     leaving: Vec<Leaving>,
     queue: VecDeque<OutFrame>,
+    /// How many of its frames are of calls that have ended, more or less.
+    ended: usize,
     /// `Transmit` was said and the queue has not been empty since.
     raised: bool,
     /// Connections that could not be made, or were lost, since the peer last answered anything but
@@ -98,14 +101,24 @@ struct Peer {
     sends: u32,
     /// Bytes of the oneway messages that wait for the connection's writer.
     oneway: usize,
-    /// When the first request left that nothing has come back since. Long polls do not count.
+    /// Bytes of our answers that wait for it.
+    answers: usize,
+    /// Requests that have left on the connection and whose calls wait. Long polls do not count.
+    owed: u32,
+    /// When the first request left that no answer has come since.
     unheard: Option<Instant>,
-    /// A request has had no answer in time, and nothing has come back since.
+    /// When the last answer came, if older requests still wait and none has left since.
+    owing: Option<Instant>,
+    /// Since when frames wait, the writer has taken none and no answer has come.
+    untaken: Option<Instant>,
+    /// When a part of a frame came last that is not whole yet, and may be an answer.
+    part: Option<Instant>,
+    /// A request has had no answer in time, and no other answer has come since.
     overdue: bool,
     /// Set while that is so.
     doubt: Option<TimerKey>,
-    /// When the last whole frame came, or the connection was made.
-    whole: Instant,
+    /// When the last answer came, or the connection was made.
+    answered: Instant,
     /// When something last went either way.
     active: Instant,
     /// Set while connected, if idle connections are closed.
@@ -115,9 +128,6 @@ struct Peer {
     /// It is nobody's: its place is for the next peer.
     free: bool,
 }
-
-/// Bytes of oneway messages that may wait for the writer of one connection.
-const ONEWAY: usize = 256 << 10;
 
 /// A peer that lost a connection, with the frames that had not been handed out.
 #[derive(Debug)]
@@ -176,6 +186,7 @@ impl Peers {
             state: State::Idle,
             leaving: Vec::new(),
             queue: VecDeque::new(),
+            ended: 0,
             raised: false,
             failures: 0,
             losses: 0,
@@ -185,10 +196,15 @@ impl Peers {
             wanted: false,
             sends: 0,
             oneway: 0,
+            answers: 0,
+            owed: 0,
             unheard: None,
+            owing: None,
+            untaken: None,
+            part: None,
             overdue: false,
             doubt: None,
-            whole: Instant::ZERO,
+            answered: Instant::ZERO,
             active: Instant::ZERO,
             idle: None,
             unused: 0,
@@ -284,70 +300,6 @@ impl Peers {
             State::Idle | State::Backoff { .. } => None,
         };
         (own == Some(conn)).then_some(peer)
-    }
-
-    /// Queues a frame, and connects if there is no connection.
-    pub(crate) fn send(&mut self, fx: &mut Effects, id: PeerId, frame: OutFrame) {
-        let peer = self.peer(id);
-        peer.queue.push_back(frame);
-        match peer.state {
-            State::Idle => self.connect(fx, id),
-            State::Connected { conn } if !peer.raised => {
-                peer.raised = true;
-                fx.command(Command::Transmit { conn });
-            }
-            State::Connected { .. }
-            | State::Connecting { .. }
-            | State::Backoff { .. }
-            | State::Closing { .. } => {}
-        }
-    }
-
-    /// Whether a oneway message of `size` bytes may wait for the peer's writer.
-    pub(crate) fn takes_oneway(&self, id: PeerId, size: usize) -> bool {
-        let peer = &self.list[id.0 as usize];
-        matches!(peer.state, State::Connected { .. })
-            && (peer.oneway == 0 || peer.oneway + size <= ONEWAY)
-    }
-
-    /// Queues a oneway message that the peer [takes](Self::takes_oneway).
-    pub(crate) fn send_oneway(&mut self, fx: &mut Effects, id: PeerId, frame: OutFrame) {
-        self.peer(id).oneway += frame.oneway_size().unwrap_or_default();
-        self.send(fx, id, frame);
-    }
-
-    /// Whether oneway messages wait for the connection's writer.
-    pub(crate) fn has_oneway(&self, conn: ConnectionId) -> bool {
-        self.present(conn).is_some_and(|peer| peer.oneway > 0)
-    }
-
-    /// The next frame for a connection's writer.
-    pub(crate) fn next_frame(&mut self, conn: ConnectionId, now: Instant) -> Option<OutFrame> {
-        let id = self.of(conn)?;
-        let peer = self.peer(id);
-        if !matches!(peer.state, State::Connected { conn: own } if own == conn) {
-            return None;
-        }
-        let frame = peer.queue.pop_front();
-        if let Some(size) = frame.as_ref().and_then(OutFrame::oneway_size) {
-            peer.oneway -= size;
-        }
-        // A bounded drain may stop at the last frame without asking again.
-        peer.raised = !peer.queue.is_empty();
-        if frame.is_some() {
-            peer.active = now;
-        }
-        frame
-    }
-
-    /// How many frames wait for a connection's writer.
-    pub(crate) fn frames(&self, conn: ConnectionId) -> usize {
-        self.present(conn).map_or(0, |peer| peer.queue.len())
-    }
-
-    /// Whether frames wait for a connection's writer.
-    pub(crate) fn has_frames(&self, conn: ConnectionId) -> bool {
-        self.present(conn).is_some_and(|peer| !peer.queue.is_empty())
     }
 
     /// Brokers that are not among `used` need no connection any more.

@@ -61,7 +61,7 @@ impl Peers {
             return None;
         }
         peer.state = State::Connected { conn };
-        (peer.active, peer.whole) = (fx.now, fx.now);
+        (peer.active, peer.answered) = (fx.now, fx.now);
         let idle = fx.config.max_idle;
         peer.idle = idle.map(|after| fx.after(after, TimerKind::Idle(id)));
         if peer.failures > 0 {
@@ -69,6 +69,7 @@ impl Peers {
         }
         peer.raised = !peer.queue.is_empty();
         if peer.raised {
+            peer.untaken = Some(fx.now);
             fx.command(Command::Transmit { conn });
         }
         Some(id)
