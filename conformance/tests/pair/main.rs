@@ -50,3 +50,4 @@ mod topics;
 mod trying;
 mod turns;
 mod undecodable;
+mod window;
