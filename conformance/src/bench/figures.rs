@@ -8,6 +8,7 @@ use rocketry::Client;
 use rocketry_core::client::LockStats;
 use rustix::time::{ClockId, clock_gettime};
 
+use super::burst::Burst;
 use super::progress::{Progress, Tally};
 use super::{BenchError, Job, Runtime};
 
@@ -76,6 +77,7 @@ impl Start {
             p50_us: quantile(0.5),
             p99_us: quantile(0.99),
             p999_us: quantile(0.999),
+            burst: None,
             locks: None,
         }
     }
@@ -103,6 +105,8 @@ pub struct Report {
     pub p99_us: u64,
     /// 999 of 1,000 took no longer.
     pub p999_us: u64,
+    /// What became of a burst; `None` for all other works.
+    pub burst: Option<Burst>,
     /// How long the client's lock was held, the warming up included; `None` unless that is
     /// measured (feature `lock-stats`).
     pub locks: Option<LockStats>,
@@ -127,9 +131,9 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { peer, work, count, rate, cpu_us, rss_kb, p50_us, p99_us, p999_us, locks: _ } =
-            self;
+        let Self { peer, work, count, rate, cpu_us, rss_kb, p50_us, p99_us, p999_us, .. } = self;
         write!(f, "peer=rocketry-{peer} work={work} n={count} rate={rate:.0} cpu_us={cpu_us:.2} ")?;
-        write!(f, "rss_kb={rss_kb} p50_us={p50_us} p99_us={p99_us} p999_us={p999_us}")
+        write!(f, "rss_kb={rss_kb} p50_us={p50_us} p99_us={p99_us} p999_us={p999_us}")?;
+        self.burst.map_or(Ok(()), |burst| write!(f, " {burst}"))
     }
 }

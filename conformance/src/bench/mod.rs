@@ -4,6 +4,7 @@
 //! process's own CPU time per message, user and system: the figure that holds on a noisy machine.
 //! On a terminal the same figures are a table ([`Report::table`]).
 
+mod burst;
 mod figures;
 mod progress;
 mod runtimes;
@@ -19,6 +20,7 @@ use std::time::Duration;
 
 use rocketry::{Config, ConfigError, Message, SendError, Topic};
 
+pub use burst::Burst;
 pub use figures::Report;
 pub use progress::Progress;
 
@@ -37,6 +39,9 @@ pub enum Work {
     /// One caller, which waits until a message is given to the connection's writer. What is
     /// counted need not be stored: a busy broker drops what nobody waits for.
     Oneway,
+    /// One caller, which begins all sends at once, each with the default deadline, and waits for
+    /// all their ends; then one more send. What fails is counted, and ends nothing.
+    Burst,
     /// One consumer from the first offset.
     Consume,
 }
@@ -46,7 +51,7 @@ impl Work {
     /// one, or 20,000 consumed.
     pub const fn warm(self) -> usize {
         match self {
-            Self::Sync | Self::Async | Self::Batch | Self::Oneway => 2_000,
+            Self::Sync | Self::Async | Self::Batch | Self::Oneway | Self::Burst => 2_000,
             Self::Consume => 20_000,
         }
     }
@@ -158,7 +163,9 @@ pub fn run(plan: &Plan, peer: Runtime, progress: &Progress) -> Result<Report, Be
 impl Plan {
     fn config(&self) -> Result<Config, BenchError> {
         let mut config = Config::new(&self.namesrv)?;
-        config.send_timeout = Duration::from_secs(30);
+        if self.work != Work::Burst {
+            config.send_timeout = Duration::from_secs(30);
+        }
         Ok(config)
     }
 
@@ -183,6 +190,7 @@ impl Plan {
             Work::Async => format!("async{}", self.parallel),
             Work::Batch => format!("batch{}", self.parallel),
             Work::Oneway => "oneway".to_owned(),
+            Work::Burst => "burst".to_owned(),
             Work::Consume => "consume".to_owned(),
         }
     }

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use rocketry::{Client, Producer, Start as From};
 
+use super::burst::Burst;
 use super::figures::{Latencies, Start};
 use super::runtimes::Tasks;
 use super::{BenchError, Job, PATIENCE, Report, Work, group};
@@ -17,6 +18,7 @@ pub(super) async fn run<T: Tasks>(tasks: T, job: Job) -> Result<Report, BenchErr
         Work::Async => window(&client, &job).await,
         Work::Batch => batch(&client, &job).await,
         Work::Oneway => oneway(&client, &job).await,
+        Work::Burst => burst(&client, &job).await,
         Work::Consume => consume::<T>(&client, &job).await,
     };
     let report = report.map(|report| report.watched(&client));
@@ -103,6 +105,22 @@ async fn oneway(client: &Client, job: &Job) -> Result<Report, BenchError> {
         latencies.add(begun, 1);
     }
     Ok(start.end(job, &latencies))
+}
+
+async fn burst(client: &Client, job: &Job) -> Result<Report, BenchError> {
+    let (producer, plan) = (warmed(client, job).await?, &job.plan);
+    let mut latencies = Latencies::new(&job.progress)?;
+    let (start, first, mut ends) = (Start::now(), Instant::now(), Burst::default());
+    let begin = |number| (Instant::now(), producer.send(plan.message(number)));
+    let begun: Vec<_> = (0..plan.count).map(begin).collect();
+    for (since, pending) in begun {
+        ends.add(&pending.await);
+        latencies.add(since, 1);
+    }
+    ends.took = first.elapsed();
+    let report = start.end(job, &latencies);
+    let (begun, next) = begin(plan.count);
+    Ok(Report { burst: Some(ends.followed(begun, &next.await)), ..report })
 }
 
 async fn consume<T: Tasks>(client: &Client, job: &Job) -> Result<Report, BenchError> {

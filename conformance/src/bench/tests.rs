@@ -89,6 +89,19 @@ fn oneway_sends_are_stored_as_counted_by_a_broker_with_time() {
 }
 
 #[test]
+fn a_burst_tells_what_became_of_each_send_and_of_the_next_one() {
+    for runtime in RUNTIMES {
+        let served = served();
+        let report = measured(Work::Burst, runtime, &served);
+        let burst = report.burst.unwrap();
+        assert_eq!((burst.ok, burst.no, burst.unknown, burst.yes), (COUNT, 0, 0, 0), "{runtime}");
+        assert!(burst.next_ok && burst.next > Duration::ZERO, "{burst}");
+        assert!(report.to_string().ends_with(&burst.to_string()), "{report}");
+        assert_eq!(served.with(|cluster| cluster.stored(TOPIC)), (WARM + COUNT + 1) as u64);
+    }
+}
+
+#[test]
 fn consuming_counts_what_others_have_sent() {
     let served = served();
     measured(Work::Async, Runtime::Std, &served);
@@ -121,6 +134,7 @@ fn report() -> Report {
         p50_us: 120,
         p99_us: 1_500,
         p999_us: 20_000,
+        burst: None,
         locks: None,
     }
 }

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use rocketry::{Client, Pending, Producer, SendError, SendReceipt, Start as From};
 
+use super::burst::Burst;
 use super::figures::{Latencies, Start};
 use super::{BenchError, Job, PATIENCE, Report, Work, group};
 
@@ -18,6 +19,7 @@ pub(super) fn run(job: &Job) -> Result<Report, BenchError> {
         Work::Async => window(&client, job),
         Work::Batch => batch(&client, job),
         Work::Oneway => oneway(&client, job),
+        Work::Burst => burst(&client, job),
         Work::Consume => consume(&client, job),
     };
     let report = report.map(|report| report.watched(&client));
@@ -103,6 +105,22 @@ fn oneway(client: &Client, job: &Job) -> Result<Report, BenchError> {
         latencies.add(begun, 1);
     }
     Ok(start.end(job, &latencies))
+}
+
+fn burst(client: &Client, job: &Job) -> Result<Report, BenchError> {
+    let (producer, plan) = (warmed(client, job)?, &job.plan);
+    let mut latencies = Latencies::new(&job.progress)?;
+    let (start, first, mut ends) = (Start::now(), Instant::now(), Burst::default());
+    let begin = |number| (Instant::now(), producer.send(plan.message(number)));
+    let begun: Vec<(Instant, Pending<Sent>)> = (0..plan.count).map(begin).collect();
+    for (since, pending) in begun {
+        ends.add(&pending.wait());
+        latencies.add(since, 1);
+    }
+    ends.took = first.elapsed();
+    let report = start.end(job, &latencies);
+    let (begun, next) = begin(plan.count);
+    Ok(Report { burst: Some(ends.followed(begun, &next.wait())), ..report })
 }
 
 fn consume(client: &Client, job: &Job) -> Result<Report, BenchError> {

@@ -195,6 +195,11 @@ impl Cluster {
         for node in nodes {
             node.timeout(&mut turn);
         }
+        for broker in 0..self.nodes.len() {
+            if self.nodes[broker].backlog.is_some() {
+                self.spread(broker);
+            }
+        }
         self.out.release(now);
         if self.register_at.is_some_and(|at| at <= now) {
             self.register_at = None;

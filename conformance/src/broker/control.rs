@@ -97,6 +97,19 @@ impl Cluster {
     }
 }
 
+/// Brokers that take their time.
+impl Cluster {
+    /// Lets a broker store so many messages in a millisecond and no more, and queue so many before
+    /// that, of all clients together; further ones it refuses with code 2, as one that has too much
+    /// to do (`sendThreadPoolQueueCapacity`, 10,000). A batch is one message. What it has queued
+    /// stays.
+    pub fn set_send_queue(&mut self, broker: usize, capacity: usize, each: usize) {
+        if let Some(node) = self.nodes.get_mut(broker) {
+            node.backlog.get_or_insert_default().set(capacity, each);
+        }
+    }
+}
+
 /// Brokers that leave, come back, and change.
 impl Cluster {
     /// Takes a broker down: its connections close and no new one stays open; its data is kept. It

@@ -32,6 +32,7 @@
 mod admin;
 mod answer;
 mod asked;
+mod backlog;
 mod batch;
 mod client;
 mod cluster;

@@ -12,6 +12,7 @@ use rocketry_core::time::Instant;
 use super::ConnId;
 use super::admin;
 use super::answer::{Answer, Caller, Turn};
+use super::backlog::Backlog;
 use super::config::{BrokerConfig, ClusterConfig};
 use super::group::{Change, Groups};
 use super::offset::Offsets;
@@ -50,6 +51,8 @@ pub(super) struct Node {
     pub(super) suggests: u64,
     /// Whether it holds pulls that find nothing.
     pub(super) holds: bool,
+    /// What it has not stored yet, where it takes its time.
+    pub(super) backlog: Option<Backlog>,
 }
 
 /// The endpoint as an address; a name becomes 127.0.0.1 with its port.
@@ -80,6 +83,7 @@ impl Node {
             lags: false,
             suggests: MASTER,
             holds: true,
+            backlog: None,
         }
     }
 
@@ -118,9 +122,9 @@ impl Node {
     ) {
         let answer = match request {
             Request::Send(send) | Request::SendBatch(send) => {
-                return self.accept(turn, &caller, &send, body);
+                return self.take(turn, caller, send, body);
             }
-            Request::SendV1(send) => return self.accept(turn, &caller, &send.into(), body),
+            Request::SendV1(send) => return self.take(turn, caller, send.into(), body),
             Request::Pull(pull) => return self.pull(turn, caller, pull),
             Request::Heartbeat(_) => self.heartbeat(turn, &caller, body),
             Request::Unregister(leave) => self.unregister(turn, &caller, &leave),
@@ -168,8 +172,9 @@ impl Node {
         }
     }
 
-    /// Answers the pulls whose time is up.
+    /// Answers the pulls whose time is up, and stores the sends that are due.
     pub(super) fn timeout(&mut self, turn: &mut Turn<'_>) {
+        self.work_off(turn);
         while let Some(held) = self.polls.expired(turn.now) {
             let answer = self.resume(turn, &held.request);
             turn.reply(&held.caller, answer);
@@ -177,6 +182,7 @@ impl Node {
     }
 
     pub(super) fn next_timeout(&self) -> Option<Instant> {
-        self.polls.next_deadline()
+        let due = self.backlog.as_ref().and_then(Backlog::due);
+        self.polls.next_deadline().into_iter().chain(due).min()
     }
 }

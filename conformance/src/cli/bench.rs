@@ -26,6 +26,8 @@ enum WorkArg {
     Batch,
     /// One caller that wants no answers; a busy broker drops some of what is counted
     Oneway,
+    /// One caller that begins all sends at once, and one more when they have ended
+    Burst,
     /// One consumer from the first offset
     Consume,
 }
@@ -73,6 +75,7 @@ pub(super) fn run(args: Args) -> Outcome {
         WorkArg::Async => Work::Async,
         WorkArg::Batch => Work::Batch,
         WorkArg::Oneway => Work::Oneway,
+        WorkArg::Burst => Work::Burst,
         WorkArg::Consume => Work::Consume,
     };
     let runtime = match args.runtime {
@@ -101,6 +104,7 @@ pub(super) fn run(args: Args) -> Outcome {
         println!("{report}");
         report
     };
+    report.burst.filter(|_| io::stdout().is_terminal()).into_iter().for_each(|b| println!("{b}"));
     report.lock_line().into_iter().for_each(|line| println!("{line}"));
     log::info!(count; "the work is done");
     Ok(ExitCode::SUCCESS)

@@ -51,3 +51,4 @@ mod trying;
 mod turns;
 mod undecodable;
 mod unread;
+mod window;

@@ -197,6 +197,18 @@ settings! {
     /// Bytes of sends not yet ended; one more is refused.
     max_pending_bytes: usize as Size = [100 MiB] in [1 ..], java "backPressureForAsyncSendSize";
 
+    /// Sends that one broker has not answered, over all connections to it; further ones wait in
+    /// this client and have not left, so that a deadline there ends them as not stored. A broker
+    /// queues 10,000 for all its clients (`sendThreadPoolQueueCapacity`) and refuses more. One that
+    /// says so, or that what it queued grew too old, gets half as many, down to 64, and more again
+    /// by and by as it answers.
+    max_unanswered: usize as Count = [4096] in [1 ..];
+
+    /// Bytes of sends that one broker has not answered; further ones wait as well. A message of any
+    /// size leaves while there is no other, and one of more than 16 MiB, which has a connection of
+    /// its own, is not counted.
+    max_unanswered_bytes: usize as Size = [16 MiB] in [1 ..];
+
     /// What a send does when `max_pending` or `max_pending_bytes` leave no room: it is refused, or,
     /// with this, it begins when there is room, and its deadline begins then.
     wait_for_room: bool as Flag = [false], java "enableBackpressureForAsyncMode";

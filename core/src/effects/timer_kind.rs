@@ -22,6 +22,9 @@ pub enum TimerKind {
     /// A broker that let a try run out is to be asked whether it answers.
     #[doc(hidden)]
     Slow(PeerId),
+    /// Sends wait for a broker that has not answered earlier ones, which were given up.
+    #[doc(hidden)]
+    Window(PeerId),
     /// A connection has to be there by now.
     Connect(ConnectionId),
     /// The pause before a reconnect is over.

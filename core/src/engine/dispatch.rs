@@ -2,7 +2,7 @@
 
 use super::{ConsumerTimer, Engine, InFrame, Input, TimerKind};
 use crate::error::{CloseReason, ConnectError, Failure, Stored};
-use crate::frame::{Content, Opaque, Reply, ResponseCode};
+use crate::frame::{Content, Kind, Opaque, Reply, ResponseCode};
 use crate::id::{ConnectionId, PeerId, RequestId};
 use crate::producer::Producers;
 use crate::remoting::AskedPeer;
@@ -85,7 +85,12 @@ impl Engine {
                         self.ctx.fx.counters.replies += 1;
                         self.answered(conn, opaque, call, reply, body);
                     }
-                    None => self.ctx.fx.counters.replies_unknown += 1,
+                    None => {
+                        self.ctx.fx.counters.replies_unknown += 1;
+                        if opaque.kind() == Some(Kind::Send) {
+                            self.producers.answered_late(&self.ctx, peer);
+                        }
+                    }
                 },
                 Content::Request { oneway, code, .. } => {
                     let asked = body.into_request().unwrap_or(PeerRequest::Unknown(code));
@@ -134,8 +139,8 @@ impl Engine {
         }
         match purpose {
             Purpose::Send(op) => {
-                self.ctx.remoting.peers.count_send(peer, -1);
                 let (producers, ctx, mut ways) = self.producers();
+                producers.closed(ctx, op, peer);
                 producers.answered(ctx, &mut ways, op, AskedPeer { peer, opaque }, reply);
             }
             Purpose::Query(op) => {
@@ -173,9 +178,9 @@ impl Engine {
         }
         match purpose {
             Purpose::Send(op) => {
-                self.ctx.remoting.peers.count_send(peer, -1);
                 let stored = if left { Stored::Unknown } else { Stored::No };
                 let (producers, ctx, mut ways) = self.producers();
+                producers.closed(ctx, op, peer);
                 producers.failed(ctx, &mut ways, op, AskedPeer { peer, opaque }, failure, stored);
             }
             Purpose::Query(op) => {
@@ -215,6 +220,7 @@ impl Engine {
     /// that takes nothing more, so is what never left: it fails as `never`.
     pub(super) fn fail_calls(&mut self, lost: Lost, gone: Option<&Gone>, never: &Failure) {
         let Lost { peer, queued, present } = lost;
+        self.producers.lost(&self.ctx, peer);
         if present {
             Producers::lose_oneway(&mut self.ctx, peer, queued);
             self.lost(peer, gone.is_some_and(|gone| gone.idle));
@@ -268,6 +274,7 @@ impl Engine {
                 let (producers, ctx, mut ways) = self.producers();
                 producers.pause_over(ctx, &mut ways, op);
             }
+            TimerKind::Window(peer) => self.producers.window_due(&mut self.ctx, peer),
             TimerKind::Slow(peer) => self.slow_due(peer),
             TimerKind::Connect(conn) => {
                 let (peers, fx) = self.ctx.peers();

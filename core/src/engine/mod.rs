@@ -295,7 +295,7 @@ impl Engine {
         self.check_timers();
         let lives = !self.is_stopped();
         assert!(!lives || self.next_timeout().is_some(), "an own loop would wait for ever");
-        self.producers.check(self.known());
+        self.producers.check(&self.ctx, self.known());
         self.queries.check(self.known(), self.names.is_empty());
     }
 

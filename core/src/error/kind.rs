@@ -120,7 +120,7 @@ impl SendError {
             Self::NoRoute { .. } => ErrorKind::NoRoute,
             Self::NotWritable { .. } => ErrorKind::NotWritable,
             Self::Rejected { .. } => ErrorKind::Rejected,
-            Self::TimedOut { .. } => ErrorKind::TimedOut,
+            Self::TimedOut { .. } | Self::Unanswered { .. } => ErrorKind::TimedOut,
             Self::Lost { .. } => ErrorKind::Lost,
             Self::Unreadable { .. } => ErrorKind::Unreadable,
             Self::Stopped { .. } | Self::RuntimeGone { .. } => ErrorKind::Stopped,
@@ -139,6 +139,7 @@ impl SendError {
             | Self::NotWritable { topic, .. }
             | Self::Rejected { topic, .. }
             | Self::TimedOut { topic, .. }
+            | Self::Unanswered { topic, .. }
             | Self::Lost { topic, .. }
             | Self::Unreadable { topic, .. }
             | Self::OverFrame { topic, .. }

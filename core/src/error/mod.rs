@@ -325,6 +325,26 @@ pub enum SendError {
         /// Each try.
         attempts: Attempts,
     },
+    /// The deadline passed while the message waited for its turn: its broker had not answered as
+    /// many sends, or as many bytes of them, as `max_unanswered` and `max_unanswered_bytes` allow.
+    /// It had not left for that broker, and is not stored unless an earlier try may have stored it.
+    #[error(
+        "no answers of broker {broker} to earlier sends by the deadline: the message for topic \
+         {topic} waited for its turn{}{attempts}",
+        as_known(*.stored, .ids)
+    )]
+    Unanswered {
+        /// The topic.
+        topic: Topic,
+        /// The broker group that it waited for.
+        broker: Arc<str>,
+        /// Whether an earlier try may have stored it.
+        stored: Stored,
+        /// The message's unique id.
+        ids: MessageIds,
+        /// Each try.
+        attempts: Attempts,
+    },
     /// The connection was lost with the message under way, and no try was left.
     #[error(
         "connection lost while sending to topic {topic}{}{attempts}",
@@ -455,6 +475,7 @@ impl SendError {
             Self::WouldDeadlock | Self::Forked | Self::NoReceipt => false,
             Self::Refused(_) => self.is_full(),
             Self::NoRoute { .. } | Self::TimedOut { .. } | Self::Lost { .. } => true,
+            Self::Unanswered { .. } => true,
             Self::Rejected { code, .. } => is_retriable_send(*code),
         }
     }
@@ -470,6 +491,7 @@ impl SendError {
             Self::Rejected { stored, .. }
             | Self::NotWritable { stored, .. }
             | Self::TimedOut { stored, .. }
+            | Self::Unanswered { stored, .. }
             | Self::Lost { stored, .. }
             | Self::Unreadable { stored, .. }
             | Self::OverFrame { stored, .. }
@@ -491,6 +513,7 @@ impl SendError {
         match self {
             Self::Rejected { ids, .. }
             | Self::TimedOut { ids, .. }
+            | Self::Unanswered { ids, .. }
             | Self::Lost { ids, .. }
             | Self::Unreadable { ids, .. }
             | Self::OverFrame { ids, .. }
@@ -515,6 +538,7 @@ impl SendError {
             | Self::NotWritable { attempts, .. }
             | Self::Rejected { attempts, .. }
             | Self::TimedOut { attempts, .. }
+            | Self::Unanswered { attempts, .. }
             | Self::Unreadable { attempts, .. }
             | Self::OverFrame { attempts, .. }
             | Self::Lost { attempts, .. } => Some(attempts),

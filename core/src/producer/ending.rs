@@ -1,6 +1,6 @@
 //! Sends that end before their answers: at their deadlines, or because nobody wants them any more.
 
-use super::machine::close_send;
+use super::window::Turn;
 use super::{Producers, Send, SendReceipt};
 use crate::effects::{Cancelled, Event};
 use crate::error::{Attempts, SendError, Stored};
@@ -32,6 +32,9 @@ impl Producers {
     fn overdue(&mut self, ctx: &mut Context, ways: &mut Ways<'_>, op: OpId) {
         let Some(send) = self.sends.get(op) else { return };
         let (topic, ids) = (send.publish.topic().clone(), send.publish.ids());
+        if let Some((_, broker)) = send.turn.waits() {
+            return self.end_waiting(ctx, ways, op, broker);
+        }
         let (behind, refused) = (send.behind, send.pause.is_some() && send.is_refused());
         let waits = ways.routes.is_waiting(&topic, op);
         let lack = if waits { self.aimed(ctx, ways, op).err() } else { None };
@@ -68,8 +71,10 @@ impl Producers {
         };
         let (mut stored, mut attempts) = (send.known(), send.attempts.clone());
         let (topic, call, since) = (send.publish.topic().clone(), send.call, send.since);
-        let (pausing, at) = (send.pause.is_some() || send.behind, send.at);
-        let closed = call.and_then(|opaque| close_send(ctx, opaque));
+        let waits = send.behind || send.turn != Turn::Free;
+        let (pausing, at) = (send.pause.is_some() || waits, send.at);
+        let size = send.window_size();
+        let closed = call.and_then(|opaque| self.close(ctx, opaque, size));
         if closed.as_ref().is_some_and(Call::has_left) {
             stored = stored.max(Stored::Unknown);
             if let Some((broker, _)) = at {

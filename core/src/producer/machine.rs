@@ -1,16 +1,16 @@
 //! Sends: from the application's call over routes and connections to its end.
 
 use std::cell::Cell;
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::tries::try_limit;
+use super::window::Windows;
 use super::{Aim, Groups, Lines, Send, SendOptions, choose};
 use crate::broker::health::Healths;
-use crate::effects::{Event, Note, OpKind, TimerKind};
+use crate::effects::{OpKind, TimerKind};
 use crate::error::{Lack, Refused, SendError};
-use crate::frame::{Kind, Opaque, OutFrame, Payload};
+use crate::frame::{Kind, OutFrame, Payload};
 use crate::id::{BrokerId, OpId, PeerId, Table};
 use crate::message::Publish;
 use crate::remoting::{Call, Context, Purpose};
@@ -32,13 +32,8 @@ pub(crate) struct Producers {
     pub(super) bytes: usize,
     /// Those that keep an order.
     pub(super) lines: Lines,
-}
-
-/// Nobody waits for the answer to a send's request any more.
-pub(super) fn close_send(ctx: &mut Context, opaque: Opaque) -> Option<Call> {
-    let call = ctx.give_up(opaque)?;
-    ctx.remoting.peers.count_send(call.peer, -1);
-    Some(call)
+    /// What each broker has not answered, and those that wait for it.
+    pub(super) windows: Windows,
 }
 
 impl Producers {
@@ -94,13 +89,15 @@ impl Producers {
     }
 
     /// Every send waits for something that will come.
-    pub(crate) fn check(&self, known: Known<'_>) {
+    pub(crate) fn check(&self, ctx: &Context, known: Known<'_>) {
+        self.check_windows(ctx);
         assert!(self.sends.len() > 0 || self.lines.is_empty(), "a line without a send");
         for (op, send) in self.sends.iter() {
             let first = send.line.as_ref().and_then(|key| self.lines.first(key));
             let lives = first.is_some_and(|first| first != op && self.sends.get(first).is_some());
             let late = send.failed.is_some() && !send.earlier.is_empty();
-            let called = send.call.is_some() || send.pause.is_some() || late;
+            let waits = send.turn.waits().is_some();
+            let called = send.call.is_some() || send.pause.is_some() || late || waits;
             let routes = known.routes.is_awaited(send.publish.topic());
             assert!(called || (send.behind && lives) || routes, "{op:?} waits for nothing");
         }
@@ -128,19 +125,22 @@ impl Producers {
         if ways.routes.serve(topic).is_none() {
             return self.want(ctx, ways, op, Wait::Route);
         }
-        let (peer, broker, queue) = match self.aimed(ctx, ways, op) {
+        let (main, broker, queue) = match self.aimed(ctx, ways, op) {
             Ok(aimed) => aimed,
             Err(lack) => return self.wait_for_queue(ctx, ways, op, lack),
         };
         let Some(send) = self.sends.get(op) else { return };
         let (keep, oneway) = (send.aim.is_fixed().then_some(queue as usize), send.oneway);
-        let wide = send.is_wide();
+        let (wide, size) = (send.is_wide(), send.window_size());
         let (peers, fx) = ctx.peers();
         let peer = match wide {
-            true => peers.wide(peer),
-            false => peers.lane(fx, peer, keep),
+            true => peers.wide(main),
+            false => peers.lane(fx, main, keep),
         };
         if oneway && self.queue_oneway(ctx, ways, op, peer, broker, queue) {
+            return;
+        }
+        if self.has_to_wait(ctx, op, main, broker) {
             return;
         }
         let name = ways.brokers.name(broker).clone();
@@ -151,6 +151,7 @@ impl Producers {
         (send.at, send.call, send.tried) = (Some((broker, queue)), Some(opaque), now);
         let publish = send.publish.clone();
         let payload = Payload::Publish { publish, queue, broker: name, oneway };
+        self.windows.open(main, size);
         let (peers, fx) = ctx.peers();
         peers.count_send(peer, 1);
         peers.send(fx, peer, OutFrame { opaque, payload });
@@ -217,7 +218,16 @@ impl Producers {
                 let last = last.map(|(broker, queue)| RouteQueue { broker, queue: queue as u32 });
                 let has_it = |broker| send.has_left_for(broker);
                 let chosen = choose(&route, turn, last, &has_it, &is_down);
-                let chosen = chosen.ok_or_else(|| route.lack())?;
+                let mut chosen = chosen.ok_or_else(|| route.lack())?;
+                let is_shut =
+                    |broker| is_down(broker) || self.is_full_at(ctx, brokers, send, broker);
+                let is_open = |broker: &BrokerId| !has_it(*broker) && !is_shut(*broker);
+                if self.is_full_at(ctx, brokers, send, chosen.broker)
+                    && route.brokers.iter().any(is_open)
+                {
+                    let roomy = choose(&route, turn, last, &has_it, &is_shut);
+                    chosen = roomy.filter(|queue| !is_shut(queue.broker)).unwrap_or(chosen);
+                }
                 if let Some(down) = passed.take() {
                     let (peers, fx) = ctx.peers();
                     peers.probe(fx, down);
@@ -229,73 +239,18 @@ impl Producers {
         Ok((master, broker, queue))
     }
 
-    /// Gives a oneway message to the queue of a connection that is there and has room for it: that
-    /// ends the call. Nobody will hear of it, so it takes no place among the calls.
-    fn queue_oneway(
-        &mut self,
-        ctx: &mut Context,
-        ways: &mut Ways<'_>,
-        op: OpId,
-        peer: PeerId,
-        broker: BrokerId,
-        queue: i32,
-    ) -> bool {
-        let Some(send) = self.sends.get(op) else { return false };
-        if !ctx.remoting.peers.takes_oneway(peer, send.publish.wire_size()) {
-            return false;
-        }
-        let (publish, opaque) = (send.publish.clone(), ctx.remoting.calls.skip(Kind::Oneway));
-        let broker = ways.brokers.name(broker).clone();
-        let payload = Payload::Publish { publish, queue, broker, oneway: true };
-        let (peers, fx) = ctx.peers();
-        peers.send_oneway(fx, peer, OutFrame { opaque, payload });
-        self.end_oneway(ctx, op);
-        true
-    }
-
-    /// The frames that waited for a connection that is gone: calls know of theirs, and of oneway
-    /// messages nobody does.
-    pub(crate) fn lose_oneway(ctx: &mut Context, peer: PeerId, queued: VecDeque<OutFrame>) {
-        let mut messages = Vec::new();
-        for frame in queued {
-            match frame.into_oneway() {
-                Ok(publish) => messages.push(publish),
-                Err(frame) => ctx.fx.give_back_frame(frame),
-            }
-        }
-        if !messages.is_empty() {
-            ctx.fx.counters.oneway_lost += messages.len() as u64;
-            let endpoint = ctx.remoting.peers.endpoint(peer).clone();
-            ctx.fx.note(Note::OnewayLost { endpoint, count: messages.len() });
-            ctx.fx.event(Event::OnewayLost { messages });
-        }
-    }
-
-    fn end_oneway(&mut self, ctx: &mut Context, op: OpId) {
-        if let Some(send) = self.remove(ctx, op) {
-            ctx.fx.counters.sends_handed += 1;
-            ctx.fx.event(Event::Handed { op, publish: send.publish });
-        }
-    }
-
-    /// A oneway frame is handed out, if its call has not ended: that ends it.
-    pub(crate) fn handed(&mut self, ctx: &mut Context, opaque: Opaque) -> bool {
-        let Some(call) = ctx.remoting.calls.close(opaque) else { return false };
-        ctx.remoting.peers.count_send(call.peer, -1);
-        let Purpose::Send(op) = call.purpose else { return false };
-        self.end_oneway(ctx, op);
-        true
-    }
-
     /// Takes a send out of the table, with its deadline and the room it took.
     pub(super) fn remove(&mut self, ctx: &mut Context, op: OpId) -> Option<Box<Send>> {
         let send = self.sends.remove(op)?;
         ctx.fx.ops.remove(op);
         ctx.fx.timers.cancel(send.timer);
         self.bytes -= send.publish.wire_size();
+        if let Some((peer, _)) = send.turn.waits() {
+            self.leave_window(peer);
+        }
         let earlier = send.earlier.iter().map(|one| one.opaque);
         for opaque in earlier.chain(send.call) {
-            close_send(ctx, opaque);
+            self.close(ctx, opaque, send.window_size());
         }
         if let Some(key) = send.line.clone() {
             self.lines.leave(key, op, |op| self.sends.get(op).is_some());

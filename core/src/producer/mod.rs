@@ -6,6 +6,9 @@
 //! | | the deadline | ended |
 //! | Routing | the topic's route | Sent |
 //! | | no such topic, the deadline | ended |
+//! | | the window of its broker is full | Waiting for its turn |
+//! | Waiting for its turn | an answer, or whatever else frees a place | Routing |
+//! | | the deadline | ended |
 //! | Sent | stored (codes 0, 10, 11, 12) | ended |
 //! | | never left this process | Sent elsewhere; costs no attempt |
 //! | | an error another queue may not have, a lost connection | Sent elsewhere, or ended |
@@ -20,10 +23,14 @@
 
 mod ending;
 mod groups;
+mod held;
 mod line;
 mod machine;
+mod oneway;
 mod outcome;
+mod places;
 mod tries;
+mod window;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,6 +38,7 @@ use std::time::Duration;
 pub(crate) use groups::Groups;
 use line::{Key, Lines};
 pub(crate) use machine::Producers;
+use window::Turn;
 
 pub use crate::effects::{SendReceipt, SendStatus};
 
@@ -175,6 +183,8 @@ pub(crate) struct Send {
     pub(crate) at: Option<(BrokerId, i32)>,
     /// Busy brokers' refusals.
     pub(crate) busy: u32,
+    /// How it stands to the window of its broker.
+    pub(crate) turn: Turn,
     /// The pause before the next try.
     pub(crate) pause: Option<TimerKey>,
     /// The request of the present try.
@@ -217,6 +227,7 @@ impl Send {
             attempts: Attempts::default(),
             at: None,
             busy: 0,
+            turn: Turn::Free,
             pause: None,
             call: None,
             earlier: Vec::new(),
@@ -229,6 +240,12 @@ impl Send {
     pub(crate) fn is_wide(&self) -> bool {
         let last = self.attempts.last().map(|attempt| &attempt.failure);
         self.publish.wire_size() > FRAME || matches!(last, Some(Failure::Cut(_)))
+    }
+
+    /// Bytes that it takes of its broker's window: none where it is over the limit of brokers'
+    /// frames, since it has a connection of its own and must not keep others waiting.
+    pub(crate) fn window_size(&self) -> usize {
+        Some(self.publish.wire_size()).filter(|size| *size <= FRAME).unwrap_or_default()
     }
 
     /// Whether the message may be stored, as far as is known: a try that ran out may have stored it

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::window::is_overload;
 use super::{Aim, FRAME, Producers, Send, SendReceipt, SendStatus};
 use crate::effects::{Signal, TimerKind};
 use crate::error::{Failure, SendError, Stored, is_retriable_send};
 use crate::frame::reply::SendReply;
 use crate::frame::{HeaderError, Reply, ReplyFields, ResponseCode};
-use crate::id::OpId;
+use crate::id::{OpId, PeerId};
 use crate::remoting::{AskedPeer, Context};
 use crate::route::{Wait, Ways};
 
@@ -41,6 +42,7 @@ impl Producers {
             Ok(fields) => fields,
             Err(failure) => return self.failed(ctx, ways, op, asked, failure, Stored::Yes),
         };
+        self.windows.answered(ctx.remoting.peers.main(asked.peer), &ctx.fx.config);
         let Some(send) = self.sends.get(op) else { return };
         let Some((broker, _)) = send.at else { return };
         let late = send.earlier.iter().find(|one| one.opaque == opaque).map(|one| one.broker);
@@ -113,7 +115,7 @@ impl Producers {
         send.call = None;
         ctx.fx.counters.tries_failed += 1;
         if matches!(&why, Failure::Refused { code, .. } if *code == ResponseCode::SYSTEM_BUSY) {
-            return self.pause_send(ctx, op);
+            return self.pause_send(ctx, op, peer, &why);
         }
         // A broker that goes away has done nothing, and says so.
         if !matches!(why, Failure::Connect(_)) && !why.is_farewell() {
@@ -165,8 +167,12 @@ impl Producers {
 
     /// A busy broker has stored nothing and says so at once: it is given time, and the deadline
     /// alone ends the tries (SYSTEM_BUSY of a broker that has just started lasts for seconds).
-    fn pause_send(&mut self, ctx: &mut Context, op: OpId) {
+    fn pause_send(&mut self, ctx: &mut Context, op: OpId, peer: PeerId, why: &Failure) {
         let Some(send) = self.sends.get_mut(op) else { return };
+        if is_overload(why) {
+            let main = ctx.remoting.peers.main(peer);
+            self.windows.refused(main, send.tried, ctx.fx.now);
+        }
         let pause = BUSY_MIN.saturating_mul(1 << send.busy.min(8)).min(BUSY_MAX);
         let at = ctx.fx.now + ctx.fx.rng.jitter(pause);
         send.busy += 1;

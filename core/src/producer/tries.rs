@@ -4,8 +4,7 @@
 
 use std::time::Duration;
 
-use super::machine::close_send;
-use super::{Earlier, Producers, SendOptions};
+use super::{Earlier, Producers, Send, SendOptions};
 use crate::broker::Brokers;
 use crate::config::Config;
 use crate::effects::TimerKind;
@@ -41,13 +40,17 @@ impl Producers {
         !send.behind
     }
 
-    /// Lets those begin that have become the first of their key. Not where the one before them
-    /// ends: each might end at once in its turn.
+    /// Lets those begin that have become the first of their key, and those go on whose turn it is.
+    /// Not where the one before them ends: each might end at once in its turn.
     pub(crate) fn begin_next(&mut self, ctx: &mut Context, ways: &mut Ways<'_>) {
-        while let Some(op) = self.lines.next() {
-            if let Some(send) = self.send_of(op) {
-                send.behind = false;
-                self.route_send(ctx, ways, op);
+        loop {
+            if let Some(op) = self.lines.next() {
+                if let Some(send) = self.send_of(op) {
+                    send.behind = false;
+                    self.route_send(ctx, ways, op);
+                }
+            } else if !self.call_next(ctx, ways) {
+                return;
             }
         }
     }
@@ -61,9 +64,11 @@ impl Producers {
         let timer = ctx.fx.timers.at(next.min(send.deadline), TimerKind::Deadline(op));
         let more = send.tries + 1 < ctx.fx.config.send_attempts;
         let ran_out = send.call.filter(|_| now >= due && more).zip(send.at);
+        let turn = send.turn;
         if let Some(send) = self.send_of(op) {
             send.timer = timer;
         }
+        self.turn_elsewhere(ctx, ways, op, turn);
         if let Some((opaque, (broker, _))) = ran_out
             && self.has_others(ctx, ways, op, broker)
         {
@@ -73,7 +78,7 @@ impl Producers {
 
     /// Whether another broker than that one may take the message. If all others are down, one of
     /// them is connected to: it may take it when the try has run out once more.
-    fn has_others(
+    pub(super) fn has_others(
         &mut self,
         ctx: &mut Context,
         ways: &mut Ways<'_>,
@@ -119,6 +124,7 @@ impl Producers {
         limit: Duration,
     ) {
         let Some((peer, left)) = ctx.remoting.calls.place_of(opaque) else { return };
+        let Some(size) = self.get(op).map(Send::window_size) else { return };
         if left.is_none() && !ctx.remoting.peers.is_connected(peer) {
             // Connections have limits of their own.
             return;
@@ -126,7 +132,7 @@ impl Producers {
         Brokers::slow_down(ctx, peer);
         if left.is_none() {
             // The peer reads nothing: what waits for it costs no try.
-            close_send(ctx, opaque);
+            self.close(ctx, opaque, size);
             ctx.suspect(peer);
             let failure = Failure::Connect(ConnectError::TimedOut(limit));
             let asked = AskedPeer { peer, opaque };

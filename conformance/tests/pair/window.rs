@@ -1,0 +1,222 @@
+//! More sends than a broker can take: what is under way to it is bounded, and the rest waits here.
+
+use std::time::Duration;
+
+use rocketry_conformance::sim::{ClientId, World};
+use rocketry_core::config::Config;
+use rocketry_core::engine::Cancelled;
+use rocketry_core::error::{SendError, Stored};
+use rocketry_core::frame::RequestCode;
+use rocketry_core::id::OpId;
+use rocketry_core::producer::SendOptions;
+
+use crate::setting::*;
+
+/// What a broker queues by default.
+const CAPACITY: usize = 10_000;
+const SEND: RequestCode = RequestCode::SEND_MESSAGE_V2;
+
+/// A client that has sent one message to a broker which then takes its time.
+fn busy(queues: u32, capacity: usize, each: usize, config: Config) -> (World, ClientId) {
+    let mut world = world(1, queues);
+    let client = world.client(config);
+    store(&mut world, client, "warm");
+    world.with_cluster(|cluster| cluster.set_send_queue(0, capacity, each));
+    (world, client)
+}
+
+fn narrow(window: usize) -> Config {
+    let mut config = config();
+    config.max_unanswered = window;
+    config
+}
+
+fn burst(world: &mut World, client: ClientId, count: usize) -> Vec<OpId> {
+    (0..count).map(|_| send(world, client, "x")).collect()
+}
+
+/// How many were stored, are not there, and may be there.
+fn ends(world: &World, client: ClientId, ops: &[OpId]) -> (usize, usize, usize) {
+    let mut counts = (0, 0, 0);
+    for op in ops {
+        match &world.sent(client, *op).ended.as_ref().unwrap().result {
+            Ok(_) => counts.0 += 1,
+            Err(error) if error.stored() == Stored::No => counts.1 += 1,
+            Err(_) => counts.2 += 1,
+        }
+    }
+    counts
+}
+
+fn took(world: &World, client: ClientId, op: OpId) -> Duration {
+    let sent = world.sent(client, op);
+    sent.ended.as_ref().unwrap().at.since(sent.asked)
+}
+
+#[test]
+fn a_burst_of_65_000_sends_is_stored_by_a_broker_that_has_the_time_and_the_next_one_is_quick() {
+    let (mut world, client) = busy(8, CAPACITY, 32, config());
+    world.check_each(4096);
+    let ops = burst(&mut world, client, 65_000);
+    world.run_for(4 * SECOND);
+    assert_eq!(ends(&world, client, &ops), (65_000, 0, 0));
+    assert_eq!(world.cluster().stored(TOPIC), 65_001);
+    // None was refused: each was sent once.
+    assert_eq!(world.cluster().requests(SEND), 65_001);
+    let next = send(&mut world, client, "next");
+    world.end_of(client, next).1.unwrap();
+    assert!(took(&world, client, next) < ms(20));
+}
+
+#[test]
+fn what_has_not_left_by_its_deadline_is_not_stored_and_what_has_is_no_more_than_the_window() {
+    let (mut world, client) = busy(8, CAPACITY, 1, narrow(256));
+    world.check_each(256);
+    let ops = burst(&mut world, client, 5_000);
+    world.run_for(4 * SECOND);
+    let (stored, no, unknown) = ends(&world, client, &ops);
+    assert!((2_800..=3_000).contains(&stored), "{stored}");
+    assert_eq!(unknown, 256, "{stored} {no}");
+    let last = &world.sent(client, ops[4_999]).ended.as_ref().unwrap().result;
+    let error = last.as_ref().unwrap_err();
+    assert!(matches!(error, SendError::Unanswered { stored: Stored::No, .. }), "{error}");
+    assert!(error.is_retriable() && error.message_ids().is_some(), "{error}");
+    assert!(error.to_string().contains("broker-a"), "{error}");
+    assert_eq!(took(&world, client, ops[4_999]), 3 * SECOND);
+    // What is said to be not stored is not.
+    world.run_for(10 * SECOND);
+    assert_eq!(world.cluster().stored(TOPIC), (1 + stored + unknown) as u64);
+}
+
+#[test]
+fn those_that_wait_go_on_first_in_first_out_and_newcomers_behind_them() {
+    let (mut world, client) = busy(1, CAPACITY, 1, narrow(8));
+    let mut ops = burst(&mut world, client, 100);
+    for _ in 0..20 {
+        world.run_for(ms(3));
+        ops.extend(burst(&mut world, client, 1));
+    }
+    world.run_for(SECOND);
+    let offset = |op: &OpId| {
+        let ended = world.sent(client, *op).ended.as_ref().unwrap();
+        ended.result.as_ref().unwrap().offset
+    };
+    assert!(ops.iter().map(offset).is_sorted());
+}
+
+#[test]
+fn ordered_sends_that_wait_keep_their_order() {
+    let (mut world, client) = busy(4, CAPACITY, 1, narrow(2));
+    let crowd = burst(&mut world, client, 50);
+    let ordered = |key: &str| SendOptions::ordered(key);
+    let one = |world: &mut World, n: usize| {
+        world.send_with(client, message(n.to_string()), ordered("k")).unwrap()
+    };
+    let ops: Vec<OpId> = (0..20).map(|n| one(&mut world, n)).collect();
+    world.run_for(2 * SECOND);
+    assert_eq!(ends(&world, client, &crowd), (50, 0, 0));
+    let offset = |op: &OpId| {
+        let ended = world.sent(client, *op).ended.as_ref().unwrap();
+        ended.result.as_ref().unwrap().offset
+    };
+    assert!(ops.iter().map(offset).is_sorted_by(|a, b| a < b));
+}
+
+#[test]
+fn bytes_without_an_answer_are_bounded_and_a_message_of_any_size_goes_alone() {
+    let mut config = config();
+    config.max_unanswered_bytes = 10_000;
+    let (mut world, client) = busy(1, CAPACITY, 1, config);
+    let large = world.try_send(client, message(vec![b'x'; 50_000])).unwrap();
+    let small = burst(&mut world, client, 100);
+    world.run_for(ms(0));
+    assert_eq!(world.engine(client).stats().requests, 1);
+    world.run_for(SECOND);
+    assert_eq!(ends(&world, client, &[large]), (1, 0, 0));
+    assert_eq!(ends(&world, client, &small), (100, 0, 0));
+}
+
+#[test]
+fn a_cancelled_send_that_waits_leaves_its_place_to_the_next_one() {
+    let (mut world, client) = busy(1, CAPACITY, 1, narrow(1));
+    let ops = burst(&mut world, client, 200);
+    for op in &ops[1..199] {
+        assert_eq!(world.cancel(client, *op), Cancelled::Removed);
+    }
+    world.run_for(ms(50));
+    assert_eq!(ends(&world, client, &[ops[0], ops[199]]), (2, 0, 0));
+    assert_eq!(world.cluster().stored(TOPIC), 3);
+}
+
+#[test]
+fn an_overloaded_broker_is_shared_with_another_client_and_both_store_all() {
+    let mut world = world(1, 8);
+    world.check_each(256);
+    let clients = [world.client(narrow(1024)), world.client(narrow(1024))];
+    clients.iter().for_each(|client| store(&mut world, *client, "warm"));
+    world.with_cluster(|cluster| cluster.set_send_queue(0, 1000, 4));
+    let [mine, theirs] = clients.map(|client| burst(&mut world, client, 5_000));
+    world.run_for(4 * SECOND);
+    assert_eq!(ends(&world, clients[0], &mine), (5_000, 0, 0));
+    assert_eq!(ends(&world, clients[1], &theirs), (5_000, 0, 0));
+    // Without a smaller window each tries most of them again and again.
+    let refused = world.cluster().requests(SEND) - 10_002;
+    assert!((1..3_000).contains(&refused), "{refused}");
+}
+
+#[test]
+fn sends_in_turn_go_to_a_broker_that_has_room() {
+    let mut world = brokers(1, 2, 4);
+    world.check_each(16);
+    let client = world.client(narrow(64));
+    store_many(&mut world, client, 8);
+    world.with_cluster(|cluster| {
+        cluster.set_send_queue(0, CAPACITY, 1);
+        cluster.set_send_queue(1, CAPACITY, 20);
+    });
+    let mut ops = Vec::new();
+    for _ in 0..60 {
+        ops.extend(burst(&mut world, client, 50));
+        world.run_for(ms(10));
+    }
+    world.run_for(ms(100));
+    assert_eq!(ends(&world, client, &ops), (3_000, 0, 0));
+}
+
+#[test]
+fn what_waits_for_a_broker_that_has_fallen_silent_goes_to_the_other_one() {
+    let mut world = brokers(1, 2, 4);
+    world.check_each(16);
+    let client = world.client(narrow(64));
+    store_many(&mut world, client, 8);
+    world.with_cluster(|cluster| {
+        cluster.set_send_queue(0, CAPACITY, 0);
+        cluster.set_send_queue(1, CAPACITY, 1);
+    });
+    let ops = burst(&mut world, client, 1_000);
+    world.run_for(3 * SECOND);
+    assert_eq!(ends(&world, client, &ops), (1_000, 0, 0));
+}
+
+#[test]
+fn a_broker_that_says_nothing_gets_no_more_than_its_window_however_long_calls_go_on() {
+    let (mut world, client) = busy(4, CAPACITY, 0, narrow(100));
+    world.check_each(64);
+    let before = world.cluster().requests(SEND);
+    let mut ops = Vec::new();
+    for _ in 0..40 {
+        ops.extend(burst(&mut world, client, 50));
+        world.run_for(ms(100));
+    }
+    world.run_for(3 * SECOND);
+    // Its connection is given up after a while: the next one has a window of its own.
+    let asked = world.cluster().requests(SEND) - before;
+    assert!((100..=300).contains(&asked), "{asked}");
+    let (stored, no, unknown) = ends(&world, client, &ops);
+    assert!(stored == 0 && no >= 1_700 && unknown as u64 <= asked, "{no} {unknown} of {asked}");
+    // What it answers late frees its place.
+    world.with_cluster(|cluster| cluster.set_send_queue(0, CAPACITY, 100));
+    let ops = burst(&mut world, client, 200);
+    world.run_for(12 * SECOND);
+    assert_eq!(ends(&world, client, &ops), (200, 0, 0));
+}

@@ -1,0 +1,179 @@
+//! Places in the windows of brokers: who takes one, who gives one back, and who waits for his turn.
+
+use super::held::Held;
+use super::window::Turn;
+use super::{Producers, Send};
+use crate::broker::Brokers;
+use crate::effects::TimerKind;
+use crate::error::SendError;
+use crate::frame::Opaque;
+use crate::id::{BrokerId, OpId, PeerId, Table};
+use crate::remoting::{Call, Context};
+use crate::route::Ways;
+
+impl Producers {
+    /// Nobody waits for the answer to a send's request any more, which takes `size` bytes of its
+    /// window.
+    pub(super) fn close(&mut self, ctx: &mut Context, opaque: Opaque, size: usize) -> Option<Call> {
+        let call = ctx.give_up(opaque)?;
+        if call.has_left() {
+            let main = ctx.remoting.peers.main(call.peer);
+            self.windows.held(main, |held| held.push(call.peer, size, ctx.fx.now));
+        }
+        self.free_place(ctx, call.peer, size);
+        Some(call)
+    }
+
+    /// The request of a send has been answered, has failed, or was handed out without wanting an
+    /// answer.
+    pub(crate) fn closed(&mut self, ctx: &mut Context, op: OpId, peer: PeerId) {
+        let size = self.sends.get(op).map_or(0, |send| send.window_size());
+        self.free_place(ctx, peer, size);
+    }
+
+    fn free_place(&mut self, ctx: &mut Context, peer: PeerId, size: usize) {
+        ctx.remoting.peers.count_send(peer, -1);
+        self.windows.close(ctx.remoting.peers.main(peer), size);
+    }
+
+    /// A peer answers what nobody waits for any more.
+    pub(crate) fn answered_late(&mut self, ctx: &Context, peer: PeerId) {
+        self.windows.held(ctx.remoting.peers.main(peer), Held::answered);
+    }
+
+    /// A connection to a peer is lost, and with it what was given up on it.
+    pub(crate) fn lost(&mut self, ctx: &Context, peer: PeerId) {
+        self.windows.held(ctx.remoting.peers.main(peer), |held| held.lost(peer));
+    }
+
+    /// What was given up at a broker may have been kept for long enough.
+    pub(crate) fn window_due(&mut self, ctx: &mut Context, peer: PeerId) {
+        self.windows.held(peer, |held| held.look(ctx.fx.now));
+        self.time_window(ctx, peer);
+    }
+
+    fn time_window(&mut self, ctx: &mut Context, peer: PeerId) {
+        if self.windows.waits_for_held(peer)
+            && let Some(at) = self.windows.held(peer, Held::next_look)
+        {
+            ctx.fx.timers.at(at, TimerKind::Window(peer));
+        }
+    }
+
+    /// Whether a send has to wait until its broker has answered others: then it does from now on.
+    pub(super) fn has_to_wait(
+        &mut self,
+        ctx: &mut Context,
+        op: OpId,
+        peer: PeerId,
+        broker: BrokerId,
+    ) -> bool {
+        let Some(send) = self.sends.get(op) else { return false };
+        let (size, turn, was_tried) = (send.window_size(), send.turn, send.at.is_some());
+        if !self.windows.is_full(peer, size, turn, &ctx.fx.config) {
+            return false;
+        }
+        self.windows.held(peer, |held| held.expire(ctx.fx.now));
+        if !self.windows.is_full(peer, size, turn, &ctx.fx.config) {
+            return false;
+        }
+        self.windows.wait(peer, op, was_tried);
+        if let Some(send) = self.send_of(op) {
+            send.turn = Turn::Waits { peer, broker };
+        }
+        self.time_window(ctx, peer);
+        true
+    }
+
+    /// The deadline of a send has come that waits for its turn at that broker.
+    pub(super) fn end_waiting(
+        &mut self,
+        ctx: &mut Context,
+        ways: &mut Ways<'_>,
+        op: OpId,
+        broker: BrokerId,
+    ) {
+        let Some(send) = self.sends.get(op) else { return };
+        let (topic, ids) = (send.publish.topic().clone(), send.publish.ids());
+        let broker = ways.brokers.name(broker).clone();
+        let (stored, attempts, _) = self.detach(ctx, ways, op);
+        let error = SendError::Unanswered { topic, broker, stored, ids, attempts };
+        self.end_send(ctx, op, Err(error));
+    }
+
+    /// One that waited at a window does so no more.
+    pub(super) fn leave_window(&mut self, peer: PeerId) {
+        let Self { windows, sends, .. } = self;
+        windows.leave(peer, |op| size_of(sends, op, peer).is_some());
+    }
+
+    /// Lets the next one go on for which there is a place. False if there is none.
+    pub(super) fn call_next(&mut self, ctx: &mut Context, ways: &mut Ways<'_>) -> bool {
+        let Self { windows, sends, .. } = self;
+        let next = windows.next(&ctx.fx.config, |op, peer| size_of(sends, op, peer));
+        let Some((peer, op)) = next else { return false };
+        let Some(send) = self.send_of(op) else { return true };
+        let was = std::mem::replace(&mut send.turn, Turn::Called { peer });
+        match was.waits().filter(|_| send.deadline <= ctx.fx.now) {
+            // Its timer is behind others that are due as well.
+            Some((_, broker)) => self.end_waiting(ctx, ways, op, broker),
+            None => self.route_send(ctx, ways, op),
+        }
+        if let Some(send) = self.send_of(op).filter(|send| send.turn.waits().is_none()) {
+            send.turn = Turn::Free;
+        }
+        true
+    }
+
+    /// A send that waits at a broker which lets tries run out goes elsewhere, if there is where.
+    pub(super) fn turn_elsewhere(
+        &mut self,
+        ctx: &mut Context,
+        ways: &mut Ways<'_>,
+        op: OpId,
+        turn: Turn,
+    ) {
+        let Some((peer, broker)) = turn.waits() else { return };
+        if !ctx.remoting.peers.is_slow(peer) || !self.has_others(ctx, ways, op, broker) {
+            return;
+        }
+        if let Some(send) = self.send_of(op) {
+            send.turn = Turn::Free;
+            self.leave_window(peer);
+            self.route_send(ctx, ways, op);
+        }
+    }
+
+    /// Whether the queue's broker has no place for a send.
+    pub(super) fn is_full_at(
+        &self,
+        ctx: &Context,
+        brokers: &Brokers,
+        send: &Send,
+        broker: BrokerId,
+    ) -> bool {
+        let (size, turn) = (send.window_size(), send.turn);
+        let master = brokers.master(broker);
+        master.is_some_and(|peer| self.windows.is_full(peer, size, turn, &ctx.fx.config))
+    }
+
+    /// Places are counted, and whoever waits for one has none.
+    pub(super) fn check_windows(&self, ctx: &Context) {
+        let (calls, peers) = (&ctx.remoting.calls, &ctx.remoting.peers);
+        let open = self.sends.iter().flat_map(|(_, send)| {
+            let size = send.window_size();
+            let opaques = send.earlier.iter().map(|one| one.opaque).chain(send.call);
+            opaques.filter_map(move |opaque| Some((peers.main(calls.place_of(opaque)?.0), size)))
+        });
+        let waiting = self.sends.iter().filter_map(|(_, send)| Some(send.turn.waits()?.0));
+        let size_of = |op, peer| size_of(&self.sends, op, peer);
+        self.windows.check(&ctx.fx.config, open, waiting, size_of);
+    }
+}
+
+/// The size of a message that waits at that broker's window.
+fn size_of(sends: &Table<OpId, Box<Send>>, op: OpId, peer: PeerId) -> Option<usize> {
+    let send = sends.get(op)?;
+    let waits = send.turn.waits().is_some_and(|(at, _)| at == peer);
+    waits.then(|| send.window_size())
+}
