@@ -1,6 +1,6 @@
 //! Notes of the engine as log records, written after the lock is gone: an appender may itself send
-//! messages through us. What its calls would log is left out while its thread is writing a record of
-//! whichever client: we never call an appender within our own call of it. Within a record of the
+//! messages through us. What its calls would log is left out while its thread is writing a record
+//! of whichever client: we never call an appender within our own call of it. Within a record of the
 //! application's own we may: we can't know of it.
 //!
 //! Each record has the target `rocketry`, the note's text, `client`, and the note's facts as

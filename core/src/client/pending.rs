@@ -218,9 +218,9 @@ impl<T: Blockable> Pending<T> {
     /// Blocks this thread until the call has ended, which it does by its deadline.
     ///
     /// Where this thread has to do the work, this is an error at once, and a call that has begun
-    /// goes on; one that waits for room, or for a question before it, is given up: on one that an adapter says must not block, such as the only one of a tokio runtime, and
-    /// wherever this client calls its user: in a waker, in a log appender, in the `Drop` of a
-    /// body's owner.
+    /// goes on; one that waits for room, or for a question before it, is given up. That is on one
+    /// that an adapter says must not block, such as the only one of a tokio runtime, and wherever
+    /// this client calls its user: in a waker, in a log appender, in the `Drop` of a body's owner.
     pub fn wait(mut self) -> T {
         if let State::Ready(result) = &mut self.state
             && let Some(result) = result.take()
