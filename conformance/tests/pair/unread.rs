@@ -1,5 +1,5 @@
-//! Peers that take nothing any more, or say much and answer nothing: what is kept for them, and when
-//! they are given up.
+//! Peers that take nothing any more, or say much and answer nothing: what is kept for them, and
+//! when they are given up.
 
 use std::time::Duration;
 
@@ -126,7 +126,9 @@ fn a_peer_that_answers_some_and_then_none_is_given_up_by_those_that_wait_on() {
     world.stall(BROKER, Way::Down);
     world.run_until(8 * SECOND + ms(200), |world| !reasons(world, client).is_empty()).unwrap();
     assert!(matches!(reasons(&world, client)[..], [CloseReason::Silent(_)]));
-    lost.map(|op| world.end_of(client, op));
+    for op in lost {
+        let _ = world.end_of(client, op);
+    }
 }
 
 /// So many requests of the broker's that want answers, of a code that no client serves.

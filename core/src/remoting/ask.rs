@@ -98,7 +98,7 @@ impl Context {
         let Remoting { calls, peers, .. } = &mut self.remoting;
         match call.on {
             Some(_) if opaque.kind() == Some(Kind::Pull) => {}
-            Some(conn) => peers.answered_or_over(call.peer, conn),
+            Some(conn) => peers.owes_less(call.peer, conn),
             None => peers.call_over(&mut self.fx, call.peer, |opaque| calls.has(opaque)),
         }
     }

@@ -26,8 +26,8 @@ impl Peers {
         }
     }
 
-    /// One of those has its answer, or its call has ended without.
-    pub(crate) fn answered_or_over(&mut self, id: PeerId, conn: ConnectionId) {
+    /// One of those has its answer, or its call has ended without one.
+    pub(crate) fn owes_less(&mut self, id: PeerId, conn: ConnectionId) {
         if self.connection(id) == Some(conn) {
             let peer = self.peer(id);
             peer.owed = peer.owed.saturating_sub(1);
