@@ -104,7 +104,8 @@ impl Engine {
         self.advance();
     }
 
-    /// A peer asks something of us: whoever it is for does it. With an `id`, an answer is waited for.
+    /// A peer asks something of us: whoever it is for does it. With an `id`, an answer is waited
+    /// for.
     fn serve(&mut self, asked: PeerRequest, id: Option<RequestId>) {
         let answer = match asked {
             PeerRequest::MembersChanged(group) => {
