@@ -33,7 +33,7 @@ fn job(run: &Run) -> Outcome {
     cluster.auto_create_topics = false;
     let unwell = Served::start(cluster)?;
     let mut config = Config::new(&unwell.namesrv())?;
-    config.max_pending = 1;
+    (config.max_pending, config.wait_for_room) = (1, false);
     config.retry_not_ok = true;
     let patient = rocketry::blocking::connect(config)?;
     let to_stop = [client.clone(), patient.clone()];

@@ -67,7 +67,7 @@ const TURNS: usize = 1000;
 impl Run {
     fn new(supply: &mut Supply<'_>) -> Option<Self> {
         let mut config = Config::new("ns-a:9876;ns-b:9876").ok()?;
-        config.max_pending = 64;
+        (config.max_pending, config.max_waiting) = (64, 64);
         let now = Instant::from_nanos(1);
         let seed = u64::from(supply.short());
         // Some have an address server as well, and some have nothing else.

@@ -209,7 +209,7 @@ fn send_15_a_probe_ends_the_isolation_of_a_broker_that_answers_it() {
 fn send_26_a_window_counted_in_bytes_refuses_what_does_not_fit_it() {
     let mut world = world(12, 4);
     let mut config = config();
-    config.max_pending_bytes = 10_000;
+    (config.max_pending_bytes, config.wait_for_room) = (10_000, false);
     let client = world.client(config);
     let large = || message("x".repeat(4_000));
     let first = world.try_send(client, large()).unwrap();

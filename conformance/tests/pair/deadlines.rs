@@ -130,7 +130,7 @@ fn send_12_many_at_once_with_deadlines_of_their_own_each_end_at_theirs() {
 fn send_26_a_window_full_of_sends_to_a_silent_broker_is_empty_at_the_deadline() {
     let mut world = world(10, 4);
     let mut config = config();
-    config.max_pending = 10;
+    (config.max_pending, config.wait_for_room) = (10, false);
     let client = world.client(config);
     store(&mut world, client, "warm");
     world.stall(BROKER, Way::Down);

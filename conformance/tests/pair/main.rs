@@ -38,6 +38,7 @@ mod promises;
 mod reaching;
 mod refusing;
 mod repeatable;
+mod room;
 mod sending;
 mod sharing;
 mod silence;

@@ -298,7 +298,7 @@ fn obs_04_errors_of_sends_carry_kind_code_peer_topic_opaque_and_what_to_do() {
     let mut world = world_of_one_call();
     let client = world.client({
         let mut config = config();
-        config.max_pending = 1;
+        (config.max_pending, config.wait_for_room) = (1, false);
         config
     });
     send(&mut world, client, "x");

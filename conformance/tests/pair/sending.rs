@@ -60,7 +60,7 @@ fn a_message_as_large_as_allowed_goes_through_a_small_window() {
 fn send_26_one_send_more_than_may_be_pending_is_refused_and_nothing_is_lost() {
     let mut world = world(5, 4);
     let mut config = config();
-    config.max_pending = 10;
+    (config.max_pending, config.wait_for_room) = (10, false);
     let client = world.client(config);
     let ops: Vec<_> = (0..10).map(|i| send(&mut world, client, &i.to_string())).collect();
     assert_eq!(world.try_send(client, message("x")).unwrap_err(), Refused::Full(10));

@@ -148,7 +148,7 @@ pub fn send_26_a_full_window_refuses_where_it_is_not_told_to_wait(
     topic: &str,
 ) {
     let mut config = Config::new(namesrv).expect("settings");
-    config.max_pending = 4;
+    (config.max_pending, config.wait_for_room) = (4, false);
     config.send_timeout = Duration::from_secs(60);
     let rig = Rig::with(on, config);
     let producer = rig.client.producer("producing").expect("a producer");

@@ -1,4 +1,4 @@
-//! Calls that can't begin yet: a full window has to empty, or another call has to end before.
+//! Calls that can't begin yet: another call has to end before.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -9,77 +9,12 @@ use super::shared::Shared;
 use super::waiting::Slot;
 use crate::engine::Cancelled;
 use crate::error::{Attempts, QueryError, Refused, SendError, Stored};
-use crate::message::{Message, Publish};
+use crate::message::Message;
 use crate::name::Topic;
-use crate::producer::SendOptions;
 use crate::query::{QueueChoice, QueueName};
 
 /// What reads the result of a send.
 pub(super) type Read<T> = fn(Slot) -> Result<T, SendError>;
-
-/// A message that waits until fewer are under way.
-pub(super) struct DeferredSend<T> {
-    shared: Arc<Shared>,
-    publish: Arc<Publish>,
-    options: SendOptions,
-    read: Read<T>,
-    /// Its place among those that wait, once somebody has looked.
-    ticket: Option<u64>,
-}
-
-impl<T> DeferredSend<T> {
-    pub(super) const fn new(
-        shared: Arc<Shared>,
-        publish: Arc<Publish>,
-        options: SendOptions,
-        read: Read<T>,
-    ) -> Self {
-        Self { shared, publish, options, read, ticket: None }
-    }
-
-    /// Has `waker` woken when there is room, in the order of those that wait. Where there is some
-    /// already, that is at once.
-    fn queue_up(&mut self, waker: Waker) {
-        // A look that nobody waits behind would be woken in the place of one that does.
-        if waker.will_wake(Waker::noop()) {
-            return;
-        }
-        let (ticket, size) = (&mut self.ticket, self.publish.wire_size());
-        let again = waker.clone();
-        // The old waker is dropped after the lock.
-        if self.shared.run(|core, _| core.queueing.insert(ticket, size, waker)).is_none() {
-            again.wake();
-        }
-    }
-}
-
-impl<T> Deferred<Result<T, SendError>> for DeferredSend<T> {
-    fn begin(&mut self, waker: Waker) -> Option<Pending<Result<T, SendError>>> {
-        match self.shared.send(self.publish.clone(), self.options.clone()) {
-            Ok(op) => {
-                Some(Pending::call(self.shared.clone(), op, self.read).of(self.publish.ids()))
-            }
-            Err(error) if error.is_full() => {
-                self.queue_up(waker);
-                None
-            }
-            Err(error) => Some(Pending::ready(Err(error))),
-        }
-    }
-
-    fn cancel(self: Box<Self>) -> Cancelled {
-        Cancelled::Removed
-    }
-}
-
-impl<T> Drop for DeferredSend<T> {
-    /// The room it was woken for, if it was, is another one's now: every hold of the lock looks.
-    fn drop(&mut self) {
-        if let Some(ticket) = self.ticket {
-            drop(self.shared.run(|core, _| core.queueing.remove(ticket)));
-        }
-    }
-}
 
 /// A call that goes on with another one.
 struct Then<A, T> {

@@ -22,7 +22,6 @@ mod park;
 mod pending;
 mod producer;
 mod pump;
-mod queueing;
 mod shared;
 mod state;
 mod waiting;

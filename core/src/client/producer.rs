@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::deferred::{DeferredSend, Read, chosen};
+use super::deferred::{Read, chosen};
 use super::pending::{Pending, answered, handed, sent};
 use super::shared::Owner;
 use super::waiting::Slot;
@@ -155,13 +155,8 @@ impl Producer {
             Ok(publish) => Arc::new(publish),
             Err(error) => return Pending::ready(Err(error.into())),
         };
-        match shared.send(publish.clone(), options.clone()) {
+        match shared.send(publish.clone(), options) {
             Ok(op) => Pending::call(shared.clone(), op, read).of(publish.ids()),
-            Err(error) if error.is_full() && shared.config().wait_for_room => {
-                let ids = publish.ids();
-                let deferred = DeferredSend::new(shared.clone(), publish, options, read);
-                Pending::deferred(shared.clone(), Box::new(deferred)).of(ids)
-            }
             Err(error) => Pending::ready(Err(error)),
         }
     }

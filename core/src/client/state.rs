@@ -7,7 +7,6 @@ use super::after_unlock::AfterUnlock;
 use super::ended::{Ended, Stops};
 use super::link::{Action, Open, Writer};
 use super::links::{Links, On};
-use super::queueing::Queueing;
 use super::waiting::{Slot, Waiting};
 use super::wall::Wall;
 use crate::engine::{Command, Engine, Event};
@@ -35,8 +34,6 @@ pub(crate) struct Core {
     pub(crate) pump: Option<Waker>,
     /// What the pump's timer is set to.
     pub(crate) armed: Instant,
-    /// Sends that wait for room, the oldest first.
-    pub(super) queueing: Queueing,
     pub(crate) stops: Stops,
     pub(super) wall: Wall,
     /// Messages that consumers held unsettled when they left, once the client ends.
@@ -59,7 +56,6 @@ impl Core {
             tasks: VecDeque::new(),
             pump: None,
             armed: Instant::FAR,
-            queueing: Queueing::default(),
             stops: Stops::default(),
             wall,
             unsettled: None,
@@ -75,10 +71,6 @@ impl Core {
         while let Some(command) = self.engine.poll_command() {
             self.command(now, command, after);
             self.drain_events(after);
-        }
-        // Whatever made room, an answer or a call given up: those that wait for it go on.
-        if !self.queueing.is_empty() {
-            self.queueing.take(self.engine.room(), &mut after.wakers);
         }
         self.links.look_at_deferred(&mut self.engine, now, after);
         let next = self.engine.next_timeout().unwrap_or(Instant::FAR);
@@ -143,7 +135,6 @@ impl Core {
                 Event::Note(note) => after.notes.push(note),
                 Event::Stopped => {
                     self.stopped = true;
-                    self.queueing.take_all(&mut after.wakers);
                     after.wakers.extend(self.stops.take_all());
                     after.wakers.extend(self.pump.take());
                 }
@@ -180,7 +171,6 @@ impl Core {
         self.cut_short = !self.stopped;
         self.stopped = true;
         self.waiting.abandon(&mut after.wakers);
-        self.queueing.take_all(&mut after.wakers);
         after.wakers.extend(self.stops.take_all());
         after.wakers.extend(self.pump.take());
         for (_, consumer) in std::mem::take(&mut self.consumers) {

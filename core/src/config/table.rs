@@ -190,11 +190,12 @@ settings! {
     /// How hard bodies are compressed: 0 not at all, 1 quickest, 9 smallest.
     compress_level: u32 as Count = [5] in [0 ..= 9], java "rocketmq.message.compressLevel";
 
-    /// Sends not yet ended; one more is refused.
+    /// Sends under way, that is neither ended nor waiting for room; see `wait_for_room` for one
+    /// more.
     max_pending: usize as Count = [65536] in [1 ..],
         java "backPressureForAsyncSendNum", python "async_send_semaphore";
 
-    /// Bytes of sends not yet ended; one more is refused.
+    /// Bytes of sends under way; see `wait_for_room` for one more.
     max_pending_bytes: usize as Size = [100 MiB] in [1 ..], java "backPressureForAsyncSendSize";
 
     /// Sends that one broker has not answered, over all connections to it; further ones wait in
@@ -209,9 +210,16 @@ settings! {
     /// its own, is not counted.
     max_unanswered_bytes: usize as Size = [16 MiB] in [1 ..];
 
-    /// What a send does when `max_pending` or `max_pending_bytes` leave no room: it is refused, or,
-    /// with this, it begins when there is room, and its deadline begins then.
-    wait_for_room: bool as Flag = [false], java "enableBackpressureForAsyncMode";
+    /// What a send does when `max_pending` or `max_pending_bytes` leave no room: it waits in the
+    /// client, first in, first out, under its deadline from the call, or, without this, it is
+    /// refused.
+    wait_for_room: bool as Flag = [true], java "enableBackpressureForAsyncMode";
+
+    /// Sends that wait for room; one more is refused.
+    max_waiting: usize as Count = [262144] in [1 ..];
+
+    /// Bytes of sends that wait for room; one more is refused.
+    max_waiting_bytes: usize as Size = [400 MiB] in [1 ..];
 
     /// Producers leave brokers alone that answer late or fail, by Java's table. Without it a broker
     /// that has no connection is passed over all the same.

@@ -33,35 +33,41 @@ impl Engine {
     ) -> Result<OpId, Refused> {
         self.tick(now);
         let config = &self.ctx.fx.config;
-        let (most, within) = (config.max_pending_bytes, options.timeout);
-        let within = within.unwrap_or(config.send_timeout);
-        let timed = if within.is_zero() { Err(Refused::NoTime) } else { Ok(()) };
-        let admitted = timed.and_then(|()| self.admit());
-        let admitted = admitted
-            .and_then(|()| self.producers.admit_bytes(publish.wire_size(), most))
-            .inspect_err(|_| self.ctx.fx.counters.calls_refused += 1);
-        admitted?;
+        let (within, calls) = (options.timeout.unwrap_or(config.send_timeout), self.calls());
+        let admitted = if within.is_zero() {
+            Err(Refused::NoTime)
+        } else if !self.life.is_running() {
+            Err(Refused::Stopped)
+        } else {
+            self.producers.admit(config, calls, publish.wire_size())
+        };
+        let turn = admitted.inspect_err(|_| self.ctx.fx.counters.calls_refused += 1)?;
         let (producers, ctx, mut ways) = self.producers();
-        Ok(producers.send(ctx, &mut ways, publish, options, within))
+        Ok(producers.send(ctx, &mut ways, publish, options, (within, turn)))
+    }
+
+    /// Calls under way: those that have not ended, but sends that wait for room.
+    fn calls(&self) -> usize {
+        self.ctx.fx.ops.len() - self.producers.without_room()
     }
 
     fn admit(&self) -> Result<(), Refused> {
         let most = self.ctx.fx.config.max_pending;
         if !self.shutdown.is_running() {
             Err(Refused::Stopped)
-        } else if self.ctx.fx.ops.len() >= most {
+        } else if self.calls() >= most {
             Err(Refused::Full(most))
         } else {
             Ok(())
         }
     }
 
-    /// Calls, and bytes of messages, that would still be taken before one is refused as full
-    /// ([`Refused::Full`], [`Refused::FullOfBytes`]). While nothing is being sent, a message of any
-    /// size is taken.
+    /// Calls, and bytes of messages, that would still begin at once: further ones wait for room, or
+    /// are refused as full ([`Refused::Full`], [`Refused::FullOfBytes`]). While nothing is being
+    /// sent, a message of any size is taken.
     pub fn room(&self) -> (usize, usize) {
         let (config, sending) = (&self.ctx.fx.config, self.producers.bytes());
-        let calls = config.max_pending.saturating_sub(self.ctx.fx.ops.len());
+        let calls = config.max_pending.saturating_sub(self.calls());
         let bytes = config.max_pending_bytes.saturating_sub(sending);
         (calls, if sending == 0 { usize::MAX } else { bytes })
     }

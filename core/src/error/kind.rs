@@ -74,7 +74,10 @@ impl Refused {
     pub const fn kind(&self) -> ErrorKind {
         match self {
             Self::Stopped => ErrorKind::Stopped,
-            Self::Full(_) | Self::FullOfBytes(_) => ErrorKind::Full,
+            Self::Full(_)
+            | Self::FullOfBytes(_)
+            | Self::FullOfWaiting(_)
+            | Self::FullOfWaitingBytes(_) => ErrorKind::Full,
             Self::DuplicateGroup | Self::DuplicateTopic | Self::NoTopic | Self::NoTime => {
                 ErrorKind::Invalid
             }
@@ -120,7 +123,9 @@ impl SendError {
             Self::NoRoute { .. } => ErrorKind::NoRoute,
             Self::NotWritable { .. } => ErrorKind::NotWritable,
             Self::Rejected { .. } => ErrorKind::Rejected,
-            Self::TimedOut { .. } | Self::Unanswered { .. } => ErrorKind::TimedOut,
+            Self::TimedOut { .. } | Self::Unanswered { .. } | Self::NoRoom { .. } => {
+                ErrorKind::TimedOut
+            }
             Self::Lost { .. } => ErrorKind::Lost,
             Self::Unreadable { .. } => ErrorKind::Unreadable,
             Self::Stopped { .. } | Self::RuntimeGone { .. } => ErrorKind::Stopped,
@@ -140,6 +145,7 @@ impl SendError {
             | Self::Rejected { topic, .. }
             | Self::TimedOut { topic, .. }
             | Self::Unanswered { topic, .. }
+            | Self::NoRoom { topic, .. }
             | Self::Lost { topic, .. }
             | Self::Unreadable { topic, .. }
             | Self::OverFrame { topic, .. }

@@ -7,6 +7,7 @@ mod kind;
 pub(crate) mod lack;
 mod line;
 mod query;
+mod refused;
 
 use std::fmt;
 use std::sync::Arc;
@@ -18,6 +19,7 @@ pub use kind::ErrorKind;
 pub use lack::Lack;
 pub(crate) use line::{Line, one_line};
 pub use query::QueryError;
+pub use refused::Refused;
 
 use crate::fetch::FetchFailure;
 use crate::frame::{HeaderError, Opaque, ResponseCode};
@@ -215,37 +217,6 @@ impl fmt::Display for Attempts {
     }
 }
 
-/// Why a call was refused at once: nothing was sent and nothing will be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Refused {
-    /// The client is stopping or has stopped.
-    #[error("the client has been shut down")]
-    Stopped,
-    /// `max_pending` calls have not ended yet.
-    #[error("{0} sends are pending already, as many as max_pending allows")]
-    Full(usize),
-    /// Sends that have not ended take `max_pending_bytes`.
-    #[error("sends of {0} bytes are pending already, as much as max_pending_bytes allows")]
-    FullOfBytes(usize),
-    /// This client has a consumer of that group already: a second one would steal from the first.
-    #[error("this client already has a consumer of that group")]
-    DuplicateGroup,
-    /// The consumer names one topic twice, with tags of which brokers would keep the last ones.
-    #[error("the consumer names a topic twice: join its tags with ||")]
-    DuplicateTopic,
-    /// The call was given no time.
-    #[error("the call was given no time: its deadline has passed already")]
-    NoTime,
-    /// A consumer needs at least one topic.
-    #[error("the consumer has no topic")]
-    NoTopic,
-    /// This process is a child of `fork` of the one that made the client. Nothing was sent: make a
-    /// client of the child's own.
-    #[error("this process is a fork of the one that made the client: make a client of its own")]
-    Forked,
-}
-
 /// The id is of something that has ended: a queue given to another consumer, a finished message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the queue has been given up; the message will be delivered again, perhaps elsewhere")]
@@ -326,6 +297,20 @@ pub enum SendError {
         ids: MessageIds,
         /// Each try.
         attempts: Attempts,
+    },
+    /// The deadline passed while the message waited for room: as many sends, or as many bytes of
+    /// them, as `max_pending` and `max_pending_bytes` allow were under way. Nothing of it left this
+    /// process.
+    #[error(
+        "no room by the deadline: the message for topic {topic} waited behind as many as \
+         max_pending and max_pending_bytes allow{}",
+        as_known(Stored::No, .ids)
+    )]
+    NoRoom {
+        /// The topic.
+        topic: Topic,
+        /// The message's unique id.
+        ids: MessageIds,
     },
     /// The deadline passed while the message waited for its turn: its broker had not answered as
     /// many sends, or as many bytes of them, as `max_unanswered` and `max_unanswered_bytes` allow.
@@ -477,14 +462,15 @@ impl SendError {
             Self::WouldDeadlock | Self::Forked | Self::NoReceipt => false,
             Self::Refused(_) => self.is_full(),
             Self::NoRoute { .. } | Self::TimedOut { .. } | Self::Lost { .. } => true,
-            Self::Unanswered { .. } => true,
+            Self::Unanswered { .. } | Self::NoRoom { .. } => true,
             Self::Rejected { code, .. } => is_retriable_send(*code),
         }
     }
 
     /// Whether it was refused for want of room, so that it can be sent once there is some.
     pub(crate) const fn is_full(&self) -> bool {
-        matches!(self, Self::Refused(Refused::Full(_) | Refused::FullOfBytes(_)))
+        let Self::Refused(refused) = self else { return false };
+        matches!(refused.kind(), ErrorKind::Full)
     }
 
     /// Whether the message may be in the log.
@@ -504,6 +490,7 @@ impl SendError {
             | Self::Refused(_)
             | Self::NoTopic { .. }
             | Self::NoRoute { .. }
+            | Self::NoRoom { .. }
             | Self::NoChoice { .. } => Stored::No,
         }
     }
@@ -516,6 +503,7 @@ impl SendError {
             Self::Rejected { ids, .. }
             | Self::TimedOut { ids, .. }
             | Self::Unanswered { ids, .. }
+            | Self::NoRoom { ids, .. }
             | Self::Lost { ids, .. }
             | Self::Unreadable { ids, .. }
             | Self::OverFrame { ids, .. }
@@ -546,6 +534,7 @@ impl SendError {
             | Self::Lost { attempts, .. } => Some(attempts),
             Self::Invalid(_)
             | Self::Refused(_)
+            | Self::NoRoom { .. }
             | Self::NoChoice { .. }
             | Self::Stopped { .. }
             | Self::RuntimeGone { .. }

@@ -32,6 +32,9 @@ impl Producers {
     fn overdue(&mut self, ctx: &mut Context, ways: &mut Ways<'_>, op: OpId) {
         let Some(send) = self.sends.get(op) else { return };
         let (topic, ids) = (send.publish.topic().clone(), send.publish.ids());
+        if send.turn == Turn::Room {
+            return self.end_without_room(ctx, ways, op);
+        }
         if let Some((_, broker)) = send.turn.waits() {
             return self.end_waiting(ctx, ways, op, broker);
         }

@@ -4,12 +4,13 @@ use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::room::Room;
 use super::tries::try_limit;
-use super::window::Windows;
+use super::window::{Turn, Windows};
 use super::{Aim, Groups, Lines, Send, SendOptions, choose};
 use crate::broker::health::Healths;
 use crate::effects::{OpKind, TimerKind};
-use crate::error::{Lack, Refused, SendError};
+use crate::error::{Lack, SendError};
 use crate::frame::{Kind, OutFrame, Payload};
 use crate::id::{BrokerId, OpId, PeerId, Table};
 use crate::message::Publish;
@@ -28,47 +29,38 @@ pub(crate) struct Producers {
     /// How brokers fare.
     pub(crate) healths: Healths,
     pub(super) sends: Table<OpId, Box<Send>>,
-    /// Bytes of their messages.
+    /// Bytes of their messages, but of those that wait for room.
     pub(super) bytes: usize,
     /// Those that keep an order.
     pub(super) lines: Lines,
     /// What each broker has not answered, and those that wait for it.
     pub(super) windows: Windows,
+    /// Those that wait for room.
+    pub(super) room: Room,
 }
 
 impl Producers {
-    /// Sends one message, or one batch.
+    /// Sends one message, or one batch, which [was admitted](Self::admit) with that turn.
     pub(crate) fn send(
         &mut self,
         ctx: &mut Context,
         ways: &mut Ways<'_>,
         publish: Arc<Publish>,
         options: SendOptions,
-        within: Duration,
+        (within, turn): (Duration, Turn),
     ) -> OpId {
         ctx.fx.counters.sends_begun += 1;
         let limit = try_limit(&ctx.fx.config, &options, within).filter(|limit| *limit < within);
         let op = ctx.fx.ops.insert(OpKind::Send);
         let timer = ctx.fx.after(limit.unwrap_or(within), TimerKind::Deadline(op));
         let (now, times) = (ctx.fx.now, (timer, ctx.fx.now + within, limit));
-        self.sends.insert(op, Box::new(Send::new(publish, options, now, times)));
-        if self.is_first(op) {
-            self.route_send(ctx, ways, op);
-            self.begin_next(ctx, ways);
-        }
+        let send = Send { turn, ..Send::new(publish, options, now, times) };
+        self.sends.insert(op, Box::new(send));
+        self.begin(ctx, ways, op, turn);
         op
     }
 
-    /// Makes room for a message of `size` bytes; a message larger than all there is may go alone.
-    pub(crate) fn admit_bytes(&mut self, size: usize, most: usize) -> Result<(), Refused> {
-        if self.bytes > 0 && self.bytes + size > most {
-            return Err(Refused::FullOfBytes(most));
-        }
-        self.bytes += size;
-        Ok(())
-    }
-
-    /// Bytes of all messages that are being sent.
+    /// Bytes of all messages that are being sent, but of those that wait for room.
     pub(crate) const fn bytes(&self) -> usize {
         self.bytes
     }
@@ -91,12 +83,13 @@ impl Producers {
     /// Every send waits for something that will come.
     pub(crate) fn check(&self, ctx: &Context, known: Known<'_>) {
         self.check_windows(ctx);
+        self.check_room(ctx);
         assert!(self.sends.len() > 0 || self.lines.is_empty(), "a line without a send");
         for (op, send) in self.sends.iter() {
             let first = send.line.as_ref().and_then(|key| self.lines.first(key));
             let lives = first.is_some_and(|first| first != op && self.sends.get(first).is_some());
             let late = send.failed.is_some() && !send.earlier.is_empty();
-            let waits = send.turn.waits().is_some();
+            let waits = send.turn == Turn::Room || send.turn.waits().is_some();
             let called = send.call.is_some() || send.pause.is_some() || late || waits;
             let routes = known.routes.is_awaited(send.publish.topic());
             assert!(called || (send.behind && lives) || routes, "{op:?} waits for nothing");
@@ -244,7 +237,7 @@ impl Producers {
         let send = self.sends.remove(op)?;
         ctx.fx.ops.remove(op);
         ctx.fx.timers.cancel(send.timer);
-        self.bytes -= send.publish.wire_size();
+        self.free_room(&send);
         if let Some((peer, _)) = send.turn.waits() {
             self.leave_window(peer);
         }

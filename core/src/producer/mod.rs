@@ -2,6 +2,8 @@
 //!
 //! | state of a send | leaves on | to |
 //! |---|---|---|
+//! | Waiting for room | fewer are under way, or fewer bytes | Waiting in line, or Routing |
+//! | | the deadline | ended |
 //! | Waiting in line | it is the first of its key | Routing |
 //! | | the deadline | ended |
 //! | Routing | the topic's route | Sent |
@@ -29,6 +31,7 @@ mod machine;
 mod oneway;
 mod outcome;
 mod places;
+mod room;
 mod tries;
 mod window;
 
@@ -38,7 +41,7 @@ use std::time::Duration;
 pub(crate) use groups::Groups;
 use line::{Key, Lines};
 pub(crate) use machine::Producers;
-use window::Turn;
+pub(crate) use window::Turn;
 
 pub use crate::effects::{SendReceipt, SendStatus};
 
@@ -131,8 +134,8 @@ impl SendOptions {
     /// The deadline of each runs from its call, and one that fails does not stop those behind it:
     /// whoever needs none of them stored after a gap waits for each result before the next call.
     /// So it is with one that ends as [`Stored::Unknown`]: it may be stored yet, behind the next.
-    /// With `wait_for_room`, a message that has to wait takes its place when it gets the room. The
-    /// order lasts as long as the key keeps its queue, which a change of the route may end.
+    /// A message that waits for room keeps its place as well. The order lasts as long as the key
+    /// keeps its queue, which a change of the route may end.
     pub fn ordered(key: &str) -> Self {
         Self { ordered: true, ..Self::hash(key) }
     }

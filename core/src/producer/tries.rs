@@ -40,7 +40,8 @@ impl Producers {
         !send.behind
     }
 
-    /// Lets those begin that have become the first of their key, and those go on whose turn it is.
+    /// Lets those begin that have become the first of their key, those go on whose turn it is, and
+    /// those begin for which there is room now.
     /// Not where the one before them ends: each might end at once in its turn.
     pub(crate) fn begin_next(&mut self, ctx: &mut Context, ways: &mut Ways<'_>) {
         loop {
@@ -49,7 +50,7 @@ impl Producers {
                     send.behind = false;
                     self.route_send(ctx, ways, op);
                 }
-            } else if !self.call_next(ctx, ways) {
+            } else if !self.call_next(ctx, ways) && !self.admit_next(ctx, ways) {
                 return;
             }
         }

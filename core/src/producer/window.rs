@@ -16,6 +16,7 @@
 //!
 //! | state of a send's turn | leaves on | to |
 //! |---|---|---|
+//! | Room | there is room for it among those under way | Free |
 //! | Free | the window of its broker is full | Waits |
 //! | Waits | a place is free, and it is the oldest | Called |
 //! | | it ends; its broker is slow, and there is another one | Free |
@@ -41,6 +42,8 @@ const DEAD: usize = 32;
 /// How a send stands to the window of its broker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Turn {
+    /// It waits until there is room for it in the client.
+    Room,
     /// It waits for no place.
     Free,
     /// It waits for one at that broker, whose main peer this is.
@@ -54,7 +57,7 @@ impl Turn {
     pub(super) const fn waits(self) -> Option<(PeerId, BrokerId)> {
         match self {
             Self::Waits { peer, broker } => Some((peer, broker)),
-            Self::Free | Self::Called { .. } => None,
+            Self::Room | Self::Free | Self::Called { .. } => None,
         }
     }
 
@@ -62,7 +65,7 @@ impl Turn {
     const fn called(self) -> Option<PeerId> {
         match self {
             Self::Called { peer } => Some(peer),
-            Self::Free | Self::Waits { .. } => None,
+            Self::Room | Self::Free | Self::Waits { .. } => None,
         }
     }
 }

@@ -1,0 +1,38 @@
+//! Calls that are refused at once.
+
+/// Why a call was refused at once: nothing was sent and nothing will be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refused {
+    /// The client is stopping or has stopped.
+    #[error("the client has been shut down")]
+    Stopped,
+    /// `max_pending` calls have not ended yet.
+    #[error("{0} sends are pending already, as many as max_pending allows")]
+    Full(usize),
+    /// Sends that have not ended take `max_pending_bytes`.
+    #[error("sends of {0} bytes are pending already, as much as max_pending_bytes allows")]
+    FullOfBytes(usize),
+    /// As many sends as `max_waiting` allows wait for room.
+    #[error("{0} sends wait for room already, as many as max_waiting allows")]
+    FullOfWaiting(usize),
+    /// Sends that wait for room take `max_waiting_bytes`.
+    #[error("sends of {0} bytes wait for room already, as much as max_waiting_bytes allows")]
+    FullOfWaitingBytes(usize),
+    /// This client has a consumer of that group already: a second one would steal from the first.
+    #[error("this client already has a consumer of that group")]
+    DuplicateGroup,
+    /// The consumer names one topic twice, with tags of which brokers would keep the last ones.
+    #[error("the consumer names a topic twice: join its tags with ||")]
+    DuplicateTopic,
+    /// The call was given no time.
+    #[error("the call was given no time: its deadline has passed already")]
+    NoTime,
+    /// A consumer needs at least one topic.
+    #[error("the consumer has no topic")]
+    NoTopic,
+    /// This process is a child of `fork` of the one that made the client. Nothing was sent: make a
+    /// client of the child's own.
+    #[error("this process is a fork of the one that made the client: make a client of its own")]
+    Forked,
+}
