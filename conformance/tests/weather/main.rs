@@ -24,9 +24,12 @@ mod starting;
 mod unreadable;
 mod volume;
 
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use rocketry::Config;
+use rocketry::core::name::Endpoint;
 use rocketry_conformance::broker::ClusterConfig;
 use rocketry_conformance::serve::Served;
 use socket2::{Domain, Socket, Type};
@@ -50,6 +53,43 @@ fn black_hole() -> (SocketAddr, Socket, Vec<TcpStream>) {
     let filling: Vec<_> = std::iter::from_fn(connect).take(64).collect();
     assert!(filling.len() < 64, "the queue never fills");
     (at, socket, filling)
+}
+
+/// A peer that takes connections and reads nothing. Dropping it closes them.
+struct Deaf {
+    address: SocketAddr,
+    taken: Arc<Mutex<Vec<TcpStream>>>,
+}
+
+impl Deaf {
+    fn start() -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let taken = Arc::<Mutex<Vec<TcpStream>>>::default();
+        let kept = Arc::downgrade(&taken);
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let Some(kept) = kept.upgrade() else { return };
+                kept.lock().expect("no panic").extend(stream);
+            }
+        });
+        Self { address, taken }
+    }
+
+    /// Closes every connection.
+    fn hang_up(&self) {
+        self.taken.lock().expect("no panic").clear();
+    }
+
+    /// Settings of a client that takes the only broker of a cluster to be here.
+    fn in_front_of(&self, served: &Served) -> Config {
+        let mut config = Config::new(&served.namesrv()).expect("settings that work");
+        let broker = served.broker(0).expect("it listens").to_string();
+        let endpoint = Endpoint::parse(&self.address.to_string()).expect("an address");
+        config.rewrite_addresses = vec![(broker, endpoint)];
+        config.send_attempts = 1;
+        config
+    }
 }
 
 #[test]

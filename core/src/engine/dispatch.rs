@@ -99,7 +99,7 @@ impl Engine {
         self.advance();
     }
 
-    /// A peer asks something of us: whoever it is for does it. With an `id`, an answer is waited for.
+    /// A peer asks something of us: whoever it is for does it. With an `id` it waits for an answer.
     fn serve(&mut self, asked: PeerRequest, id: Option<RequestId>) {
         let answer = match asked {
             PeerRequest::MembersChanged(group) => {

@@ -16,8 +16,8 @@
 //! | | the pause is over, no work | Idle |
 //!
 //! `reconnect.rs` makes connections and ends them, `leaving.rs` lets go of those whose peer said
-//! that it goes, `queue.rs` keeps what waits for their writers, `liveness.rs` watches what they say,
-//! `pool.rs` spreads sends over several of them.
+//! that it goes, `queue.rs` keeps what waits for their writers, `liveness.rs` watches what they
+//! say, `pool.rs` spreads sends over several of them.
 
 mod forget;
 mod leaving;

@@ -1,7 +1,7 @@
 //! The frames that wait for the writers of connections.
 //!
-//! A call may end while its frame waits: at its deadline, by being cancelled, by another answer. Its
-//! frame is then of no use, and neither is the message in it. So that no end costs a walk, such
+//! A call may end while its frame waits: at its deadline, by being cancelled, by another answer.
+//! Its frame is then of no use, and neither is the message in it. So that no end costs a walk, such
 //! frames stay until they are more than half of the queue and are then taken out together, each for
 //! the price of two.
 
