@@ -27,8 +27,12 @@ mod trial;
 mod unreadable;
 mod volume;
 
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
+use rocketry::Config;
+use rocketry::core::name::Endpoint;
 use rocketry_conformance::broker::ClusterConfig;
 use rocketry_conformance::serve::Served;
 use socket2::Socket;
@@ -44,6 +48,43 @@ fn served() -> Served {
 /// An address that swallows who connects, for as long as the sockets live.
 fn black_hole() -> (SocketAddr, Socket, Vec<TcpStream>) {
     trial::black_hole().expect("sockets")
+}
+
+/// A peer that takes connections and reads nothing. Dropping it closes them.
+struct Deaf {
+    address: SocketAddr,
+    taken: Arc<Mutex<Vec<TcpStream>>>,
+}
+
+impl Deaf {
+    fn start() -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let taken = Arc::<Mutex<Vec<TcpStream>>>::default();
+        let kept = Arc::downgrade(&taken);
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let Some(kept) = kept.upgrade() else { return };
+                kept.lock().expect("no panic").extend(stream);
+            }
+        });
+        Self { address, taken }
+    }
+
+    /// Closes every connection.
+    fn hang_up(&self) {
+        self.taken.lock().expect("no panic").clear();
+    }
+
+    /// Settings of a client that takes the only broker of a cluster to be here.
+    fn in_front_of(&self, served: &Served) -> Config {
+        let mut config = Config::new(&served.namesrv()).expect("settings that work");
+        let broker = served.broker(0).expect("it listens").to_string();
+        let endpoint = Endpoint::parse(&self.address.to_string()).expect("an address");
+        config.rewrite_addresses = vec![(broker, endpoint)];
+        config.send_attempts = 1;
+        config
+    }
 }
 
 #[test]
