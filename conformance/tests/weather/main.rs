@@ -29,7 +29,6 @@ mod volume;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use rocketry::Config;
 use rocketry::core::name::Endpoint;

@@ -36,7 +36,7 @@ impl Engine {
         let (within, calls) = (options.timeout.unwrap_or(config.send_timeout), self.calls());
         let admitted = if within.is_zero() {
             Err(Refused::NoTime)
-        } else if !self.life.is_running() {
+        } else if !self.shutdown.is_running() {
             Err(Refused::Stopped)
         } else {
             self.producers.admit(config, calls, publish.wire_size())
