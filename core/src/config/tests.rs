@@ -45,6 +45,7 @@ fn another(setting: &Setting) -> &'static str {
         _ => match setting.unit {
             "duration" => "2s",
             "bytes" => "64KiB",
+            "true or false" if setting.show(&Config::default()) == "true" => "false",
             "true or false" => "true",
             _ => "7",
         },
