@@ -1,9 +1,12 @@
 //! Peers that say that they go, once or for as long as they stand.
 
+use std::time::Duration;
+
 use rocketry_conformance::broker::{Fault, ListenerId, Requests};
 use rocketry_conformance::sim::{ClientId, Pace, World};
 use rocketry_core::engine::{ConnectionState, Note};
 use rocketry_core::frame::{RequestCode, ResponseCode};
+use rocketry_core::id::OpId;
 use rocketry_core::query::{Query, QueueName};
 
 use crate::setting::*;
@@ -15,11 +18,11 @@ fn leaving(world: &mut World, at: ListenerId, leaves: bool) {
     world.with_cluster(|cluster| cluster.set_leaving(at, leaves));
 }
 
-fn connects_since(world: &World, endpoint: &str, start: std::time::Duration) -> usize {
+fn connects_since(world: &World, endpoint: &str, start: Duration) -> usize {
     connects(world, endpoint).into_iter().filter(|at| *at >= start).count()
 }
 
-fn offset_of(world: &mut World, client: ClientId) -> rocketry_core::id::OpId {
+fn offset_of(world: &mut World, client: ClientId) -> OpId {
     let queue = QueueName { topic: topic(TOPIC), broker: "broker-a".into(), queue: 0 };
     world.query(client, Query::MaxOffset(queue)).unwrap()
 }
@@ -111,8 +114,9 @@ fn conn_16_a_nameserver_that_goes_is_asked_a_few_times_and_stops_no_send() {
     assert!(made < 20, "{made}");
 }
 
-#[test]
-fn conn_16_sends_do_not_wait_behind_the_slow_answer_of_a_connection_that_goes() {
+/// A send that is answered after two seconds, by a broker that says to the next one that it goes,
+/// and how long that next one took.
+fn beside_a_slow_answer() -> (World, ClientId, OpId, Duration) {
     let (mut world, client) = pair(1, 4);
     store(&mut world, client, "warm");
     let faults = [Fault::Late(2 * SECOND), Fault::Refuse(ResponseCode::GO_AWAY)];
@@ -122,6 +126,12 @@ fn conn_16_sends_do_not_wait_behind_the_slow_answer_of_a_connection_that_goes() 
     let refused = send(&mut world, client, "refused");
     let (took, result) = world.end_of(client, refused);
     result.unwrap();
+    (world, client, slow, took)
+}
+
+#[test]
+fn conn_16_sends_do_not_wait_behind_the_slow_answer_of_a_connection_that_goes() {
+    let (mut world, client, slow, took) = beside_a_slow_answer();
     assert!(took < ms(30), "{took:?}");
     for n in 0..10 {
         let op = send(&mut world, client, &n.to_string());
@@ -141,14 +151,7 @@ fn conn_16_sends_do_not_wait_behind_the_slow_answer_of_a_connection_that_goes() 
 
 #[test]
 fn conn_16_a_connection_that_goes_closes_when_its_last_call_is_cancelled() {
-    let (mut world, client) = pair(1, 4);
-    store(&mut world, client, "warm");
-    let faults = [Fault::Late(2 * SECOND), Fault::Refuse(ResponseCode::GO_AWAY)];
-    world.with_cluster(|cluster| cluster.push_faults(Requests::Sends, faults));
-    let slow = send(&mut world, client, "slow");
-    world.run_for(ms(5));
-    let refused = send(&mut world, client, "refused");
-    world.end_of(client, refused).1.unwrap();
+    let (mut world, client, slow, _) = beside_a_slow_answer();
     assert_eq!(world.open_links(BROKER), 2);
     world.cancel(client, slow);
     world.run_for(ms(10));

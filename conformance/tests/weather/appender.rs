@@ -12,7 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use log::kv::{self, Key, Value, VisitSource};
-use log::{Level, LevelFilter, Log, Metadata, Record};
+use log::{Level, Log, Metadata, Record};
 use rocketry::{Message, Pending, Producer, SendError, SendReceipt, Topic};
 
 use crate::rig::collector::Collector;
@@ -142,9 +142,7 @@ pub(crate) fn in_a_process(on: On, test: &str) {
 #[ignore = "started by obs_02_records_carry_facts_and_no_bodies_and_an_appender_may_send_them"]
 fn appending() {
     let Some(on) = On::of_this_process() else { return };
-    let appender: &'static Appender = Box::leak(Box::default());
-    log::set_logger(appender).expect("the only logger");
-    log::set_max_level(LevelFilter::Trace);
+    let appender = crate::install(Appender::default());
     let served = served();
     let rig = Rig::start(on, &served.namesrv());
     appender.producer.set(rig.client.producer("appender").expect("a producer")).ok();

@@ -241,7 +241,7 @@ fn sends_spread_over_several_connections_that_may_all_be_lost(on: On) {
 
 fn a_broker_that_stops_reading_is_given_up_and_few_frames_are_kept_for_it_meanwhile(on: On) {
     let (served, deaf) = (served(), Deaf::start());
-    let mut config = deaf.in_front_of(&served);
+    let mut config = crate::broker_at(deaf.address, &served);
     config.request_timeout = Duration::from_millis(500);
     let rig = Rig::with(on, config);
     let producer = producer(&rig);

@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use log::{LevelFilter, Log, Metadata, Record};
+use log::{Log, Metadata, Record};
 use rocketry::client::Ended;
 use rocketry::core::frame::RequestCode;
 use rocketry::{Client, Consumer, Message, Producer, QueryError, SendError, Topic};
@@ -218,9 +218,7 @@ fn an_appender_that_waits_is_told_at_once_and_not_called_by_its_own_calls(on: On
 #[ignore = "started by an_appender_that_waits_is_told_at_once_and_not_called_by_its_own_calls"]
 fn waiting_in_an_appender() {
     let Some(on) = On::of_this_process() else { return };
-    let appender: &'static Appender = Box::leak(Box::default());
-    log::set_logger(appender).expect("the only logger");
-    log::set_max_level(LevelFilter::Trace);
+    let appender = crate::install(Appender::default());
     let served = served();
     let rig = Rig::start(on, &served.namesrv());
     let producer = rig.client.producer("driving").expect("a producer");
@@ -273,10 +271,7 @@ fn an_appender_that_waits_for_a_client_of_its_own_is_answered_or_told_at_once(on
 #[ignore = "started by the test of an appender with a client of its own"]
 fn waiting_for_another() {
     let Some(on) = On::of_this_process() else { return };
-    let aside = Aside { producer: OnceLock::new(), sent: Mutex::default() };
-    let aside: &'static Aside = Box::leak(Box::new(aside));
-    log::set_logger(aside).expect("the only logger");
-    log::set_max_level(LevelFilter::Trace);
+    let aside = crate::install(Aside { producer: OnceLock::new(), sent: Mutex::default() });
     let (served, elsewhere) = (served(), crate::served());
     let (rig, own) = (Rig::start(on, &served.namesrv()), Rig::start(on, &elsewhere.namesrv()));
     let producer = rig.client.producer("driving").expect("a producer");

@@ -7,7 +7,7 @@ use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
-use log::{LevelFilter, Log, Metadata, Record};
+use log::{Log, Metadata, Record};
 use rocketry::core::frame::RequestCode;
 use rocketry::{Message, Start, Topic};
 
@@ -139,9 +139,7 @@ fn life_10_an_appender_that_panics_harms_nobody(on: On) {
 #[ignore = "started by life_10_an_appender_that_panics_harms_nobody"]
 fn panicking() {
     let Some(on) = On::of_this_process() else { return };
-    let appender: &'static Appender = Box::leak(Box::new(Appender(AtomicUsize::new(0))));
-    log::set_logger(appender).expect("the only logger");
-    log::set_max_level(LevelFilter::Trace);
+    let appender = crate::install(Appender(AtomicUsize::new(0)));
     let served = served();
     let rig = Rig::start(on, &served.namesrv());
     let producer = rig.client.producer("hooks").expect("a producer");

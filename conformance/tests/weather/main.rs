@@ -74,16 +74,24 @@ impl Deaf {
     fn hang_up(&self) {
         self.taken.lock().expect("no panic").clear();
     }
+}
 
-    /// Settings of a client that takes the only broker of a cluster to be here.
-    fn in_front_of(&self, served: &Served) -> Config {
-        let mut config = Config::new(&served.namesrv()).expect("settings that work");
-        let broker = served.broker(0).expect("it listens").to_string();
-        let endpoint = Endpoint::parse(&self.address.to_string()).expect("an address");
-        config.rewrite_addresses = vec![(broker, endpoint)];
-        config.send_attempts = 1;
-        config
-    }
+/// Settings of a client that takes the only broker of a cluster to be at `address`, and tries once.
+fn broker_at(address: SocketAddr, served: &Served) -> Config {
+    let mut config = Config::new(&served.namesrv()).expect("settings that work");
+    let broker = served.broker(0).expect("it listens").to_string();
+    let endpoint = Endpoint::parse(&address.to_string()).expect("an address");
+    config.rewrite_addresses = vec![(broker, endpoint)];
+    config.send_attempts = 1;
+    config
+}
+
+/// Makes it the one logger of this process, for records of every level.
+fn install<L: log::Log>(logger: L) -> &'static L {
+    let logger: &'static L = Box::leak(Box::new(logger));
+    log::set_logger(logger).expect("the only logger");
+    log::set_max_level(log::LevelFilter::Trace);
+    logger
 }
 
 #[test]

@@ -17,7 +17,7 @@ use rocketry::{Client, Config, Message, Producer, SendOptions, Topic};
 use rocketry_conformance::serve::Served;
 
 use crate::rig::{On, Rig, eventually};
-use crate::{Deaf, TOPIC, black_hole, on_all, served};
+use crate::{Deaf, TOPIC, black_hole, broker_at, on_all, served};
 
 on_all!(
     a_cancelled_message_may_call_the_client_when_it_is_freed,
@@ -120,9 +120,7 @@ fn frames_of_ended_sends_may_call_the_client_when_they_are_freed(on: On) {
     returns(move || {
         let served = served();
         let (hole, _socket, _filling) = black_hole();
-        let mut config = config(&served);
-        let broker = served.broker(0).expect("it listens").to_string();
-        config.rewrite_addresses = vec![(broker, Endpoint::parse(&hole.to_string()).expect("one"))];
+        let mut config = broker_at(hole, &served);
         config.connect_timeout = Duration::from_millis(600);
         let set = Set::new(on, config);
         // They end while their frames wait for a connection, which then can't be had.
@@ -168,7 +166,7 @@ fn bodies_of_requests_may_call_the_client_when_they_are_freed(on: On) {
 fn what_is_lost_with_a_connection_may_call_the_client_when_it_is_freed(on: On) {
     returns(move || {
         let (served, deaf) = (served(), Deaf::start());
-        let set = Set::new(on, deaf.in_front_of(&served));
+        let set = Set::new(on, broker_at(deaf.address, &served));
         // More than the sockets take, so that the others stay in the queue.
         let big = Bytes::from(vec![7; 1 << 20]);
         let within = |millis| SendOptions::default().within(Duration::from_millis(millis));
@@ -196,9 +194,7 @@ fn what_a_shutdown_ends_may_call_the_client_when_it_is_freed(on: On) {
     returns(move || {
         let served = served();
         let (hole, _socket, _filling) = black_hole();
-        let mut config = config(&served);
-        let broker = served.broker(0).expect("it listens").to_string();
-        config.rewrite_addresses = vec![(broker, Endpoint::parse(&hole.to_string()).expect("one"))];
+        let mut config = broker_at(hole, &served);
         config.shutdown_timeout = Duration::from_millis(500);
         let set = Set::new(on, config);
         let sends: Vec<_> = (0..5).map(|_| set.producer.send(message(set.body()))).collect();
