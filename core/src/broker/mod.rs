@@ -13,8 +13,7 @@ use registration::Registration;
 
 use crate::error::Lack;
 use crate::id::{BrokerId, PeerId};
-use crate::name::QueueName;
-use crate::name::Topic;
+use crate::name::{QueueName, Topic};
 
 /// One broker group: a master and its slaves under one name.
 #[derive(Debug)]

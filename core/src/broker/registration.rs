@@ -68,7 +68,7 @@ impl Brokers {
             return self.forgot(peer);
         }
         let refusal = self.refused(peer);
-        ctx.fx.after(AGAIN, TimerKind::Greet(peer, refusal));
+        ctx.fx.after(AGAIN, TimerKind::Register(peer, refusal));
     }
 
     /// Whether the pause after a heartbeat that came to nothing leads to another one.

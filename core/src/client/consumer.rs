@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -149,6 +150,14 @@ impl fmt::Debug for Consumer {
     }
 }
 
+/// Says so where this process is a fork of the client's.
+fn told(forked: bool) -> bool {
+    if forked {
+        log_once(|| log::error!("{}", Refused::Forked));
+    }
+    forked
+}
+
 /// What [`Consumer::next`] gives: the next message, once there is one.
 #[derive(Debug)]
 #[must_use = "futures do nothing unless awaited"]
@@ -175,56 +184,43 @@ impl Consumer {
     /// as [`Pending::wait`] tells, and in a child of `fork`, each with a log record that says so
     /// (but on a thread that writes one of the client's records).
     pub fn recv(&mut self) -> Option<Result<Delivery, Unreadable>> {
+        if let ControlFlow::Break(given) = self.at_once(self.now()) {
+            return given;
+        }
         let shared = self.owner.shared().clone();
-        if !self.may_take(shared.host().now()) {
-            return None;
-        }
-        let ready = self.at_hand();
-        if ready.is_some() || !self.may_wait() {
-            return ready;
-        }
         block_on(shared.host(), |cx| self.poll_delivery(cx))
     }
 
     /// As [`recv`](Self::recv), for at most `within`; `None` then as well.
     pub fn recv_timeout(&mut self, within: Duration) -> Option<Result<Delivery, Unreadable>> {
+        let now = self.now();
+        if let ControlFlow::Break(given) = self.at_once(now) {
+            return given;
+        }
         let shared = self.owner.shared().clone();
-        let now = shared.host().now();
-        if !self.may_take(now) {
-            return None;
-        }
-        let ready = self.at_hand();
-        if ready.is_some() || !self.may_wait() {
-            return ready;
-        }
         block_until(now + within, shared.host(), |cx| self.poll_delivery(cx)).flatten()
     }
 
-    /// Whether what is at hand may be given here. A fork may slip through for an instant.
-    fn may_take(&self, now: Instant) -> bool {
-        let forked = self.owner.shared().is_forked_by(now);
-        if forked {
-            log_once(|| log::error!("{}", Refused::Forked));
-        }
-        !forked && self.may_block()
+    fn now(&self) -> Instant {
+        self.owner.shared().host().now()
     }
 
-    /// Whether this thread may wait: in a fork nobody would ever wake it.
-    fn may_wait(&self) -> bool {
-        let forked = self.owner.shared().is_forked();
-        if forked {
-            log_once(|| log::error!("{}", Refused::Forked));
-        }
-        !forked
-    }
-
-    fn may_block(&self) -> bool {
+    /// What `recv` gives without waiting: the next message, or none where it must not wait. A fork
+    /// may slip through for an instant, and is seen before anything waits: nobody would wake it.
+    fn at_once(&mut self, now: Instant) -> ControlFlow<Option<Result<Delivery, Unreadable>>> {
         let shared = self.owner.shared();
+        if told(shared.is_forked_by(now)) {
+            return ControlFlow::Break(None);
+        }
         if !shared.may_block() {
             log_once(|| log::error!("recv would block the thread that does the work: use next()"));
-            return false;
+            return ControlFlow::Break(None);
         }
-        true
+        let ready = self.at_hand();
+        if ready.is_some() || told(self.owner.shared().is_forked()) {
+            return ControlFlow::Break(ready);
+        }
+        ControlFlow::Continue(())
     }
 
     /// The next message from what is at hand, without a lock.

@@ -34,7 +34,6 @@ fn another(setting: &Setting) -> &'static str {
         "instance_name" => "billing-1",
         "unit_name" => "south",
         "address_server" => "http://ns:8080/rocketmq/nsaddr",
-        "tcp_nodelay" => "false",
         "rewrite_addresses" => "10.0.0.1:10911=localhost:10911;c:1=[::1]:2",
         "local_address" => "::1",
         "pull_timeout" => "1m",

@@ -15,8 +15,7 @@ use crate::frame::{Kind, Reply, Request, RequestCode, ResponseCode};
 use crate::id::{PeerId, SubscriptionId};
 use crate::name::QueueName;
 use crate::remoting::{Body, ConsumerAsk, Context, Purpose};
-use crate::route::Known;
-use crate::route::RouteQueue;
+use crate::route::{Known, RouteQueue};
 
 /// Notices of one change come from every broker and for every member: they are taken together.
 const GATHER: Duration = Duration::from_millis(50);

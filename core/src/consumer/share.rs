@@ -9,8 +9,7 @@ use std::sync::Arc;
 use super::{Consumer, Queue};
 use crate::allocation::average;
 use crate::body::Members;
-use crate::id::BrokerId;
-use crate::id::QueueKey;
+use crate::id::{BrokerId, QueueKey};
 use crate::name::QueueName;
 use crate::route::{Route, RouteQueue};
 

@@ -50,7 +50,7 @@ pub enum TimerKind {
     Heartbeat,
     /// A broker that did not take a heartbeat is to get another one.
     #[doc(hidden)]
-    Greet(PeerId, u64),
+    Register(PeerId, u64),
     /// Brokers that are left alone are to be asked whether they are well again.
     Probe,
     /// A minute is over in which notes were left out.

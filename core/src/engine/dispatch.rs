@@ -5,9 +5,9 @@ use crate::error::{CloseReason, ConnectError, Failure, Stored};
 use crate::frame::{Content, Kind, Opaque, Reply, ResponseCode};
 use crate::id::{ConnectionId, PeerId, RequestId};
 use crate::producer::Producers;
-use crate::remoting::AskedPeer;
-use crate::remoting::{BrokerAsk, Call, ConsumerAsk, Gone, Lost, Purpose};
-use crate::remoting::{Incoming, PeerAnswer, PeerRequest};
+use crate::remoting::{
+    AskedPeer, BrokerAsk, Call, ConsumerAsk, Gone, Incoming, Lost, PeerAnswer, PeerRequest, Purpose,
+};
 use crate::time::Instant;
 
 /// Timers handled in one turn.
@@ -305,7 +305,7 @@ impl Engine {
             TimerKind::Fetch => self.fetch_servers(),
             TimerKind::FetchSlow(fetch) => self.names.fetch_slow(&mut self.ctx, fetch),
             TimerKind::Heartbeat => self.heartbeat_due(),
-            TimerKind::Greet(peer, refusal) => self.register_again(peer, refusal),
+            TimerKind::Register(peer, refusal) => self.register_again(peer, refusal),
             TimerKind::Probe => self.probe_due(),
             TimerKind::Notes => self.ctx.fx.flush_notes(),
             TimerKind::Leave => self.shutdown_overdue(),

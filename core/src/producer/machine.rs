@@ -15,8 +15,7 @@ use crate::frame::{Kind, OutFrame, Payload};
 use crate::id::{BrokerId, OpId, PeerId, Table};
 use crate::message::Publish;
 use crate::remoting::{Call, Context, Purpose};
-use crate::route::Known;
-use crate::route::{RouteQueue, Wait, Waiter, Ways};
+use crate::route::{Known, RouteQueue, Wait, Waiter, Ways};
 
 /// A route that was told so long ago is looked up again before it ends a send.
 const STALE: Duration = Duration::from_secs(1);

@@ -41,8 +41,8 @@ impl Producers {
     }
 
     /// Lets those begin that have become the first of their key, those go on whose turn it is, and
-    /// those begin for which there is room now.
-    /// Not where the one before them ends: each might end at once in its turn.
+    /// those begin for which there is room now. Not where the one before them ends: each might end
+    /// at once in its turn.
     pub(crate) fn begin_next(&mut self, ctx: &mut Context, ways: &mut Ways<'_>) {
         loop {
             if let Some(op) = self.lines.next() {

@@ -8,13 +8,12 @@ use super::{Answer, Call, OpenQuery, Query, QueueChoice, QueueName, Response, Ta
 use crate::broker::health::Healths;
 use crate::effects::{Cancelled, Event, OpKind, TimerKind};
 use crate::error::{Attempt, Attempts, Failure, Lack, QueryError, SendError};
-use crate::frame::{Opaque, OutFrame, Payload, Reply, ReplyFields, Request, ResponseCode};
+use crate::frame::{Opaque, Reply, ReplyFields, Request, ResponseCode};
 use crate::id::{OpId, PeerId, Table};
 use crate::message::RecordList;
 use crate::name::Topic;
-use crate::remoting::{self, Body, Context, Purpose};
-use crate::route::Known;
-use crate::route::{Route, RouteQueue, Wait, Waiter, Ways};
+use crate::remoting::{Body, Context, Purpose};
+use crate::route::{Known, Route, RouteQueue, Wait, Waiter, Ways};
 
 /// All questions that have no answer yet.
 #[derive(Debug, Default)]
@@ -162,13 +161,9 @@ impl Queries {
         request: Request,
         body: Bytes,
     ) {
-        let call = remoting::Call::new(peer, Purpose::Query(op));
-        let opaque = ctx.remoting.calls.open(request.reply_kind(), call);
         let Some(asked) = self.asked.get_mut(op) else { return };
-        asked.call = Some(opaque);
-        let payload = Payload::Request { request: Box::new(request), body, oneway: false };
-        let (peers, fx) = ctx.peers();
-        peers.send(fx, peer, OutFrame { opaque, payload });
+        let (purpose, kind) = (Purpose::Query(op), request.reply_kind());
+        asked.call = Some(ctx.ask_until_told(peer, purpose, kind, request, body));
     }
 
     /// Whoever chooses by himself passes over brokers that are down, as sends do.
@@ -214,10 +209,9 @@ impl Queries {
         op: OpId,
         (reply, body): (Reply, Body),
     ) {
-        let called = self.asked.get(op).is_some_and(|asked| matches!(asked.query, Query::Call(_)));
-        if called && reply.code != ResponseCode::GO_AWAY {
-            let opaque = self.asked.get(op).and_then(|asked| asked.call);
-            let response = response(ctx, peer, opaque, reply, body);
+        let Some(asked) = self.asked.get(op) else { return };
+        if matches!(asked.query, Query::Call(_)) && reply.code != ResponseCode::GO_AWAY {
+            let response = response(ctx, peer, asked.call, reply, body);
             return self.end(ctx, op, Ok(Answer::Response(Box::new(response))));
         }
         let failure = match (reply.code, reply.fields) {
@@ -242,25 +236,20 @@ impl Queries {
         op: OpId,
         failure: Failure,
     ) {
-        let size = self.asked.get(op).map_or(0, |asked| asked.query.body_size());
-        let failure = failure.of_size(size);
+        let Some(asked) = self.asked.get_mut(op) else { return };
+        let failure = failure.of_size(asked.query.body_size());
         let again = match &failure {
             Failure::Connect(_) => true,
             // It was never seen whole; a second time it is the request that is not taken.
-            Failure::Cut(_) => !self.asked.get(op).is_some_and(|asked| asked.attempts.has_cut()),
-            Failure::Closed(_) => {
-                self.asked.get(op).is_some_and(|asked| asked.query.is_repeatable())
-            }
+            Failure::Cut(_) => !asked.attempts.has_cut(),
+            Failure::Closed(_) => asked.query.is_repeatable(),
             Failure::Refused { .. } => failure.is_farewell(),
             Failure::Unreadable(_)
             | Failure::Body(_)
             | Failure::TimedOut(_)
             | Failure::Fetch(_) => false,
         };
-        let opaque = self.asked.get(op).and_then(|asked| asked.call);
-        let attempt = ctx.attempt(peer, opaque, failure);
-        let Some(asked) = self.asked.get_mut(op) else { return };
-        asked.call = None;
+        let attempt = ctx.attempt(peer, asked.call.take(), failure);
         if again {
             asked.attempts.push(attempt);
             // A broker is none of the nameservers: that changes nothing.

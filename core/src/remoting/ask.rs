@@ -28,12 +28,24 @@ impl Context {
         body: Bytes,
         within: Duration,
     ) -> Opaque {
-        let call = Call::new(peer, purpose);
-        let opaque = self.remoting.calls.open(kind, call);
+        let opaque = self.ask_until_told(peer, purpose, kind, request, body);
         let timer = self.fx.after(within, TimerKind::Call(opaque));
         if let Some(call) = self.remoting.calls.find(opaque) {
             call.timer = Some(timer);
         }
+        opaque
+    }
+
+    /// The same without a deadline: its owner has one, and gives the request up.
+    pub(crate) fn ask_until_told(
+        &mut self,
+        peer: PeerId,
+        purpose: Purpose,
+        kind: Kind,
+        request: Request,
+        body: Bytes,
+    ) -> Opaque {
+        let opaque = self.remoting.calls.open(kind, Call::new(peer, purpose));
         let payload = Payload::Request { request: Box::new(request), body, oneway: false };
         let (peers, fx) = self.peers();
         peers.send(fx, peer, OutFrame { opaque, payload });

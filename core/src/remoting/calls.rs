@@ -9,8 +9,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use crate::frame::{Kind, Opaque};
-use crate::id::BrokerId;
-use crate::id::{ConnectionId, OpId, PeerId, QueueKey, SubscriptionId};
+use crate::id::{BrokerId, ConnectionId, OpId, PeerId, QueueKey, SubscriptionId};
 use crate::name::Topic;
 use crate::timer::TimerKey;
 

@@ -37,8 +37,7 @@ pub use stats::TopicStats;
 
 use crate::body::RouteBody;
 use crate::error::{Attempt, Attempts};
-use crate::id::BrokerId;
-use crate::id::OpId;
+use crate::id::{BrokerId, OpId};
 use crate::name::Topic;
 use crate::time::Instant;
 
