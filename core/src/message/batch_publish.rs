@@ -6,7 +6,7 @@ use super::batch::{Batched, FIXED};
 use super::ids::UniqueId;
 use super::message::{Message, MessageError};
 use super::properties::{self, Properties};
-use super::publish::{Added, Fields, MessageLimits, Publish, added, wait};
+use super::publish::{Added, Fields, MessageLimits, Publish, added};
 use crate::name::Group;
 use crate::time::UnixMillis;
 
@@ -64,7 +64,9 @@ impl Publish {
         let fields = Fields {
             topic: &topic,
             group,
-            texts: [wait(first.waits), ""],
+            properties: "",
+            id: None,
+            waits: first.waits,
             born,
             flag: 0,
             sys_flag: 0,

@@ -11,7 +11,7 @@ use super::message_ids::MessageIds;
 use super::properties::{NAME_END, UNIQ_KEY, VALUE_END};
 use super::{compression, sys_flag};
 use crate::config::Config;
-use crate::frame::json::escape_into;
+use crate::frame::json::{escape_into, escape_room};
 use crate::frame::{Limits, RequestCode};
 use crate::name::{Group, Topic};
 use crate::time::UnixMillis;
@@ -51,8 +51,9 @@ impl Default for MessageLimits {
 const FRAME_ROOM: usize = 192;
 /// Bytes of a header beside the fields: fixed keys, queue, and a broker's name of any length seen.
 const HEADER_ROOM: usize = 1024;
-/// Bytes of the fields that are the same in each message, with their numbers at their longest.
-const FIXED_ROOM: usize = 144;
+/// Bytes of the fields that are the same in each message, with their numbers at their longest, and of
+/// the properties that each gets.
+const FIXED_ROOM: usize = 220;
 /// The topic a broker makes unknown topics from (`TopicValidator.AUTO_CREATE_TOPIC_KEY_TOPIC`), and
 /// how many queues it then gets at most (`DefaultMQProducer.defaultTopicQueueNums`).
 const DEFAULT_TOPIC: &[u8] = br#"","c":"TBW102","d":"4","f":""#;
@@ -86,11 +87,19 @@ impl Publish {
         message.check(limits)?;
         let Message { topic, properties, body, flag, waits, id: kept, .. } = message;
         let id = kept.map_or(id, |kept| *kept);
-        let added = Added::new(&id, waits);
         let packed = compression::pack(&body, limits);
         let sys_flag = if packed.is_some() { sys_flag::COMPRESSED } else { 0 };
-        let texts = [&*properties, added.as_str()];
-        let fields = Fields { topic: &topic, group, texts, born, flag, sys_flag, batch: false };
+        let fields = Fields {
+            topic: &topic,
+            group,
+            properties: &properties,
+            id: Some(&id),
+            waits,
+            born,
+            flag,
+            sys_flag,
+            batch: false,
+        };
         let fields = fields.encode()?;
         let body = packed.unwrap_or(body);
         Ok(Self { topic, group: group.clone(), body, unique_id: id, batch: None, fields })
@@ -177,7 +186,7 @@ pub(super) const fn added(waits: bool) -> usize {
 }
 
 /// Whether the broker is to answer only when the message is stored, in wire form.
-pub(super) const fn wait(waits: bool) -> &'static str {
+const fn wait(waits: bool) -> &'static str {
     if waits { "WAIT\u{1}true\u{2}" } else { "WAIT\u{1}false\u{2}" }
 }
 
@@ -204,23 +213,15 @@ impl Added {
     }
 }
 
-/// Bytes that JSON escapes take beyond the text itself.
-fn escape_room(text: &str) -> usize {
-    text.bytes()
-        .map(|byte| match byte {
-            b'"' | b'\\' => 1,
-            0..0x20 => 5,
-            _ => 0,
-        })
-        .sum()
-}
-
 /// What the ext fields of a send are made from.
 pub(super) struct Fields<'a> {
     pub(super) topic: &'a Topic,
     pub(super) group: &'a Group,
-    /// The properties, in two parts.
-    pub(super) texts: [&'a str; 2],
+    /// The properties that the application has set, in wire form.
+    pub(super) properties: &'a str,
+    /// The id; a batch has one for each of its messages in its body.
+    pub(super) id: Option<&'a UniqueId>,
+    pub(super) waits: bool,
     pub(super) born: UnixMillis,
     pub(super) flag: i32,
     pub(super) sys_flag: i32,
@@ -231,8 +232,8 @@ impl Fields<'_> {
     /// As JSON members; see [`Publish::fields`].
     pub(super) fn encode(&self) -> Result<Vec<u8>, MessageError> {
         let (group, topic) = (self.group.as_str(), self.topic.as_str());
-        let texts = [group, topic, self.texts[0], self.texts[1]];
-        let room: usize = texts.iter().map(|text| text.len() + escape_room(text)).sum();
+        // Names have nothing to escape.
+        let room = group.len() + topic.len() + self.properties.len() + escape_room(self.properties);
         let mut number = itoa::Buffer::new();
         let mut out = Vec::with_capacity(FIXED_ROOM + room);
         out.extend_from_slice(br#""a":""#);
@@ -246,7 +247,16 @@ impl Fields<'_> {
         out.extend_from_slice(br#"","h":""#);
         out.extend_from_slice(number.format(self.flag).as_bytes());
         out.extend_from_slice(br#"","i":""#);
-        self.texts.iter().for_each(|text| escape_into(&mut out, text));
+        escape_into(&mut out, self.properties);
+        if let Some(id) = self.id {
+            out.extend_from_slice(br"UNIQ_KEY\u0001");
+            out.extend_from_slice(id.as_str().as_bytes());
+            out.extend_from_slice(br"\u0002");
+        }
+        out.extend_from_slice(match self.waits {
+            true => br"WAIT\u0001true\u0002",
+            false => br"WAIT\u0001false\u0002",
+        });
         out.extend_from_slice(br#"","j":"0","k":"false","m":""#);
         out.extend_from_slice(if self.batch { b"true\"" } else { b"false\"" });
         let (length, limit) = (out.len() + HEADER_ROOM, Limits::SENT.header);

@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-/// Bytes looked at together: the test for "nothing to escape" is made on a whole block.
-const BLOCK: usize = 32;
+/// A byte in each byte of a word.
+const ONES: u64 = 0x0101_0101_0101_0101;
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
 /// Appends `text` escaped for a JSON string, without the quotes around it.
@@ -13,29 +13,55 @@ const HEX: &[u8; 16] = b"0123456789abcdef";
 pub fn escape_into(out: &mut Vec<u8>, text: &str) {
     let mut rest = text.as_bytes();
     out.reserve(rest.len());
-    while !rest.is_empty() {
-        let clean = clean_prefix(rest);
-        out.extend_from_slice(&rest[..clean]);
-        let Some(&byte) = rest.get(clean) else { return };
-        escape_byte(out, byte);
+    // Eight bytes at a time, copied as they are; what has to be escaped is then taken back.
+    while let Some(word) = rest.first_chunk::<8>() {
+        out.extend_from_slice(word);
+        let found = escapes(u64::from_le_bytes(*word));
+        if found == 0 {
+            rest = &rest[8..];
+            continue;
+        }
+        let clean = found.trailing_zeros() as usize / 8;
+        out.truncate(out.len() - (8 - clean));
+        escape_byte(out, word[clean]);
         rest = &rest[clean + 1..];
     }
+    for &byte in rest {
+        if needs_escape(byte) {
+            escape_byte(out, byte);
+        } else {
+            out.push(byte);
+        }
+    }
+}
+
+/// Bytes that the escapes of a text take beyond the text itself, at most.
+pub(crate) fn escape_room(text: &str) -> usize {
+    let room = |byte: u8| 5 * u8::from(byte < 0x20) + u8::from((byte == b'"') | (byte == b'\\'));
+    let (blocks, tail) = text.as_bytes().as_chunks::<16>();
+    let mut sum: usize = tail.iter().map(|byte| usize::from(room(*byte))).sum();
+    // The compiler makes vector sums of it, which must not run over a byte.
+    for blocks in blocks.chunks(usize::from(u8::MAX / 5)) {
+        let mut sums = [0; 16];
+        for block in blocks {
+            sums.iter_mut().zip(block).for_each(|(sum, byte)| *sum += room(*byte));
+        }
+        sum += sums.iter().map(|sum| usize::from(*sum)).sum::<usize>();
+    }
+    sum
 }
 
 const fn needs_escape(byte: u8) -> bool {
     (byte < 0x20) | (byte == b'"') | (byte == b'\\')
 }
 
-fn clean_prefix(bytes: &[u8]) -> usize {
-    let mut at = 0;
-    for block in bytes.chunks_exact(BLOCK) {
-        // A fold without early exit: the compiler makes vector compares of it.
-        if block.iter().fold(false, |found, &byte| found | needs_escape(byte)) {
-            break;
-        }
-        at += BLOCK;
-    }
-    at + bytes[at..].iter().take_while(|&&byte| !needs_escape(byte)).count()
+/// The upper bit of each byte that needs an escape, the lowest of them exact.
+#[inline]
+const fn escapes(word: u64) -> u64 {
+    let control = word.wrapping_sub(ONES * 0x20);
+    let quote = (word ^ (ONES * b'"' as u64)).wrapping_sub(ONES);
+    let backslash = (word ^ (ONES * b'\\' as u64)).wrapping_sub(ONES);
+    (control | quote | backslash) & !word & (ONES << 7)
 }
 
 fn escape_byte(out: &mut Vec<u8>, byte: u8) {
@@ -129,6 +155,22 @@ mod tests {
             assert_eq!(serde_json::from_str::<String>(&whole).unwrap(), text);
             assert_eq!(unescape(escaped(&text).as_bytes()), text);
         }
+    }
+
+    #[test]
+    fn every_character_is_escaped_or_not_in_every_place_of_a_word() {
+        for character in (0..0x300).filter_map(char::from_u32) {
+            for at in 0..17 {
+                let text = format!("{}{character}\u{1}{character}", "x".repeat(at));
+                let (whole, room) = (escaped(&text), escape_room(&text));
+                let read = serde_json::from_str::<String>(&format!("\"{whole}\"")).unwrap();
+                assert_eq!(read, text);
+                let used = whole.len() - text.len();
+                assert!((used..=used + 8).contains(&room), "{text:?}: {room} for {used}");
+            }
+        }
+        let text = "\u{1}".repeat(16 * 60);
+        assert_eq!(escape_room(&text) + text.len(), escaped(&text).len());
     }
 
     #[test]

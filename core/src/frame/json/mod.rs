@@ -7,6 +7,7 @@ mod read;
 mod write;
 
 pub use escape::escape_into;
+pub(crate) use escape::escape_room;
 pub(super) use found::Found;
 pub use read::read_head;
 pub(super) use read::visit_fields;
