@@ -22,6 +22,15 @@ pub(crate) struct AfterUnlock {
     pub(super) write: Option<PendingWrite>,
 }
 
+impl AfterUnlock {
+    /// Whether there is nothing to do.
+    pub(super) fn is_empty(&self) -> bool {
+        let Self { wakers, notes, shutdowns, spent, bodies, ended, write } = self;
+        (wakers.is_empty() && notes.is_empty() && shutdowns.is_empty() && spent.is_empty())
+            && (bodies.is_empty() && ended.is_empty() && write.is_none())
+    }
+}
+
 /// A write to be done by whoever holds it, after unlocking.
 pub(crate) struct PendingWrite {
     pub(super) conn: ConnectionId,

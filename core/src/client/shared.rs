@@ -219,20 +219,23 @@ impl Shared {
 
     /// Does what was left to do. Not under the lock; whom it calls must not wait for this client.
     pub(crate) fn finish(&self, after: &mut AfterUnlock) {
+        if after.is_empty() {
+            return;
+        }
         let _driving = Driving::after(self.address());
         while let Some(write) = after.write.take() {
             if !self.is_forked() {
                 self.write_here(write, after);
             }
         }
-        after.wakers.drain(..).for_each(|waker| contained(|| waker.wake()));
-        after.shutdowns.drain(..).for_each(|sink| sink.shutdown());
-        after.spent.drain(..).for_each(|publish| contained(|| drop(publish)));
-        after.bodies.drain(..).for_each(|body| contained(|| drop(body)));
-        after.ended.drain(..).for_each(|open| contained(|| drop(open)));
-        for note in after.notes.drain(..) {
+        each(&mut after.wakers, |waker| contained(|| waker.wake()));
+        each(&mut after.shutdowns, |sink| sink.shutdown());
+        each(&mut after.spent, |publish| contained(|| drop(publish)));
+        each(&mut after.bodies, |body| contained(|| drop(body)));
+        each(&mut after.ended, |open| contained(|| drop(open)));
+        each(&mut after.notes, |note| {
             contained(|| log_once(|| log_note(&self.client_id, &note)));
-        }
+        });
     }
 
     /// Writes in the calling thread what it, and others meanwhile, had to send.
@@ -336,6 +339,13 @@ impl Shared {
             Ok::<_, Refused>(op)
         });
         Ok(asked.ok_or_else(|| self.nobody(QueryError::Stopped))??)
+    }
+}
+
+/// Takes out one after the other. Most lists are empty, and draining costs even then.
+fn each<T>(list: &mut Vec<T>, act: impl FnMut(T)) {
+    if !list.is_empty() {
+        list.drain(..).for_each(act);
     }
 }
 
