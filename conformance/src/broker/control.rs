@@ -7,6 +7,7 @@ use rocketry_core::frame::{RequestCode, ResponseCode};
 
 use super::ListenerId;
 use super::asked::Received;
+use super::backlog::PATIENCE;
 use super::cluster::Cluster;
 use super::config::TopicConfig;
 use super::fault::{Fault, Requests};
@@ -101,11 +102,27 @@ impl Cluster {
 impl Cluster {
     /// Lets a broker store so many messages in a millisecond and no more, and queue so many before
     /// that, of all clients together; further ones it refuses with code 2, as one that has too much
-    /// to do (`sendThreadPoolQueueCapacity`, 10,000). A batch is one message. What it has queued
-    /// stays.
+    /// to do (`sendThreadPoolQueueCapacity`, 10,000), and so it does what has waited for 200 ms
+    /// (`waitTimeMillsInSendQueue`). A batch is one message. What it has queued stays.
     pub fn set_send_queue(&mut self, broker: usize, capacity: usize, each: usize) {
+        self.set_backlog(broker, capacity, each, Some(PATIENCE));
+    }
+
+    /// The same for a broker that refuses nothing for the time it has waited
+    /// (`brokerFastFailureEnable=false`).
+    pub fn set_patient_send_queue(&mut self, broker: usize, capacity: usize, each: usize) {
+        self.set_backlog(broker, capacity, each, None);
+    }
+
+    fn set_backlog(
+        &mut self,
+        broker: usize,
+        capacity: usize,
+        each: usize,
+        patience: Option<Duration>,
+    ) {
         if let Some(node) = self.nodes.get_mut(broker) {
-            node.backlog.get_or_insert_default().set(capacity, each);
+            node.backlog.get_or_insert_default().set(capacity, each, patience);
         }
     }
 }

@@ -53,9 +53,9 @@ fn the_deadline_of_one_that_waits_runs_from_its_call_and_it_is_not_stored() {
     world.run_for(4 * SECOND);
     let last = world.sent(client, ops[3_999]);
     let ended = last.ended.as_ref().unwrap();
-    assert_eq!(ended.at.since(last.asked), 3 * SECOND);
+    assert!((ms(2_500)..=3 * SECOND).contains(&ended.at.since(last.asked)));
     let error = ended.result.as_ref().unwrap_err();
-    assert!(matches!(error, SendError::NoRoom { .. }), "{error}");
+    assert!(matches!(error, SendError::NoRoom { .. } | SendError::Unanswered { .. }), "{error}");
     assert!(error.stored() == Stored::No && error.is_retriable(), "{error}");
     world.run_for(10 * SECOND);
     let sent = |op: &&OpId| {

@@ -25,6 +25,13 @@ fn busy(queues: u32, capacity: usize, each: usize, config: Config) -> (World, Cl
     (world, client)
 }
 
+/// The same with a broker that refuses nothing for the time it has waited.
+fn patient(queues: u32, each: usize, config: Config) -> (World, ClientId) {
+    let (mut world, client) = busy(queues, CAPACITY, each, config);
+    world.with_cluster(|cluster| cluster.set_patient_send_queue(0, CAPACITY, each));
+    (world, client)
+}
+
 fn narrow(window: usize) -> Config {
     let mut config = config();
     config.max_unanswered = window;
@@ -70,19 +77,19 @@ fn a_burst_of_65_000_sends_is_stored_by_a_broker_that_has_the_time_and_the_next_
 
 #[test]
 fn what_has_not_left_by_its_deadline_is_not_stored_and_what_has_is_no_more_than_the_window() {
-    let (mut world, client) = busy(8, CAPACITY, 1, narrow(256));
+    let (mut world, client) = patient(8, 1, narrow(256));
     world.check_each(256);
     let ops = burst(&mut world, client, 5_000);
     world.run_for(4 * SECOND);
     let (stored, no, unknown) = ends(&world, client, &ops);
     assert!((2_800..=3_000).contains(&stored), "{stored}");
-    assert_eq!(unknown, 256, "{stored} {no}");
+    assert!(unknown <= 256, "{stored} {no} {unknown}");
     let last = &world.sent(client, ops[4_999]).ended.as_ref().unwrap().result;
     let error = last.as_ref().unwrap_err();
     assert!(matches!(error, SendError::Unanswered { stored: Stored::No, .. }), "{error}");
     assert!(error.is_retriable() && error.message_ids().is_some(), "{error}");
     assert!(error.to_string().contains("broker-a"), "{error}");
-    assert_eq!(took(&world, client, ops[4_999]), 3 * SECOND);
+    assert!((ms(2_500)..=3 * SECOND).contains(&took(&world, client, ops[4_999])));
     // What is said to be not stored is not.
     world.run_for(10 * SECOND);
     assert_eq!(world.cluster().stored(TOPIC), (1 + stored + unknown) as u64);
@@ -190,8 +197,8 @@ fn what_waits_for_a_broker_that_has_fallen_silent_goes_to_the_other_one() {
     let client = world.client(narrow(64));
     store_many(&mut world, client, 8);
     world.with_cluster(|cluster| {
-        cluster.set_send_queue(0, CAPACITY, 0);
-        cluster.set_send_queue(1, CAPACITY, 1);
+        cluster.set_patient_send_queue(0, CAPACITY, 0);
+        cluster.set_patient_send_queue(1, CAPACITY, 1);
     });
     let ops = burst(&mut world, client, 1_000);
     world.run_for(3 * SECOND);
@@ -200,7 +207,7 @@ fn what_waits_for_a_broker_that_has_fallen_silent_goes_to_the_other_one() {
 
 #[test]
 fn a_broker_that_says_nothing_gets_no_more_than_its_window_however_long_calls_go_on() {
-    let (mut world, client) = busy(4, CAPACITY, 0, narrow(100));
+    let (mut world, client) = patient(4, 0, narrow(100));
     world.check_each(64);
     let before = world.cluster().requests(SEND);
     let mut ops = Vec::new();
@@ -215,8 +222,91 @@ fn a_broker_that_says_nothing_gets_no_more_than_its_window_however_long_calls_go
     let (stored, no, unknown) = ends(&world, client, &ops);
     assert!(stored == 0 && no >= 1_700 && unknown as u64 <= asked, "{no} {unknown} of {asked}");
     // What it answers late frees its place.
-    world.with_cluster(|cluster| cluster.set_send_queue(0, CAPACITY, 100));
+    world.with_cluster(|cluster| cluster.set_patient_send_queue(0, CAPACITY, 100));
     let ops = burst(&mut world, client, 200);
     world.run_for(12 * SECOND);
     assert_eq!(ends(&world, client, &ops), (200, 0, 0));
+}
+
+/// Offers a broker twice as much as it can store for so long. Gives the sends of the second half.
+fn overload(world: &mut World, client: ClientId, time: Duration) -> Vec<OpId> {
+    let mut ops = Vec::new();
+    let steps = time.as_millis() as usize;
+    for step in 0..steps {
+        let sent = burst(world, client, 2);
+        ops.extend(sent.into_iter().filter(|_| step >= steps / 2));
+        world.run_for(ms(1));
+    }
+    world.run_for(4 * SECOND);
+    ops
+}
+
+/// Half of what is offered can be stored: most of that is, and of hardly anything it is not known.
+fn check_overload(world: &World, client: ClientId, ops: &[OpId]) {
+    let (stored, no, unknown) = ends(world, client, ops);
+    let most = ops.len() / 2;
+    assert!(stored > most * 3 / 4 && unknown < most / 10, "{stored} {no} {unknown} of {most}");
+}
+
+fn quick(max_pending: usize) -> Config {
+    let mut config = config();
+    (config.send_timeout, config.max_pending) = (ms(500), max_pending);
+    config
+}
+
+#[test]
+fn a_broker_that_is_offered_twice_what_it_stores_does_as_much_as_it_can() {
+    for max_pending in [65_536, 300] {
+        let (mut world, client) = busy(8, CAPACITY, 1, quick(max_pending));
+        world.check_each(256);
+        let ops = overload(&mut world, client, 4 * SECOND);
+        check_overload(&world, client, &ops);
+    }
+}
+
+#[test]
+fn a_broker_that_refuses_nothing_is_not_given_what_it_cannot_store_in_time() {
+    for max_pending in [65_536, 300] {
+        let (mut world, client) = patient(8, 1, quick(max_pending));
+        world.check_each(256);
+        let ops = overload(&mut world, client, 6 * SECOND);
+        check_overload(&world, client, &ops);
+        // When less is offered all is stored, at once.
+        let mut ops = Vec::new();
+        for _ in 0..500 {
+            ops.extend(burst(&mut world, client, 1));
+            world.run_for(ms(2));
+        }
+        world.run_for(SECOND);
+        let (stored, no, unknown) = ends(&world, client, &ops);
+        assert!(stored >= 490, "{stored} {no} {unknown}");
+    }
+}
+
+#[test]
+fn what_waited_for_room_is_not_given_to_a_broker_that_answers_too_late() {
+    let mut config = quick(100);
+    config.max_waiting = 10_000;
+    let (mut world, client) = patient(8, 1, config);
+    world.with_cluster(|cluster| cluster.set_delay(SEND, ms(800)));
+    for _ in 0..2 {
+        let ops = burst(&mut world, client, 100);
+        world.run_for(2 * SECOND);
+        assert_eq!(ends(&world, client, &ops), (0, 0, 100));
+    }
+    let ops = burst(&mut world, client, 5_000);
+    world.run_for(2 * SECOND);
+    assert_eq!(ends(&world, client, &ops), (0, 4_900, 100));
+}
+
+#[test]
+fn what_was_cancelled_says_nothing_of_its_broker() {
+    let mut config = config();
+    config.fault_isolation = true;
+    let (mut world, client) = patient(8, 1, config);
+    let ops = burst(&mut world, client, 20);
+    world.run_for(ms(2));
+    assert_eq!(world.cancel(client, ops[19]), Cancelled::Detached);
+    let brokers = world.engine(client).brokers();
+    assert!(brokers.iter().all(|broker| broker.failed == 0), "{brokers:?}");
 }

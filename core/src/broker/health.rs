@@ -58,6 +58,15 @@ impl Healths {
         health.until = (!pause.is_zero()).then(|| now + pause);
     }
 
+    /// A try was answered `latency` after it had begun, when nobody waited for the answer any more.
+    pub(crate) fn answered_late(&mut self, broker: BrokerId, latency: Duration) {
+        let health = self.0.entry(broker).or_default();
+        health.latency = match health.answered {
+            0 => health.latency.max(latency),
+            _ => (health.latency * 7 + latency) / 8,
+        };
+    }
+
     /// A try failed.
     pub(crate) fn failed(&mut self, now: Instant, broker: BrokerId) {
         let health = self.0.entry(broker).or_default();

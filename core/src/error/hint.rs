@@ -18,7 +18,9 @@ pub(super) fn hint(attempt: &Attempt) -> &'static str {
         Failure::Closed(CloseReason::Frame(FrameError::Foreign(_))) if !broker => {
             " (check that this is a nameserver's remoting port, 9876 by default)"
         }
-        Failure::Closed(_) | Failure::Cut(_) | Failure::TimedOut(_) => by_port(port, broker),
+        Failure::Closed(_) | Failure::Cut(_) | Failure::TimedOut(_) | Failure::NotTaken(_) => {
+            by_port(port, broker)
+        }
         Failure::Unreadable(_) | Failure::Body(_) | Failure::Fetch(_) => "",
     }
 }

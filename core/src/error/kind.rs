@@ -97,7 +97,8 @@ impl Attempt {
             | Failure::Unreadable(_)
             | Failure::Body(_)
             | Failure::Fetch(_)
-            | Failure::TimedOut(_) => None,
+            | Failure::TimedOut(_)
+            | Failure::NotTaken(_) => None,
         }
     }
 
@@ -108,7 +109,7 @@ impl Attempt {
                 ErrorKind::Lost
             }
             Failure::Unreadable(_) | Failure::Body(_) => ErrorKind::Unreadable,
-            Failure::TimedOut(_) => ErrorKind::TimedOut,
+            Failure::TimedOut(_) | Failure::NotTaken(_) => ErrorKind::TimedOut,
         }
     }
 }

@@ -71,6 +71,9 @@ pub enum Failure {
     /// No answer in time.
     #[error("no answer within {}", Rounded(*.0))]
     TimedOut(Duration),
+    /// The connection took no more bytes until the deadline: the request had not left.
+    #[error("not sent: the connection took nothing more within {}", Rounded(*.0))]
+    NotTaken(Duration),
     /// The address server told no nameservers.
     #[error("{0}")]
     Fetch(Box<FetchFailure>),
@@ -314,10 +317,12 @@ pub enum SendError {
     },
     /// The deadline passed while the message waited for its turn: its broker had not answered as
     /// many sends, or as many bytes of them, as `max_unanswered` and `max_unanswered_bytes` allow.
-    /// It had not left for that broker, and is not stored unless an earlier try may have stored it.
+    /// Or its turn came, after it had waited for that or for room, when less time was left to the
+    /// deadline than the broker's answers took of late. It had not left for that broker, and is not
+    /// stored unless an earlier try may have stored it.
     #[error(
-        "no answers of broker {broker} to earlier sends by the deadline: the message for topic \
-         {topic} waited for its turn{}{attempts}",
+        "no answers of broker {broker} to earlier sends in time: the message for topic {topic} \
+         waited for its turn, and had no time left for an answer{}{attempts}",
         as_known(*.stored, .ids)
     )]
     Unanswered {

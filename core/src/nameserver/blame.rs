@@ -27,8 +27,10 @@ impl NameServers {
             return;
         }
         let waited = ctx.fx.now.since(since);
-        let failure = if left || ctx.remoting.peers.is_connected(peer) {
+        let failure = if left || (call.is_none() && ctx.remoting.peers.is_connected(peer)) {
             Failure::TimedOut(waited)
+        } else if ctx.remoting.peers.is_connected(peer) {
+            Failure::NotTaken(waited)
         } else {
             Failure::Connect(ConnectError::TimedOut(waited))
         };

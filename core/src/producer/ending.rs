@@ -5,27 +5,46 @@ use super::{Producers, Send, SendReceipt};
 use crate::effects::{Cancelled, Event};
 use crate::error::{Attempts, SendError, Stored};
 use crate::frame::ResponseCode;
-use crate::id::OpId;
+use crate::id::{BrokerId, OpId, PeerId};
 use crate::remoting::{Call, Context};
 use crate::route::Ways;
+use crate::time::Instant;
 
 impl Producers {
     /// The deadline of a send has come, or that of its present try.
     pub(crate) fn deadline(&mut self, ctx: &mut Context, ways: &mut Ways<'_>, op: OpId) {
         let Some(send) = self.sends.get(op) else { return };
         let call = send.call.and_then(|opaque| ctx.remoting.calls.find(opaque));
-        let asked = call.map(|call| call.peer);
+        let (asked, left) = call.map(|call| (call.peer, call.has_left())).unzip();
         if ctx.fx.now < send.deadline {
             return self.try_over(ctx, ways, op);
         }
+        let given = send.at.filter(|_| left == Some(true)).map(|(broker, _)| broker);
+        let tried = send.tried;
         if send.failed.is_some() {
             self.end_failed(ctx, op);
         } else {
             self.overdue(ctx, ways, op);
         }
         if let Some(peer) = asked {
+            if let Some(broker) = given {
+                self.not_answered(ctx, broker, peer, tried);
+            }
             ctx.suspect(peer);
         }
+    }
+
+    /// A broker has not answered in time what it was given at `tried`.
+    pub(super) fn not_answered(
+        &mut self,
+        ctx: &mut Context,
+        broker: BrokerId,
+        peer: PeerId,
+        tried: Instant,
+    ) {
+        ctx.fx.counters.tries_failed += 1;
+        self.healths.failed(ctx.fx.now, broker);
+        self.windows.slow(ctx.remoting.peers.main(peer), tried, ctx.fx.now);
     }
 
     /// Ends a send whose time is over, with what was missing, as far as anything was.
@@ -75,14 +94,11 @@ impl Producers {
         let (mut stored, mut attempts) = (send.known(), send.attempts.clone());
         let (topic, call, since) = (send.publish.topic().clone(), send.call, send.since);
         let waits = send.behind || send.turn != Turn::Free;
-        let (pausing, at) = (send.pause.is_some() || waits, send.at);
-        let size = send.window_size();
-        let closed = call.and_then(|opaque| self.close(ctx, opaque, size));
+        let (pausing, size) = (send.pause.is_some() || waits, send.window_size());
+        let request = call.zip(send.at).map(|(opaque, (broker, _))| (opaque, broker, send.tried));
+        let closed = request.and_then(|request| self.close(ctx, request, size));
         if closed.as_ref().is_some_and(Call::has_left) {
             stored = stored.max(Stored::Unknown);
-            if let Some((broker, _)) = at {
-                self.healths.failed(ctx.fx.now, broker);
-            }
         }
         if let Some(send) = self.sends.get_mut(op) {
             send.call = None;
@@ -163,7 +179,7 @@ mod tests {
     use crate::message::{Message, MessageLimits, Publish, UniqueId};
     use crate::name::{Group, Topic};
     use crate::producer::SendOptions;
-    use crate::time::{Instant, UnixMillis};
+    use crate::time::UnixMillis;
     use crate::timer::Timers;
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::id::PeerId;
+use crate::id::{BrokerId, PeerId};
 use crate::time::Instant;
 
 /// A broker that has not answered what was given up for so long has lost it.
@@ -15,6 +15,8 @@ struct Place {
     /// The connection it left on, by its peer.
     lane: PeerId,
     size: usize,
+    /// To whom it was given, and when.
+    given: (BrokerId, Instant),
     /// When it is free, whatever happens.
     until: Instant,
 }
@@ -43,17 +45,24 @@ impl Held {
         self.bytes
     }
 
-    /// A send that has left on that lane is given up.
-    pub(super) fn push(&mut self, lane: PeerId, size: usize, now: Instant) {
-        self.places.push_back(Place { lane, size, until: now + HELD });
+    /// A send that has left on that lane is given up, which was `given` to a broker some time ago.
+    pub(super) fn push(
+        &mut self,
+        lane: PeerId,
+        size: usize,
+        given: (BrokerId, Instant),
+        now: Instant,
+    ) {
+        self.places.push_back(Place { lane, size, given, until: now + HELD });
         self.bytes += size;
     }
 
-    /// The broker answers one of them: the oldest, as far as anybody knows.
-    pub(super) fn answered(&mut self) {
-        if let Some(place) = self.places.pop_front() {
-            self.bytes -= place.size;
-        }
+    /// The broker answers one of them: the oldest, as far as anybody knows. Gives to whom that was
+    /// given, and when.
+    pub(super) fn answered(&mut self) -> Option<(BrokerId, Instant)> {
+        let place = self.places.pop_front()?;
+        self.bytes -= place.size;
+        Some(place.given)
     }
 
     /// A connection is lost: nothing will be answered there.
@@ -91,9 +100,9 @@ mod tests {
     fn places_are_free_by_answers_a_lost_connection_or_in_time() {
         let (mut held, now) = (Held::new(), Instant::ZERO);
         for (lane, size) in [(1, 10), (2, 20), (1, 30)] {
-            held.push(PeerId(lane), size, now);
+            held.push(PeerId(lane), size, (BrokerId(lane), now), now);
         }
-        held.answered();
+        assert_eq!(held.answered(), Some((BrokerId(1), now)));
         assert_eq!((held.len(), held.bytes()), (2, 50));
         held.lost(PeerId(2));
         assert_eq!((held.len(), held.bytes()), (1, 30));

@@ -135,6 +135,9 @@ impl Producers {
         if self.has_to_wait(ctx, op, main, broker) {
             return;
         }
+        if self.is_too_late(ctx, op, broker) {
+            return self.end_waiting(ctx, ways, op, broker);
+        }
         let name = ways.brokers.name(broker).clone();
         let call = Call::new(peer, Purpose::Send(op));
         let opaque = ctx.remoting.calls.open(Kind::Send, call);
@@ -240,9 +243,8 @@ impl Producers {
         if let Some((peer, _)) = send.turn.waits() {
             self.leave_window(peer);
         }
-        let earlier = send.earlier.iter().map(|one| one.opaque);
-        for opaque in earlier.chain(send.call) {
-            self.close(ctx, opaque, send.window_size());
+        for request in send.requests() {
+            self.close(ctx, request, send.window_size());
         }
         if let Some(key) = send.line.clone() {
             self.lines.leave(key, op, |op| self.sends.get(op).is_some());

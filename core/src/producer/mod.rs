@@ -188,6 +188,8 @@ pub(crate) struct Send {
     pub(crate) busy: u32,
     /// How it stands to the window of its broker.
     pub(crate) turn: Turn,
+    /// It has waited for room, or for its turn.
+    pub(crate) queued: bool,
     /// The pause before the next try.
     pub(crate) pause: Option<TimerKey>,
     /// The request of the present try.
@@ -203,6 +205,8 @@ pub(crate) struct Send {
 pub(crate) struct Earlier {
     pub(crate) opaque: Opaque,
     pub(crate) broker: BrokerId,
+    /// When it began.
+    pub(crate) tried: Instant,
 }
 
 impl Send {
@@ -231,6 +235,7 @@ impl Send {
             at: None,
             busy: 0,
             turn: Turn::Free,
+            queued: false,
             pause: None,
             call: None,
             earlier: Vec::new(),
@@ -243,6 +248,19 @@ impl Send {
     pub(crate) fn is_wide(&self) -> bool {
         let last = self.attempts.last().map(|attempt| &attempt.failure);
         self.publish.wire_size() > FRAME || matches!(last, Some(Failure::Cut(_)))
+    }
+
+    /// The requests under way for it, each with its broker and when it was given to that.
+    pub(crate) fn requests(&self) -> impl Iterator<Item = (Opaque, BrokerId, Instant)> {
+        let present =
+            self.call.zip(self.at).map(|(opaque, (broker, _))| (opaque, broker, self.tried));
+        self.earlier.iter().map(|one| (one.opaque, one.broker, one.tried)).chain(present)
+    }
+
+    /// Whether an answer now comes so late that one of a broker with more to do would come too late:
+    /// its try has taken half of all the time that the send had.
+    pub(crate) fn is_slow(&self, now: Instant) -> bool {
+        now.since(self.tried) > self.deadline.since(self.since) / 2
     }
 
     /// Bytes that it takes of its broker's window: none where it is over the limit of brokers'

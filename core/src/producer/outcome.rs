@@ -42,9 +42,14 @@ impl Producers {
             Ok(fields) => fields,
             Err(failure) => return self.failed(ctx, ways, op, asked, failure, Stored::Yes),
         };
-        self.windows.answered(ctx.remoting.peers.main(asked.peer), &ctx.fx.config);
         let Some(send) = self.sends.get(op) else { return };
         let Some((broker, _)) = send.at else { return };
+        let main = ctx.remoting.peers.main(asked.peer);
+        if send.is_slow(ctx.fx.now) {
+            self.windows.slow(main, send.tried, ctx.fx.now);
+        } else {
+            self.windows.answered(main, &ctx.fx.config);
+        }
         let late = send.earlier.iter().find(|one| one.opaque == opaque).map(|one| one.broker);
         if late.is_some() {
             self.forget_try(ctx, ways, op);
@@ -132,6 +137,7 @@ impl Producers {
             Failure::Unreadable(_)
             | Failure::Body(_)
             | Failure::TimedOut(_)
+            | Failure::NotTaken(_)
             | Failure::Fetch(_) => false,
         };
         if astray {
@@ -205,6 +211,7 @@ fn spent(send: &mut Send, why: Failure) -> SendError {
         | Failure::Closed(_)
         | Failure::Cut(_)
         | Failure::TimedOut(_)
+        | Failure::NotTaken(_)
         | Failure::Fetch(_) => SendError::Lost { topic, stored, ids, attempts },
     }
 }

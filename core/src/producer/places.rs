@@ -5,20 +5,26 @@ use super::window::Turn;
 use super::{Producers, Send};
 use crate::broker::Brokers;
 use crate::effects::TimerKind;
-use crate::error::SendError;
-use crate::frame::Opaque;
+use crate::error::{SendError, Stored};
+use crate::frame::{Opaque, ResponseCode};
 use crate::id::{BrokerId, OpId, PeerId, Table};
 use crate::remoting::{Call, Context};
 use crate::route::Ways;
+use crate::time::Instant;
 
 impl Producers {
     /// Nobody waits for the answer to a send's request any more, which takes `size` bytes of its
-    /// window.
-    pub(super) fn close(&mut self, ctx: &mut Context, opaque: Opaque, size: usize) -> Option<Call> {
+    /// window and was given to that broker some time ago.
+    pub(super) fn close(
+        &mut self,
+        ctx: &mut Context,
+        (opaque, broker, since): (Opaque, BrokerId, Instant),
+        size: usize,
+    ) -> Option<Call> {
         let call = ctx.give_up(opaque)?;
         if call.has_left() {
-            let main = ctx.remoting.peers.main(call.peer);
-            self.windows.held(main, |held| held.push(call.peer, size, ctx.fx.now));
+            let (main, given) = (ctx.remoting.peers.main(call.peer), (broker, since));
+            self.windows.held(main, |held| held.push(call.peer, size, given, ctx.fx.now));
         }
         self.free_place(ctx, call.peer, size);
         Some(call)
@@ -38,7 +44,10 @@ impl Producers {
 
     /// A peer answers what nobody waits for any more.
     pub(crate) fn answered_late(&mut self, ctx: &Context, peer: PeerId) {
-        self.windows.held(ctx.remoting.peers.main(peer), Held::answered);
+        let main = ctx.remoting.peers.main(peer);
+        if let Some((broker, since)) = self.windows.held(main, Held::answered) {
+            self.healths.answered_late(broker, ctx.fx.now.since(since));
+        }
     }
 
     /// A connection to a peer is lost, and with it what was given up on it.
@@ -60,6 +69,19 @@ impl Producers {
         }
     }
 
+    /// Whether a send that has waited, or was refused by a busy broker, would be given to its broker
+    /// too late: little more of its time is left than the broker's answers take of late. It is not
+    /// given to anybody then, since it would keep those waiting that have the time, and nobody would
+    /// know whether it was stored.
+    pub(super) fn is_too_late(&self, ctx: &Context, op: OpId, broker: BrokerId) -> bool {
+        let Some(send) = self.sends.get(op) else { return false };
+        if !(send.queued || send.busy > 0) || send.known() != Stored::No {
+            return false;
+        }
+        let latency = self.healths.of(broker).latency;
+        send.deadline.since(ctx.fx.now) <= latency + latency / 4
+    }
+
     /// Whether a send has to wait until its broker has answered others: then it does from now on.
     pub(super) fn has_to_wait(
         &mut self,
@@ -79,7 +101,7 @@ impl Producers {
         }
         self.windows.wait(peer, op, was_tried);
         if let Some(send) = self.send_of(op) {
-            send.turn = Turn::Waits { peer, broker };
+            (send.turn, send.queued) = (Turn::Waits { peer, broker }, true);
         }
         self.time_window(ctx, peer);
         true
@@ -95,9 +117,13 @@ impl Producers {
     ) {
         let Some(send) = self.sends.get(op) else { return };
         let (topic, ids) = (send.publish.topic().clone(), send.publish.ids());
-        let broker = ways.brokers.name(broker).clone();
+        let (broker, refused) = (ways.brokers.name(broker).clone(), send.is_refused());
         let (stored, attempts, _) = self.detach(ctx, ways, op);
-        let error = SendError::Unanswered { topic, broker, stored, ids, attempts };
+        let code = ResponseCode::SYSTEM_BUSY;
+        let error = match refused {
+            true => SendError::Rejected { topic, code, stored, ids, attempts },
+            false => SendError::Unanswered { topic, broker, stored, ids, attempts },
+        };
         self.end_send(ctx, op, Err(error));
     }
 
@@ -162,8 +188,8 @@ impl Producers {
         let (calls, peers) = (&ctx.remoting.calls, &ctx.remoting.peers);
         let open = self.sends.iter().flat_map(|(_, send)| {
             let size = send.window_size();
-            let opaques = send.earlier.iter().map(|one| one.opaque).chain(send.call);
-            opaques.filter_map(move |opaque| Some((peers.main(calls.place_of(opaque)?.0), size)))
+            let places = send.requests().filter_map(|(opaque, ..)| calls.place_of(opaque));
+            places.map(move |(peer, _)| (peers.main(peer), size))
         });
         let waiting = self.sends.iter().filter_map(|(_, send)| Some(send.turn.waits()?.0));
         let size_of = |op, peer| size_of(&self.sends, op, peer);

@@ -83,6 +83,9 @@ impl Producers {
     /// A send that was taken begins, or waits for room.
     pub(super) fn begin(&mut self, ctx: &mut Context, ways: &mut Ways<'_>, op: OpId, turn: Turn) {
         if turn == Turn::Room {
+            if let Some(send) = self.send_of(op) {
+                send.queued = true;
+            }
             self.room.queue.push_back(op);
         } else if self.is_first(op) {
             self.route_send(ctx, ways, op);

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::{Earlier, Producers, Send, SendOptions};
+use super::{Earlier, Producers, SendOptions};
 use crate::broker::Brokers;
 use crate::config::Config;
 use crate::effects::TimerKind;
@@ -125,7 +125,8 @@ impl Producers {
         limit: Duration,
     ) {
         let Some((peer, left)) = ctx.remoting.calls.place_of(opaque) else { return };
-        let Some(size) = self.get(op).map(Send::window_size) else { return };
+        let Some(send) = self.get(op) else { return };
+        let (size, tried) = (send.window_size(), send.tried);
         if left.is_none() && !ctx.remoting.peers.is_connected(peer) {
             // Connections have limits of their own.
             return;
@@ -133,7 +134,7 @@ impl Producers {
         Brokers::slow_down(ctx, peer);
         if left.is_none() {
             // The peer reads nothing: what waits for it costs no try.
-            self.close(ctx, opaque, size);
+            self.close(ctx, (opaque, broker, tried), size);
             ctx.suspect(peer);
             let failure = Failure::Connect(ConnectError::TimedOut(limit));
             let asked = AskedPeer { peer, opaque };
@@ -144,10 +145,9 @@ impl Producers {
             send.call = None;
             send.tries += 1;
             send.attempts.push(attempt);
-            send.earlier.push(Earlier { opaque, broker });
+            send.earlier.push(Earlier { opaque, broker, tried });
         }
-        ctx.fx.counters.tries_failed += 1;
-        self.healths.failed(ctx.fx.now, broker);
+        self.not_answered(ctx, broker, peer, tried);
         ctx.suspect(peer);
         self.route_send(ctx, ways, op);
     }

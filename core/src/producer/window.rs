@@ -10,9 +10,14 @@
 //!
 //! Brokers keep what they have not stored in one queue for all clients, of 10,000 requests
 //! (`sendThreadPoolQueueCapacity`), and refuse what is too much (`[OVERLOAD]`) or has waited there
-//! for 200 ms (`[TIMEOUT_CLEAN_QUEUE]`). Either halves the window, once for all that was under way
-//! then, and answers let it grow again: additive increase, multiplicative decrease, by which
-//! several clients come to equal shares.
+//! for 200 ms (`[TIMEOUT_CLEAN_QUEUE]`). Either halves the window, and where many are under way so does
+//! an answer that takes more than half of its send's time, or does not come in time: once for all
+//! that was under way then. Other answers let it grow again: additive increase, multiplicative
+//! decrease, by which several clients come to equal shares.
+//!
+//! Who waits long has little time left when its turn comes. A send that has less than the broker's
+//! answers take of late ends there as not stored: given to the broker it would end as unknown, and
+//! so would all behind it, for as long as more is sent than the broker can store.
 //!
 //! | state of a send's turn | leaves on | to |
 //! |---|---|---|
@@ -123,6 +128,15 @@ impl Window {
         let (count, bytes) = (config.max_unanswered, config.max_unanswered_bytes);
         let (open, taken) = (self.open + self.held.len(), self.bytes + self.held.bytes());
         open < self.limit.min(count) && (taken == 0 || taken + size <= bytes)
+    }
+
+    /// Halves it, once for all that was under way then.
+    fn shrink(&mut self, tried: Instant, now: Instant) {
+        if self.shrunk.is_none_or(|shrunk| tried > shrunk) {
+            let under_way = self.limit.min(self.open + self.held.len() + 1);
+            (self.limit, self.grown) = ((under_way / 2).max(LEAST), 0);
+            self.shrunk = Some(now);
+        }
     }
 
     /// The oldest of those that wait, if there is room for it. `size_of` tells the size of one that
@@ -263,11 +277,15 @@ impl Windows {
 
     /// A broker that has too much to do refused a message that was given to it at `tried`.
     pub(super) fn refused(&mut self, peer: PeerId, tried: Instant, now: Instant) {
+        self.find(peer).shrink(tried, now);
+    }
+
+    /// A broker has answered late, or not in time, what it was given at `tried`. That may be since
+    /// so much was before it: few under way say nothing of that.
+    pub(super) fn slow(&mut self, peer: PeerId, tried: Instant, now: Instant) {
         let window = self.find(peer);
-        if window.shrunk.is_none_or(|shrunk| tried > shrunk) {
-            let under_way = window.limit.min(window.open + 1);
-            (window.limit, window.grown) = ((under_way / 2).max(LEAST), 0);
-            window.shrunk = Some(now);
+        if window.open + window.held.len() > 2 * LEAST {
+            window.shrink(tried, now);
         }
     }
 

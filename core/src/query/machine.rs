@@ -247,6 +247,7 @@ impl Queries {
             Failure::Unreadable(_)
             | Failure::Body(_)
             | Failure::TimedOut(_)
+            | Failure::NotTaken(_)
             | Failure::Fetch(_) => false,
         };
         let attempt = ctx.attempt(peer, asked.call.take(), failure);
