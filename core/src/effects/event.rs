@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::Answer;
 use super::Note;
 use super::SendReceipt;
-use crate::error::{QueryError, SendError};
+use crate::error::SendError;
 use crate::id::{OpId, SubscriptionId};
 use crate::message::Publish;
 
@@ -53,7 +53,7 @@ pub enum Event {
         /// The call.
         op: OpId,
         /// What it ended with.
-        result: Result<Answer, QueryError>,
+        answer: Answer,
     },
     /// A consumer has messages: take them with `poll_batch` until it gives none.
     Deliverable {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::Engine;
 use crate::broker::health::Healths;
-use crate::effects::{Cancelled, OpKind};
-use crate::error::{Refused, SendError};
+use crate::effects::{Cancelled, OpKind, Unrouted};
+use crate::error::Refused;
 use crate::id::OpId;
 use crate::message::Publish;
 use crate::producer::{Producers, SendOptions};
@@ -148,10 +148,10 @@ impl Engine {
     }
 
     /// No route will come for a call.
-    pub(super) fn unrouted(&mut self, op: OpId, error: SendError) {
+    pub(super) fn unrouted(&mut self, op: OpId, unrouted: Unrouted) {
         match self.ctx.fx.ops.get(op) {
-            Some(OpKind::Send) => self.producers.unrouted(&mut self.ctx, op, error),
-            Some(OpKind::Query) => self.queries.unrouted(&mut self.ctx, op, error),
+            Some(OpKind::Send) => self.producers.unrouted(&mut self.ctx, op, unrouted),
+            Some(OpKind::Query) => self.queries.unrouted(&mut self.ctx, op, unrouted),
             None => {}
         }
     }

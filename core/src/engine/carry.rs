@@ -25,7 +25,7 @@ impl Engine {
             match signal {
                 Signal::RouteWanted(topic) => self.refresh_route(&topic),
                 Signal::Routed(op) => self.routed(op),
-                Signal::Unrouted(op, error) => self.unrouted(op, *error),
+                Signal::Unrouted(op, unrouted) => self.unrouted(op, *unrouted),
                 Signal::RouteChanged(topic) => {
                     self.routes.changed(&mut self.ctx, &self.brokers, &topic);
                     let (consumers, ctx, known) = self.consumers();
