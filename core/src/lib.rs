@@ -17,6 +17,7 @@ mod effects;
 pub mod engine;
 pub mod error;
 pub mod fetch;
+mod fifo;
 pub mod frame;
 pub mod id;
 pub mod message;

@@ -141,7 +141,6 @@ impl Engine {
         match purpose {
             Purpose::Send(op) => {
                 let (producers, ctx, mut ways) = self.producers();
-                producers.closed(ctx, op, peer);
                 producers.answered(ctx, &mut ways, op, AskedPeer { peer, opaque }, reply);
             }
             Purpose::Query(op) => {
@@ -181,7 +180,6 @@ impl Engine {
             Purpose::Send(op) => {
                 let stored = if left { Stored::Unknown } else { Stored::No };
                 let (producers, ctx, mut ways) = self.producers();
-                producers.closed(ctx, op, peer);
                 producers.failed(ctx, &mut ways, op, AskedPeer { peer, opaque }, failure, stored);
             }
             Purpose::Query(op) => {

@@ -238,7 +238,7 @@ impl Producers {
         ctx.fx.timers.cancel(send.timer);
         self.free_room(&send);
         if let Some((peer, _)) = send.turn.waits() {
-            self.leave_window(peer);
+            self.leave_window(peer, send.at.is_some());
         }
         let earlier = send.earlier.iter().map(|one| one.opaque);
         for opaque in earlier.chain(send.call) {

@@ -51,11 +51,11 @@ impl Peer {
     pub(super) fn clear(&mut self, fx: &mut Effects) -> VecDeque<OutFrame> {
         (self.raised, self.overdue) = (false, false);
         (self.unheard, self.owing, self.untaken, self.part) = (None, None, None, None);
-        (self.owed, self.ended, self.oneway, self.answers) = (0, 0, 0, 0);
+        (self.owed, self.oneway, self.answers) = (0, 0, 0);
         for timer in [self.idle.take(), self.doubt.take()].into_iter().flatten() {
             fx.timers.cancel(timer);
         }
-        std::mem::take(&mut self.queue)
+        self.queue.take()
     }
 
     /// A connection that stood for long ends the succession of farewells.
