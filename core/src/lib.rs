@@ -28,6 +28,7 @@ pub mod query;
 mod remoting;
 pub mod rng;
 mod route;
+mod shutdown;
 pub mod time;
 pub mod timer;
 pub mod trace;

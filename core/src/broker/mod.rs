@@ -3,13 +3,15 @@
 pub(crate) mod health;
 mod probe;
 mod registration;
+mod stats;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-pub use probe::BrokerStats;
 pub(crate) use probe::PROBES;
 use registration::Registration;
+pub(crate) use registration::heartbeat_body;
+pub use stats::BrokerStats;
 
 use crate::error::Lack;
 use crate::id::{BrokerId, PeerId};

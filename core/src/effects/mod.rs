@@ -7,6 +7,7 @@ mod command;
 mod counters;
 mod event;
 mod facts;
+mod input;
 mod note;
 mod planted;
 mod receipt;
@@ -25,6 +26,7 @@ pub use command::Command;
 pub use counters::Counters;
 pub use event::Event;
 pub use facts::Fact;
+pub use input::Input;
 pub use note::Note;
 pub(crate) use planted::Plant;
 #[cfg(feature = "planted")]

@@ -66,10 +66,7 @@ impl Engine {
     /// are refused as full ([`Refused::Full`], [`Refused::FullOfBytes`]). While nothing is being
     /// sent, a message of any size is taken.
     pub fn room(&self) -> (usize, usize) {
-        let (config, sending) = (&self.ctx.fx.config, self.producers.bytes());
-        let calls = config.max_pending.saturating_sub(self.calls());
-        let bytes = config.max_pending_bytes.saturating_sub(sending);
-        (calls, if sending == 0 { usize::MAX } else { bytes })
+        self.producers.room(&self.ctx.fx.config, self.calls())
     }
 
     /// Asks for one fact. Ends in one [`Event::Answered`](super::Event::Answered) by

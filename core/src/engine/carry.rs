@@ -58,8 +58,6 @@ impl Engine {
                     let waiting = Brokers::unregister_consumer(&mut self.ctx, &group, ask);
                     let (consumers, ctx, known) = self.consumers();
                     consumers.unregistering(ctx, known, sub, waiting);
-                    // It may have been the last thing that a shutdown waits for.
-                    self.advance();
                 }
                 Signal::Rebalance(sub) => {
                     let (consumers, ctx, known) = self.consumers();

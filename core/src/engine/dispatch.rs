@@ -6,7 +6,7 @@ use crate::frame::{Content, Kind, Opaque, Reply, ResponseCode};
 use crate::id::{ConnectionId, PeerId, RequestId};
 use crate::producer::Producers;
 use crate::remoting::{
-    AskedPeer, BrokerAsk, Call, ConsumerAsk, Gone, Incoming, Lost, PeerAnswer, PeerRequest, Purpose,
+    AskedPeer, BrokerAsk, Call, Gone, Incoming, Lost, PeerAnswer, PeerRequest, Purpose,
 };
 use crate::time::Instant;
 
@@ -46,11 +46,7 @@ impl Engine {
                     self.ctx.forget_requests(conn);
                     let never = Failure::Connect(ConnectError::Lost(Box::new(reason.clone())));
                     self.ctx.remoting.unsent(conn, unsent);
-                    // One that we closed for want of work says nothing of where the broker is.
-                    let idle = matches!(reason, CloseReason::Idle(_));
-                    let cut = begun.map(|opaque| (opaque, Failure::Cut(reason.clone())));
-                    let maybe = Failure::Closed(reason);
-                    self.fail_calls(lost, Some(&Gone { conn, idle, maybe, cut }), &never);
+                    self.fail_calls(lost, Some(&Gone::new(conn, reason, begun)), &never);
                 }
             }
             Input::Malformed { conn, error } => {
@@ -255,16 +251,9 @@ impl Engine {
         match kind {
             TimerKind::Deadline(op) => self.deadline(op),
             TimerKind::Call(opaque) => {
-                if let Some(mut call) = self.ctx.close(opaque) {
-                    call.timer = None;
-                    let within = match call.purpose {
-                        Purpose::Consumer(_, ConsumerAsk::Pull { .. }) => {
-                            self.ctx.fx.config.pull_timeout
-                        }
-                        _ => self.ctx.fx.config.request_timeout,
-                    };
+                if let Some((call, failure)) = self.ctx.overdue(opaque) {
                     let peer = call.peer;
-                    self.failed(opaque, call, Failure::TimedOut(within));
+                    self.failed(opaque, call, failure);
                     self.ctx.suspect(peer);
                 }
             }

@@ -33,6 +33,13 @@ impl Producers {
         self.room.queue.waiting()
     }
 
+    /// The calls and bytes there is room for while `calls` of the application are under way.
+    pub(crate) fn room(&self, config: &Config, calls: usize) -> (usize, usize) {
+        let calls = config.max_pending.saturating_sub(calls);
+        let bytes = config.max_pending_bytes.saturating_sub(self.bytes);
+        (calls, if self.bytes == 0 { usize::MAX } else { bytes })
+    }
+
     /// Whether there is room for a message of `size` bytes while `calls` of the application are
     /// under way; one that is larger than all there is may go alone.
     fn has_room(&self, config: &Config, calls: usize, size: usize) -> Result<(), Refused> {

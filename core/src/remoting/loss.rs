@@ -1,7 +1,7 @@
 //! What becomes of requests when their connection is gone.
 
 use super::{Call, Remoting};
-use crate::error::Failure;
+use crate::error::{CloseReason, Failure};
 use crate::frame::Opaque;
 use crate::id::ConnectionId;
 
@@ -17,6 +17,14 @@ pub(crate) struct Gone {
 }
 
 impl Gone {
+    /// A connection that ended for that reason; of the request `begun` a part had been written.
+    pub(crate) fn new(conn: ConnectionId, reason: CloseReason, begun: Option<Opaque>) -> Self {
+        // One that we closed for want of work says nothing of where the broker is.
+        let idle = matches!(reason, CloseReason::Idle(_));
+        let cut = begun.map(|opaque| (opaque, Failure::Cut(reason.clone())));
+        Self { conn, idle, maybe: Failure::Closed(reason), cut }
+    }
+
     fn failure<'a>(&'a self, opaque: Opaque, call: &Call, never: &'a Failure) -> &'a Failure {
         match &self.cut {
             Some((cut, failure)) if *cut == opaque => failure,

@@ -1,5 +1,7 @@
 //! Connections as data.
 
+use std::fmt;
+
 use super::{Peers, State};
 use crate::error::PeerKind;
 use crate::id::PeerId;
@@ -55,6 +57,15 @@ pub struct ConnectionStats {
     pub queued: usize,
     /// Connections in a row that failed or were lost, since the peer last said anything.
     pub failures: u32,
+}
+
+impl fmt::Display for ConnectionStats {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { endpoint, peer, state, in_flight, queued, failures } = self;
+        write!(f, "connection to {peer} {endpoint}: {}", state.as_str())?;
+        write!(f, ", {in_flight} in flight, {queued} queued")?;
+        if *failures > 0 { write!(f, ", failed {failures} times") } else { Ok(()) }
+    }
 }
 
 impl Peers {
