@@ -15,6 +15,7 @@
 //! `Farewell`.
 //!
 
+mod backoff;
 mod batch;
 mod check;
 mod commit;
@@ -22,10 +23,9 @@ mod drain;
 mod handouts;
 mod heartbeat;
 mod join;
-mod lead;
 mod leave;
+mod next_offset;
 mod offset;
-mod pace;
 mod pull;
 mod queue;
 mod rebalance;
@@ -40,12 +40,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use batch::{Answer, Marks};
+use backoff::PullBackoff;
 pub use batch::{Batch, BatchId, DeliveryId, Handout, Settled};
+use batch::{PulledRecords, QueueFlags};
 use drain::Drain;
 use handouts::Handouts;
-use lead::{Lead, Told};
-use pace::Pace;
+use next_offset::{NextOffset, PullAnswer};
 use queue::Queue;
 pub use stats::{ConsumerStats, QueueStats};
 pub use subscribe::{Expression, ExpressionError, Start, Subscribe, Tags};

@@ -6,7 +6,8 @@ use crate::frame::{Content, Kind, Opaque, Reply, ResponseCode};
 use crate::id::{ConnectionId, PeerId, RequestId};
 use crate::producer::Producers;
 use crate::remoting::{
-    AskedPeer, BrokerAsk, Call, Gone, Incoming, Lost, PeerAnswer, PeerRequest, Purpose,
+    AskedPeer, BrokerAsk, Call, ConnectionLoss, Disconnect, Incoming, PeerAnswer, PeerRequest,
+    Purpose,
 };
 use crate::time::Instant;
 
@@ -46,7 +47,7 @@ impl Engine {
                     self.ctx.forget_requests(conn);
                     let never = Failure::Connect(ConnectError::Lost(Box::new(reason.clone())));
                     self.ctx.remoting.unsent(conn, unsent);
-                    self.fail_calls(lost, Some(&Gone::new(conn, reason, begun)), &never);
+                    self.fail_calls(lost, Some(&ConnectionLoss::new(conn, reason, begun)), &never);
                 }
             }
             Input::Malformed { conn, error } => {
@@ -213,8 +214,13 @@ impl Engine {
 
     /// A connection is gone, and with it every request on it. With a peer's present one, or when
     /// that takes nothing more, so is what never left: it fails as `never`.
-    pub(super) fn fail_calls(&mut self, lost: Lost, gone: Option<&Gone>, never: &Failure) {
-        let Lost { peer, queued, present } = lost;
+    pub(super) fn fail_calls(
+        &mut self,
+        lost: Disconnect,
+        gone: Option<&ConnectionLoss>,
+        never: &Failure,
+    ) {
+        let Disconnect { peer, queued, present } = lost;
         self.producers.lost(&self.ctx, peer);
         if present {
             Producers::lose_oneway(&mut self.ctx, peer, queued);

@@ -6,7 +6,7 @@ use crate::frame::Opaque;
 use crate::id::ConnectionId;
 
 /// A connection that is gone.
-pub(crate) struct Gone {
+pub(crate) struct ConnectionLoss {
     pub(crate) conn: ConnectionId,
     /// We closed it for want of work.
     pub(crate) idle: bool,
@@ -16,7 +16,7 @@ pub(crate) struct Gone {
     pub(crate) cut: Option<(Opaque, Failure)>,
 }
 
-impl Gone {
+impl ConnectionLoss {
     /// A connection that ended for that reason; of the request `begun` a part had been written.
     pub(crate) fn new(conn: ConnectionId, reason: CloseReason, begun: Option<Opaque>) -> Self {
         // One that we closed for want of work says nothing of where the broker is.
@@ -50,7 +50,7 @@ impl Remoting {
         &mut self,
         opaque: Opaque,
         present: bool,
-        gone: Option<&Gone>,
+        gone: Option<&ConnectionLoss>,
         never: &Failure,
     ) -> Option<(Call, Failure)> {
         let call = self.calls.find(opaque)?;

@@ -13,7 +13,7 @@ pub(crate) use ask::AskedPeer;
 pub(crate) use calls::{BrokerAsk, Call, Calls, ConsumerAsk, OffsetOf, Purpose};
 pub(crate) use decode::Body;
 pub use decode::{Decoder, InFrame};
-pub(crate) use loss::Gone;
+pub(crate) use loss::ConnectionLoss;
 pub(crate) use peers::*;
 pub use peers::{ConnectionState, ConnectionStats};
 use requests::Requests;

@@ -130,14 +130,14 @@ struct Peer {
 
 /// A peer that lost a connection, with the frames that had not been handed out.
 #[derive(Debug)]
-pub(crate) struct Lost {
+pub(crate) struct Disconnect {
     pub(crate) peer: PeerId,
     pub(crate) queued: VecDeque<OutFrame>,
     /// It was the present one: what has not left yet is lost with it.
     pub(crate) present: bool,
 }
 
-impl Lost {
+impl Disconnect {
     fn of_leaving(peer: PeerId) -> Self {
         Self { peer, queued: VecDeque::new(), present: false }
     }
