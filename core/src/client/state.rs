@@ -20,7 +20,7 @@ pub(crate) struct Subscribed {
     pub(crate) waker: Option<Waker>,
     /// Somebody wants to know how it left.
     pub(super) watched: bool,
-    /// It has left, with so many messages unsettled.
+    /// The consumer has left, with so many messages unsettled.
     pub(super) left: Option<usize>,
 }
 

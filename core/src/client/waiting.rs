@@ -20,7 +20,7 @@ pub(crate) trait CallResult: Sized + 'static {
     /// The runtime is gone, or the result was taken before. `ids`: of what a send carries.
     fn gone(ids: Option<&MessageIds>) -> Self;
 
-    /// It ends in the process that this one was forked from.
+    /// The call ends in the process that this one was forked from.
     fn forked() -> Self;
 }
 
@@ -111,11 +111,11 @@ impl Found for Response {
 
 /// How far a call has come.
 pub(crate) enum Progress<E> {
-    /// It is under way.
+    /// The call is under way.
     Open(Option<Waker>),
-    /// It is under way, and nobody wants the result any more.
+    /// The call is under way, and nobody wants the result any more.
     Detached,
-    /// It has ended.
+    /// The call has ended.
     Ended(E),
     /// The runtime is gone.
     Gone,
@@ -213,8 +213,9 @@ impl Waiting {
         call
     }
 
-    /// The result, unless the runtime is gone; or `waker` is kept, to be woken when it is there, and the one it replaces is
-    /// left in its place: dropping a waker may run any code, so it is for after the lock.
+    /// The result, unless the runtime is gone; or `waker` is kept, to be woken when it is there,
+    /// and the one it replaces is left in its place: dropping a waker may run any code, so it is
+    /// for after the lock.
     pub(super) fn take<E: CallResult>(
         &mut self,
         op: OpId,

@@ -41,7 +41,8 @@ pub struct Batch {
 pub(crate) struct QueueFlags {
     /// The queue has been given up.
     pub(crate) revoked: AtomicBool,
-    /// Its consumer finishes: nothing is handed out, and the engine hears of all that is settled.
+    /// The queue's consumer finishes: nothing is handed out, and the engine hears of all that is
+    /// settled.
     pub(crate) draining: AtomicBool,
     /// A message came with a tag that no hash of the consumer's stands for.
     pub(crate) foreign: AtomicBool,
@@ -74,19 +75,19 @@ pub struct BatchId {
 pub struct DeliveryId {
     /// The batch it came in.
     pub batch: BatchId,
-    /// Its place there.
+    /// The message's place there.
     pub index: u32,
 }
 
 /// What settling one message changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Settled {
-    /// It had been settled before.
+    /// The message had been settled before.
     Before,
-    /// It is settled now, others of its batch are not.
+    /// The message is settled now, others of its batch are not.
     Now,
-    /// It was the last one, or its consumer [drains](crate::engine::Engine::drain): tell the engine
-    /// with [`Engine::batch_ended`].
+    /// The message was the last one, or its consumer [drains](crate::engine::Engine::drain): tell
+    /// the engine with [`Engine::batch_ended`].
     ///
     /// [`Engine::batch_ended`]: crate::engine::Engine::batch_ended
     Last,

@@ -64,13 +64,13 @@ use crate::timer::TimerKey;
 /// What the application makes of one message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// It is done with; its offset may be committed.
+    /// The message is done with; its offset may be committed.
     Done,
-    /// It is to be delivered again, to this consumer, behind its neighbours and after a pause that
-    /// grows each time, from a tenth of `retry_delay`, at most 100 ms, to 30 s: what dropping a
-    /// delivery means.
+    /// The message is to be delivered again, to this consumer, behind its neighbours and after a
+    /// pause that grows each time, from a tenth of `retry_delay`, at most 100 ms, to 30 s: what
+    /// dropping a delivery means.
     Again,
-    /// It is to be delivered again, to this consumer, after `retry_delay`.
+    /// The message is to be delivered again, to this consumer, after `retry_delay`.
     Later,
 }
 
@@ -113,7 +113,7 @@ struct Consumer {
     /// The first revision of our heartbeats that tells of it.
     revision: u64,
     phase: Phase,
-    /// It finishes: see `drain.rs`.
+    /// The consumer finishes: see `drain.rs`.
     drain: Option<Drain>,
     /// Messages that the application held when it began to leave.
     left_unsettled: usize,
@@ -181,7 +181,7 @@ impl Consumer {
         due
     }
 
-    /// Its topics, in the order of its subscription.
+    /// The consumer's topics, in the order of its subscription.
     fn topics(&self) -> impl Iterator<Item = &Topic> {
         self.subscribe.topics.iter().map(|(topic, _)| topic)
     }

@@ -40,8 +40,8 @@ pub enum Event {
     },
     /// Nothing of these is needed any more: of a send that was cancelled, of a frame whose call
     /// ended before it left or that was lost with its connection, of a question that has ended.
-    /// They may be the application's own memory, which it alone should free, and hold no lock when
-    /// it does.
+    /// Messages and bodies may be the application's own memory, which it alone should free, and
+    /// hold no lock when it does.
     Spent {
         /// Messages.
         messages: Vec<Arc<Publish>>,

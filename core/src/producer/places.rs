@@ -115,7 +115,7 @@ impl Producers {
         let Some(send) = self.send_of(op) else { return true };
         let was = std::mem::replace(&mut send.turn, Turn::Called { peer });
         match was.waits().filter(|_| send.deadline <= ctx.fx.now) {
-            // Its timer is behind others that are due as well.
+            // The send's timer is behind others that are due as well.
             Some((_, broker)) => self.end_waiting(ctx, ways, op, broker),
             None => self.route_send(ctx, ways, op),
         }

@@ -41,11 +41,11 @@ const STEP: usize = 32;
 /// How a send stands to the window of its broker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Turn {
-    /// It waits until there is room for it in the client.
+    /// The send waits until there is room for it in the client.
     Room,
-    /// It waits for no place.
+    /// The send waits for no place.
     Free,
-    /// It waits for one at that broker, whose main peer this is.
+    /// The send waits for one at that broker, whose main peer this is.
     Waits { peer: PeerId, broker: BrokerId },
     /// There is one for it there.
     Called { peer: PeerId },
@@ -95,7 +95,7 @@ struct Window {
     again: Fifo<OpId>,
     /// Those that wait for their first one.
     first: Fifo<OpId>,
-    /// It is among those that are ready.
+    /// The window is among those that are ready.
     ready: bool,
 }
 

@@ -244,7 +244,7 @@ impl Queries {
         let failure = failure.of_size(asked.query.body_size());
         let again = match &failure {
             Failure::Connect(_) => true,
-            // It was never seen whole; a second time it is the request that is not taken.
+            // The request was never seen whole; a second time it is the request that is not taken.
             Failure::Cut(_) => !asked.attempts.has_cut(),
             Failure::Closed(_) => asked.query.is_repeatable(),
             Failure::Refused { .. } => failure.is_farewell(),
@@ -319,7 +319,7 @@ impl Queries {
             (Some(topic), Some(lack)) => {
                 QueryError::NoQueue { topic, lack: Box::new(lack), attempts }
             }
-            // It waited for the topic's route to the end, as a send would have.
+            // The question waited for the topic's route to the end, as a send would have.
             (Some(topic), None) if waits && ways.routes.known(&topic).is_none() => {
                 QueryError::NoRoute { topic, attempts }
             }

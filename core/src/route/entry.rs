@@ -50,9 +50,9 @@ pub(super) struct Entry {
     pub(super) denied: Option<Instant>,
     /// The last look-up ended with word that there is no such topic.
     pub(super) missing: bool,
-    /// It had a route of its own once.
+    /// The topic had a route of its own once.
     pub(super) existed: bool,
-    /// It was noted that no route can be had, and none came since.
+    /// A note said that no route can be had, and none came since.
     pub(super) failing: bool,
     pub(super) fetch: Fetch,
     pub(super) asked: Instant,

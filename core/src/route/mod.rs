@@ -60,6 +60,6 @@ pub(crate) struct Waiter {
     pub(crate) wait: Wait,
     /// When it ends without what it waits for.
     pub(crate) deadline: Instant,
-    /// It is content with a topic that a broker would create.
+    /// The operation is content with a topic that a broker would create.
     pub(crate) creates: bool,
 }

@@ -35,9 +35,9 @@ enum State {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ClientPhase {
-    /// It takes calls.
+    /// The client takes calls.
     Running,
-    /// It has been shut down and finishes what was begun.
+    /// The client has been shut down and finishes what was begun.
     Stopping,
     /// Nothing is left of it.
     Stopped,

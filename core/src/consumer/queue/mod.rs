@@ -200,7 +200,7 @@ impl Queue {
         self.backoff.moved(now)
     }
 
-    /// It goes on at `to` with all that is held: a fault put back on purpose.
+    /// The queue goes on at `to` with all that is held: a fault put back on purpose.
     pub(super) const fn move_in_place(&mut self, to: i64, plant: Plant) {
         (self.next, self.committed, self.plant) = (to, None, plant);
     }
@@ -210,7 +210,7 @@ impl Queue {
         self.state = if self.has_offset() { State::Ready } else { State::NeedsOffset };
     }
 
-    /// It rests until that timer.
+    /// The queue rests until that timer.
     pub(super) const fn paused(&mut self, timer: TimerKey) {
         self.state = State::Pausing { timer, has_offset: self.has_offset() };
     }

@@ -124,7 +124,7 @@ struct Peer {
     idle: Option<TimerKey>,
     /// Looks in a row that found nobody who names it.
     unused: u8,
-    /// It is nobody's: its place is for the next peer.
+    /// The peer is nobody's: its place is for the next peer.
     free: bool,
 }
 
@@ -133,7 +133,7 @@ struct Peer {
 pub(crate) struct Disconnect {
     pub(crate) peer: PeerId,
     pub(crate) queued: VecDeque<OutFrame>,
-    /// It was the present one: what has not left yet is lost with it.
+    /// The connection was the present one: what has not left yet is lost with it.
     pub(crate) present: bool,
 }
 

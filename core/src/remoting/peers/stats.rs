@@ -16,12 +16,12 @@ pub enum ConnectionState {
     Idle,
     /// The last one failed or was lost; the next try waits.
     Backoff,
-    /// It is being made.
+    /// A connection is being made.
     Connecting,
-    /// It is there.
+    /// The connection is there.
     Connected,
-    /// It is there, but the peer said that it goes: nothing more is sent on it, and there is no
-    /// other one yet.
+    /// The connection is there, but the peer said that it goes: nothing more is sent on it, and
+    /// there is no other one yet.
     Leaving,
     /// We have closed it, and wait for the adapter's word that it is gone.
     Closing,
