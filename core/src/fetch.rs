@@ -34,12 +34,12 @@ pub enum FetchError {
         /// The system's words.
         detail: Box<str>,
     },
-    /// It answered something else than 200.
+    /// The server answered something else than 200.
     #[error("answered {status} {reason}")]
     Status {
         /// The status.
         status: u16,
-        /// Its words.
+        /// The server's words.
         reason: Box<str>,
     },
     /// The page is elsewhere: give that address instead, redirects are not followed.

@@ -12,9 +12,10 @@ use rocketry_core::id::{OpId, SubscriptionId};
 use rocketry_core::message::{Item, Message, MessageLimits, Publish, UniqueId, UniqueIds};
 use rocketry_core::name::Group;
 use rocketry_core::producer::{SendOptions, SendReceipt};
-use rocketry_core::query::{Answer, Query, QueueName};
+use rocketry_core::query::{self, Query, QueueName};
 use rocketry_core::time::Instant;
 
+use super::answer::Answer;
 use super::world::{Happening, World};
 
 /// A client of the world, by the order in which they were made.
@@ -340,6 +341,10 @@ impl World {
                 continue;
             }
             busy = true;
+            if let Event::Answered { op, answer } = event {
+                self.answered(client, op, answer);
+                continue;
+            }
             self.trace.line(self.now, format_args!("{client:?} {event:?}"));
             let (now, app) = (self.now, &mut self.clients[client.0].app);
             match event {
@@ -368,10 +373,6 @@ impl World {
                         app.oneway_lost += 1;
                     }
                 }
-                Event::Answered { op, result } => {
-                    let twin = app.answers.insert(op, Ended { at: now, result });
-                    assert!(twin.is_none(), "{op:?} was answered twice");
-                }
                 Event::Deliverable { sub } => self.deliverable(client, sub),
                 Event::Left { sub, unsettled } => app.left.push((now, sub, unsettled)),
                 Event::Note(note) => app.notes.push((now, note)),
@@ -383,6 +384,14 @@ impl World {
             }
         }
         busy
+    }
+
+    fn answered(&mut self, client: ClientId, op: OpId, answer: query::Answer) {
+        let (at, result) = (self.now, Answer::of(answer));
+        self.trace
+            .line(at, format_args!("{client:?} Answered {{ op: {op:?}, result: {result:?} }}"));
+        let twin = self.clients[client.0].app.answers.insert(op, Ended { at, result });
+        assert!(twin.is_none(), "{op:?} was answered twice");
     }
 
     fn deliverable(&mut self, client: ClientId, sub: SubscriptionId) {

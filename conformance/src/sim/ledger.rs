@@ -8,9 +8,10 @@ use rocketry_core::error::{QueryError, SendError};
 use rocketry_core::id::{OpId, SubscriptionId};
 use rocketry_core::name::Topic;
 use rocketry_core::producer::SendReceipt;
-use rocketry_core::query::{Answer, QueueName};
+use rocketry_core::query::QueueName;
 use rocketry_core::time::Instant;
 
+use super::answer::Answer;
 use super::app::{ClientId, Delivered, Ended, Sent};
 use super::world::World;
 

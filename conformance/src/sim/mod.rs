@@ -14,12 +14,14 @@
 //! | `arrival` | what reaches either end |
 //! | `fault` | what a test does to the network and the brokers |
 //! | `app` | the application: sends, consumers, events |
+//! | `answer` | what questions were answered with |
 //! | `ledger` | what the applications can look up |
 //! | `storm` | faults drawn at random, then calm |
 //! | `rates` | how many requests of each kind came in the busiest second |
 //! | `course` | one storm from its seed to what it came to |
 //! | `trace` | every command, event and frame as a line of text |
 
+mod answer;
 mod app;
 mod arrival;
 mod course;
@@ -32,6 +34,7 @@ mod storm;
 mod trace;
 mod world;
 
+pub use answer::Answer;
 pub use app::{ClientId, Delivered, Ended, Pace, Sent};
 pub use course::{Course, STORM, Scene, course};
 pub use link::{Door, Host, Way};

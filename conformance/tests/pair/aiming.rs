@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use rocketry_conformance::sim::{ClientId, World};
+use rocketry_conformance::sim::{Answer, ClientId, World};
 use rocketry_core::error::{Refused, SendError, Stored};
 use rocketry_core::frame::{RequestCode, ResponseCode};
 use rocketry_core::message::java_string_hash;
 use rocketry_core::producer::{Aim, SendOptions, SendReceipt, SendStatus};
-use rocketry_core::query::{Answer, Query, QueueName};
+use rocketry_core::query::{Query, QueueName};
 
 use crate::setting::*;
 

@@ -4,14 +4,14 @@
 use std::time::Duration;
 
 use rocketry_conformance::broker::{ClusterConfig, Fault, ListenerId, TopicConfig};
-use rocketry_conformance::sim::{ClientId, Host, Pace, World};
+use rocketry_conformance::sim::{Answer, ClientId, Host, Pace, World};
 use rocketry_core::config::Config;
 use rocketry_core::error::{ErrorKind, SendError, Stored};
 use rocketry_core::frame::{RequestCode, ResponseCode};
 use rocketry_core::id::OpId;
 use rocketry_core::message::Message;
 use rocketry_core::producer::{Aim, SendOptions};
-use rocketry_core::query::{Answer, Query, QueueName};
+use rocketry_core::query::{Query, QueueName};
 
 use crate::setting::*;
 

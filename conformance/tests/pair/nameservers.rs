@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use rocketry_conformance::broker::{ClusterConfig, ListenerId, RouteKeys, TopicConfig};
-use rocketry_conformance::sim::{ClientId, Door, Host, Pace, Way, World};
+use rocketry_conformance::sim::{Answer, ClientId, Door, Host, Pace, Way, World};
 use rocketry_core::config::Config;
 use rocketry_core::engine::{Note, TopicStats};
 use rocketry_core::error::{ErrorKind, Stored};
 use rocketry_core::frame::{RequestCode, ResponseCode};
 use rocketry_core::message::Message;
-use rocketry_core::query::{Answer, Query, QueueName};
+use rocketry_core::query::{Query, QueueName};
 
 use crate::setting::*;
 

@@ -1,14 +1,14 @@
 //! What is said of a message, and what a request that may have been done comes to.
 
 use rocketry_conformance::broker::{ClusterConfig, Fault, ListenerId, Requests};
-use rocketry_conformance::sim::{ClientId, Pace, Way, World};
+use rocketry_conformance::sim::{Answer, ClientId, Pace, Way, World};
 use rocketry_core::engine::{Cancelled, Note};
 use rocketry_core::error::{ErrorKind, Failure, PeerKind, QueryError, SendError, Stored};
 use rocketry_core::frame::request::CreateTopicRequest;
 use rocketry_core::frame::{Request, RequestCode, ResponseCode};
 use rocketry_core::name::Endpoint;
 use rocketry_core::producer::{SendOptions, SendReceipt};
-use rocketry_core::query::{Answer, Call, Query, QueueName, Target};
+use rocketry_core::query::{Call, Query, QueueName, Target};
 
 use crate::setting::*;
 

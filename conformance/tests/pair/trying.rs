@@ -163,7 +163,7 @@ fn the_queues_that_stand_for_a_topic_about_to_be_created_are_no_answer_to_who_wo
     world.run_until(SECOND, |world| world.answer(client, asked).is_some()).unwrap();
     // It is looked up anew: as the first message may have created it, or not.
     match &world.answer(client, asked).unwrap().result {
-        Ok(rocketry_core::query::Answer::Queues(queues)) => assert_eq!(queues.len(), 4),
+        Ok(rocketry_conformance::sim::Answer::Queues(queues)) => assert_eq!(queues.len(), 4),
         Err(QueryError::NoRoute { .. }) => {}
         other => panic!("{other:?}"),
     }

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use rocketry_conformance::sim::{ClientId, World};
+use rocketry_conformance::sim::{Answer, ClientId, World};
 use rocketry_core::error::QueryError;
 use rocketry_core::id::OpId;
-use rocketry_core::query::{Answer, Query};
+use rocketry_core::query::Query;
 
 use crate::script::{self, GROUP, Step, To, Trace, call, queue, script, topic};
 

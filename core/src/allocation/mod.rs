@@ -81,7 +81,7 @@ impl Strategy {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AllocationError {
-    /// It is not known in which machine room this broker or member is.
+    /// The machine room of this broker or member is not known.
     #[error("the machine room of {name} is not known")]
     Room {
         /// The broker's name or the member's id.

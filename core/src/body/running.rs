@@ -166,8 +166,8 @@ pub enum DirectResult {
     CrRollback,
     /// An orderly consumer commits its batch.
     CrCommit,
-    /// It failed.
+    /// The listener failed.
     CrThrowException,
-    /// It said nothing.
+    /// The listener said nothing.
     CrReturnNull,
 }

@@ -3,13 +3,15 @@
 pub(crate) mod health;
 mod probe;
 mod registration;
+mod stats;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-pub use probe::BrokerStats;
 pub(crate) use probe::PROBES;
 use registration::Registration;
+pub(crate) use registration::heartbeat_body;
+pub use stats::BrokerStats;
 
 use crate::error::Lack;
 use crate::id::{BrokerId, PeerId};
@@ -21,11 +23,11 @@ struct Broker {
     name: Arc<str>,
     /// Peers by the broker's own id; 0 is the master.
     peers: BTreeMap<u64, PeerId>,
-    /// An address of it that can't be read.
+    /// An address of the broker that can't be read.
     unreadable: Option<Arc<str>>,
     /// Looks in a row that found no route, queue or message for it.
     unused: u8,
-    /// It is nobody's: its place is for the next broker.
+    /// The broker is nobody's: its place is for the next broker.
     free: bool,
 }
 

@@ -1,8 +1,7 @@
-//! How brokers fare, and probes of those that are left alone or slow.
+//! Probes of brokers that are left alone or slow.
 //!
 //! Codes: `GET_MAX_OFFSET` (30) as a probe (`MQFaultStrategy.ServiceDetector`).
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,53 +11,14 @@ use super::health::Healths;
 use crate::effects::TimerKind;
 use crate::frame::{Kind, Request};
 use crate::id::{BrokerId, PeerId};
-use crate::name::Endpoint;
 use crate::remoting::{BrokerAsk, Context, Purpose};
-use crate::time::Instant;
 
 /// How often brokers that are left alone are asked.
 pub(crate) const PROBES: Duration = Duration::from_secs(3);
 /// How soon they must answer.
 const PROBE: Duration = Duration::from_millis(200);
 
-/// How one broker fares.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct BrokerStats {
-    /// The broker group's name.
-    pub name: Arc<str>,
-    /// The master's address, if there is a master.
-    pub master: Option<Endpoint>,
-    /// There is a connection to the master.
-    pub connected: bool,
-    /// Sends that it answered, whatever the answer.
-    pub answered: u64,
-    /// Sends that it refused with an error, did not answer, or that were lost with a connection.
-    pub failed: u64,
-    /// A moving average of the time from a try to its answer.
-    pub latency: Duration,
-    /// Producers leave it alone until then, with `fault_isolation`.
-    pub isolated_until: Option<Instant>,
-}
-
 impl Brokers {
-    /// How each broker fares that a route names, or did a while ago.
-    pub(crate) fn stats(&self, ctx: &Context, healths: &Healths) -> Vec<BrokerStats> {
-        let stats = |id| {
-            let (health, master) = (healths.of(id), self.master(id));
-            BrokerStats {
-                name: self.name(id).clone(),
-                master: master.map(|peer| ctx.remoting.peers.endpoint(peer).clone()),
-                connected: master.is_some_and(|peer| ctx.remoting.peers.is_reached(peer)),
-                answered: health.answered,
-                failed: health.failed,
-                latency: health.latency,
-                isolated_until: health.until,
-            }
-        };
-        self.ids().map(stats).collect()
-    }
-
     /// Asks each broker that is left alone for an offset: one that answers in time is well again.
     /// `probe` is a request that a broker can answer, if a queue of it is known.
     pub(crate) fn probe_isolated(

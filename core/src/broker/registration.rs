@@ -12,6 +12,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::Brokers;
+use crate::body::{ConsumerData, Heartbeat, ProducerData};
 use crate::effects::{Note, Signal, TimerKind};
 use crate::frame::request::{HeartbeatRequest, UnregisterRequest};
 use crate::frame::{Kind, Request, ResponseCode};
@@ -33,6 +34,22 @@ pub(super) struct Registration {
     refused: Option<u64>,
 }
 
+/// What heartbeats of a client with these consumers and producers say.
+pub(crate) fn heartbeat_body<'a>(
+    client_id: &str,
+    consumers: Vec<ConsumerData>,
+    producers: impl Iterator<Item = &'a Group>,
+) -> Bytes {
+    let heartbeat = Heartbeat {
+        client_id: client_id.to_owned(),
+        consumers,
+        fingerprint: 0,
+        producers: producers.map(|group| ProducerData { group: group.to_string() }).collect(),
+        without_sub: false,
+    };
+    Bytes::from(heartbeat.to_json())
+}
+
 impl Brokers {
     /// Sends a heartbeat, which says `body`, to one broker.
     pub(crate) fn heartbeat(&mut self, ctx: &mut Context, peer: PeerId, body: Bytes) {
@@ -40,6 +57,14 @@ impl Brokers {
         let request = Request::Heartbeat(HeartbeatRequest::default());
         let within = ctx.fx.config.request_timeout;
         ctx.ask(peer, purpose, Kind::Heartbeat, request, body, within);
+    }
+
+    /// The same to every broker there is a connection to; one that stalls delays no other.
+    pub(crate) fn heartbeats(&mut self, ctx: &mut Context, body: &Bytes) {
+        let connected: Vec<PeerId> = ctx.remoting.peers.brokers().collect();
+        for peer in connected {
+            self.heartbeat(ctx, peer, body.clone());
+        }
     }
 
     /// A broker answered a heartbeat.

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::pending::{NO_ANSWER, Pending, answered};
+use super::pending::{Pending, ask};
+use super::question::Question;
 use super::shared::Owner;
 use crate::body::{BodyError, ClusterInfo, RouteBody, TopicConfig, TopicList};
 use crate::error::{Failure, PeerKind, QueryError};
@@ -16,7 +17,7 @@ use crate::frame::request::{
 use crate::frame::{ReplyFields, Request, ResponseCode};
 use crate::message::RecordList;
 use crate::name::{Endpoint, Topic};
-use crate::query::{Answer, Call, Query, QueueName, Response, Target};
+use crate::query::{Call, QueueName, Response, Target};
 
 /// The sys flag of a plain pull: with a subscription, without waiting or committing.
 const PLAIN_PULL: i32 = 4;
@@ -57,16 +58,8 @@ impl Admin {
 
     /// Any request to a nameserver or broker of your choice, and its answer, whatever its code.
     pub fn call(&self, target: Target, request: Request, body: Bytes) -> Answered<Response> {
-        let shared = self.owner.shared();
-        match shared.query(Query::Call(Box::new(Call { target, request, body }))) {
-            Ok(op) => Pending::call(shared.clone(), op, |slot| {
-                let Answer::Response(response) = answered(slot)? else {
-                    return Err(NO_ANSWER);
-                };
-                Ok(*response)
-            }),
-            Err(error) => Pending::ready(Err(error)),
-        }
+        let question = Question::call(Call { target, request, body });
+        ask(self.owner.shared(), question)
     }
 
     /// A request that must succeed.

@@ -6,15 +6,11 @@ use std::task::{Context, Poll, Waker};
 
 use super::pending::{Deferred, Pending};
 use super::shared::Shared;
-use super::waiting::Slot;
 use crate::engine::Cancelled;
 use crate::error::{Attempts, QueryError, Refused, SendError, Stored};
 use crate::message::Message;
 use crate::name::Topic;
 use crate::query::{QueueChoice, QueueName};
-
-/// What reads the result of a send.
-pub(super) type Read<T> = fn(Slot) -> Result<T, SendError>;
 
 /// A call that goes on with another one.
 struct Then<A, T> {
@@ -36,7 +32,7 @@ impl<A: Send, T> Deferred<T> for Then<A, T> {
     fn cancel(self: Box<Self>) -> Cancelled {
         match (self.first.cancel(), self.counts) {
             (found @ (Cancelled::Removed | Cancelled::Detached), true) => found,
-            // It has ended, and what follows has not begun.
+            // The first call has ended, and what follows has not begun.
             (Cancelled::Unknown, true) => Cancelled::Detached,
             (_, false) => Cancelled::Removed,
         }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::after_unlock::{AfterUnlock, PendingWrite};
 use super::link::{Action, Borrowed, Half, ReadTurn};
 use super::shared::Shared;
+use super::source::Kind;
 use super::state::Core;
 use crate::error::CloseReason;
 use crate::id::{ConnectionId, OpId};
@@ -45,9 +46,9 @@ impl Shared {
     }
 
     /// The half of the connection on which `op` is under way, and what is to be written before.
-    fn borrow(&self, op: OpId) -> Option<Reading> {
+    fn borrow(&self, op: OpId, kind: &dyn Kind) -> Option<Reading> {
         let mut core = self.lock();
-        if core.waiting.has_ended(op) {
+        if kind.has_ended(&mut core.waiting, op) {
             return None;
         }
         let reading = Reading::begin(&mut core, op);
@@ -74,8 +75,13 @@ impl Shared {
 
     /// Reads in this thread until `ended` gives a result: where `op` waits for an answer, and the
     /// half is to be had.
-    pub(super) fn read_for<T>(&self, op: OpId, mut ended: impl FnMut() -> Option<T>) -> Option<T> {
-        let Reading { conn, mut half, write } = self.borrow(op)?;
+    pub(super) fn read_for<T>(
+        &self,
+        op: OpId,
+        kind: &dyn Kind,
+        mut ended: impl FnMut() -> Option<T>,
+    ) -> Option<T> {
+        let Reading { conn, mut half, write } = self.borrow(op, kind)?;
         if let Some(write) = write {
             let mut after = AfterUnlock::default();
             self.write_here(write, &mut after);

@@ -22,7 +22,9 @@ mod park;
 mod pending;
 mod producer;
 mod pump;
+mod question;
 mod shared;
+mod source;
 mod state;
 mod waiting;
 mod wall;
@@ -42,10 +44,10 @@ use crate::config::Config;
 use crate::engine::Snapshot;
 use crate::error::QueryError;
 use crate::name::{Group, NameError, Topic};
-use crate::query::{Answer, Query, QueueName};
-use pending::answered;
+use crate::query::QueueName;
+use pending::ask;
+use question::Question;
 use shared::{Owner, Shared};
-use waiting::Slot;
 
 /// One client: its connections, shared by all its producers and consumers.
 ///
@@ -95,36 +97,22 @@ impl Client {
     /// The queues of a topic that may be read. Sends one route request where the route is not
     /// known; resolves within `request_timeout`; dropping it leaves nothing behind.
     pub fn queues(&self, topic: &Topic) -> Pending<Result<Vec<QueueName>, QueryError>> {
-        self.query(Query::Queues(topic.clone()), |slot| match answered(slot)? {
-            Answer::Queues(queues) => Ok(queues),
-            Answer::Offset(_) | Answer::Writable(_) | Answer::Response(_) => Ok(Vec::new()),
-        })
+        ask(self.owner.shared(), Question::queues(topic))
     }
 
     /// The offset of a queue's first message.
     pub fn min_offset(&self, queue: &QueueName) -> Pending<Result<i64, QueryError>> {
-        self.query(Query::MinOffset(queue.clone()), offset)
+        ask(self.owner.shared(), Question::min_offset(queue))
     }
 
     /// The offset after a queue's last message: how many messages it ever took.
     pub fn max_offset(&self, queue: &QueueName) -> Pending<Result<i64, QueryError>> {
-        self.query(Query::MaxOffset(queue.clone()), offset)
+        ask(self.owner.shared(), Question::max_offset(queue))
     }
 
     /// Questions and orders of operators.
     pub fn admin(&self) -> Admin {
         Admin::new(self.owner.clone())
-    }
-
-    fn query<T>(
-        &self,
-        query: Query,
-        read: fn(Slot) -> Result<T, QueryError>,
-    ) -> Pending<Result<T, QueryError>> {
-        match self.owner.shared().query(query) {
-            Ok(op) => Pending::call(self.owner.shared().clone(), op, read),
-            Err(error) => Pending::ready(Err(error)),
-        }
     }
 
     /// Everything observable of this client at this moment: what it has done, brokers,
@@ -159,12 +147,5 @@ impl Client {
             core.engine.shutdown(now);
         });
         Pending::stop(shared.clone())
-    }
-}
-
-fn offset(slot: Slot) -> Result<i64, QueryError> {
-    match answered(slot)? {
-        Answer::Offset(offset) => Ok(offset),
-        Answer::Queues(_) | Answer::Writable(_) | Answer::Response(_) => Ok(-1),
     }
 }

@@ -9,14 +9,14 @@ use std::task::{Context, Poll, Waker};
 use super::driving::log_once;
 use super::ended::Ended;
 use super::park::block_on;
+use super::question::Question;
 use super::shared::Shared;
-use super::waiting::Slot;
+use super::source::Source;
+use super::waiting::{CallResult, Found};
 use crate::engine::Cancelled;
-use crate::error::{QueryError, SendError, Stored};
+use crate::error::{QueryError, SendError};
 use crate::id::{OpId, SubscriptionId};
 use crate::message::MessageIds;
-use crate::producer::SendReceipt;
-use crate::query::Answer;
 
 /// What turns into a call when it is polled.
 pub(super) trait Deferred<T>: Send {
@@ -31,7 +31,7 @@ enum State<T> {
     Ready(Option<T>),
     Call {
         op: OpId,
-        read: fn(Slot) -> T,
+        source: Source<T>,
     },
     Stop {
         read: fn(Ended) -> T,
@@ -122,8 +122,13 @@ impl<T> Pending<T> {
         Self { shared: None, state: State::Ready(Some(result)), ids: None }
     }
 
-    pub(crate) const fn call(shared: Arc<Shared>, op: OpId, read: fn(Slot) -> T) -> Self {
-        Self { shared: Some(shared), state: State::Call { op, read }, ids: None }
+    /// A call that ends with an `E`.
+    pub(super) fn call<E: CallResult>(shared: Arc<Shared>, op: OpId) -> Self
+    where
+        T: From<E>,
+    {
+        let state = State::Call { op, source: Source::of::<E>() };
+        Self { shared: Some(shared), state, ids: None }
     }
 
     /// A call that begins when it can, once somebody looks.
@@ -156,15 +161,10 @@ impl<T> Pending<T> {
             }
             state => state,
         };
-        let (Some(shared), State::Call { op, .. }) = (self.shared.take(), state) else {
-            return Cancelled::Unknown;
-        };
-        let found = shared.run(|core, now| {
-            let slot = core.waiting.detach(op);
-            let found = core.engine.cancel(now, op);
-            (slot, core.waiting.end(op, Slot::Gone), found)
-        });
-        found.map_or(Cancelled::Unknown, |(_slot, _waker, found)| found)
+        match (self.shared.take(), state) {
+            (Some(shared), State::Call { op, source }) => source.kind.cancel(&shared, op),
+            _ => Cancelled::Unknown,
+        }
     }
 
     pub(super) fn poll_result(&mut self, cx: &Context<'_>) -> Poll<T> {
@@ -183,11 +183,9 @@ impl<T> Pending<T> {
         let forked = || shared.is_forked_by(shared.host().now());
         let result = match &mut self.state {
             State::Ready(_) | State::Deferred(_) => return Poll::Pending,
-            State::Call { op, read } => {
-                let core = shared.lock_here();
-                match core.and_then(|mut core| core.waiting.take(*op, &mut waker)) {
-                    Some(slot) => read(told(slot, &self.ids)),
-                    None if forked() => read(Slot::Forked),
+            State::Call { op, source } => {
+                match source.take(shared, *op, &mut waker, self.ids.as_ref()) {
+                    Some(result) => result,
                     None => return Poll::Pending,
                 }
             }
@@ -229,8 +227,9 @@ impl<T: Blockable> Pending<T> {
         }
         let Some(shared) = self.shared.clone() else { return T::would_deadlock() };
         let ended = match &self.state {
-            State::Call { op, .. } => {
-                shared.lock_here().is_some_and(|core| core.waiting.has_ended(*op))
+            State::Call { op, source } => {
+                let core = shared.lock_here();
+                core.is_some_and(|mut core| source.kind.has_ended(&mut core.waiting, *op))
             }
             State::Ready(_) | State::Stop { .. } | State::Left { .. } | State::Deferred(_) => false,
         };
@@ -240,13 +239,14 @@ impl<T: Blockable> Pending<T> {
         if !shared.may_block() {
             return T::would_deadlock();
         }
-        if let State::Call { op, .. } = self.state {
+        if let State::Call { op, source } = &self.state {
+            let (op, kind) = (*op, source.kind);
             let cx = Context::from_waker(Waker::noop());
             let mut ended = || match self.poll_result(&cx) {
                 Poll::Ready(result) => Some(result),
                 Poll::Pending => None,
             };
-            if let Some(result) = shared.read_for(op, &mut ended) {
+            if let Some(result) = shared.read_for(op, kind, &mut ended) {
                 return result;
             }
         }
@@ -282,12 +282,10 @@ impl<T> Future for Pending<T> {
 
 impl<T> Drop for Pending<T> {
     fn drop(&mut self) {
-        if let (Some(shared), State::Call { op, .. }) = (&self.shared, &self.state)
+        if let (Some(shared), State::Call { op, source }) = (&self.shared, &self.state)
             && !shared.is_forked()
         {
-            // What was waiting is dropped after the lock.
-            let slot = shared.lock().waiting.detach(*op);
-            drop(slot);
+            source.kind.detach(shared, *op);
             shared.wake_readers();
         }
         if let (Some(shared), State::Stop { place: Some(place), .. }) = (&self.shared, &self.state)
@@ -300,44 +298,13 @@ impl<T> Drop for Pending<T> {
     }
 }
 
-/// A send whose runtime is gone tells of which messages nothing more is known.
-fn told(slot: Slot, ids: &Option<MessageIds>) -> Slot {
-    match (slot, ids) {
-        (Slot::Gone, Some(ids)) => {
-            let (stored, ids) = (Stored::Unknown, Some(ids.clone()));
-            Slot::Sent(Err(SendError::RuntimeGone { stored, ids }))
-        }
-        (slot, _) => slot,
-    }
-}
-
-pub(crate) fn sent(slot: Slot) -> Result<SendReceipt, SendError> {
-    match slot {
-        Slot::Sent(result) => result,
-        Slot::Handed => Err(SendError::NoReceipt),
-        Slot::Forked => Err(SendError::Forked),
-        Slot::Answered(_) | Slot::Waiting(_) | Slot::Detached | Slot::Gone => {
-            Err(SendError::RuntimeGone { stored: Stored::Unknown, ids: None })
-        }
-    }
-}
-
-pub(crate) fn handed(slot: Slot) -> Result<(), SendError> {
-    match sent(slot) {
-        Ok(_) | Err(SendError::NoReceipt) => Ok(()),
-        Err(error) => Err(error),
-    }
-}
-
-/// The end of a question whose answer nobody can give any more.
-pub(crate) const NO_ANSWER: QueryError = QueryError::Stopped;
-
-pub(crate) fn answered(slot: Slot) -> Result<Answer, QueryError> {
-    match slot {
-        Slot::Answered(result) => result,
-        Slot::Forked => Err(QueryError::Forked),
-        Slot::Sent(_) | Slot::Handed | Slot::Waiting(_) | Slot::Detached | Slot::Gone => {
-            Err(NO_ANSWER)
-        }
+/// Asks a question of the engine.
+pub(super) fn ask<A: Found>(
+    shared: &Arc<Shared>,
+    question: Question<A>,
+) -> Pending<Result<A, QueryError>> {
+    match shared.ask(question) {
+        Ok(op) => Pending::call::<Result<A, QueryError>>(shared.clone(), op),
+        Err(error) => Pending::ready(Err(error)),
     }
 }

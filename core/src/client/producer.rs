@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
-use super::deferred::{Read, chosen};
-use super::pending::{Pending, answered, handed, sent};
+use super::deferred::chosen;
+use super::pending::{Pending, ask};
+use super::question::Question;
 use super::shared::Owner;
-use super::waiting::Slot;
-use crate::error::{QueryError, SendError};
+use super::waiting::SendEnd;
+use crate::error::SendError;
 use crate::message::{Message, MessageError, Publish};
 use crate::name::Group;
 use crate::producer::{SendOptions, SendReceipt};
-use crate::query::{Answer, Query, QueueChoice};
+use crate::query::QueueChoice;
 
 /// Sends messages. Cheap to clone, and used from any number of threads and tasks at once. Brokers
 /// know its group until a minute after the last producer of the group is dropped.
@@ -65,7 +66,7 @@ impl Producer {
         message: Message,
         options: SendOptions,
     ) -> Pending<Result<SendReceipt, SendError>> {
-        self.start(self.publish(message), options, sent)
+        self.start(self.publish(message), options)
     }
 
     /// Sends one message without asking for an answer: the broker may store it, or not, and nobody
@@ -75,7 +76,7 @@ impl Producer {
     /// [`Client::stats`](super::Client::stats) count those. Errors are those that come before: no
     /// route, no connection by the deadline, a full window.
     pub fn send_oneway(&self, message: Message) -> Pending<Result<(), SendError>> {
-        self.start(self.publish(message), SendOptions::default().oneway(), handed)
+        self.start(self.publish(message), SendOptions::default().oneway())
     }
 
     /// Sends several messages of one topic together (`SEND_BATCH_MESSAGE`, 320): all of them are
@@ -91,13 +92,13 @@ impl Producer {
         messages: &[Message],
         options: SendOptions,
     ) -> Pending<Result<SendReceipt, SendError>> {
-        self.start(self.batch(messages), options, sent)
+        self.start(self.batch(messages), options)
     }
 
     /// As [`send_batch`](Self::send_batch), without asking for an answer; see
     /// [`send_oneway`](Self::send_oneway).
     pub fn send_batch_oneway(&self, messages: &[Message]) -> Pending<Result<(), SendError>> {
-        self.start(self.batch(messages), SendOptions::default().oneway(), handed)
+        self.start(self.batch(messages), SendOptions::default().oneway())
     }
 
     /// As [`send`](Self::send), to the queue that `select` chooses by its place among those of the
@@ -111,10 +112,7 @@ impl Producer {
         select: impl FnOnce(&Message, &[QueueChoice]) -> Option<usize> + Send + 'static,
     ) -> Pending<Result<SendReceipt, SendError>> {
         let shared = self.place.owner.shared();
-        let queues = match shared.query(Query::Writable(message.topic().clone())) {
-            Ok(op) => Pending::call(shared.clone(), op, writable),
-            Err(error) => Pending::ready(Err(error)),
-        };
+        let queues = ask(shared, Question::writable(message.topic()));
         let own = self.clone();
         queues.then(shared, move |queues| match chosen(select, &message, queues) {
             Ok(queue) => own.send_with(message, SendOptions::to(&queue)),
@@ -145,10 +143,9 @@ impl Producer {
         &self,
         publish: Result<Publish, MessageError>,
         options: SendOptions,
-        read: Read<T>,
     ) -> Pending<Result<T, SendError>>
     where
-        T: 'static,
+        Result<T, SendError>: From<SendEnd>,
     {
         let shared = self.place.owner.shared();
         let publish = match publish {
@@ -156,15 +153,8 @@ impl Producer {
             Err(error) => return Pending::ready(Err(error.into())),
         };
         match shared.send(publish.clone(), options) {
-            Ok(op) => Pending::call(shared.clone(), op, read).of(publish.ids()),
+            Ok(op) => Pending::call::<SendEnd>(shared.clone(), op).of(publish.ids()),
             Err(error) => Pending::ready(Err(error)),
         }
-    }
-}
-
-fn writable(slot: Slot) -> Result<Vec<QueueChoice>, QueryError> {
-    match answered(slot)? {
-        Answer::Writable(queues) => Ok(queues),
-        Answer::Queues(_) | Answer::Offset(_) | Answer::Response(_) => Ok(Vec::new()),
     }
 }

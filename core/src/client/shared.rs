@@ -13,7 +13,9 @@ use super::host::Host;
 use super::link::{Action, Writer, Written};
 use super::lock_stats::{Held, LockStats};
 use super::log::log_note;
+use super::question::Question;
 use super::state::Core;
+use super::waiting::{Found, SendEnd};
 use super::wall::Wall;
 use crate::config::Config;
 use crate::engine::{Engine, Snapshot};
@@ -21,7 +23,6 @@ use crate::error::{QueryError, Refused, SendError, Stored};
 use crate::id::{ConnectionId, OpId};
 use crate::message::{MessageLimits, Publish, UniqueIds};
 use crate::producer::SendOptions;
-use crate::query::Query;
 use crate::time::Instant;
 
 /// Writes that a calling thread does for others, which came while it wrote, before it leaves them
@@ -324,7 +325,7 @@ impl Shared {
         let ids = publish.ids();
         let sent = self.run(|core, now| {
             let op = core.engine.send_with(now, publish, options)?;
-            core.waiting.insert(op);
+            core.waiting.insert::<SendEnd>(op);
             Ok::<_, Refused>(op)
         });
         let gone = || self.nobody(SendError::RuntimeGone { stored: Stored::No, ids: Some(ids) });
@@ -332,10 +333,10 @@ impl Shared {
     }
 
     /// Asks the engine for one fact.
-    pub(crate) fn query(&self, query: Query) -> Result<OpId, QueryError> {
+    pub(super) fn ask<A: Found>(&self, question: Question<A>) -> Result<OpId, QueryError> {
         let asked = self.run(|core, now| {
-            let op = core.engine.query(now, query)?;
-            core.waiting.insert(op);
+            let op = core.engine.query(now, question.query)?;
+            core.waiting.insert::<Result<A, QueryError>>(op);
             Ok::<_, Refused>(op)
         });
         Ok(asked.ok_or_else(|| self.nobody(QueryError::Stopped))??)

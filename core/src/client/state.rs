@@ -7,10 +7,11 @@ use super::after_unlock::AfterUnlock;
 use super::ended::{Ended, Stops};
 use super::link::{Action, Open, Writer};
 use super::links::{Links, On};
-use super::waiting::{Slot, Waiting};
+use super::waiting::{SendEnd, Waiting};
 use super::wall::Wall;
 use crate::engine::{Command, Engine, Event};
-use crate::id::{ConnectionId, SubscriptionId};
+use crate::id::{ConnectionId, OpId, SubscriptionId};
+use crate::query::Answer;
 use crate::time::{Instant, UnixMillis};
 
 /// A consumer, as its handle waits for it.
@@ -19,7 +20,7 @@ pub(crate) struct Subscribed {
     pub(crate) waker: Option<Waker>,
     /// Somebody wants to know how it left.
     pub(super) watched: bool,
-    /// It has left, with so many messages unsettled.
+    /// The consumer has left, with so many messages unsettled.
     pub(super) left: Option<usize>,
 }
 
@@ -113,20 +114,18 @@ impl Core {
             match event {
                 Event::Sent { op, publish, result } => {
                     after.spent.push(publish);
-                    after.wakers.extend(self.waiting.end(op, Slot::Sent(result)));
+                    after.wakers.extend(self.waiting.end(op, SendEnd::Sent(result)));
                 }
                 Event::Handed { op, publish } => {
                     after.spent.push(publish);
-                    after.wakers.extend(self.waiting.end(op, Slot::Handed));
+                    after.wakers.extend(self.waiting.end(op, SendEnd::Handed));
                 }
                 Event::OnewayLost { messages } => after.spent.extend(messages),
                 Event::Spent { messages, bodies } => {
                     after.spent.extend(messages);
                     after.bodies.extend(bodies);
                 }
-                Event::Answered { op, result } => {
-                    after.wakers.extend(self.waiting.end(op, Slot::Answered(result)));
-                }
+                Event::Answered { op, answer } => after.wakers.extend(self.answered(op, answer)),
                 Event::Deliverable { sub } => {
                     let consumer = self.consumers.get_mut(&sub);
                     after.wakers.extend(consumer.and_then(|consumer| consumer.waker.take()));
@@ -139,6 +138,16 @@ impl Core {
                     after.wakers.extend(self.pump.take());
                 }
             }
+        }
+    }
+
+    /// A question has ended. Gives who is to be woken.
+    fn answered(&mut self, op: OpId, answer: Answer) -> Option<Waker> {
+        match answer {
+            Answer::Queues(result) => self.waiting.end(op, result),
+            Answer::Writable(result) => self.waiting.end(op, result),
+            Answer::Offset(result) => self.waiting.end(op, result),
+            Answer::Response(result) => self.waiting.end(op, result.map(|response| *response)),
         }
     }
 

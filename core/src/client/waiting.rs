@@ -1,27 +1,124 @@
-//! The calls of a client that somebody waits for, and their results.
+//! The calls of a client that somebody waits for, and their results: a table for each kind of call,
+//! so that a result is of the type that its call was made for.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
-use std::task::Waker;
+use std::task::{Poll, Waker};
 
-use crate::error::{QueryError, SendError};
+use crate::error::{QueryError, SendError, Stored};
 use crate::id::OpId;
+use crate::message::MessageIds;
+use crate::name::QueueName;
 use crate::producer::SendReceipt;
-use crate::query::Answer;
+use crate::query::{QueueChoice, Response};
 
-/// What a call waits for, or how it ended.
-pub(crate) enum Slot {
-    Waiting(Option<Waker>),
-    /// Nobody wants the result any more.
-    Detached,
+/// What one kind of call ends with.
+pub(crate) trait CallResult: Sized + 'static {
+    /// The calls of the kind.
+    fn calls(waiting: &mut Waiting) -> &mut Calls<Self>;
+
+    /// The runtime is gone, or the result was taken before. `ids`: of what a send carries.
+    fn gone(ids: Option<&MessageIds>) -> Self;
+
+    /// The call ends in the process that this one was forked from.
+    fn forked() -> Self;
+}
+
+/// What a send ends with.
+pub(crate) enum SendEnd {
+    /// With the broker's answer, or without one.
     Sent(Result<SendReceipt, SendError>),
-    Answered(Result<Answer, QueryError>),
-    /// A oneway send was given to its writer.
+    /// A oneway one was given to its writer.
     Handed,
+}
+
+impl CallResult for SendEnd {
+    fn calls(waiting: &mut Waiting) -> &mut Calls<Self> {
+        &mut waiting.sends
+    }
+
+    fn gone(ids: Option<&MessageIds>) -> Self {
+        let (stored, ids) = (Stored::Unknown, ids.cloned());
+        Self::Sent(Err(SendError::RuntimeGone { stored, ids }))
+    }
+
+    fn forked() -> Self {
+        Self::Sent(Err(SendError::Forked))
+    }
+}
+
+impl From<SendEnd> for Result<SendReceipt, SendError> {
+    fn from(end: SendEnd) -> Self {
+        match end {
+            SendEnd::Sent(result) => result,
+            SendEnd::Handed => Err(SendError::NoReceipt),
+        }
+    }
+}
+
+impl From<SendEnd> for Result<(), SendError> {
+    fn from(end: SendEnd) -> Self {
+        match end {
+            SendEnd::Sent(result) => result.map(drop),
+            SendEnd::Handed => Ok(()),
+        }
+    }
+}
+
+/// What one kind of question is answered with.
+pub(crate) trait Found: Sized + 'static {
+    /// The questions of the kind.
+    fn questions(waiting: &mut Waiting) -> &mut Calls<Result<Self, QueryError>>;
+}
+
+impl<A: Found> CallResult for Result<A, QueryError> {
+    fn calls(waiting: &mut Waiting) -> &mut Calls<Self> {
+        A::questions(waiting)
+    }
+
+    fn gone(_: Option<&MessageIds>) -> Self {
+        Err(QueryError::Stopped)
+    }
+
+    fn forked() -> Self {
+        Err(QueryError::Forked)
+    }
+}
+
+impl Found for Vec<QueueName> {
+    fn questions(waiting: &mut Waiting) -> &mut Calls<Result<Self, QueryError>> {
+        &mut waiting.queues
+    }
+}
+
+impl Found for Vec<QueueChoice> {
+    fn questions(waiting: &mut Waiting) -> &mut Calls<Result<Self, QueryError>> {
+        &mut waiting.choices
+    }
+}
+
+impl Found for i64 {
+    fn questions(waiting: &mut Waiting) -> &mut Calls<Result<Self, QueryError>> {
+        &mut waiting.offsets
+    }
+}
+
+impl Found for Response {
+    fn questions(waiting: &mut Waiting) -> &mut Calls<Result<Self, QueryError>> {
+        &mut waiting.responses
+    }
+}
+
+/// How far a call has come.
+pub(crate) enum Progress<E> {
+    /// The call is under way.
+    Open(Option<Waker>),
+    /// The call is under way, and nobody wants the result any more.
+    Detached,
+    /// The call has ended.
+    Ended(E),
     /// The runtime is gone.
     Gone,
-    /// It ends in the process that this one was forked from.
-    Forked,
 }
 
 /// Spreads ids over a table. They are our own numbers, so nobody can make them collide.
@@ -42,20 +139,27 @@ impl Hasher for IdHasher {
     }
 }
 
+/// The calls of one kind.
+pub(crate) type Calls<E> = HashMap<OpId, Progress<E>, BuildHasherDefault<IdHasher>>;
+
 /// The calls of one client that somebody waits for.
 ///
 /// A result stays here until its handle takes it, while the engine has given the id's place to
-/// another call: so this is a table of ids, not of places.
+/// another call: so these are tables of ids, not of places.
 #[derive(Default)]
 pub(crate) struct Waiting {
-    slots: HashMap<OpId, Slot, BuildHasherDefault<IdHasher>>,
+    sends: Calls<SendEnd>,
+    queues: Calls<Result<Vec<QueueName>, QueryError>>,
+    choices: Calls<Result<Vec<QueueChoice>, QueryError>>,
+    offsets: Calls<Result<i64, QueryError>>,
+    responses: Calls<Result<Response, QueryError>>,
     /// How many of them have a waker.
     parked: usize,
 }
 
 impl Waiting {
-    pub(crate) fn insert(&mut self, op: OpId) {
-        self.slots.insert(op, Slot::Waiting(None));
+    pub(crate) fn insert<E: CallResult>(&mut self, op: OpId) {
+        E::calls(self).insert(op, Progress::Open(None));
     }
 
     /// Calls that somebody waits for with a waker.
@@ -64,71 +168,89 @@ impl Waiting {
     }
 
     /// Whether there is nothing left to wait for.
-    pub(crate) fn has_ended(&self, op: OpId) -> bool {
-        !matches!(self.slots.get(&op), Some(Slot::Waiting(_)))
+    pub(crate) fn has_ended<E: CallResult>(&mut self, op: OpId) -> bool {
+        !matches!(E::calls(self).get(&op), Some(Progress::Open(_)))
     }
 
     /// A call ended. Gives who is to be woken.
-    pub(crate) fn end(&mut self, op: OpId, result: Slot) -> Option<Waker> {
-        let slot = self.slots.get_mut(&op)?;
-        match std::mem::replace(slot, result) {
-            Slot::Waiting(waker) => {
+    pub(crate) fn end<E: CallResult>(&mut self, op: OpId, result: E) -> Option<Waker> {
+        let calls = E::calls(self);
+        let call = calls.get_mut(&op)?;
+        match std::mem::replace(call, Progress::Ended(result)) {
+            Progress::Open(waker) => {
                 self.parked -= usize::from(waker.is_some());
                 waker
             }
-            Slot::Detached => {
-                self.slots.remove(&op);
+            Progress::Detached => {
+                calls.remove(&op);
                 None
             }
-            ended @ (Slot::Sent(_)
-            | Slot::Answered(_)
-            | Slot::Handed
-            | Slot::Gone
-            | Slot::Forked) => {
-                *slot = ended;
+            ended @ (Progress::Ended(_) | Progress::Gone) => {
+                *call = ended;
                 None
             }
         }
     }
 
-    /// Nobody wants the result any more.
-    pub(super) fn detach(&mut self, op: OpId) -> Option<Slot> {
-        match self.slots.get_mut(&op)? {
-            slot @ Slot::Waiting(_) => {
-                let slot = std::mem::replace(slot, Slot::Detached);
-                self.parked -= usize::from(matches!(slot, Slot::Waiting(Some(_))));
-                Some(slot)
+    /// Nobody wants the result any more. Gives what is to be dropped after the lock.
+    pub(super) fn detach<E: CallResult>(&mut self, op: OpId) -> Option<Progress<E>> {
+        let calls = E::calls(self);
+        match calls.get_mut(&op)? {
+            call @ Progress::Open(_) => {
+                let open = std::mem::replace(call, Progress::Detached);
+                self.parked -= usize::from(matches!(open, Progress::Open(Some(_))));
+                Some(open)
             }
-            Slot::Detached => None,
-            Slot::Sent(_) | Slot::Answered(_) | Slot::Handed | Slot::Gone | Slot::Forked => {
-                self.slots.remove(&op)
-            }
+            Progress::Detached => None,
+            Progress::Ended(_) | Progress::Gone => calls.remove(&op),
         }
     }
 
-    /// The result; or `waker` is kept, to be woken when it is there, and the one it replaces is
-    /// left in its place: dropping a waker may run any code, so it is for after the lock.
-    pub(super) fn take(&mut self, op: OpId, waker: &mut Option<Waker>) -> Option<Slot> {
-        match self.slots.get_mut(&op) {
-            Some(Slot::Waiting(old)) => {
-                self.parked += usize::from(waker.is_some());
-                self.parked -= usize::from(old.is_some());
-                std::mem::swap(old, waker);
-                None
-            }
-            Some(_) | None => Some(self.slots.remove(&op).unwrap_or(Slot::Gone)),
-        }
+    /// The call was given up, and does not end. Gives what is to be dropped after the lock.
+    pub(super) fn remove<E: CallResult>(&mut self, op: OpId) -> Option<Progress<E>> {
+        let call = E::calls(self).remove(&op);
+        self.parked -= usize::from(matches!(call, Some(Progress::Open(Some(_)))));
+        call
     }
 
-    #[expect(clippy::disallowed_methods, reason = "the order of waking is nobody's promise")]
+    /// The result, unless the runtime is gone; or `waker` is kept, to be woken when it is there,
+    /// and the one it replaces is left in its place: dropping a waker may run any code, so it is
+    /// for after the lock.
+    pub(super) fn take<E: CallResult>(
+        &mut self,
+        op: OpId,
+        waker: &mut Option<Waker>,
+    ) -> Poll<Option<E>> {
+        let calls = E::calls(self);
+        if let Some(Progress::Open(kept)) = calls.get_mut(&op) {
+            std::mem::swap(kept, waker);
+            let (kept, replaced) = (kept.is_some(), waker.is_some());
+            self.parked = self.parked + usize::from(kept) - usize::from(replaced);
+            return Poll::Pending;
+        }
+        Poll::Ready(match calls.remove(&op) {
+            Some(Progress::Ended(result)) => Some(result),
+            Some(_) | None => None,
+        })
+    }
+
     pub(crate) fn abandon(&mut self, wakers: &mut Vec<Waker>) {
         self.parked = 0;
-        self.slots.retain(|_, slot| !matches!(slot, Slot::Detached));
-        for slot in self.slots.values_mut() {
-            if let Slot::Waiting(waker) = slot {
-                wakers.extend(waker.take());
-                *slot = Slot::Gone;
-            }
+        abandon(&mut self.sends, wakers);
+        abandon(&mut self.queues, wakers);
+        abandon(&mut self.choices, wakers);
+        abandon(&mut self.offsets, wakers);
+        abandon(&mut self.responses, wakers);
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the order of waking is nobody's promise")]
+fn abandon<E>(calls: &mut Calls<E>, wakers: &mut Vec<Waker>) {
+    calls.retain(|_, call| !matches!(call, Progress::Detached));
+    for call in calls.values_mut() {
+        if let Progress::Open(waker) = call {
+            wakers.extend(waker.take());
+            *call = Progress::Gone;
         }
     }
 }
@@ -142,32 +264,37 @@ mod tests {
         (0..number).fold(slots.insert(()), |_, _| slots.insert(()))
     }
 
-    fn stopped() -> Slot {
-        Slot::Answered(Err(QueryError::Stopped))
-    }
+    type Offset = Result<i64, QueryError>;
+
+    const STOPPED: Offset = Err(QueryError::Stopped);
 
     #[test]
     fn a_call_leaves_no_slot_however_it_is_given_up_or_ends() {
         let mut waiting = Waiting::default();
-        let calls: [OpId; 5] = std::array::from_fn(|number| op(number as u32));
-        calls.iter().for_each(|call| waiting.insert(*call));
-        let [seen, early, late, parked, gone] = calls;
+        let calls: [OpId; 6] = std::array::from_fn(|number| op(number as u32));
+        calls.iter().for_each(|call| waiting.insert::<Offset>(*call));
+        let [seen, early, late, parked, cancelled, gone] = calls;
         // Taken by who waited for it.
-        assert!(waiting.end(seen, stopped()).is_none());
-        assert!(matches!(waiting.take(seen, &mut None), Some(Slot::Answered(_))));
+        assert!(waiting.end(seen, STOPPED).is_none());
+        assert_eq!(waiting.take(seen, &mut None), Poll::Ready(Some(STOPPED)));
         // Dropped before it ended, and after.
-        drop(waiting.detach(early));
-        assert!(waiting.end(early, stopped()).is_none());
-        assert!(waiting.end(late, stopped()).is_none());
-        assert!(matches!(waiting.detach(late), Some(Slot::Answered(_))));
+        drop(waiting.detach::<Offset>(early));
+        assert!(waiting.end(early, STOPPED).is_none());
+        assert!(waiting.end(late, STOPPED).is_none());
+        assert!(matches!(waiting.detach::<Offset>(late), Some(Progress::Ended(_))));
         // Dropped while it waited with a waker, which is given back for after the lock.
-        assert!(waiting.take(parked, &mut Some(Waker::noop().clone())).is_none());
-        assert_eq!(waiting.parked(), 1);
-        assert!(matches!(waiting.detach(parked), Some(Slot::Waiting(Some(_)))));
-        assert!(waiting.end(parked, stopped()).is_none());
+        for call in [parked, cancelled] {
+            assert!(waiting.take::<Offset>(call, &mut Some(Waker::noop().clone())).is_pending());
+        }
+        assert_eq!(waiting.parked(), 2);
+        assert!(matches!(waiting.detach::<Offset>(parked), Some(Progress::Open(Some(_)))));
+        assert!(waiting.end(parked, STOPPED).is_none());
+        // Cancelled while it waited so.
+        assert!(matches!(waiting.remove::<Offset>(cancelled), Some(Progress::Open(Some(_)))));
+        assert!(waiting.end(cancelled, STOPPED).is_none());
         // Dropped when the runtime had gone.
         waiting.abandon(&mut Vec::new());
-        assert!(matches!(waiting.detach(gone), Some(Slot::Gone)));
-        assert_eq!((waiting.slots.len(), waiting.parked()), (0, 0));
+        assert!(matches!(waiting.detach::<Offset>(gone), Some(Progress::Gone)));
+        assert_eq!((waiting.offsets.len(), waiting.parked()), (0, 0));
     }
 }

@@ -33,15 +33,16 @@ pub struct Batch {
     open: AtomicU32,
     /// So many messages from the front on were handed out.
     handed: AtomicU32,
-    marks: Arc<Marks>,
+    flags: Arc<QueueFlags>,
 }
 
 /// What a queue and those who handle its messages tell each other without a lock.
 #[derive(Debug, Default)]
-pub(crate) struct Marks {
+pub(crate) struct QueueFlags {
     /// The queue has been given up.
     pub(crate) revoked: AtomicBool,
-    /// Its consumer finishes: nothing is handed out, and the engine hears of all that is settled.
+    /// The queue's consumer finishes: nothing is handed out, and the engine hears of all that is
+    /// settled.
     pub(crate) draining: AtomicBool,
     /// A message came with a tag that no hash of the consumer's stands for.
     pub(crate) foreign: AtomicBool,
@@ -49,7 +50,7 @@ pub(crate) struct Marks {
 
 /// The messages that a pull brought.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct PulledRecords {
     /// The offsets they can have.
     pub(crate) places: Range<i64>,
     /// What is to be added to the offsets in them.
@@ -74,19 +75,19 @@ pub struct BatchId {
 pub struct DeliveryId {
     /// The batch it came in.
     pub batch: BatchId,
-    /// Its place there.
+    /// The message's place there.
     pub index: u32,
 }
 
 /// What settling one message changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Settled {
-    /// It had been settled before.
+    /// The message had been settled before.
     Before,
-    /// It is settled now, others of its batch are not.
+    /// The message is settled now, others of its batch are not.
     Now,
-    /// It was the last one, or its consumer [drains](crate::engine::Engine::drain): tell the engine
-    /// with [`Engine::batch_ended`].
+    /// The message was the last one, or its consumer [drains](crate::engine::Engine::drain): tell
+    /// the engine with [`Engine::batch_ended`].
     ///
     /// [`Engine::batch_ended`]: crate::engine::Engine::batch_ended
     Last,
@@ -97,11 +98,11 @@ impl Batch {
     pub(crate) fn new(
         id: BatchId,
         queue: QueueName,
-        answer: Answer,
+        answer: PulledRecords,
         tags: Option<Arc<Tags>>,
-        marks: Arc<Marks>,
+        flags: Arc<QueueFlags>,
     ) -> Self {
-        let Answer { places, delta, records } = answer;
+        let PulledRecords { places, delta, records } = answer;
         let words = records.len().div_ceil(64);
         let settled = (0..words).map(|_| AtomicU64::new(0)).collect();
         let open = AtomicU32::new(records.len() as u32);
@@ -119,7 +120,7 @@ impl Batch {
             settled,
             open,
             handed: AtomicU32::new(0),
-            marks,
+            flags,
         };
         batch.older = batch.count_older();
         for index in 0..batch.older {
@@ -201,7 +202,7 @@ impl Batch {
                 let tag = record.tags();
                 let wanted = tag.is_some_and(|tag| tags.contains(tag));
                 if !wanted && !tags.has_code(tag.unwrap_or_default()) {
-                    self.marks.foreign.store(true, Ordering::Relaxed);
+                    self.flags.foreign.store(true, Ordering::Relaxed);
                 }
                 wanted
             }
@@ -237,7 +238,7 @@ impl Batch {
 
     /// Whether its consumer finishes.
     pub(crate) fn is_draining(&self) -> bool {
-        self.marks.draining.load(Ordering::SeqCst)
+        self.flags.draining.load(Ordering::SeqCst)
     }
 
     /// Notes that the message at `index` is handed out. False: it must not be, since the consumer
@@ -256,7 +257,7 @@ impl Batch {
 
     /// Whether the queue has been given up since: another consumer may read these messages too.
     pub fn is_revoked(&self) -> bool {
-        self.marks.revoked.load(Ordering::Acquire)
+        self.flags.revoked.load(Ordering::Acquire)
     }
 
     /// The lowest offset that is not settled.

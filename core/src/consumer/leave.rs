@@ -116,7 +116,7 @@ impl Consumer {
         }
     }
 
-    /// It has finished, or has taken long enough.
+    /// A consumer has finished, or has taken long enough.
     pub(super) fn drain_over(&mut self, ctx: &mut Context, known: Known<'_>) {
         self.end_drain(ctx);
         if let Some((_, timer)) = self.rebalance_timer.take() {

@@ -15,6 +15,7 @@
 //! `Farewell`.
 //!
 
+mod backoff;
 mod batch;
 mod check;
 mod commit;
@@ -22,10 +23,9 @@ mod drain;
 mod handouts;
 mod heartbeat;
 mod join;
-mod lead;
 mod leave;
+mod next_offset;
 mod offset;
-mod pace;
 mod pull;
 mod queue;
 mod rebalance;
@@ -40,12 +40,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use batch::{Answer, Marks};
+use backoff::PullBackoff;
 pub use batch::{Batch, BatchId, DeliveryId, Handout, Settled};
+use batch::{PulledRecords, QueueFlags};
 use drain::Drain;
 use handouts::Handouts;
-use lead::{Lead, Told};
-use pace::Pace;
+use next_offset::{NextOffset, PullAnswer};
 use queue::Queue;
 pub use stats::{ConsumerStats, QueueStats};
 pub use subscribe::{Expression, ExpressionError, Start, Subscribe, Tags};
@@ -64,13 +64,13 @@ use crate::timer::TimerKey;
 /// What the application makes of one message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// It is done with; its offset may be committed.
+    /// The message is done with; its offset may be committed.
     Done,
-    /// It is to be delivered again, to this consumer, behind its neighbours and after a pause that
-    /// grows each time, from a tenth of `retry_delay`, at most 100 ms, to 30 s: what dropping a
-    /// delivery means.
+    /// The message is to be delivered again, to this consumer, behind its neighbours and after a
+    /// pause that grows each time, from a tenth of `retry_delay`, at most 100 ms, to 30 s: what
+    /// dropping a delivery means.
     Again,
-    /// It is to be delivered again, to this consumer, after `retry_delay`.
+    /// The message is to be delivered again, to this consumer, after `retry_delay`.
     Later,
 }
 
@@ -113,7 +113,7 @@ struct Consumer {
     /// The first revision of our heartbeats that tells of it.
     revision: u64,
     phase: Phase,
-    /// It finishes: see `drain.rs`.
+    /// The consumer finishes: see `drain.rs`.
     drain: Option<Drain>,
     /// Messages that the application held when it began to leave.
     left_unsettled: usize,
@@ -181,7 +181,7 @@ impl Consumer {
         due
     }
 
-    /// Its topics, in the order of its subscription.
+    /// The consumer's topics, in the order of its subscription.
     fn topics(&self) -> impl Iterator<Item = &Topic> {
         self.subscribe.topics.iter().map(|(topic, _)| topic)
     }

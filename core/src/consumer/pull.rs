@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Answer, Consumer, Handout, Lead, Told, Trouble};
+use super::{Consumer, Handout, NextOffset, PullAnswer, PulledRecords, Trouble};
 use crate::effects::{Event, Note, Planted, Signal};
 use crate::frame::reply::PullReply;
 use crate::frame::request::PullRequest;
@@ -85,7 +85,7 @@ impl Consumer {
                 Some(fields),
                 _,
             ) => {
-                let told = Told::new(queue.next(), &fields);
+                let told = PullAnswer::new(queue.next(), &fields);
                 self.pull_leads(ctx, known, key, told, told.empty(code));
             }
             (code, ..) => self.pull_refused(ctx, peer, key, code, remark),
@@ -103,21 +103,21 @@ impl Consumer {
     ) {
         ctx.fx.counters.messages_pulled += records.len() as u64;
         let Some(queue) = self.queues.get_mut(key) else { return };
-        let told = Told::new(queue.next(), fields);
+        let told = PullAnswer::new(queue.next(), fields);
         let places = told.places();
         if places.is_empty() || records.is_empty() {
-            return self.pull_leads(ctx, known, key, told, Lead::Astray);
+            return self.pull_leads(ctx, known, key, told, NextOffset::Astray);
         }
         let delta = fields.offset_delta.unwrap_or(0);
         let tags = self.subscribe.topics[queue.topic].1.tags();
-        let batch = queue.keep(self.id, key, Answer { places, delta, records }, tags);
+        let batch = queue.keep(self.id, key, PulledRecords { places, delta, records }, tags);
         ctx.fx.counters.messages_older += batch.older() as u64;
         if batch.open() == 0 && ctx.fx.plant.is(Planted::PassesOlder) {
-            let next = Lead::On(told.asked.saturating_add(1));
+            let next = NextOffset::On(told.asked.saturating_add(1));
             return self.pull_leads(ctx, known, key, told, next);
         }
-        let lead = if batch.open() > 0 { told.found(batch.last()) } else { Lead::Astray };
-        if lead == Lead::Astray {
+        let next = if batch.open() > 0 { told.found(batch.last()) } else { NextOffset::Astray };
+        if next == NextOffset::Astray {
             queue.unkeep(&batch);
         } else {
             queue.went_on();
@@ -127,7 +127,7 @@ impl Consumer {
                 self.tell_astray(ctx, key, told);
             }
         }
-        self.pull_leads(ctx, known, key, told, lead);
+        self.pull_leads(ctx, known, key, told, next);
     }
 
     /// Goes on where an answer leads.
@@ -136,23 +136,23 @@ impl Consumer {
         ctx: &mut Context,
         known: Known<'_>,
         key: QueueKey,
-        told: Told,
-        lead: Lead,
+        told: PullAnswer,
+        next: NextOffset,
     ) {
         let beyond = ctx.fx.plant.is(Planted::PullsBeyond) && told.next > told.asked;
-        let lead = if beyond { Lead::On(told.next) } else { lead };
+        let next = if beyond { NextOffset::On(told.next) } else { next };
         let Some(queue) = self.queues.get_mut(key) else { return };
-        match lead {
-            Lead::On(next) => {
+        match next {
+            NextOffset::On(next) => {
                 queue.leads_on(next);
                 self.resume(ctx, known, key);
             }
-            Lead::Same => {
+            NextOffset::Same => {
                 let pause = queue.stalled(ctx.fx.now, ctx.fx.config.pull_suspend);
                 self.resume_after(ctx, known, key, pause);
             }
-            Lead::Moved(to) => self.offset_moved(ctx, known, key, to),
-            Lead::Astray => {
+            NextOffset::Moved(to) => self.offset_moved(ctx, known, key, to),
+            NextOffset::Astray => {
                 let pause = queue.refused();
                 self.tell_astray(ctx, key, told);
                 self.resume_after(ctx, known, key, pause);
@@ -160,8 +160,8 @@ impl Consumer {
         }
     }
 
-    fn tell_astray(&self, ctx: &mut Context, key: QueueKey, told: Told) {
-        let Told { asked, next, min, max } = told;
+    fn tell_astray(&self, ctx: &mut Context, key: QueueKey, told: PullAnswer) {
+        let PullAnswer { asked, next, min, max } = told;
         if let Some(queue) = self.queues.get(key) {
             let (group, queue) = (self.subscribe.group.clone(), queue.name.clone());
             ctx.fx.note(Note::PullAstray { group, queue, asked, next, min, max });

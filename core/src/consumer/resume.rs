@@ -74,7 +74,7 @@ impl Consumer {
         let Some(queue) = self.queues.get_mut(key) else { return };
         queue.ask_failed();
         match failure {
-            // It goes on when the broker knows us again; where its queues are read over another
+            // The queue goes on when the broker knows us again; where it is read over another
             // connection by now (the next one after a GO_AWAY, the master instead of a slave),
             // nothing else would make it go on.
             Failure::Connect(_) | Failure::Closed(_) => {

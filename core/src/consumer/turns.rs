@@ -17,7 +17,7 @@ const QUEUES: usize = 256;
 /// What is to be done for one queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Chore {
-    /// It goes on, if it can.
+    /// The queue goes on, if it can.
     Resume,
     /// What is new is committed.
     Commit,

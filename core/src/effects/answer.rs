@@ -55,23 +55,24 @@ impl Response {
 pub struct QueueChoice {
     /// The queue.
     pub queue: QueueName,
-    /// Its broker can't be reached at present, or is left alone for failing or answering late.
+    /// The queue's broker can't be reached at present, or is left alone for failing or answering
+    /// late.
     pub avoided: bool,
     /// How long its broker took to answer of late; zero before its first answer.
     pub latency: Duration,
 }
 
-/// What was answered.
+/// What a question has ended with: for each kind of question a result of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Answer {
-    /// To [`Query::Queues`](crate::query::Query::Queues), by broker name and number.
-    Queues(Vec<QueueName>),
-    /// To [`Query::Writable`](crate::query::Query::Writable), by broker name and number.
-    Writable(Vec<QueueChoice>),
-    /// To [`Query::MinOffset`](crate::query::Query::MinOffset) and
+    /// Of [`Query::Queues`](crate::query::Query::Queues), by broker name and number.
+    Queues(Result<Vec<QueueName>, QueryError>),
+    /// Of [`Query::Writable`](crate::query::Query::Writable), by broker name and number.
+    Writable(Result<Vec<QueueChoice>, QueryError>),
+    /// Of [`Query::MinOffset`](crate::query::Query::MinOffset) and
     /// [`Query::MaxOffset`](crate::query::Query::MaxOffset).
-    Offset(i64),
-    /// To [`Query::Call`](crate::query::Query::Call).
-    Response(Box<Response>),
+    Offset(Result<i64, QueryError>),
+    /// Of [`Query::Call`](crate::query::Query::Call).
+    Response(Result<Box<Response>, QueryError>),
 }

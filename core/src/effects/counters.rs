@@ -1,5 +1,7 @@
 //! What an engine has done since it was made, counted.
 
+use std::fmt;
+
 /// Counts since the engine was made; none of them ever goes back.
 ///
 /// Two sums always hold: calls begun are calls ended in one way or another and those
@@ -81,5 +83,58 @@ impl Counters {
     /// Queries that have not ended.
     pub const fn queries_in_flight(&self) -> u64 {
         self.queries_begun - (self.queries_answered + self.queries_failed + self.queries_cancelled)
+    }
+}
+
+impl fmt::Display for Counters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "sends: {} begun, {} stored, {} oneway, {} failed, {} cancelled, {} in flight; \
+             {} tries failed, {} oneway lost",
+            self.sends_begun,
+            self.sends_stored,
+            self.sends_handed,
+            self.sends_failed,
+            self.sends_cancelled,
+            self.sends_in_flight(),
+            self.tries_failed,
+            self.oneway_lost,
+        )?;
+        writeln!(
+            f,
+            "queries: {} begun, {} answered, {} failed, {} cancelled; {} calls refused at once",
+            self.queries_begun,
+            self.queries_answered,
+            self.queries_failed,
+            self.queries_cancelled,
+            self.calls_refused,
+        )?;
+        writeln!(
+            f,
+            "requests: {} sent, {} answered, {} answers to nobody, {} of brokers; {} bytes in",
+            self.requests_sent,
+            self.replies,
+            self.replies_unknown,
+            self.requests_received,
+            self.bytes_received,
+        )?;
+        writeln!(
+            f,
+            "connections: {} made, {} failed, {} ended; {} lines of log left out",
+            self.connected, self.connects_failed, self.disconnected, self.notes_suppressed,
+        )?;
+        writeln!(
+            f,
+            "routes: {} asked, {} new, {} unchanged; consumed: {} pulled, \
+             {} of them from before, {} commits, {} failed",
+            self.routes_asked,
+            self.routes_compiled,
+            self.routes_unchanged,
+            self.messages_pulled,
+            self.messages_older,
+            self.commits,
+            self.commits_failed,
+        )
     }
 }

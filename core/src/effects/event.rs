@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::Answer;
 use super::Note;
 use super::SendReceipt;
-use crate::error::{QueryError, SendError};
+use crate::error::SendError;
 use crate::id::{OpId, SubscriptionId};
 use crate::message::Publish;
 
@@ -40,8 +40,8 @@ pub enum Event {
     },
     /// Nothing of these is needed any more: of a send that was cancelled, of a frame whose call
     /// ended before it left or that was lost with its connection, of a question that has ended.
-    /// They may be the application's own memory, which it alone should free, and hold no lock when
-    /// it does.
+    /// Messages and bodies may be the application's own memory, which it alone should free, and
+    /// hold no lock when it does.
     Spent {
         /// Messages.
         messages: Vec<Arc<Publish>>,
@@ -53,7 +53,7 @@ pub enum Event {
         /// The call.
         op: OpId,
         /// What it ended with.
-        result: Result<Answer, QueryError>,
+        answer: Answer,
     },
     /// A consumer has messages: take them with `poll_batch` until it gives none.
     Deliverable {

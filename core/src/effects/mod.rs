@@ -7,6 +7,7 @@ mod command;
 mod counters;
 mod event;
 mod facts;
+mod input;
 mod note;
 mod planted;
 mod receipt;
@@ -25,6 +26,7 @@ pub use command::Command;
 pub use counters::Counters;
 pub use event::Event;
 pub use facts::Fact;
+pub use input::Input;
 pub use note::Note;
 pub(crate) use planted::Plant;
 #[cfg(feature = "planted")]
@@ -32,7 +34,7 @@ pub use planted::Planted;
 #[cfg(not(feature = "planted"))]
 pub(crate) use planted::Planted;
 pub use receipt::{SendReceipt, SendStatus};
-pub(crate) use signal::Signal;
+pub(crate) use signal::{Signal, Unrouted};
 use spent::Spent;
 pub use timer_kind::{ConsumerTimer, TimerKind};
 

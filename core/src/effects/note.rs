@@ -149,7 +149,8 @@ pub enum Note {
     },
     /// The broker sends messages with tags that this consumer does not ask for, not even by their
     /// hashes: another member of its group asks for others, and brokers keep one list for a group.
-    /// They are passed over here, and may be passed over by every member. Told once a minute.
+    /// Such messages are passed over here, and may be passed over by every member. Told once a
+    /// minute.
     ForeignTags {
         /// The group.
         group: Group,

@@ -1,8 +1,18 @@
 //! What one machine tells the others, or asks of one.
 
-use crate::error::{Attempt, SendError};
+use crate::error::{Attempt, Attempts};
 use crate::id::{BrokerId, OpId, PeerId, SubscriptionId};
 use crate::name::{Group, Topic};
+
+/// Why no route of a topic will come.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Unrouted {
+    pub(crate) topic: Topic,
+    /// Every nameserver that answers says that there is no such topic; else none can ever answer.
+    pub(crate) missing: bool,
+    /// Who said so.
+    pub(crate) attempts: Attempts,
+}
 
 /// What one machine tells the others, or asks of one. The engine carries each to whom it concerns.
 #[derive(Clone, Debug, PartialEq)]
@@ -14,7 +24,7 @@ pub(crate) enum Signal {
     /// What a call waited for of its topic's route has come.
     Routed(OpId),
     /// No route will come for a call.
-    Unrouted(OpId, Box<SendError>),
+    Unrouted(OpId, Box<Unrouted>),
     /// The queues of a topic are others than before.
     RouteChanged(Topic),
     /// Every nameserver that answers says that there is no such topic.

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::Engine;
 use crate::broker::health::Healths;
-use crate::effects::{Cancelled, OpKind};
-use crate::error::{Refused, SendError};
+use crate::effects::{Cancelled, OpKind, Unrouted};
+use crate::error::Refused;
 use crate::id::OpId;
 use crate::message::Publish;
 use crate::producer::{Producers, SendOptions};
@@ -66,10 +66,7 @@ impl Engine {
     /// are refused as full ([`Refused::Full`], [`Refused::FullOfBytes`]). While nothing is being
     /// sent, a message of any size is taken.
     pub fn room(&self) -> (usize, usize) {
-        let (config, sending) = (&self.ctx.fx.config, self.producers.bytes());
-        let calls = config.max_pending.saturating_sub(self.calls());
-        let bytes = config.max_pending_bytes.saturating_sub(sending);
-        (calls, if sending == 0 { usize::MAX } else { bytes })
+        self.producers.room(&self.ctx.fx.config, self.calls())
     }
 
     /// Asks for one fact. Ends in one [`Event::Answered`](super::Event::Answered) by
@@ -148,10 +145,10 @@ impl Engine {
     }
 
     /// No route will come for a call.
-    pub(super) fn unrouted(&mut self, op: OpId, error: SendError) {
+    pub(super) fn unrouted(&mut self, op: OpId, unrouted: Unrouted) {
         match self.ctx.fx.ops.get(op) {
-            Some(OpKind::Send) => self.producers.unrouted(&mut self.ctx, op, error),
-            Some(OpKind::Query) => self.queries.unrouted(&mut self.ctx, op, error),
+            Some(OpKind::Send) => self.producers.unrouted(&mut self.ctx, op, unrouted),
+            Some(OpKind::Query) => self.queries.unrouted(&mut self.ctx, op, unrouted),
             None => {}
         }
     }

@@ -25,7 +25,7 @@ impl Engine {
             match signal {
                 Signal::RouteWanted(topic) => self.refresh_route(&topic),
                 Signal::Routed(op) => self.routed(op),
-                Signal::Unrouted(op, error) => self.unrouted(op, *error),
+                Signal::Unrouted(op, unrouted) => self.unrouted(op, *unrouted),
                 Signal::RouteChanged(topic) => {
                     self.routes.changed(&mut self.ctx, &self.brokers, &topic);
                     let (consumers, ctx, known) = self.consumers();
@@ -58,8 +58,6 @@ impl Engine {
                     let waiting = Brokers::unregister_consumer(&mut self.ctx, &group, ask);
                     let (consumers, ctx, known) = self.consumers();
                     consumers.unregistering(ctx, known, sub, waiting);
-                    // It may have been the last thing that a shutdown waits for.
-                    self.advance();
                 }
                 Signal::Rebalance(sub) => {
                     let (consumers, ctx, known) = self.consumers();

@@ -103,7 +103,7 @@ impl Engine {
         self.tick(now);
         let (consumers, ctx, known) = self.consumers();
         let done = verb(consumers, ctx, known);
-        self.carry();
+        self.advance();
         done
     }
 

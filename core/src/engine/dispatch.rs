@@ -6,7 +6,8 @@ use crate::frame::{Content, Kind, Opaque, Reply, ResponseCode};
 use crate::id::{ConnectionId, PeerId, RequestId};
 use crate::producer::Producers;
 use crate::remoting::{
-    AskedPeer, BrokerAsk, Call, ConsumerAsk, Gone, Incoming, Lost, PeerAnswer, PeerRequest, Purpose,
+    AskedPeer, BrokerAsk, Call, ConnectionLoss, Disconnect, Incoming, PeerAnswer, PeerRequest,
+    Purpose,
 };
 use crate::time::Instant;
 
@@ -46,11 +47,7 @@ impl Engine {
                     self.ctx.forget_requests(conn);
                     let never = Failure::Connect(ConnectError::Lost(Box::new(reason.clone())));
                     self.ctx.remoting.unsent(conn, unsent);
-                    // One that we closed for want of work says nothing of where the broker is.
-                    let idle = matches!(reason, CloseReason::Idle(_));
-                    let cut = begun.map(|opaque| (opaque, Failure::Cut(reason.clone())));
-                    let maybe = Failure::Closed(reason);
-                    self.fail_calls(lost, Some(&Gone { conn, idle, maybe, cut }), &never);
+                    self.fail_calls(lost, Some(&ConnectionLoss::new(conn, reason, begun)), &never);
                 }
             }
             Input::Malformed { conn, error } => {
@@ -141,7 +138,6 @@ impl Engine {
         match purpose {
             Purpose::Send(op) => {
                 let (producers, ctx, mut ways) = self.producers();
-                producers.closed(ctx, op, peer);
                 producers.answered(ctx, &mut ways, op, AskedPeer { peer, opaque }, reply);
             }
             Purpose::Query(op) => {
@@ -181,7 +177,6 @@ impl Engine {
             Purpose::Send(op) => {
                 let stored = if left { Stored::Unknown } else { Stored::No };
                 let (producers, ctx, mut ways) = self.producers();
-                producers.closed(ctx, op, peer);
                 producers.failed(ctx, &mut ways, op, AskedPeer { peer, opaque }, failure, stored);
             }
             Purpose::Query(op) => {
@@ -219,8 +214,13 @@ impl Engine {
 
     /// A connection is gone, and with it every request on it. With a peer's present one, or when
     /// that takes nothing more, so is what never left: it fails as `never`.
-    pub(super) fn fail_calls(&mut self, lost: Lost, gone: Option<&Gone>, never: &Failure) {
-        let Lost { peer, queued, present } = lost;
+    pub(super) fn fail_calls(
+        &mut self,
+        lost: Disconnect,
+        gone: Option<&ConnectionLoss>,
+        never: &Failure,
+    ) {
+        let Disconnect { peer, queued, present } = lost;
         self.producers.lost(&self.ctx, peer);
         if present {
             Producers::lose_oneway(&mut self.ctx, peer, queued);
@@ -257,16 +257,9 @@ impl Engine {
         match kind {
             TimerKind::Deadline(op) => self.deadline(op),
             TimerKind::Call(opaque) => {
-                if let Some(mut call) = self.ctx.close(opaque) {
-                    call.timer = None;
-                    let within = match call.purpose {
-                        Purpose::Consumer(_, ConsumerAsk::Pull { .. }) => {
-                            self.ctx.fx.config.pull_timeout
-                        }
-                        _ => self.ctx.fx.config.request_timeout,
-                    };
+                if let Some((call, failure)) = self.ctx.overdue(opaque) {
                     let peer = call.peer;
-                    self.failed(opaque, call, Failure::TimedOut(within));
+                    self.failed(opaque, call, failure);
                     self.ctx.suspect(peer);
                 }
             }

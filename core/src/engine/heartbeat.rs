@@ -3,11 +3,8 @@
 use bytes::Bytes;
 
 use super::{BrokerStats, Engine, TimerKind};
-use crate::body::{Heartbeat, ProducerData};
-use crate::broker::Brokers;
-use crate::frame::Request;
-use crate::id::{BrokerId, PeerId};
-use crate::remoting::BrokerAsk;
+use crate::broker::heartbeat_body;
+use crate::id::PeerId;
 
 impl Engine {
     /// Whether there is anything to say, and to whom: a client without groups sends no heartbeat.
@@ -18,15 +15,8 @@ impl Engine {
 
     /// The heartbeat's body as it is now.
     fn heartbeat(&self) -> Bytes {
-        let producers = self.producers.groups.iter();
-        let heartbeat = Heartbeat {
-            client_id: self.ctx.fx.client_id.to_string(),
-            consumers: self.consumers.heartbeat(),
-            fingerprint: 0,
-            producers: producers.map(|group| ProducerData { group: group.to_string() }).collect(),
-            without_sub: false,
-        };
-        Bytes::from(heartbeat.to_json())
+        let (consumers, groups) = (self.consumers.heartbeat(), self.producers.groups.iter());
+        heartbeat_body(&self.ctx.fx.client_id, consumers, groups)
     }
 
     /// Registers with one broker.
@@ -44,28 +34,18 @@ impl Engine {
         }
     }
 
-    /// Registers with every broker there is a connection to; one that stalls delays no other.
+    /// Registers with every broker there is a connection to.
     pub(super) fn register_all(&mut self) {
-        if !self.registers() {
-            return;
-        }
-        let connected: Vec<PeerId> = self.ctx.remoting.peers.brokers().collect();
-        let body = self.heartbeat();
-        for peer in connected {
-            self.brokers.heartbeat(&mut self.ctx, peer, body.clone());
+        if self.registers() {
+            let body = self.heartbeat();
+            self.brokers.heartbeats(&mut self.ctx, &body);
         }
     }
 
     /// The heartbeat of all brokers is due.
     pub(super) fn heartbeat_due(&mut self) {
-        for group in self.producers.groups.take_unused(self.ctx.fx.now) {
-            self.brokers.changed();
-            // Nobody waits for the brokers' answers: one that does not hear of it forgets the group
-            // with our next connection.
-            if self.shutdown.is_running() {
-                Brokers::unregister_producers(&mut self.ctx, &[group], BrokerAsk::Withdraw);
-            }
-        }
+        let Self { producers, ctx, brokers, .. } = self;
+        producers.groups.forget_unused(ctx, brokers, self.shutdown.is_running());
         self.register_all();
         let after = self.ctx.fx.rng.jitter(self.ctx.fx.config.heartbeat);
         self.ctx.fx.after(after, TimerKind::Heartbeat);
@@ -80,7 +60,7 @@ impl Engine {
     /// Brokers that are left alone are to be asked whether they are well again.
     pub(super) fn probe_due(&mut self) {
         let Self { ctx, brokers, routes, producers, .. } = self;
-        let probe = |broker| probe(brokers, routes, broker);
+        let probe = |broker| routes.probe(brokers, broker);
         brokers.probe_isolated(ctx, &producers.healths, &probe);
     }
 
@@ -89,14 +69,8 @@ impl Engine {
         self.ctx.remoting.peers.probe_over(main);
         if self.ctx.remoting.peers.is_slow(main) && self.shutdown.is_running() {
             let Self { ctx, brokers, routes, .. } = self;
-            let probe = |broker| probe(brokers, routes, broker);
+            let probe = |broker| routes.probe(brokers, broker);
             brokers.probe_slow(ctx, main, &probe);
         }
     }
-}
-
-/// A request that a broker can answer, if a route names a queue of it.
-fn probe(brokers: &Brokers, routes: &crate::route::Routes, broker: BrokerId) -> Option<Request> {
-    let (topic, at) = routes.queue_on(broker)?;
-    Some(brokers.queue_name(topic, at.broker, at.queue).ask_max_offset())
 }

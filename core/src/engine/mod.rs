@@ -14,27 +14,27 @@
 
 mod calls;
 mod carry;
+mod check;
 mod consumers;
 mod dispatch;
+mod ending;
 mod heartbeat;
-mod input;
 mod routes;
 mod session;
-mod shutdown;
 mod snapshot;
 
 use std::sync::Arc;
 
 pub use crate::route::TopicStats;
-pub use input::Input;
+pub use crate::shutdown::ClientPhase;
 pub use session::Session;
-pub use snapshot::{ClientPhase, Snapshot};
+pub use snapshot::Snapshot;
 
 pub use crate::consumer::{ConsumerStats, QueueStats};
 #[cfg(feature = "planted")]
 pub use crate::effects::Planted;
 pub use crate::effects::{
-    Cancelled, Command, ConsumerTimer, Counters, Event, Fact, Note, TimerKind,
+    Cancelled, Command, ConsumerTimer, Counters, Event, Fact, Input, Note, TimerKind,
 };
 pub(crate) use crate::remoting::Body;
 pub use crate::remoting::{ConnectionState, ConnectionStats, Decoder, InFrame};
@@ -44,18 +44,17 @@ use crate::broker::{Brokers, PROBES};
 use crate::config::Config;
 use crate::consumer::Consumers;
 use crate::effects::Effects;
-use crate::error::PeerKind;
-use crate::frame::{Kind, OutFrame, Payload};
+use crate::frame::OutFrame;
 use crate::id::{ConnectionId, OpId};
 use crate::name::Group;
-use crate::nameserver::{NameServers, Source};
+use crate::nameserver::NameServers;
 use crate::producer::Producers;
 use crate::query::Queries;
 use crate::remoting::{Context, Remoting};
 use crate::rng::Rng;
 use crate::route::Routes;
+use crate::shutdown::Shutdown;
 use crate::time::{Instant, UnixMillis};
-use shutdown::Shutdown;
 
 /// A RocketMQ client without IO. See the [module](self) for the contract.
 #[derive(Debug)]
@@ -90,11 +89,7 @@ impl Engine {
     pub fn new(config: Arc<Config>, seed: u64, now: Instant, unix: UnixMillis) -> Self {
         let mut fx = Effects::new(config, Rng::new(seed), now, unix);
         let (config, mut remoting) = (fx.config.clone(), Remoting::default());
-        let servers = config.name_servers.iter();
-        let servers =
-            servers.map(|server| remoting.peers.at(PeerKind::NameServer, server)).collect();
-        let source = config.address_page().map(Source::new);
-        let names = NameServers::new(servers, fx.rng.next_u64(), source);
+        let names = NameServers::of(&mut fx, &mut remoting.peers);
         fx.timers.at(now + fx.rng.jitter(config.route_refresh), TimerKind::Routes);
         fx.timers.at(now + fx.rng.jitter(config.heartbeat), TimerKind::Heartbeat);
         fx.timers.at(now + config.commit, TimerKind::Consumer(ConsumerTimer::Commit));
@@ -187,30 +182,13 @@ impl Engine {
     pub fn poll_frame(&mut self, conn: ConnectionId) -> Option<OutFrame> {
         loop {
             let frame = self.ctx.remoting.peers.next_frame(conn, self.ctx.fx.now)?;
-            if frame.opaque.kind() == Some(Kind::Oneway) {
-                self.ctx.fx.counters.requests_sent += 1;
-                return Some(frame);
-            }
-            if let Payload::Publish { oneway: true, .. } = frame.payload {
-                if self.producers.handed(&mut self.ctx, frame.opaque) {
-                    let (producers, ctx, mut ways) = self.producers();
-                    producers.begin_next(ctx, &mut ways);
-                    self.ctx.fx.counters.requests_sent += 1;
-                    return Some(frame);
-                }
-                self.ctx.pass_over(conn, frame);
-                continue;
-            }
-            if !frame.has_call() {
-                return Some(frame);
-            }
-            // A request whose call has ended meanwhile need not leave.
-            if let Some(call) = self.ctx.remoting.calls.find(frame.opaque) {
-                call.on = Some(conn);
-                self.ctx.fx.counters.requests_sent += 1;
-                if frame.opaque.kind() != Some(Kind::Pull) {
-                    self.ctx.remoting.peers.asked(conn, self.ctx.fx.now);
-                }
+            let leaves = if frame.ends_call() {
+                let (producers, ctx, mut ways) = self.producers();
+                producers.handed(ctx, &mut ways, frame.opaque)
+            } else {
+                self.ctx.hand_out(conn, &frame)
+            };
+            if leaves {
                 return Some(frame);
             }
             self.ctx.pass_over(conn, frame);
@@ -235,7 +213,7 @@ impl Engine {
 
     /// Requests that wait for their answers on the connection.
     pub fn calls_on(&self, conn: ConnectionId) -> u32 {
-        self.ctx.remoting.peers.of(conn).map_or(0, |peer| self.ctx.remoting.calls.on(peer))
+        self.ctx.remoting.calls_on(conn)
     }
 
     /// The connection on which the request of a call of the application is under way, if nothing
@@ -243,20 +221,12 @@ impl Engine {
     pub fn awaits_on(&self, op: OpId) -> Option<ConnectionId> {
         let send = self.producers.get(op).map(|send| send.call);
         let opaque = send.or_else(|| self.queries.get(op).map(|asked| asked.call))??;
-        let (peer, on) = self.ctx.remoting.calls.place_of(opaque)?;
-        // What left on a connection that its peer has left is answered there.
-        let conn = self
-            .ctx
-            .remoting
-            .peers
-            .connection(peer)
-            .filter(|own| on.is_none_or(|on| on == *own))?;
-        (self.ctx.remoting.calls.on(peer) == 1 || self.only_sends(conn)).then_some(conn)
+        self.ctx.remoting.awaits_on(opaque)
     }
 
     /// Whether all requests under way on the connection, if any, are sends.
     pub fn only_sends(&self, conn: ConnectionId) -> bool {
-        self.calls_on(conn) == self.sends_on(conn)
+        self.ctx.remoting.only_sends(conn)
     }
 
     /// Whether oneway messages wait for the connection's writer. Nobody waits for them, so there is
@@ -283,27 +253,5 @@ impl Engine {
     /// stopped, and never before: a loop that waits for it ends there.
     pub fn next_timeout(&self) -> Option<Instant> {
         self.ctx.fx.timers.next_at().into_iter().chain(self.ctx.fx.throttle.due()).min()
-    }
-
-    /// Panics when something that must always hold does not: for tests, simulation and fuzzing.
-    pub fn check(&self) {
-        assert!(self.ctx.fx.signals.is_empty(), "a signal was not carried");
-        self.ctx.remoting.check();
-        self.routes.check();
-        self.consumers.check(&self.ctx, self.known());
-        self.check_counters();
-        self.check_timers();
-        let lives = !self.is_stopped();
-        assert!(!lives || self.next_timeout().is_some(), "an own loop would wait for ever");
-        self.producers.check(&self.ctx, self.known());
-        self.queries.check(self.known(), self.names.is_empty());
-    }
-
-    /// Calls begun are calls ended and calls in flight.
-    fn check_counters(&self) {
-        let (sends, queries) = (self.producers.len() as u64, self.queries.len() as u64);
-        let counted =
-            (self.ctx.fx.counters.sends_in_flight(), self.ctx.fx.counters.queries_in_flight());
-        assert_eq!(counted, (sends, queries), "{:?}", self.ctx.fx.counters);
     }
 }

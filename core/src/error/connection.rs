@@ -40,7 +40,7 @@ pub enum ConnectError {
         /// How many more were tried.
         more: usize,
     },
-    /// It was there, and was lost before the request had left.
+    /// The connection was there, and was lost before the request had left.
     #[error("lost before the request had left: {0}")]
     Lost(Box<CloseReason>),
 }

@@ -11,7 +11,7 @@ use crate::name::{Endpoint, Topic};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// It can't be done as it was asked for: nothing was sent, or no broker takes it.
+    /// The operation can't be done as it was asked for: nothing was sent, or no broker takes it.
     Invalid,
     /// There was no room for one more call; nothing was sent.
     Full,
@@ -207,22 +207,25 @@ impl QueryError {
 
     /// Whether the same question may be answered later without a change by the user.
     pub fn is_retriable(&self) -> bool {
-        match self.kind() {
-            ErrorKind::Full | ErrorKind::NoRoute | ErrorKind::TimedOut | ErrorKind::Lost => true,
-            ErrorKind::Rejected => {
+        match self {
+            Self::Refused(refused) => refused.kind() == ErrorKind::Full,
+            Self::NoRoute { .. } => !self.is_missing(),
+            Self::NoQueue { .. } | Self::TimedOut { .. } => true,
+            Self::Failed(attempt) => match &attempt.failure {
                 // What another broker might allow, this one does not.
-                let fixed = [ResponseCode::NO_PERMISSION, ResponseCode::TOPIC_NOT_EXIST];
-                self.code().is_some_and(|code| is_retriable_send(code) && !fixed.contains(&code))
-            }
-            ErrorKind::Invalid
-            | ErrorKind::NoTopic
-            | ErrorKind::NotWritable
-            | ErrorKind::NoChoice
-            | ErrorKind::Unreadable
-            | ErrorKind::Stopped
-            | ErrorKind::WouldDeadlock
-            | ErrorKind::Forked
-            | ErrorKind::NoReceipt => false,
+                Failure::Refused { code, .. } => {
+                    let fixed = [ResponseCode::NO_PERMISSION, ResponseCode::TOPIC_NOT_EXIST];
+                    is_retriable_send(*code) && !fixed.contains(code)
+                }
+                Failure::Connect(_)
+                | Failure::Closed(_)
+                | Failure::Cut(_)
+                | Failure::Fetch(_)
+                | Failure::TimedOut(_)
+                | Failure::NotTaken(_) => true,
+                Failure::Unreadable(_) | Failure::Body(_) => false,
+            },
+            Self::Stopped | Self::WouldDeadlock | Self::Forked => false,
         }
     }
 

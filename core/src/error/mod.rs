@@ -30,9 +30,9 @@ use crate::time::Rounded;
 /// Whether a message that ended in an error may be in the broker's log all the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stored {
-    /// It is not there: nothing left this process, or the broker refused it.
+    /// The message is not there: nothing left this process, or the broker refused it.
     No,
-    /// It left this process whole and no answer came: sending it again may store it twice.
+    /// The message left this process whole and no answer came: sending it again may store it twice.
     Unknown,
     /// The broker said that it is there.
     Yes,
@@ -129,11 +129,11 @@ pub struct Attempt {
 /// What a peer is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PeerKind {
-    /// It tells routes.
+    /// The peer tells routes.
     NameServer,
-    /// It keeps messages.
+    /// The peer keeps messages.
     Broker,
-    /// It tells nameservers.
+    /// The peer tells nameservers.
     AddressServer,
 }
 
@@ -318,8 +318,8 @@ pub enum SendError {
     /// The deadline passed while the message waited for its turn: its broker had not answered as
     /// many sends, or as many bytes of them, as `max_unanswered` and `max_unanswered_bytes` allow.
     /// Or its turn came, after it had waited for that or for room, when less time was left to the
-    /// deadline than the broker's answers took of late. It had not left for that broker, and is not
-    /// stored unless an earlier try may have stored it.
+    /// deadline than the broker's answers took of late. The message had not left for that broker,
+    /// and is not stored unless an earlier try may have stored it.
     #[error(
         "no answers of broker {broker} to earlier sends in time: the message for topic {topic} \
          waited for its turn, and had no time left for an answer{}{attempts}",

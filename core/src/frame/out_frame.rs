@@ -103,6 +103,12 @@ impl OutFrame {
         }
     }
 
+    /// Whether its call ends when it is handed out: nobody waits for what becomes of the message.
+    pub(crate) fn ends_call(&self) -> bool {
+        matches!(self.payload, Payload::Publish { oneway: true, .. })
+            && self.opaque.kind() != Some(Kind::Oneway)
+    }
+
     /// Whether it leaves for the sake of a call, and need not once that has ended.
     pub(crate) fn has_call(&self) -> bool {
         match self.payload {

@@ -9,7 +9,10 @@ mod blame;
 mod list;
 mod source;
 
+use crate::effects::Effects;
+use crate::error::PeerKind;
 use crate::id::PeerId;
+use crate::remoting::Peers;
 
 pub(crate) use source::Source;
 
@@ -23,6 +26,14 @@ pub(crate) struct NameServers {
 }
 
 impl NameServers {
+    /// Those of the settings, which name them or an address server.
+    pub(crate) fn of(fx: &mut Effects, peers: &mut Peers) -> Self {
+        let servers = fx.config.name_servers.iter();
+        let servers = servers.map(|server| peers.at(PeerKind::NameServer, server)).collect();
+        let source = fx.config.address_page().map(Source::new);
+        Self::new(servers, fx.rng.next_u64(), source)
+    }
+
     /// Starts at a place drawn by the caller, so that a fleet of clients spreads out.
     pub(crate) fn new(peers: Vec<PeerId>, start: u64, source: Option<Source>) -> Self {
         let current = (start % peers.len().max(1) as u64) as usize;

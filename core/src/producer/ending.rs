@@ -2,7 +2,7 @@
 
 use super::window::Turn;
 use super::{Producers, Send, SendReceipt};
-use crate::effects::{Cancelled, Event};
+use crate::effects::{Cancelled, Event, Unrouted};
 use crate::error::{Attempts, SendError, Stored};
 use crate::frame::ResponseCode;
 use crate::id::{BrokerId, OpId, PeerId};
@@ -127,7 +127,11 @@ impl Producers {
     }
 
     /// No route will come for a send, and so it ends.
-    pub(crate) fn unrouted(&mut self, ctx: &mut Context, op: OpId, error: SendError) {
+    pub(crate) fn unrouted(&mut self, ctx: &mut Context, op: OpId, unrouted: Unrouted) {
+        let error = match unrouted {
+            Unrouted { topic, attempts, missing: true } => SendError::NoTopic { topic, attempts },
+            Unrouted { topic, attempts, missing: false } => SendError::NoRoute { topic, attempts },
+        };
         self.end_send(ctx, op, Err(error));
     }
 

@@ -5,7 +5,9 @@
 
 use std::time::Duration;
 
+use crate::broker::Brokers;
 use crate::name::Group;
+use crate::remoting::{BrokerAsk, Context};
 use crate::time::Instant;
 
 /// How long a group stays without a producer.
@@ -43,8 +45,19 @@ impl Groups {
         }
     }
 
-    /// Takes out those without a producer for [`LINGER`].
-    pub(crate) fn take_unused(&mut self, now: Instant) -> Vec<Group> {
+    /// Takes those out that had no producer for [`LINGER`]: heartbeats name them no more. `told`:
+    /// brokers hear of it at once. Nobody waits for their answers: one that does not hear of it
+    /// forgets the group with our next connection.
+    pub(crate) fn forget_unused(&mut self, ctx: &mut Context, brokers: &mut Brokers, told: bool) {
+        for group in self.take_unused(ctx.fx.now) {
+            brokers.changed();
+            if told {
+                Brokers::unregister_producers(ctx, &[group], BrokerAsk::Withdraw);
+            }
+        }
+    }
+
+    fn take_unused(&mut self, now: Instant) -> Vec<Group> {
         let unused =
             |member: &mut Member| member.producers == 0 && now.since(member.unused) >= LINGER;
         self.0.extract_if(.., unused).map(|member| member.group).collect()

@@ -4,6 +4,7 @@
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 
+use crate::fifo::Fifo;
 use crate::id::OpId;
 use crate::name::Topic;
 
@@ -14,10 +15,8 @@ pub(crate) type Key = (Topic, i32);
 #[derive(Debug)]
 struct Line {
     first: OpId,
-    /// Behind it, oldest first; those that have ended meanwhile too.
-    waiting: VecDeque<OpId>,
-    /// How many of those have ended.
-    ended: usize,
+    /// Behind it.
+    waiting: Fifo<OpId>,
 }
 
 /// All lines in which somebody is.
@@ -33,38 +32,31 @@ impl Lines {
     pub(crate) fn enter(&mut self, key: Key, op: OpId) -> bool {
         match self.lines.entry(key) {
             Entry::Vacant(place) => {
-                place.insert(Line { first: op, waiting: VecDeque::new(), ended: 0 });
+                place.insert(Line { first: op, waiting: Fifo::new() });
                 true
             }
             Entry::Occupied(mut place) => {
-                place.get_mut().waiting.push_back(op);
+                place.get_mut().waiting.push(op);
                 false
             }
         }
     }
 
-    /// A send has ended, which `lives` no more: the next one of its line is to begin. One that
-    /// waited leaves its place behind until half of them are such.
+    /// A send has ended, which `lives` no more: the next one of its line is to begin.
     pub(crate) fn leave(&mut self, key: Key, op: OpId, lives: impl Fn(OpId) -> bool) {
         let Entry::Occupied(mut place) = self.lines.entry(key) else { return };
         let line = place.get_mut();
         if line.first != op {
-            line.ended += 1;
-            if line.ended * 2 > line.waiting.len() {
-                line.waiting.retain(|op| lives(*op));
-                line.ended = 0;
-            }
-            return;
+            return line.waiting.end(|op| lives(*op), drop);
         }
-        while let Some(next) = line.waiting.pop_front() {
-            if lives(next) {
-                line.first = next;
-                self.begin.push_back(next);
-                return;
-            }
-            line.ended = line.ended.saturating_sub(1);
+        if line.waiting.front(|op| lives(*op)).is_some()
+            && let Some(next) = line.waiting.pop()
+        {
+            line.first = next;
+            self.begin.push_back(next);
+        } else {
+            place.remove();
         }
-        place.remove();
     }
 
     /// The next one that is to begin.

@@ -241,7 +241,7 @@ impl Producers {
         ctx.fx.timers.cancel(send.timer);
         self.free_room(&send);
         if let Some((peer, _)) = send.turn.waits() {
-            self.leave_window(peer);
+            self.leave_window(peer, send.at.is_some());
         }
         for request in send.requests() {
             self.close(ctx, request, send.window_size());

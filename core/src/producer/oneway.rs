@@ -60,11 +60,18 @@ impl Producers {
     }
 
     /// A oneway frame is handed out, if its call has not ended: that ends it.
-    pub(crate) fn handed(&mut self, ctx: &mut Context, opaque: Opaque) -> bool {
+    pub(crate) fn handed(
+        &mut self,
+        ctx: &mut Context,
+        ways: &mut Ways<'_>,
+        opaque: Opaque,
+    ) -> bool {
         let Some(call) = ctx.remoting.calls.close(opaque) else { return false };
         let Purpose::Send(op) = call.purpose else { return false };
         self.closed(ctx, op, call.peer);
         self.end_oneway(ctx, op);
+        self.begin_next(ctx, ways);
+        ctx.fx.counters.requests_sent += 1;
         true
     }
 }

@@ -32,15 +32,16 @@ impl Producers {
         asked: AskedPeer,
         reply: Reply,
     ) {
+        self.closed(ctx, op, asked.peer);
         let opaque = asked.opaque;
         let Some(status) = SendStatus::of(reply.code) else {
             let code = reply.code;
             let failure = Failure::Refused { code, remark: reply.remark.map(Arc::from) };
-            return self.failed(ctx, ways, op, asked, failure, Stored::No);
+            return self.try_failed(ctx, ways, op, asked, failure, Stored::No);
         };
         let fields = match place(reply.fields) {
             Ok(fields) => fields,
-            Err(failure) => return self.failed(ctx, ways, op, asked, failure, Stored::Yes),
+            Err(failure) => return self.try_failed(ctx, ways, op, asked, failure, Stored::Yes),
         };
         let Some(send) = self.sends.get(op) else { return };
         let Some((broker, _)) = send.at else { return };
@@ -90,8 +91,23 @@ impl Producers {
         }
     }
 
-    /// One try came to nothing. `stored`: whether that try may have stored the message.
+    /// The request of one try came to nothing. `stored`: whether that try may have stored the
+    /// message.
     pub(crate) fn failed(
+        &mut self,
+        ctx: &mut Context,
+        ways: &mut Ways<'_>,
+        op: OpId,
+        asked: AskedPeer,
+        why: Failure,
+        stored: Stored,
+    ) {
+        self.closed(ctx, op, asked.peer);
+        self.try_failed(ctx, ways, op, asked, why, stored);
+    }
+
+    /// One try came to nothing, whose request is over.
+    pub(super) fn try_failed(
         &mut self,
         ctx: &mut Context,
         ways: &mut Ways<'_>,

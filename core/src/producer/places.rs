@@ -32,7 +32,7 @@ impl Producers {
 
     /// The request of a send has been answered, has failed, or was handed out without wanting an
     /// answer.
-    pub(crate) fn closed(&mut self, ctx: &mut Context, op: OpId, peer: PeerId) {
+    pub(super) fn closed(&mut self, ctx: &mut Context, op: OpId, peer: PeerId) {
         let size = self.sends.get(op).map_or(0, |send| send.window_size());
         self.free_place(ctx, peer, size);
     }
@@ -127,10 +127,10 @@ impl Producers {
         self.end_send(ctx, op, Err(error));
     }
 
-    /// One that waited at a window does so no more.
-    pub(super) fn leave_window(&mut self, peer: PeerId) {
+    /// One that waited at a window, for its first try or after one, does so no more.
+    pub(super) fn leave_window(&mut self, peer: PeerId, was_tried: bool) {
         let Self { windows, sends, .. } = self;
-        windows.leave(peer, |op| size_of(sends, op, peer).is_some());
+        windows.leave(peer, was_tried, |op| size_of(sends, op, peer).is_some());
     }
 
     /// Lets the next one go on for which there is a place. False if there is none.
@@ -141,7 +141,7 @@ impl Producers {
         let Some(send) = self.send_of(op) else { return true };
         let was = std::mem::replace(&mut send.turn, Turn::Called { peer });
         match was.waits().filter(|_| send.deadline <= ctx.fx.now) {
-            // Its timer is behind others that are due as well.
+            // The send's timer is behind others that are due as well.
             Some((_, broker)) => self.end_waiting(ctx, ways, op, broker),
             None => self.route_send(ctx, ways, op),
         }
@@ -165,7 +165,8 @@ impl Producers {
         }
         if let Some(send) = self.send_of(op) {
             send.turn = Turn::Free;
-            self.leave_window(peer);
+            let was_tried = send.at.is_some();
+            self.leave_window(peer, was_tried);
             self.route_send(ctx, ways, op);
         }
     }

@@ -1,45 +1,43 @@
 //! Sends that were taken while there was no room for them: first in, first out, bounded, and under
 //! their deadlines from the call.
 
-use std::collections::VecDeque;
-
 use super::window::Turn;
 use super::{Producers, Send};
 use crate::config::Config;
 use crate::error::{Refused, SendError};
-use crate::id::OpId;
+use crate::fifo::Fifo;
+use crate::id::{OpId, Table};
 use crate::remoting::Context;
 use crate::route::Ways;
-
-/// Ended sends among those that wait are let go of when they are the most, and so many at least.
-const DEAD: usize = 32;
 
 /// Those that wait for room.
 #[derive(Debug, Default)]
 pub(super) struct Room {
-    /// Oldest first; those that have ended meanwhile too.
-    queue: VecDeque<OpId>,
-    /// How many of them wait.
-    waiting: usize,
+    queue: Fifo<OpId>,
     /// Bytes of their messages.
     bytes: usize,
 }
 
 impl Room {
-    /// One that waited does so no more.
-    fn leave(&mut self, size: usize) {
-        self.waiting -= 1;
-        self.bytes -= size;
-        if self.waiting == 0 {
-            self.queue = VecDeque::new();
+    /// The last one that waited gives back what a burst took.
+    fn give_back(&mut self) {
+        if self.queue.waiting() == 0 {
+            self.queue = Fifo::new();
         }
     }
 }
 
 impl Producers {
     /// Sends that wait for room.
-    pub(crate) const fn without_room(&self) -> usize {
-        self.room.waiting
+    pub(crate) fn without_room(&self) -> usize {
+        self.room.queue.waiting()
+    }
+
+    /// The calls and bytes there is room for while `calls` of the application are under way.
+    pub(crate) fn room(&self, config: &Config, calls: usize) -> (usize, usize) {
+        let calls = config.max_pending.saturating_sub(calls);
+        let bytes = config.max_pending_bytes.saturating_sub(self.bytes);
+        (calls, if self.bytes == 0 { usize::MAX } else { bytes })
     }
 
     /// Whether there is room for a message of `size` bytes while `calls` of the application are
@@ -63,30 +61,28 @@ impl Producers {
         size: usize,
     ) -> Result<Turn, Refused> {
         let room = self.has_room(config, calls, size);
-        if self.room.waiting == 0 && (room.is_ok() || !config.wait_for_room) {
+        if self.without_room() == 0 && (room.is_ok() || !config.wait_for_room) {
             room?;
             self.bytes += size;
             return Ok(Turn::Free);
         }
         let (most, bytes) = (config.max_waiting, config.max_waiting_bytes);
-        if self.room.waiting >= most {
+        if self.without_room() >= most {
             return Err(Refused::FullOfWaiting(most));
         }
         if self.room.bytes + size > bytes {
             return Err(Refused::FullOfWaitingBytes(bytes));
         }
-        self.room.waiting += 1;
-        self.room.bytes += size;
         Ok(Turn::Room)
     }
 
     /// A send that was taken begins, or waits for room.
     pub(super) fn begin(&mut self, ctx: &mut Context, ways: &mut Ways<'_>, op: OpId, turn: Turn) {
         if turn == Turn::Room {
-            if let Some(send) = self.send_of(op) {
-                send.queued = true;
-            }
-            self.room.queue.push_back(op);
+            let Some(send) = self.send_of(op) else { return };
+            send.queued = true;
+            self.room.bytes += send.publish.wire_size();
+            self.room.queue.push(op);
         } else if self.is_first(op) {
             self.route_send(ctx, ways, op);
             self.begin_next(ctx, ways);
@@ -95,33 +91,29 @@ impl Producers {
 
     /// The oldest send that waits begins, if there is room for it. False if there is none.
     pub(super) fn admit_next(&mut self, ctx: &mut Context, ways: &mut Ways<'_>) -> bool {
-        while self.room.waiting > 0 {
-            let Some(op) = self.room.queue.front().copied() else { return false };
-            let Some(send) = self.get(op).filter(|send| send.turn == Turn::Room) else {
-                self.room.queue.pop_front();
-                continue;
-            };
-            let (size, overdue) = (send.publish.wire_size(), send.deadline <= ctx.fx.now);
-            let calls = ctx.fx.ops.len() - self.room.waiting;
-            if overdue {
-                self.end_without_room(ctx, ways, op);
-                return true;
-            }
-            if self.has_room(&ctx.fx.config, calls, size).is_err() {
-                return false;
-            }
-            self.room.queue.pop_front();
-            self.room.leave(size);
-            self.bytes += size;
-            if let Some(send) = self.send_of(op) {
-                send.turn = Turn::Free;
-            }
-            if self.is_first(op) {
-                self.route_send(ctx, ways, op);
-            }
+        let Self { room, sends, .. } = self;
+        let Some(op) = room.queue.front(|op| waits(sends, *op)).copied() else { return false };
+        let Some(send) = self.get(op) else { return false };
+        let (size, overdue) = (send.publish.wire_size(), send.deadline <= ctx.fx.now);
+        let calls = ctx.fx.ops.len() - self.without_room();
+        if overdue {
+            self.end_without_room(ctx, ways, op);
             return true;
         }
-        false
+        if self.has_room(&ctx.fx.config, calls, size).is_err() {
+            return false;
+        }
+        self.room.queue.pop();
+        self.room.bytes -= size;
+        self.room.give_back();
+        self.bytes += size;
+        if let Some(send) = self.send_of(op) {
+            send.turn = Turn::Free;
+        }
+        if self.is_first(op) {
+            self.route_send(ctx, ways, op);
+        }
+        true
     }
 
     /// Gives back what a send took of the room that ends, or that it waited for.
@@ -131,11 +123,10 @@ impl Producers {
             self.bytes -= size;
             return;
         }
-        self.room.leave(size);
         let Self { room, sends, .. } = self;
-        if room.queue.len() > 2 * room.waiting + DEAD {
-            room.queue.retain(|op| sends.get(*op).is_some_and(|send| send.turn == Turn::Room));
-        }
+        room.bytes -= size;
+        room.queue.end(|op| waits(sends, *op), drop);
+        room.give_back();
     }
 
     /// The deadline of a send has come that waits for room.
@@ -148,17 +139,22 @@ impl Producers {
 
     /// Those that wait for room are counted, and have none.
     pub(super) fn check_room(&self, ctx: &Context) {
-        let waits = |send: &&Send| send.turn == Turn::Room;
-        let sizes = self.sends.iter().map(|(_, send)| &**send).filter(waits);
+        let waiting = |send: &&Send| send.turn == Turn::Room;
+        let sizes = self.sends.iter().map(|(_, send)| &**send).filter(waiting);
         let sizes: Vec<usize> = sizes.map(|send| send.publish.wire_size()).collect();
-        let counted = (self.room.waiting, self.room.bytes);
+        let counted = (self.without_room(), self.room.bytes);
         assert_eq!(counted, (sizes.len(), sizes.iter().sum()), "sends that wait for room");
         let all: usize = self.sends.iter().map(|(_, send)| send.publish.wire_size()).sum();
         assert_eq!(self.bytes + self.room.bytes, all, "bytes of sends");
-        let oldest = self.room.queue.iter().find_map(|op| self.get(*op).filter(waits));
-        let calls = ctx.fx.ops.len() - self.room.waiting;
+        let oldest = self.room.queue.iter().find_map(|op| self.get(*op).filter(waiting));
+        let calls = ctx.fx.ops.len() - self.without_room();
         let size = oldest.map(|send| send.publish.wire_size());
         let full = size.is_none_or(|size| self.has_room(&ctx.fx.config, calls, size).is_err());
         assert!(full, "a send waits for room that is there");
     }
+}
+
+/// Whether a send waits for room still.
+fn waits(sends: &Table<OpId, Box<Send>>, op: OpId) -> bool {
+    sends.get(op).is_some_and(|send| send.turn == Turn::Room)
 }

@@ -138,7 +138,7 @@ impl Producers {
             ctx.suspect(peer);
             let failure = Failure::Connect(ConnectError::TimedOut(limit));
             let asked = AskedPeer { peer, opaque };
-            return self.failed(ctx, ways, op, asked, failure, Stored::No);
+            return self.try_failed(ctx, ways, op, asked, failure, Stored::No);
         }
         let attempt = ctx.attempt(peer, Some(opaque), Failure::TimedOut(limit));
         if let Some(send) = self.send_of(op) {

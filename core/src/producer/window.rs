@@ -33,6 +33,7 @@ use std::collections::VecDeque;
 use super::held::Held;
 use crate::config::Config;
 use crate::error::Failure;
+use crate::fifo::Fifo;
 use crate::frame::ResponseCode;
 use crate::id::{BrokerId, OpId, PeerId};
 use crate::time::Instant;
@@ -41,17 +42,15 @@ use crate::time::Instant;
 const LEAST: usize = 64;
 /// Places by which it grows while all that is in it is answered once.
 const STEP: usize = 32;
-/// Ended sends among those that wait are let go of when they are the most, and so many at least.
-const DEAD: usize = 32;
 
 /// How a send stands to the window of its broker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Turn {
-    /// It waits until there is room for it in the client.
+    /// The send waits until there is room for it in the client.
     Room,
-    /// It waits for no place.
+    /// The send waits for no place.
     Free,
-    /// It waits for one at that broker, whose main peer this is.
+    /// The send waits for one at that broker, whose main peer this is.
     Waits { peer: PeerId, broker: BrokerId },
     /// There is one for it there.
     Called { peer: PeerId },
@@ -97,13 +96,11 @@ struct Window {
     grown: usize,
     /// When it was last halved.
     shrunk: Option<Instant>,
-    /// Those that wait for another try, oldest first; those that have ended meanwhile too.
-    again: VecDeque<OpId>,
+    /// Those that wait for another try.
+    again: Fifo<OpId>,
     /// Those that wait for their first one.
-    first: VecDeque<OpId>,
-    /// How many of both wait.
-    waiting: usize,
-    /// It is among those that are ready.
+    first: Fifo<OpId>,
+    /// The window is among those that are ready.
     ready: bool,
 }
 
@@ -116,9 +113,8 @@ impl Window {
             limit: usize::MAX,
             grown: 0,
             shrunk: None,
-            again: VecDeque::new(),
-            first: VecDeque::new(),
-            waiting: 0,
+            again: Fifo::new(),
+            first: Fifo::new(),
             ready: false,
         }
     }
@@ -142,35 +138,29 @@ impl Window {
     /// The oldest of those that wait, if there is room for it. `size_of` tells the size of one that
     /// waits here still.
     fn next(&mut self, config: &Config, size_of: impl Fn(OpId) -> Option<usize>) -> Option<OpId> {
-        loop {
-            let list = if self.again.is_empty() { &self.first } else { &self.again };
-            let op = *list.front()?;
-            let size = size_of(op);
-            if size.is_some_and(|size| !self.has_room(size, config)) {
-                return None;
-            }
-            let list = if self.again.is_empty() { &mut self.first } else { &mut self.again };
-            list.pop_front();
-            if size.is_some() {
-                self.one_less();
-                return Some(op);
-            }
+        let op = *self.oldest().front(|op| size_of(*op).is_some())?;
+        if !self.has_room(size_of(op)?, config) {
+            return None;
         }
+        self.oldest().pop();
+        self.give_back();
+        Some(op)
     }
 
-    /// One that waited does so no more. The last one gives back what a burst took.
-    fn one_less(&mut self) {
-        self.waiting -= 1;
-        if self.waiting == 0 {
-            (self.again, self.first) = (VecDeque::new(), VecDeque::new());
-        }
+    /// How many wait.
+    fn waiting(&self) -> usize {
+        self.again.waiting() + self.first.waiting()
     }
 
-    /// Lets go of those that have ended, when they are the most.
-    fn tidy(&mut self, waits: impl Fn(OpId) -> bool) {
-        if self.again.len() + self.first.len() > 2 * self.waiting + DEAD {
-            self.again.retain(|op| waits(*op));
-            self.first.retain(|op| waits(*op));
+    /// Those of which one is next.
+    fn oldest(&mut self) -> &mut Fifo<OpId> {
+        if self.again.waiting() > 0 { &mut self.again } else { &mut self.first }
+    }
+
+    /// The last one that waited gives back what a burst took.
+    fn give_back(&mut self) {
+        if self.waiting() == 0 {
+            (self.again, self.first) = (Fifo::new(), Fifo::new());
         }
     }
 }
@@ -188,7 +178,7 @@ impl Windows {
     /// before it and its turn has not come.
     pub(super) fn is_full(&self, peer: PeerId, size: usize, turn: Turn, config: &Config) -> bool {
         self.list.get(peer.0 as usize).is_some_and(|window| {
-            (window.waiting > 0 && turn.called() != Some(peer)) || !window.has_room(size, config)
+            (window.waiting() > 0 && turn.called() != Some(peer)) || !window.has_room(size, config)
         })
     }
 
@@ -217,13 +207,13 @@ impl Windows {
     /// Whether sends wait at the broker for places that are held.
     pub(super) fn waits_for_held(&self, peer: PeerId) -> bool {
         let window = self.list.get(peer.0 as usize);
-        window.is_some_and(|window| window.waiting > 0 && window.held.len() > 0)
+        window.is_some_and(|window| window.waiting() > 0 && window.held.len() > 0)
     }
 
     /// Has somebody who waits go on, if there is somebody.
     fn look_at(&mut self, peer: PeerId) {
         let window = self.find(peer);
-        if window.waiting > 0 && !window.ready {
+        if window.waiting() > 0 && !window.ready {
             window.ready = true;
             self.ready.push_back(peer);
         }
@@ -233,15 +223,15 @@ impl Windows {
     pub(super) fn wait(&mut self, peer: PeerId, op: OpId, was_tried: bool) {
         let window = self.find(peer);
         let list = if was_tried { &mut window.again } else { &mut window.first };
-        list.push_back(op);
-        window.waiting += 1;
+        list.push(op);
     }
 
     /// One that waited has ended, or gone elsewhere. `waits` tells who waits still.
-    pub(super) fn leave(&mut self, peer: PeerId, waits: impl Fn(OpId) -> bool) {
+    pub(super) fn leave(&mut self, peer: PeerId, was_tried: bool, waits: impl Fn(OpId) -> bool) {
         let window = self.find(peer);
-        window.one_less();
-        window.tidy(waits);
+        let list = if was_tried { &mut window.again } else { &mut window.first };
+        list.end(|op| waits(*op), drop);
+        window.give_back();
         // The next one may be smaller.
         self.look_at(peer);
     }
@@ -306,9 +296,9 @@ impl Windows {
         }
         waiting.for_each(|peer| counts[peer.0 as usize].2 += 1);
         for (at, window) in self.list.iter().enumerate() {
-            let counted = (window.open, window.bytes, window.waiting);
+            let counted = (window.open, window.bytes, window.waiting());
             assert_eq!(counted, counts[at], "the window of peer {at}");
-            let lists = window.again.iter().chain(&window.first);
+            let lists = window.again.iter().chain(window.first.iter());
             let oldest = lists.copied().find_map(|op| size_of(op, PeerId(at as u32)));
             let full = oldest.is_none_or(|size| !window.has_room(size, config));
             assert!(full || window.ready, "a send waits at peer {at}, where there is room");

@@ -6,8 +6,8 @@ use bytes::Bytes;
 
 use super::{Answer, Call, OpenQuery, Query, QueueChoice, QueueName, Response, Target};
 use crate::broker::health::Healths;
-use crate::effects::{Cancelled, Event, OpKind, TimerKind};
-use crate::error::{Attempt, Attempts, Failure, Lack, QueryError, SendError};
+use crate::effects::{Cancelled, Event, OpKind, TimerKind, Unrouted};
+use crate::error::{Attempt, Attempts, Failure, Lack, QueryError};
 use crate::frame::{Opaque, Reply, ReplyFields, Request, ResponseCode};
 use crate::id::{OpId, PeerId, Table};
 use crate::message::RecordList;
@@ -100,12 +100,12 @@ impl Queries {
                     .iter()
                     .map(|at| ways.brokers.queue_name(&topic, at.broker, at.queue))
                     .collect();
-                self.end(ctx, op, Ok(Answer::Queues(queues)));
+                self.end(ctx, op, Answer::Queues(Ok(queues)));
             }
             Query::Writable(topic) => {
                 self.probe_down(ctx, ways, &route);
                 let queues = self.choices(ctx, ways, healths, &topic, &route);
-                self.end(ctx, op, Ok(Answer::Writable(queues)));
+                self.end(ctx, op, Answer::Writable(Ok(queues)));
             }
             Query::MinOffset(name) => self.ask_queue(ctx, ways, op, &name, name.ask_min_offset()),
             Query::MaxOffset(name) => self.ask_queue(ctx, ways, op, &name, name.ask_max_offset()),
@@ -210,17 +210,21 @@ impl Queries {
         (reply, body): (Reply, Body),
     ) {
         let Some(asked) = self.asked.get(op) else { return };
-        if matches!(asked.query, Query::Call(_)) && reply.code != ResponseCode::GO_AWAY {
-            let response = response(ctx, peer, asked.call, reply, body);
-            return self.end(ctx, op, Ok(Answer::Response(Box::new(response))));
-        }
-        let failure = match (reply.code, reply.fields) {
-            (ResponseCode::SUCCESS, Ok(ReplyFields::Offset(fields))) => {
-                return self.end(ctx, op, Ok(Answer::Offset(fields.offset)));
+        let failure = match (&asked.query, reply.code) {
+            (Query::Call(_), code) if code != ResponseCode::GO_AWAY => {
+                let response = Box::new(response(ctx, peer, asked.call, reply, body));
+                return self.end(ctx, op, Answer::Response(Ok(response)));
             }
-            (ResponseCode::SUCCESS, Err(error)) => Failure::Unreadable(error),
-            (ResponseCode::SUCCESS, Ok(_)) => Failure::Body("no fields".into()),
-            (code, _) => Failure::Refused { code, remark: reply.remark.map(Into::into) },
+            (Query::MinOffset(_) | Query::MaxOffset(_), ResponseCode::SUCCESS) => {
+                match reply.fields {
+                    Ok(ReplyFields::Offset(fields)) => {
+                        return self.end(ctx, op, Answer::Offset(Ok(fields.offset)));
+                    }
+                    Ok(_) => Failure::Body("no fields".into()),
+                    Err(error) => Failure::Unreadable(error),
+                }
+            }
+            (_, code) => Failure::Refused { code, remark: reply.remark.map(Into::into) },
         };
         self.failed(ctx, ways, healths, peer, op, failure);
     }
@@ -240,7 +244,7 @@ impl Queries {
         let failure = failure.of_size(asked.query.body_size());
         let again = match &failure {
             Failure::Connect(_) => true,
-            // It was never seen whole; a second time it is the request that is not taken.
+            // The request was never seen whole; a second time it is the request that is not taken.
             Failure::Cut(_) => !asked.attempts.has_cut(),
             Failure::Closed(_) => asked.query.is_repeatable(),
             Failure::Refused { .. } => failure.is_farewell(),
@@ -257,18 +261,31 @@ impl Queries {
             ways.names.failed(peer);
             self.route(ctx, ways, healths, op);
         } else {
-            self.end(ctx, op, Err(QueryError::Failed(attempt)));
+            self.fail(ctx, op, QueryError::Failed(attempt));
         }
     }
 
-    pub(super) fn end(&mut self, ctx: &mut Context, op: OpId, result: Result<Answer, QueryError>) {
-        let Some(asked) = self.remove(ctx, op) else { return };
-        asked.call.map(|opaque| ctx.give_up(opaque));
-        match &result {
-            Ok(_) => ctx.fx.counters.queries_answered += 1,
-            Err(_) => ctx.fx.counters.queries_failed += 1,
+    /// Ends a question with what it was answered with.
+    fn end(&mut self, ctx: &mut Context, op: OpId, answer: Answer) {
+        if self.take(ctx, op).is_some() {
+            ctx.fx.counters.queries_answered += 1;
+            ctx.fx.event(Event::Answered { op, answer });
         }
-        ctx.fx.event(Event::Answered { op, result });
+    }
+
+    /// Ends a question without an answer.
+    fn fail(&mut self, ctx: &mut Context, op: OpId, error: QueryError) {
+        if let Some(asked) = self.take(ctx, op) {
+            ctx.fx.counters.queries_failed += 1;
+            ctx.fx.event(Event::Answered { op, answer: asked.query.unanswered(error) });
+        }
+    }
+
+    /// Takes out a question that ends, and gives up what it was asked by.
+    fn take(&mut self, ctx: &mut Context, op: OpId) -> Option<Box<OpenQuery>> {
+        let asked = self.remove(ctx, op)?;
+        asked.call.map(|opaque| ctx.give_up(opaque));
+        Some(asked)
     }
 
     fn remove(&mut self, ctx: &mut Context, op: OpId) -> Option<Box<OpenQuery>> {
@@ -303,13 +320,13 @@ impl Queries {
             (Some(topic), Some(lack)) => {
                 QueryError::NoQueue { topic, lack: Box::new(lack), attempts }
             }
-            // It waited for the topic's route to the end, as a send would have.
+            // The question waited for the topic's route to the end, as a send would have.
             (Some(topic), None) if waits && ways.routes.known(&topic).is_none() => {
                 QueryError::NoRoute { topic, attempts }
             }
             _ => QueryError::TimedOut { attempts },
         };
-        self.end(ctx, op, Err(error));
+        self.fail(ctx, op, error);
         if let Some(peer) = peer {
             ctx.suspect(peer);
         }
@@ -331,17 +348,14 @@ impl Queries {
     }
 
     /// No route will come for a question, and so it ends.
-    pub(crate) fn unrouted(&mut self, ctx: &mut Context, op: OpId, error: SendError) {
-        if let SendError::NoTopic { topic, attempts } | SendError::NoRoute { topic, attempts } =
-            error
-        {
-            self.end(ctx, op, Err(QueryError::NoRoute { topic, attempts }));
-        }
+    pub(crate) fn unrouted(&mut self, ctx: &mut Context, op: OpId, unrouted: Unrouted) {
+        let Unrouted { topic, attempts, .. } = unrouted;
+        self.fail(ctx, op, QueryError::NoRoute { topic, attempts });
     }
 
     /// The client stops: a question ends without an answer.
     pub(crate) fn abandon(&mut self, ctx: &mut Context, op: OpId) {
-        self.end(ctx, op, Err(QueryError::Stopped));
+        self.fail(ctx, op, QueryError::Stopped);
     }
 
     /// The first list of nameservers is there: what waited for it is asked.

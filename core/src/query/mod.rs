@@ -8,7 +8,7 @@ mod machine;
 use bytes::Bytes;
 
 pub use crate::effects::{Answer, QueueChoice, Response};
-use crate::error::{Attempts, PeerKind};
+use crate::error::{Attempts, PeerKind, QueryError};
 use crate::frame::{Opaque, Request};
 pub use crate::name::QueueName;
 use crate::name::{Endpoint, Topic};
@@ -62,6 +62,16 @@ impl Query {
         match self {
             Self::Queues(_) | Self::Writable(_) | Self::MinOffset(_) | Self::MaxOffset(_) => 0,
             Self::Call(call) => call.body.len(),
+        }
+    }
+
+    /// How it ends without an answer.
+    pub(crate) const fn unanswered(&self, error: QueryError) -> Answer {
+        match self {
+            Self::Queues(_) => Answer::Queues(Err(error)),
+            Self::Writable(_) => Answer::Writable(Err(error)),
+            Self::MinOffset(_) | Self::MaxOffset(_) => Answer::Offset(Err(error)),
+            Self::Call(_) => Answer::Response(Err(error)),
         }
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Call, Context, Purpose, Remoting};
+use super::{Call, ConsumerAsk, Context, Purpose, Remoting};
 use crate::effects::TimerKind;
 use crate::error::{Attempt, Failure};
 use crate::frame::{Kind, Opaque, OutFrame, Payload, Request};
@@ -113,6 +113,35 @@ impl Context {
             Some(conn) => peers.owes_less(call.peer, conn),
             None => peers.call_over(&mut self.fx, call.peer, |opaque| calls.has(opaque)),
         }
+    }
+
+    /// A frame was taken for the connection's writer, and counts as seen by the peer. False if its
+    /// call has ended meanwhile: then it need not leave.
+    pub(crate) fn hand_out(&mut self, conn: ConnectionId, frame: &OutFrame) -> bool {
+        let kind = frame.opaque.kind();
+        if kind != Some(Kind::Oneway) {
+            if !frame.has_call() {
+                return true;
+            }
+            let Some(call) = self.remoting.calls.find(frame.opaque) else { return false };
+            call.on = Some(conn);
+            if kind != Some(Kind::Pull) {
+                self.remoting.peers.asked(conn, self.fx.now);
+            }
+        }
+        self.fx.counters.requests_sent += 1;
+        true
+    }
+
+    /// The time of a request of our own is over. Gives the call, if it has not ended, and how it
+    /// fails.
+    pub(crate) fn overdue(&mut self, opaque: Opaque) -> Option<(Call, Failure)> {
+        let call = Call { timer: None, ..self.close(opaque)? };
+        let within = match call.purpose {
+            Purpose::Consumer(_, ConsumerAsk::Pull { .. }) => self.fx.config.pull_timeout,
+            _ => self.fx.config.request_timeout,
+        };
+        Some((call, Failure::TimedOut(within)))
     }
 
     /// A frame was taken for a writer whose call has ended: it does not leave.

@@ -1,12 +1,12 @@
 //! What becomes of requests when their connection is gone.
 
 use super::{Call, Remoting};
-use crate::error::Failure;
+use crate::error::{CloseReason, Failure};
 use crate::frame::Opaque;
 use crate::id::ConnectionId;
 
 /// A connection that is gone.
-pub(crate) struct Gone {
+pub(crate) struct ConnectionLoss {
     pub(crate) conn: ConnectionId,
     /// We closed it for want of work.
     pub(crate) idle: bool,
@@ -16,7 +16,15 @@ pub(crate) struct Gone {
     pub(crate) cut: Option<(Opaque, Failure)>,
 }
 
-impl Gone {
+impl ConnectionLoss {
+    /// A connection that ended for that reason; of the request `begun` a part had been written.
+    pub(crate) fn new(conn: ConnectionId, reason: CloseReason, begun: Option<Opaque>) -> Self {
+        // One that we closed for want of work says nothing of where the broker is.
+        let idle = matches!(reason, CloseReason::Idle(_));
+        let cut = begun.map(|opaque| (opaque, Failure::Cut(reason.clone())));
+        Self { conn, idle, maybe: Failure::Closed(reason), cut }
+    }
+
     fn failure<'a>(&'a self, opaque: Opaque, call: &Call, never: &'a Failure) -> &'a Failure {
         match &self.cut {
             Some((cut, failure)) if *cut == opaque => failure,
@@ -42,7 +50,7 @@ impl Remoting {
         &mut self,
         opaque: Opaque,
         present: bool,
-        gone: Option<&Gone>,
+        gone: Option<&ConnectionLoss>,
         never: &Failure,
     ) -> Option<(Call, Failure)> {
         let call = self.calls.find(opaque)?;

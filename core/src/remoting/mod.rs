@@ -7,17 +7,21 @@ mod loss;
 mod peers;
 mod requests;
 
+use std::collections::BTreeMap;
+
 pub(crate) use ask::AskedPeer;
 pub(crate) use calls::{BrokerAsk, Call, Calls, ConsumerAsk, OffsetOf, Purpose};
 pub(crate) use decode::Body;
 pub use decode::{Decoder, InFrame};
-pub(crate) use loss::Gone;
+pub(crate) use loss::ConnectionLoss;
 pub(crate) use peers::*;
 pub use peers::{ConnectionState, ConnectionStats};
 use requests::Requests;
 pub(crate) use requests::{Incoming, PeerAnswer, PeerRequest};
 
 use crate::effects::Effects;
+use crate::frame::Opaque;
+use crate::id::{ConnectionId, PeerId};
 
 /// All peers, all requests to them, and theirs.
 #[derive(Debug, Default)]
@@ -28,6 +32,38 @@ pub(crate) struct Remoting {
 }
 
 impl Remoting {
+    /// Every peer's connection, with the requests under way on it.
+    pub(crate) fn stats(&self) -> Vec<ConnectionStats> {
+        let mut in_flight: BTreeMap<PeerId, usize> = BTreeMap::new();
+        for peer in self.calls.peers() {
+            *in_flight.entry(peer).or_default() += 1;
+        }
+        let with_calls = self.peers.stats().map(|(id, stats)| {
+            let in_flight = in_flight.get(&id).copied().unwrap_or_default();
+            ConnectionStats { in_flight, ..stats }
+        });
+        with_calls.collect()
+    }
+
+    /// Requests that wait for their answers on the connection.
+    pub(crate) fn calls_on(&self, conn: ConnectionId) -> u32 {
+        self.peers.of(conn).map_or(0, |peer| self.calls.on(peer))
+    }
+
+    /// Whether all requests under way on the connection, if any, are sends.
+    pub(crate) fn only_sends(&self, conn: ConnectionId) -> bool {
+        self.calls_on(conn) == self.peers.sends(conn)
+    }
+
+    /// The connection on which a request is under way, if nothing but sends is besides.
+    pub(crate) fn awaits_on(&self, opaque: Opaque) -> Option<ConnectionId> {
+        let (peer, on) = self.calls.place_of(opaque)?;
+        // What left on a connection that its peer has left is answered there.
+        let own = self.peers.connection(peer);
+        let conn = own.filter(|own| on.is_none_or(|on| on == *own))?;
+        (self.calls.on(peer) == 1 || self.only_sends(conn)).then_some(conn)
+    }
+
     /// What must hold between two calls.
     pub(crate) fn check(&self) {
         self.peers.check();

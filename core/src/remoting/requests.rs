@@ -69,9 +69,9 @@ pub(crate) struct Incoming {
 /// What a peer is answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum PeerAnswer {
-    /// It is done.
+    /// What was asked is done.
     Done,
-    /// It is not, and why.
+    /// What was asked is not done, and why.
     Refused(ResponseCode, Arc<str>),
 }
 

@@ -7,8 +7,8 @@ use super::ask::{Directory, pause};
 use super::{Learnt, Missing, Named, Route, Routes, Said, Source, Step, Told};
 use crate::body::{BrokerData, RefusedRow, RouteBody};
 use crate::broker::Brokers;
-use crate::effects::{Note, Planted, Signal};
-use crate::error::{Attempt, CloseReason, Failure, PeerKind, SendError};
+use crate::effects::{Note, Planted, Signal, Unrouted};
+use crate::error::{Attempt, Attempts, CloseReason, Failure, PeerKind};
 use crate::frame::{FrameError, Reply, ResponseCode};
 use crate::id::OpId;
 use crate::name::Topic;
@@ -82,8 +82,7 @@ impl Routes {
         if hopeless && self.known(topic).is_none() {
             let (waiters, attempts) = self.give_up(topic);
             for op in waiters {
-                let (topic, attempts) = (topic.clone(), attempts.clone());
-                unrouted(ctx, op, SendError::NoRoute { topic, attempts });
+                unrouted(ctx, op, topic, &attempts, false);
             }
         }
     }
@@ -138,8 +137,7 @@ impl Routes {
         }
         routed(ctx, released);
         for op in denied {
-            let (topic, attempts) = (topic.clone(), attempts.clone());
-            unrouted(ctx, op, SendError::NoTopic { topic, attempts });
+            unrouted(ctx, op, topic, &attempts, true);
         }
         ctx.fx.signal(Signal::TopicMissing(topic.clone()));
     }
@@ -235,8 +233,9 @@ pub(super) fn routed(ctx: &mut Context, ops: impl IntoIterator<Item = OpId>) {
 }
 
 /// No route will come for a call.
-fn unrouted(ctx: &mut Context, op: OpId, error: SendError) {
-    ctx.fx.signal(Signal::Unrouted(op, Box::new(error)));
+fn unrouted(ctx: &mut Context, op: OpId, topic: &Topic, attempts: &Attempts, missing: bool) {
+    let (topic, attempts) = (topic.clone(), attempts.clone());
+    ctx.fx.signal(Signal::Unrouted(op, Box::new(Unrouted { topic, missing, attempts })));
 }
 
 /// Keeps where a broker is. Addresses that can't be read are told of, and left out.

@@ -20,7 +20,7 @@ const WRITE: u32 = 2;
 pub(crate) struct RouteQueue {
     /// The broker group it is on.
     pub(crate) broker: BrokerId,
-    /// Its number there, from 0.
+    /// The queue's number there, from 0.
     pub(crate) queue: u32,
 }
 
@@ -63,7 +63,7 @@ pub(crate) enum Named<'a> {
 #[derive(Clone, Debug)]
 pub(crate) struct Learnt {
     pub(crate) broker: BrokerId,
-    /// Its master's address is known.
+    /// The address of the broker's master is known.
     pub(crate) master: bool,
     /// Some address of it is known.
     pub(crate) reached: bool,

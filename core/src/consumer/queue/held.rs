@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use super::Queue;
 use crate::config::Config;
-use crate::consumer::{Answer, Batch, BatchId, Tags};
+use crate::consumer::{Batch, BatchId, PulledRecords, Tags};
 use crate::id::{QueueKey, SubscriptionId};
 
 impl Queue {
@@ -19,11 +19,11 @@ impl Queue {
         &mut self,
         sub: SubscriptionId,
         queue: QueueKey,
-        answer: Answer,
+        answer: PulledRecords,
         tags: Option<Arc<Tags>>,
     ) -> Arc<Batch> {
         let id = BatchId { sub, queue, number: self.pulled };
-        let batch = Arc::new(Batch::new(id, self.name.clone(), answer, tags, self.marks.clone()));
+        let batch = Arc::new(Batch::new(id, self.name.clone(), answer, tags, self.flags.clone()));
         if batch.open() > 0 {
             self.pulled += 1;
             self.messages += batch.records().len();
@@ -44,7 +44,7 @@ impl Queue {
 
     /// Whether messages came that no tag of ours stands for, since this was last asked.
     pub(in crate::consumer) fn take_foreign(&self) -> bool {
-        self.marks.foreign.swap(false, Ordering::Relaxed)
+        self.flags.foreign.swap(false, Ordering::Relaxed)
     }
 
     /// The batch of that number, if it is held.
@@ -60,7 +60,7 @@ impl Queue {
 
     /// Whoever settles one of its messages is to tell the engine.
     pub(in crate::consumer) fn mark_draining(&self) {
-        self.marks.draining.store(true, Ordering::SeqCst);
+        self.flags.draining.store(true, Ordering::SeqCst);
     }
 
     /// Lets go of a batch whose last message is settled.
@@ -79,6 +79,6 @@ impl Queue {
 
     /// The queue is no longer ours: whoever holds its messages can see it.
     pub(in crate::consumer) fn revoke(&self) {
-        self.marks.revoked.store(true, Ordering::Release);
+        self.flags.revoked.store(true, Ordering::Release);
     }
 }

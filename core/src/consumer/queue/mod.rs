@@ -29,7 +29,7 @@ use std::time::Duration;
 pub(super) use committed::OVERLAP;
 
 use super::handouts::Again;
-use super::{Batch, Handout, Marks, Pace, QueueStats};
+use super::{Batch, Handout, PullBackoff, QueueFlags, QueueStats};
 use crate::config::Config;
 use crate::effects::Plant;
 use crate::frame::Opaque;
@@ -74,7 +74,7 @@ pub(super) struct Queue {
     /// When the pull that is under way, or the last one, began.
     pulled_at: Option<Instant>,
     /// How soon the next one may follow.
-    pace: Pace,
+    backoff: PullBackoff,
     /// A pull has shown that the first offset is there.
     shown: bool,
     /// The offset the broker last confirmed.
@@ -95,7 +95,7 @@ pub(super) struct Queue {
     pulled: u64,
     messages: usize,
     bytes: usize,
-    marks: Arc<Marks>,
+    flags: Arc<QueueFlags>,
 }
 
 impl Queue {
@@ -107,7 +107,7 @@ impl Queue {
             state: State::NeedsOffset,
             next: 0,
             pulled_at: None,
-            pace: Pace::default(),
+            backoff: PullBackoff::default(),
             shown: false,
             committed: None,
             doubted: false,
@@ -120,7 +120,7 @@ impl Queue {
             pulled: 0,
             messages: 0,
             bytes: 0,
-            marks: Arc::default(),
+            flags: Arc::default(),
         }
     }
 
@@ -129,7 +129,7 @@ impl Queue {
     /// new one, and neither is what was committed (Java freezes the offset and drops the queue).
     pub(super) fn anew(&self, offset: i64) -> Self {
         let mut anew = Self::new(self.name.clone(), self.at, self.topic);
-        anew.pace = self.pace;
+        anew.backoff = self.backoff;
         anew.offset_received(offset, OffsetOf::End);
         anew
     }
@@ -175,7 +175,7 @@ impl Queue {
 
     /// The answer brought messages.
     pub(super) const fn went_on(&mut self) {
-        self.pace.went_on();
+        self.backoff.went_on();
     }
 
     /// The answer leads on.
@@ -187,20 +187,20 @@ impl Queue {
     pub(super) fn stalled(&mut self, now: Instant, hold: Duration) -> Duration {
         self.shown = true;
         let took = self.pulled_at.map_or(Duration::ZERO, |at| now.since(at));
-        self.pace.stalled(took, hold)
+        self.backoff.stalled(took, hold)
     }
 
     /// The broker is busy, or its answer can't be true. Gives the pause.
     pub(super) fn refused(&mut self) -> Duration {
-        self.pace.refused()
+        self.backoff.refused()
     }
 
     /// The broker moves the offset. Gives the pause.
     pub(super) fn moved(&mut self, now: Instant) -> Duration {
-        self.pace.moved(now)
+        self.backoff.moved(now)
     }
 
-    /// It goes on at `to` with all that is held: a fault put back on purpose.
+    /// The queue goes on at `to` with all that is held: a fault put back on purpose.
     pub(super) const fn move_in_place(&mut self, to: i64, plant: Plant) {
         (self.next, self.committed, self.plant) = (to, None, plant);
     }
@@ -210,7 +210,7 @@ impl Queue {
         self.state = if self.has_offset() { State::Ready } else { State::NeedsOffset };
     }
 
-    /// It rests until that timer.
+    /// The queue rests until that timer.
     pub(super) const fn paused(&mut self, timer: TimerKey) {
         self.state = State::Pausing { timer, has_offset: self.has_offset() };
     }

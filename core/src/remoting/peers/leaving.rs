@@ -9,7 +9,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::{Lost, Peer, Peers, State};
+use super::{Disconnect, Peer, Peers, State};
 use crate::effects::Effects;
 use crate::error::CloseReason;
 use crate::frame::OutFrame;
@@ -51,11 +51,11 @@ impl Peer {
     pub(super) fn clear(&mut self, fx: &mut Effects) -> VecDeque<OutFrame> {
         (self.raised, self.overdue) = (false, false);
         (self.unheard, self.owing, self.untaken, self.part) = (None, None, None, None);
-        (self.owed, self.ended, self.oneway, self.answers) = (0, 0, 0, 0);
+        (self.owed, self.oneway, self.answers) = (0, 0, 0);
         for timer in [self.idle.take(), self.doubt.take()].into_iter().flatten() {
             fx.timers.cancel(timer);
         }
-        std::mem::take(&mut self.queue)
+        self.queue.take()
     }
 
     /// A connection that stood for long ends the succession of farewells.
@@ -77,7 +77,7 @@ impl Peers {
         id: PeerId,
         conn: ConnectionId,
         why: CloseReason,
-    ) -> Option<Lost> {
+    ) -> Option<Disconnect> {
         if self.stopping || self.connection(id) != Some(conn) {
             return None;
         }
@@ -96,7 +96,7 @@ impl Peers {
         peer.failures = peer.failures.saturating_add(u32::from(times > 0));
         peer.farewells += 1;
         self.pause(fx, id, fx.now + pause, fx.now + idle.max(Duration::from_nanos(1)));
-        Some(Lost { peer: id, queued, present: true })
+        Some(Disconnect { peer: id, queued, present: true })
     }
 
     /// The connections of a peer that it left and that are not being closed yet, and why.

@@ -33,6 +33,7 @@ use leaving::Leaving;
 pub use stats::{ConnectionState, ConnectionStats};
 
 use crate::error::{CloseReason, PeerKind};
+use crate::fifo::Fifo;
 use crate::frame::OutFrame;
 use crate::id::{ConnectionId, PeerId, Slots};
 use crate::name::Endpoint;
@@ -79,9 +80,7 @@ struct Peer {
     state: State,
     /// Connections on which the peer said that it goes, beside the present one.
     leaving: Vec<Leaving>,
-    queue: VecDeque<OutFrame>,
-    /// How many of its frames are of calls that have ended, more or less.
-    ended: usize,
+    queue: Fifo<OutFrame>,
     /// `Transmit` was said and the queue has not been empty since.
     raised: bool,
     /// Connections that could not be made, or were lost, since the peer last answered anything but
@@ -125,20 +124,20 @@ struct Peer {
     idle: Option<TimerKey>,
     /// Looks in a row that found nobody who names it.
     unused: u8,
-    /// It is nobody's: its place is for the next peer.
+    /// The peer is nobody's: its place is for the next peer.
     free: bool,
 }
 
 /// A peer that lost a connection, with the frames that had not been handed out.
 #[derive(Debug)]
-pub(crate) struct Lost {
+pub(crate) struct Disconnect {
     pub(crate) peer: PeerId,
     pub(crate) queued: VecDeque<OutFrame>,
-    /// It was the present one: what has not left yet is lost with it.
+    /// The connection was the present one: what has not left yet is lost with it.
     pub(crate) present: bool,
 }
 
-impl Lost {
+impl Disconnect {
     fn of_leaving(peer: PeerId) -> Self {
         Self { peer, queued: VecDeque::new(), present: false }
     }
@@ -185,8 +184,7 @@ impl Peers {
             turn: 0,
             state: State::Idle,
             leaving: Vec::new(),
-            queue: VecDeque::new(),
-            ended: 0,
+            queue: Fifo::new(),
             raised: false,
             failures: 0,
             losses: 0,

@@ -1,9 +1,8 @@
 //! The frames that wait for the writers of connections.
 //!
 //! A call may end while its frame waits: at its deadline, by being cancelled, by another answer.
-//! Its frame is then of no use, and neither is the message in it. So that no end costs a walk, such
-//! frames stay until they are more than half of the queue and are then taken out together, each for
-//! the price of two.
+//! Its frame is then of no use, and neither is the message in it: the queue is a
+//! [`Fifo`](crate::fifo::Fifo), which lets go of such frames.
 
 use std::collections::BTreeMap;
 
@@ -19,14 +18,11 @@ const ONEWAY: usize = 256 << 10;
 /// Bytes of answers to its own requests that may wait for a peer.
 const ANSWERS: usize = 256 << 10;
 
-/// Places that an emptied queue keeps.
-const KEPT: usize = 64;
-
 impl Peers {
     /// Queues a frame, and connects if there is no connection.
     pub(crate) fn send(&mut self, fx: &mut Effects, id: PeerId, frame: OutFrame) {
         let peer = self.peer(id);
-        peer.queue.push_back(frame);
+        peer.queue.push(frame);
         match peer.state {
             State::Idle => self.connect(fx, id),
             State::Connected { conn } if !peer.raised => {
@@ -77,7 +73,7 @@ impl Peers {
         if !matches!(peer.state, State::Connected { conn: own } if own == conn) {
             return None;
         }
-        let frame = peer.queue.pop_front();
+        let frame = peer.queue.pop();
         if let Some(size) = frame.as_ref().and_then(OutFrame::oneway_size) {
             peer.oneway -= size;
         }
@@ -112,39 +108,25 @@ impl Peers {
         lives: impl Fn(Opaque) -> bool,
     ) {
         let peer = self.peer(id);
-        peer.ended += 1;
-        if peer.ended * 2 <= peer.queue.len() {
-            return;
-        }
-        for _ in 0..peer.queue.len() {
-            let Some(frame) = peer.queue.pop_front() else { break };
-            if frame.has_call() && !lives(frame.opaque) {
-                fx.give_back_frame(frame);
-            } else {
-                peer.queue.push_back(frame);
-            }
-        }
-        peer.ended = 0;
+        let waits = |frame: &OutFrame| !frame.has_call() || lives(frame.opaque);
+        peer.queue.end(waits, |frame| fx.give_back_frame(frame));
         // A writer that finds nothing goes to sleep. Whether this one ever looked is not known yet:
         // `untaken` stays until it does.
         peer.raised &= !peer.queue.is_empty();
-        peer.queue.shrink_to(KEPT.max(2 * peer.queue.len()));
     }
 
     /// The frame that the connection's writer was handed last was of a call that had ended.
     pub(crate) fn passed_over(&mut self, conn: ConnectionId) {
         if let Some(id) = self.of(conn) {
-            let peer = self.peer(id);
-            peer.ended = peer.ended.saturating_sub(1);
+            self.peer(id).queue.pop_ended();
         }
     }
 
     /// Nothing leaves any more: what waits is given back.
     pub(crate) fn drop_frames(&mut self, fx: &mut Effects) {
         for peer in &mut self.list {
-            (peer.raised, peer.ended) = (false, 0);
-            (peer.oneway, peer.answers) = (0, 0);
-            let queue = std::mem::take(&mut peer.queue);
+            (peer.raised, peer.oneway, peer.answers) = (false, 0, 0);
+            let queue = peer.queue.take();
             queue.into_iter().for_each(|frame| fx.give_back_frame(frame));
         }
     }
@@ -162,9 +144,7 @@ impl Peers {
                 let left = owed.get(&(id, conn)).copied().unwrap_or_default();
                 assert_eq!(peer.owed, left, "{name} owes another number of answers");
             }
-            let ended = |frame: &&OutFrame| frame.has_call() && !lives(frame.opaque);
-            let ended = peer.queue.iter().filter(ended).count();
-            assert!(ended <= peer.ended, "{name} has {ended} frames of ended calls");
+            peer.queue.check(|frame| !frame.has_call() || lives(frame.opaque));
         }
     }
 }

@@ -10,7 +10,7 @@
 
 use std::time::Duration;
 
-use super::{Lost, Peers, State};
+use super::{Disconnect, Peers, State};
 use crate::effects::{Command, Effects, Note, TimerKind};
 use crate::error::{CloseReason, ConnectError};
 use crate::id::{ConnectionId, PeerId};
@@ -81,7 +81,7 @@ impl Peers {
         fx: &mut Effects,
         conn: ConnectionId,
         error: ConnectError,
-    ) -> Option<(Lost, ConnectError)> {
+    ) -> Option<(Disconnect, ConnectError)> {
         let id = self.of(conn)?;
         let State::Connecting { conn: own, timer, slow } = self.peer(id).state else { return None };
         if own != conn {
@@ -121,16 +121,16 @@ impl Peers {
         fx: &mut Effects,
         conn: ConnectionId,
         reason: &CloseReason,
-    ) -> Option<Lost> {
+    ) -> Option<Disconnect> {
         let id = self.of(conn)?;
         if !self.stopping {
             let (peer, endpoint) = (self.kind(id), self.endpoint(id).clone());
             fx.note(Note::Closed { peer, endpoint, reason: reason.clone() });
         }
-        Some(if self.gone(id, conn) { Lost::of_leaving(id) } else { self.lose(fx, id, conn) })
+        Some(if self.gone(id, conn) { Disconnect::of_leaving(id) } else { self.lose(fx, id, conn) })
     }
 
-    fn lose(&mut self, fx: &mut Effects, id: PeerId, conn: ConnectionId) -> Lost {
+    fn lose(&mut self, fx: &mut Effects, id: PeerId, conn: ConnectionId) -> Disconnect {
         self.connections.remove(conn);
         let stopping = self.stopping;
         let peer = self.peer(id);
@@ -141,7 +141,7 @@ impl Peers {
         let queued = peer.clear(fx);
         if stopping || unused {
             (peer.state, peer.failures) = (State::Idle, 0);
-            return Lost { peer: id, queued, present: true };
+            return Disconnect { peer: id, queued, present: true };
         }
         peer.calm_down(fx.now);
         let config = &*fx.config;
@@ -154,7 +154,7 @@ impl Peers {
         let late = fx.now + drawn(config.reconnect_idle_max).max(Duration::from_nanos(1));
         peer.failures = peer.failures.saturating_add(1);
         self.pause(fx, id, soon, late);
-        Lost { peer: id, queued, present: true }
+        Disconnect { peer: id, queued, present: true }
     }
 
     /// No attempt before `soon`, and none before `late` while no work waits.

@@ -1,5 +1,7 @@
 //! Connections as data.
 
+use std::fmt;
+
 use super::{Peers, State};
 use crate::error::PeerKind;
 use crate::id::PeerId;
@@ -14,12 +16,12 @@ pub enum ConnectionState {
     Idle,
     /// The last one failed or was lost; the next try waits.
     Backoff,
-    /// It is being made.
+    /// A connection is being made.
     Connecting,
-    /// It is there.
+    /// The connection is there.
     Connected,
-    /// It is there, but the peer said that it goes: nothing more is sent on it, and there is no
-    /// other one yet.
+    /// The connection is there, but the peer said that it goes: nothing more is sent on it, and
+    /// there is no other one yet.
     Leaving,
     /// We have closed it, and wait for the adapter's word that it is gone.
     Closing,
@@ -55,6 +57,15 @@ pub struct ConnectionStats {
     pub queued: usize,
     /// Connections in a row that failed or were lost, since the peer last said anything.
     pub failures: u32,
+}
+
+impl fmt::Display for ConnectionStats {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { endpoint, peer, state, in_flight, queued, failures } = self;
+        write!(f, "connection to {peer} {endpoint}: {}", state.as_str())?;
+        write!(f, ", {in_flight} in flight, {queued} queued")?;
+        if *failures > 0 { write!(f, ", failed {failures} times") } else { Ok(()) }
+    }
 }
 
 impl Peers {

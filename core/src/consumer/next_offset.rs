@@ -18,7 +18,7 @@ const LOOK: i64 = 800;
 
 /// Where to go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Lead {
+pub(super) enum NextOffset {
     /// From this offset: what is before it was delivered or filtered.
     On(i64),
     /// The offset asked for is not in the queue, which is to be taken anew from this one.
@@ -31,7 +31,7 @@ pub(super) enum Lead {
 
 /// What an answer says, and which of it can be.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Told {
+pub(super) struct PullAnswer {
     /// The offset asked for.
     pub(super) asked: i64,
     /// Where the broker says that it goes on.
@@ -42,7 +42,7 @@ pub(super) struct Told {
     pub(super) max: i64,
 }
 
-impl Told {
+impl PullAnswer {
     pub(super) const fn new(asked: i64, fields: &PullReply) -> Self {
         let PullReply { next_begin_offset, min_offset, max_offset, .. } = fields;
         Self { asked, next: *next_begin_offset, min: *min_offset, max: *max_offset }
@@ -63,14 +63,14 @@ impl Told {
     }
 
     /// Where messages lead, the last of which is at `last`; `None`: no place of them can be read.
-    pub(super) fn found(&self, last: Option<i64>) -> Lead {
+    pub(super) fn found(&self, last: Option<i64>) -> NextOffset {
         let least = last.unwrap_or(self.asked).saturating_add(1);
         if (least..=self.max).contains(&self.next) {
-            return Lead::On(self.next);
+            return NextOffset::On(self.next);
         }
         match last {
-            Some(_) => Lead::On(least),
-            None => Lead::Astray,
+            Some(_) => NextOffset::On(least),
+            None => NextOffset::Astray,
         }
     }
 
@@ -80,17 +80,21 @@ impl Told {
     }
 
     /// Where an answer without messages leads.
-    pub(super) fn empty(&self, code: ResponseCode) -> Lead {
+    pub(super) fn empty(&self, code: ResponseCode) -> NextOffset {
         match code {
             ResponseCode::PULL_OFFSET_MOVED => {
                 let there = self.has_limits() && (self.min..=self.max).contains(&self.next);
-                if there && self.next != self.asked { Lead::Moved(self.next) } else { Lead::Astray }
+                if there && self.next != self.asked {
+                    NextOffset::Moved(self.next)
+                } else {
+                    NextOffset::Astray
+                }
             }
-            _ if self.next <= self.asked => Lead::Same,
-            _ if !self.has_limits() || self.next > self.reach() => Lead::Astray,
+            _ if self.next <= self.asked => NextOffset::Same,
+            _ if !self.has_limits() || self.next > self.reach() => NextOffset::Astray,
             // What came while the broker looked is looked at again.
-            _ if self.next > self.max && self.max <= self.asked => Lead::Same,
-            _ => Lead::On(self.next.min(self.max)),
+            _ if self.next > self.max && self.max <= self.asked => NextOffset::Same,
+            _ => NextOffset::On(self.next.min(self.max)),
         }
     }
 }
@@ -99,25 +103,25 @@ impl Told {
 mod tests {
     use super::*;
 
-    const fn told(asked: i64, next: i64, min: i64, max: i64) -> Told {
-        Told { asked, next, min, max }
+    const fn told(asked: i64, next: i64, min: i64, max: i64) -> PullAnswer {
+        PullAnswer { asked, next, min, max }
     }
 
     #[test]
     fn messages_lead_to_where_the_broker_says_within_its_own_limits() {
-        for (told, last, lead) in [
-            (told(3, 6, 0, 9), Some(5), Lead::On(6)),
+        for (told, last, next) in [
+            (told(3, 6, 0, 9), Some(5), NextOffset::On(6)),
             // A filter left 6 and 7 out.
-            (told(3, 8, 0, 9), Some(5), Lead::On(8)),
-            (told(3, 3, 0, 9), Some(5), Lead::On(6)),
-            (told(3, 10, 0, 9), Some(5), Lead::On(6)),
-            (told(3, i64::MAX, 0, 9), Some(5), Lead::On(6)),
-            (told(3, 12, 0, 9), Some(11), Lead::On(12)),
-            (told(3, 6, 0, 9), None, Lead::On(6)),
-            (told(3, 3, 0, 9), None, Lead::Astray),
-            (told(3, 10, 0, 9), None, Lead::Astray),
+            (told(3, 8, 0, 9), Some(5), NextOffset::On(8)),
+            (told(3, 3, 0, 9), Some(5), NextOffset::On(6)),
+            (told(3, 10, 0, 9), Some(5), NextOffset::On(6)),
+            (told(3, i64::MAX, 0, 9), Some(5), NextOffset::On(6)),
+            (told(3, 12, 0, 9), Some(11), NextOffset::On(12)),
+            (told(3, 6, 0, 9), None, NextOffset::On(6)),
+            (told(3, 3, 0, 9), None, NextOffset::Astray),
+            (told(3, 10, 0, 9), None, NextOffset::Astray),
         ] {
-            assert_eq!(told.found(last), lead, "{told:?} {last:?}");
+            assert_eq!(told.found(last), next, "{told:?} {last:?}");
         }
         assert!(!told(3, 10, 0, 9).overreaches() && told(3, 804, 0, 9).overreaches());
         assert_eq!(told(3, 6, 0, 9).places(), 3..803);
@@ -130,39 +134,39 @@ mod tests {
     #[test]
     fn answers_without_messages_lead_on_within_their_limits_and_else_nowhere() {
         let none = ResponseCode::PULL_RETRY_IMMEDIATELY;
-        for (told, lead) in [
-            (told(3, 6, 0, 9), Lead::On(6)),
-            (told(3, 9, 0, 9), Lead::On(9)),
-            (told(3, 3, 0, 9), Lead::Same),
-            (told(3, 2, 0, 9), Lead::Same),
-            (told(3, 11, 0, 9), Lead::On(9)),
-            (told(9, 11, 0, 9), Lead::Same),
-            (told(3, 804, 0, 9), Lead::Astray),
-            (told(3, i64::MAX, 0, 9), Lead::Astray),
-            (told(3, 6, 9, 8), Lead::Astray),
+        for (told, next) in [
+            (told(3, 6, 0, 9), NextOffset::On(6)),
+            (told(3, 9, 0, 9), NextOffset::On(9)),
+            (told(3, 3, 0, 9), NextOffset::Same),
+            (told(3, 2, 0, 9), NextOffset::Same),
+            (told(3, 11, 0, 9), NextOffset::On(9)),
+            (told(9, 11, 0, 9), NextOffset::Same),
+            (told(3, 804, 0, 9), NextOffset::Astray),
+            (told(3, i64::MAX, 0, 9), NextOffset::Astray),
+            (told(3, 6, 9, 8), NextOffset::Astray),
             // Nothing new in an empty queue.
-            (told(0, 0, 0, 0), Lead::Same),
+            (told(0, 0, 0, 0), NextOffset::Same),
         ] {
-            assert_eq!(told.empty(none), lead, "{told:?}");
-            assert_eq!(told.empty(ResponseCode::PULL_NOT_FOUND), lead, "{told:?}");
+            assert_eq!(told.empty(none), next, "{told:?}");
+            assert_eq!(told.empty(ResponseCode::PULL_NOT_FOUND), next, "{told:?}");
         }
     }
 
     #[test]
     fn an_offset_is_moved_both_ways_but_not_out_of_the_queue() {
-        for (told, lead) in [
-            (told(3, 6, 6, 9), Lead::Moved(6)),
-            (told(30, 9, 6, 9), Lead::Moved(9)),
-            (told(30, 0, 0, 0), Lead::Moved(0)),
-            (told(3, 5, 6, 9), Lead::Astray),
-            (told(30, 10, 6, 9), Lead::Astray),
-            (told(30, i64::MAX, 6, 9), Lead::Astray),
-            (told(30, -1, -1, 9), Lead::Astray),
-            (told(30, 8, 9, 7), Lead::Astray),
+        for (told, next) in [
+            (told(3, 6, 6, 9), NextOffset::Moved(6)),
+            (told(30, 9, 6, 9), NextOffset::Moved(9)),
+            (told(30, 0, 0, 0), NextOffset::Moved(0)),
+            (told(3, 5, 6, 9), NextOffset::Astray),
+            (told(30, 10, 6, 9), NextOffset::Astray),
+            (told(30, i64::MAX, 6, 9), NextOffset::Astray),
+            (told(30, -1, -1, 9), NextOffset::Astray),
+            (told(30, 8, 9, 7), NextOffset::Astray),
             // A slave that does not correct (`offsetCheckInSlave`).
-            (told(30, 30, 6, 9), Lead::Astray),
+            (told(30, 30, 6, 9), NextOffset::Astray),
         ] {
-            assert_eq!(told.empty(ResponseCode::PULL_OFFSET_MOVED), lead, "{told:?}");
+            assert_eq!(told.empty(ResponseCode::PULL_OFFSET_MOVED), next, "{told:?}");
         }
     }
 }

@@ -21,13 +21,13 @@ pub(super) fn pause(times: u32) -> Duration {
 
 /// The pace of one queue's pulls. It outlives the moves of the queue's offset.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Pace {
+pub(super) struct PullBackoff {
     stalls: u32,
     moves: u32,
     moved: Option<Instant>,
 }
 
-impl Pace {
+impl PullBackoff {
     /// Messages came.
     pub(super) const fn went_on(&mut self) {
         self.stalls = 0;
@@ -71,30 +71,30 @@ mod tests {
 
     #[test]
     fn pauses_grow_to_a_second_and_begin_anew_when_something_came() {
-        let mut pace = Pace::default();
-        let mut pauses = || (0..9).map(|_| pace.stalled(ms(1), ms(15_000))).collect::<Vec<_>>();
+        let mut backoff = PullBackoff::default();
+        let mut pauses = || (0..9).map(|_| backoff.stalled(ms(1), ms(15_000))).collect::<Vec<_>>();
         let grown = [10, 20, 40, 80, 160, 320, 640, 1000, 1000].map(ms);
         assert_eq!(pauses(), grown);
-        pace.went_on();
-        assert_eq!(pace.stalled(ms(999), ms(15_000)), ms(10));
+        backoff.went_on();
+        assert_eq!(backoff.stalled(ms(999), ms(15_000)), ms(10));
         assert_eq!(pause(u32::MAX), ms(1000));
     }
 
     #[test]
     fn a_broker_that_held_the_pull_for_as_long_as_asked_is_asked_again_at_once() {
-        let mut pace = Pace::default();
-        assert_eq!(pace.stalled(ms(15_000), ms(15_000)), Duration::ZERO);
-        assert_eq!(pace.stalled(ms(1_000), ms(15_000)), Duration::ZERO);
-        assert_eq!(pace.stalled(ms(100), ms(100)), Duration::ZERO);
-        assert_eq!(pace.stalled(ms(20), ms(20)), ms(30));
-        assert_eq!(pace.stalled(ms(0), ms(0)), ms(50));
+        let mut backoff = PullBackoff::default();
+        assert_eq!(backoff.stalled(ms(15_000), ms(15_000)), Duration::ZERO);
+        assert_eq!(backoff.stalled(ms(1_000), ms(15_000)), Duration::ZERO);
+        assert_eq!(backoff.stalled(ms(100), ms(100)), Duration::ZERO);
+        assert_eq!(backoff.stalled(ms(20), ms(20)), ms(30));
+        assert_eq!(backoff.stalled(ms(0), ms(0)), ms(50));
     }
 
     #[test]
     fn one_move_is_followed_at_once_and_a_ring_of_them_at_a_pause() {
-        let (mut pace, at) = (Pace::default(), |millis| Instant::ZERO + ms(millis));
-        assert_eq!(pace.moved(at(0)), Duration::ZERO);
-        assert_eq!([pace.moved(at(1)), pace.moved(at(12))], [ms(10), ms(20)]);
-        assert_eq!(pace.moved(at(12 + 30_001)), Duration::ZERO);
+        let (mut backoff, at) = (PullBackoff::default(), |millis| Instant::ZERO + ms(millis));
+        assert_eq!(backoff.moved(at(0)), Duration::ZERO);
+        assert_eq!([backoff.moved(at(1)), backoff.moved(at(12))], [ms(10), ms(20)]);
+        assert_eq!(backoff.moved(at(12 + 30_001)), Duration::ZERO);
     }
 }

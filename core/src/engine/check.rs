@@ -1,0 +1,48 @@
+//! What must always hold.
+
+use super::{Engine, Stats};
+use crate::nameserver::Source;
+
+impl Engine {
+    /// Panics when something that must always hold does not: for tests, simulation and fuzzing.
+    pub fn check(&self) {
+        assert!(self.ctx.fx.signals.is_empty(), "a signal was not carried");
+        self.ctx.remoting.check();
+        self.routes.check();
+        self.consumers.check(&self.ctx, self.known());
+        self.check_counters();
+        self.check_timers();
+        let lives = !self.is_stopped();
+        assert!(!lives || self.next_timeout().is_some(), "an own loop would wait for ever");
+        self.producers.check(&self.ctx, self.known());
+        self.queries.check(self.known(), self.names.is_empty());
+    }
+
+    /// Calls begun are calls ended and calls in flight.
+    fn check_counters(&self) {
+        let (sends, queries) = (self.producers.len() as u64, self.queries.len() as u64);
+        let counted =
+            (self.ctx.fx.counters.sends_in_flight(), self.ctx.fx.counters.queries_in_flight());
+        assert_eq!(counted, (sends, queries), "{:?}", self.ctx.fx.counters);
+    }
+
+    /// What is kept of timers was given out by this engine's table, and a client that has stopped
+    /// waits for nothing.
+    fn check_timers(&self) {
+        let source = self.names.source().and_then(Source::timer);
+        let operations = self.producers.timers().chain(self.queries.timers());
+        let kept =
+            self.ctx.remoting.peers.timers().chain(self.ctx.remoting.calls.timers()).chain(source);
+        let kept = kept.chain(self.routes.timers()).chain(self.ctx.remoting.requests.timers());
+        for key in kept.chain(operations) {
+            assert!(self.ctx.fx.timers.gave(key), "{key:?} is of another table");
+        }
+        if self.is_stopped() {
+            assert_eq!(self.next_timeout(), None, "a stopped client waits");
+            assert!(source.is_none(), "a stopped client waits for a page");
+            assert_eq!(self.stats(), Stats::default(), "a stopped client has something left");
+            assert!(self.consumers.is_empty(), "a stopped client consumes");
+            assert_eq!(self.ctx.remoting.requests.len(), 0, "a stopped client is to answer");
+        }
+    }
+}
