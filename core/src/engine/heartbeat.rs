@@ -54,7 +54,8 @@ impl Engine {
     /// How each broker fares that a route names, or did a while ago: one that no route names for
     /// four refreshes is forgotten.
     pub fn brokers(&self) -> Vec<BrokerStats> {
-        self.brokers.stats(&self.ctx, &self.producers.healths)
+        let window = |peer| self.producers.window(&self.ctx.fx.config, peer);
+        self.brokers.stats(&self.ctx, &self.producers.healths, window)
     }
 
     /// Brokers that are left alone are to be asked whether they are well again.

@@ -39,7 +39,7 @@ pub use crate::effects::{
 pub(crate) use crate::remoting::Body;
 pub use crate::remoting::{ConnectionState, ConnectionStats, Decoder, InFrame};
 
-pub use crate::broker::BrokerStats;
+pub use crate::broker::{BrokerStats, WindowStats};
 use crate::broker::{Brokers, PROBES};
 use crate::config::Config;
 use crate::consumer::Consumers;

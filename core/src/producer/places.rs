@@ -3,7 +3,8 @@
 use super::held::Held;
 use super::window::Turn;
 use super::{Producers, Send};
-use crate::broker::Brokers;
+use crate::broker::{Brokers, WindowStats};
+use crate::config::Config;
 use crate::effects::TimerKind;
 use crate::error::{SendError, Stored};
 use crate::frame::{Opaque, ResponseCode};
@@ -182,6 +183,11 @@ impl Producers {
         let (size, turn) = (send.window_size(), send.turn);
         let master = brokers.master(broker);
         master.is_some_and(|peer| self.windows.is_full(peer, size, turn, &ctx.fx.config))
+    }
+
+    /// What a broker has not answered, by its main peer.
+    pub(crate) fn window(&self, config: &Config, peer: PeerId) -> WindowStats {
+        self.windows.stats(config, peer)
     }
 
     /// Places are counted, and whoever waits for one has none.

@@ -31,6 +31,7 @@
 use std::collections::VecDeque;
 
 use super::held::Held;
+use crate::broker::WindowStats;
 use crate::config::Config;
 use crate::error::Failure;
 use crate::fifo::Fifo;
@@ -251,6 +252,19 @@ impl Windows {
             self.ready.pop_front();
         }
         None
+    }
+
+    /// What there is of a broker's window.
+    pub(super) fn stats(&self, config: &Config, peer: PeerId) -> WindowStats {
+        let (most, window) = (config.max_unanswered, self.list.get(peer.0 as usize));
+        let none = WindowStats { limit: most, ..WindowStats::default() };
+        window.map_or(none, |window| WindowStats {
+            unanswered: window.open,
+            unanswered_bytes: window.bytes,
+            given_up: window.held.len(),
+            waiting: window.waiting(),
+            limit: window.limit.min(most),
+        })
     }
 
     /// A broker has stored a message: its window grows, if it had shrunk.
