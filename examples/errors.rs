@@ -50,7 +50,7 @@ fn job(run: &Run) -> Outcome {
 fn deliver(producer: &Producer, message: &Message, within: Duration) -> Result<(), SendError> {
     let mut pause = PAUSE;
     for tries_left in (0..TRIES).rev() {
-        let call = producer.send_with(message.clone(), SendOptions::default().within(within));
+        let call = producer.send_with(message.clone(), SendOptions::default().timeout(within));
         let Err(error) = call.wait() else { return Ok(()) };
         tell(&error);
         // Stored, though not as well as asked for: not copied to a slave, perhaps.

@@ -26,7 +26,7 @@ pub use rocketry_core::engine::Snapshot;
 pub use rocketry_core::error::{ErrorKind, QueryError, SendError, Stored};
 pub use rocketry_core::message::Message;
 pub use rocketry_core::name::{Group, Topic};
-pub use rocketry_core::producer::{Aim, SendOptions, SendReceipt, SendStatus};
+pub use rocketry_core::producer::{QueueSelection, SendOptions, SendReceipt, SendStatus};
 pub use rocketry_core::query::{QueueChoice, QueueName};
 
 /// The client on plain threads.

@@ -77,7 +77,7 @@ fn life_06_calls_that_begin_in_a_forked_child_are_refused() {
     assert!(error.to_string().contains("fork"), "{error}");
     assert_eq!(producer.send_oneway(message()).wait(), Err(refused.clone()));
     assert_eq!(producer.send_batch(&batch).wait().unwrap_err(), refused);
-    let by_selector = producer.send_by(message(), |_, _| Some(0));
+    let by_selector = producer.send_with_selector(message(), |_, _| Some(0));
     assert_eq!(by_selector.wait().unwrap_err(), refused);
     assert_eq!(client.queues(&topic()).wait(), Err(QueryError::Refused(Refused::Forked)));
     let joined = client.consumer("billing").unwrap().topic(topic(), "*").start();

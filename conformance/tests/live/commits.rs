@@ -123,7 +123,7 @@ fn topic_on_both(cluster: &Cluster, topic: &str) {
 fn resume(cluster: &Cluster, group: &str, name: &str) -> (Consumer, Rig) {
     let mut config = rocketry::Config::new(&cluster.namesrv()).expect("settings");
     // It sends nothing, and hears of a master when it asks for the route again.
-    config.route_refresh = Duration::from_secs(3);
+    config.route_refresh_interval = Duration::from_secs(3);
     let rig = Rig::with(On::Threads, config);
     let mut consumer = consume(&rig, group, name);
     let first = take(&rig, &mut consumer, 10);
@@ -164,7 +164,7 @@ fn off_17_ns_20_a_slave_alone_keeps_offsets_and_a_send_waits_for_the_master() {
     }
 
     cluster.kill("broker-a").expect("killed");
-    let patient = SendOptions::default().within(Duration::from_secs(90));
+    let patient = SendOptions::default().timeout(Duration::from_secs(90));
     let waiting = works.each_ref().map(|(rig, _, name)| {
         let producer = rig.client.producer("waits").expect("a producer");
         let message = Message::new(topic(name), "100");
@@ -263,7 +263,7 @@ fn off_18_a_topic_made_anew_is_never_committed_past_what_is_unsettled() {
     for on in [On::Tokio, On::Threads] {
         let ((namesrv, broker), name, group) = (shared(), new_topic(1), new_name());
         let mut config = rocketry::Config::new(&namesrv).expect("settings");
-        config.commit = Duration::from_millis(200);
+        config.commit_interval = Duration::from_millis(200);
         config.pull_suspend = Duration::from_secs(1);
         let rig = Rig::with(on, config);
         send(&rig.client, &name, 0..100);

@@ -76,7 +76,7 @@ fn ns_18_a_topic_that_one_nameserver_forgets_is_sent_to_and_consumed_on() {
     cluster.create_topic("forgotten", 4).expect("the topic is created");
     let rigs = [On::Tokio, On::Threads].map(|on| {
         let mut config = Config::new(&cluster.namesrv()).expect("settings");
-        config.route_refresh = Duration::from_millis(500);
+        config.route_refresh_interval = Duration::from_millis(500);
         let rig = Rig::with(on, config);
         let consumer = Collector::start(&rig, &format!("g_{on:?}"), "forgotten");
         send(&rig, "forgotten");

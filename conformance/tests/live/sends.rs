@@ -62,7 +62,7 @@ fn send_in_order(
     done: &AtomicBool,
 ) -> Result<Vec<SendReceipt>, SendError> {
     let producer = rig.client.producer("ordered").expect("a producer");
-    let options = SendOptions::ordered("key").within(Duration::from_secs(40));
+    let options = SendOptions::ordered("key").timeout(Duration::from_secs(40));
     let mut pending = Vec::new();
     while !done.load(Ordering::Relaxed) {
         let message = Message::new(topic.clone(), pending.len().to_string());

@@ -44,7 +44,7 @@ impl Run<'_> {
                 self.trace.sent(to, &place.end(sent).await);
             }
             Step::Hurry(to, within) => {
-                let options = to.options().within(within);
+                let options = to.options().timeout(within);
                 let sent = self.producer.send_with(to.message("hurry"), options);
                 self.trace.sent(to, &place.end(sent).await);
             }

@@ -132,7 +132,7 @@ fn conn_05_a_broker_that_stalls_delays_no_heartbeat_of_the_other(on: On) {
     let proxy = Proxy::start(served.broker(0).expect("a broker")).expect("a proxy");
     served.with(|cluster| cluster.set_endpoint(0, &proxy.address().to_string()));
     let mut config = config(&served);
-    config.heartbeat = Duration::from_millis(100);
+    config.heartbeat_interval = Duration::from_millis(100);
     let rig = Rig::with(on, config);
     send_many(&producer(&rig), 16);
     let beats = |broker| {
@@ -245,7 +245,7 @@ fn a_broker_that_stops_reading_is_given_up_and_few_frames_are_kept_for_it_meanwh
     config.request_timeout = Duration::from_millis(500);
     let rig = Rig::with(on, config);
     let producer = producer(&rig);
-    let within = SendOptions::default().within(Duration::from_millis(300));
+    let within = SendOptions::default().timeout(Duration::from_millis(300));
     let big = || Message::new(Topic::new(TOPIC).expect("a topic"), vec![7; 100 << 10]);
     let begun = Instant::now();
     while rig.client.stats().counters.disconnected == 0 {

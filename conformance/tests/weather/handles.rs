@@ -168,7 +168,10 @@ fn an_order_to_several_brokers_given_up_says_that_requests_have_left(on: On) {
     let (address, _socket, _filling) = black_hole();
     let away = Rig::start(on, &address.to_string());
     let producer = away.client.producer("handles").expect("a producer");
-    assert_eq!(producer.send_by(message("x"), |_, _| Some(0)).cancel(), Cancelled::Removed);
+    assert_eq!(
+        producer.send_with_selector(message("x"), |_, _| Some(0)).cancel(),
+        Cancelled::Removed
+    );
     assert_eq!(asked(), 1);
 }
 

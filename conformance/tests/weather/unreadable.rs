@@ -27,7 +27,7 @@ fn queue() -> QueueName {
 /// A client, and three messages in one queue: the one in the middle says that it is compressed.
 fn with_damage(on: On, served: &Served) -> Rig {
     let mut config = Config::new(&served.namesrv()).expect("settings");
-    config.commit = Duration::from_millis(50);
+    config.commit_interval = Duration::from_millis(50);
     config.retry_delay = Duration::from_millis(300);
     let rig = Rig::with(on, config);
     for (body, sys_flag) in [("one", 0), ("two", sys_flag::COMPRESSED), ("three", 0)] {

@@ -140,7 +140,7 @@ impl<T> Pending<T> {
     /// The unique ids of what a send carries, also before it ends: by them its messages can be told
     /// in the log, and sent again under the same ([`Message::id`](crate::message::Message::id)).
     /// `None` for what is no send, for a message that was refused, and for a
-    /// [`send_by`](super::Producer::send_by) whose queue is not chosen yet.
+    /// [`send_with_selector`](super::Producer::send_with_selector) whose queue is not chosen yet.
     pub const fn message_ids(&self) -> Option<&MessageIds> {
         self.ids.as_ref()
     }

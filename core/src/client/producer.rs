@@ -105,7 +105,7 @@ impl Producer {
     /// the topic's route is known, else in the one that waits for the result: until then nothing
     /// is sent. Every try goes to its queue. A panic in it, `None`, and a place that is not there
     /// end the send with [`SendError::NoChoice`], and harm nothing else.
-    pub fn send_by(
+    pub fn send_with_selector(
         &self,
         message: Message,
         select: impl FnOnce(&Message, &[QueueChoice]) -> Option<usize> + Send + 'static,

@@ -56,7 +56,7 @@ pub struct QueueChoice {
     /// The queue.
     pub queue: QueueName,
     /// Its broker can't be reached at present, or is left alone for failing or answering late.
-    pub avoided: bool,
+    pub isolated: bool,
     /// How long its broker took to answer of late; zero before its first answer.
     pub latency: Duration,
 }

@@ -67,7 +67,7 @@ impl Engine {
             }
         }
         self.register_all();
-        let after = self.ctx.fx.rng.jitter(self.ctx.fx.config.heartbeat);
+        let after = self.ctx.fx.rng.jitter(self.ctx.fx.config.heartbeat_interval);
         self.ctx.fx.after(after, TimerKind::Heartbeat);
     }
 

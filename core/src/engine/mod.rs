@@ -95,9 +95,9 @@ impl Engine {
             servers.map(|server| remoting.peers.at(PeerKind::NameServer, server)).collect();
         let source = config.address_page().map(Source::new);
         let names = NameServers::new(servers, fx.rng.next_u64(), source);
-        fx.timers.at(now + fx.rng.jitter(config.route_refresh), TimerKind::Routes);
-        fx.timers.at(now + fx.rng.jitter(config.heartbeat), TimerKind::Heartbeat);
-        fx.timers.at(now + config.commit, TimerKind::Consumer(ConsumerTimer::Commit));
+        fx.timers.at(now + fx.rng.jitter(config.route_refresh_interval), TimerKind::Routes);
+        fx.timers.at(now + fx.rng.jitter(config.heartbeat_interval), TimerKind::Heartbeat);
+        fx.timers.at(now + config.commit_interval, TimerKind::Consumer(ConsumerTimer::Commit));
         if config.probe_isolated {
             fx.timers.at(now + PROBES, TimerKind::Probe);
         }

@@ -57,7 +57,7 @@ use crate::timer::TimerKey;
 /// Which queue a message goes to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Aim {
+pub enum QueueSelection {
     /// The topic's queues in turn; a second try goes to another broker.
     #[default]
     InTurn,
@@ -77,7 +77,7 @@ pub enum Aim {
     },
 }
 
-impl Aim {
+impl QueueSelection {
     /// What its order is kept by, within a topic.
     fn order(&self) -> i32 {
         match self {
@@ -101,7 +101,7 @@ impl Aim {
 #[non_exhaustive]
 pub struct SendOptions {
     /// Which queue it goes to.
-    pub aim: Aim,
+    pub selection: QueueSelection,
     /// From the call to its end; `None`: the client's `send_timeout`.
     pub timeout: Option<Duration>,
     /// No answer is asked for: the call ends when the message is given to its connection (a queue
@@ -115,7 +115,7 @@ impl SendOptions {
     /// To that queue of that broker.
     pub fn to(queue: &QueueName) -> Self {
         let (broker, queue) = (queue.broker.clone(), queue.queue as i32);
-        Self { aim: Aim::Queue { broker, queue }, ..Self::default() }
+        Self { selection: QueueSelection::Queue { broker, queue }, ..Self::default() }
     }
 
     /// To the queue that `key` hashes to (`String.hashCode`), as Java's
@@ -123,7 +123,7 @@ impl SendOptions {
     /// way at once, one that is sent again is stored behind those that followed it. See
     /// [`ordered`](Self::ordered).
     pub fn hash(key: &str) -> Self {
-        Self { aim: Aim::Hash(java_string_hash(key)), ..Self::default() }
+        Self { selection: QueueSelection::Hash(java_string_hash(key)), ..Self::default() }
     }
 
     /// To the queue that `key` hashes to, and in the order of the calls: of a topic's messages of
@@ -140,9 +140,16 @@ impl SendOptions {
         Self { ordered: true, ..Self::hash(key) }
     }
 
+    /// To the queue that this chooses.
+    #[must_use]
+    pub fn selection(mut self, selection: QueueSelection) -> Self {
+        self.selection = selection;
+        self
+    }
+
     /// With a deadline of its own.
     #[must_use]
-    pub const fn within(mut self, timeout: Duration) -> Self {
+    pub const fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
     }
@@ -172,7 +179,7 @@ pub(crate) struct Send {
     pub(crate) timer: TimerKey,
     /// From a try to the next one on another broker; `None`: it has no other broker to go to.
     pub(crate) limit: Option<Duration>,
-    pub(crate) aim: Aim,
+    pub(crate) selection: QueueSelection,
     pub(crate) oneway: bool,
     /// The line it is in.
     pub(crate) line: Option<Key>,
@@ -212,8 +219,8 @@ impl Send {
         since: Instant,
         (timer, deadline, limit): (TimerKey, Instant, Option<Duration>),
     ) -> Self {
-        let SendOptions { aim, oneway, ordered, timeout: _ } = options;
-        let line = ordered.then(|| (publish.topic().clone(), aim.order()));
+        let SendOptions { selection, oneway, ordered, timeout: _ } = options;
+        let line = ordered.then(|| (publish.topic().clone(), selection.order()));
         Self {
             publish,
             since,
@@ -221,7 +228,7 @@ impl Send {
             tried: since,
             timer,
             limit,
-            aim,
+            selection,
             oneway,
             line,
             behind: false,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::window::is_overload;
-use super::{Aim, FRAME, Producers, Send, SendReceipt, SendStatus};
+use super::{FRAME, Producers, QueueSelection, Send, SendReceipt, SendStatus};
 use crate::effects::{Signal, TimerKind};
 use crate::error::{Failure, SendError, Stored, is_retriable_send};
 use crate::frame::reply::SendReply;
@@ -127,7 +127,9 @@ impl Producers {
         let again = match &why {
             Failure::Connect(_) | Failure::Closed(_) | Failure::Cut(_) => true,
             // Where the queue is not there, another route may have one; but not this very queue.
-            Failure::Refused { .. } if astray => !matches!(send.aim, Aim::Queue { .. }),
+            Failure::Refused { .. } if astray => {
+                !matches!(send.selection, QueueSelection::Queue { .. })
+            }
             Failure::Refused { code, .. } => is_retriable_send(*code),
             Failure::Unreadable(_)
             | Failure::Body(_)

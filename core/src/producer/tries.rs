@@ -25,7 +25,7 @@ pub(super) fn try_limit(
     options: &SendOptions,
     within: Duration,
 ) -> Option<Duration> {
-    let fixed = options.oneway || options.aim.is_fixed() || config.send_attempts < 2;
+    let fixed = options.oneway || options.selection.is_fixed() || config.send_attempts < 2;
     let part = Some(within / PART).filter(|part| *part >= LEAST);
     config.try_timeout.or(part).filter(|_| !fixed)
 }

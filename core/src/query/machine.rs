@@ -192,7 +192,7 @@ impl Queries {
             let down = master.is_none_or(|peer| ctx.remoting.peers.is_down(peer));
             QueueChoice {
                 queue: ways.brokers.queue_name(topic, at.broker, at.queue),
-                avoided: down || healths.is_isolated(ctx.fx.now, at.broker),
+                isolated: down || healths.is_isolated(ctx.fx.now, at.broker),
                 latency: healths.of(at.broker).latency,
             }
         };
