@@ -432,6 +432,6 @@ fn message(body: String) -> Message {
 fn consume(world: &mut World, client: ClientId, pace: Pace) -> SubscriptionId {
     let group = Group::new(GROUP).unwrap_or_else(|error| panic!("{error}"));
     let mut subscribe = Subscribe::new(group, topic());
-    subscribe.start = Start::First;
+    subscribe.options.start = Start::First;
     world.subscribe(client, subscribe, pace).unwrap_or_else(|error| panic!("{error}"))
 }

@@ -353,7 +353,7 @@ fn pull_20_an_end_beyond_the_queue_is_not_committed_before_a_pull_has_shown_it()
     config.commit_interval = ms(100);
     let late = world.client(config);
     let mut subscribe = Subscribe::new(Group::new(GROUP).unwrap(), topic(TOPIC));
-    subscribe.start = Start::Last;
+    subscribe.options.start = Start::Last;
     world.subscribe(late, subscribe, Pace::AtOnce).unwrap();
     world.run_for(7 * SECOND);
     assert_eq!(committed(&world), Some(10));

@@ -7,7 +7,7 @@ use std::time::Duration;
 use rocketry_conformance::broker::{ClusterConfig, Fault, TopicConfig};
 use rocketry_conformance::sim::{ClientId, Pace, Way, World};
 use rocketry_core::config::Config;
-use rocketry_core::consumer::Expression;
+use rocketry_core::consumer::Filter;
 use rocketry_core::frame::{RequestCode, ResponseCode};
 use rocketry_core::message::Message;
 
@@ -124,7 +124,7 @@ fn a_member_that_was_one_and_is_missing_in_the_list_for_once_keeps_its_queues() 
 fn a_consumer_finds_one_of_its_topics_soon_that_is_created_while_it_reads_the_other() {
     let (mut world, client) = with(quiet(4), |_| {});
     let mut subscribe = from_first(GROUP);
-    subscribe.topics.push((topic("later"), Expression::All));
+    subscribe.topics.push((topic("later"), Filter::All));
     world.subscribe(client, subscribe, Pace::AtOnce).unwrap();
     store(&mut world, client, "x");
     world.run_for(30 * SECOND);
@@ -189,7 +189,7 @@ fn off_a_negative_offset_is_no_place_to_begin() {
 fn a_topic_that_is_about_to_be_created_has_no_queue_to_read_yet() {
     let (mut world, client) = with(quiet(4), |config| config.rebalance_interval = ms(500));
     let mut subscribe = from_first(GROUP);
-    subscribe.topics.push((topic("fresh"), Expression::All));
+    subscribe.topics.push((topic("fresh"), Filter::All));
     world.subscribe(client, subscribe, Pace::AtOnce).unwrap();
     world.run_for(3 * SECOND);
     let send = RequestCode::SEND_MESSAGE_V2;

@@ -26,7 +26,7 @@ pub(crate) fn play(place: Place) -> Trace {
         for step in script() {
             run.step(step).await;
         }
-        place.end(client.shutdown()).await;
+        place.end(client.shutdown()).await.expect("an end");
         run.trace
     });
     let broker = |at: usize| served.broker(at).expect("a broker").to_string();

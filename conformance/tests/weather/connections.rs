@@ -167,7 +167,7 @@ fn conn_08_a_shutdown_takes_the_client_from_the_broker_at_once(on: On) {
     send(&producer(&rig)).expect("sent");
     let known = || served.with(|cluster| cluster.producers(0, "connections").len());
     assert!(eventually(Duration::from_secs(5), || known() == 1));
-    rig.client.shutdown().wait();
+    rig.client.shutdown().wait().expect("an end");
     let told = served.with(|cluster| cluster.requests(RequestCode::UNREGISTER_CLIENT));
     assert_eq!((known(), told), (0, 1));
 }
@@ -236,7 +236,7 @@ fn sends_spread_over_several_connections_that_may_all_be_lost(on: On) {
     send_many(&producer, 100);
     assert!(eventually(Duration::from_secs(5), || proxy.taken() >= 8), "{}", proxy.taken());
     assert!(served.with(|cluster| cluster.stored(TOPIC)) >= 200);
-    rig.client.shutdown().wait();
+    rig.client.shutdown().wait().expect("an end");
 }
 
 fn a_broker_that_stops_reading_is_given_up_and_few_frames_are_kept_for_it_meanwhile(on: On) {

@@ -157,7 +157,7 @@ fn bodies_of_requests_may_call_the_client_when_they_are_freed(on: On) {
         admin.call(nobody(), request(), set.body()).wait().expect_err("nobody is there");
         admin.call(nobody(), request(), set.body()).cancel();
         set.freed(3);
-        set.rig.client.shutdown().wait();
+        set.rig.client.shutdown().wait().expect("an end");
         admin.call(nobody(), request(), set.body()).wait().expect_err("it has stopped");
         set.freed(4);
     });
@@ -198,7 +198,7 @@ fn what_a_shutdown_ends_may_call_the_client_when_it_is_freed(on: On) {
         config.shutdown_timeout = Duration::from_millis(500);
         let set = Set::new(on, config);
         let sends: Vec<_> = (0..5).map(|_| set.producer.send(message(set.body()))).collect();
-        set.rig.client.shutdown().wait();
+        set.rig.client.shutdown().wait().expect("an end");
         for pending in sends {
             pending.wait().expect_err("it has stopped");
         }

@@ -69,6 +69,7 @@ macro_rules! settings {
         /// bytes. What a file leaves out has its default; a name that is not known is refused.
         #[derive(Clone, Debug, PartialEq, Eq)]
         #[non_exhaustive]
+        #[doc(alias = "ClientConfig")]
         pub struct Config {
             $(
                 $(#[doc = $doc])+

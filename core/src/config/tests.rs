@@ -298,7 +298,7 @@ fn a_file_is_read_with_what_it_leaves_out_at_its_default() {
 #[test]
 fn a_file_with_a_wrong_name_or_value_is_refused_by_name() {
     for (json, says) in [
-        (r#"{"comit": 1}"#, "comit is no setting: the nearest is commit"),
+        (r#"{"comit_interval": 1}"#, "is no setting: the nearest is commit_interval"),
         (r#"{"sendMsgTimeout": 1}"#, "sendMsgTimeout is no setting: the nearest is send_timeout"),
         (r#"{"commit_interval": 1, "commit_interval": 2}"#, "duplicate field `commit_interval`"),
         (r#"{"commit_interval": "soon"}"#, "commit_interval is \"soon\": give a duration"),

@@ -49,11 +49,13 @@ impl Producers {
         (within, turn): (Duration, Turn),
     ) -> OpId {
         ctx.fx.counters.sends_begun += 1;
-        let limit = try_limit(&ctx.fx.config, &options, within).filter(|limit| *limit < within);
+        let most = options.attempts.unwrap_or(ctx.fx.config.send_attempts);
+        let limit = try_limit(&ctx.fx.config, &options, most, within);
+        let limit = limit.filter(|limit| *limit < within);
         let op = ctx.fx.ops.insert(OpKind::Send);
         let timer = ctx.fx.after(limit.unwrap_or(within), TimerKind::Deadline(op));
         let (now, times) = (ctx.fx.now, (timer, ctx.fx.now + within, limit));
-        let send = Send { turn, ..Send::new(publish, options, now, times) };
+        let send = Send { turn, ..Send::new(publish, options, most, now, times) };
         self.sends.insert(op, Box::new(send));
         self.begin(ctx, ways, op, turn);
         op

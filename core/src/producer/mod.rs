@@ -57,8 +57,9 @@ use crate::timer::TimerKey;
 /// Which queue a message goes to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
+#[doc(alias = "MessageQueueSelector", alias = "QueueSelector")]
 pub enum QueueSelection {
-    /// The topic's queues in turn; a second try goes to another broker.
+    /// The topic's queues in turn, as Java's default; a second try goes to another broker.
     #[default]
     InTurn,
     /// Any queue; a second try goes to another broker.
@@ -87,6 +88,11 @@ impl QueueSelection {
         }
     }
 
+    /// Whether it is one queue, by name.
+    const fn names_queue(&self) -> bool {
+        matches!(self, Self::Queue { .. })
+    }
+
     /// Whether every try goes to the same queue: such messages are often meant to keep an order.
     pub(crate) const fn is_fixed(&self) -> bool {
         match self {
@@ -100,10 +106,13 @@ impl QueueSelection {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SendOptions {
-    /// Which queue it goes to.
-    pub selection: QueueSelection,
-    /// From the call to its end; `None`: the client's `send_timeout`.
+    /// Which queue it goes to; `None`: its producer's, else in turn.
+    pub selection: Option<QueueSelection>,
+    /// From the call to its end; `None`: its producer's, else the client's `send_timeout`.
     pub timeout: Option<Duration>,
+    /// How often it is given to a broker, the first time included; `None`: its producer's, else the
+    /// client's `send_attempts`. None is as one.
+    pub attempts: Option<u32>,
     /// No answer is asked for: the call ends when the message is given to its connection (a queue
     /// of at most 256 KiB before the socket), and nobody will know whether it was stored.
     pub oneway: bool,
@@ -115,7 +124,7 @@ impl SendOptions {
     /// To that queue of that broker.
     pub fn to(queue: &QueueName) -> Self {
         let (broker, queue) = (queue.broker.clone(), queue.queue as i32);
-        Self { selection: QueueSelection::Queue { broker, queue }, ..Self::default() }
+        Self::default().selection(QueueSelection::Queue { broker, queue })
     }
 
     /// To the queue that `key` hashes to (`String.hashCode`), as Java's
@@ -123,7 +132,7 @@ impl SendOptions {
     /// way at once, one that is sent again is stored behind those that followed it. See
     /// [`ordered`](Self::ordered).
     pub fn hash(key: &str) -> Self {
-        Self { selection: QueueSelection::Hash(java_string_hash(key)), ..Self::default() }
+        Self::default().selection(QueueSelection::Hash(java_string_hash(key)))
     }
 
     /// To the queue that `key` hashes to, and in the order of the calls: of a topic's messages of
@@ -143,7 +152,7 @@ impl SendOptions {
     /// To the queue that this chooses.
     #[must_use]
     pub fn selection(mut self, selection: QueueSelection) -> Self {
-        self.selection = selection;
+        self.selection = Some(selection);
         self
     }
 
@@ -151,6 +160,14 @@ impl SendOptions {
     #[must_use]
     pub const fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
+        self
+    }
+
+    /// Given to a broker so often at most, the first time included.
+    #[must_use]
+    #[doc(alias = "setRetryTimesWhenSendFailed")]
+    pub const fn attempts(mut self, most: u32) -> Self {
+        self.attempts = Some(most);
         self
     }
 
@@ -180,6 +197,8 @@ pub(crate) struct Send {
     /// From a try to the next one on another broker; `None`: it has no other broker to go to.
     pub(crate) limit: Option<Duration>,
     pub(crate) selection: QueueSelection,
+    /// Tries there are.
+    pub(crate) most: u32,
     pub(crate) oneway: bool,
     /// The line it is in.
     pub(crate) line: Option<Key>,
@@ -216,10 +235,12 @@ impl Send {
     pub(crate) fn new(
         publish: Arc<Publish>,
         options: SendOptions,
+        most: u32,
         since: Instant,
         (timer, deadline, limit): (TimerKey, Instant, Option<Duration>),
     ) -> Self {
-        let SendOptions { selection, oneway, ordered, timeout: _ } = options;
+        let SendOptions { selection, oneway, ordered, .. } = options;
+        let selection = selection.unwrap_or_default();
         let line = ordered.then(|| (publish.topic().clone(), selection.order()));
         Self {
             publish,
@@ -229,6 +250,7 @@ impl Send {
             timer,
             limit,
             selection,
+            most,
             oneway,
             line,
             behind: false,

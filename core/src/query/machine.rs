@@ -190,10 +190,12 @@ impl Queries {
         let choice = |at: &RouteQueue| {
             let master = ways.brokers.master(at.broker);
             let down = master.is_none_or(|peer| ctx.remoting.peers.is_down(peer));
+            let health = healths.of(at.broker);
             QueueChoice {
                 queue: ways.brokers.queue_name(topic, at.broker, at.queue),
                 isolated: down || healths.is_isolated(ctx.fx.now, at.broker),
-                latency: healths.of(at.broker).latency,
+                latency: health.latency,
+                answered_ppm: health.answered_ppm(),
             }
         };
         route.writable.iter().map(choice).collect()
