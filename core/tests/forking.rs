@@ -4,12 +4,13 @@
 #![allow(clippy::unwrap_used, reason = "a test that fails says where")]
 
 use std::future::Future;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use futures_core::Stream;
 use rocketry_core::client::adapter::{Clock, Host, Shared};
 use rocketry_core::client::{
     Client, EndError, Pending, RecvError, RecvTimeoutError, SubscribeError,
@@ -111,6 +112,12 @@ fn life_06_what_was_begun_before_a_fork_ends_in_the_child_with_an_error_that_say
     assert_eq!(consumer.recv().unwrap_err(), RecvError::Forked);
     let received = consumer.recv_timeout(Duration::from_secs(1));
     assert_eq!(received.unwrap_err(), RecvTimeoutError::Forked);
+    let mut streamed = || {
+        let polled = Pin::new(&mut consumer).poll_next(&mut Context::from_waker(Waker::noop()));
+        polled.map(|item| item.map(|received| received.map(drop)))
+    };
+    assert_eq!(streamed(), Poll::Ready(Some(Err(RecvError::Forked))));
+    assert_eq!(streamed(), Poll::Ready(None), "a stream ends after what ended it");
     assert_eq!(consumer.close().wait(), forked);
     drop(dropped);
 }

@@ -111,7 +111,7 @@ pub struct SendOptions {
     /// From the call to its end; `None`: its producer's, else the client's `send_timeout`.
     pub timeout: Option<Duration>,
     /// How often it is given to a broker, the first time included; `None`: its producer's, else the
-    /// client's `send_attempts`. None is as one.
+    /// client's `send_attempts`. 0 counts as 1.
     pub attempts: Option<u32>,
     /// No answer is asked for: the call ends when the message is given to its connection (a queue
     /// of at most 256 KiB before the socket), and nobody will know whether it was stored.
