@@ -73,9 +73,9 @@ impl Engine {
     }
 
     /// Leaves a group in good order: no message is pulled or handed out any more, those that were
-    /// handed out may be settled for `timeout`, and then it [leaves](Self::leave), at once when none
-    /// is left. Meanwhile it stays a member, and gains no queue. What is given back is not handed
-    /// out here again: it stays unsettled, and goes to other members.
+    /// handed out may be settled for `timeout`, and then it [leaves](Self::leave), at once when
+    /// none is left. Meanwhile it stays a member, and gains no queue. What is given back is not
+    /// handed out here again: it stays unsettled, and goes to other members.
     ///
     /// A second call may only shorten the time.
     pub fn drain(
