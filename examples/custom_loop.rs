@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use common::{Outcome, PAUSE, Run, on_ctrl_c};
-use rocketry::core::consumer::{Expression, Settled, Subscribe};
+use rocketry::core::consumer::{ConsumerOptions, Filter, Settled, Subscribe};
 use rocketry::core::engine::{Command, Engine, Event, Session};
 use rocketry::core::error::{CloseReason, ConnectError};
 use rocketry::core::frame::Limits;
@@ -143,8 +143,8 @@ impl Work<'_> {
                 clock.now(),
                 Subscribe {
                     group: self.run.group().clone(),
-                    topics: vec![(self.run.topic().clone(), Expression::parse(self.run.tag())?)],
-                    start: Start::First,
+                    topics: vec![(self.run.topic().clone(), Filter::parse(self.run.tag())?)],
+                    options: ConsumerOptions::default().start_at(Start::First),
                 },
             )?);
             self.heard = clock.now();

@@ -4,13 +4,13 @@
 //! the handles of [`client`], the same on each:
 //!
 //! ```no_run
-//! use rocketry::{Message, Topic};
+//! use rocketry::Message;
 //!
 //! let client = rocketry::blocking::connect("127.0.0.1:9876")?;
 //! let producer = client.producer("orders")?;
-//! let receipt = producer.send(Message::new(Topic::new("order")?, "paid")).wait()?;
+//! let receipt = producer.send(Message::new("order", "paid")).wait()?;
 //! println!("stored at offset {} of queue {}", receipt.offset, receipt.queue);
-//! client.shutdown().wait();
+//! client.shutdown().wait()?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
@@ -21,12 +21,12 @@ pub use rocketry_core::client::{
     self, Admin, Client, Consumer, Delivery, OnUnreadable, Pending, Producer, Unreadable,
 };
 pub use rocketry_core::config::{Config, ConfigError};
-pub use rocketry_core::consumer::{Expression, Start};
+pub use rocketry_core::consumer::{Filter, Start};
 pub use rocketry_core::engine::Snapshot;
 pub use rocketry_core::error::{ErrorKind, QueryError, SendError, Stored};
 pub use rocketry_core::message::Message;
 pub use rocketry_core::name::{Group, Topic};
-pub use rocketry_core::producer::{Aim, SendOptions, SendReceipt, SendStatus};
+pub use rocketry_core::producer::{QueueSelection, SendOptions, SendReceipt, SendStatus};
 pub use rocketry_core::query::{QueueChoice, QueueName};
 
 /// The client on plain threads.

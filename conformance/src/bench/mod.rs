@@ -116,15 +116,9 @@ pub enum BenchError {
     /// A setting can't work.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// No client on threads.
+    /// No client.
     #[error(transparent)]
-    Blocking(#[from] rocketry::blocking::ClientError),
-    /// No client on tokio.
-    #[error(transparent)]
-    Tokio(#[from] rocketry::tokio::ClientError),
-    /// No client on smol or async-std.
-    #[error(transparent)]
-    Smol(#[from] rocketry::smol::ClientError),
+    Client(#[from] rocketry::blocking::ClientError),
     /// A send failed.
     #[error(transparent)]
     Send(#[from] SendError),

@@ -39,7 +39,7 @@ fn two_thousand_deadlines_of_one_moment_are_told_in_turns() {
     for _ in 0..2000 {
         let id = ids.next(UnixMillis(1));
         let publish = Publish::new(message("m"), &group, id, UnixMillis(1), &limits).unwrap();
-        let options = SendOptions::default().within(2 * SECOND);
+        let options = SendOptions::default().timeout(2 * SECOND);
         engine.send_with(start, publish.into(), options).unwrap();
     }
     while engine.poll_event().is_some() {}

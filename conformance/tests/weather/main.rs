@@ -12,6 +12,7 @@ mod ending;
 mod handles;
 mod hooks;
 mod leaks;
+mod options;
 mod owners;
 mod producing;
 mod reentry;

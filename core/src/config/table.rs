@@ -69,6 +69,7 @@ macro_rules! settings {
         /// bytes. What a file leaves out has its default; a name that is not known is refused.
         #[derive(Clone, Debug, PartialEq, Eq)]
         #[non_exhaustive]
+        #[doc(alias = "ClientConfig")]
         pub struct Config {
             $(
                 $(#[doc = $doc])+
@@ -282,19 +283,19 @@ settings! {
     vip_channel: bool as Flag = [false], java "vipChannelEnabled";
 
     /// How often the route of a topic in use is asked for, give or take a quarter.
-    route_refresh: Duration as Time = [30 s] in [not zero],
+    route_refresh_interval: Duration as Time = [30 s] in [not zero],
         java "pollNameServerInterval", python "poll_name_server_interval";
 
     /// How often each broker hears from us; a broker forgets a client after 120 s.
-    heartbeat: Duration as Time = [30 s] in [not zero],
+    heartbeat_interval: Duration as Time = [30 s] in [not zero],
         java "heartbeatBrokerInterval", python "heartbeat_broker_interval";
 
     /// How often a consumer looks whether its share of queues changed.
-    rebalance: Duration as Time = [20 s] in [not zero],
+    rebalance_interval: Duration as Time = [20 s] in [not zero],
         java "rocketmq.client.rebalance.waitInterval";
 
     /// How often consumed offsets are committed.
-    commit: Duration as Time = [5 s] in [not zero],
+    commit_interval: Duration as Time = [5 s] in [not zero],
         java "persistConsumerOffsetInterval", python "persist_interval";
 
     /// Messages asked for by one pull. 32 is also what a broker gives at most by default.

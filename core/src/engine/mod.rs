@@ -90,9 +90,9 @@ impl Engine {
         let mut fx = Effects::new(config, Rng::new(seed), now, unix);
         let (config, mut remoting) = (fx.config.clone(), Remoting::default());
         let names = NameServers::of(&mut fx, &mut remoting.peers);
-        fx.timers.at(now + fx.rng.jitter(config.route_refresh), TimerKind::Routes);
-        fx.timers.at(now + fx.rng.jitter(config.heartbeat), TimerKind::Heartbeat);
-        fx.timers.at(now + config.commit, TimerKind::Consumer(ConsumerTimer::Commit));
+        fx.timers.at(now + fx.rng.jitter(config.route_refresh_interval), TimerKind::Routes);
+        fx.timers.at(now + fx.rng.jitter(config.heartbeat_interval), TimerKind::Heartbeat);
+        fx.timers.at(now + config.commit_interval, TimerKind::Consumer(ConsumerTimer::Commit));
         if config.probe_isolated {
             fx.timers.at(now + PROBES, TimerKind::Probe);
         }

@@ -15,6 +15,7 @@ use crate::time::Instant;
 /// not for each message. `Display` gives a page of text, a line for each thing.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
+#[doc(alias = "ConsumerRunningInfo")]
 pub struct Snapshot {
     /// The id brokers know this client by.
     pub client_id: Arc<str>,

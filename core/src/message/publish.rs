@@ -13,7 +13,7 @@ use super::{compression, sys_flag};
 use crate::config::Config;
 use crate::frame::json::{escape_into, escape_room};
 use crate::frame::{Limits, RequestCode};
-use crate::name::{Group, Topic};
+use crate::name::{Group, NameError, Topic};
 use crate::time::UnixMillis;
 
 /// How large a message may be.
@@ -86,6 +86,7 @@ impl Publish {
     ) -> Result<Self, MessageError> {
         message.check(limits)?;
         let Message { topic, properties, body, flag, waits, id: kept, .. } = message;
+        let topic = topic.ok_or(MessageError::Topic(NameError::Blank { what: "topic" }))?;
         let id = kept.map_or(id, |kept| *kept);
         let packed = compression::pack(&body, limits);
         let sys_flag = if packed.is_some() { sys_flag::COMPRESSED } else { 0 };
