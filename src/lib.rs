@@ -14,9 +14,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! To drive the state machine from an event loop of your own, use [`core`].
+//! To drive the state machine from an event loop of your own, use [`proto`].
 
-pub use rocketry_core as core;
+pub use rocketry_core as proto;
 pub use rocketry_core::client::{
     self, Admin, Client, Consumer, Delivery, OnUnreadable, Pending, Producer, Unreadable,
 };

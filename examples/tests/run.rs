@@ -9,7 +9,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rocketry::core::frame::{RequestCode, ResponseCode};
+use rocketry::proto::frame::{RequestCode, ResponseCode};
 use rocketry_conformance::broker::{ClusterConfig, Fault, ListenerId, Requests};
 use rocketry_conformance::serve::Served;
 use rustix::process::{Pid, Signal, kill_process};

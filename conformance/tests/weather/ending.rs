@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rocketry::client::SubscribeError;
-use rocketry::core::error::Refused;
+use rocketry::proto::error::Refused;
 use rocketry::{Message, QueryError, SendError, Start, Topic};
 use rocketry_conformance::proxy::{Direction, Proxy};
 
