@@ -2,12 +2,19 @@
 //! Apache brokers, a proxy that hurts connections, fuzz targets, Java's own vectors, and a load
 //! generator.
 
+#[cfg(feature = "suite")]
 pub mod bench;
 pub mod broker;
+pub mod embedded;
+#[cfg(feature = "suite")]
 pub mod fuzz;
+#[cfg(feature = "suite")]
 pub mod live;
 pub mod proxy;
 pub mod serve;
+#[cfg(feature = "suite")]
 pub mod siege;
+#[cfg(feature = "suite")]
 pub mod sim;
+#[cfg(feature = "suite")]
 pub mod vectors;
