@@ -359,3 +359,9 @@ fn logging_writes_lines_for_people_and_for_machines() {
     assert_eq!(refused.status.code(), Some(2), "{refused:?}");
     assert!(text(&refused.stderr).contains("text, json or color"), "{refused:?}");
 }
+
+#[test]
+fn the_readme_shows_the_test_of_a_service_word_for_word() {
+    let (_, test) = include_str!("service.rs").split_once("\n\n").unwrap();
+    assert!(include_str!("../../README.md").contains(test));
+}
