@@ -45,7 +45,7 @@ pub use rocketry_core::client::{
 pub use rocketry_core::engine::Cancelled;
 pub use rocketry_core::error::{Failure, PeerKind};
 pub use rocketry_core::frame::{Request, RequestCode, ResponseCode};
-pub use rocketry_core::message::{MessageError, RecordError, UniqueId};
+pub use rocketry_core::message::{Compression, MessageError, RecordError, UniqueId};
 pub use rocketry_core::name::{Endpoint, NameError};
 pub use rocketry_core::query::{Response, Target};
 

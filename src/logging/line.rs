@@ -180,7 +180,8 @@ mod tests {
         assert_eq!(date(47_540), (2100, 2, 28));
         assert_eq!(date(47_541), (2100, 3, 1), "no leap year");
         let month_lengths = |year: u64| {
-            let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+            let every = |years: u64| year.is_multiple_of(years);
+            let leap = every(4) && (!every(100) || every(400));
             [31, 28 + u64::from(leap), 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
         };
         let mut day = 0;
