@@ -8,8 +8,8 @@
 //! ```
 //!
 //! The client writes through the crate `log`, under targets that begin with `rocketry`, so that any
-//! logger takes its records, with their key-values: this one is `rocketry::logging`, a feature. Until
-//! a program installs a logger nothing is written anywhere.
+//! logger takes its records, with their key-values: this one is `rocketry::logging`, a feature.
+//! Until a program installs a logger nothing is written anywhere.
 
 mod common;
 

@@ -1,4 +1,4 @@
-//! A RocketMQ cluster for the tests of a service: in its process, on loopback, at the test's command.
+//! A RocketMQ cluster for the tests of a service: in its process, on loopback, at its command.
 //!
 //! [`EmbeddedCluster`] is a nameserver and one or more brokers on free ports of 127.0.0.1. Whatever
 //! speaks the remoting protocol finds a cluster there: a service connects to
@@ -6,8 +6,9 @@
 //! go when it is dropped, as do its ports and threads, so that each test can have one of its own.
 //!
 //! ```toml
-//! [dev-dependencies]
-//! rocketry-conformance = { git = "https://github.com/rocketry-rs/rocketry", default-features = false }
+//! [dev-dependencies.rocketry-conformance]
+//! git = "https://github.com/rocketry-rs/rocketry"
+//! default-features = false
 //! ```
 //!
 //! It brings no runtime, and switches no feature of the client on. Its calls take a lock for a
@@ -45,8 +46,8 @@
 //! # Ok(()) }
 //! ```
 //!
-//! More than one broker, slaves, and other limits, versions and permissions are a [`ClusterConfig`];
-//! whatever else can be done to a cluster is a method of [`Cluster`], within
+//! More than one broker, slaves, and other limits, versions and permissions are a
+//! [`ClusterConfig`]; whatever else can be done to a cluster is a method of [`Cluster`], within
 //! [`with`](EmbeddedCluster::with): offsets of groups, orders, retention, single queues. To cut a
 //! connection within a frame, put a [`Proxy`](crate::proxy::Proxy) before it. What the broker
 //! serves, and how it differs from Apache's, is told at [`broker`](crate::broker).

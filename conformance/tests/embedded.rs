@@ -102,7 +102,7 @@ fn requests_are_refused_and_lost_wherever_they_go_or_at_one_broker() {
 }
 
 #[test]
-fn comp_07_what_each_codec_sends_is_stored_and_consumed_as_it_was_given() {
+fn comp_03_comp_04_what_each_codec_sends_is_stored_and_consumed_as_it_was_given() {
     let (cluster, client) = pair();
     client.shutdown().wait();
     let body = "three apples and four pears; ".repeat(1000);

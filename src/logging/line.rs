@@ -43,7 +43,7 @@ impl fmt::Display for Stamp {
 
 /// Year, month and day of the Gregorian calendar, so many days after 1 January 1970.
 fn date(days: u64) -> (u64, u64, u64) {
-    /// Days of 400 years, of a century and of four years, each without the leap day that may end it.
+    /// Days of 400 years, of a century and of four years without the leap day that may end them.
     const ERA: u64 = 146_097;
     const CENTURY: u64 = 36_524;
     const FOUR: u64 = 1_461;
@@ -140,10 +140,8 @@ fn put_json(line: &mut String, time: Duration, record: &Record<'_>) {
     let (message, fields) = (json!(record.args().to_string()), json!(fields.0));
     let time = Stamp(time);
     // By hand, so that the time comes first.
-    let _ = writeln!(
-        line,
-        r#"{{"time":"{time}","level":"{level}","target":{target},"message":{message},"fields":{fields}}}"#
-    );
+    let _ = write!(line, r#"{{"time":"{time}","level":"{level}","target":{target},"#);
+    let _ = writeln!(line, r#""message":{message},"fields":{fields}}}"#);
 }
 
 /// A record's key-values. Numbers and truths stay what they are, the rest is text.

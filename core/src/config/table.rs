@@ -188,12 +188,12 @@ settings! {
     compress_over: usize as Size = [4 KiB],
         java "compressMsgBodyOverHowmuch", python "compress_msg_body_over_howmuch";
 
-    /// How hard zlib compresses: 0 not at all, 1 quickest, 9 smallest. The others have one level.
+    /// How hard zlib compresses: 0 not at all, 1 quickest, 9 smallest. Others have one level.
     compress_level: u32 as Count = [5] in [0 ..= 9], java "rocketmq.message.compressLevel";
 
-    /// What compresses bodies: `zlib`, `lz4`, `zstd`, or `off`. Every consumer opens zlib; `lz4` and
-    /// `zstd` only those of Java's client from 5.0 on and of this one, with the features of those
-    /// names, which sending so needs as well. Without its feature, zlib compresses nothing.
+    /// What compresses bodies: `zlib`, `lz4`, `zstd`, or `off`. Every consumer opens zlib; `lz4`
+    /// and `zstd` only those of Java's client from 5.0 on and of this one, with the features of
+    /// those names, which sending so needs as well. Without its feature, zlib compresses nothing.
     compression: Option<Compression> as Codec = [zlib], java "rocketmq.message.compressType";
 
     /// Sends under way, that is neither ended nor waiting for room; see `wait_for_room` for one

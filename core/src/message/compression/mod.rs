@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn comp_05_what_one_codec_packs_it_opens_and_its_flag_says_which() {
+    fn comp_03_comp_04_what_one_codec_packs_it_opens_and_its_flag_says_which() {
         let mut rng = Rng::new(7);
         for round in 0..60 {
             let most = if round % 30 == 0 { 1 << 19 } else { 40_000 };
