@@ -14,7 +14,7 @@ use std::thread;
 use std::time::Duration;
 
 use common::{Failure, Outcome, PAUSE, Run, number, on_ctrl_c};
-use rocketry::core::frame::{RequestCode, ResponseCode};
+use rocketry::proto::frame::{RequestCode, ResponseCode};
 use rocketry::{Client, Config, Message, Producer, SendError, SendOptions, Start, Stored, Topic};
 use rocketry_conformance::broker::{ClusterConfig, Fault};
 use rocketry_conformance::serve::Served;

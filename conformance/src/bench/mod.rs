@@ -127,7 +127,7 @@ pub enum BenchError {
     Subscribe(#[from] rocketry::client::SubscribeError),
     /// A name is not valid.
     #[error(transparent)]
-    Name(#[from] rocketry::core::name::NameError),
+    Name(#[from] rocketry::proto::name::NameError),
     /// A message could not be read.
     #[error(transparent)]
     Unreadable(#[from] rocketry::Unreadable),

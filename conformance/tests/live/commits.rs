@@ -7,12 +7,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use rocketry::core::error::PeerKind;
-use rocketry::core::frame::reply::ReplyFields;
-use rocketry::core::frame::request::{MaxOffsetRequest, QueryOffsetRequest};
-use rocketry::core::frame::{Request, ResponseCode};
-use rocketry::core::name::Endpoint;
-use rocketry::core::query::Target;
+use rocketry::proto::error::PeerKind;
+use rocketry::proto::frame::reply::ReplyFields;
+use rocketry::proto::frame::request::{MaxOffsetRequest, QueryOffsetRequest};
+use rocketry::proto::frame::{Request, ResponseCode};
+use rocketry::proto::name::Endpoint;
+use rocketry::proto::query::Target;
 use rocketry::{Client, Consumer, Delivery, Message, SendOptions, Start, Topic};
 use rocketry_conformance::live::{self, Cluster, Member, Options};
 

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use rocketry::core::body::ConsumerList;
-use rocketry::core::engine::ConnectionState;
-use rocketry::core::error::PeerKind;
-use rocketry::core::frame::Request;
-use rocketry::core::frame::request::{ConsumerListRequest, ProducerConnectionsRequest};
-use rocketry::core::name::Endpoint;
-use rocketry::core::query::{Response, Target};
+use rocketry::proto::body::ConsumerList;
+use rocketry::proto::engine::ConnectionState;
+use rocketry::proto::error::PeerKind;
+use rocketry::proto::frame::Request;
+use rocketry::proto::frame::request::{ConsumerListRequest, ProducerConnectionsRequest};
+use rocketry::proto::name::Endpoint;
+use rocketry::proto::query::{Response, Target};
 use rocketry::{Config, Message, Topic};
 
 use crate::rig::{On, Rig, eventually};

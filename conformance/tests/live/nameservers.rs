@@ -4,11 +4,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use rocketry::core::error::PeerKind;
-use rocketry::core::frame::Request;
-use rocketry::core::frame::request::DeleteTopicInNameServerRequest;
-use rocketry::core::name::Endpoint;
-use rocketry::core::query::Target;
+use rocketry::proto::error::PeerKind;
+use rocketry::proto::frame::Request;
+use rocketry::proto::frame::request::DeleteTopicInNameServerRequest;
+use rocketry::proto::name::Endpoint;
+use rocketry::proto::query::Target;
 use rocketry::{Config, Message, Topic};
 use rocketry_conformance::live::{self, Cluster, Options};
 

@@ -1,10 +1,10 @@
 //! Routes of a real nameserver.
 
 use bytes::Bytes;
-use rocketry::core::body::RouteBody;
-use rocketry::core::frame::request::RouteRequest;
-use rocketry::core::frame::{Request, ResponseCode};
-use rocketry::core::query::Target;
+use rocketry::proto::body::RouteBody;
+use rocketry::proto::frame::request::RouteRequest;
+use rocketry::proto::frame::{Request, ResponseCode};
+use rocketry::proto::query::Target;
 use rocketry::{ErrorKind, Message, Topic};
 use rocketry_conformance::live::{self, Cluster, Options};
 

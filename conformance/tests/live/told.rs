@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use log::kv::{self, Key, Value, VisitSource};
 use log::{Level, LevelFilter, Log, Metadata, Record};
-use rocketry::core::body::{GroupConfig, TopicConfig};
-use rocketry::core::error::PeerKind;
-use rocketry::core::frame::Request;
-use rocketry::core::frame::request::PlainRequest;
-use rocketry::core::name::Endpoint;
-use rocketry::core::query::Target;
+use rocketry::proto::body::{GroupConfig, TopicConfig};
+use rocketry::proto::error::PeerKind;
+use rocketry::proto::frame::Request;
+use rocketry::proto::frame::request::PlainRequest;
+use rocketry::proto::name::Endpoint;
+use rocketry::proto::query::Target;
 use rocketry::{Consumer, Message, Start, Topic};
 
 use crate::rig::{On, Rig, eventually};

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use rocketry::core::message::{Compression, sys_flag};
-use rocketry::core::rng::Rng;
+use rocketry::proto::message::{Compression, sys_flag};
+use rocketry::proto::rng::Rng;
 use rocketry::{Message, QueueName, SendOptions, Start};
 
 use super::producing::{await_stored, named, patient, pulled, queue_of};

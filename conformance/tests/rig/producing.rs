@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use rocketry::client::Pulled;
-use rocketry::core::error::Refused;
+use rocketry::proto::error::Refused;
 use rocketry::{Config, Message, QueueName, SendError, SendOptions, SendReceipt, Stored, Topic};
 
 use super::{On, Rig, eventually};

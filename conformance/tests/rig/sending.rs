@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use rocketry::core::frame::ResponseCode;
-use rocketry::core::message::MessageError;
+use rocketry::proto::frame::ResponseCode;
+use rocketry::proto::message::MessageError;
 use rocketry::{
     Message, QueueName, QueueSelection, SendError, SendOptions, SendStatus, Start, Stored,
 };
@@ -63,7 +63,7 @@ pub fn send_05_a_key_has_its_queue_and_random_finds_them_all(on: On, namesrv: &s
     };
     // The hash of the last key is the least of all integers.
     for key in ["order-1", "order-2", "\u{7528}\u{6237}", "polygenelubricants"] {
-        let hash = rocketry::core::message::java_string_hash(key);
+        let hash = rocketry::proto::message::java_string_hash(key);
         let expected = (i64::from(hash).abs() % 8) as i32;
         let queues: BTreeSet<_> = (0..3).map(|_| send(SendOptions::hash(key))).collect();
         assert_eq!(queues, BTreeSet::from([expected]), "{key}");

@@ -1,7 +1,7 @@
 //! RT-05, checked by the compiler: what may be shared, what may move, and what a task may hold.
 
 use rocketry::client::{Admin, EndError, Ended, Next, Pending};
-use rocketry::core::message::Message;
+use rocketry::proto::message::Message;
 use rocketry::{Client, Consumer, Delivery, Producer, QueryError, SendError, SendReceipt};
 
 const fn shared<T: Send + Sync + Clone + 'static>() {}

@@ -5,8 +5,8 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use rocketry::core::error::{ConnectError, Failure};
-use rocketry::core::frame::{RequestCode, ResponseCode};
+use rocketry::proto::error::{ConnectError, Failure};
+use rocketry::proto::frame::{RequestCode, ResponseCode};
 use rocketry::{Config, Message, Producer, SendError, SendOptions, SendReceipt, Stored, Topic};
 use rocketry_conformance::broker::{ClusterConfig, ListenerId};
 use rocketry_conformance::proxy::{Direction, Proxy};

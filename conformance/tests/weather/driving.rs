@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use log::{Log, Metadata, Record};
 use rocketry::client::{EndError, Ended, RecvError, RecvTimeoutError};
-use rocketry::core::frame::RequestCode;
+use rocketry::proto::frame::RequestCode;
 use rocketry::{Client, Consumer, Message, Producer, QueryError, SendError, Topic};
 
 use crate::appender::in_a_process;

@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rocketry::client::{EndError, RecvError, RecvTimeoutError, SubscribeError};
-use rocketry::core::error::Refused;
+use rocketry::proto::error::Refused;
 use rocketry::{Message, QueryError, SendError, Start, Topic};
 use rocketry_conformance::proxy::{Direction, Proxy};
 

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use futures::{StreamExt, TryStreamExt};
 use rocketry::client::{EndError, Ended, Next, Pending};
-use rocketry::core::body::TopicConfig;
-use rocketry::core::engine::Cancelled;
-use rocketry::core::frame::RequestCode;
+use rocketry::proto::body::TopicConfig;
+use rocketry::proto::engine::Cancelled;
+use rocketry::proto::frame::RequestCode;
 use rocketry::{Client, Consumer, Delivery, Message, Producer, QueryError, SendError, SendReceipt};
 use rocketry::{Config, QueueName, SendOptions, Start, Topic};
 use rocketry_conformance::broker::{ClusterConfig, Fault};

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use log::{Log, Metadata, Record};
-use rocketry::core::frame::RequestCode;
+use rocketry::proto::frame::RequestCode;
 use rocketry::{Message, Start, Topic};
 
 use crate::appender::in_a_process;

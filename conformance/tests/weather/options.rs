@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use rocketry::client::{ProducerError, ProducerOptions, SubscribeError};
-use rocketry::core::consumer::ConsumerOptions;
-use rocketry::core::message::MessageError;
+use rocketry::proto::consumer::ConsumerOptions;
+use rocketry::proto::message::MessageError;
 use rocketry::{Consumer, Filter, Message, QueueSelection, SendError, SendOptions, Start, Topic};
 
 use crate::rig::{On, Rig, eventually};

@@ -8,11 +8,11 @@ use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
-use rocketry::core::error::PeerKind;
-use rocketry::core::frame::request::PlainRequest;
-use rocketry::core::frame::{Request, RequestCode};
-use rocketry::core::name::Endpoint;
-use rocketry::core::query::Target;
+use rocketry::proto::error::PeerKind;
+use rocketry::proto::frame::request::PlainRequest;
+use rocketry::proto::frame::{Request, RequestCode};
+use rocketry::proto::name::Endpoint;
+use rocketry::proto::query::Target;
 use rocketry::{Client, Config, Message, Producer, SendOptions, Topic};
 use rocketry_conformance::serve::Served;
 

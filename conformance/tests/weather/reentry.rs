@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use futures::Stream;
-use rocketry::core::frame::RequestCode;
+use rocketry::proto::frame::RequestCode;
 use rocketry::{Consumer, Message, Pending, Producer, SendError, SendReceipt, Start, Topic};
 
 use crate::rig::{On, Rig, eventually};

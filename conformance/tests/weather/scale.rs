@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use rocketry::core::frame::RequestCode;
+use rocketry::proto::frame::RequestCode;
 use rocketry::{Message, Start, Topic};
 use rocketry_conformance::broker::{BrokerConfig, ClusterConfig, ListenerId};
 use rocketry_conformance::serve::Served;

@@ -9,8 +9,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rocketry::client::SubscribeError;
-use rocketry::core::error::Refused;
-use rocketry::core::name::NameError;
+use rocketry::proto::error::Refused;
+use rocketry::proto::name::NameError;
 use rocketry::{Config, ConfigError, Message, SendError, Stored, Topic};
 
 use crate::rig::load::Load;

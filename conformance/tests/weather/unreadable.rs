@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use rocketry::core::frame::Request;
-use rocketry::core::frame::request::SendRequest;
-use rocketry::core::message::sys_flag;
-use rocketry::core::query::Target;
+use rocketry::proto::frame::Request;
+use rocketry::proto::frame::request::SendRequest;
+use rocketry::proto::message::sys_flag;
+use rocketry::proto::query::Target;
 use rocketry::{Config, Consumer, Delivery, OnUnreadable, QueueName, Start, Topic, Unreadable};
 use rocketry_conformance::serve::Served;
 

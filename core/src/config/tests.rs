@@ -30,6 +30,7 @@ fn setting(name: &str) -> &'static Setting {
 fn another(setting: &Setting) -> &'static str {
     match setting.name {
         "name_servers" => "b:9876;[::1]:9876",
+        "compression" => "off",
         "identity" => "192.0.2.7@12#00000000000000ff",
         "instance_name" => "billing-1",
         "unit_name" => "south",
@@ -428,4 +429,20 @@ fn conn_13_a_client_id_is_built_as_javas() {
     assert_eq!(&*id(Some("billing"), None), "192.0.2.7@billing");
     assert_eq!(&*id(Some("billing"), Some("south")), "192.0.2.7@billing@south");
     assert_eq!(&*id(None, Some("south")), "192.0.2.7@12#00000000000000ff@south");
+}
+
+#[test]
+fn a_codec_that_is_not_built_is_refused_when_settings_are_read() {
+    for codec in [Compression::Lz4, Compression::Zstd] {
+        let read = vars(&[("ROCKETRY_COMPRESSION", codec.name())]);
+        if codec.is_built() {
+            assert_eq!(read.unwrap().compression, Some(codec));
+        } else {
+            let problem = "must be a codec of this build: lz4 and zstd are features";
+            assert_eq!(read, Err(ConfigError::Field { field: "compression", problem }));
+        }
+    }
+    assert_eq!(vars(&[("ROCKETRY_COMPRESSION", "OFF")]).unwrap().compression, None);
+    let error = vars(&[("ROCKETRY_COMPRESSION", "gzip")]).unwrap_err().to_string();
+    assert!(error.ends_with("give zlib, lz4, zstd or off"), "{error}");
 }
