@@ -9,6 +9,7 @@ use clap::ValueEnum;
 use env_logger::{Builder, Target, WriteStyle};
 use log::kv::{self, Key, Value, VisitSource};
 use log::{LevelFilter, Record};
+use rocketry_conformance::rig::heard;
 use serde_json::{Map, json};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -42,15 +43,32 @@ fn level(text: &str) -> Result<LevelFilter, String> {
 impl Args {
     /// Installs the logger, once in a process. Any of the options asks for one.
     pub(super) fn start(&self) -> Result<(), String> {
+        let Some(mut logger) = self.wanted()? else { return Ok(()) };
+        logger.try_init().map_err(|error| error.to_string())
+    }
+
+    /// Installs one that keeps what clients tell, for cases that look at it, beside the logger
+    /// that is asked for.
+    pub(super) fn listen(&self) -> Result<(), String> {
+        let beside = self.wanted()?.map(|mut logger| {
+            let logger = logger.build();
+            let level = logger.filter();
+            (Box::new(logger) as Box<dyn log::Log>, level)
+        });
+        heard::listen(beside);
+        Ok(())
+    }
+
+    fn wanted(&self) -> Result<Option<Builder>, String> {
         if self.form.is_none() && self.level.is_none() && self.file.is_none() {
-            return Ok(());
+            return Ok(None);
         }
         let target = match self.open()? {
             Some(file) => Target::Pipe(Box::new(file)),
             None => Target::Stderr,
         };
         let no_color = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        self.logger(target, no_color).try_init().map_err(|error| error.to_string())
+        Ok(Some(self.logger(target, no_color)))
     }
 
     fn open(&self) -> Result<Option<File>, String> {
