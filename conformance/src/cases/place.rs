@@ -54,6 +54,7 @@ pub struct Place {
     settings: &'static [Setting],
     ground: Ground,
     notes: Mutex<Vec<String>>,
+    paired: AtomicBool,
     stop: Arc<AtomicBool>,
 }
 
@@ -98,8 +99,8 @@ impl Place {
     }
 
     fn new(case: &Case, runtimes: &[On], ground: Ground, stop: Arc<AtomicBool>) -> Self {
-        let (runtimes, notes) = (runtimes.to_vec(), Mutex::default());
-        Self { runtimes, settings: case.settings, ground, notes, stop }
+        let (runtimes, notes, paired) = (runtimes.to_vec(), Mutex::default(), false.into());
+        Self { runtimes, settings: case.settings, ground, notes, paired, stop }
     }
 
     /// The runtime; the first of them where the case looks at several in one cluster.
@@ -115,9 +116,15 @@ impl Place {
     /// A runtime whose callers await and one whose callers wait, of those that were asked for; or
     /// the first one.
     pub fn pair(&self) -> Vec<On> {
+        self.paired.store(true, Ordering::Relaxed);
         let pair = |on: &On| matches!(on, On::Tokio | On::Threads);
         let both: Vec<On> = self.runtimes.iter().copied().filter(pair).collect();
         if both.is_empty() { vec![self.on()] } else { both }
+    }
+
+    /// The runtimes that the case has looked at.
+    pub fn used(&self) -> Vec<On> {
+        if self.paired.load(Ordering::Relaxed) { self.pair() } else { self.runtimes.clone() }
     }
 
     /// The nameserver's `HOST:PORT`, or several with `;` between.

@@ -15,8 +15,8 @@ pub(super) struct List {
     /// Which cases, as `run` takes them; all without
     selectors: Vec<String>,
     /// The least level of cases
-    #[arg(long, value_enum, default_value_t = Least::All)]
-    level: Least,
+    #[arg(long = "level", value_enum, default_value_t = Least::All)]
+    least: Least,
     /// One JSON object a line
     #[arg(long)]
     json: bool,
@@ -29,7 +29,7 @@ pub(super) struct Explain {
 }
 
 pub(super) fn list(args: &List) -> Outcome {
-    let selected = Selection::new(&args.selectors, args.level.into()).of(cases::all());
+    let selected = Selection::new(&args.selectors, args.least.into()).of(cases::all());
     let mut out = io::stdout().lock();
     for case in &selected {
         if args.json {

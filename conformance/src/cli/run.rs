@@ -45,8 +45,8 @@ pub(super) struct Args {
     #[arg(long)]
     each: bool,
     /// The least level of cases
-    #[arg(long, value_enum, default_value_t = Least::All)]
-    level: Least,
+    #[arg(long = "level", value_enum, default_value_t = Least::All)]
+    least: Least,
     /// How many cases at a time
     #[arg(long, value_name = "N", default_value_t = 2)]
     jobs: usize,
@@ -85,7 +85,7 @@ impl From<Least> for Level {
 }
 
 pub(super) fn run(args: &Args) -> Outcome {
-    let selected = Selection::new(&args.selectors, args.level.into()).of(cases::all());
+    let selected = Selection::new(&args.selectors, args.least.into()).of(cases::all());
     if selected.is_empty() {
         eprintln!("rocketry-conformance: no case is selected by {}", args.selectors.join(" "));
         return Ok(NONE_SELECTED.into());

@@ -30,7 +30,8 @@ impl Member {
         let mut command = Command::new(env::current_exe().expect("this program"));
         command.env("MEMBER_ON", on.name()).env("MEMBER_NAMESRV", namesrv);
         command.env("MEMBER_GROUP", group).env("MEMBER_TOPIC", topic);
-        let mut child = command.stdout(Stdio::piped()).spawn().expect("a process");
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().expect("a process");
         let seen = Arc::<Mutex<BTreeSet<String>>>::default();
         let (own, out) = (seen.clone(), child.stdout.take().expect("its output"));
         let reader = thread::spawn(move || {
@@ -69,6 +70,11 @@ impl Drop for Member {
 /// Consumes until killed, a minute at most; false at once when nobody asked for it.
 pub fn be_member() -> bool {
     let Ok(on) = env::var("MEMBER_ON") else { return false };
+    thread::spawn(|| {
+        // The other end is closed when whoever started this has ended.
+        let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+        std::process::exit(0);
+    });
     let on = On::named(&on).expect("a runtime");
     let set = |name: &str| env::var(name).expect("set by the parent");
     let rig = Rig::start(on, &set("MEMBER_NAMESRV"));

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::{Options, Record, Site, Verdict};
 use crate::cases::case::{Case, Proof};
+use crate::cases::place::Place;
 use crate::rig::On;
 
 /// How long a case may take, and one with a cluster of its own.
@@ -75,9 +76,7 @@ pub fn run_one(
             }
         }));
         let verdict = verdict.map_err(|payload| PANIC.take().unwrap_or_else(|| text(&*payload)));
-        // What the place started ends before the case does.
-        let notes = own_place.get().map(super::super::Place::take_notes).unwrap_or_default();
-        drop(own_place);
+        let notes = own_place.get().map(Place::take_notes).unwrap_or_default();
         let _ = told.send((verdict, notes));
     };
     let spawned = thread::Builder::new().name(THREAD.to_owned()).spawn(run);
@@ -88,13 +87,14 @@ pub fn run_one(
                 (result.map_or_else(Verdict::Failed, |()| Verdict::Passed), notes)
             }
             Waited::TooLong => {
-                let notes = place.get().map(super::super::Place::take_notes).unwrap_or_default();
+                let notes = place.get().map(Place::take_notes).unwrap_or_default();
                 (Verdict::Failed(format!("it did not end within {limit:?}")), notes)
             }
             Waited::Stopped => return None,
         },
     };
-    Some(Record { case, runtimes: runtimes.to_vec(), verdict, took: begun.elapsed(), notes })
+    let runtimes = place.get().map_or(runtimes.to_vec(), Place::used);
+    Some(Record { case, runtimes, verdict, took: begun.elapsed(), notes })
 }
 
 fn limit(case: &Case, scale: f64) -> Duration {
