@@ -1,4 +1,4 @@
-//! What holds the client to its word: an embedded broker, a simulator under virtual time, real
+//! What holds the client to its word: cases as rows and what runs them, an embedded broker, a simulator under virtual time, real
 //! Apache brokers, a proxy that hurts connections, fuzz targets, Java's own vectors, and a load
 //! generator.
 //!
@@ -10,12 +10,16 @@
 #[cfg(feature = "suite")]
 pub mod bench;
 pub mod broker;
+#[cfg(feature = "suite")]
+pub mod cases;
 pub mod embedded;
 #[cfg(feature = "suite")]
 pub mod fuzz;
 #[cfg(feature = "suite")]
 pub mod live;
 pub mod proxy;
+#[cfg(feature = "suite")]
+pub mod rig;
 pub mod serve;
 #[cfg(feature = "suite")]
 pub mod siege;

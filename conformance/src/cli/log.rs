@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use rocketry::logging::{Form, LevelFilter, Logging, LoggingError};
+use rocketry_conformance::rig::heard;
 
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Log")]
@@ -31,10 +32,25 @@ fn level(text: &str) -> Result<LevelFilter, String> {
 impl Args {
     /// Installs the logger, once in a process. Any of the options asks for one.
     pub(super) fn start(&self) -> Result<(), LoggingError> {
-        if self.form.is_none() && self.level.is_none() && self.file.is_none() {
-            return Ok(());
+        match self.wanted() {
+            Some(logging) => logging.start(),
+            None => Ok(()),
         }
-        self.logging().start()
+    }
+
+    /// Installs one that keeps what clients tell, for cases that look at it, beside the logger
+    /// that is asked for.
+    pub(super) fn listen(&self) -> Result<(), LoggingError> {
+        let beside = self.wanted().map(Logging::build).transpose()?;
+        heard::listen(beside);
+        Ok(())
+    }
+
+    fn wanted(&self) -> Option<Logging> {
+        if self.form.is_none() && self.level.is_none() && self.file.is_none() {
+            return None;
+        }
+        Some(self.logging())
     }
 
     fn logging(&self) -> Logging {

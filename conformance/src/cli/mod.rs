@@ -3,8 +3,10 @@
 mod bench;
 mod broker;
 mod command;
+mod list;
 mod live;
 mod log;
+mod run;
 mod siege;
 mod stop;
 mod vectors;
@@ -30,8 +32,15 @@ enum Command {
     Bench(bench::Args),
     /// Serve the embedded nameserver and broker, in memory and without Java
     Broker(broker::Args),
+    /// Print all about one conformance case
+    Explain(list::Explain),
+    /// Print the conformance cases
+    List(list::List),
     /// Start, use and stop a real Apache RocketMQ (needs Java 17 and Maven)
     Live(live::Args),
+    /// Run conformance cases: against the embedded broker, a version of Apache RocketMQ, or a
+    /// cluster of your own
+    Run(run::Args),
     /// Attack a client with hostile peers, and measure its memory and its work
     Siege(siege::Args),
     /// The client of a siege, which measures itself
@@ -52,11 +61,17 @@ pub(crate) fn run() -> ExitCode {
 }
 
 fn act(cli: Cli) -> Outcome {
-    cli.log.start()?;
+    match cli.command {
+        Command::Run(_) => cli.log.listen()?,
+        _ => cli.log.start()?,
+    }
     match cli.command {
         Command::Bench(args) => bench::run(args),
         Command::Broker(args) => broker::run(args),
+        Command::Explain(args) => list::explain(&args),
+        Command::List(args) => list::list(&args),
         Command::Live(args) => live::run(args),
+        Command::Run(args) => run::run(&args),
         Command::Siege(args) => siege::run(&args),
         Command::Besieged(args) => siege::endure(&args),
         Command::Vectors(args) => vectors::run(&args),

@@ -34,4 +34,4 @@ pub use clusters::{Running, down, running};
 pub use error::LiveError;
 pub use plan::{Member, Role};
 pub use state::Condition;
-pub use topic::{create_topic, route_queues};
+pub use topic::{create_topic, route_queues, version_at};

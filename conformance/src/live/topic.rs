@@ -10,6 +10,8 @@ use super::wire;
 
 /// `RequestCode.UPDATE_AND_CREATE_TOPIC`.
 const CREATE_TOPIC: i32 = 17;
+/// `RequestCode.GET_BROKER_CONFIG`.
+const CONFIG: i32 = 26;
 /// The topic whose settings new topics copy (`TopicValidator.AUTO_CREATE_TOPIC_KEY_TOPIC`).
 const TEMPLATE: &str = "TBW102";
 
@@ -90,6 +92,24 @@ pub fn route_queues(namesrv: &str, topic: &str) -> Result<Option<u32>, LiveError
     Ok(routes.swap_remove(0).map(|route| route.queues()))
 }
 
+/// The version of RocketMQ that a broker or nameserver tells in its answers, such as `5.3.3`.
+///
+/// # Errors
+///
+/// [`LiveError::Io`] when it can't be reached.
+pub fn version_at(address: &str) -> Result<String, LiveError> {
+    let answer =
+        wire::call(address, CONFIG, &[]).during(|| format!("asking {address} what it is"))?;
+    Ok(answer.version.map_or_else(|| "unknown".to_owned(), version_of))
+}
+
+/// From 4.8.0 (373) on each version has two ordinals of `MQVersion.Version`, its snapshot's and its
+/// own, and each minor version ten of them.
+fn version_of(ordinal: i64) -> String {
+    let number = 480 + (ordinal - 373) / 2;
+    format!("{}.{}.{}", number / 100, number / 10 % 10, number % 10)
+}
+
 fn listed(addresses: &str) -> impl Iterator<Item = &str> {
     addresses.split(';').map(str::trim).filter(|address| !address.is_empty())
 }
@@ -118,6 +138,13 @@ mod tests {
     fn addresses_are_listed_with_semicolons() {
         let all: Vec<&str> = listed("a:1;b:2; c:3 ;").collect();
         assert_eq!(all, ["a:1", "b:2", "c:3"]);
+    }
+
+    #[test]
+    fn versions_are_read_from_their_ordinals() {
+        let known = [373, 401, 407, 413, 473, 479, 493, 513].map(version_of);
+        let names = ["4.8.0", "4.9.4", "4.9.7", "5.0.0", "5.3.0", "5.3.3", "5.4.0", "5.5.0"];
+        assert_eq!(known, names);
     }
 
     #[test]

@@ -22,6 +22,8 @@ pub(super) struct Answer {
     /// Why not, in the peer's words.
     pub(super) remark: String,
     pub(super) body: Vec<u8>,
+    /// The peer's version, an ordinal of `MQVersion.Version`.
+    pub(super) version: Option<i64>,
 }
 
 impl Answer {
@@ -84,6 +86,7 @@ fn decode(frame: &[u8]) -> io::Result<Answer> {
         code: header.get("code").and_then(Value::as_i64).ok_or_else(|| invalid("the code"))?,
         remark: header.get("remark").and_then(Value::as_str).unwrap_or_default().to_owned(),
         body: body.to_vec(),
+        version: header.get("version").and_then(Value::as_i64),
     })
 }
 

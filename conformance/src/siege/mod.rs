@@ -16,6 +16,8 @@ use std::str::FromStr;
 use std::thread;
 use std::time::{Duration, Instant};
 
+pub use crate::rig::On;
+
 use foe::{Foe, Script};
 
 /// The topic of every siege.
@@ -27,34 +29,6 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Memory above the start that a client may take at most, beyond one frame and its opened body:
 /// 64 MiB, in kibibytes.
 pub const BUDGET: u64 = 64 << 10;
-
-/// Who moves the client's bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum On {
-    /// tokio, several threads.
-    Tokio,
-    /// smol's global executor.
-    Smol,
-    /// async-std's.
-    AsyncStd,
-    /// Plain threads.
-    Std,
-}
-
-impl On {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::Tokio, Self::Smol, Self::AsyncStd, Self::Std];
-
-    /// Its name.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Tokio => "tokio",
-            Self::Smol => "smol",
-            Self::AsyncStd => "async-std",
-            Self::Std => "std",
-        }
-    }
-}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Work {
@@ -226,6 +200,6 @@ impl Siege {
 pub fn endure(siege: &str, on: &str, namesrv: &str) -> Result<Figures, SiegeError> {
     let unknown = |name: &str| SiegeError::Unknown(name.to_owned());
     let siege = Siege::named(siege).ok_or_else(|| unknown(siege))?;
-    let on = On::ALL.into_iter().find(|known| known.name() == on).ok_or_else(|| unknown(on))?;
+    let on = On::named(on).ok_or_else(|| unknown(on))?;
     work::endure(siege.work, on, namesrv, Duration::from_secs(siege.seconds))
 }

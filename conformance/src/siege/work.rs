@@ -33,7 +33,7 @@ pub(super) fn endure(
 ) -> Result<Figures, SiegeError> {
     let tokio = match on {
         On::Tokio => Some(tokio::runtime::Runtime::new()?),
-        On::Smol | On::AsyncStd | On::Std => None,
+        On::Smol | On::AsyncStd | On::Threads => None,
     };
     let entered = tokio.as_ref().map(tokio::runtime::Runtime::enter);
     let (start, begun, spent) = (memory("VmRSS:"), Instant::now(), cpu());
@@ -42,7 +42,7 @@ pub(super) fn endure(
         On::Tokio => rocketry::tokio::connect(config)?,
         On::Smol => rocketry::smol::connect(config)?,
         On::AsyncStd => rocketry::async_std::connect(config)?,
-        On::Std => rocketry::blocking::connect(config)?,
+        On::Threads => rocketry::blocking::connect(config)?,
     };
     drop(entered);
     let end = begun + time;

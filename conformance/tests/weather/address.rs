@@ -6,20 +6,16 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rocketry::blocking::ClientError;
-use rocketry::{Config, ConfigError, Message, QueryError, SendError, Stored, Topic};
-use rocketry_conformance::broker::ClusterConfig;
-use rocketry_conformance::serve::Served;
+use rocketry::{Config, ConfigError, Message, SendError, Stored, Topic};
 
 use crate::rig::{On, Rig};
-use crate::{TOPIC, black_hole, on_all, served};
+use crate::{TOPIC, black_hole, on_all};
 
 on_all!(
     a_typo_is_a_typed_error_that_quotes_it,
     a_nameserver_that_is_not_there_fails_by_the_deadline_with_a_hint,
     a_name_without_an_address_fails_by_the_deadline,
     an_address_that_swallows_everything_fails_by_the_deadline,
-    a_brokers_port_as_nameserver_fails_at_once_with_a_hint,
-    an_unknown_topic_fails_at_once_where_brokers_create_none,
     a_peer_that_speaks_http_is_named_as_such,
 );
 
@@ -37,10 +33,6 @@ fn refused(on: On, namesrv: &str, topic: &str) -> (SendError, Duration) {
     let error = producer.send(Message::new(topic, "x")).wait().expect_err("nobody stores this");
     assert_eq!(error.stored(), Stored::No, "{error}");
     (error, begun.elapsed())
-}
-
-fn at_once(took: Duration) -> bool {
-    took < Duration::from_millis(500)
 }
 
 fn by_the_deadline(took: Duration) -> bool {
@@ -95,29 +87,6 @@ fn an_address_that_swallows_everything_fails_by_the_deadline(on: On) {
     assert!(error.to_string().contains(&hole.0.to_string()), "{error}");
     assert!(by_the_deadline(took), "{took:?}");
     println!("{error}");
-}
-
-fn a_brokers_port_as_nameserver_fails_at_once_with_a_hint(on: On) {
-    let served = served();
-    let address = served.broker(0).expect("a broker").to_string();
-    let (error, took) = refused(on, &address, TOPIC);
-    let text = error.to_string();
-    assert!(matches!(error, SendError::NoRoute { .. }), "{error:?}");
-    assert!(text.contains("looks like a broker's port") && text.contains("9876"), "{text}");
-    assert!(at_once(took), "{took:?}");
-}
-
-fn an_unknown_topic_fails_at_once_where_brokers_create_none(on: On) {
-    let config = ClusterConfig { auto_create_topics: false, ..ClusterConfig::default() };
-    let served = Served::start(config).expect("a served cluster");
-    let (error, took) = refused(on, &served.namesrv(), "unknown");
-    assert!(matches!(&error, SendError::NoTopic { topic, .. } if topic.as_str() == "unknown"));
-    assert!(error.to_string().contains(&served.namesrv()), "{error}");
-    assert!(at_once(took) && !error.is_retriable(), "{took:?}");
-
-    let rig = Rig::start(on, &served.namesrv());
-    let asked = rig.client.queues(&Topic::new("unknown").expect("a topic")).wait();
-    assert!(matches!(asked, Err(QueryError::NoRoute { .. })), "{asked:?}");
 }
 
 fn a_peer_that_speaks_http_is_named_as_such(on: On) {

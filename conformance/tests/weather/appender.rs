@@ -4,8 +4,6 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::env;
-use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock};
 use std::thread;
@@ -15,6 +13,7 @@ use log::kv::{self, Key, Value, VisitSource};
 use log::{Level, Log, Metadata, Record};
 use rocketry::{Message, Pending, Producer, SendError, SendReceipt, Topic};
 
+use crate::children::child;
 use crate::rig::collector::Collector;
 use crate::rig::load::Load;
 use crate::rig::{On, Rig, eventually};
@@ -116,14 +115,12 @@ impl Log for Appender {
 }
 
 fn obs_02_records_carry_facts_and_no_bodies_and_an_appender_may_send_them(on: On) {
-    in_a_process(on, "appender::appending");
+    in_a_process(on, "appending");
 }
 
-/// Runs an ignored test in a process of its own, whose logger it may set.
-pub(crate) fn in_a_process(on: On, test: &str) {
-    let mut command = Command::new(env::current_exe().expect("this program"));
-    command.args(["--exact", test, "--ignored", "--nocapture"]);
-    let mut child = command.env("RIG_ON", format!("{on:?}")).spawn().expect("a process");
+/// Runs a body in a process of its own, whose logger it may set.
+pub(crate) fn in_a_process(on: On, body: &str) {
+    let mut child = child(body, on).spawn().expect("a process");
     let begun = Instant::now();
     let status = loop {
         if let Some(status) = child.try_wait().expect("a child") {
@@ -138,10 +135,7 @@ pub(crate) fn in_a_process(on: On, test: &str) {
     assert!(status.success(), "{status}");
 }
 
-#[test]
-#[ignore = "started by obs_02_records_carry_facts_and_no_bodies_and_an_appender_may_send_them"]
-fn appending() {
-    let Some(on) = On::of_this_process() else { return };
+pub(crate) fn appending(on: On) {
     let appender = crate::install(Appender::default());
     let served = served();
     let rig = Rig::start(on, &served.namesrv());

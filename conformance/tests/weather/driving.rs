@@ -214,13 +214,10 @@ impl Log for Appender {
 }
 
 fn an_appender_that_waits_is_told_at_once_and_not_called_by_its_own_calls(on: On) {
-    in_a_process(on, "driving::waiting_in_an_appender");
+    in_a_process(on, "waiting in an appender");
 }
 
-#[test]
-#[ignore = "started by an_appender_that_waits_is_told_at_once_and_not_called_by_its_own_calls"]
-fn waiting_in_an_appender() {
-    let Some(on) = On::of_this_process() else { return };
+pub(crate) fn waiting_in_an_appender(on: On) {
     let appender = crate::install(Appender::default());
     let served = served();
     let rig = Rig::start(on, &served.namesrv());
@@ -267,13 +264,10 @@ impl Log for Aside {
 }
 
 fn an_appender_that_waits_for_a_client_of_its_own_is_answered_or_told_at_once(on: On) {
-    in_a_process(on, "driving::waiting_for_another");
+    in_a_process(on, "waiting for another");
 }
 
-#[test]
-#[ignore = "started by the test of an appender with a client of its own"]
-fn waiting_for_another() {
-    let Some(on) = On::of_this_process() else { return };
+pub(crate) fn waiting_for_another(on: On) {
     let aside = crate::install(Aside { producer: OnceLock::new(), sent: Mutex::default() });
     let (served, elsewhere) = (served(), crate::served());
     let (rig, own) = (Rig::start(on, &served.namesrv()), Rig::start(on, &elsewhere.namesrv()));

@@ -21,7 +21,6 @@ on_all!(
     push_17_a_dropped_delivery_comes_again_after_a_tenth_of_the_delay,
     a_retried_delivery_comes_again_after_the_delay,
     a_consumer_is_a_stream,
-    a_successor_begins_where_the_last_one_settled,
     a_call_given_up_says_whether_anything_left,
     a_handle_gives_nothing_of_a_queue_that_has_moved_and_acks_of_it_are_stale,
     an_order_to_several_brokers_given_up_says_that_requests_have_left,
@@ -111,23 +110,6 @@ fn a_consumer_is_a_stream(on: On) {
         None => futures::executor::block_on(collected),
     };
     assert_eq!(offsets.expect("no end").len(), 20);
-}
-
-fn a_successor_begins_where_the_last_one_settled(on: On) {
-    let served = served();
-    let (rig, mut first) = with_messages(on, &served.namesrv(), 40);
-    for _ in 0..24 {
-        assert!(next(&mut first).ack().is_taken(), "ours still");
-    }
-    first.close().wait().expect("an end");
-    assert!(served.with(|cluster| cluster.consumers(0, "handles")).is_empty());
-    let mut second = consumer(&rig, "handles");
-    let mut came = 0;
-    while let Ok(delivery) = second.recv_timeout(Duration::from_secs(1)) {
-        assert!(delivery.expect("a readable message").ack().is_taken(), "ours still");
-        came += 1;
-    }
-    assert_eq!(came, 16);
 }
 
 fn a_call_given_up_says_whether_anything_left(on: On) {

@@ -1,7 +1,6 @@
 //! Clients that are dropped leave no thread, no task and no file descriptor behind.
 //!
-//! The counts are of a whole process, so each runs in one of its own: this test binary again, with
-//! one ignored test.
+//! The counts are of a whole process, so each runs in one of its own.
 
 use std::env;
 use std::fs;
@@ -11,6 +10,7 @@ use std::time::{Duration, Instant};
 use rocketry::{Client, Message, Start, Topic};
 use rocketry_conformance::broker::{Fault, Requests};
 
+use crate::children::{child, counted};
 use crate::rig::{On, eventually, tokio_runtime};
 use crate::{TOPIC, on_all, served};
 
@@ -20,15 +20,9 @@ on_all!(
     connections_that_were_lost_leave_nothing_behind,
 );
 
-/// Runs one ignored test of this module in a process of its own.
-fn alone(test: &str, on: On, cycles: usize) {
-    let mut command = Command::new(env::current_exe().expect("this program"));
-    command.args(["--exact", &format!("leaks::{test}"), "--ignored", "--nocapture"]);
-    let output = command
-        .env("LEAKS_ON", format!("{on:?}"))
-        .env("LEAKS_CYCLES", cycles.to_string())
-        .output()
-        .expect("a process");
+/// Runs a body in its process.
+fn alone(mut command: Command, on: On) {
+    let output = command.output().expect("a process");
     let said = String::from_utf8_lossy(&output.stdout);
     let found = said.lines().filter(|line| line.contains("threads"));
     found.for_each(|line| println!("{on:?}: {line}"));
@@ -37,24 +31,24 @@ fn alone(test: &str, on: On, cycles: usize) {
 }
 
 fn limit_09_a_hundred_clients_leave_nothing_behind(on: On) {
-    alone("cycles", on, 100);
+    alone(counted(on, 100), on);
 }
 
-/// `LEAKS_ON=Smol` and its like ask for one runtime only.
+/// `LEAKS_ON=smol` and its like ask for one runtime only.
 #[test]
 #[ignore = "takes minutes: LIMIT-09 in full"]
 fn limit_09_ten_thousand_clients_leave_nothing_behind() {
-    let only = asked();
+    let only = env::var("LEAKS_ON").ok().and_then(|name| On::named(&name));
     let all = On::ALL.into_iter().filter(|on| only.is_none_or(|only| only == *on));
-    all.for_each(|on| alone("cycles", on, 10_000));
+    all.for_each(|on| alone(counted(on, 10_000), on));
 }
 
 fn life_02_clients_dropped_at_work_leave_nothing_behind(on: On) {
-    alone("dropped", on, 4);
+    alone(child("dropped", on), on);
 }
 
 fn connections_that_were_lost_leave_nothing_behind(on: On) {
-    alone("lost_connections", on, 30);
+    alone(child("lost connections", on), on);
 }
 
 /// Threads and open files of this process. Those of the pool that smol and async-std share for name
@@ -80,14 +74,6 @@ fn memory() -> usize {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or_default()
-}
-
-fn cycles_asked() -> usize {
-    env::var("LEAKS_CYCLES").ok().and_then(|text| text.parse().ok()).unwrap_or(100)
-}
-
-fn asked() -> Option<On> {
-    env::var("LEAKS_ON").ok().map(|name| On::named(&name))
 }
 
 fn connect(on: On, namesrv: &str) -> Client {
@@ -139,10 +125,7 @@ fn cycle(on: On, namesrv: &str, number: usize) {
     }
 }
 
-#[test]
-#[ignore = "started by limit_09_a_hundred_clients_leave_nothing_behind"]
-fn cycles() {
-    let Some(on) = asked() else { return };
+pub(crate) fn cycles(on: On, count: usize) {
     let served = served();
     let tokio = tokio_runtime();
     let _entered = tokio.enter();
@@ -150,7 +133,7 @@ fn cycles() {
     std::thread::sleep(Duration::from_secs(1));
     let (before, begun) = (counts(), Instant::now());
     let (mut most, held) = (before, memory());
-    for number in 1..=cycles_asked() {
+    for number in 1..=count {
         cycle(on, &served.namesrv(), number);
         let now = counts();
         most = (most.0.max(now.0), most.1.max(now.1));
@@ -161,7 +144,7 @@ fn cycles() {
         "(threads, files): {before:?} before, {most:?} most, {:?} after {} clients in {took:?}; \
          {held} KiB before, {} after, the broker's and its log included",
         counts(),
-        cycles_asked(),
+        count,
         memory()
     );
     assert_nothing_left(settled, before, &tokio);
@@ -174,17 +157,14 @@ fn assert_nothing_left(settled: bool, before: (usize, usize), tokio: &tokio::run
 }
 
 /// Clients that are dropped, without a shutdown, while the broker owes them answers.
-#[test]
-#[ignore = "started by life_02_clients_dropped_at_work_leave_nothing_behind"]
-fn dropped() {
-    let Some(on) = asked() else { return };
+pub(crate) fn dropped(on: On) {
     let served = served();
     let tokio = tokio_runtime();
     let _entered = tokio.enter();
     cycle(on, &served.namesrv(), 0);
     std::thread::sleep(Duration::from_secs(1));
     let before = counts();
-    for number in 0..cycles_asked() {
+    for number in 0..4 {
         let client = connect(on, &served.namesrv());
         let producer = client.producer("leaks").expect("a producer");
         producer.send(message()).wait().expect("sent");
@@ -206,10 +186,7 @@ fn dropped() {
     assert_nothing_left(settled, before, &tokio);
 }
 
-#[test]
-#[ignore = "started by connections_that_were_lost_leave_nothing_behind"]
-fn lost_connections() {
-    let Some(on) = asked() else { return };
+pub(crate) fn lost_connections(on: On) {
     let served = served();
     let tokio = tokio_runtime();
     let _entered = tokio.enter();

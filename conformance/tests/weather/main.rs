@@ -4,6 +4,7 @@
 mod address;
 mod appender;
 mod callers;
+mod children;
 mod connections;
 mod cuts;
 mod draining;
@@ -14,11 +15,8 @@ mod hooks;
 mod leaks;
 mod options;
 mod owners;
-mod producing;
 mod reentry;
 mod restart;
-#[path = "../rig/mod.rs"]
-mod rig;
 mod scale;
 mod sharing;
 mod sieges;
@@ -26,7 +24,6 @@ mod starting;
 #[path = "../../../runtime-std/src/base/trial.rs"]
 mod trial;
 mod unreadable;
-mod volume;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
@@ -34,6 +31,7 @@ use std::sync::{Arc, Mutex};
 use rocketry::Config;
 use rocketry::proto::name::Endpoint;
 use rocketry_conformance::broker::ClusterConfig;
+use rocketry_conformance::rig;
 use rocketry_conformance::serve::Served;
 use socket2::Socket;
 
@@ -95,8 +93,30 @@ fn install<L: log::Log>(logger: L) -> &'static L {
     logger
 }
 
-#[test]
-#[ignore = "started by the tests that kill it"]
-fn a_member_in_a_process_of_its_own() {
-    rig::member::be_member();
+/// Makes a test for each runtime of a function that takes one.
+macro_rules! on_all {
+    ($($name:ident),* $(,)?) => { $(
+        mod $name {
+            #[test]
+            fn on_tokio() {
+                super::$name($crate::rig::On::Tokio);
+            }
+
+            #[test]
+            fn on_smol() {
+                super::$name($crate::rig::On::Smol);
+            }
+
+            #[test]
+            fn on_async_std() {
+                super::$name($crate::rig::On::AsyncStd);
+            }
+
+            #[test]
+            fn on_threads() {
+                super::$name($crate::rig::On::Threads);
+            }
+        }
+    )* };
 }
+use on_all;

@@ -34,7 +34,7 @@ macro_rules! besieged_on {
 
             #[test]
             fn on_threads() {
-                super::$name(On::Std);
+                super::$name(On::Threads);
             }
         }
     )* };

@@ -13,6 +13,7 @@ use rocketry::proto::error::Refused;
 use rocketry::proto::name::NameError;
 use rocketry::{Config, ConfigError, Message, SendError, Stored, Topic};
 
+use crate::children::{child, tell};
 use crate::rig::load::Load;
 use crate::rig::{On, Rig, eventually};
 use crate::{TOPIC, on_all, served};
@@ -103,25 +104,13 @@ fn life_08_what_is_missing_is_a_typed_error_that_names_it(on: On) {
     }
 }
 
-/// Runs one ignored test of this module in a process of its own.
-fn alone(test: &str, on: On) -> Command {
-    let mut command = Command::new(env::current_exe().expect("this program"));
-    command.args(["--exact", &format!("starting::{test}"), "--ignored", "--nocapture"]);
-    command.env("STARTING_ON", format!("{on:?}"));
-    command
-}
-
-fn asked() -> Option<On> {
-    env::var("STARTING_ON").ok().map(|name| On::named(&name))
-}
-
 fn signal(name: &str, process: u32) {
     let told = Command::new("kill").args([name, &process.to_string()]).status();
     assert!(told.expect("kill is there").success());
 }
 
 fn life_06_a_process_that_was_stopped_goes_on(on: On) {
-    let mut child = alone("working", on).stdout(Stdio::null()).spawn().expect("a process");
+    let mut child = child("working", on).stdout(Stdio::null()).spawn().expect("a process");
     thread::sleep(Duration::from_millis(700));
     for _ in 0..3 {
         signal("-STOP", child.id());
@@ -140,10 +129,7 @@ fn life_06_a_process_that_was_stopped_goes_on(on: On) {
     assert!(status.is_some_and(|status| status.success()), "{status:?}");
 }
 
-#[test]
-#[ignore = "started by life_06_a_process_that_was_stopped_goes_on"]
-fn working() {
-    let Some(on) = asked() else { return };
+pub(crate) fn working(on: On) {
     let served = served();
     let rig = patient(on, &served.namesrv());
     let load = Load::start(&rig, TOPIC, 4, Duration::from_millis(5));
@@ -189,17 +175,14 @@ fn fault_30_sends_go_on_once_there_are_descriptors_again(on: On) {
     let mut command = Command::new("sh");
     let script = "ulimit -n 64; exec \"$0\" \"$@\"";
     command.args(["-c", script]).arg(program);
-    command.args(["--exact", "starting::without_descriptors", "--ignored", "--nocapture"]);
-    let output = command.env("STARTING_ON", format!("{on:?}")).output().expect("a process");
+    tell(&mut command, "without descriptors", on);
+    let output = command.output().expect("a process");
     let said = String::from_utf8_lossy(&output.stdout);
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && said.contains("1 passed"), "{said}\n{errors}");
 }
 
-#[test]
-#[ignore = "started by fault_30_sends_go_on_once_there_are_descriptors_again"]
-fn without_descriptors() {
-    let Some(on) = asked() else { return };
+pub(crate) fn without_descriptors(on: On) {
     let served = served();
     let mut config = Config::new(&served.namesrv()).expect("settings that work");
     config.send_timeout = Duration::from_millis(500);

@@ -1,0 +1,6 @@
+//! Brokers and nameservers that leave, fall silent and come back.
+
+pub(super) mod failover;
+pub(super) mod moves;
+pub(super) mod outages;
+pub(super) mod restart;

@@ -1,0 +1,231 @@
+//! Where a case runs: a runtime, a nameserver to ask, and names that nobody else uses.
+
+use std::fmt;
+use std::process;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rocketry::Config;
+
+use super::case::Case;
+use crate::broker::ClusterConfig;
+use crate::live::{self, Cluster, Options};
+use crate::rig::{On, Rig};
+use crate::serve::Served;
+
+/// A line of a broker's properties.
+pub type Setting = (&'static str, &'static str);
+
+/// The addresses of a cluster, and what is known of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Addresses {
+    /// The nameserver's `HOST:PORT`, or several with `;` between.
+    pub namesrv: String,
+    /// The first master's.
+    pub broker: String,
+    /// The version of RocketMQ.
+    pub version: String,
+}
+
+enum Ground {
+    Embedded(Served),
+    /// A cluster that cases share, and whether further ones of its version can be started.
+    Shared(Addresses, Startable),
+    /// A cluster of this case alone.
+    Own {
+        at: Addresses,
+        _cluster: Cluster,
+    },
+}
+
+/// Whether clusters can be started for single cases.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Startable {
+    /// They can.
+    Yes,
+    /// The cluster is somebody else's.
+    No,
+}
+
+/// A place of one run of one case. What it cannot provide panics, as a case does that fails.
+pub struct Place {
+    runtimes: Vec<On>,
+    settings: &'static [Setting],
+    ground: Ground,
+    notes: Mutex<Vec<String>>,
+    paired: AtomicBool,
+    stop: Arc<AtomicBool>,
+}
+
+/// How long a cluster of one case lives at most.
+const LIFE: Duration = Duration::from_secs(900);
+/// Up to six JVMs start together, beside whatever else the machine does.
+const PATIENCE: Duration = Duration::from_secs(240);
+
+impl Place {
+    /// A broker of its own in this process.
+    pub fn embedded(case: &Case, runtimes: &[On]) -> Self {
+        let mut config = ClusterConfig::default();
+        for (name, value) in case.settings {
+            match *name {
+                "autoCreateTopicEnable" => config.auto_create_topics = *value == "true",
+                "slaveReadEnable" => config.slave_reads = *value == "true",
+                _ => panic!("the embedded broker has no setting {name}"),
+            }
+        }
+        let served = Served::start(config).expect("a served cluster");
+        Self::new(case, runtimes, Ground::Embedded(served), Arc::default())
+    }
+
+    /// A cluster that is there already; one of its own where the case needs settings and does not
+    /// start one itself. `stop` ends such a start early.
+    pub fn shared(
+        case: &Case,
+        runtimes: &[On],
+        at: &Addresses,
+        startable: Startable,
+        stop: Arc<AtomicBool>,
+    ) -> Self {
+        let ground = Ground::Shared(at.clone(), startable);
+        let mut place = Self::new(case, runtimes, ground, stop);
+        if startable == Startable::Yes && !case.settings.is_empty() && !case.alone {
+            let cluster = place.cluster(|_| ());
+            let (namesrv, broker) = (cluster.namesrv(), cluster.broker());
+            let at = Addresses { namesrv, broker, version: at.version.clone() };
+            place.ground = Ground::Own { at, _cluster: cluster };
+        }
+        place
+    }
+
+    fn new(case: &Case, runtimes: &[On], ground: Ground, stop: Arc<AtomicBool>) -> Self {
+        let (runtimes, notes, paired) = (runtimes.to_vec(), Mutex::default(), false.into());
+        Self { runtimes, settings: case.settings, ground, notes, paired, stop }
+    }
+
+    /// The runtime; the first of them where the case looks at several in one cluster.
+    pub fn on(&self) -> On {
+        self.runtimes[0]
+    }
+
+    /// All runtimes of this run: several only where a case needs a cluster of its own.
+    pub fn runtimes(&self) -> &[On] {
+        &self.runtimes
+    }
+
+    /// A runtime whose callers await and one whose callers wait, of those that were asked for; or
+    /// the first one.
+    pub fn pair(&self) -> Vec<On> {
+        self.paired.store(true, Ordering::Relaxed);
+        let pair = |on: &On| matches!(on, On::Tokio | On::Threads);
+        let both: Vec<On> = self.runtimes.iter().copied().filter(pair).collect();
+        if both.is_empty() { vec![self.on()] } else { both }
+    }
+
+    /// The runtimes that the case has looked at.
+    pub fn used(&self) -> Vec<On> {
+        if self.paired.load(Ordering::Relaxed) { self.pair() } else { self.runtimes.clone() }
+    }
+
+    /// The nameserver's `HOST:PORT`, or several with `;` between.
+    pub fn namesrv(&self) -> String {
+        match &self.ground {
+            Ground::Embedded(served) => served.namesrv(),
+            Ground::Shared(at, _) | Ground::Own { at, .. } => at.namesrv.clone(),
+        }
+    }
+
+    /// The first master's `HOST:PORT`.
+    pub fn broker(&self) -> String {
+        match &self.ground {
+            Ground::Embedded(served) => served.broker(0).expect("a broker").to_string(),
+            Ground::Shared(at, _) | Ground::Own { at, .. } => at.broker.clone(),
+        }
+    }
+
+    /// The version of RocketMQ; that of which the embedded broker takes the part.
+    pub fn version(&self) -> &str {
+        match &self.ground {
+            Ground::Embedded(_) => "5.3.3",
+            Ground::Shared(at, _) | Ground::Own { at, .. } => &at.version,
+        }
+    }
+
+    /// The embedded broker, where that is the target.
+    pub fn served(&self) -> Option<&Served> {
+        match &self.ground {
+            Ground::Embedded(served) => Some(served),
+            Ground::Shared(..) | Ground::Own { .. } => None,
+        }
+    }
+
+    /// A name that no other case and no earlier run has used.
+    pub fn name(&self) -> String {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        format!("case_{:x}_{}_{number}", now.as_secs(), process::id())
+    }
+
+    /// A new topic with so many queues.
+    pub fn topic(&self, queues: u32) -> String {
+        let topic = self.name();
+        live::create_topic(&self.namesrv(), &self.broker(), &topic, queues)
+            .expect("the topic is created");
+        topic
+    }
+
+    /// The settings that a client begins with.
+    pub fn config(&self) -> Config {
+        Config::new(&self.namesrv()).expect("settings that work")
+    }
+
+    /// A client.
+    pub fn rig(&self) -> Rig {
+        self.rig_with(self.config())
+    }
+
+    /// A client with these settings.
+    pub fn rig_with(&self, config: Config) -> Rig {
+        Rig::with(self.on(), config)
+    }
+
+    /// Starts a live cluster of this version for the case alone, with its settings and what `set`
+    /// changes.
+    pub fn cluster(&self, set: impl FnOnce(&mut Options)) -> Cluster {
+        let Ground::Shared(at, Startable::Yes) = &self.ground else {
+            panic!("a cluster can be started for a version of Apache RocketMQ alone");
+        };
+        let mut options = Options::new(at.version.clone());
+        let line = |(name, value): &Setting| format!("{name}={value}");
+        options.conf.extend(self.settings.iter().map(line));
+        (options.life, options.patience) = (LIFE, PATIENCE);
+        options.stop = Some(self.stop.clone());
+        set(&mut options);
+        Cluster::start_with(options).expect("a cluster")
+    }
+
+    /// Keeps a line for the report: what was measured, mostly.
+    pub fn note(&self, line: String) {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+    }
+
+    /// The lines that were kept.
+    pub fn take_notes(&self) -> Vec<String> {
+        std::mem::take(&mut *self.notes.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl fmt::Debug for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} at {}", self.runtimes, self.namesrv())
+    }
+}
+
+/// Keeps a line for the report of a case, with the arguments of `format!`.
+macro_rules! note {
+    ($place:expr, $($arg:tt)*) => {
+        $place.note(format!($($arg)*))
+    };
+}
+pub(crate) use note;

@@ -1,0 +1,5 @@
+//! Sends of a producer.
+
+pub(super) mod changes;
+pub(super) mod many;
+pub(super) mod one;
