@@ -66,7 +66,7 @@ pub struct SubscriptionData {
     #[serde(rename = "classFilterMode", default)]
     pub class_filter: bool,
     /// Hashes of the tags, by which the broker filters
-    /// ([`java_string_hash`](crate::message::java_string_hash)).
+    /// ([`java_string_hash`]).
     #[serde(rename = "codeSet", default, deserialize_with = "or_default")]
     pub codes: BTreeSet<i32>,
     /// "TAG" or "SQL92".
