@@ -144,6 +144,19 @@ impl Logging {
     ///
     /// When the file can't be written, or another logger is installed.
     pub fn start(self) -> Result<(), LoggingError> {
+        let level = self.level;
+        log::set_boxed_logger(self.build()?).map_err(|_| LoggingError::Taken)?;
+        log::set_max_level(level);
+        Ok(())
+    }
+
+    /// The logger alone, for programs that put it beside another one: whoever installs it sets
+    /// [`log::set_max_level`] as well.
+    ///
+    /// # Errors
+    ///
+    /// When the file can't be written.
+    pub fn build(self) -> Result<Box<dyn Log>, LoggingError> {
         let out: Box<dyn Write + Send> = match &self.file {
             None => Box::new(io::stderr()),
             Some(path) => {
@@ -153,11 +166,7 @@ impl Logging {
             }
         };
         let plain = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        let level = self.level;
-        let logger = Logger::new(self, plain, out);
-        log::set_boxed_logger(Box::new(logger)).map_err(|_| LoggingError::Taken)?;
-        log::set_max_level(level);
-        Ok(())
+        Ok(Box::new(Logger::new(self, plain, out)))
     }
 }
 
