@@ -43,7 +43,9 @@ pub use rocketry_core::client::{
     Blockable, ConsumerBuilder, Ended, LockStats, Pulled, SubscribeError,
 };
 pub use rocketry_core::engine::Cancelled;
-pub use rocketry_core::error::{Failure, PeerKind};
+pub use rocketry_core::error::{
+    Attempt, Attempts, CloseReason, ConnectError, Failure, Lack, PeerKind, Refused,
+};
 pub use rocketry_core::frame::{Request, RequestCode, ResponseCode};
 pub use rocketry_core::message::{Compression, MessageError, RecordError, UniqueId};
 pub use rocketry_core::name::{Endpoint, NameError};

@@ -53,6 +53,7 @@
 //! serves, and how it differs from Apache's, is told at [`broker`](crate::broker).
 
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -239,6 +240,11 @@ fn readable(cluster: &Cluster, topic: &str) -> Vec<(usize, i32)> {
 }
 
 impl EmbeddedBroker<'_> {
+    /// Where it listens, or did before it was stopped.
+    pub fn address(self) -> Option<SocketAddr> {
+        self.served.broker(self.index)
+    }
+
     /// Stops it in good order: its port refuses, its connections close, routes name it no longer.
     /// It keeps its messages and offsets. Nothing happens when it is down.
     pub fn stop(self) {

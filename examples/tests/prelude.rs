@@ -27,3 +27,44 @@ fn a_program_on_two_runtimes_names_the_crates_and_the_prelude() -> Outcome {
     assert_eq!(cluster.stored("orders").len(), 2);
     Ok(())
 }
+
+#[test]
+fn the_root_names_the_errors() {
+    fn is_error<E: std::error::Error + Send + Sync + 'static>() {}
+    is_error::<rocketry::BodyError>();
+    is_error::<rocketry::CloseReason>();
+    is_error::<rocketry::ConfigError>();
+    is_error::<rocketry::ConnectError>();
+    is_error::<rocketry::MessageError>();
+    is_error::<rocketry::NameError>();
+    is_error::<rocketry::QueryError>();
+    is_error::<rocketry::RecordError>();
+    is_error::<rocketry::SendError>();
+    is_error::<rocketry::SubscribeError>();
+}
+
+#[test]
+fn the_root_names_what_the_admin_takes_and_answers() -> Outcome {
+    use rocketry::{
+        Admin, Bytes, ClusterInfo, Endpoint, PeerKind, Request, RequestCode, Response,
+        ResponseCode, RouteBody, Target, TopicConfig, TopicList,
+    };
+    let cluster = EmbeddedCluster::start()?;
+    let client = rocketry::blocking::connect(cluster.namesrv())?;
+    let admin: Admin = client.admin();
+    admin.create_topic("DefaultCluster", &TopicConfig::new("orders", 4)).wait()?;
+    let topics: TopicList = admin.topics().wait()?;
+    assert!(topics.topics.contains("orders"));
+    let known: ClusterInfo = admin.cluster().wait()?;
+    assert_eq!(known.brokers.len(), 1);
+    let route: RouteBody = admin.route(&Topic::new("orders")?).wait()?;
+    assert_eq!(route.brokers.len(), 1);
+    let nobodys = Request::Unknown { code: RequestCode(9999), fields: Vec::new() };
+    let at = cluster.broker(0).address().ok_or("a broker")?;
+    let at = Endpoint::parse(&at.to_string())?;
+    let to = Target::Peer(PeerKind::Broker, at);
+    let answer: Response = admin.call(to, nobodys, Bytes::new()).wait()?;
+    assert_eq!(answer.code, ResponseCode::REQUEST_CODE_NOT_SUPPORTED);
+    client.shutdown().wait();
+    Ok(())
+}
