@@ -4,6 +4,7 @@
 
 pub mod bench;
 pub mod broker;
+pub mod cases;
 pub mod fuzz;
 pub mod live;
 pub mod proxy;
