@@ -299,6 +299,7 @@ mod tests {
             Topic::new("t".repeat(128)),
             Err(NameError::TooLong { what: "topic", length: 128, limit: 127 })
         );
+        assert!(Group::new("g".repeat(120)).is_ok());
         assert!(Group::new("g".repeat(121)).is_err());
     }
 }

@@ -432,6 +432,8 @@ fn wire_08_wire_11_wire_12_wire_13_json_headers_are_read_in_any_order_and_with_a
     assert_eq!((head.fields.get("z"), head.fields.get("y")), (None, None));
     let twice = read("{\"code\":0,\"opaque\":\"JAVA\",\"opaque\":7}").unwrap();
     assert_eq!(twice.opaque.raw(), 7);
+    let odd = read("{\"code\":0,\"opaque\":1,\"flag\":-6}").unwrap();
+    assert_eq!((odd.flag, odd.is_reply(), odd.is_oneway()), (-6, false, true));
     let bare = read("{\"code\":0,\"opaque\":1}").unwrap();
     assert_eq!((bare.flag, bare.version, bare.language), (0, 0, Language::Unknown));
     let blank = read("{\"code\":0,\"opaque\":1,\"extFields\":{ }}").unwrap();

@@ -1,5 +1,7 @@
 //! One case: what is required, of whom, by which source, and what holds it.
 
+use std::fmt;
+
 use super::place::Place;
 
 /// How strongly something is required.
@@ -13,6 +15,16 @@ pub enum Level {
     Info,
 }
 
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Must => "must",
+            Self::Should => "should",
+            Self::Info => "info",
+        })
+    }
+}
+
 /// What a case can be run against.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
@@ -23,6 +35,31 @@ pub enum Target {
     /// A live Apache broker.
     Live,
 }
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Core => "core",
+            Self::Embedded => "embedded",
+            Self::Live => "live",
+        })
+    }
+}
+
+/// The core alone.
+pub const CORE: &[Target] = &[Target::Core];
+/// The embedded broker alone.
+pub const EMBEDDED: &[Target] = &[Target::Embedded];
+/// Live brokers alone.
+pub const LIVE: &[Target] = &[Target::Live];
+/// The core, and the embedded broker.
+pub const CORE_AND_EMBEDDED: &[Target] = &[Target::Core, Target::Embedded];
+/// The core, and live brokers.
+pub const CORE_AND_LIVE: &[Target] = &[Target::Core, Target::Live];
+/// The embedded broker, and live ones.
+pub const EMBEDDED_AND_LIVE: &[Target] = &[Target::Embedded, Target::Live];
+/// All there are.
+pub const EVERYWHERE: &[Target] = &[Target::Core, Target::Embedded, Target::Live];
 
 /// On which runtimes a case means something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,9 +75,13 @@ pub enum Runtimes {
 pub enum Proof {
     /// The case itself: panics with what is wrong.
     Run(fn(&Place)),
-    /// Tests of this repository, named `binary::path`, that `cargo test` runs.
+    /// Tests of this repository; those that are marked as ignored run only when they are asked for.
+    ///
+    /// Each is named `binary::path`, where the path is that of its file: `pair::aiming::NAME` lies
+    /// in `tests/pair/aiming.rs`, `rocketry_core::name::NAME` in the source of that crate, and
+    /// `rig::sending::NAME` is a function that `weather` and `live` make tests of.
     Tests(&'static [&'static str]),
-    /// Nothing yet.
+    /// Nothing yet, or only a part of what is required.
     NotBuilt,
 }
 
@@ -64,10 +105,107 @@ pub struct Case {
     pub since: Option<&'static str>,
     /// The last version of RocketMQ that has it.
     pub until: Option<&'static str>,
-    /// Lines of `broker.conf` that a live broker needs for it.
+    /// Lines of `broker.conf` that a live broker needs for it, beyond those that `live` writes.
     pub settings: &'static [(&'static str, &'static str)],
+    /// Something between client and broker has to hurt their connection: a proxy, or the simulator.
+    pub proxy: bool,
     /// It hurts the cluster, so it is run on one of its own.
     pub alone: bool,
     /// What shows that it holds.
     pub proof: Proof,
+}
+
+impl fmt::Display for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.id, self.requirement)
+    }
+}
+
+impl Case {
+    const fn new(
+        level: Level,
+        id: &'static str,
+        requirement: &'static str,
+        source: &'static str,
+    ) -> Self {
+        Self {
+            id,
+            level,
+            requirement,
+            source,
+            targets: &[],
+            runtimes: Runtimes::One,
+            since: None,
+            until: None,
+            settings: &[],
+            proxy: false,
+            alone: false,
+            proof: Proof::NotBuilt,
+        }
+    }
+
+    /// A case that has to hold, of this id, with its sentence and its source. Nothing shows it yet.
+    pub const fn must(id: &'static str, requirement: &'static str, source: &'static str) -> Self {
+        Self::new(Level::Must, id, requirement, source)
+    }
+
+    /// A case of a good client.
+    pub const fn should(id: &'static str, requirement: &'static str, source: &'static str) -> Self {
+        Self::new(Level::Should, id, requirement, source)
+    }
+
+    /// A case for information.
+    pub const fn info(id: &'static str, requirement: &'static str, source: &'static str) -> Self {
+        Self::new(Level::Info, id, requirement, source)
+    }
+
+    /// Against what it can be run.
+    pub const fn on(self, targets: &'static [Target]) -> Self {
+        Self { targets, ..self }
+    }
+
+    /// A runtime can change its outcome.
+    pub const fn on_every_runtime(self) -> Self {
+        Self { runtimes: Runtimes::All, ..self }
+    }
+
+    /// The first version that has it.
+    pub const fn since(self, version: &'static str) -> Self {
+        Self { since: Some(version), ..self }
+    }
+
+    /// The last version that has it.
+    pub const fn until(self, version: &'static str) -> Self {
+        Self { until: Some(version), ..self }
+    }
+
+    /// Lines of `broker.conf` that it needs.
+    pub const fn with(self, settings: &'static [(&'static str, &'static str)]) -> Self {
+        Self { settings, ..self }
+    }
+
+    /// Its connections have to be hurt.
+    pub const fn behind_proxy(self) -> Self {
+        Self { proxy: true, ..self }
+    }
+
+    /// It is run on a cluster of its own.
+    pub const fn alone(self) -> Self {
+        Self { alone: true, ..self }
+    }
+
+    /// What runs it.
+    pub const fn run(self, run: fn(&Place)) -> Self {
+        Self { proof: Proof::Run(run), ..self }
+    }
+
+    /// The tests that hold it: see [`Proof::Tests`].
+    pub const fn held_by(self, tests: &'static [&'static str]) -> Self {
+        Self { proof: Proof::Tests(tests), ..self }
+    }
+
+    /// What stands before the number of its id.
+    pub fn group(&self) -> &'static str {
+        self.id.split_once('-').map_or(self.id, |(group, _)| group)
+    }
 }

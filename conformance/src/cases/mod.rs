@@ -4,6 +4,7 @@
 mod admin;
 mod batch;
 pub mod case;
+mod catalogue;
 mod clusters;
 mod common;
 mod conn;
@@ -19,19 +20,28 @@ mod runs;
 mod send;
 mod volume;
 
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
 pub use case::{Case, Level, Proof, Runtimes, Target};
+pub use catalogue::{Group, groups};
 pub use place::Place;
+
+/// The rows of the catalogue, those with a function with what it needs.
+static CASES: LazyLock<Vec<Case>> = LazyLock::new(|| {
+    let mut runs: BTreeMap<&str, &runs::Run> = runs::RUNS.iter().map(|run| (run.id, run)).collect();
+    let cases = catalogue::all().map(|case| match runs.remove(case.id) {
+        Some(run) => run.of(*case),
+        None => *case,
+    });
+    let cases = cases.collect();
+    debug_assert!(runs.is_empty(), "no row for {:?}", runs.keys());
+    cases
+});
 
 /// All cases, group by group.
 pub fn all() -> impl Iterator<Item = &'static Case> {
-    runs::RUNS.iter()
-}
-
-impl Case {
-    /// What stands before the number of its id.
-    pub fn group(&self) -> &'static str {
-        self.id.split_once('-').map_or(self.id, |(group, _)| group)
-    }
+    CASES.iter()
 }
 
 impl Level {

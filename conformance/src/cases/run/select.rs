@@ -79,10 +79,13 @@ mod tests {
         let all = ids(&[], Level::Info);
         assert!(all.len() > 50);
         assert_eq!(ids(&["SEND-04"], Level::Info), ["SEND-04"]);
-        assert_eq!(ids(&["batch"], Level::Info), ["BATCH-01", "BATCH-02", "BATCH-06"]);
-        assert_eq!(ids(&["*-06"], Level::Info), ["SEND-06", "BATCH-06"]);
+        let batch = ids(&["batch"], Level::Info);
+        assert!(batch.len() >= 8 && batch.iter().all(|id| id.starts_with("BATCH-")), "{batch:?}");
+        let sixth = ids(&["*-06"], Level::Info);
+        assert!(sixth.len() > 9 && sixth.iter().all(|id| id.ends_with("-06")), "{sixth:?}");
         assert_eq!(ids(&["*O*N*14"], Level::Info), ["CONN-14"]);
-        assert_eq!(ids(&["BATCH", "!BATCH-02"], Level::Info), ["BATCH-01", "BATCH-06"]);
+        let others = ids(&["BATCH", "!BATCH-02"], Level::Info);
+        assert!(others.len() + 1 == batch.len() && !others.contains(&"BATCH-02"), "{others:?}");
         assert_eq!(
             ids(&["!SEND"], Level::Info).len(),
             all.len() - ids(&["SEND"], Level::Info).len()
@@ -94,9 +97,12 @@ mod tests {
     #[test]
     fn a_whole_id_is_not_the_begin_of_another() {
         assert!(matches("SEND-10", "SEND-100"));
-        let cases = || crate::cases::all().filter(|case| ["NS-01", "NS-100"].contains(&case.id));
-        let selected = Selection::new(&["NS-1"], Level::Info).of(cases());
-        assert_eq!(selected.len(), 1);
-        assert_eq!(Selection::new(&["NS-01"], Level::Info).of(cases())[0].id, "NS-01");
+        static CASES: [Case; 2] =
+            [Case::must("NS-10", "A rule.", "us"), Case::must("NS-100", "Another one.", "us")];
+        let ids = |word| {
+            let selected = Selection::new(&[word], Level::Info).of(CASES.iter());
+            selected.iter().map(|case| case.id).collect::<Vec<_>>()
+        };
+        assert_eq!((ids("NS-1"), ids("NS-10")), (vec!["NS-10", "NS-100"], vec!["NS-10"]));
     }
 }

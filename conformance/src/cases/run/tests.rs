@@ -17,6 +17,7 @@ const HOLDS: Case = Case {
     until: None,
     settings: &[],
     alone: false,
+    proxy: false,
     proof: Proof::Run(|place| place.note(format!("on {:?}", place.on()))),
 };
 static SAMPLES: [Case; 6] = [
