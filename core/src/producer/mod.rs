@@ -129,7 +129,8 @@ impl SendOptions {
     /// To the queue that `key` hashes to, and in the order of the calls: of a topic's messages of
     /// one key the client keeps one under way, all its tries included, while the others wait behind
     /// it. One round trip at a time is what a key gets, and no key waits for another, unless they
-    /// have one hash.
+    /// have one hash. But those that wait for their key are under way as well: as many of one slow
+    /// key as `max_pending` leave no room for those of any other.
     ///
     /// The deadline of each runs from its call, and one that fails does not stop those behind it:
     /// whoever needs none of them stored after a gap waits for each result before the next call.
@@ -196,6 +197,9 @@ pub(crate) struct Send {
     pub(crate) call: Option<Opaque>,
     /// Tries that ran out, and whose answers may still come.
     pub(crate) earlier: Vec<Earlier>,
+    /// What its first try was told that stored it, but not as well as asked for: that is what the
+    /// send ends with when no other try does better.
+    pub(crate) receipt: Option<Box<SendReceipt>>,
     /// Why the last try failed that there was, while an answer to an earlier one may come.
     pub(crate) failed: Option<Failure>,
 }
@@ -239,6 +243,7 @@ impl Send {
             pause: None,
             call: None,
             earlier: Vec::new(),
+            receipt: None,
             failed: None,
         }
     }
