@@ -68,12 +68,14 @@ impl Core {
 
     /// Sorts what the engine gave to those who wait for it.
     pub(crate) fn drain(&mut self, now: Instant, after: &mut AfterUnlock) {
-        self.drain_events(after);
-        while let Some(command) = self.engine.poll_command() {
-            self.command(now, command, after);
+        loop {
             self.drain_events(after);
+            if let Some(command) = self.engine.poll_command() {
+                self.command(now, command, after);
+            } else if !self.links.look_at_deferred(&mut self.engine, now, after) {
+                break;
+            }
         }
-        self.links.look_at_deferred(&mut self.engine, now, after);
         let next = self.engine.next_timeout().unwrap_or(Instant::FAR);
         if next < self.armed {
             self.armed = next;
