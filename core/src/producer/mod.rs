@@ -9,7 +9,8 @@
 //! | Routing | the topic's route | Sent |
 //! | | no such topic, the deadline | ended |
 //! | | the window of its broker is full | Waiting for its turn |
-//! | Waiting for its turn | an answer, or whatever else frees a place | Routing |
+//! | Waiting for its turn | an answer, or whatever else frees a place, here or elsewhere | Routing |
+//! | | its broker has moved | Routing |
 //! | | the deadline | ended |
 //! | Sent | stored (codes 0, 10, 11, 12) | ended |
 //! | | never left this process | Sent elsewhere; costs no attempt |

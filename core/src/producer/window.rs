@@ -4,8 +4,9 @@
 //! send that is given to one of them takes a place, and bytes, until it is answered, fails or is
 //! given up. Where there is none it waits here: it has not left, and no connection knows of it. Who
 //! waits goes on first in, first out; one that had been given to a broker before goes before those
-//! that never were, since it is older. A send that is given up after it has left frees no place:
-//! the broker has it in its queue still, until it answers, the connection is lost, or
+//! that never were, since it is older. A place that nobody waits for here goes to the oldest of those
+//! who wait for another broker and may come here. A send that is given up after it has left frees no
+//! place: the broker has it in its queue still, until it answers, the connection is lost, or
 //! [`HELD`](super::held::HELD) is over.
 //!
 //! Brokers keep what they have not stored in one queue for all clients, of 10,000 requests
