@@ -15,7 +15,8 @@ use std::time::Duration;
 
 use common::{Outcome, PAUSE, Run, on_ctrl_c};
 use futures::{StreamExt, TryStreamExt, stream};
-use rocketry::{Client, Consumer, Delivery, Producer, SendError, Start, Unreadable};
+use rocketry::client::{Received, RecvTimeoutError};
+use rocketry::{Client, Consumer, Producer, SendError, Start};
 use smol::Timer;
 use smol::future::or;
 
@@ -35,7 +36,7 @@ async fn job(run: &Run) -> Outcome {
     let done = work(run, &client).await;
 
     // Commits what was consumed and tells the brokers, instead of leaving them to find out.
-    client.shutdown().await;
+    client.shutdown().await?;
     done
 }
 
@@ -67,20 +68,20 @@ async fn send(run: &Run, producer: &Producer, index: usize) -> Result<(), SendEr
 async fn consume(run: &Run, client: &Client) -> Outcome {
     let consumer = client.consumer(run.group())?.topic(run.topic(), run.tag());
     let mut consumer = consumer.start_at(Start::First).start()?;
-    while let Some(message) = next(&mut consumer, run.patience()).await {
+    while let Ok(message) = next(&mut consumer, run.patience()).await {
         let message = message?;
         run.received(message.body());
         // What is not acked is delivered again.
-        message.ack()?;
+        message.ack();
     }
     Ok(())
 }
 
 /// The next message, if there is one in time. Dropping the future of the other one loses nothing.
-async fn next(consumer: &mut Consumer, within: Duration) -> Option<Result<Delivery, Unreadable>> {
+async fn next(consumer: &mut Consumer, timeout: Duration) -> Result<Received, RecvTimeoutError> {
     let late = async {
-        Timer::after(within).await;
-        None
+        Timer::after(timeout).await;
+        Err(RecvTimeoutError::Timeout)
     };
-    or(consumer.next(), late).await
+    or(async { Ok(consumer.next().await?) }, late).await
 }

@@ -18,14 +18,14 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use common::{Outcome, PAUSE, Run, on_ctrl_c};
-use rocketry::core::consumer::{Expression, Settled, Subscribe};
-use rocketry::core::engine::{Command, Engine, Event, Session};
-use rocketry::core::error::{CloseReason, ConnectError};
-use rocketry::core::frame::Limits;
-use rocketry::core::id::{ConnectionId, OpId, SubscriptionId};
-use rocketry::core::message::{Item, MessageLimits, Publish, UniqueIds};
-use rocketry::core::name::Endpoint;
-use rocketry::core::time::{Instant, UnixMillis};
+use rocketry::proto::consumer::{ConsumerOptions, Filter, Settled, Subscribe};
+use rocketry::proto::engine::{Command, Engine, Event, Session};
+use rocketry::proto::error::{CloseReason, ConnectError};
+use rocketry::proto::frame::Limits;
+use rocketry::proto::id::{ConnectionId, OpId, SubscriptionId};
+use rocketry::proto::message::{Item, MessageLimits, Publish, UniqueIds};
+use rocketry::proto::name::Endpoint;
+use rocketry::proto::time::{Instant, UnixMillis};
 use rocketry::{Config, Start};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use socket2::{Domain, Socket, Type};
@@ -143,8 +143,8 @@ impl Work<'_> {
                 clock.now(),
                 Subscribe {
                     group: self.run.group().clone(),
-                    topics: vec![(self.run.topic().clone(), Expression::parse(self.run.tag())?)],
-                    start: Start::First,
+                    topics: vec![(self.run.topic().clone(), Filter::parse(self.run.tag())?)],
+                    options: ConsumerOptions::default().start_at(Start::First),
                 },
             )?);
             self.heard = clock.now();

@@ -14,7 +14,7 @@ use std::thread;
 use std::time::Duration;
 
 use common::{Failure, Outcome, PAUSE, Run, number, on_ctrl_c};
-use rocketry::core::frame::{RequestCode, ResponseCode};
+use rocketry::proto::frame::{RequestCode, ResponseCode};
 use rocketry::{Client, Config, Message, Producer, SendError, SendOptions, Start, Stored, Topic};
 use rocketry_conformance::broker::{ClusterConfig, Fault};
 use rocketry_conformance::serve::Served;
@@ -41,8 +41,8 @@ fn job(run: &Run) -> Outcome {
 
     let done = too_large(run, &client).and_then(|()| weather(run, &unwell, &patient));
 
-    client.shutdown().wait();
-    patient.shutdown().wait();
+    client.shutdown().wait()?;
+    patient.shutdown().wait()?;
     done
 }
 
@@ -50,7 +50,7 @@ fn job(run: &Run) -> Outcome {
 fn deliver(producer: &Producer, message: &Message, within: Duration) -> Result<(), SendError> {
     let mut pause = PAUSE;
     for tries_left in (0..TRIES).rev() {
-        let call = producer.send_with(message.clone(), SendOptions::default().within(within));
+        let call = producer.send_with(message.clone(), SendOptions::default().timeout(within));
         let Err(error) = call.wait() else { return Ok(()) };
         tell(&error);
         // Stored, though not as well as asked for: not copied to a slave, perhaps.
@@ -155,16 +155,14 @@ fn handle_once(run: &Run, client: &Client) -> Outcome {
     let consumer = client.consumer(run.group())?.topic(run.topic(), run.tag());
     let mut consumer = consumer.start_at(Start::First).start()?;
     let (mut handled, mut twins) = (BTreeSet::new(), 0);
-    while let Some(message) = consumer.recv_timeout(run.patience()) {
+    while let Ok(message) = consumer.recv_timeout(run.patience()) {
         let message = match message {
             Ok(message) => message,
             // It hides none of its neighbours, and comes again until it is settled: note it, or
             // keep its bytes elsewhere, and go on.
             Err(unreadable) => {
                 println!("   {unreadable}");
-                if let Err(stale) = unreadable.ack() {
-                    println!("   {stale}");
-                }
+                unreadable.ack();
                 continue;
             }
         };
@@ -172,9 +170,8 @@ fn handle_once(run: &Run, client: &Client) -> Outcome {
         if !handled.insert(number(message.body())) {
             twins += 1;
         }
-        // The queue has been given to another consumer meanwhile: it will see the message as well.
-        if let Err(stale) = message.ack() {
-            println!("   {stale}");
+        if message.ack().is_moved() {
+            println!("   its queue has been given to another consumer, which sees it as well");
         }
     }
     let stored = run.tally().sent();

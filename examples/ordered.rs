@@ -32,7 +32,7 @@ fn job(run: &Run) -> Outcome {
     let done = produce(run, &client).and_then(|()| consume(run, &client));
 
     // Commits what was consumed and tells the brokers, instead of leaving them to find out.
-    client.shutdown().wait();
+    client.shutdown().wait()?;
     done
 }
 
@@ -90,7 +90,7 @@ fn consume(run: &Run, client: &Client) -> Outcome {
     let mut consumer = consumer.start_at(Start::First).start()?;
     let mut newest: BTreeMap<String, usize> = BTreeMap::new();
     let mut queues = BTreeSet::new();
-    while let Some(message) = consumer.recv_timeout(run.patience()) {
+    while let Ok(message) = consumer.recv_timeout(run.patience()) {
         let message = message?;
         run.received(message.body());
         if let Some(index) = number(message.body()) {
@@ -101,7 +101,7 @@ fn consume(run: &Run, client: &Client) -> Outcome {
             }
             queues.insert(message.queue().clone());
         }
-        message.ack()?;
+        message.ack();
     }
     println!("{} customers in {} queues, each in its order", newest.len(), queues.len());
     Ok(())

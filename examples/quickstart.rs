@@ -66,7 +66,7 @@ fn through(run: &Run, client: &Client, runtime: &str) -> Outcome {
 
     let done = produce(run, client).and_then(|()| consume(run, client));
     // Commits what was consumed and tells the brokers, instead of leaving them to find out.
-    client.shutdown().wait();
+    client.shutdown().wait()?;
     done
 }
 
@@ -137,7 +137,7 @@ fn consume(run: &Run, client: &Client) -> Outcome {
     let consumer = client.consumer(run.group())?.topic(run.topic(), run.tag());
     let mut consumer = consumer.start_at(Start::First).start()?;
     let (mut first, mut took, mut consumed) = (Duration::ZERO, Duration::ZERO, 0);
-    while let Some(message) = consumer.recv_timeout(run.patience()) {
+    while let Ok(message) = consumer.recv_timeout(run.patience()) {
         let message = message?;
         took = began.elapsed();
         if consumed == 0 {
@@ -145,7 +145,7 @@ fn consume(run: &Run, client: &Client) -> Outcome {
         }
         consumed += 1;
         run.received(message.body());
-        message.ack()?;
+        message.ack();
         bar.inc(1);
     }
     bar.finish_and_clear();

@@ -36,7 +36,7 @@ fn job(run: &Run) -> Outcome {
     let done = produce(run, &client).and_then(|()| consume(run, &client));
 
     // Commits what was consumed and tells the brokers, instead of leaving them to find out.
-    client.shutdown().wait();
+    client.shutdown().wait()?;
     done
 }
 
@@ -45,7 +45,7 @@ fn job(run: &Run) -> Outcome {
 /// are at this moment. It may take its time, or even panic: nothing of the client waits for it.
 fn quickest(index: usize, _message: &Message, queues: &[QueueChoice]) -> Option<usize> {
     // All left alone? Then any is as good as the other.
-    let fit = |choice: &QueueChoice| !choice.avoided || queues.iter().all(|one| one.avoided);
+    let fit = |choice: &QueueChoice| !choice.isolated || queues.iter().all(|one| one.isolated);
     // A broker that was never asked has answered in no time: so each one gets its try. A few
     // messages go to slow ones too: else nobody would see that they are quick again.
     let best = queues.iter().filter(|choice| fit(choice)).map(|choice| choice.latency).min()?;
@@ -59,7 +59,9 @@ fn quickest(index: usize, _message: &Message, queues: &[QueueChoice]) -> Option<
 type Call = Pending<Result<SendReceipt, SendError>>;
 
 fn send(run: &Run, producer: &Producer, index: usize) -> Call {
-    producer.send_by(run.message(index), move |message, queues| quickest(index, message, queues))
+    producer.send_with_selector(run.message(index), move |message, queues| {
+        quickest(index, message, queues)
+    })
 }
 
 fn produce(run: &Run, client: &Client) -> Outcome {
@@ -93,10 +95,10 @@ fn produce(run: &Run, client: &Client) -> Outcome {
 fn consume(run: &Run, client: &Client) -> Outcome {
     let consumer = client.consumer(run.group())?.topic(run.topic(), run.tag());
     let mut consumer = consumer.start_at(Start::First).start()?;
-    while let Some(message) = consumer.recv_timeout(run.patience()) {
+    while let Ok(message) = consumer.recv_timeout(run.patience()) {
         let message = message?;
         run.received(message.body());
-        message.ack()?;
+        message.ack();
     }
     Ok(())
 }

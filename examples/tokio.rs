@@ -28,7 +28,7 @@ async fn job(run: &Run) -> Outcome {
     let done = work(run, &client).await;
 
     // Commits what was consumed and tells the brokers, instead of leaving them to find out.
-    client.shutdown().await;
+    client.shutdown().await?;
     done
 }
 
@@ -60,11 +60,11 @@ async fn send(run: &Run, producer: &Producer, index: usize) -> Result<(), SendEr
 async fn consume(run: &Run, client: &Client) -> Outcome {
     let consumer = client.consumer(run.group())?.topic(run.topic(), run.tag());
     let mut consumer = consumer.start_at(Start::First).start()?;
-    while let Ok(Some(message)) = timeout(run.patience(), consumer.next()).await {
+    while let Ok(Ok(message)) = timeout(run.patience(), consumer.next()).await {
         let message = message?;
         run.received(message.body());
         // What is not acked is delivered again.
-        message.ack()?;
+        message.ack();
     }
     Ok(())
 }

@@ -4,30 +4,50 @@
 //! the handles of [`client`], the same on each:
 //!
 //! ```no_run
-//! use rocketry::{Message, Topic};
+//! use rocketry::Message;
 //!
 //! let client = rocketry::blocking::connect("127.0.0.1:9876")?;
 //! let producer = client.producer("orders")?;
-//! let receipt = producer.send(Message::new(Topic::new("order")?, "paid")).wait()?;
+//! let receipt = producer.send(Message::new("order", "paid")).wait()?;
 //! println!("stored at offset {} of queue {}", receipt.offset, receipt.queue);
-//! client.shutdown().wait();
+//! client.shutdown().wait()?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! To drive the state machine from an event loop of your own, use [`core`].
+//! [`prelude`] has the names that most programs use. To drive the state machine from an event loop
+//! of your own, use [`proto`].
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
-pub use rocketry_core as core;
+#[cfg(feature = "logging")]
+pub mod logging;
+pub mod prelude;
+
+pub use bytes::Bytes;
+
+pub use rocketry_core as proto;
 pub use rocketry_core::client::{
     self, Admin, Client, Consumer, Delivery, OnUnreadable, Pending, Producer, Unreadable,
 };
 pub use rocketry_core::config::{Config, ConfigError};
-pub use rocketry_core::consumer::{Expression, Start};
+pub use rocketry_core::consumer::{Filter, Start};
 pub use rocketry_core::engine::Snapshot;
 pub use rocketry_core::error::{ErrorKind, QueryError, SendError, Stored};
 pub use rocketry_core::message::Message;
 pub use rocketry_core::name::{Group, Topic};
-pub use rocketry_core::producer::{Aim, SendOptions, SendReceipt, SendStatus};
+pub use rocketry_core::producer::{QueueSelection, SendOptions, SendReceipt, SendStatus};
 pub use rocketry_core::query::{QueueChoice, QueueName};
+
+// What `Admin` is asked for and answers, and what errors and handles tell.
+pub use rocketry_core::body::{BodyError, ClusterInfo, RouteBody, TopicConfig, TopicList};
+pub use rocketry_core::client::{
+    Blockable, ConsumerBuilder, Ended, LockStats, Pulled, SubscribeError,
+};
+pub use rocketry_core::engine::Cancelled;
+pub use rocketry_core::error::{Failure, PeerKind};
+pub use rocketry_core::frame::{Request, RequestCode, ResponseCode};
+pub use rocketry_core::message::{Compression, MessageError, RecordError, UniqueId};
+pub use rocketry_core::name::{Endpoint, NameError};
+pub use rocketry_core::query::{Response, Target};
 
 /// The client on plain threads.
 #[cfg(feature = "std")]

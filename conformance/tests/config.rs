@@ -182,14 +182,14 @@ fn conn_13_a_client_of_every_preset_works_under_the_name_it_was_given() {
             let message = consumer.recv_timeout(Duration::from_secs(20)).expect("a message");
             let message = message.expect("a message that can be read");
             let ours = message.body() == name.as_bytes();
-            message.ack().expect("an ack");
+            assert!(message.ack().is_taken(), "an ack");
             if ours {
                 break;
             }
         }
         let members = served.with(|cluster| cluster.consumers(0, name));
         assert_eq!(members, [client.id().to_string()]);
-        client.shutdown().wait();
+        client.shutdown().wait().expect("an end");
     }
 }
 

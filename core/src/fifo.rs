@@ -130,7 +130,8 @@ mod tests {
             assert_eq!(fifo.front(|item| waiting.contains(item)), Some(&item));
             assert_eq!(fifo.pop(), Some(item));
         }
-        assert_eq!((fifo.front(|_| false), fifo.waiting()), (None, 0));
+        assert_eq!(fifo.front(|_| true), None);
+        assert_eq!((fifo.len(), fifo.waiting()), (0, 0));
     }
 
     #[test]

@@ -231,6 +231,7 @@ impl FromStr for Endpoint {
 
 /// A queue by its names.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[doc(alias = "MessageQueue")]
 pub struct QueueName {
     /// The topic.
     pub topic: Topic,

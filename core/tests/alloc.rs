@@ -8,8 +8,10 @@ use rocketry_core::frame::{
     Content, Head, HeaderForm, Inbound, Kind, Limits, Opaque, OutFrame, Outbound, ReplyFields,
     Request, RequestCode, ResponseCode,
 };
-use rocketry_core::message::{Item, RecordList};
+use rocketry_core::message::{Item, Message, MessageLimits, Publish, RecordList, UniqueId};
+use rocketry_core::name::{Group, Topic};
 use rocketry_core::rng::Rng;
+use rocketry_core::time::UnixMillis;
 use serde_json::Value;
 
 const FRAMES: &str = include_str!("../../conformance/golden/frames.jsonl");
@@ -356,4 +358,17 @@ fn take_all(list: &RecordList) -> AllocationInfo {
     });
     assert!(seen > 0);
     info
+}
+
+#[test]
+fn a_message_takes_no_memory_for_a_topic_that_is_one_and_its_text_for_one_that_is_not() {
+    let (topic, group) = (Topic::new("orders").unwrap(), Group::new("shop").unwrap());
+    let count = |make: &dyn Fn() -> Message| measure(|| drop(make())).count_total;
+    assert_eq!(count(&|| Message::new(topic.clone(), "body")), 0);
+    assert_eq!(count(&|| Message::new(&topic, "body")), 0);
+    assert_eq!(count(&|| Message::new("orders", "body")), 1);
+    let id = UniqueId::parse("0A000001ABCD12345678000000000001").unwrap();
+    let (limits, message) = (MessageLimits::default(), Message::new(&topic, "body"));
+    let sent = measure(|| drop(Publish::new(message, &group, id, UnixMillis(0), &limits).unwrap()));
+    assert_eq!(sent.count_total, 1, "its header fields alone");
 }

@@ -12,7 +12,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use rocketry_core::client::Client;
-use rocketry_core::client::adapter::{Host, Shared, Sink, Work};
+use rocketry_core::client::adapter::{Clock, Host, Shared, Sink, Work};
 use rocketry_core::config::Config;
 use rocketry_core::driver::{Runtime, Socket, Timer, pump};
 use rocketry_core::error::SendError;
@@ -81,7 +81,7 @@ impl Drop for UnderWay {
     }
 }
 
-impl Host for Lab {
+impl Clock for Lab {
     fn now(&self) -> Instant {
         self.state().now
     }
@@ -93,7 +93,9 @@ impl Host for Lab {
     fn process(&self) -> u32 {
         1
     }
+}
 
+impl Host for Lab {
     fn may_block(&self) -> bool {
         false
     }
@@ -191,7 +193,7 @@ fn sending(lookups: &[&[&str]], until: Duration) -> (Lab, Option<SendError>) {
     let mut config = Config::new("ns.example:9876").unwrap();
     config.send_timeout = Duration::from_secs(4);
     config.connect_timeout = Duration::from_secs(2);
-    let shared = Shared::new(config, 1, lab.clone());
+    let shared = Shared::new(config, 1, lab.clone(), lab.clone());
     lab.state().tasks.push(Box::pin(pump(shared.clone(), lab.clone())));
     let client = Client::new(shared);
     let producer = client.producer("dialling").unwrap();

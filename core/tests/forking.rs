@@ -4,14 +4,17 @@
 #![allow(clippy::unwrap_used, reason = "a test that fails says where")]
 
 use std::future::Future;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use rocketry_core::client::adapter::{Host, Shared};
-use rocketry_core::client::{Client, Ended, Pending, SubscribeError};
+use futures_core::Stream;
+use rocketry_core::client::adapter::{Clock, Host, Shared};
+use rocketry_core::client::{
+    Client, EndError, Pending, RecvError, RecvTimeoutError, SubscribeError,
+};
 use rocketry_core::config::Config;
 use rocketry_core::error::{ErrorKind, QueryError, Refused, SendError, Stored};
 use rocketry_core::message::Message;
@@ -23,7 +26,7 @@ use rocketry_core::time::{Instant, UnixMillis};
 #[derive(Clone, Default)]
 struct Parent(Arc<AtomicU32>);
 
-impl Host for Parent {
+impl Clock for Parent {
     fn now(&self) -> Instant {
         Instant::ZERO + Duration::from_millis(self.process().into())
     }
@@ -35,7 +38,9 @@ impl Host for Parent {
     fn process(&self) -> u32 {
         self.0.load(Ordering::Relaxed)
     }
+}
 
+impl Host for Parent {
     fn may_block(&self) -> bool {
         true
     }
@@ -44,7 +49,7 @@ impl Host for Parent {
 fn client() -> (Parent, Client) {
     let host = Parent::default();
     let config = Config::new("ns:9876").unwrap();
-    let client = Client::new(Shared::new(config, 7, host.clone()));
+    let client = Client::new(Shared::new(config, 7, host.clone(), host.clone()));
     (host, client)
 }
 
@@ -77,12 +82,12 @@ fn life_06_calls_that_begin_in_a_forked_child_are_refused() {
     assert!(error.to_string().contains("fork"), "{error}");
     assert_eq!(producer.send_oneway(message()).wait(), Err(refused.clone()));
     assert_eq!(producer.send_batch(&batch).wait().unwrap_err(), refused);
-    let by_selector = producer.send_by(message(), |_, _| Some(0));
+    let by_selector = producer.send_with_selector(message(), |_, _| Some(0));
     assert_eq!(by_selector.wait().unwrap_err(), refused);
     assert_eq!(client.queues(&topic()).wait(), Err(QueryError::Refused(Refused::Forked)));
     let joined = client.consumer("billing").unwrap().topic(topic(), "*").start();
     assert_eq!(joined.unwrap_err(), SubscribeError::Refused(Refused::Forked));
-    assert_eq!(client.shutdown().wait(), Ended::Forked);
+    assert_eq!(client.shutdown().wait(), Err(EndError::Forked));
     drop((producer, client));
 }
 
@@ -102,10 +107,18 @@ fn life_06_what_was_begun_before_a_fork_ends_in_the_child_with_an_error_that_say
     assert!(error.to_string().contains("fork"), "{error}");
     assert_eq!(poll(polled), Poll::Ready(Err(SendError::Forked)));
     assert_eq!(asked.wait(), Err(QueryError::Forked));
-    assert_eq!((ended.wait(), poll(end)), (Ended::Forked, Poll::Ready(Ended::Forked)));
-    assert!(consumer.recv().is_none());
-    assert!(consumer.recv_timeout(Duration::from_secs(1)).is_none());
-    assert_eq!(consumer.close().wait(), Ended::Forked);
+    let forked = Err(EndError::Forked);
+    assert_eq!((ended.wait(), poll(end)), (forked, Poll::Ready(forked)));
+    assert_eq!(consumer.recv().unwrap_err(), RecvError::Forked);
+    let received = consumer.recv_timeout(Duration::from_secs(1));
+    assert_eq!(received.unwrap_err(), RecvTimeoutError::Forked);
+    let mut streamed = || {
+        let polled = Pin::new(&mut consumer).poll_next(&mut Context::from_waker(Waker::noop()));
+        polled.map(|item| item.map(|received| received.map(drop)))
+    };
+    assert_eq!(streamed(), Poll::Ready(Some(Err(RecvError::Forked))));
+    assert_eq!(streamed(), Poll::Ready(None), "a stream ends after what ended it");
+    assert_eq!(consumer.close().wait(), forked);
     drop(dropped);
 }
 

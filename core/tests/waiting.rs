@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-use rocketry_core::client::adapter::{Host, Shared, Step};
+use rocketry_core::client::adapter::{self, Host, Shared, Step};
 use rocketry_core::client::{Client, Ended, Pending, Producer};
 use rocketry_core::config::Config;
 use rocketry_core::engine::Cancelled;
@@ -26,7 +26,7 @@ type Sent = Pending<Result<SendReceipt, SendError>>;
 #[derive(Clone, Default)]
 struct Clock(Arc<AtomicU64>);
 
-impl Host for Clock {
+impl adapter::Clock for Clock {
     fn now(&self) -> Instant {
         Instant::ZERO + Duration::from_millis(self.0.load(Ordering::Relaxed))
     }
@@ -38,7 +38,9 @@ impl Host for Clock {
     fn process(&self) -> u32 {
         1
     }
+}
 
+impl Host for Clock {
     fn may_block(&self) -> bool {
         true
     }
@@ -86,7 +88,7 @@ fn full() -> (Clock, Arc<Shared>, Client, Producer, Sent) {
     (config.max_pending, config.wait_for_room) = (1, true);
     config.send_timeout = Duration::from_secs(60);
     let clock = Clock::default();
-    let shared = Shared::new(config, 7, clock.clone());
+    let shared = Shared::new(config, 7, clock.clone(), clock.clone());
     let client = Client::new(shared.clone());
     let producer = client.producer("shop").unwrap();
     let first = send(&producer);
@@ -128,7 +130,7 @@ fn a_stop_ends_those_that_wait_for_room_and_wakes_each() {
         };
         assert_eq!(stored, Some(Stored::No), "{ended:?}");
     }
-    assert_eq!(ended.wait(), Ended::InOrder);
+    assert_eq!(ended.wait(), Ok(Ended::InOrder));
     assert!(first.wait().is_err());
 }
 

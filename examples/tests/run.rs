@@ -9,7 +9,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rocketry::core::frame::{RequestCode, ResponseCode};
+use rocketry::proto::frame::{RequestCode, ResponseCode};
 use rocketry_conformance::broker::{ClusterConfig, Fault, ListenerId, Requests};
 use rocketry_conformance::serve::Served;
 use rustix::process::{Pid, Signal, kill_process};
@@ -358,4 +358,10 @@ fn logging_writes_lines_for_people_and_for_machines() {
     let refused = run(example("logging").args(["--log", "xml"]));
     assert_eq!(refused.status.code(), Some(2), "{refused:?}");
     assert!(text(&refused.stderr).contains("text, json or color"), "{refused:?}");
+}
+
+#[test]
+fn the_readme_shows_the_test_of_a_service_word_for_word() {
+    let (_, test) = include_str!("service.rs").split_once("\n\n").unwrap();
+    assert!(include_str!("../../README.md").contains(test));
 }

@@ -17,24 +17,15 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use rocketry_core::client::Client;
-use rocketry_core::client::adapter::{Host, Work, is_own_thread};
+use rocketry_core::client::adapter::{Clock as _, Host, Work, is_own_thread};
 use rocketry_core::config::{Config, ConfigError, SocketOptions};
 use rocketry_core::driver::{Runtime, Timer, pump};
 use rocketry_core::name::Endpoint;
-use rocketry_core::time::{Instant, UnixMillis};
+use rocketry_core::time::Instant;
 use rocketry_std::base::{self, Begun, Clocks};
-pub use rocketry_std::config_from_env;
+pub use rocketry_std::{ClientError, config_from_env};
 
 use socket::Stream;
-
-/// Why there is no client.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ClientError {
-    /// The settings can't work.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-}
 
 /// The client on smol's global executor.
 #[cfg(feature = "smol")]
@@ -87,7 +78,7 @@ where
     C: TryInto<Config>,
     ConfigError: From<C::Error>,
 {
-    let host = |clocks| Ok::<_, ClientError>(Tasks { clocks, spawn });
+    let host = || Ok(Tasks { spawn });
     let Begun { shared, clocks, options } = base::begin(config, host)?;
     spawn(Box::pin(pump(shared.clone(), Reactor { clocks, options })));
     Ok(Client::new(shared))
@@ -95,23 +86,10 @@ where
 
 #[derive(Clone, Copy)]
 struct Tasks {
-    clocks: Clocks,
     spawn: fn(Task),
 }
 
 impl Host for Tasks {
-    fn now(&self) -> Instant {
-        self.clocks.now()
-    }
-
-    fn unix(&self) -> UnixMillis {
-        self.clocks.unix()
-    }
-
-    fn process(&self) -> u32 {
-        std::process::id()
-    }
-
     /// The executors have threads of their own; waiting on one of them blocks it, and with it the
     /// client if it is the only one (`SMOL_THREADS` is 1 by default). They do not tell who runs on
     /// them, so waiting is allowed except where a client's own task runs: await inside tasks.
@@ -213,7 +191,7 @@ mod tests {
     }
 
     fn runs(spawn: fn(Task)) -> Tried {
-        let host = Tasks { clocks: Clocks::default(), spawn };
+        let host = Tasks { spawn };
         trial::a_host_runs_what_blocks_and_what_is_polled(&host)
     }
 

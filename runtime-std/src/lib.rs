@@ -15,39 +15,20 @@ use std::sync::Arc;
 use std::thread;
 
 use rocketry_core::client::Client;
-use rocketry_core::client::adapter::{Host, Shared, Sink as _, Step, Work};
+use rocketry_core::client::adapter::{Clock as _, Host, Shared, Sink as _, Step, Work};
 use rocketry_core::config::{Config, ConfigError, SocketOptions};
 use rocketry_core::dial::Dial;
 use rocketry_core::driver::{Wrote, read_all, write_next};
 use rocketry_core::error::ConnectError;
 use rocketry_core::id::ConnectionId;
 use rocketry_core::name::Endpoint;
-use rocketry_core::time::{Instant, UnixMillis};
 
-pub use base::config_from_env;
 use base::{Begun, Clocks, spawn, waker};
+pub use base::{ClientError, config_from_env};
 use socket::Stream;
 
 /// Up to so many sends in flight, the thread that sends one writes it.
 const ALONE: u32 = 32;
-
-/// Why there is no client.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ClientError {
-    /// The settings can't work.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// The system gave no thread.
-    #[error("no thread: {0}")]
-    NoThread(String),
-}
-
-impl From<io::Error> for ClientError {
-    fn from(error: io::Error) -> Self {
-        Self::NoThread(error.to_string())
-    }
-}
 
 /// A client on threads of its own.
 ///
@@ -62,29 +43,16 @@ where
     C: TryInto<Config>,
     ConfigError: From<C::Error>,
 {
-    let Begun { shared, clocks, options } =
-        base::begin(config, |clocks| Ok::<_, ClientError>(Threads(clocks)))?;
+    let Begun { shared, clocks, options } = base::begin(config, || Ok(Threads))?;
     let pump = shared.clone();
     spawn("rocketry-pump", move || run(&pump, clocks, options))?;
     Ok(Client::new(shared))
 }
 
 #[derive(Clone)]
-struct Threads(Clocks);
+struct Threads;
 
 impl Host for Threads {
-    fn now(&self) -> Instant {
-        self.0.now()
-    }
-
-    fn unix(&self) -> UnixMillis {
-        self.0.unix()
-    }
-
-    fn process(&self) -> u32 {
-        std::process::id()
-    }
-
     fn may_block(&self) -> bool {
         true
     }
@@ -194,6 +162,6 @@ mod tests {
 
     #[test]
     fn a_host_runs_what_blocks_and_what_is_polled() -> trial::Tried {
-        trial::a_host_runs_what_blocks_and_what_is_polled(&Threads(Clocks::default()))
+        trial::a_host_runs_what_blocks_and_what_is_polled(&Threads)
     }
 }

@@ -5,7 +5,7 @@ use std::net::{Shutdown, TcpStream};
 use std::task::Poll;
 use std::time::Duration;
 
-use rocketry_core::client::adapter::Sink;
+use rocketry_core::client::adapter::{Clock as _, Sink};
 use rocketry_core::config::SocketOptions;
 use rocketry_core::dial::{Dial, Dialled, Dialling};
 use rocketry_core::driver::Blocking;

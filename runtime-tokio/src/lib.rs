@@ -16,29 +16,17 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use rocketry_core::client::Client;
-use rocketry_core::client::adapter::{Host, Work};
+use rocketry_core::client::adapter::{Clock as _, Host, Work};
 use rocketry_core::config::{Config, ConfigError, SocketOptions};
 use rocketry_core::driver::{Runtime, Timer, pump};
 use rocketry_core::name::Endpoint;
-use rocketry_core::time::{Instant, UnixMillis};
+use rocketry_core::time::Instant;
 use rocketry_std::base::{self, Begun, Clocks};
-pub use rocketry_std::config_from_env;
+pub use rocketry_std::{ClientError, config_from_env};
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::time::Sleep;
 
 use socket::Stream;
-
-/// Why there is no client.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ClientError {
-    /// The settings can't work.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// No tokio runtime runs here.
-    #[error("call this inside a tokio runtime, or use `Handle::enter`")]
-    NoRuntime,
-}
 
 /// A client on the tokio runtime this is called in, which needs IO and time enabled.
 ///
@@ -54,7 +42,7 @@ where
     ConfigError: From<C::Error>,
 {
     let handle = Handle::try_current().map_err(|_| ClientError::NoRuntime);
-    let host = |clocks| handle.clone().map(|handle| Tasks { clocks, handle });
+    let host = || handle.clone().map(|handle| Tasks { handle });
     let Begun { shared, clocks, options } = base::begin(config, host)?;
     let handle = handle?;
     handle.spawn(pump(shared.clone(), Tokio { clocks, options }));
@@ -68,23 +56,10 @@ thread_local! {
 
 #[derive(Clone)]
 struct Tasks {
-    clocks: Clocks,
     handle: Handle,
 }
 
 impl Host for Tasks {
-    fn now(&self) -> Instant {
-        self.clocks.now()
-    }
-
-    fn unix(&self) -> UnixMillis {
-        self.clocks.unix()
-    }
-
-    fn process(&self) -> u32 {
-        std::process::id()
-    }
-
     /// Blocking the only thread of a runtime blocks the client's own tasks too.
     fn may_block(&self) -> bool {
         let Ok(handle) = Handle::try_current() else { return true };
@@ -213,7 +188,7 @@ mod tests {
     fn a_host_runs_what_blocks_and_what_is_polled() -> Tried {
         for mut builder in [Builder::new_current_thread(), Builder::new_multi_thread()] {
             let runtime = builder.worker_threads(1).enable_all().build()?;
-            let host = Tasks { clocks: Clocks::default(), handle: runtime.handle().clone() };
+            let host = Tasks { handle: runtime.handle().clone() };
             let done = Arc::new(AtomicBool::default());
             let ends = done.clone();
             // A small runtime has no threads: it runs where somebody blocks on it.

@@ -116,15 +116,9 @@ pub enum BenchError {
     /// A setting can't work.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// No client on threads.
+    /// No client.
     #[error(transparent)]
-    Blocking(#[from] rocketry::blocking::ClientError),
-    /// No client on tokio.
-    #[error(transparent)]
-    Tokio(#[from] rocketry::tokio::ClientError),
-    /// No client on smol or async-std.
-    #[error(transparent)]
-    Smol(#[from] rocketry::smol::ClientError),
+    Client(#[from] rocketry::blocking::ClientError),
     /// A send failed.
     #[error(transparent)]
     Send(#[from] SendError),
@@ -133,7 +127,7 @@ pub enum BenchError {
     Subscribe(#[from] rocketry::client::SubscribeError),
     /// A name is not valid.
     #[error(transparent)]
-    Name(#[from] rocketry::core::name::NameError),
+    Name(#[from] rocketry::proto::name::NameError),
     /// A message could not be read.
     #[error(transparent)]
     Unreadable(#[from] rocketry::Unreadable),

@@ -22,7 +22,7 @@ pub(super) async fn run<T: Tasks>(tasks: T, job: Job) -> Result<Report, BenchErr
         Work::Consume => consume::<T>(&client, &job).await,
     };
     let report = report.map(|report| report.watched(&client));
-    client.shutdown().await;
+    let _ = client.shutdown().await;
     report
 }
 
@@ -133,9 +133,9 @@ async fn consume<T: Tasks>(client: &Client, job: &Job) -> Result<Report, BenchEr
             start = Start::now();
         }
         let next = T::timeout(PATIENCE, consumer.next()).await;
-        let Some(Some(delivery)) = next else { return Err(BenchError::Starved(seen)) };
+        let Some(Ok(delivery)) = next else { return Err(BenchError::Starved(seen)) };
         // The queue stays ours: there is no other member.
-        let _ = delivery?.ack();
+        delivery?.ack();
         tally.add(1);
     }
     Ok(start.end(job, &Latencies::new(&job.progress)?))

@@ -23,7 +23,7 @@ pub(super) fn run(job: &Job) -> Result<Report, BenchError> {
         Work::Consume => consume(&client, job),
     };
     let report = report.map(|report| report.watched(&client));
-    client.shutdown().wait();
+    let _ = client.shutdown().wait();
     report
 }
 
@@ -133,9 +133,9 @@ fn consume(client: &Client, job: &Job) -> Result<Report, BenchError> {
             start = Start::now();
         }
         let next = consumer.recv_timeout(PATIENCE);
-        let Some(delivery) = next else { return Err(BenchError::Starved(seen)) };
+        let Ok(delivery) = next else { return Err(BenchError::Starved(seen)) };
         // The queue stays ours: there is no other member.
-        let _ = delivery?.ack();
+        delivery?.ack();
         tally.add(1);
     }
     Ok(start.end(job, &Latencies::new(&job.progress)?))

@@ -65,10 +65,10 @@ impl Cluster {
         self.kept.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
-    /// Lets replies to this code leave so much later; zero ends that. The request itself is done
-    /// at once.
-    pub fn set_delay(&mut self, code: RequestCode, by: Duration) {
-        self.faults.delay(code, by);
+    /// Lets replies to these requests leave so much later; zero ends that. The requests themselves
+    /// are done at once. Of several delays that a request is in, the longest counts.
+    pub fn set_delay(&mut self, requests: impl Into<Requests>, by: Duration) {
+        self.faults.delay(requests.into(), by);
     }
 
     /// Lets a broker, or the nameserver, answer every request with `GO_AWAY` from now on, or no
@@ -133,10 +133,22 @@ impl Cluster {
     /// leaves the routes if [`ClusterConfig::hide_down_brokers`](super::ClusterConfig) says so, and
     /// its topics leave with it unless a slave or its master is there.
     pub fn take_down(&mut self, broker: usize) {
+        let hides = self.config.hide_down_brokers;
+        self.down(broker, hides);
+    }
+
+    /// Takes a broker down as [`take_down`](Self::take_down) does, and has the routes go on naming
+    /// it: that of a machine that is gone stays for up to two minutes
+    /// (`brokerChannelExpiredTime`).
+    pub fn crash(&mut self, broker: usize) {
+        self.down(broker, false);
+    }
+
+    fn down(&mut self, broker: usize, hides: bool) {
         if let Some(node) = self.nodes.get_mut(broker).filter(|node| !node.down) {
             node.down = true;
             node.groups.restart();
-            if self.config.hide_down_brokers {
+            if hides {
                 self.registry.unregister(node);
             }
         }

@@ -102,7 +102,7 @@ struct Rule {
 #[derive(Debug, Default)]
 pub(super) struct Faults {
     rules: Vec<Rule>,
-    delays: BTreeMap<i32, Duration>,
+    delays: Vec<(Requests, Duration)>,
     seen: BTreeMap<(i32, ListenerId), u64>,
 }
 
@@ -133,15 +133,16 @@ impl Faults {
         self.rules.iter().map(|rule| rule.faults.len()).sum()
     }
 
-    pub(super) fn delay(&mut self, code: RequestCode, by: Duration) {
-        match by.is_zero() {
-            true => self.delays.remove(&code.0),
-            false => self.delays.insert(code.0, by),
-        };
+    pub(super) fn delay(&mut self, requests: Requests, by: Duration) {
+        self.delays.retain(|(known, _)| *known != requests);
+        if !by.is_zero() {
+            self.delays.push((requests, by));
+        }
     }
 
     pub(super) fn delay_of(&self, code: RequestCode) -> Duration {
-        self.delays.get(&code.0).copied().unwrap_or_default()
+        let mine = self.delays.iter().filter(|(requests, _)| requests.contain(code));
+        mine.map(|(_, by)| *by).max().unwrap_or_default()
     }
 
     pub(super) fn count(&mut self, at: ListenerId, code: RequestCode) {

@@ -1,31 +1,16 @@
 //! What the tools log: where to, in which form, from which level on. Nothing unless asked for.
 
-use std::env;
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
 use std::path::PathBuf;
 
-use clap::ValueEnum;
-use env_logger::{Builder, Target, WriteStyle};
-use log::kv::{self, Key, Value, VisitSource};
-use log::{LevelFilter, Record};
-use serde_json::{Map, json};
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Form {
-    /// Lines for people, without colours
-    Text,
-    /// One JSON object a line
-    Json,
-    /// Lines for people, coloured, unless NO_COLOR is set
-    Color,
-}
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use rocketry::logging::{Form, LevelFilter, Logging, LoggingError};
 
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Log")]
 pub(super) struct Args {
-    /// Log in this form; to standard error, unless there is a file
-    #[arg(long = "log", global = true, value_name = "FORM")]
+    /// Log in this form: lines for people, JSON objects, or lines in colour unless NO_COLOR is set;
+    /// to standard error, unless there is a file
+    #[arg(long = "log", global = true, value_name = "FORM", value_parser = forms())]
     form: Option<Form>,
     /// Log from this level on: off, error, warn, info (the default of a log), debug or trace
     #[arg(long = "log-level", global = true, value_name = "LEVEL", value_parser = level)]
@@ -35,85 +20,38 @@ pub(super) struct Args {
     file: Option<PathBuf>,
 }
 
+fn forms() -> impl TypedValueParser<Value = Form> {
+    PossibleValuesParser::new(Form::ALL.map(Form::name)).try_map(|name| name.parse::<Form>())
+}
+
 fn level(text: &str) -> Result<LevelFilter, String> {
     text.parse().map_err(|_| "a level is off, error, warn, info, debug or trace".to_owned())
 }
 
 impl Args {
     /// Installs the logger, once in a process. Any of the options asks for one.
-    pub(super) fn start(&self) -> Result<(), String> {
+    pub(super) fn start(&self) -> Result<(), LoggingError> {
         if self.form.is_none() && self.level.is_none() && self.file.is_none() {
             return Ok(());
         }
-        let target = match self.open()? {
-            Some(file) => Target::Pipe(Box::new(file)),
-            None => Target::Stderr,
-        };
-        let no_color = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        self.logger(target, no_color).try_init().map_err(|error| error.to_string())
+        self.logging().start()
     }
 
-    fn open(&self) -> Result<Option<File>, String> {
-        let Some(path) = &self.file else { return Ok(None) };
-        let file = OpenOptions::new().create(true).append(true).open(path);
-        file.map(Some).map_err(|error| format!("can't write the log {}: {error}", path.display()))
-    }
-
-    fn logger(&self, target: Target, no_color: bool) -> Builder {
-        let mut logger = Builder::new();
-        logger.target(target).filter_level(self.level.unwrap_or(LevelFilter::Info));
-        logger.format_timestamp_millis();
-        match self.form.unwrap_or(Form::Text) {
-            Form::Text => logger.write_style(WriteStyle::Never),
-            Form::Color if no_color => logger.write_style(WriteStyle::Never),
-            Form::Color => logger.write_style(WriteStyle::Always),
-            Form::Json => logger.write_style(WriteStyle::Never).format(|line, record| {
-                let time = line.timestamp_millis().to_string();
-                write_json(line, &time, record)
-            }),
-        };
-        logger
-    }
-}
-
-/// One object, and the end of the line. Key-values are in one of their own: their names are free.
-fn write_json(out: &mut dyn Write, time: &str, record: &Record<'_>) -> io::Result<()> {
-    let mut fields = Fields(Map::new());
-    record.key_values().visit(&mut fields).map_err(io::Error::other)?;
-    let (level, target) = (record.level(), json!(record.target()));
-    let (message, fields) = (json!(record.args().to_string()), json!(fields.0));
-    // By hand, so that the time comes first.
-    write!(out, r#"{{"time":"{time}","level":"{level}","target":{target},"#)?;
-    writeln!(out, r#""message":{message},"fields":{fields}}}"#)
-}
-
-/// A record's key-values. Numbers and truths stay what they are, the rest is text.
-struct Fields(Map<String, serde_json::Value>);
-
-impl<'kvs> VisitSource<'kvs> for Fields {
-    fn visit_pair(&mut self, key: Key<'kvs>, value: Value<'kvs>) -> Result<(), kv::Error> {
-        let value = if let Some(number) = value.to_u64() {
-            json!(number)
-        } else if let Some(number) = value.to_i64() {
-            json!(number)
-        } else if let Some(number) = value.to_f64().filter(|number| number.is_finite()) {
-            json!(number)
-        } else if let Some(flag) = value.to_bool() {
-            json!(flag)
-        } else {
-            json!(value.to_string())
-        };
-        self.0.insert(key.to_string(), value);
-        Ok(())
+    fn logging(&self) -> Logging {
+        let logging = Logging::new()
+            .form(self.form.unwrap_or_default())
+            .level(self.level.unwrap_or(LevelFilter::Info));
+        match &self.file {
+            Some(path) => logging.file(path),
+            None => logging,
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
-
     use clap::Parser;
-    use log::{Level, Log};
+    use serde_json::json;
 
     use super::*;
     use crate::cli::Cli;
@@ -123,83 +61,20 @@ mod tests {
         Cli::try_parse_from(words).expect("these parse").log
     }
 
-    #[derive(Clone, Default)]
-    struct Page(Arc<Mutex<Vec<u8>>>);
-
-    impl Write for Page {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().expect("no panic").write(bytes)
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    /// What the arguments make of a warning with key-values, and of a record at level debug.
-    fn logged(words: &str, no_color: bool) -> String {
-        let page = Page::default();
-        let logger = args(words).logger(Target::Pipe(Box::new(page.clone())), no_color).build();
-        let pairs = [
-            ("broker", Value::from("broker-a \"1\"\n")),
-            ("queue", Value::from(-1)),
-            ("opaque", Value::from(u64::MAX)),
-            ("load", Value::from(0.5)),
-            ("message", Value::from(true)),
-        ];
-        for level in [Level::Warn, Level::Debug] {
-            let mut record = Record::builder();
-            record.level(level).target("rocketry").key_values(&pairs);
-            logger.log(&record.args(format_args!("no \u{1b}[1manswer\u{1b}[0m")).build());
-        }
-        let bytes = page.0.lock().expect("no panic").clone();
-        String::from_utf8(bytes).expect("text")
-    }
-
     #[test]
-    fn json_lines_are_valid_and_have_the_key_values() {
-        let lines = logged("--log json vectors x", false);
-        assert_eq!(lines.lines().count(), 1, "{lines}");
-        let line: serde_json::Value = serde_json::from_str(&lines).expect("valid JSON");
-        assert_eq!(line["level"], "WARN");
-        assert_eq!(line["target"], "rocketry");
-        assert_eq!(line["message"], "no \u{1b}[1manswer\u{1b}[0m");
-        assert!(line["time"].as_str().is_some_and(|time| time.ends_with('Z')), "{line}");
-        let fields = json!({
-            "broker": "broker-a \"1\"\n", "queue": -1, "opaque": u64::MAX, "load": 0.5,
-            "message": true,
-        });
-        assert_eq!(line["fields"], fields);
-    }
-
-    #[test]
-    fn text_has_the_key_values_and_no_colours() {
-        for text in [logged("--log text vectors x", false), logged("--log color vectors x", true)] {
-            assert!(text.contains("WARN  rocketry] no answer broker=broker-a"), "{text:?}");
-            assert!(text.contains("queue=-1") && text.contains("opaque=1844"), "{text:?}");
-            assert!(!text.contains('\u{1b}'), "{text:?}");
+    fn the_options_say_what_is_logged() {
+        let plain = Logging::new();
+        assert_eq!(args("vectors x --log-file log").logging(), plain.clone().file("log"));
+        let debug = plain.clone().level(LevelFilter::Debug);
+        assert_eq!(args("vectors x --log-level debug").logging(), debug);
+        assert_eq!(args("--log color vectors x").logging(), plain.form(Form::Color));
+        for (option, value, known) in
+            [("--log-level", "loud", "debug or trace"), ("--log", "xml", "text, json, color")]
+        {
+            let words = ["rocketry-conformance", "vectors", "x", option, value];
+            let error = Cli::try_parse_from(words).expect_err("no such value").to_string();
+            assert!(error.contains(known), "{error}");
         }
-    }
-
-    #[test]
-    fn colour_is_given_where_it_is_asked_for() {
-        let text = logged("--log color vectors x", false);
-        assert!(text.contains("\u{1b}[33mWARN"), "{text:?}");
-    }
-
-    #[test]
-    fn the_level_is_info_unless_told() {
-        assert_eq!(
-            logged("vectors x --log-file log", false).lines().count(),
-            2,
-            "one in two lines"
-        );
-        assert!(logged("vectors x --log-level debug", false).contains("DEBUG"));
-        assert_eq!(logged("vectors x --log-level error", false), "");
-        assert_eq!(logged("vectors x --log-level off", false), "");
-        let words = ["rocketry-conformance", "vectors", "x", "--log-level", "loud"];
-        let error = Cli::try_parse_from(words).expect_err("no such level").to_string();
-        assert!(error.contains("debug or trace"), "{error}");
     }
 
     #[test]
@@ -219,7 +94,7 @@ mod tests {
     #[test]
     fn a_broker_around_a_command_logs_to_the_file_what_it_does() {
         assert!(args("broker").start().is_ok(), "nothing asked for, nothing installed");
-        let path = env::temp_dir().join(format!("rocketry-log-{}", std::process::id()));
+        let path = std::env::temp_dir().join(format!("rocketry-log-{}", std::process::id()));
         let name = path.to_str().expect("a name that is text");
         let words = ["rocketry-conformance", "broker", "--log", "json", "--log-file", name];
         let cli = Cli::try_parse_from(words.iter().chain(&["--", "false"])).expect("these parse");
@@ -238,7 +113,10 @@ mod tests {
 
     #[test]
     fn a_file_that_can_not_be_written_is_named() {
-        let error = args("broker --log-file /nowhere/at/all").start().expect_err("no such folder");
+        let error = args("broker --log-file /nowhere/at/all")
+            .start()
+            .expect_err("no such folder")
+            .to_string();
         assert!(error.starts_with("can't write the log /nowhere/at/all: "), "{error}");
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use rocketry_core::config::Config;
-use rocketry_core::consumer::{Expression, Handout, Outcome, Start, Subscribe};
+use rocketry_core::consumer::{ConsumerOptions, Filter, Handout, Outcome, Start, Subscribe};
 use rocketry_core::engine::{Command, Engine, Event, Session};
 use rocketry_core::error::{CloseReason, ConnectError};
 use rocketry_core::fetch::{FetchError, FetchId, Url};
@@ -217,10 +217,11 @@ impl Run {
 
     fn subscribe(&mut self, supply: &mut Supply<'_>) {
         let Ok(group) = Group::new(format!("group-{}", supply.byte() % 4)) else { return };
-        let expression = Expression::parse(&supply.text()).unwrap_or_default();
+        let expression = Filter::parse(&supply.text()).unwrap_or_default();
         let topics = vec![(self.topic.clone(), expression)];
         let start = if supply.byte() & 1 == 0 { Start::First } else { Start::Last };
-        let subscribe = Subscribe { group, topics, start };
+        let options = ConsumerOptions::default().start_at(start);
+        let subscribe = Subscribe { group, topics, options };
         if let Ok(sub) = self.session.engine_mut().subscribe(self.now, subscribe) {
             self.subs.push(sub);
         }

@@ -1,7 +1,7 @@
 //! Short texts: ids of messages, and the names that users and peers give.
 
 use rocketry_core::config::Config;
-use rocketry_core::consumer::Expression;
+use rocketry_core::consumer::Filter;
 use rocketry_core::message::{OffsetMessageId, UniqueId, java_string_hash};
 use rocketry_core::name::{Endpoint, Group, Topic};
 use rocketry_core::trace::TraceContext;
@@ -57,8 +57,8 @@ pub fn names(data: &[u8]) {
     if let Ok(config) = Config::new(&text) {
         assert!(!config.name_servers.is_empty());
     }
-    if let Ok(expression) = Expression::parse(&text) {
-        assert_eq!(Expression::parse(&expression.text()), Ok(expression));
+    if let Ok(expression) = Filter::parse(&text) {
+        assert_eq!(Filter::parse(&expression.text()), Ok(expression));
     }
     assert_eq!(java_string_hash(&text), java_string_hash(&text.clone()));
 }

@@ -167,15 +167,9 @@ pub enum SiegeError {
     /// No socket, or no process.
     #[error(transparent)]
     Io(#[from] io::Error),
-    /// No client on threads.
+    /// No client.
     #[error(transparent)]
-    Blocking(#[from] rocketry::blocking::ClientError),
-    /// No client on tokio.
-    #[error(transparent)]
-    Tokio(#[from] rocketry::tokio::ClientError),
-    /// No client on smol or async-std.
-    #[error(transparent)]
-    Smol(#[from] rocketry::smol::ClientError),
+    Client(#[from] rocketry::blocking::ClientError),
     /// A setting was refused.
     #[error(transparent)]
     Config(#[from] rocketry::ConfigError),

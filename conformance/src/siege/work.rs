@@ -85,11 +85,10 @@ fn consume(client: &Client, keep: bool, end: Instant) -> Result<u64, SiegeError>
     let (mut consumer, mut held, mut count) = (builder.start()?, Vec::new(), 0);
     while Instant::now() < end {
         match consumer.recv_timeout(Duration::from_millis(20)) {
-            Some(Ok(delivery)) if keep => held.push(delivery),
-            // A queue that was given up is another member's.
-            Some(Ok(delivery)) => drop(delivery.ack()),
-            Some(Err(unreadable)) => drop(unreadable.ack()),
-            None => continue,
+            Ok(Ok(delivery)) if keep => held.push(delivery),
+            Ok(Ok(delivery)) => _ = delivery.ack(),
+            Ok(Err(unreadable)) => _ = unreadable.ack(),
+            Err(_) => continue,
         }
         count += 1;
     }

@@ -131,7 +131,7 @@ impl World {
         message: Message,
         within: Duration,
     ) -> Result<OpId, Refused> {
-        let options = SendOptions::default().within(within);
+        let options = SendOptions::default().timeout(within);
         self.send_with(client, message, options)
     }
 

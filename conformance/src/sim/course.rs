@@ -27,7 +27,8 @@ use crate::broker::{ClusterConfig, ListenerId};
 pub const STORM: Duration = Duration::from_secs(30);
 /// After a storm everything stored is delivered within this, and offsets follow.
 const CALM: Duration = Duration::from_secs(60);
-/// So long after the calm every route has been looked up again (`route_refresh`, a quarter late).
+/// So long after the calm every route has been looked up again (`route_refresh_interval`, a quarter
+/// late).
 const ROUTES: Duration = Duration::from_secs(40);
 /// Then a message is delivered within this.
 const PROMPT: Duration = Duration::from_secs(2);
@@ -382,7 +383,7 @@ impl Run {
             for queue in 0..QUEUES {
                 let to = QueueName { topic: topic(), broker: name.as_str().into(), queue };
                 let client = self.producers[(broker + queue as usize) % 2];
-                let options = SendOptions::to(&to).within(PROMPT);
+                let options = SendOptions::to(&to).timeout(PROMPT);
                 let op = self.world.send_with(client, message("calm".to_owned()), options);
                 let op = op.unwrap_or_else(|error| panic!("{error}"));
                 let id = self.world.sent(client, op).id.to_string();
@@ -431,6 +432,6 @@ fn message(body: String) -> Message {
 fn consume(world: &mut World, client: ClientId, pace: Pace) -> SubscriptionId {
     let group = Group::new(GROUP).unwrap_or_else(|error| panic!("{error}"));
     let mut subscribe = Subscribe::new(group, topic());
-    subscribe.start = Start::First;
+    subscribe.options.start = Start::First;
     world.subscribe(client, subscribe, pace).unwrap_or_else(|error| panic!("{error}"))
 }

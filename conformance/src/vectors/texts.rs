@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
-use rocketry_core::consumer::Expression;
+use rocketry_core::consumer::Filter;
 use rocketry_core::message::{OffsetMessageId, Properties, java_string_hash};
 
 use super::row::Row;
@@ -50,14 +50,14 @@ pub(super) fn hash(row: Row<'_>) -> Result<(), String> {
 }
 
 pub(super) fn subscription(row: Row<'_>) -> Result<(), String> {
-    let parse = |text: &str| Expression::parse(text).map_err(|error| error.to_string());
+    let parse = |text: &str| Filter::parse(text).map_err(|error| error.to_string());
     let expression = parse(row.text("expression")?)?;
     let again = parse(row.text("sub_string")?)?;
     same("the text that is sent, read again", &again, &expression)?;
     same("our text, read again", &parse(&expression.text())?, &expression)?;
     let tags: BTreeSet<&str> = match &expression {
-        Expression::All => BTreeSet::new(),
-        Expression::Tags(tags) => tags.iter().collect(),
+        Filter::Tags(tags) => tags.iter().collect(),
+        _ => BTreeSet::new(),
     };
     same("the set of tags", &tags, &row.texts("tags")?.into_iter().collect())?;
     let codes: BTreeSet<i64> = tags.iter().map(|tag| java_string_hash(tag).into()).collect();

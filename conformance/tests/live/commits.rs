@@ -7,12 +7,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use rocketry::core::error::PeerKind;
-use rocketry::core::frame::reply::ReplyFields;
-use rocketry::core::frame::request::{MaxOffsetRequest, QueryOffsetRequest};
-use rocketry::core::frame::{Request, ResponseCode};
-use rocketry::core::name::Endpoint;
-use rocketry::core::query::Target;
+use rocketry::proto::error::PeerKind;
+use rocketry::proto::frame::reply::ReplyFields;
+use rocketry::proto::frame::request::{MaxOffsetRequest, QueryOffsetRequest};
+use rocketry::proto::frame::{Request, ResponseCode};
+use rocketry::proto::name::Endpoint;
+use rocketry::proto::query::Target;
 use rocketry::{Client, Consumer, Delivery, Message, SendOptions, Start, Topic};
 use rocketry_conformance::live::{self, Cluster, Member, Options};
 
@@ -47,11 +47,15 @@ fn body(delivery: &Delivery) -> u32 {
     text.parse().expect("a number")
 }
 
+fn acked(delivery: Delivery) {
+    assert!(delivery.ack().is_taken(), "ours");
+}
+
 /// The next `count` deliveries.
 fn take(rig: &Rig, consumer: &mut Consumer, count: usize) -> Vec<Delivery> {
     let next = |at| {
         let next = consumer.recv_timeout(SOON);
-        let next = next.unwrap_or_else(|| panic!("{at} of {count} came: {}", rig.client.stats()));
+        let next = next.unwrap_or_else(|_| panic!("{at} of {count} came: {}", rig.client.stats()));
         next.expect("a readable message")
     };
     (0..count).map(next).collect()
@@ -60,10 +64,10 @@ fn take(rig: &Rig, consumer: &mut Consumer, count: usize) -> Vec<Delivery> {
 /// Takes and acknowledges all that comes until nothing has come for that long.
 fn drain(consumer: &mut Consumer, quiet: Duration) -> Vec<u32> {
     let mut bodies = Vec::new();
-    while let Some(next) = consumer.recv_timeout(quiet) {
+    while let Ok(next) = consumer.recv_timeout(quiet) {
         let delivery = next.expect("a readable message");
         bodies.push(body(&delivery));
-        let _ = delivery.ack();
+        delivery.ack();
     }
     bodies
 }
@@ -123,13 +127,13 @@ fn topic_on_both(cluster: &Cluster, topic: &str) {
 fn resume(cluster: &Cluster, group: &str, name: &str) -> (Consumer, Rig) {
     let mut config = rocketry::Config::new(&cluster.namesrv()).expect("settings");
     // It sends nothing, and hears of a master when it asks for the route again.
-    config.route_refresh = Duration::from_secs(3);
+    config.route_refresh_interval = Duration::from_secs(3);
     let rig = Rig::with(On::Threads, config);
     let mut consumer = consume(&rig, group, name);
     let first = take(&rig, &mut consumer, 10);
     let bodies: Vec<u32> = first.iter().map(body).collect();
     assert_eq!(bodies, (90..100).collect::<Vec<_>>(), "{group}");
-    first.into_iter().for_each(|delivery| delivery.ack().expect("ours"));
+    first.into_iter().for_each(acked);
     let more = drain(&mut consumer, Duration::from_secs(1));
     assert!(more.is_empty(), "{group}: {more:?}");
     (consumer, rig)
@@ -153,7 +157,7 @@ fn off_17_ns_20_a_slave_alone_keeps_offsets_and_a_send_waits_for_the_master() {
         let copied = || end(&watcher.client, &slave, name) == Some(100);
         assert!(eventually(SOON, copied), "{:?} on the slave", end(&watcher.client, &slave, name));
         let mut consumer = consume(rig, group, name);
-        take(rig, &mut consumer, 10).into_iter().for_each(|delivery| delivery.ack().expect("ours"));
+        take(rig, &mut consumer, 10).into_iter().for_each(acked);
         consumer
     });
     let broker = cluster.broker();
@@ -164,21 +168,21 @@ fn off_17_ns_20_a_slave_alone_keeps_offsets_and_a_send_waits_for_the_master() {
     }
 
     cluster.kill("broker-a").expect("killed");
-    let patient = SendOptions::default().within(Duration::from_secs(90));
+    let patient = SendOptions::default().timeout(Duration::from_secs(90));
     let waiting = works.each_ref().map(|(rig, _, name)| {
         let producer = rig.client.producer("waits").expect("a producer");
         let message = Message::new(topic(name), "100");
         (Instant::now(), producer.send_with(message, patient.clone()))
     });
     for (consumer, (rig, group, name)) in consumers.iter_mut().zip(&works) {
-        take(rig, consumer, 80).into_iter().for_each(|delivery| delivery.ack().expect("ours"));
+        take(rig, consumer, 80).into_iter().for_each(acked);
         let at_slave = || committed(&watcher.client, &slave, group, name);
         let kept = eventually(SOON, || at_slave() == Some(90));
         assert!(kept, "{group}: {:?} at the slave; {:?}", at_slave(), rig.client.stats().consumers);
     }
     // The same group once more, while the slave is alone: it has 0 to 89 behind it.
     for consumer in consumers {
-        consumer.close().wait();
+        consumer.close().wait().expect("an end");
     }
     let again = works.each_ref().map(|(_, group, name)| {
         let again = resume(&cluster, group, name);
@@ -224,9 +228,7 @@ fn offsets_that_died_with_a_killed_broker_are_committed_again() {
         send(&watcher.client, &name, 0..50);
         let rig = Rig::start(on, &cluster.namesrv());
         let mut consumer = consume(&rig, &group, &name);
-        take(&rig, &mut consumer, 50)
-            .into_iter()
-            .for_each(|delivery| delivery.ack().expect("ours"));
+        take(&rig, &mut consumer, 50).into_iter().for_each(acked);
         (consumer, rig, group, name)
     });
     let broker = cluster.broker();
@@ -248,8 +250,8 @@ fn offsets_that_died_with_a_killed_broker_are_committed_again() {
     send(&watcher.client, "died_Threads", 50..51);
     for (mut consumer, rig, group, name) in works {
         assert_eq!(drain(&mut consumer, Duration::from_secs(1)), [50], "{group}");
-        consumer.close().wait();
-        rig.client.shutdown().wait();
+        consumer.close().wait().expect("an end");
+        rig.client.shutdown().wait().expect("an end");
         send(&watcher.client, &name, 51..52);
         let mut fresh = consume(&watcher, &group, &name);
         assert_eq!(drain(&mut fresh, Duration::from_secs(2)), [51], "{group}");
@@ -263,13 +265,13 @@ fn off_18_a_topic_made_anew_is_never_committed_past_what_is_unsettled() {
     for on in [On::Tokio, On::Threads] {
         let ((namesrv, broker), name, group) = (shared(), new_topic(1), new_name());
         let mut config = rocketry::Config::new(&namesrv).expect("settings");
-        config.commit = Duration::from_millis(200);
+        config.commit_interval = Duration::from_millis(200);
         config.pull_suspend = Duration::from_secs(1);
         let rig = Rig::with(on, config);
         send(&rig.client, &name, 0..100);
         let mut consumer = consume(&rig, &group, &name);
         let mut held = take(&rig, &mut consumer, 100);
-        held.drain(..90).for_each(|delivery| delivery.ack().expect("ours"));
+        held.drain(..90).for_each(acked);
         let stored = || committed(&rig.client, &broker, &group, &name);
         assert!(eventually(SOON, || stored() == Some(90)), "{on:?}: {:?}", stored());
 
@@ -285,19 +287,19 @@ fn off_18_a_topic_made_anew_is_never_committed_past_what_is_unsettled() {
         let mut open = Vec::new();
         let begun = Instant::now();
         while seen.len() < 60 && begun.elapsed() < SOON {
-            let Some(next) = consumer.recv_timeout(Duration::from_millis(200)) else { continue };
+            let Ok(next) = consumer.recv_timeout(Duration::from_millis(200)) else { continue };
             let delivery = next.expect("a readable message");
             let body = body(&delivery);
             assert!(body >= 1000, "{on:?}: {body} is of the old life");
             *seen.entry(body).or_default() += 1;
             match body {
                 1030 => open.push(delivery),
-                _ => delivery.ack().expect("ours"),
+                _ => acked(delivery),
             }
         }
         println!("{on:?}: {} of 60 came after {:?}", seen.len(), begun.elapsed());
         assert_eq!(seen.len(), 60, "{on:?}: {:?}", rig.client.stats().consumers);
-        let stale = held.into_iter().map(Delivery::ack).filter(Result::is_err);
+        let stale = held.into_iter().map(Delivery::ack).filter(|settled| settled.is_moved());
         assert_eq!(stale.count(), 10, "{on:?}: what was held of the old life is not stale");
         let until = Instant::now() + Duration::from_secs(1);
         while Instant::now() < until {
@@ -305,9 +307,9 @@ fn off_18_a_topic_made_anew_is_never_committed_past_what_is_unsettled() {
             assert!(stored.is_none_or(|stored| stored <= 30), "{on:?}: {stored:?} is committed");
             thread::sleep(Duration::from_millis(50));
         }
-        open.into_iter().for_each(|delivery| delivery.ack().expect("ours"));
+        open.into_iter().for_each(acked);
         assert!(eventually(SOON, || stored() == Some(60)), "{on:?}: {:?}", stored());
-        rig.client.shutdown().wait();
+        rig.client.shutdown().wait().expect("an end");
     }
 }
 
@@ -321,12 +323,12 @@ fn a_shutdown_waits_for_busy_handlers_and_nothing_of_theirs_comes_again(on: On) 
     let handlers = held.into_iter().map(|delivery| {
         thread::spawn(move || {
             thread::sleep(Duration::from_millis(800));
-            delivery.ack().is_ok()
+            delivery.ack().is_taken()
         })
     });
     let handlers: Vec<_> = handlers.collect();
     let begun = Instant::now();
-    rig.client.shutdown().wait();
+    rig.client.shutdown().wait().expect("an end");
     let took = begun.elapsed();
     let taken = handlers.into_iter().map(|handler| handler.join().expect("no panic"));
     let taken = taken.filter(|taken| *taken).count();
@@ -339,5 +341,5 @@ fn a_shutdown_waits_for_busy_handlers_and_nothing_of_theirs_comes_again(on: On) 
     let mut next = consume(&rig, &group, &name);
     let bodies = drain(&mut next, Duration::from_secs(2));
     assert_eq!(bodies, (8..20).collect::<Vec<_>>(), "{on:?}");
-    rig.client.shutdown().wait();
+    rig.client.shutdown().wait().expect("an end");
 }

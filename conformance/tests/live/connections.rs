@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use rocketry::core::body::ConsumerList;
-use rocketry::core::engine::ConnectionState;
-use rocketry::core::error::PeerKind;
-use rocketry::core::frame::Request;
-use rocketry::core::frame::request::{ConsumerListRequest, ProducerConnectionsRequest};
-use rocketry::core::name::Endpoint;
-use rocketry::core::query::{Response, Target};
+use rocketry::proto::body::ConsumerList;
+use rocketry::proto::engine::ConnectionState;
+use rocketry::proto::error::PeerKind;
+use rocketry::proto::frame::Request;
+use rocketry::proto::frame::request::{ConsumerListRequest, ProducerConnectionsRequest};
+use rocketry::proto::name::Endpoint;
+use rocketry::proto::query::{Response, Target};
 use rocketry::{Config, Message, Topic};
 
 use crate::rig::{On, Rig, eventually};
@@ -45,9 +45,9 @@ fn conn_08_a_client_that_has_shut_down_is_gone_from_the_broker_at_once(on: On) {
     let producer = rig.client.producer(&*group).expect("a group");
     producer.send(message(&topic)).wait().expect("sent");
     assert!(eventually(Duration::from_secs(5), asked), "the broker never heard of it");
-    rig.client.shutdown().wait();
+    rig.client.shutdown().wait().expect("an end");
     assert!(!asked(), "the broker still knows it");
-    watcher.client.shutdown().wait();
+    watcher.client.shutdown().wait().expect("an end");
 }
 
 fn conn_13_two_clients_of_one_id_are_both_listed(on: On) {
@@ -71,8 +71,8 @@ fn conn_13_two_clients_of_one_id_are_both_listed(on: On) {
     };
     assert!(eventually(Duration::from_secs(10), listed), "the broker never listed both");
     drop(consumers);
-    first.client.shutdown().wait();
-    second.client.shutdown().wait();
+    first.client.shutdown().wait().expect("an end");
+    second.client.shutdown().wait().expect("an end");
 }
 
 fn conn_14_sends_go_to_the_port_two_below_only_when_told_to(on: On) {
@@ -92,6 +92,6 @@ fn conn_14_sends_go_to_the_port_two_below_only_when_told_to(on: On) {
                 && connection.state == ConnectionState::Connected
         });
         assert_eq!(below, vip, "{connections:?}");
-        rig.client.shutdown().wait();
+        rig.client.shutdown().wait().expect("an end");
     }
 }

@@ -90,7 +90,7 @@ fn nothing_missing(on: On, namesrv: &str, topic: &str, outcome: &Outcome) {
     let (sent, failed) = (outcome.sent.len(), outcome.failed.len());
     println!("{on:?}: {sent} answered, {failed} failed, {stored} stored");
     assert!(stored >= i64::try_from(sent).expect("few"), "{stored} of {sent}");
-    rig.client.shutdown().wait();
+    rig.client.shutdown().wait().expect("an end");
 }
 
 #[test]

@@ -151,7 +151,7 @@ fn send_eight(cluster: &Cluster) {
         let message = Message::new(Topic::new("moved").expect("a topic"), "x");
         producer.send(message).wait().expect("stored");
     }
-    rig.client.shutdown().wait();
+    rig.client.shutdown().wait().expect("an end");
 }
 
 /// The consumer has no send that would look for the broker.

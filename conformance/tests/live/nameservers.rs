@@ -4,11 +4,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use rocketry::core::error::PeerKind;
-use rocketry::core::frame::Request;
-use rocketry::core::frame::request::DeleteTopicInNameServerRequest;
-use rocketry::core::name::Endpoint;
-use rocketry::core::query::Target;
+use rocketry::proto::error::PeerKind;
+use rocketry::proto::frame::Request;
+use rocketry::proto::frame::request::DeleteTopicInNameServerRequest;
+use rocketry::proto::name::Endpoint;
+use rocketry::proto::query::Target;
 use rocketry::{Config, Message, Topic};
 use rocketry_conformance::live::{self, Cluster, Options};
 
@@ -62,7 +62,7 @@ fn ns_17_a_nameserver_that_was_just_started_is_not_believed_alone() {
             assert!(eventually(Duration::from_secs(10), came), "{on:?}, {namesrv}: nothing comes");
             println!("{on:?}: stored after {took:?}");
             assert!(took < Duration::from_secs(2), "{on:?}, {namesrv}: {took:?}");
-            rig.client.shutdown().wait();
+            rig.client.shutdown().wait().expect("an end");
         }
     }
     assert_eq!(asked(), None, "the broker told it meanwhile: the test showed nothing");
@@ -76,7 +76,7 @@ fn ns_18_a_topic_that_one_nameserver_forgets_is_sent_to_and_consumed_on() {
     cluster.create_topic("forgotten", 4).expect("the topic is created");
     let rigs = [On::Tokio, On::Threads].map(|on| {
         let mut config = Config::new(&cluster.namesrv()).expect("settings");
-        config.route_refresh = Duration::from_millis(500);
+        config.route_refresh_interval = Duration::from_millis(500);
         let rig = Rig::with(on, config);
         let consumer = Collector::start(&rig, &format!("g_{on:?}"), "forgotten");
         send(&rig, "forgotten");
@@ -136,7 +136,7 @@ fn ns_19_a_silent_nameserver_costs_a_first_send_a_third_of_its_deadline() {
             let took = send(rig, "later");
             println!("{silent} in mid-life: {took:?}");
             assert!(took < limit, "{silent} in mid-life: {took:?}");
-            rig.client.shutdown().wait();
+            rig.client.shutdown().wait().expect("an end");
         }
         for on in [On::Tokio, On::Threads] {
             for namesrv in orders(&cluster) {
@@ -144,7 +144,7 @@ fn ns_19_a_silent_nameserver_costs_a_first_send_a_third_of_its_deadline() {
                 let took = send(&rig, "silent");
                 println!("{on:?}, {silent} at the start: {took:?}");
                 assert!(took < limit, "{on:?}, {silent} at the start: {took:?}");
-                rig.client.shutdown().wait();
+                rig.client.shutdown().wait().expect("an end");
             }
         }
         cluster.cont(silent).expect("thawed");

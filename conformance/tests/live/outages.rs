@@ -102,7 +102,7 @@ fn life_04_a_shutdown_ends_by_its_deadline_while_the_broker_is_silent_or_dead() 
         for (on, rig, load) in rigs {
             let begun = Instant::now();
             load.tell();
-            rig.client.shutdown().wait();
+            rig.client.shutdown().wait().expect("an end");
             println!("{on:?}: shut down in {:?}", begun.elapsed());
             assert!(begun.elapsed() < Duration::from_secs(4), "{on:?}: {:?}", begun.elapsed());
             load.stop();
@@ -119,7 +119,7 @@ fn life_03_a_shutdown_under_load_ends_every_send_and_loses_nothing(on: On) {
     let load = Load::start(&rig, &topic, 8, Duration::ZERO);
     assert!(eventually(Duration::from_secs(20), || load.look(|outcome| outcome.sent.len() > 500)));
     load.tell();
-    rig.client.shutdown().wait();
+    rig.client.shutdown().wait().expect("an end");
     let outcome = load.stop();
     let unknown = outcome.failed.iter().filter(|error| error.stored() == Stored::Unknown).count();
     let observer = Rig::start(on, &namesrv);

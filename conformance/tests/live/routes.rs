@@ -1,10 +1,10 @@
 //! Routes of a real nameserver.
 
 use bytes::Bytes;
-use rocketry::core::body::RouteBody;
-use rocketry::core::frame::request::RouteRequest;
-use rocketry::core::frame::{Request, ResponseCode};
-use rocketry::core::query::Target;
+use rocketry::proto::body::RouteBody;
+use rocketry::proto::frame::request::RouteRequest;
+use rocketry::proto::frame::{Request, ResponseCode};
+use rocketry::proto::query::Target;
 use rocketry::{ErrorKind, Message, Topic};
 use rocketry_conformance::live::{self, Cluster, Options};
 
@@ -34,7 +34,7 @@ fn ns_01_the_queues_are_those_that_the_cluster_made(on: On) {
     let broker = &snapshot.brokers[0];
     assert_eq!(*broker.name, *queues[0].broker);
     assert_eq!(broker.master.as_ref().map(|master| master.as_str()), Some(&*shared().1));
-    rig.client.shutdown().wait();
+    rig.client.shutdown().wait().expect("an end");
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn ns_03_an_unknown_topic_is_created_with_four_queues(on: On) {
         live::route_queues(&namesrv, &name).expect("an answer") == Some(4)
     });
     assert!(made, "{:?}", live::route_queues(&namesrv, &name));
-    rig.client.shutdown().wait();
+    rig.client.shutdown().wait().expect("an end");
 }
 
 /// Nameservers before 4.9.4 write the broker's id without quotes, as fastjson does.
@@ -85,5 +85,5 @@ fn ns_05_a_route_is_read_in_the_dialect_of_its_version(on: On) {
     let route = RouteBody::parse(&response.body).expect("a route that can be read");
     assert_eq!((route.queues[0].read_queues, route.queues[0].write_queues), (3, 3));
     assert_eq!(route.brokers[0].addresses.get(&0), Some(&shared().1));
-    rig.client.shutdown().wait();
+    rig.client.shutdown().wait().expect("an end");
 }

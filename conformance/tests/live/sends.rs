@@ -62,7 +62,7 @@ fn send_in_order(
     done: &AtomicBool,
 ) -> Result<Vec<SendReceipt>, SendError> {
     let producer = rig.client.producer("ordered").expect("a producer");
-    let options = SendOptions::ordered("key").within(Duration::from_secs(40));
+    let options = SendOptions::ordered("key").timeout(Duration::from_secs(40));
     let mut pending = Vec::new();
     while !done.load(Ordering::Relaxed) {
         let message = Message::new(topic.clone(), pending.len().to_string());
@@ -102,7 +102,7 @@ fn send_32_ordered_sends_over_a_restart_are_stored_in_order() {
         let all = (0..u32::try_from(sent).expect("few")).collect::<Vec<_>>();
         let wrong = firsts.iter().zip(&all).position(|(one, other)| one != other);
         assert!(wrong.is_none() && firsts.len() == sent, "{topic}: wrong at {wrong:?} of {sent}");
-        rig.client.shutdown().wait();
+        rig.client.shutdown().wait().expect("an end");
     }
 }
 

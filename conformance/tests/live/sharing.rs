@@ -31,7 +31,7 @@ fn two_share_and_the_other_gets_all_when_one_closes(on: On) {
 
     let consumer = second.stop().expect("the consumer");
     let closed = Instant::now();
-    consumer.close().wait();
+    consumer.close().wait().expect("an end");
     let took = time_to_all(&first, closed, Duration::from_secs(2));
     println!("{on:?}: all queues {took:?} after the other began to close");
     nothing_missing(&load.stop(), &[&first, &second], &BTreeSet::new());

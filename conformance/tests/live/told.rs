@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use log::kv::{self, Key, Value, VisitSource};
 use log::{Level, LevelFilter, Log, Metadata, Record};
-use rocketry::core::body::{GroupConfig, TopicConfig};
-use rocketry::core::error::PeerKind;
-use rocketry::core::frame::Request;
-use rocketry::core::frame::request::PlainRequest;
-use rocketry::core::name::Endpoint;
-use rocketry::core::query::Target;
+use rocketry::proto::body::{GroupConfig, TopicConfig};
+use rocketry::proto::error::PeerKind;
+use rocketry::proto::frame::Request;
+use rocketry::proto::frame::request::PlainRequest;
+use rocketry::proto::name::Endpoint;
+use rocketry::proto::query::Target;
 use rocketry::{Consumer, Message, Start, Topic};
 
 use crate::rig::{On, Rig, eventually};
@@ -107,7 +107,7 @@ fn told(on: On, rig: &Rig, consumer: &mut Consumer, part: &str, most: usize) {
     let (first, text) = lines(rig, part).swap_remove(0);
     println!("{on:?}: after {:?}: {text}", first.saturating_duration_since(begun));
     assert!(first.saturating_duration_since(begun) < Duration::from_secs(3), "{on:?}: {text}");
-    assert!(consumer.recv_timeout(Duration::from_secs(5)).is_none(), "{on:?}: something came");
+    assert!(consumer.recv_timeout(Duration::from_secs(5)).is_err(), "{on:?}: something came");
     let all = lines(rig, part);
     assert!(all.len() <= most, "{on:?}: {} lines in 5 s: {all:?}", all.len());
 }
@@ -125,7 +125,7 @@ fn push_18_a_group_that_may_not_consume_is_told_of_at_once_and_not_often(on: On)
     rig.client.admin().call(target, request, body).wait().expect("set").checked().expect("set");
     let mut consumer = consume(&rig, &group, &name, "*");
     told(on, &rig, &mut consumer, "subscription group no permission", 1);
-    rig.client.shutdown().wait();
+    rig.client.shutdown().wait().expect("an end");
 }
 
 fn push_18_a_topic_that_may_not_be_read_is_told_of_at_once_and_not_often(on: On) {
@@ -140,7 +140,7 @@ fn push_18_a_topic_that_may_not_be_read_is_told_of_at_once_and_not_often(on: On)
     assert!(eventually(Duration::from_secs(10), || perm().is_ok_and(|perm| perm == 2)));
     let mut consumer = consume(&rig, &group, &name, "*");
     told(on, &rig, &mut consumer, "and 0 to read", 1);
-    rig.client.shutdown().wait();
+    rig.client.shutdown().wait().expect("an end");
 }
 
 fn members_with_other_tags_are_told_of_and_lose_nothing_of_their_own(on: On) {
@@ -159,11 +159,11 @@ fn members_with_other_tags_are_told_of_and_lose_nothing_of_their_own(on: On) {
         send(&sender, &name, "a", 16);
         send(&sender, &name, "b", 16);
         for ((consumer, tag), seen) in consumers.iter_mut().zip(["a", "b"]).zip(&mut seen) {
-            while let Some(next) = consumer.recv_timeout(Duration::from_millis(50)) {
+            while let Ok(next) = consumer.recv_timeout(Duration::from_millis(50)) {
                 let delivery = next.expect("a readable message");
                 assert_eq!(delivery.body(), tag, "{on:?}: not what was asked for");
                 *seen += 1;
-                delivery.ack().expect("ours");
+                assert!(delivery.ack().is_taken(), "ours");
             }
         }
         rigs.iter().any(|rig| !lines(rig, "not ask for").is_empty())
@@ -174,6 +174,6 @@ fn members_with_other_tags_are_told_of_and_lose_nothing_of_their_own(on: On) {
     // One a minute from each of the two.
     assert!(all.len() <= 2 && all.iter().all(|(_, text)| text.contains(&group)), "{all:?}");
     for rig in &rigs {
-        rig.client.shutdown().wait();
+        rig.client.shutdown().wait().expect("an end");
     }
 }

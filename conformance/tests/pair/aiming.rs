@@ -6,7 +6,7 @@ use rocketry_conformance::sim::{Answer, ClientId, World};
 use rocketry_core::error::{Refused, SendError, Stored};
 use rocketry_core::frame::{RequestCode, ResponseCode};
 use rocketry_core::message::java_string_hash;
-use rocketry_core::producer::{Aim, SendOptions, SendReceipt, SendStatus};
+use rocketry_core::producer::{QueueSelection, SendOptions, SendReceipt, SendStatus};
 use rocketry_core::query::{Query, QueueName};
 
 use crate::setting::*;
@@ -20,9 +20,9 @@ fn sent(
     world.end_of(client, op).1
 }
 
-fn aimed(aim: Aim) -> SendOptions {
+fn aimed(aim: QueueSelection) -> SendOptions {
     let mut options = SendOptions::default();
-    options.aim = aim;
+    options = options.selection(aim);
     options
 }
 
@@ -48,7 +48,7 @@ fn send_03_a_oneway_message_is_stored_and_nothing_answers() {
 fn send_03_a_oneway_message_without_a_broker_ends_in_an_error_by_its_deadline() {
     let (mut world, client) = pair(2, 1);
     world.with_cluster(|cluster| cluster.take_down(0));
-    let options = SendOptions::default().oneway().within(2 * SECOND);
+    let options = SendOptions::default().oneway().timeout(2 * SECOND);
     let op = world.send_with(client, message("x"), options).unwrap();
     let (took, result) = world.end_of(client, op);
     assert!(took <= 2 * SECOND, "{took:?}");
@@ -78,7 +78,7 @@ fn send_05_a_key_has_its_queue_and_random_finds_them_all() {
         let broker = if at < 4 { "broker-a" } else { "broker-b" };
         assert_eq!(queues, BTreeSet::from([(broker.into(), (at % 4) as i32)]), "{key}");
     }
-    let random = (0..200).map(|_| sent(&mut world, client, aimed(Aim::Random)).unwrap());
+    let random = (0..200).map(|_| sent(&mut world, client, aimed(QueueSelection::Random)).unwrap());
     let queues: BTreeSet<_> = random.map(|r| (r.broker, r.queue)).collect();
     assert_eq!(queues.len(), 8);
 }
@@ -99,7 +99,7 @@ fn send_07_a_queue_that_is_not_there_is_refused_by_the_broker() {
 #[test]
 fn send_08_the_broker_picks_the_queue_of_minus_one() {
     let (mut world, client) = pair(6, 4);
-    let aim = Aim::Queue { broker: "broker-a".into(), queue: -1 };
+    let aim = QueueSelection::Queue { broker: "broker-a".into(), queue: -1 };
     let receipts = (0..40).map(|_| sent(&mut world, client, aimed(aim.clone())).unwrap());
     let queues: BTreeSet<_> = receipts.map(|receipt| receipt.queue).collect();
     assert_eq!(queues, (0..4).collect());
@@ -254,5 +254,5 @@ fn a_selector_is_shown_the_queues_that_may_be_written_to() {
     };
     let names: Vec<_> = queues.iter().map(|q| (&*q.queue.broker, q.queue.queue)).collect();
     assert_eq!(names, [("broker-a", 0), ("broker-a", 1), ("broker-b", 0), ("broker-b", 1)]);
-    assert!(queues.iter().all(|queue| !queue.avoided));
+    assert!(queues.iter().all(|queue| !queue.isolated));
 }

@@ -319,7 +319,7 @@ fn pull_20_a_stored_offset_beyond_the_queue_is_not_repeated_after_a_registration
     world.with_cluster(|cluster| cluster.set_delay(RequestCode::PULL_MESSAGE, ms(400)));
     world.with_cluster(|cluster| cluster.keep_requests());
     let mut config = config();
-    config.commit = ms(50);
+    config.commit_interval = ms(50);
     let late = world.client(config);
     world.subscribe(late, from_first(GROUP), Pace::AtOnce).unwrap();
     let pulled = |world: &World| pulls(world) == 1;
@@ -350,10 +350,10 @@ fn pull_20_an_end_beyond_the_queue_is_not_committed_before_a_pull_has_shown_it()
     // The pull that would show it is slow, and commits are due meanwhile.
     world.with_cluster(|cluster| cluster.set_delay(RequestCode::PULL_MESSAGE, ms(300)));
     let mut config = config();
-    config.commit = ms(100);
+    config.commit_interval = ms(100);
     let late = world.client(config);
     let mut subscribe = Subscribe::new(Group::new(GROUP).unwrap(), topic(TOPIC));
-    subscribe.start = Start::Last;
+    subscribe.options.start = Start::Last;
     world.subscribe(late, subscribe, Pace::AtOnce).unwrap();
     world.run_for(7 * SECOND);
     assert_eq!(committed(&world), Some(10));

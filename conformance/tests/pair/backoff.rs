@@ -5,7 +5,7 @@ use std::time::Duration;
 use rocketry_conformance::broker::{ClusterConfig, Fault};
 use rocketry_conformance::sim::{Door, Pace, World};
 use rocketry_core::frame::RequestCode;
-use rocketry_core::producer::{Aim, SendOptions};
+use rocketry_core::producer::{QueueSelection, SendOptions};
 
 use crate::setting::*;
 
@@ -87,7 +87,7 @@ fn conn_10_a_wanted_broker_that_no_queue_waits_for_is_tried_once_a_minute_at_las
     // Work that comes is not kept waiting: its first attempt is made at once.
     world.bring_up(1);
     let mut options = SendOptions::default();
-    options.aim = Aim::Queue { broker: "broker-b".into(), queue: 0 };
+    options = options.selection(QueueSelection::Queue { broker: "broker-b".into(), queue: 0 });
     let op = world.send_with(members[0], message("x"), options).unwrap();
     let (took, result) = world.end_of(members[0], op);
     assert!(result.is_ok() && took < ms(20), "{took:?} {result:?}");

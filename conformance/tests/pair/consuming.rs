@@ -2,7 +2,7 @@
 
 use rocketry_conformance::broker::ClusterConfig;
 use rocketry_conformance::sim::{Pace, World};
-use rocketry_core::consumer::{Expression, Start, Subscribe};
+use rocketry_core::consumer::{Filter, Start, Subscribe};
 use rocketry_core::frame::{RequestCode, ResponseCode};
 use rocketry_core::name::Group;
 
@@ -41,7 +41,7 @@ fn only_messages_with_the_right_tag_are_delivered_even_if_tags_share_a_hash() {
     let (mut world, client) = pair(1, 1);
     let mut subscribe = from_first(GROUP);
     // "Aa" and "BB" have one Java hash code: the broker can't tell them apart.
-    subscribe.topics[0].1 = Expression::parse("Aa || c").unwrap();
+    subscribe.topics[0].1 = Filter::parse("Aa || c").unwrap();
     world.subscribe(client, subscribe, Pace::AtOnce).unwrap();
     for tag in ["Aa", "BB", "c", "d", "Aa", "BB"] {
         let op = world.try_send(client, message(tag).tag(tag)).unwrap();
@@ -61,7 +61,7 @@ fn begin(start: Start, expired: bool) -> World {
         world.with_cluster(|cluster| cluster.expire(0, TOPIC, 0, 4));
     }
     let mut subscribe = Subscribe::new(Group::new(GROUP).unwrap(), topic(TOPIC));
-    subscribe.start = start;
+    subscribe.options.start = start;
     world.subscribe(client, subscribe, Pace::AtOnce).unwrap();
     world.run_for(3 * SECOND);
     store(&mut world, client, "new");
@@ -113,7 +113,7 @@ fn while_the_first_offset_is_unknown_nothing_is_consumed_and_none_is_guessed() {
             world.with_cluster(|cluster| cluster.expire(0, TOPIC, 0, 4));
             world.with_cluster(|cluster| cluster.push_error(request, [code; 5]));
             let mut subscribe = from_first(GROUP);
-            subscribe.start = if at == 2 { Start::Last } else { Start::First };
+            subscribe.options.start = if at == 2 { Start::Last } else { Start::First };
             world.subscribe(client, subscribe, Pace::AtOnce).unwrap();
             world.run_for(4 * SECOND);
             assert_eq!(world.cluster().requests(RequestCode::PULL_MESSAGE), 0, "{request} {code}");
@@ -154,7 +154,7 @@ fn several_groups_and_topics_in_one_client_do_not_mix() {
     let client = world.client(crate::setting::config());
     let both = consume(&mut world, client, Pace::AtOnce);
     let mut subscribe = from_first("group_b");
-    subscribe.topics.push((topic("topic_b"), Expression::All));
+    subscribe.topics.push((topic("topic_b"), Filter::All));
     let other = world.subscribe(client, subscribe, Pace::AtOnce).unwrap();
     for i in 0..30 {
         let name = if i % 3 == 0 { "topic_b" } else { TOPIC };
@@ -190,7 +190,7 @@ fn a_topic_made_anew_is_consumed_from_where_the_broker_says_and_the_jump_is_told
 fn with_tags(world: &mut World, tags: &str) -> rocketry_conformance::sim::ClientId {
     let client = world.client(config());
     let mut subscribe = from_first(GROUP);
-    subscribe.topics[0].1 = Expression::parse(tags).unwrap();
+    subscribe.topics[0].1 = Filter::parse(tags).unwrap();
     world.subscribe(client, subscribe, Pace::AtOnce).unwrap();
     // The newest subscription of a group counts, by the millisecond.
     world.run_for(3 * SECOND);
@@ -234,8 +234,8 @@ fn a_tag_that_shares_a_hash_with_one_of_ours_is_no_sign_of_another_subscription(
 fn a_consumer_that_names_a_topic_twice_is_refused() {
     let (mut world, client) = pair(1, 1);
     let mut subscribe = from_first(GROUP);
-    subscribe.topics.push((topic("topic_b"), Expression::All));
-    subscribe.topics.push((topic(TOPIC), Expression::parse("a").unwrap()));
+    subscribe.topics.push((topic("topic_b"), Filter::All));
+    subscribe.topics.push((topic(TOPIC), Filter::parse("a").unwrap()));
     let refused = world.subscribe(client, subscribe, Pace::AtOnce).unwrap_err();
     assert_eq!(refused, rocketry_core::error::Refused::DuplicateTopic);
     assert!(refused.to_string().contains("join its tags with ||"), "{refused}");

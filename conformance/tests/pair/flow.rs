@@ -51,6 +51,37 @@ fn a_window_full_of_bytes_pauses_the_pulls() {
     assert_eq!(world.cluster().held_pulls(0), 0);
 }
 
+#[test]
+fn a_consumer_may_hold_and_ask_for_less_than_its_client_says() {
+    let mut world = world(1, 1);
+    let client = world.client(config());
+    store_many(&mut world, client, 300);
+    let mut subscribe = from_first("g");
+    subscribe.options = subscribe.options.queue_messages(48).pull_batch(16);
+    let sub = world.subscribe(client, subscribe, Pace::Manual).unwrap();
+    world.run_for(10 * SECOND);
+    assert_eq!(world.cluster().requests(RequestCode::PULL_MESSAGE), 3);
+    let got: u32 = world.take(client, sub).iter().map(|h| h.end - h.next).sum();
+    assert_eq!(got, 48);
+}
+
+#[test]
+fn a_consumer_may_have_a_retry_delay_of_its_own() {
+    let mut world = world(1, 1);
+    let client = world.client(config());
+    store_many(&mut world, client, 1);
+    let mut subscribe = from_first("g");
+    subscribe.options = subscribe.options.retry_delay(7 * SECOND);
+    let sub = world.subscribe(client, subscribe, Pace::Manual).unwrap();
+    world.run_for(10 * SECOND);
+    let id = first(&mut world, client, sub);
+    world.settle(client, id, Outcome::Later).unwrap();
+    world.run_for(6900 * ms(1));
+    assert!(world.take(client, sub).is_empty(), "too soon");
+    world.run_for(200 * ms(1));
+    assert_eq!(first(&mut world, client, sub), id);
+}
+
 fn first(world: &mut World, client: ClientId, sub: SubscriptionId) -> DeliveryId {
     let handouts = world.take(client, sub);
     let handout = handouts.first().unwrap();

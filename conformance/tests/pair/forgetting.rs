@@ -22,7 +22,7 @@ fn a_nameserver_that_names_another_address_or_broker_each_time_leaves_no_more_th
     for lanes in [1, 3] {
         let mut world = world(1, 4);
         let mut config = config();
-        config.route_refresh = SECOND;
+        config.route_refresh_interval = SECOND;
         config.connections_per_broker = lanes;
         config.max_idle = Some(SECOND);
         let client = world.client(config);
@@ -98,7 +98,7 @@ fn three_hundred_topics_each_used_once_are_forgotten_with_their_brokers() {
     }
     let mut world = World::new(4, cluster);
     let mut config = config();
-    config.route_refresh = SECOND;
+    config.route_refresh_interval = SECOND;
     let client = world.client(config);
     for i in 0..300 {
         let op = world.try_send(client, Message::new(topic(&format!("topic_{i}")), "x")).unwrap();
@@ -154,7 +154,7 @@ fn a_producer_for_each_message_costs_no_heartbeat_for_each() {
 fn a_broker_that_has_another_name_now_is_known_on_when_the_old_name_is_forgotten() {
     let mut world = world(3, 4);
     let mut config = config();
-    config.route_refresh = SECOND;
+    config.route_refresh_interval = SECOND;
     let client = world.client(config);
     consume(&mut world, client, rocketry_conformance::sim::Pace::AtOnce);
     store(&mut world, client, "x");

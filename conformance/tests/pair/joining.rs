@@ -7,7 +7,7 @@ use std::time::Duration;
 use rocketry_conformance::broker::{ClusterConfig, Fault, TopicConfig};
 use rocketry_conformance::sim::{ClientId, Pace, Way, World};
 use rocketry_core::config::Config;
-use rocketry_core::consumer::Expression;
+use rocketry_core::consumer::Filter;
 use rocketry_core::frame::{RequestCode, ResponseCode};
 use rocketry_core::message::Message;
 
@@ -98,7 +98,7 @@ fn a_member_that_is_missing_in_its_groups_list_asks_again_each_second_and_is_no_
 
 #[test]
 fn a_member_that_was_one_and_is_missing_in_the_list_for_once_keeps_its_queues() {
-    let (mut world, client) = with(quiet(4), |config| config.rebalance = 5 * SECOND);
+    let (mut world, client) = with(quiet(4), |config| config.rebalance_interval = 5 * SECOND);
     consume(&mut world, client, Pace::AtOnce);
     world.run_for(3 * SECOND);
     let id = world.engine(client).client_id().to_string();
@@ -124,7 +124,7 @@ fn a_member_that_was_one_and_is_missing_in_the_list_for_once_keeps_its_queues() 
 fn a_consumer_finds_one_of_its_topics_soon_that_is_created_while_it_reads_the_other() {
     let (mut world, client) = with(quiet(4), |_| {});
     let mut subscribe = from_first(GROUP);
-    subscribe.topics.push((topic("later"), Expression::All));
+    subscribe.topics.push((topic("later"), Filter::All));
     world.subscribe(client, subscribe, Pace::AtOnce).unwrap();
     store(&mut world, client, "x");
     world.run_for(30 * SECOND);
@@ -139,7 +139,7 @@ fn a_consumer_finds_one_of_its_topics_soon_that_is_created_while_it_reads_the_ot
 
 #[test]
 fn reb_a_queue_that_moves_is_committed_at_once_as_far_as_it_was_settled() {
-    let (mut world, client) = with(quiet(8), |config| config.commit = 300 * SECOND);
+    let (mut world, client) = with(quiet(8), |config| config.commit_interval = 300 * SECOND);
     consume(&mut world, client, Pace::AtOnce);
     world.run_for(3 * SECOND);
     store_many(&mut world, client, 80);
@@ -187,9 +187,9 @@ fn off_a_negative_offset_is_no_place_to_begin() {
 
 #[test]
 fn a_topic_that_is_about_to_be_created_has_no_queue_to_read_yet() {
-    let (mut world, client) = with(quiet(4), |config| config.rebalance = ms(500));
+    let (mut world, client) = with(quiet(4), |config| config.rebalance_interval = ms(500));
     let mut subscribe = from_first(GROUP);
-    subscribe.topics.push((topic("fresh"), Expression::All));
+    subscribe.topics.push((topic("fresh"), Filter::All));
     world.subscribe(client, subscribe, Pace::AtOnce).unwrap();
     world.run_for(3 * SECOND);
     let send = RequestCode::SEND_MESSAGE_V2;

@@ -105,7 +105,7 @@ fn send_32_those_behind_one_that_ends_in_an_error_or_is_given_up_go_on_in_their_
     world.with_cluster(|cluster| cluster.push_faults(Requests::Sends, [Fault::Lose]));
     let lost = ordered(&mut world, client, "key", "lost");
     let waits = |world: &mut World, body: &str, millis| {
-        let options = SendOptions::ordered("key").within(ms(millis));
+        let options = SendOptions::ordered("key").timeout(ms(millis));
         world.send_with(client, message(body.to_owned()), options).unwrap()
     };
     let late = waits(&mut world, "late", 1000);

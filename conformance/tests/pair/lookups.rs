@@ -10,7 +10,7 @@ use rocketry_core::error::{ErrorKind, SendError, Stored};
 use rocketry_core::frame::{RequestCode, ResponseCode};
 use rocketry_core::id::OpId;
 use rocketry_core::message::Message;
-use rocketry_core::producer::{Aim, SendOptions};
+use rocketry_core::producer::{QueueSelection, SendOptions};
 use rocketry_core::query::{Query, QueueName};
 
 use crate::setting::*;
@@ -330,12 +330,12 @@ fn ns_20_what_heals_by_itself_is_waited_for_by_sends_of_every_aim() {
         world.run_for(5 * SECOND);
         let mut options = aims.to_vec();
         let mut random = SendOptions::default();
-        random.aim = Aim::Random;
+        random = random.selection(QueueSelection::Random);
         options.push(random);
         let ops: Vec<OpId> = options
             .into_iter()
             .map(|options| {
-                world.send_with(client, message("y"), options.within(10 * SECOND)).unwrap()
+                world.send_with(client, message("y"), options.timeout(10 * SECOND)).unwrap()
             })
             .collect();
         let asked = routes_asked(&world);

@@ -57,7 +57,7 @@ fn conn_15_an_address_told_for_one_topic_moves_the_consumers_of_all_others() {
     let client = world.client(config());
     for name in [TOPIC, "other"] {
         let mut subscribe = Subscribe::new(Group::new(format!("of_{name}")).unwrap(), topic(name));
-        subscribe.start = rocketry_core::consumer::Start::First;
+        subscribe.options.start = rocketry_core::consumer::Start::First;
         world.subscribe(client, subscribe, Pace::AtOnce).unwrap();
     }
     world.run_for(10 * SECOND);

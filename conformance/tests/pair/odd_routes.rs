@@ -5,7 +5,7 @@ use rocketry_conformance::sim::{ClientId, Host, World};
 use rocketry_core::engine::Note;
 use rocketry_core::message::java_string_hash;
 use rocketry_core::name::Endpoint;
-use rocketry_core::producer::{Aim, SendOptions};
+use rocketry_core::producer::{QueueSelection, SendOptions};
 
 use crate::setting::*;
 
@@ -69,20 +69,25 @@ fn ns_21_each_thing_that_a_route_may_lack_has_words_of_its_own() {
             "brokerAddrs":{{"0":"{BROKER}"}}}}]}}"#
         )
     };
-    let to_nobody = Aim::Queue { broker: "nobody".into(), queue: 0 };
+    let to_nobody = QueueSelection::Queue { broker: "nobody".into(), queue: 0 };
     for (body, aim, part, retriable) in [
-        ("{}".to_owned(), Aim::InTurn, "names no queue", true),
-        (row(4, 4), Aim::InTurn, "may be written to", false),
-        (row(6, 0), Aim::Hash(1), "may be written to", false),
-        (row(-1, 4), Aim::InTurn, "perm is -1", true),
-        (route_at("a b:1"), Aim::Random, "can't be read", true),
-        (row(6, 4).replace("\"0\":", "\"1\":"), Aim::Hash(3), "no master of broker", true),
+        ("{}".to_owned(), QueueSelection::InTurn, "names no queue", true),
+        (row(4, 4), QueueSelection::InTurn, "may be written to", false),
+        (row(6, 0), QueueSelection::Hash(1), "may be written to", false),
+        (row(-1, 4), QueueSelection::InTurn, "perm is -1", true),
+        (route_at("a b:1"), QueueSelection::Random, "can't be read", true),
+        (
+            row(6, 4).replace("\"0\":", "\"1\":"),
+            QueueSelection::Hash(3),
+            "no master of broker",
+            true,
+        ),
         (row(6, 4), to_nobody, "no route names broker nobody", true),
     ] {
         let (mut world, client) = pair(4, 4);
         world.with_cluster(|cluster| cluster.set_route(TOPIC, Some(body.as_bytes())));
-        let mut options = SendOptions::default().within(SECOND);
-        options.aim = aim;
+        let mut options = SendOptions::default().timeout(SECOND);
+        options = options.selection(aim);
         let op = world.send_with(client, message("x"), options).unwrap();
         let (took, result) = world.end_of(client, op);
         let error = result.unwrap_err();

@@ -70,7 +70,7 @@ fn send_29_a_cut_in_the_middle_of_a_message_is_a_try_and_the_next_one_stores_it(
 
 /// How many oneway messages of this size a stalled connection takes at once.
 fn taken(world: &mut World, client: ClientId, count: usize, size: usize) -> usize {
-    let options = || SendOptions::default().oneway().within(100 * SECOND);
+    let options = || SendOptions::default().oneway().timeout(100 * SECOND);
     let mut send = || world.send_with(client, message(vec![7; size]), options()).unwrap();
     let ops: Vec<_> = (0..count).map(|_| send()).collect();
     ops.iter().filter(|op| world.sent(client, **op).handed.is_some()).count()
@@ -105,8 +105,8 @@ fn a_oneway_message_over_256_kib_is_taken_where_none_waits() {
 fn a_wanted_connection_stays_although_nothing_goes_over_it_for_longer_than_max_idle() {
     let (mut world, client) = large(|config| {
         config.max_idle = Some(10 * SECOND);
-        config.heartbeat = 600 * SECOND;
-        config.rebalance = 600 * SECOND;
+        config.heartbeat_interval = 600 * SECOND;
+        config.rebalance_interval = 600 * SECOND;
         config.queue_messages = 1;
     });
     consume(&mut world, client, Pace::Manual);

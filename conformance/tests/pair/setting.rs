@@ -66,7 +66,7 @@ pub(crate) fn store_many(world: &mut World, client: ClientId, count: usize) {
 
 pub(crate) fn from_first(group: &str) -> Subscribe {
     let mut subscribe = Subscribe::new(Group::new(group).unwrap(), topic(TOPIC));
-    subscribe.start = Start::First;
+    subscribe.options.start = Start::First;
     subscribe
 }
 

@@ -201,7 +201,7 @@ fn a_broker_that_slows_pulls_down_is_asked_again_within_a_moment_and_nobody_is_a
 
 #[test]
 fn one_commit_of_a_queue_is_under_way_at_a_time() {
-    let (mut world, client) = with(|config| config.commit = SECOND);
+    let (mut world, client) = with(|config| config.commit_interval = SECOND);
     consume(&mut world, client, Pace::AtOnce);
     world.run_for(3 * SECOND);
     let code = RequestCode::UPDATE_CONSUMER_OFFSET;

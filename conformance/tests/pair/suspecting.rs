@@ -32,7 +32,7 @@ fn send_15_a_broker_that_let_a_send_run_out_of_time_is_left_alone_for_ten_second
     store_many(&mut world, client, 4);
     let first = ListenerId::Broker(0);
     world.with_cluster(|cluster| cluster.push_faults_at(first, Requests::Sends, [Fault::Mute]));
-    let op = world.send_with(client, message("x"), to("broker-a").within(SECOND)).unwrap();
+    let op = world.send_with(client, message("x"), to("broker-a").timeout(SECOND)).unwrap();
     let error = world.end_of(client, op).1.unwrap_err();
     assert!(matches!(error, SendError::TimedOut { .. }), "{error}");
     let late = world.now();
@@ -88,8 +88,8 @@ fn a_long_poll_beside_a_short_deadline_is_no_silence() {
     let mut config = config();
     // Nothing but the poll and the send are on the connection.
     config.pull_suspend = 20 * SECOND;
-    config.heartbeat = 300 * SECOND;
-    (config.rebalance, config.commit) = (300 * SECOND, 300 * SECOND);
+    config.heartbeat_interval = 300 * SECOND;
+    (config.rebalance_interval, config.commit_interval) = (300 * SECOND, 300 * SECOND);
     let client = world.client(config);
     consume(&mut world, client, Pace::AtOnce);
     world.run_for(2 * SECOND);

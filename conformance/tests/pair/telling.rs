@@ -23,7 +23,7 @@ fn push_18_who_can_not_start_is_told_so_within_a_second_and_then_once_a_minute()
         let mut world = world(1, 8);
         let client = world.client(config());
         let mut subscribe = from_first(GROUP);
-        subscribe.start = start;
+        subscribe.options.start = start;
         world.with_cluster(|cluster| cluster.push_error(request, [code; 10_000]));
         world.subscribe(client, subscribe, Pace::AtOnce).unwrap();
         world.run_for(SECOND);

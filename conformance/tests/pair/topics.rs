@@ -87,7 +87,7 @@ fn a_topic_that_nobody_may_write_fails_at_once() {
 fn a_consumer_may_be_there_before_its_topic() {
     let (mut world, client) = pair(1, 1);
     let mut subscribe = Subscribe::new(Group::new(GROUP).unwrap(), topic(FRESH));
-    subscribe.start = rocketry_core::consumer::Start::First;
+    subscribe.options.start = rocketry_core::consumer::Start::First;
     world.subscribe(client, subscribe, Pace::AtOnce).unwrap();
     world.run_for(10 * SECOND);
     // One question each second, not a storm of them.
@@ -116,7 +116,7 @@ fn topics_that_do_not_exist_are_not_asked_for_again() {
 fn a_consumer_finds_its_topic_soon_although_a_send_was_about_to_create_it() {
     let (mut world, client) = pair(1, 1);
     let mut subscribe = Subscribe::new(Group::new(GROUP).unwrap(), topic(FRESH));
-    subscribe.start = rocketry_core::consumer::Start::First;
+    subscribe.options.start = rocketry_core::consumer::Start::First;
     world.subscribe(client, subscribe, Pace::AtOnce).unwrap();
     // TBW102's route stands for the topic now, but the broker does not take the message.
     let illegal = [rocketry_core::frame::ResponseCode::MESSAGE_ILLEGAL];

@@ -85,6 +85,20 @@ fn send_15_without_fault_isolation_a_broker_that_refused_a_send_keeps_its_turns(
 }
 
 #[test]
+fn a_send_may_be_tried_less_or_more_often_than_its_client_says() {
+    let (mut world, client) = with(2, |config| config.send_attempts = 2);
+    store_many(&mut world, client, 8);
+    for (attempts, stored) in [(1, false), (2, false), (3, true)] {
+        world.with_cluster(|cluster| {
+            cluster.push_error(SEND, vec![ResponseCode::SYSTEM_ERROR; attempts.min(2)]);
+        });
+        let options = SendOptions::default().attempts(attempts as u32);
+        let op = world.send_with(client, message("x"), options).unwrap();
+        assert_eq!(world.end_of(client, op).1.is_ok(), stored, "{attempts} attempts");
+    }
+}
+
+#[test]
 fn what_a_try_stored_badly_is_told_when_the_better_try_is_refused_or_not_answered() {
     let (mut world, client) = with(2, |config| config.retry_not_ok = true);
     for better in [Fault::Refuse(ResponseCode::NO_PERMISSION), Fault::Lose] {

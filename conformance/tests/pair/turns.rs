@@ -41,7 +41,7 @@ fn burst(config: Config, count: usize) -> Engine {
     for _ in 0..count {
         let id = ids.next(UnixMillis(1));
         let publish = Publish::new(message("m"), &group, id, UnixMillis(1), &limits).unwrap();
-        let options = SendOptions::default().within(2 * SECOND);
+        let options = SendOptions::default().timeout(2 * SECOND);
         engine.send_with(start, publish.into(), options).unwrap();
     }
     while engine.poll_event().is_some() {}

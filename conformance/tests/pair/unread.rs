@@ -89,7 +89,7 @@ fn a_peer_whose_socket_takes_nothing_is_given_up_though_no_request_ever_left_for
     world.stall(BROKER, Way::Up);
     // These fill the socket, and no answer to them is due.
     for _ in 0..40 {
-        let options = SendOptions::default().oneway().within(ms(500));
+        let options = SendOptions::default().oneway().timeout(ms(500));
         world.send_with(client, message(vec![7; 100 << 10]), options).unwrap();
     }
     let took = silent_after(&mut world, client, 30 * SECOND);

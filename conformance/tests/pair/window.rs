@@ -310,3 +310,23 @@ fn what_was_cancelled_says_nothing_of_its_broker() {
     let brokers = world.engine(client).brokers();
     assert!(brokers.iter().all(|broker| broker.failed == 0), "{brokers:?}");
 }
+
+#[test]
+fn what_waits_is_told_with_what_is_unanswered() {
+    let mut config = narrow(10);
+    config.max_pending = 100;
+    let (mut world, client) = busy(1, CAPACITY, 1, config);
+    let _ops = burst(&mut world, client, 150);
+    let told = world.engine(client).snapshot(world.now());
+    assert_eq!((told.open.operations, told.waiting), (150, 50));
+    assert!(told.waiting_bytes > 50 && told.pending_bytes > told.waiting_bytes, "{told:?}");
+    let window = &told.brokers[0].window;
+    assert_eq!((window.unanswered, window.waiting, window.limit), (10, 90, 10));
+    let text = told.to_string();
+    assert!(text.contains("open: 100 calls of ") && text.contains("(50 more wait"), "{text}");
+    assert!(text.contains("10 unanswered of 10, 90 wait for their turn"), "{text}");
+    world.run_for(SECOND);
+    let told = world.engine(client).snapshot(world.now());
+    assert_eq!((told.open.operations, told.waiting, told.waiting_bytes), (0, 0, 0));
+    assert_eq!(told.brokers[0].window.unanswered, 0);
+}

@@ -62,7 +62,7 @@ impl Shared {
         seen.queues.insert(queue, Instant::now());
         drop(seen);
         // A queue given up meanwhile gives the message to somebody else.
-        let _ = delivery.ack();
+        delivery.ack();
     }
 
     fn stops(&self) -> bool {
@@ -84,7 +84,7 @@ impl Collector {
         let worker = match rig.handle() {
             None => Worker::Thread(thread::spawn(move || {
                 while !own.stops() {
-                    if let Some(delivery) = consumer.recv_timeout(LOOK) {
+                    if let Ok(delivery) = consumer.recv_timeout(LOOK) {
                         own.keep(delivery);
                     }
                 }
@@ -94,7 +94,7 @@ impl Collector {
                 let task = handle.spawn(async move {
                     while !own.stops() {
                         if let Ok(next) = tokio::time::timeout(LOOK, consumer.next()).await {
-                            let Some(delivery) = next else { break };
+                            let Ok(delivery) = next else { break };
                             own.keep(delivery);
                         }
                     }

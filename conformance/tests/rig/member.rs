@@ -80,7 +80,7 @@ pub fn be_member() {
     let mut consumer = builder.start().expect("a consumer");
     let until = std::time::Instant::now() + Duration::from_secs(60);
     while std::time::Instant::now() < until {
-        let Some(delivery) = consumer.recv_timeout(Duration::from_millis(100)) else { continue };
+        let Ok(delivery) = consumer.recv_timeout(Duration::from_millis(100)) else { continue };
         let delivery = delivery.expect("a readable message");
         let mut out = std::io::stdout().lock();
         let id = delivery.message().unique_id().expect("a unique id").to_owned();
@@ -89,6 +89,6 @@ pub fn be_member() {
             return;
         }
         drop(out);
-        let _ = delivery.ack();
+        delivery.ack();
     }
 }

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use rocketry::core::body::{ProducerConnections, TopicConfig};
-use rocketry::core::error::PeerKind;
-use rocketry::core::frame::request::ProducerConnectionsRequest;
-use rocketry::core::frame::{Request, ResponseCode};
-use rocketry::core::name::Endpoint;
-use rocketry::core::query::Target;
+use rocketry::proto::body::{ProducerConnections, TopicConfig};
+use rocketry::proto::error::PeerKind;
+use rocketry::proto::frame::request::ProducerConnectionsRequest;
+use rocketry::proto::frame::{Request, ResponseCode};
+use rocketry::proto::name::Endpoint;
+use rocketry::proto::query::Target;
 use rocketry::{Message, SendOptions, Topic};
 
 use super::producing::{await_stored, named, queue_of};

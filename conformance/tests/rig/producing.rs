@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use rocketry::client::Pulled;
-use rocketry::core::error::Refused;
+use rocketry::proto::error::Refused;
 use rocketry::{Config, Message, QueueName, SendError, SendOptions, SendReceipt, Stored, Topic};
 
 use super::{On, Rig, eventually};
@@ -91,18 +91,22 @@ pub fn send_06_a_selector_that_panics_or_errs_harms_nobody(on: On, namesrv: &str
             assert_eq!(queues.len(), 8);
             queues.iter().position(|choice| choice.queue.queue == wanted)
         };
-        let receipt =
-            producer.send_by(message("chosen".to_owned()), select).wait().expect("stored");
+        let receipt = producer
+            .send_with_selector(message("chosen".to_owned()), select)
+            .wait()
+            .expect("stored");
         assert_eq!(receipt.queue, wanted as i32);
     }
     let no_choice = Err(SendError::NoChoice { topic: named(topic) });
     assert_eq!(
-        producer.send_by(message("x".to_owned()), |_, _| panic!("a bad selector")).wait(),
+        producer
+            .send_with_selector(message("x".to_owned()), |_, _| panic!("a bad selector"))
+            .wait(),
         no_choice
     );
-    assert_eq!(producer.send_by(message("x".to_owned()), |_, _| None).wait(), no_choice);
+    assert_eq!(producer.send_with_selector(message("x".to_owned()), |_, _| None).wait(), no_choice);
     assert_eq!(
-        producer.send_by(message("x".to_owned()), |_, queues| Some(queues.len())).wait(),
+        producer.send_with_selector(message("x".to_owned()), |_, queues| Some(queues.len())).wait(),
         no_choice
     );
     producer.send(message("still alive".to_owned())).wait().expect("stored");

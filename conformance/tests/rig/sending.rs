@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use rocketry::core::frame::ResponseCode;
-use rocketry::core::message::MessageError;
-use rocketry::{Aim, Message, QueueName, SendError, SendOptions, SendStatus, Start, Stored};
+use rocketry::proto::frame::ResponseCode;
+use rocketry::proto::message::MessageError;
+use rocketry::{
+    Message, QueueName, QueueSelection, SendError, SendOptions, SendStatus, Start, Stored,
+};
 
 use super::producing::{await_stored, named, patient, pulled, queue_of, stored};
 use super::{On, Rig};
@@ -61,13 +63,13 @@ pub fn send_05_a_key_has_its_queue_and_random_finds_them_all(on: On, namesrv: &s
     };
     // The hash of the last key is the least of all integers.
     for key in ["order-1", "order-2", "\u{7528}\u{6237}", "polygenelubricants"] {
-        let hash = rocketry::core::message::java_string_hash(key);
+        let hash = rocketry::proto::message::java_string_hash(key);
         let expected = (i64::from(hash).abs() % 8) as i32;
         let queues: BTreeSet<_> = (0..3).map(|_| send(SendOptions::hash(key))).collect();
         assert_eq!(queues, BTreeSet::from([expected]), "{key}");
     }
     let mut random = SendOptions::default();
-    random.aim = Aim::Random;
+    random = random.selection(QueueSelection::Random);
     let queues: BTreeSet<_> = (0..200).map(|_| send(random.clone())).collect();
     assert_eq!(queues.len(), 8);
 }
@@ -98,7 +100,7 @@ pub fn send_08_the_broker_picks_the_queue_of_minus_one(on: On, namesrv: &str, to
     let producer = rig.client.producer("sending").expect("a producer");
     let broker = rig.client.queues(&named(topic)).wait().expect("queues")[0].broker.clone();
     let mut options = SendOptions::default();
-    options.aim = Aim::Queue { broker, queue: -1 };
+    options = options.selection(QueueSelection::Queue { broker, queue: -1 });
     let mut queues = BTreeSet::new();
     for _ in 0..100 {
         let message = Message::new(named(topic), "x");
@@ -221,8 +223,8 @@ pub fn send_22_a_tag_may_be_any_text(on: On, namesrv: &str, topic: &str) {
     let next = consumer.recv_timeout(Duration::from_secs(20)).expect("a message in time");
     let delivery = next.expect("a readable message");
     assert_eq!(delivery.body(), CHINESE);
-    delivery.ack().expect("ours still");
-    assert!(consumer.recv_timeout(Duration::from_millis(200)).is_none(), "one has that tag");
+    assert!(delivery.ack().is_taken(), "ours still");
+    assert!(consumer.recv_timeout(Duration::from_millis(200)).is_err(), "one has that tag");
 }
 
 pub fn send_23_a_long_chinese_property_is_kept_or_refused_by_its_size(

@@ -1,7 +1,7 @@
 //! RT-05, checked by the compiler: what may be shared, what may move, and what a task may hold.
 
-use rocketry::client::{Admin, Ended, Next, Pending};
-use rocketry::core::message::Message;
+use rocketry::client::{Admin, EndError, Ended, Next, Pending};
+use rocketry::proto::message::Message;
 use rocketry::{Client, Consumer, Delivery, Producer, QueryError, SendError, SendReceipt};
 
 const fn shared<T: Send + Sync + Clone + 'static>() {}
@@ -17,20 +17,20 @@ const _: () = {
     moves::<Delivery>();
     moves::<Pending<Result<SendReceipt, SendError>>>();
     moves::<Pending<Result<i64, QueryError>>>();
-    moves::<Pending<Ended>>();
+    moves::<Pending<Result<Ended, EndError>>>();
     sends::<Next<'_>>();
 };
 
 /// A task that produces, consumes and asks, as users write it.
 async fn work(client: Client, producer: Producer, mut consumer: Consumer, message: Message) {
-    let topic = message.topic().clone();
+    let topic = message.topic().expect("a topic").clone();
     let sent = producer.send(message).await;
     let queues = client.queues(&topic).await;
-    if let Some(Ok(delivery)) = consumer.next().await {
-        let _ = delivery.ack();
+    if let Ok(Ok(delivery)) = consumer.next().await {
+        delivery.ack();
     }
-    consumer.close().await;
-    client.shutdown().await;
+    consumer.close().await.expect("an end");
+    client.shutdown().await.expect("an end");
     drop((sent, queues));
 }
 

@@ -26,7 +26,7 @@ pub(crate) fn play(place: Place) -> Trace {
         for step in script() {
             run.step(step).await;
         }
-        place.end(client.shutdown()).await;
+        place.end(client.shutdown()).await.expect("an end");
         run.trace
     });
     let broker = |at: usize| served.broker(at).expect("a broker").to_string();
@@ -44,7 +44,7 @@ impl Run<'_> {
                 self.trace.sent(to, &place.end(sent).await);
             }
             Step::Hurry(to, within) => {
-                let options = to.options().within(within);
+                let options = to.options().timeout(within);
                 let sent = self.producer.send_with(to.message("hurry"), options);
                 self.trace.sent(to, &place.end(sent).await);
             }

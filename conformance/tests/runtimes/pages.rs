@@ -100,7 +100,7 @@ fn send(place: Place, url: &str, within: Duration) -> Result<(), SendError> {
         let producer = client.producer("pages").expect("a producer");
         let message = Message::new(Topic::new(TOPIC).expect("a topic"), "x");
         let sent = place.end(producer.send(message)).await;
-        place.end(client.shutdown()).await;
+        place.end(client.shutdown()).await.expect("an end");
         sent.map(drop)
     })
 }

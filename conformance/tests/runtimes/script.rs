@@ -64,7 +64,7 @@ pub(crate) fn cluster() -> ClusterConfig {
 pub(crate) fn config(namesrv: &str) -> Config {
     let mut config = Config::new(namesrv).expect("settings that work");
     let hour = Duration::from_secs(3600);
-    (config.route_refresh, config.heartbeat) = (hour, hour);
+    (config.route_refresh_interval, config.heartbeat_interval) = (hour, hour);
     config.send_timeout = Duration::from_secs(20);
     config.request_timeout = Duration::from_secs(20);
     config.connect_timeout = Duration::from_secs(20);

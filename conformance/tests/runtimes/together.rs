@@ -36,9 +36,9 @@ async fn round(client: &Client, group: &str) {
     let mut consumer = builder.start_at(Start::First).start().expect("a consumer");
     for _ in 0..COUNT {
         let delivery = consumer.next().await.expect("not closed").expect("readable");
-        delivery.ack().expect("ours still");
+        assert!(delivery.ack().is_taken(), "ours still");
     }
-    consumer.close().await;
+    consumer.close().await.expect("an end");
 }
 
 #[test]
@@ -47,7 +47,7 @@ fn rt_02_both_flavours_of_tokio_produce_consume_and_shut_down() {
         let served = served();
         place.run(config(&served), async |client| {
             round(client, "flavour").await;
-            client.shutdown().await;
+            client.shutdown().await.expect("an end");
         });
         assert_eq!(served.with(|cluster| cluster.stored(TOPIC)), COUNT as u64, "{place:?}");
     }

@@ -51,3 +51,23 @@ fn every_codec_is_there_by_default_and_all_is_below_40_crates_with_tokio() {
     assert!(crates.len() < 40, "{} crates: {crates:?}", crates.len());
     brings_none("rocketry", "tokio", &codecs);
 }
+
+#[test]
+fn the_embedded_broker_alone_brings_no_tools_no_runtime_and_no_codec() {
+    let unwanted = [
+        "async-std",
+        "clap",
+        "env_logger",
+        "flate2",
+        "indicatif",
+        "lz4_flex",
+        "rocketry",
+        "ruzstd",
+        "smol",
+        "tokio",
+    ];
+    brings_none("rocketry-conformance", "", &unwanted);
+    let client = tree("rocketry", "default,tokio");
+    let more: Vec<_> = tree("rocketry-conformance", "").difference(&client).cloned().collect();
+    assert_eq!(more, ["rocketry-conformance"], "at most 12 are promised");
+}

@@ -82,7 +82,7 @@ impl Run {
 
     fn send(&mut self, to: To, body: &str, within: Duration) {
         let (client, message) = (self.client, to.message(body));
-        let options = to.options().within(within);
+        let options = to.options().timeout(within);
         let op = self.world.send_with(client, message, options).expect("room");
         let result = self.world.end_of(client, op).1;
         self.trace.sent(to, &result);

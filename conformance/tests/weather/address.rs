@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rocketry::blocking::ClientError;
 use rocketry::{Config, ConfigError, Message, QueryError, SendError, Stored, Topic};
 use rocketry_conformance::broker::ClusterConfig;
 use rocketry_conformance::serve::Served;
@@ -48,29 +49,19 @@ fn by_the_deadline(took: Duration) -> bool {
 
 fn a_typo_is_a_typed_error_that_quotes_it(on: On) {
     const TYPO: &str = "127.0.0.1;9876";
-    let (text, error) = match on {
-        On::Threads => match rocketry::blocking::connect(TYPO).expect_err("a typo") {
-            rocketry::blocking::ClientError::Config(error) => (error.to_string(), error),
-            other => panic!("{other}"),
-        },
+    let refused = match on {
+        On::Threads => rocketry::blocking::connect(TYPO),
         On::Tokio => {
             let tokio = crate::rig::tokio_runtime();
             let _entered = tokio.enter();
-            match rocketry::tokio::connect(TYPO).expect_err("a typo") {
-                rocketry::tokio::ClientError::Config(error) => (error.to_string(), error),
-                other => panic!("{other}"),
-            }
+            rocketry::tokio::connect(TYPO)
         }
-        On::Smol => match rocketry::smol::connect(TYPO).expect_err("a typo") {
-            rocketry::smol::ClientError::Config(error) => (error.to_string(), error),
-            other => panic!("{other}"),
-        },
-        On::AsyncStd => match rocketry::async_std::connect(TYPO).expect_err("a typo") {
-            rocketry::async_std::ClientError::Config(error) => (error.to_string(), error),
-            other => panic!("{other}"),
-        },
+        On::Smol => rocketry::smol::connect(TYPO),
+        On::AsyncStd => rocketry::async_std::connect(TYPO),
     };
-    let wrong = matches!(error, ConfigError::Address(_));
+    let error = refused.expect_err("a typo");
+    let text = error.to_string();
+    let wrong = matches!(error, ClientError::Config(ConfigError::Address(_)));
     assert!(wrong && text.contains("\"127.0.0.1\"") && text.contains("host:port"), "{text}");
 }
 

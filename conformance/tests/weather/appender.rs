@@ -165,5 +165,5 @@ fn appending() {
     assert!(sent > 0 && collector.look(|seen| !seen.ids.is_empty()));
     let lines = std::mem::take(&mut *appender.kept.lock().expect("no panic"));
     check(&lines, &rig.client.id(), &broker.to_string());
-    rig.client.shutdown().wait();
+    rig.client.shutdown().wait().expect("an end");
 }

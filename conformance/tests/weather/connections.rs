@@ -5,8 +5,8 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use rocketry::core::error::{ConnectError, Failure};
-use rocketry::core::frame::{RequestCode, ResponseCode};
+use rocketry::proto::error::{ConnectError, Failure};
+use rocketry::proto::frame::{RequestCode, ResponseCode};
 use rocketry::{Config, Message, Producer, SendError, SendOptions, SendReceipt, Stored, Topic};
 use rocketry_conformance::broker::{ClusterConfig, ListenerId};
 use rocketry_conformance::proxy::{Direction, Proxy};
@@ -132,7 +132,7 @@ fn conn_05_a_broker_that_stalls_delays_no_heartbeat_of_the_other(on: On) {
     let proxy = Proxy::start(served.broker(0).expect("a broker")).expect("a proxy");
     served.with(|cluster| cluster.set_endpoint(0, &proxy.address().to_string()));
     let mut config = config(&served);
-    config.heartbeat = Duration::from_millis(100);
+    config.heartbeat_interval = Duration::from_millis(100);
     let rig = Rig::with(on, config);
     send_many(&producer(&rig), 16);
     let beats = |broker| {
@@ -167,7 +167,7 @@ fn conn_08_a_shutdown_takes_the_client_from_the_broker_at_once(on: On) {
     send(&producer(&rig)).expect("sent");
     let known = || served.with(|cluster| cluster.producers(0, "connections").len());
     assert!(eventually(Duration::from_secs(5), || known() == 1));
-    rig.client.shutdown().wait();
+    rig.client.shutdown().wait().expect("an end");
     let told = served.with(|cluster| cluster.requests(RequestCode::UNREGISTER_CLIENT));
     assert_eq!((known(), told), (0, 1));
 }
@@ -236,7 +236,7 @@ fn sends_spread_over_several_connections_that_may_all_be_lost(on: On) {
     send_many(&producer, 100);
     assert!(eventually(Duration::from_secs(5), || proxy.taken() >= 8), "{}", proxy.taken());
     assert!(served.with(|cluster| cluster.stored(TOPIC)) >= 200);
-    rig.client.shutdown().wait();
+    rig.client.shutdown().wait().expect("an end");
 }
 
 fn a_broker_that_stops_reading_is_given_up_and_few_frames_are_kept_for_it_meanwhile(on: On) {
@@ -245,7 +245,7 @@ fn a_broker_that_stops_reading_is_given_up_and_few_frames_are_kept_for_it_meanwh
     config.request_timeout = Duration::from_millis(500);
     let rig = Rig::with(on, config);
     let producer = producer(&rig);
-    let within = SendOptions::default().within(Duration::from_millis(300));
+    let within = SendOptions::default().timeout(Duration::from_millis(300));
     let big = || Message::new(Topic::new(TOPIC).expect("a topic"), vec![7; 100 << 10]);
     let begun = Instant::now();
     while rig.client.stats().counters.disconnected == 0 {

@@ -4,7 +4,7 @@ use std::sync::{Arc, Barrier, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rocketry::client::Ended;
+use rocketry::client::{Ended, RecvError};
 use rocketry::{Config, Consumer, Delivery, Message, SendOptions, Start, Topic};
 use rocketry_conformance::serve::Served;
 
@@ -53,7 +53,7 @@ fn handlers(consumer: &mut Consumer) -> Vec<thread::JoinHandle<bool>> {
         thread::spawn(move || {
             begun.send(()).expect("the test waits");
             thread::sleep(Duration::from_millis(500));
-            delivery.ack().is_ok()
+            delivery.ack().is_taken()
         })
     };
     let handlers: Vec<_> = (0..HANDLERS).map(|_| handle(next(consumer))).collect();
@@ -76,30 +76,30 @@ fn life_03_a_shutdown_waits_for_busy_handlers_and_their_acks_count(on: On) {
     let (rig, mut consumer) = start(on, &served, HANDLERS);
     let handlers = handlers(&mut consumer);
     let began = Instant::now();
-    assert_eq!(rig.client.shutdown().wait(), Ended::InOrder);
+    assert_eq!(rig.client.shutdown().wait(), Ok(Ended::InOrder));
     let took = began.elapsed();
     assert!(took < Duration::from_secs(10), "{took:?}");
     assert_eq!(in_time(handlers), HANDLERS);
     assert_eq!(committed(&served), HANDLERS as i64);
-    assert!(consumer.recv().is_none(), "it has left");
+    assert_eq!(consumer.recv().err(), Some(RecvError::Left));
 }
 
 fn a_consumer_drains_while_its_handlers_are_busy(on: On) {
     let served = served();
     let (rig, mut consumer) = start(on, &served, HANDLERS);
     let handlers = handlers(&mut consumer);
-    assert_eq!(consumer.drain(Duration::from_secs(10)).wait(), Ended::InOrder);
+    assert_eq!(consumer.drain(Duration::from_secs(10)).wait(), Ok(Ended::InOrder));
     assert_eq!((in_time(handlers), committed(&served)), (HANDLERS, HANDLERS as i64));
     // The client goes on, and its group may be joined again.
     let builder = rig.client.consumer(GROUP).expect("a group").topic(TOPIC, "*");
     let mut again = builder.start().expect("a consumer");
-    assert!(again.recv_timeout(Duration::from_millis(500)).is_none(), "all was settled");
+    assert!(again.recv_timeout(Duration::from_millis(500)).is_err(), "all was settled");
     let lazy = start(on, &served, 1);
     drop(again);
     let (_rig, mut lazy) = lazy;
     let held = next(&mut lazy);
-    assert_eq!(lazy.drain(Duration::from_millis(200)).wait(), Ended::Unsettled(1));
-    assert!(held.ack().is_err(), "too late");
+    assert_eq!(lazy.drain(Duration::from_millis(200)).wait(), Ok(Ended::Unsettled(1)));
+    assert!(held.ack().is_moved(), "too late");
 }
 
 /// Of one batch, with messages in it that nobody was given: the first that is seen ends it for all.
@@ -121,13 +121,13 @@ fn acks_that_come_together_at_a_shutdown_all_count(on: On) {
             thread::spawn(move || {
                 together.wait();
                 thread::sleep(Duration::from_millis(20));
-                delivery.ack().is_ok()
+                delivery.ack().is_taken()
             })
         };
         let handlers: Vec<_> = (0..HANDLERS).map(|_| handle(next(&mut consumer))).collect();
         let shutdown = rig.client.shutdown();
         together.wait();
-        assert_eq!(shutdown.wait(), Ended::InOrder);
+        assert_eq!(shutdown.wait(), Ok(Ended::InOrder));
         assert_eq!((in_time(handlers), committed(&served)), (HANDLERS, HANDLERS as i64));
     }
 }
@@ -135,32 +135,32 @@ fn acks_that_come_together_at_a_shutdown_all_count(on: On) {
 fn a_shutdown_does_not_wait_for_messages_that_nobody_was_given(on: On) {
     let served = served();
     let (rig, mut consumer) = start(on, &served, 100);
-    next(&mut consumer).ack().expect("ours still");
+    assert!(next(&mut consumer).ack().is_taken(), "ours still");
     let began = Instant::now();
-    assert_eq!(rig.client.shutdown().wait(), Ended::InOrder);
+    assert_eq!(rig.client.shutdown().wait(), Ok(Ended::InOrder));
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
-    assert!(consumer.recv().is_none(), "it hands out nothing more");
+    assert_eq!(consumer.recv().err(), Some(RecvError::Left), "it hands out nothing more");
 }
 
 fn a_consumer_that_is_closed_leaves_at_once_and_late_acks_are_stale(on: On) {
     let served = served();
     let (_rig, mut consumer) = start(on, &served, 3);
     let held = [next(&mut consumer), next(&mut consumer)];
-    assert_eq!(consumer.close().wait(), Ended::Unsettled(2));
-    assert!(held.into_iter().all(|delivery| delivery.ack().is_err()));
+    assert_eq!(consumer.close().wait(), Ok(Ended::Unsettled(2)));
+    assert!(held.into_iter().all(|delivery| delivery.ack().is_moved()));
 }
 
 fn a_waiting_consumer_learns_that_its_client_ends(on: On) {
     let served = served();
     let (rig, mut consumer) = start(on, &served, 1);
     let held = next(&mut consumer);
-    let waiter = thread::spawn(move || consumer.recv().is_none());
+    let waiter = thread::spawn(move || consumer.recv().err() == Some(RecvError::Left));
     thread::sleep(Duration::from_millis(100));
     let ending = rig.client.shutdown();
     // It ends while the shutdown still waits for the message that is held.
     assert!(waiter.join().expect("no panic"));
-    held.ack().expect("ours still");
-    assert_eq!(ending.wait(), Ended::InOrder);
+    assert!(held.ack().is_taken(), "ours still");
+    assert_eq!(ending.wait(), Ok(Ended::InOrder));
 }
 
 fn a_handle_gives_nothing_that_it_has_at_hand_while_its_client_ends(on: On) {
@@ -170,7 +170,7 @@ fn a_handle_gives_nothing_that_it_has_at_hand_while_its_client_ends(on: On) {
     let held = next(&mut consumer);
     let ending = rig.client.shutdown();
     // It gives nothing more while the shutdown still waits for the message that is held.
-    assert!(consumer.recv().is_none());
-    held.ack().expect("ours still");
-    assert_eq!(ending.wait(), Ended::InOrder);
+    assert_eq!(consumer.recv().err(), Some(RecvError::Left));
+    assert!(held.ack().is_taken(), "ours still");
+    assert_eq!(ending.wait(), Ok(Ended::InOrder));
 }

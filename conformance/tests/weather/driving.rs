@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use log::{Log, Metadata, Record};
-use rocketry::client::Ended;
-use rocketry::core::frame::RequestCode;
+use rocketry::client::{EndError, Ended, RecvError, RecvTimeoutError};
+use rocketry::proto::frame::RequestCode;
 use rocketry::{Client, Consumer, ErrorKind, Message, Producer, QueryError, Topic};
 
 use crate::appender::in_a_process;
@@ -43,9 +43,10 @@ fn message() -> Message {
 struct Told {
     sent: Option<ErrorKind>,
     asked: Option<QueryError>,
-    received: bool,
-    drained: Ended,
-    ended: Ended,
+    received: Option<RecvError>,
+    received_in_time: Option<RecvTimeoutError>,
+    drained: Result<Ended, EndError>,
+    ended: Result<Ended, EndError>,
 }
 
 /// What would block in every way there is, once.
@@ -72,11 +73,11 @@ impl Waits {
         let begun = Instant::now();
         let sent = self.producer.send(message()).wait().err().map(|error| error.kind());
         let asked = self.client.queues(&topic()).wait().err();
-        let received =
-            consumer.recv().is_some() || consumer.recv_timeout(Duration::from_secs(20)).is_some();
+        let received = consumer.recv().err();
+        let received_in_time = consumer.recv_timeout(Duration::from_secs(20)).err();
         let drained = consumer.drain(Duration::from_secs(20)).wait();
         let ended = self.client.shutdown().wait();
-        let told = Told { sent, asked, received, drained, ended };
+        let told = Told { sent, asked, received, received_in_time, drained, ended };
         *self.told.lock().expect("no panic") = Some((told, begun.elapsed()));
     }
 
@@ -88,13 +89,14 @@ impl Waits {
         let would = Told {
             sent: Some(ErrorKind::WouldDeadlock),
             asked: Some(QueryError::WouldDeadlock),
-            received: false,
-            drained: Ended::WouldDeadlock,
-            ended: Ended::WouldDeadlock,
+            received: Some(RecvError::WouldDeadlock),
+            received_in_time: Some(RecvTimeoutError::WouldDeadlock),
+            drained: Err(EndError::WouldDeadlock),
+            ended: Err(EndError::WouldDeadlock),
         };
         assert_eq!(told, would);
         assert!(took < AT_ONCE, "{took:?}");
-        assert_eq!(self.client.shutdown().wait(), Ended::InOrder);
+        assert_eq!(self.client.shutdown().wait(), Ok(Ended::InOrder));
     }
 }
 
@@ -170,15 +172,16 @@ thread_local! {
 }
 
 impl Appender {
-    fn wait(client: &Client) -> (Option<ErrorKind>, Option<QueryError>, Ended) {
+    fn wait(client: &Client) -> (Option<ErrorKind>, Option<QueryError>, Option<EndError>) {
         let stack = [0_u8; DEEP];
         black_box(&stack);
         let sent = client.producer("driving").expect("a group").send(message()).wait();
         let asked = client.queues(&topic()).wait();
         let consumer = client.consumer("nested").expect("a group").topic(TOPIC, "*").start();
-        let drained = consumer.map_or(Ended::WouldDeadlock, |one| one.drain(AT_ONCE).wait());
+        let drained =
+            consumer.map_or(Err(EndError::WouldDeadlock), |one| one.drain(AT_ONCE).wait());
         black_box(&stack);
-        (sent.err().map(|error| error.kind()), asked.err(), drained)
+        (sent.err().map(|error| error.kind()), asked.err(), drained.err())
     }
 }
 
@@ -198,8 +201,8 @@ impl Log for Appender {
         }
         let begun = Instant::now();
         let told = Self::wait(client);
-        let would = (ErrorKind::WouldDeadlock, QueryError::WouldDeadlock, Ended::WouldDeadlock);
-        if told != (Some(would.0), Some(would.1), would.2) {
+        let would = (ErrorKind::WouldDeadlock, QueryError::WouldDeadlock, EndError::WouldDeadlock);
+        if told != (Some(would.0), Some(would.1), Some(would.2)) {
             self.others.lock().expect("no panic").push(format!("{told:?} at {}", record.args()));
         }
         self.slow.fetch_or(begun.elapsed() > AT_ONCE, Ordering::SeqCst);
@@ -235,7 +238,7 @@ fn waiting_in_an_appender() {
     assert!(others.is_empty(), "{others}");
     assert!(!appender.slow.load(Ordering::SeqCst), "not at once");
     assert!(!appender.nested.load(Ordering::SeqCst), "called by its own calls");
-    assert_eq!(rig.client.shutdown().wait(), Ended::InOrder);
+    assert_eq!(rig.client.shutdown().wait(), Ok(Ended::InOrder));
 }
 
 /// Sends each record through a client of its own, and waits.
@@ -290,6 +293,6 @@ fn waiting_for_another() {
         assert!(*took < AT_ONCE, "{took:?}");
     }
     producer.send(message()).wait().expect("stored");
-    assert_eq!(rig.client.shutdown().wait(), Ended::InOrder);
-    assert_eq!(own.client.shutdown().wait(), Ended::InOrder);
+    assert_eq!(rig.client.shutdown().wait(), Ok(Ended::InOrder));
+    assert_eq!(own.client.shutdown().wait(), Ok(Ended::InOrder));
 }

@@ -4,8 +4,8 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rocketry::client::SubscribeError;
-use rocketry::core::error::{Refused, Stored};
+use rocketry::client::{EndError, RecvError, RecvTimeoutError, SubscribeError};
+use rocketry::proto::error::{Refused, Stored};
 use rocketry::{Message, QueryError, SendError, Start, Topic};
 use rocketry_conformance::proxy::{Direction, Proxy};
 
@@ -40,7 +40,7 @@ fn life_03_a_shutdown_ends_every_send_under_way(on: On) {
 
     let begun = Instant::now();
     load.tell();
-    rig.client.shutdown().wait();
+    rig.client.shutdown().wait().expect("an end");
     assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
     for pending in window {
         pending.wait().expect("it was under way and the broker is well");
@@ -53,7 +53,8 @@ fn life_03_a_shutdown_ends_every_send_under_way(on: On) {
     let stored = served.with(|cluster| cluster.stored(TOPIC));
     assert_eq!(stored, outcome.sent.len() as u64 + 200);
     let mut consumer = collector.stop().expect("the consumer");
-    assert!(consumer.recv_timeout(Duration::from_secs(1)).is_none());
+    let received = consumer.recv_timeout(Duration::from_secs(1));
+    assert_eq!(received.err(), Some(RecvTimeoutError::Left));
     assert!(served.with(|cluster| cluster.consumers(0, "ending")).is_empty());
 }
 
@@ -62,7 +63,7 @@ fn life_01_after_a_shutdown_every_call_is_refused_as_stopped(on: On) {
     let rig = Rig::start(on, &served.namesrv());
     let producer = rig.client.producer("ending").expect("a producer");
     producer.send(message()).wait().expect("sent");
-    rig.client.shutdown().wait();
+    rig.client.shutdown().wait().expect("an end");
     thread::sleep(Duration::from_millis(50));
 
     let error = producer.send(message()).wait().expect_err("stopped");
@@ -72,7 +73,7 @@ fn life_01_after_a_shutdown_every_call_is_refused_as_stopped(on: On) {
     assert_eq!(error, SubscribeError::Refused(Refused::Stopped));
     let error = rig.client.queues(&topic()).wait().expect_err("stopped");
     assert_eq!(error, QueryError::Refused(Refused::Stopped));
-    rig.client.shutdown().wait();
+    rig.client.shutdown().wait().expect("an end");
 }
 
 fn life_04_a_shutdown_ends_by_its_deadline_with_a_broker_that_is_silent(on: On) {
@@ -91,7 +92,7 @@ fn life_04_a_shutdown_ends_by_its_deadline_with_a_broker_that_is_silent(on: On) 
     let pending: Vec<_> = (0..20).map(|_| producer.send(message())).collect();
 
     let begun = Instant::now();
-    rig.client.shutdown().wait();
+    rig.client.shutdown().wait().expect("an end");
     assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
     for pending in pending {
         let error = pending.wait().expect_err("no answer");
@@ -108,7 +109,7 @@ fn a_shutdown_ends_while_a_connection_is_being_made(on: On) {
     let pending = rig.client.producer("ending").expect("a producer").send(message());
     thread::sleep(Duration::from_millis(100));
     let begun = Instant::now();
-    rig.client.shutdown().wait();
+    rig.client.shutdown().wait().expect("an end");
     assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
     pending.wait().expect_err("nobody was there");
 }
@@ -132,7 +133,7 @@ fn a_runtime_that_goes_first_ends_every_call() {
     let mut consumer = builder.start_at(Start::Last).start().expect("a consumer");
     proxy.stall(Direction::Down);
     let pending: Vec<_> = (0..10).map(|_| producer.send(message())).collect();
-    let waits = thread::spawn(move || consumer.recv().is_none());
+    let waits = thread::spawn(move || consumer.recv().err());
     thread::sleep(Duration::from_millis(100));
     drop(tokio);
 
@@ -141,11 +142,11 @@ fn a_runtime_that_goes_first_ends_every_call() {
             let error = pending.wait().expect_err("nobody moves bytes");
             assert!(matches!(error, SendError::RuntimeGone { .. }), "{error}");
         }
-        assert!(waits.join().expect("no panic"), "the consumer gives nothing more");
+        assert_eq!(waits.join().expect("no panic"), Some(RecvError::RuntimeGone));
         let error = producer.send(message()).wait().expect_err("nobody moves bytes");
         assert!(matches!(error, SendError::RuntimeGone { .. }), "{error}");
         assert_eq!(client.queues(&topic()).wait(), Err(QueryError::Stopped));
-        client.shutdown().wait();
+        assert_eq!(client.shutdown().wait(), Err(EndError::RuntimeGone));
     });
 }
 
@@ -183,11 +184,12 @@ fn waiting_on_the_only_thread_of_a_runtime_is_an_error_at_once() {
         assert_eq!(client.queues(&topic()).wait(), Err(QueryError::WouldDeadlock));
         let builder = client.consumer("ending").expect("a group").topic(TOPIC, "*");
         let mut consumer = builder.start().expect("a consumer");
-        assert!(consumer.recv().is_none());
-        assert!(consumer.recv_timeout(Duration::from_secs(5)).is_none());
+        assert_eq!(consumer.recv().err(), Some(RecvError::WouldDeadlock));
+        let received = consumer.recv_timeout(Duration::from_secs(5));
+        assert_eq!(received.err(), Some(RecvTimeoutError::WouldDeadlock));
         assert!(begun.elapsed() < Duration::from_millis(500), "{:?}", begun.elapsed());
         producer.send(message()).await.expect("awaiting works");
-        client.shutdown().await;
+        client.shutdown().await.expect("an end");
     });
 }
 

@@ -5,10 +5,10 @@ use std::pin::Pin;
 use std::time::{Duration, Instant};
 
 use futures::{StreamExt, TryStreamExt};
-use rocketry::client::{Ended, Next, Pending};
-use rocketry::core::body::TopicConfig;
-use rocketry::core::engine::Cancelled;
-use rocketry::core::frame::RequestCode;
+use rocketry::client::{EndError, Ended, Next, Pending};
+use rocketry::proto::body::TopicConfig;
+use rocketry::proto::engine::Cancelled;
+use rocketry::proto::frame::RequestCode;
 use rocketry::{Client, Consumer, Delivery, Message, Producer, QueryError, SendError, SendReceipt};
 use rocketry::{Config, QueueName, SendOptions, Start, Topic};
 use rocketry_conformance::broker::{ClusterConfig, Fault};
@@ -40,7 +40,7 @@ const _: () = {
     moves::<Delivery>();
     moves::<Pending<Result<SendReceipt, SendError>>>();
     moves::<Pending<Result<i64, QueryError>>>();
-    moves::<Pending<Ended>>();
+    moves::<Pending<Result<Ended, EndError>>>();
     sends::<Next<'_>>();
 };
 
@@ -80,8 +80,8 @@ fn push_17_a_dropped_delivery_comes_again_after_a_tenth_of_the_delay(on: On) {
     assert_eq!(again.offset(), offset);
     let took = dropped.elapsed();
     assert!(pause <= took && took < pause + Duration::from_millis(500), "{took:?}");
-    again.ack().expect("ours still");
-    assert!(consumer.recv_timeout(Duration::from_millis(300)).is_none(), "it is settled");
+    assert!(again.ack().is_taken(), "ours still");
+    assert!(consumer.recv_timeout(Duration::from_millis(300)).is_err(), "it is settled");
 }
 
 fn a_retried_delivery_comes_again_after_the_delay(on: On) {
@@ -89,19 +89,20 @@ fn a_retried_delivery_comes_again_after_the_delay(on: On) {
     let (rig, mut consumer) = with_messages(on, &served.namesrv(), 1);
     let delay = rig.client.config().retry_delay;
     let retried = Instant::now();
-    next(&mut consumer).retry().expect("ours still");
+    assert!(next(&mut consumer).retry().is_taken(), "ours still");
     let again = next(&mut consumer);
     let took = retried.elapsed();
     assert!(delay <= took && took < delay + Duration::from_millis(500), "{took:?}");
-    again.ack().expect("ours still");
+    assert!(again.ack().is_taken(), "ours still");
 }
 
 fn a_consumer_is_a_stream(on: On) {
     let served = served();
     let (rig, consumer) = with_messages(on, &served.namesrv(), 20);
-    let offsets = consumer.take(20).map_ok(|delivery| {
-        let offset = delivery.offset();
-        delivery.ack().expect("ours still");
+    let offsets = consumer.take(20).map_ok(|received| {
+        let delivery = received.expect("a readable message");
+        let offset = delivery.offset().expect("an offset");
+        assert!(delivery.ack().is_taken(), "ours still");
         offset
     });
     let collected = offsets.try_collect::<Vec<i64>>();
@@ -109,21 +110,21 @@ fn a_consumer_is_a_stream(on: On) {
         Some(tokio) => tokio.block_on(collected),
         None => futures::executor::block_on(collected),
     };
-    assert_eq!(offsets.expect("readable messages").len(), 20);
+    assert_eq!(offsets.expect("no end").len(), 20);
 }
 
 fn a_successor_begins_where_the_last_one_settled(on: On) {
     let served = served();
     let (rig, mut first) = with_messages(on, &served.namesrv(), 40);
     for _ in 0..24 {
-        next(&mut first).ack().expect("ours still");
+        assert!(next(&mut first).ack().is_taken(), "ours still");
     }
-    first.close().wait();
+    first.close().wait().expect("an end");
     assert!(served.with(|cluster| cluster.consumers(0, "handles")).is_empty());
     let mut second = consumer(&rig, "handles");
     let mut came = 0;
-    while let Some(delivery) = second.recv_timeout(Duration::from_secs(1)) {
-        delivery.expect("a readable message").ack().expect("ours still");
+    while let Ok(delivery) = second.recv_timeout(Duration::from_secs(1)) {
+        assert!(delivery.expect("a readable message").ack().is_taken(), "ours still");
         came += 1;
     }
     assert_eq!(came, 16);
@@ -168,7 +169,10 @@ fn an_order_to_several_brokers_given_up_says_that_requests_have_left(on: On) {
     let (address, _socket, _filling) = black_hole();
     let away = Rig::start(on, &address.to_string());
     let producer = away.client.producer("handles").expect("a producer");
-    assert_eq!(producer.send_by(message("x"), |_, _| Some(0)).cancel(), Cancelled::Removed);
+    assert_eq!(
+        producer.send_with_selector(message("x"), |_, _| Some(0)).cancel(),
+        Cancelled::Removed
+    );
     assert_eq!(asked(), 1);
 }
 
@@ -216,17 +220,17 @@ fn a_handle_gives_nothing_of_a_queue_that_has_moved_and_acks_of_it_are_stale(on:
     for _ in 0..10 {
         let delivery = next(&mut second);
         assert_eq!(delivery.queue().queue, 7);
-        delivery.ack().expect("the second one's");
+        assert!(delivery.ack().is_taken(), "the second one's");
     }
     let share = || first_rig.client.stats().consumers[0].queues.len();
     assert!(eventually(Duration::from_secs(10), || share() == 4), "{}", share());
     for delivery in held {
         let own = delivery.queue().queue == 0;
-        assert_eq!(delivery.ack().is_ok(), own);
+        assert_eq!(delivery.ack().is_taken(), own);
     }
-    while let Some(delivery) = first.recv_timeout(Duration::from_millis(300)) {
+    while let Ok(delivery) = first.recv_timeout(Duration::from_millis(300)) {
         let delivery = delivery.expect("a readable message");
         assert_eq!(delivery.queue().queue, 0, "queue 7 has moved");
-        delivery.ack().expect("ours still");
+        assert!(delivery.ack().is_taken(), "ours still");
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use log::{Log, Metadata, Record};
-use rocketry::core::frame::RequestCode;
+use rocketry::proto::frame::RequestCode;
 use rocketry::{Message, Start, Topic};
 
 use crate::appender::in_a_process;
@@ -45,10 +45,10 @@ fn goes_on(rig: &Rig) {
     let mut consumer = builder.start_at(Start::First).start().expect("a consumer");
     for _ in 0..20 {
         let next = consumer.recv_timeout(Duration::from_secs(20)).expect("a message in time");
-        next.expect("a readable message").ack().expect("ours still");
+        assert!(next.expect("a readable message").ack().is_taken(), "ours still");
     }
     drop(consumer);
-    rig.client.shutdown().wait();
+    rig.client.shutdown().wait().expect("an end");
 }
 
 fn life_10_a_waker_that_panics_keeps_nobody_else_from_being_woken(on: On) {

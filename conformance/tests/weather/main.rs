@@ -12,6 +12,7 @@ mod ending;
 mod handles;
 mod hooks;
 mod leaks;
+mod options;
 mod owners;
 mod producing;
 mod reentry;
@@ -31,7 +32,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
 use rocketry::Config;
-use rocketry::core::name::Endpoint;
+use rocketry::proto::name::Endpoint;
 use rocketry_conformance::broker::ClusterConfig;
 use rocketry_conformance::serve::Served;
 use socket2::Socket;

@@ -8,11 +8,11 @@ use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
-use rocketry::core::error::PeerKind;
-use rocketry::core::frame::request::PlainRequest;
-use rocketry::core::frame::{Request, RequestCode};
-use rocketry::core::name::Endpoint;
-use rocketry::core::query::Target;
+use rocketry::proto::error::PeerKind;
+use rocketry::proto::frame::request::PlainRequest;
+use rocketry::proto::frame::{Request, RequestCode};
+use rocketry::proto::name::Endpoint;
+use rocketry::proto::query::Target;
 use rocketry::{Client, Config, Message, Producer, SendOptions, Topic};
 use rocketry_conformance::serve::Served;
 
@@ -43,7 +43,7 @@ impl AsRef<[u8]> for Calling {
 impl Drop for Calling {
     fn drop(&mut self) {
         let _ = self.client.stats();
-        drop(self.producer.send_with(message("freed"), SendOptions::default().within(SHORT)));
+        drop(self.producer.send_with(message("freed"), SendOptions::default().timeout(SHORT)));
         self.freed.fetch_add(1, Ordering::SeqCst);
     }
 }
@@ -124,7 +124,7 @@ fn frames_of_ended_sends_may_call_the_client_when_they_are_freed(on: On) {
         config.connect_timeout = Duration::from_millis(600);
         let set = Set::new(on, config);
         // They end while their frames wait for a connection, which then can't be had.
-        let within = || SendOptions::default().within(Duration::from_millis(200));
+        let within = || SendOptions::default().timeout(Duration::from_millis(200));
         let sends = |count: usize| -> Vec<_> {
             (0..count).map(|_| set.producer.send_with(message(set.body()), within())).collect()
         };
@@ -157,7 +157,7 @@ fn bodies_of_requests_may_call_the_client_when_they_are_freed(on: On) {
         admin.call(nobody(), request(), set.body()).wait().expect_err("nobody is there");
         admin.call(nobody(), request(), set.body()).cancel();
         set.freed(3);
-        set.rig.client.shutdown().wait();
+        set.rig.client.shutdown().wait().expect("an end");
         admin.call(nobody(), request(), set.body()).wait().expect_err("it has stopped");
         set.freed(4);
     });
@@ -169,7 +169,7 @@ fn what_is_lost_with_a_connection_may_call_the_client_when_it_is_freed(on: On) {
         let set = Set::new(on, broker_at(deaf.address, &served));
         // More than the sockets take, so that the others stay in the queue.
         let big = Bytes::from(vec![7; 1 << 20]);
-        let within = |millis| SendOptions::default().within(Duration::from_millis(millis));
+        let within = |millis| SendOptions::default().timeout(Duration::from_millis(millis));
         let filling: Vec<_> =
             (0..24).map(|_| set.producer.send_with(message(big.clone()), within(1000))).collect();
         // These end before their connection is lost, the others with it.
@@ -198,7 +198,7 @@ fn what_a_shutdown_ends_may_call_the_client_when_it_is_freed(on: On) {
         config.shutdown_timeout = Duration::from_millis(500);
         let set = Set::new(on, config);
         let sends: Vec<_> = (0..5).map(|_| set.producer.send(message(set.body()))).collect();
-        set.rig.client.shutdown().wait();
+        set.rig.client.shutdown().wait().expect("an end");
         for pending in sends {
             pending.wait().expect_err("it has stopped");
         }

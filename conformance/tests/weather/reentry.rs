@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use futures::Stream;
-use rocketry::core::frame::RequestCode;
+use rocketry::proto::frame::RequestCode;
 use rocketry::{Consumer, Message, Pending, Producer, SendError, SendReceipt, Start, Topic};
 
 use crate::rig::{On, Rig, eventually};
@@ -75,7 +75,10 @@ fn a_waker_may_send_while_it_is_woken_and_while_it_is_dropped(on: On) {
         }
         waiting.push(pending);
         while let Poll::Ready(Some(delivery)) = poll(&mut consumer, &waker()) {
-            delivery.expect("a readable message").ack().expect("ours still");
+            assert!(
+                delivery.expect("no end").expect("a readable message").ack().is_taken(),
+                "ours still"
+            );
         }
     }
     let often = eventually(Duration::from_secs(5), || woken.load(Ordering::SeqCst) > 50);
@@ -91,5 +94,5 @@ fn a_waker_may_send_while_it_is_woken_and_while_it_is_dropped(on: On) {
     }
     let mut end = rig.client.shutdown();
     let _ = Pin::new(&mut end).poll(&mut Context::from_waker(&waker()));
-    end.wait();
+    end.wait().expect("an end");
 }

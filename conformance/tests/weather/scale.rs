@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use rocketry::core::frame::RequestCode;
+use rocketry::proto::frame::RequestCode;
 use rocketry::{Message, Start, Topic};
 use rocketry_conformance::broker::{BrokerConfig, ClusterConfig, ListenerId};
 use rocketry_conformance::serve::Served;
@@ -43,7 +43,7 @@ fn scale_01_of_177_brokers_each_hears_of_a_client_and_the_first_message_goes_at_
     let sent = begun.elapsed();
     // A producer connects to a broker when it has something for it.
     assert!(eventually(Duration::from_secs(20), || heartbeats(&served) == 1));
-    rig.client.shutdown().wait();
+    rig.client.shutdown().wait().expect("an end");
 
     let begun = Instant::now();
     let other = Rig::start(on, &served.namesrv());
@@ -54,7 +54,7 @@ fn scale_01_of_177_brokers_each_hears_of_a_client_and_the_first_message_goes_at_
     let all = eventually(Duration::from_secs(20), || heartbeats(&served) == BROKERS);
     let heard = begun.elapsed();
     assert!(all, "{} of {BROKERS} brokers heard of the consumer", heartbeats(&served));
-    next.expect("a readable message").ack().expect("ours still");
+    assert!(next.expect("a readable message").ack().is_taken(), "ours still");
     println!(
         "scale: {on:?}, {BROKERS} brokers: first message sent {sent:?} after the start; first \
          message received {came:?} after the start, heartbeats at all by {heard:?}"

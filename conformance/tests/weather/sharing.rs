@@ -35,10 +35,10 @@ fn two_share_and_the_other_gets_all_when_one_closes(on: On) {
 
     let consumer = second.stop().expect("the consumer");
     let closed = Instant::now();
-    consumer.close().wait();
+    consumer.close().wait().expect("an end");
     let took = time_to_all(&first, closed, Duration::from_secs(2));
     println!("{on:?}: all queues {took:?} after the other began to close");
-    second_rig.client.shutdown().wait();
+    second_rig.client.shutdown().wait().expect("an end");
     nothing_missing(&load.stop(), &[&first, &second], &BTreeSet::new());
     let duplicates = first.look(|seen| seen.duplicates());
     assert_eq!(duplicates, 0, "who closes commits first");

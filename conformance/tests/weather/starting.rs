@@ -9,8 +9,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rocketry::client::SubscribeError;
-use rocketry::core::error::Refused;
-use rocketry::core::name::NameError;
+use rocketry::proto::error::Refused;
+use rocketry::proto::name::NameError;
 use rocketry::{Config, ConfigError, Message, SendError, Stored, Topic};
 
 use crate::rig::load::Load;
@@ -48,12 +48,12 @@ fn life_01_a_second_consumer_of_a_group_in_one_client_is_refused(on: On) {
     };
     let first = start().expect("a consumer");
     assert_eq!(start().err(), Some(SubscribeError::Refused(Refused::DuplicateGroup)));
-    first.close().wait();
-    start().expect("the group is free again").close().wait();
+    first.close().wait().expect("an end");
+    start().expect("the group is free again").close().wait().expect("an end");
     // Shut down twice, at once: both end.
     let (one, other) = (rig.client.shutdown(), rig.client.shutdown());
-    other.wait();
-    one.wait();
+    other.wait().expect("an end");
+    one.wait().expect("an end");
     assert_eq!(start().err(), Some(SubscribeError::Refused(Refused::Stopped)));
 }
 
@@ -151,7 +151,7 @@ fn working() {
     let outcome = load.stop();
     assert!(outcome.failed.is_empty(), "{:?}", outcome.failed);
     assert_eq!(served.with(|cluster| cluster.stored(TOPIC)), outcome.sent.len() as u64);
-    rig.client.shutdown().wait();
+    rig.client.shutdown().wait().expect("an end");
 }
 
 fn life_06_a_child_process_inherits_no_socket(on: On) {

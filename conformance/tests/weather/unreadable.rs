@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use rocketry::core::frame::Request;
-use rocketry::core::frame::request::SendRequest;
-use rocketry::core::message::sys_flag;
-use rocketry::core::query::Target;
+use rocketry::proto::frame::Request;
+use rocketry::proto::frame::request::SendRequest;
+use rocketry::proto::message::sys_flag;
+use rocketry::proto::query::Target;
 use rocketry::{Config, Consumer, Delivery, OnUnreadable, QueueName, Start, Topic, Unreadable};
 use rocketry_conformance::serve::Served;
 
@@ -27,7 +27,7 @@ fn queue() -> QueueName {
 /// A client, and three messages in one queue: the one in the middle says that it is compressed.
 fn with_damage(on: On, served: &Served) -> Rig {
     let mut config = Config::new(&served.namesrv()).expect("settings");
-    config.commit = Duration::from_millis(50);
+    config.commit_interval = Duration::from_millis(50);
     config.retry_delay = Duration::from_millis(300);
     let rig = Rig::with(on, config);
     for (body, sys_flag) in [("one", 0), ("two", sys_flag::COMPRESSED), ("three", 0)] {
@@ -58,9 +58,9 @@ fn next(consumer: &mut Consumer) -> Result<Delivery, Unreadable> {
 
 /// Takes and settles the two that can be read; gives the other one.
 fn neighbours(consumer: &mut Consumer) -> Unreadable {
-    next(consumer).expect("the first is readable").ack().expect("ours still");
+    assert!(next(consumer).expect("the first is readable").ack().is_taken(), "ours still");
     let unreadable = next(consumer).expect_err("the second is not");
-    next(consumer).expect("the third is readable").ack().expect("ours still");
+    assert!(next(consumer).expect("the third is readable").ack().is_taken(), "ours still");
     unreadable
 }
 
@@ -83,12 +83,12 @@ fn an_unreadable_message_is_settled_by_the_application_alone(on: On) {
     let again = next(&mut consumer).expect_err("the same message");
     assert!(dropped.elapsed() >= Duration::from_millis(30), "{:?}", dropped.elapsed());
     assert_eq!(again.offset, Some(1));
-    again.retry().expect("ours still");
+    assert!(again.retry().is_taken(), "ours still");
     let again = next(&mut consumer).expect_err("the same message");
     assert_eq!(committed(&served), Some(1));
-    again.ack().expect("ours still");
+    assert!(again.ack().is_taken(), "ours still");
     assert!(eventually(Duration::from_secs(5), || committed(&served) == Some(3)));
-    assert!(consumer.recv_timeout(Duration::from_millis(500)).is_none(), "it is settled");
+    assert!(consumer.recv_timeout(Duration::from_millis(500)).is_err(), "it is settled");
 }
 
 fn a_consumer_that_is_told_so_settles_unreadable_messages_by_itself(on: On) {
@@ -98,6 +98,6 @@ fn a_consumer_that_is_told_so_settles_unreadable_messages_by_itself(on: On) {
     let unreadable = neighbours(&mut consumer);
     assert!(eventually(Duration::from_secs(5), || committed(&served) == Some(3)));
     // It was handed out settled: nothing of it is left to do.
-    unreadable.retry().expect("nothing to do");
-    assert!(consumer.recv_timeout(Duration::from_millis(500)).is_none(), "it came once");
+    assert!(unreadable.retry().is_taken(), "nothing to do");
+    assert!(consumer.recv_timeout(Duration::from_millis(500)).is_err(), "it came once");
 }

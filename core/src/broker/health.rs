@@ -37,9 +37,26 @@ pub(crate) struct Health {
     pub(crate) failed: u64,
     /// A moving average over about the last eight answers.
     pub(crate) latency: Duration,
+    /// A moving average over about the last eight tries: failures of a million.
+    failed_ppm: u32,
     /// Left alone until then.
     pub(crate) until: Option<Instant>,
 }
+
+impl Health {
+    /// Tries of a million that were answered of late.
+    pub(crate) const fn answered_ppm(&self) -> u32 {
+        MILLION - self.failed_ppm
+    }
+
+    /// One more try has ended. The first one counts as the others do: a broker is well until it
+    /// shows otherwise.
+    const fn tried(&mut self, failed: bool) {
+        self.failed_ppm = (self.failed_ppm * 7 + if failed { MILLION } else { 0 }) / 8;
+    }
+}
+
+const MILLION: u32 = 1_000_000;
 
 /// All brokers that were ever sent to.
 #[derive(Debug, Default)]
@@ -54,6 +71,7 @@ impl Healths {
             _ => (health.latency * 7 + latency) / 8,
         };
         health.answered += 1;
+        health.tried(false);
         let pause = pause_after(latency);
         health.until = (!pause.is_zero()).then(|| now + pause);
     }
@@ -71,6 +89,7 @@ impl Healths {
     pub(crate) fn failed(&mut self, now: Instant, broker: BrokerId) {
         let health = self.0.entry(broker).or_default();
         health.failed += 1;
+        health.tried(true);
         health.until = Some(now + pause_after(FAILED));
     }
 
@@ -139,6 +158,23 @@ mod tests {
         }
         let latency = healths.of(broker).latency;
         assert!(latency > millis(79) && latency < millis(80), "{latency:?}");
+    }
+
+    #[test]
+    fn a_success_rate_is_of_about_eight_tries_and_whole_until_one_fails() {
+        let (broker, mut healths) = (BrokerId(1), Healths::default());
+        assert_eq!(healths.of(broker).answered_ppm(), MILLION);
+        healths.failed(Instant::ZERO, broker);
+        assert_eq!(healths.of(broker).answered_ppm(), 875_000);
+        for _ in 0..60 {
+            healths.failed(Instant::ZERO, broker);
+        }
+        assert!(healths.of(broker).answered_ppm() < 1_000);
+        for _ in 0..8 {
+            healths.answered(Instant::ZERO, broker, millis(1));
+        }
+        let rate = healths.of(broker).answered_ppm();
+        assert!((600_000..700_000).contains(&rate), "{rate}");
     }
 
     #[test]

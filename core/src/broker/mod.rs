@@ -11,7 +11,7 @@ use std::sync::Arc;
 pub(crate) use probe::PROBES;
 use registration::Registration;
 pub(crate) use registration::heartbeat_body;
-pub use stats::BrokerStats;
+pub use stats::{BrokerStats, WindowStats};
 
 use crate::error::Lack;
 use crate::id::{BrokerId, PeerId};

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::Brokers;
 use super::health::Healths;
+use crate::id::PeerId;
 use crate::name::Endpoint;
 use crate::remoting::Context;
 use crate::time::Instant;
@@ -28,6 +29,26 @@ pub struct BrokerStats {
     pub latency: Duration,
     /// Producers leave it alone until then, with `fault_isolation`.
     pub isolated_until: Option<Instant>,
+    /// What it has not answered, and what waits for that.
+    pub window: WindowStats,
+}
+
+/// The sends that one broker has not answered, and those that wait until it has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct WindowStats {
+    /// Messages and batches given to the broker, or to its connections, whose answers are waited
+    /// for.
+    pub unanswered: usize,
+    /// Bytes of those.
+    pub unanswered_bytes: usize,
+    /// Those that were given up, by their deadlines or by being cancelled, after they had left: the
+    /// broker may have them in its queue, and they keep their places for up to 10 s.
+    pub given_up: usize,
+    /// Sends that wait for their turn.
+    pub waiting: usize,
+    /// How many may be unanswered: `max_unanswered`, or less since the broker had too much to do.
+    pub limit: usize,
 }
 
 impl BrokerStats {
@@ -39,7 +60,12 @@ impl BrokerStats {
 
 impl Brokers {
     /// How each broker fares that a route names, or did a while ago.
-    pub(crate) fn stats(&self, ctx: &Context, healths: &Healths) -> Vec<BrokerStats> {
+    pub(crate) fn stats(
+        &self,
+        ctx: &Context,
+        healths: &Healths,
+        window: impl Fn(PeerId) -> WindowStats,
+    ) -> Vec<BrokerStats> {
         let stats = |id| {
             let (health, master) = (healths.of(id), self.master(id));
             BrokerStats {
@@ -49,7 +75,8 @@ impl Brokers {
                 answered: health.answered,
                 failed: health.failed,
                 latency: health.latency,
-                isolated_until: health.until,
+                isolated_until: health.until.filter(|_| ctx.fx.config.fault_isolation),
+                window: master.map(&window).unwrap_or_default(),
             }
         };
         self.ids().map(stats).collect()
@@ -61,15 +88,25 @@ struct At<'a>(&'a BrokerStats, Instant);
 
 impl fmt::Display for At<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(BrokerStats { name, master, answered, failed, latency, .. }, at) = self;
+        let Self(BrokerStats { name, master, answered, failed, latency, window, .. }, at) = self;
         write!(f, "broker {name}")?;
         match master {
             Some(master) => write!(f, " at {master}")?,
             None => f.write_str(" without a master")?,
         }
         write!(f, ": {answered} sends answered, {failed} failed, {latency:.1?} each")?;
+        let WindowStats { unanswered, given_up, waiting, limit, .. } = window;
+        write!(f, ", {unanswered} unanswered of {limit}")?;
+        if *given_up > 0 {
+            write!(f, " and {given_up} given up")?;
+        }
+        if *waiting > 0 {
+            write!(f, ", {waiting} wait for their turn")?;
+        }
         match self.0.isolated_until.filter(|until| until > at) {
-            Some(until) => write!(f, ", left alone for {:.1?}", until.since(*at)),
+            Some(until) => {
+                write!(f, ", left alone for {:.1?} by fault_isolation", until.since(*at))
+            }
             None => Ok(()),
         }
     }

@@ -28,6 +28,7 @@ const PLAIN_PULL: i32 = 4;
 /// Dropping the [`Pending`] lets a request go on unseen; of several, those that have not begun are
 /// not sent.
 #[derive(Clone, Debug)]
+#[doc(alias = "DefaultMQAdminExt", alias = "MQAdminExt", alias = "mqadmin")]
 pub struct Admin {
     owner: Arc<Owner>,
 }
@@ -156,6 +157,7 @@ impl Admin {
 
     /// The offset of a queue's first message stored at that time or later, in milliseconds since
     /// 1970 by the broker's clock (`SEARCH_OFFSET_BY_TIMESTAMP`, 29).
+    #[doc(alias = "searchOffset")]
     pub fn search_offset(&self, queue: &QueueName, timestamp: i64) -> Answered<i64> {
         let request = Request::SearchOffset(SearchOffsetRequest {
             topic: queue.topic.shared(),

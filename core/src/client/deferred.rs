@@ -8,7 +8,6 @@ use super::pending::{Deferred, Pending};
 use super::shared::Shared;
 use crate::engine::Cancelled;
 use crate::error::{Attempts, QueryError, Refused, SendError, Stored};
-use crate::message::Message;
 use crate::name::Topic;
 use crate::query::{QueueChoice, QueueName};
 
@@ -81,14 +80,13 @@ impl<A: Send + 'static, E: Send + 'static> Pending<Result<A, E>> {
 
 /// The queue that a caller's own `select` chooses. No lock is held: one that panics harms nobody.
 pub(super) fn chosen(
-    select: impl FnOnce(&Message, &[QueueChoice]) -> Option<usize>,
-    message: &Message,
+    select: impl FnOnce(&[QueueChoice]) -> Option<usize>,
+    topic: Topic,
     queues: Result<Vec<QueueChoice>, QueryError>,
 ) -> Result<QueueName, SendError> {
-    let queues = queues.map_err(|error| no_queues(message.topic().clone(), error))?;
-    let chosen = catch_unwind(AssertUnwindSafe(|| select(message, &queues))).ok().flatten();
+    let queues = queues.map_err(|error| no_queues(topic.clone(), error))?;
+    let chosen = catch_unwind(AssertUnwindSafe(|| select(&queues))).ok().flatten();
     let chosen = chosen.and_then(|place| queues.into_iter().nth(place));
-    let topic = message.topic().clone();
     chosen.map(|choice| choice.queue).ok_or(SendError::NoChoice { topic })
 }
 

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::received::Settlement;
 use super::shared::Shared;
 use crate::consumer::{Batch, DeliveryId, Outcome, Settled};
 use crate::error::Stale;
-use crate::message::{Item, Record, RecordError};
+use crate::message::{Item, Message, Record, RecordError};
 use crate::query::QueueName;
 
 /// One message, handed to this consumer until it is settled.
@@ -20,6 +21,7 @@ use crate::query::QueueName;
 /// other message waiting. Either way it is delivered again to this consumer, behind what has come
 /// meanwhile.
 #[must_use = "a delivery that is dropped is delivered again: ack it"]
+#[doc(alias = "MessageExt", alias = "MessageView")]
 pub struct Delivery {
     held: Held,
     body: Bytes,
@@ -33,7 +35,7 @@ pub struct Delivery {
 /// offset does not pass it before [`ack`](Self::ack). Dropping it has it handed out again, after
 /// the same pauses that grow; in [`Ended`](super::Ended) it counts as every other message. A
 /// consumer that is told so settles it by itself ([`OnUnreadable::Settle`]): `ack` and `retry` then
-/// do nothing and are `Ok`.
+/// do nothing.
 #[derive(thiserror::Error)]
 #[error(
     "message at {} of queue {} of {} at {} can't be read: {reason}",
@@ -53,6 +55,9 @@ pub struct Unreadable {
     pub reason: RecordError,
     held: Held,
 }
+
+/// A message that came: one to handle, or one that can't be read, which is to be settled too.
+pub type Received = Result<Delivery, Unreadable>;
 
 /// What becomes of messages that can't be read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -86,23 +91,22 @@ struct Held {
 }
 
 impl Held {
-    fn ack(&mut self) -> Result<(), Stale> {
-        let Some(shared) = self.shared.take() else { return Ok(()) };
+    fn ack(&mut self) -> Settlement {
+        let Some(shared) = self.shared.take() else { return Settlement::Taken };
         settle(&self.batch, self.index, &shared)
     }
 
-    fn again(&mut self, outcome: Outcome) -> Result<(), Stale> {
-        let Some(shared) = self.shared.take() else { return Ok(()) };
+    fn again(&mut self, outcome: Outcome) -> Settlement {
+        let Some(shared) = self.shared.take() else { return Settlement::Taken };
         let id = DeliveryId { batch: self.batch.id(), index: self.index };
-        let done = shared.run(|core, now| core.engine.settle(now, id, outcome));
-        done.unwrap_or(Err(Stale))
+        told(shared.run(|core, now| core.engine.settle(now, id, outcome)))
     }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
         // A queue that was given up takes nothing back: the next owner gets the message.
-        let _ = self.again(Outcome::Again);
+        self.again(Outcome::Again);
     }
 }
 
@@ -121,14 +125,14 @@ impl Unreadable {
         self.held.batch.records().raw(self.held.index as usize)
     }
 
-    /// The message is done with, unread: the group's offset may pass it. An error says that the
-    /// queue has been given up: another consumer may get the message as well.
-    pub fn ack(mut self) -> Result<(), Stale> {
+    /// The message is done with, unread: the group's offset may pass it, unless its queue has
+    /// [moved](Settlement::Moved).
+    pub fn ack(mut self) -> Settlement {
         self.held.ack()
     }
 
     /// Has the message handed out again, to this consumer, after `retry_delay` (1 s).
-    pub fn retry(mut self) -> Result<(), Stale> {
+    pub fn retry(mut self) -> Settlement {
         self.held.again(Outcome::Later)
     }
 }
@@ -160,7 +164,7 @@ impl Delivery {
             Item::Undecodable(undecodable) => undecodable.reason,
         };
         if unreadable == OnUnreadable::Settle {
-            let _ = held.ack();
+            held.ack();
         }
         let (queue, offset) = (held.batch.queue().clone(), held.batch.offset(index));
         Err(Unreadable { queue, offset, reason, held })
@@ -185,39 +189,56 @@ impl Delivery {
         self.record().expect("a delivery is a readable record")
     }
 
+    /// A message to send, with what an application gave this one: its topic, body, flag, tag, keys
+    /// and own properties, to be changed and sent again. It gets a unique id of its own, and has
+    /// no delay. The body is shared, not copied.
+    pub fn to_message(&self) -> Message {
+        Message::of(self.queue().topic.clone(), &self.message(), self.body.clone())
+    }
+
     /// The queue it came from.
     pub fn queue(&self) -> &QueueName {
         self.held.batch.queue()
     }
 
-    /// Its place in the queue, from 0; -1 where the broker's number can't be its place.
-    pub fn offset(&self) -> i64 {
-        self.held.batch.offset(self.held.index).unwrap_or(-1)
+    /// Its place in the queue, from 0; `None` where the broker's number can't be its place.
+    pub fn offset(&self) -> Option<i64> {
+        self.held.batch.offset(self.held.index)
     }
 
-    /// The message is done with. The lock is taken only when it was the last of its pull. An error
-    /// says that the queue has been given up: another consumer may get the message as well.
-    pub fn ack(mut self) -> Result<(), Stale> {
+    /// The message is done with, unless its queue has [moved](Settlement::Moved), in which case
+    /// another consumer gets it as well. The lock is taken only when it was the last of its pull.
+    #[doc(alias = "CONSUME_SUCCESS", alias = "ConsumeConcurrentlyStatus", alias = "ConsumeSuccess")]
+    pub fn ack(mut self) -> Settlement {
         self.held.ack()
     }
 
     /// Has the message delivered again, to this consumer, after `retry_delay` (1 s).
-    pub fn retry(mut self) -> Result<(), Stale> {
+    #[doc(alias = "RECONSUME_LATER", alias = "ConsumeRetryLater", alias = "sendMessageBack")]
+    pub fn retry(mut self) -> Settlement {
         self.held.again(Outcome::Later)
     }
 }
 
 /// Settles one message, and tells the engine if it was the last of its batch, or if its consumer
 /// finishes: then whoever tells first ends it for all that are settled by now.
-pub(crate) fn settle(batch: &Batch, index: u32, shared: &Shared) -> Result<(), Stale> {
+pub(crate) fn settle(batch: &Batch, index: u32, shared: &Shared) -> Settlement {
     if batch.is_revoked() {
-        return Err(Stale);
+        return Settlement::Moved;
     }
     if batch.settle(index) == Settled::Last {
         let ended = shared.run(|core, now| core.engine.batch_ended(now, batch.id()));
         if !batch.is_draining() {
-            return ended.unwrap_or(Err(Stale));
+            return told(ended);
         }
     }
-    Ok(())
+    Settlement::Taken
+}
+
+/// What the engine made of it. Without one there is nothing that could still count.
+const fn told(done: Option<Result<(), Stale>>) -> Settlement {
+    match done {
+        Some(Ok(())) => Settlement::Taken,
+        Some(Err(Stale)) | None => Settlement::Moved,
+    }
 }

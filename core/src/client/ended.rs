@@ -12,28 +12,29 @@ pub enum Ended {
     /// dropped instead, held to the end, or gone with their queues to another member. They are
     /// delivered again, to whoever gets their queues.
     Unsettled(usize),
-    /// The runtime was dropped before, or a thread panicked in this client: nothing more was
-    /// committed, and no broker was told.
-    RuntimeGone,
-    /// Nothing was waited for: waiting would block the very thread that has to do it. It goes on in
-    /// the background; await it instead.
-    WouldDeadlock,
-    /// This process is a fork of the one that made the client, and nothing of it is done here.
-    Forked,
 }
 
 impl Ended {
     pub(super) const fn with(unsettled: usize) -> Self {
         if unsettled == 0 { Self::InOrder } else { Self::Unsettled(unsettled) }
     }
+}
 
-    /// Whether it is over: nothing goes on in the background.
-    pub const fn is_over(self) -> bool {
-        match self {
-            Self::InOrder | Self::Unsettled(_) | Self::RuntimeGone => true,
-            Self::WouldDeadlock | Self::Forked => false,
-        }
-    }
+/// Why a shutdown, or a consumer's leaving, was not seen to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EndError {
+    /// The runtime was dropped before, or a thread panicked in this client: nothing more was
+    /// committed, and no broker was told.
+    #[error("the client's runtime is gone: nothing more was committed, and no broker was told")]
+    RuntimeGone,
+    /// Nothing was waited for: waiting would block the very thread that has to do it. It goes on in
+    /// the background, and a program that ends now cuts it short.
+    #[error("waiting here would block the thread that does the work: await the end instead")]
+    WouldDeadlock,
+    /// This process is a fork of the one that made the client, and nothing of it is done here.
+    #[error("this process is a fork of the one that made the client, in which alone it ends")]
+    Forked,
 }
 
 /// Those who wait for the client to stop, each in a place of its own however often it asks.

@@ -5,22 +5,25 @@ use std::io;
 use super::work::Work;
 use crate::time::{Instant, UnixMillis};
 
-/// What an adapter lends the handles.
-pub trait Host: Send + Sync + 'static {
+/// The clocks that a client goes by, and the process that it is in.
+pub trait Clock: Send + Sync + 'static {
     /// The monotonic clock.
     fn now(&self) -> Instant;
 
     /// The wall clock.
     fn unix(&self) -> UnixMillis;
 
+    /// The id of the process that asks. A child of `fork` has none of the threads that move its
+    /// parent's bytes, and the parent's sockets are not its own: its calls are refused.
+    fn process(&self) -> u32;
+}
+
+/// What an adapter lends the handles.
+pub trait Host: Send + Sync + 'static {
     /// Whether the calling thread may wait: not if it is the one that has to do the work. Threads
     /// that [drive](super::adapter::is_own_thread) the client that is waited for are not asked
     /// about.
     fn may_block(&self) -> bool;
-
-    /// The id of the process that asks. A child of `fork` has none of the threads that move its
-    /// parent's bytes, and the parent's sockets are not its own: its calls are refused.
-    fn process(&self) -> u32;
 
     /// Runs `wait`, which blocks the calling thread, where [`may_block`](Self::may_block) allows
     /// it. An executor that would strand tasks behind a blocked thread hears of it here.

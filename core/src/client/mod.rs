@@ -21,11 +21,14 @@ mod log;
 mod park;
 mod pending;
 mod producer;
+mod producing;
 mod pump;
 mod question;
+mod received;
 mod shared;
 mod source;
 mod state;
+mod subscribing;
 mod waiting;
 mod wall;
 mod work;
@@ -33,14 +36,18 @@ mod work;
 use std::sync::Arc;
 
 pub use admin::{Admin, Pulled};
-pub use consumer::{Consumer, ConsumerBuilder, Next, SubscribeError};
-pub use delivery::{Delivery, OnUnreadable, Unreadable};
-pub use ended::Ended;
+pub use consumer::{Consumer, Next};
+pub use delivery::{Delivery, OnUnreadable, Received, Unreadable};
+pub use ended::{EndError, Ended};
 pub use lock_stats::LockStats;
 pub use pending::{Blockable, Pending};
 pub use producer::Producer;
+pub use producing::{ProducerError, ProducerOptions};
+pub use received::{RecvError, RecvTimeoutError, Settlement};
+pub use subscribing::{ConsumerBuilder, SubscribeError};
 
 use crate::config::Config;
+use crate::consumer::ConsumerOptions;
 use crate::engine::Snapshot;
 use crate::error::QueryError;
 use crate::name::{Group, NameError, Topic};
@@ -60,6 +67,7 @@ use shared::{Owner, Shared};
 /// error that says so. A process that is stopped and continued goes on where it was; what passed
 /// its deadline meanwhile ends then.
 #[derive(Clone, Debug)]
+#[doc(alias = "MQClientInstance", alias = "MQClientFactory", alias = "RMQClient")]
 pub struct Client {
     owner: Arc<Owner>,
 }
@@ -77,40 +85,75 @@ impl Client {
     }
 
     /// A producer of the group `group`. Nothing is sent until its first message.
+    #[doc(alias = "DefaultMQProducer", alias = "NewProducer", alias = "create_producer")]
     pub fn producer<G>(&self, group: G) -> Result<Producer, NameError>
     where
         G: TryInto<Group>,
         NameError: From<G::Error>,
     {
-        Ok(Producer::new(self.owner.clone(), group.try_into()?))
+        Ok(Producer::new(self.owner.clone(), group.try_into()?, ProducerOptions::default()))
+    }
+
+    /// As [`producer`](Self::producer), with what it does otherwise than the client's settings say.
+    pub fn producer_with<G>(
+        &self,
+        group: G,
+        options: ProducerOptions,
+    ) -> Result<Producer, ProducerError>
+    where
+        G: TryInto<Group>,
+        NameError: From<G::Error>,
+    {
+        let group = group.try_into().map_err(NameError::from)?;
+        options.check(self.config())?;
+        Ok(Producer::new(self.owner.clone(), group, options))
     }
 
     /// A consumer of the group `group`, once its topics are named.
+    #[doc(alias = "DefaultMQPushConsumer", alias = "NewPushConsumer", alias = "create_consumer")]
     pub fn consumer<G>(&self, group: G) -> Result<ConsumerBuilder, NameError>
     where
         G: TryInto<Group>,
         NameError: From<G::Error>,
     {
-        Ok(ConsumerBuilder::new(self.owner.clone(), group.try_into()?))
+        self.consumer_with(group, ConsumerOptions::default())
+    }
+
+    /// As [`consumer`](Self::consumer), with what it does otherwise than the client's settings say;
+    /// [`start`](ConsumerBuilder::start) refuses what is out of range.
+    pub fn consumer_with<G>(
+        &self,
+        group: G,
+        options: ConsumerOptions,
+    ) -> Result<ConsumerBuilder, NameError>
+    where
+        G: TryInto<Group>,
+        NameError: From<G::Error>,
+    {
+        Ok(ConsumerBuilder::new(self.owner.clone(), group.try_into()?, options))
     }
 
     /// The queues of a topic that may be read. Sends one route request where the route is not
     /// known; resolves within `request_timeout`; dropping it leaves nothing behind.
+    #[doc(alias = "fetchSubscribeMessageQueues", alias = "fetchPublishMessageQueues")]
     pub fn queues(&self, topic: &Topic) -> Pending<Result<Vec<QueueName>, QueryError>> {
         ask(self.owner.shared(), Question::queues(topic))
     }
 
-    /// The offset of a queue's first message.
+    /// The offset of a queue's first message; 0 while it has none.
+    #[doc(alias = "minOffset", alias = "beginningOffsets")]
     pub fn min_offset(&self, queue: &QueueName) -> Pending<Result<i64, QueryError>> {
         ask(self.owner.shared(), Question::min_offset(queue))
     }
 
     /// The offset after a queue's last message: how many messages it ever took.
+    #[doc(alias = "maxOffset", alias = "endOffsets")]
     pub fn max_offset(&self, queue: &QueueName) -> Pending<Result<i64, QueryError>> {
         ask(self.owner.shared(), Question::max_offset(queue))
     }
 
     /// Questions and orders of operators.
+    #[doc(alias = "DefaultMQAdminExt")]
     pub fn admin(&self) -> Admin {
         Admin::new(self.owner.clone())
     }
@@ -133,14 +176,16 @@ impl Client {
     }
 
     /// Ends everything in good order: new calls are refused, sends under way finish, consumers hand
-    /// out nothing more ([`recv`](Consumer::recv) gives `None`) and wait until what they handed out
+    /// out nothing more ([`RecvError::Left`]) and wait until what they handed out
     /// is settled, for at most three quarters of `shutdown_timeout`; then they commit and leave
     /// their groups, brokers are told, connections close. Resolves when all of it is done, at the
-    /// latest after `shutdown_timeout`; dropping it does not stop it.
+    /// latest after `shutdown_timeout`; dropping it does not stop it. An error says that nobody saw
+    /// it through: above all [`EndError::WouldDeadlock`], on a thread that must not wait.
     ///
     /// Call it before consumers are dropped: one that is dropped leaves at once, and the acks of
     /// those who still handle its messages come too late.
-    pub fn shutdown(&self) -> Pending<Ended> {
+    #[doc(alias = "Shutdown", alias = "awaitTermination")]
+    pub fn shutdown(&self) -> Pending<Result<Ended, EndError>> {
         let shared = self.owner.shared();
         shared.run(|core, now| {
             core.unsettled.get_or_insert(0);

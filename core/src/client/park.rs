@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
-use super::host::Host;
+use super::host::{Clock, Host};
 use crate::time::Instant;
 
 struct Unpark(Thread);
@@ -43,10 +43,10 @@ pub(crate) fn block_on<T>(host: &dyn Host, mut poll: impl FnMut(&mut Context<'_>
     }
 }
 
-/// Blocks this thread until `poll` is ready or the host's clock shows `deadline`.
+/// Blocks this thread until `poll` is ready or the clock shows `deadline`.
 pub(crate) fn block_until<T>(
     deadline: Instant,
-    host: &dyn Host,
+    (clock, host): (&dyn Clock, &dyn Host),
     mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>,
 ) -> Option<T> {
     let waker = UNPARK.with(Waker::clone);
@@ -55,7 +55,7 @@ pub(crate) fn block_until<T>(
     if polled.is_pending() {
         host.block(&mut || {
             while polled.is_pending() {
-                let left = deadline.since(host.now());
+                let left = deadline.since(clock.now());
                 if left.is_zero() {
                     return;
                 }

@@ -6,8 +6,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use super::driving::log_once;
-use super::ended::Ended;
+use super::ended::{EndError, Ended};
 use super::park::block_on;
 use super::question::Question;
 use super::shared::Shared;
@@ -34,13 +33,13 @@ enum State<T> {
         source: Source<T>,
     },
     Stop {
-        read: fn(Ended) -> T,
+        read: fn(Result<Ended, EndError>) -> T,
         /// Where its waker is kept.
         place: Option<usize>,
     },
     Left {
         sub: SubscriptionId,
-        read: fn(Ended) -> T,
+        read: fn(Result<Ended, EndError>) -> T,
     },
     /// Not begun. The mutex is never locked: it lets a `Pending` be shared between threads.
     Deferred(Mutex<Box<dyn Deferred<T>>>),
@@ -103,17 +102,13 @@ impl<T> Blockable for Result<T, QueryError> {
     }
 }
 
-impl Blockable for Ended {
-    /// It goes on without anybody waiting; a program that ends now cuts it short.
+impl<T> Blockable for Result<T, EndError> {
     fn would_deadlock(_: Option<MessageIds>) -> Self {
-        log_once(|| {
-            log::error!("waiting here would block the thread that does the work: await the end");
-        });
-        Self::WouldDeadlock
+        Err(EndError::WouldDeadlock)
     }
 
     fn forked() -> Self {
-        Self::Forked
+        Err(EndError::Forked)
     }
 }
 
@@ -145,7 +140,7 @@ impl<T> Pending<T> {
     /// The unique ids of what a send carries, also before it ends: by them its messages can be told
     /// in the log, and sent again under the same ([`Message::id`](crate::message::Message::id)).
     /// `None` for what is no send, for a message that was refused, and for a
-    /// [`send_by`](super::Producer::send_by) whose queue is not chosen yet.
+    /// [`send_with_selector`](super::Producer::send_with_selector) whose queue is not chosen yet.
     pub const fn message_ids(&self) -> Option<&MessageIds> {
         self.ids.as_ref()
     }
@@ -180,7 +175,7 @@ impl<T> Pending<T> {
         }
         // Dropped after every lock below.
         let mut waker = Some(cx.waker().clone());
-        let forked = || shared.is_forked_by(shared.host().now());
+        let forked = || shared.is_forked_by(shared.clock().now());
         let result = match &mut self.state {
             State::Ready(_) | State::Deferred(_) => return Poll::Pending,
             State::Call { op, source } => {
@@ -193,7 +188,7 @@ impl<T> Pending<T> {
                 let core = shared.lock_here();
                 match core.and_then(|mut core| core.end_of_all(place, &mut waker)) {
                     Some(ended) => read(ended),
-                    None if forked() => read(Ended::Forked),
+                    None if forked() => read(Err(EndError::Forked)),
                     None => return Poll::Pending,
                 }
             }
@@ -201,7 +196,7 @@ impl<T> Pending<T> {
                 let core = shared.lock_here();
                 match core.and_then(|mut core| core.end_of(*sub, &mut waker)) {
                     Some(ended) => read(ended),
-                    None if forked() => read(Ended::Forked),
+                    None if forked() => read(Err(EndError::Forked)),
                     None => return Poll::Pending,
                 }
             }
@@ -254,7 +249,7 @@ impl<T: Blockable> Pending<T> {
     }
 }
 
-impl Pending<Ended> {
+impl Pending<Result<Ended, EndError>> {
     pub(crate) const fn stop(shared: Arc<Shared>) -> Self {
         Self {
             shared: Some(shared),

@@ -4,18 +4,20 @@ use std::sync::Arc;
 
 use super::deferred::chosen;
 use super::pending::{Pending, ask};
+use super::producing::ProducerOptions;
 use super::question::Question;
 use super::shared::Owner;
 use super::waiting::SendEnd;
 use crate::error::SendError;
-use crate::message::{Message, MessageError, Publish};
-use crate::name::Group;
-use crate::producer::{SendOptions, SendReceipt};
+use crate::message::{Message, MessageError, MessageLimits, Publish};
+use crate::name::{Group, QueueName};
+use crate::producer::{QueueSelection, SendOptions, SendReceipt};
 use crate::query::QueueChoice;
 
 /// Sends messages. Cheap to clone, and used from any number of threads and tasks at once. Brokers
 /// know its group until a minute after the last producer of the group is dropped.
 #[derive(Clone, Debug)]
+#[doc(alias = "DefaultMQProducer", alias = "MQProducer", alias = "NewProducer")]
 pub struct Producer {
     place: Arc<Place>,
 }
@@ -25,6 +27,8 @@ pub struct Producer {
 struct Place {
     owner: Arc<Owner>,
     group: Group,
+    options: ProducerOptions,
+    limits: MessageLimits,
 }
 
 impl Drop for Place {
@@ -34,9 +38,10 @@ impl Drop for Place {
 }
 
 impl Producer {
-    pub(crate) fn new(owner: Arc<Owner>, group: Group) -> Self {
+    pub(super) fn new(owner: Arc<Owner>, group: Group, options: ProducerOptions) -> Self {
         owner.shared().run(|core, now| core.engine.produce(now, &group));
-        Self { place: Arc::new(Place { owner, group }) }
+        let limits = options.limits(owner.shared().config());
+        Self { place: Arc::new(Place { owner, group, options, limits }) }
     }
 
     /// Its group.
@@ -53,6 +58,7 @@ impl Producer {
     /// [`SendError::is_retriable`] whether the same call may succeed later.
     ///
     /// Dropping the [`Pending`] lets the call go on unseen.
+    #[doc(alias = "SendSync", alias = "SendAsync", alias = "send_sync")]
     pub fn send(&self, message: Message) -> Pending<Result<SendReceipt, SendError>> {
         self.send_with(message, SendOptions::default())
     }
@@ -66,7 +72,7 @@ impl Producer {
         message: Message,
         options: SendOptions,
     ) -> Pending<Result<SendReceipt, SendError>> {
-        self.start(self.publish(message), options)
+        self.send_one(message, options)
     }
 
     /// Sends one message without asking for an answer: the broker may store it, or not, and nobody
@@ -75,13 +81,15 @@ impl Producer {
     /// connection is lost before, it is lost with it; a log record and
     /// [`Client::stats`](super::Client::stats) count those. Errors are those that come before: no
     /// route, no connection by the deadline, a full window.
+    #[doc(alias = "sendOneway", alias = "SendOneWay")]
     pub fn send_oneway(&self, message: Message) -> Pending<Result<(), SendError>> {
-        self.start(self.publish(message), SendOptions::default().oneway())
+        self.send_one(message, SendOptions::default().oneway())
     }
 
     /// Sends several messages of one topic together (`SEND_BATCH_MESSAGE`, 320): all of them are
     /// stored one after the other in one queue, or none is. They must have no delay, and fit
     /// `max_body` together. [`SendReceipt::messages`] tells each one's id and offset.
+    #[doc(alias = "MessageBatch")]
     pub fn send_batch(&self, messages: &[Message]) -> Pending<Result<SendReceipt, SendError>> {
         self.send_batch_with(messages, SendOptions::default())
     }
@@ -92,13 +100,13 @@ impl Producer {
         messages: &[Message],
         options: SendOptions,
     ) -> Pending<Result<SendReceipt, SendError>> {
-        self.start(self.batch(messages), options)
+        self.send_all(messages, options)
     }
 
     /// As [`send_batch`](Self::send_batch), without asking for an answer; see
     /// [`send_oneway`](Self::send_oneway).
     pub fn send_batch_oneway(&self, messages: &[Message]) -> Pending<Result<(), SendError>> {
-        self.start(self.batch(messages), SendOptions::default().oneway())
+        self.send_all(messages, SendOptions::default().oneway())
     }
 
     /// As [`send`](Self::send), to the queue that `select` chooses by its place among those of the
@@ -106,36 +114,116 @@ impl Producer {
     /// the topic's route is known, else in the one that waits for the result: until then nothing
     /// is sent. Every try goes to its queue. A panic in it, `None`, and a place that is not there
     /// end the send with [`SendError::NoChoice`], and harm nothing else.
-    pub fn send_by(
+    #[doc(alias = "MessageQueueSelector", alias = "QueueSelector")]
+    pub fn send_with_selector(
         &self,
         message: Message,
         select: impl FnOnce(&Message, &[QueueChoice]) -> Option<usize> + Send + 'static,
     ) -> Pending<Result<SendReceipt, SendError>> {
+        let (options, _) = self.place.options.under(SendOptions::default(), Some(&message));
+        self.select(
+            message,
+            |message| Some(message),
+            select,
+            move |own, message, to| own.start(own.publish(message), options.selection(to)),
+        )
+    }
+
+    fn send_one<T: 'static>(
+        &self,
+        message: Message,
+        options: SendOptions,
+    ) -> Pending<Result<T, SendError>>
+    where
+        Result<T, SendError>: From<SendEnd>,
+    {
+        match self.place.options.under(options, Some(&message)) {
+            (options, None) => self.start(self.publish(message), options),
+            (options, Some(select)) => {
+                let select = select.clone();
+                let select = move |message: &Message, queues: &[_]| select(message, queues);
+                self.select(
+                    message,
+                    |message| Some(message),
+                    select,
+                    move |own, message, to| own.start(own.publish(message), options.selection(to)),
+                )
+            }
+        }
+    }
+
+    fn send_all<T: 'static>(
+        &self,
+        messages: &[Message],
+        options: SendOptions,
+    ) -> Pending<Result<T, SendError>>
+    where
+        Result<T, SendError>: From<SendEnd>,
+    {
+        match self.place.options.under(options, messages.first()) {
+            (options, None) => self.start(self.batch(messages), options),
+            (options, Some(select)) => {
+                let (select, messages) = (select.clone(), messages.to_vec());
+                let select = move |message: &Message, queues: &[_]| select(message, queues);
+                self.select(
+                    messages,
+                    |all| all.first(),
+                    select,
+                    move |own, all, to| own.start(own.batch(&all), options.selection(to)),
+                )
+            }
+        }
+    }
+
+    /// Has `select` choose a queue for what is sent, by the message that `first` gives of it.
+    fn select<M, T, S>(
+        &self,
+        sent: M,
+        first: fn(&M) -> Option<&Message>,
+        select: impl FnOnce(&Message, &[QueueChoice]) -> Option<usize> + Send + 'static,
+        send: S,
+    ) -> Pending<Result<T, SendError>>
+    where
+        M: Send + 'static,
+        T: 'static,
+        S: FnOnce(&Self, M, QueueSelection) -> Pending<Result<T, SendError>> + Send + 'static,
+    {
         let shared = self.place.owner.shared();
-        let queues = ask(shared, Question::writable(message.topic()));
+        let topic = match first(&sent).map(Message::check_topic) {
+            Some(Ok(topic)) => topic.clone(),
+            Some(Err(error)) => return Pending::ready(Err(error.into())),
+            None => return Pending::ready(Err(MessageError::EmptyBatch.into())),
+        };
+        let queues = ask(shared, Question::writable(&topic));
         let own = self.clone();
-        queues.then(shared, move |queues| match chosen(select, &message, queues) {
-            Ok(queue) => own.send_with(message, SendOptions::to(&queue)),
-            Err(error) => Pending::ready(Err(error)),
+        queues.then(shared, move |queues| {
+            let select = |queues: &[_]| select(first(&sent)?, queues);
+            match chosen(select, topic, queues) {
+                Ok(QueueName { broker, queue, .. }) => {
+                    let queue = queue as i32;
+                    send(&own, sent, QueueSelection::Queue { broker, queue })
+                }
+                Err(error) => Pending::ready(Err(error)),
+            }
         })
     }
 
     fn publish(&self, message: Message) -> Result<Publish, MessageError> {
         let shared = self.place.owner.shared();
-        let born = shared.host().unix();
+        let born = shared.clock().unix();
         let id = shared.ids().next(born);
-        Publish::new(message, &self.place.group, id, born, &shared.limits())
+        Publish::new(message, &self.place.group, id, born, &self.place.limits)
     }
 
     fn batch(&self, messages: &[Message]) -> Result<Publish, MessageError> {
         let shared = self.place.owner.shared();
-        let born = shared.host().unix();
+        let born = shared.clock().unix();
         Publish::batch(
             messages,
             &self.place.group,
             || shared.ids().next(born),
             born,
-            &shared.limits(),
+            &self.place.limits,
         )
     }
 

@@ -68,7 +68,7 @@ impl Shared {
     /// hold of the lock: let others run before the next step.
     pub fn tick(&self) -> bool {
         // Read one after the other: a thread that is stopped between them would see a jump.
-        let (read, unix) = (self.host().now(), self.host().unix());
+        let (read, unix) = (self.clock().now(), self.clock().unix());
         let more = self.run(|core, now| {
             core.sync(read, unix);
             core.engine.handle(now, Input::Timeout);
@@ -79,7 +79,7 @@ impl Shared {
 
     /// The monotonic clock of the adapter, for its timers.
     pub fn now(&self) -> Instant {
-        self.host().now()
+        self.clock().now()
     }
 
     /// How long a connection may take. The engine gives up by itself: this says how fast the

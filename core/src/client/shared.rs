@@ -9,11 +9,12 @@ use std::time::Duration;
 
 use super::after_unlock::{AfterUnlock, PendingWrite};
 use super::driving::{Driving, is_driven, log_once};
-use super::host::Host;
+use super::host::{Clock, Host};
 use super::link::{Action, Writer, Written};
 use super::lock_stats::{Held, LockStats};
 use super::log::log_note;
 use super::question::Question;
+use super::received::RecvError;
 use super::state::Core;
 use super::waiting::{Found, SendEnd};
 use super::wall::Wall;
@@ -21,7 +22,7 @@ use crate::config::Config;
 use crate::engine::{Engine, Snapshot};
 use crate::error::{QueryError, Refused, SendError, Stored};
 use crate::id::{ConnectionId, OpId};
-use crate::message::{MessageLimits, Publish, UniqueIds};
+use crate::message::{Publish, UniqueIds};
 use crate::producer::SendOptions;
 use crate::time::Instant;
 
@@ -34,6 +35,7 @@ const LOOK: Duration = Duration::from_micros(100);
 
 /// The state that a client's handles and its pump share.
 pub struct Shared {
+    clock: Box<dyn Clock>,
     host: Box<dyn Host>,
     /// The process that made it.
     process: u32,
@@ -57,18 +59,19 @@ impl fmt::Debug for Shared {
 
 impl Shared {
     /// A client that has done nothing yet. `seed` decides what its engine draws.
-    pub fn new(config: Config, seed: u64, host: impl Host) -> Arc<Self> {
+    pub fn new(config: Config, seed: u64, clock: impl Clock, host: impl Host) -> Arc<Self> {
         let config = Arc::new(config);
         let ids = UniqueIds::of(&config);
-        let (now, unix) = (host.now(), host.unix());
+        let (now, unix) = (clock.now(), clock.unix());
         let engine = Engine::new(config.clone(), seed, now, unix);
         let mut core = Core::new(engine, Wall::new(now, unix), host.writes_alone());
         let client_id = core.engine.client_id().clone();
         // Nobody waits for anything yet: what is to be begun is kept for the pump.
-        core.drain(host.now(), &mut AfterUnlock::default());
-        let process = host.process();
-        let (host, core) = (Box::new(host), Mutex::new(core));
+        core.drain(clock.now(), &mut AfterUnlock::default());
+        let process = clock.process();
+        let (clock, host, core) = (Box::new(clock), Box::new(host), Mutex::new(core));
         Arc::new(Self {
+            clock,
             host,
             process,
             looked: AtomicU64::new(0),
@@ -94,15 +97,15 @@ impl Shared {
         &self.ids
     }
 
-    pub(crate) fn limits(&self) -> MessageLimits {
-        MessageLimits::of(&self.config)
-    }
-
     pub(crate) fn lock_stats(&self) -> Option<LockStats> {
         #[cfg(feature = "lock-stats")]
         return Some(self.histogram.stats());
         #[cfg(not(feature = "lock-stats"))]
         None
+    }
+
+    pub(crate) fn clock(&self) -> &dyn Clock {
+        &*self.clock
     }
 
     pub(crate) fn host(&self) -> &dyn Host {
@@ -128,7 +131,7 @@ impl Shared {
     /// Whether this is another process than the one that made the client: it must neither wait for
     /// its lock, which a thread that was not taken along may hold for ever, nor touch its sockets.
     pub(super) fn is_forked(&self) -> bool {
-        self.host.process() != self.process
+        self.clock.process() != self.process
     }
 
     /// The same at `now`, looked at once in [`LOOK`]: asking is a system call, and forking takes
@@ -148,6 +151,18 @@ impl Shared {
     /// Why a call that has not begun can't: the runtime is gone, or another process's.
     pub(super) fn nobody<E: From<Refused>>(&self, gone: E) -> E {
         if self.is_forked() { Refused::Forked.into() } else { gone }
+    }
+
+    /// Why a consumer gives nothing more.
+    pub(super) fn end_of_messages(&self) -> RecvError {
+        if self.is_forked() {
+            return RecvError::Forked;
+        }
+        match self.lock_here() {
+            Some(core) if core.cut_short => RecvError::RuntimeGone,
+            Some(_) => RecvError::Left,
+            None => RecvError::Forked,
+        }
     }
 
     /// Takes the lock; `None` where a thread may hold it that this process does not have.
@@ -170,7 +185,7 @@ impl Shared {
 
     #[cfg(feature = "lock-stats")]
     fn held<'a>(&'a self, core: MutexGuard<'a, Core>) -> Held<'a, Core> {
-        Held::new(core, &*self.host, &self.histogram)
+        Held::new(core, &*self.clock, &self.histogram)
     }
 
     #[cfg(not(feature = "lock-stats"))]
@@ -205,7 +220,7 @@ impl Shared {
         after: &mut AfterUnlock,
         f: impl FnOnce(&mut Core, Instant, &mut AfterUnlock) -> R,
     ) -> Option<R> {
-        let now = self.host.now();
+        let now = self.clock.now();
         if self.is_forked_by(now) {
             return None;
         }
@@ -321,7 +336,7 @@ impl Shared {
 
     /// Everything observable of this client.
     pub(crate) fn snapshot(&self) -> Snapshot {
-        let now = self.host.now();
+        let now = self.clock.now();
         self.lock().engine.snapshot(now)
     }
 

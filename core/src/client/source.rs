@@ -80,7 +80,7 @@ fn take<E: CallResult, T: From<E>>(
     Some(T::from(match taken {
         Some(Poll::Ready(Some(end))) => end,
         Some(Poll::Ready(None)) => E::gone(ids),
-        Some(Poll::Pending) | None if shared.is_forked_by(shared.host().now()) => E::forked(),
+        Some(Poll::Pending) | None if shared.is_forked_by(shared.now()) => E::forked(),
         Some(Poll::Pending) | None => return None,
     }))
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::task::Waker;
 
 use super::after_unlock::AfterUnlock;
-use super::ended::{Ended, Stops};
+use super::ended::{EndError, Ended, Stops};
 use super::link::{Action, Open, Writer};
 use super::links::{Links, On};
 use super::waiting::{SendEnd, Waiting};
@@ -197,16 +197,16 @@ impl Core {
         &mut self,
         place: &mut Option<usize>,
         waker: &mut Option<Waker>,
-    ) -> Option<Ended> {
+    ) -> Option<Result<Ended, EndError>> {
         if !self.stopped {
             self.stops.keep(place, waker);
             return None;
         }
-        Some(if self.cut_short {
-            Ended::RuntimeGone
-        } else {
-            Ended::with(self.unsettled.unwrap_or(0))
-        })
+        Some(self.in_time().map(|()| Ended::with(self.unsettled.unwrap_or(0))))
+    }
+
+    const fn in_time(&self) -> Result<(), EndError> {
+        if self.cut_short { Err(EndError::RuntimeGone) } else { Ok(()) }
     }
 
     /// A consumer has left. Gives who is to be woken.
@@ -243,13 +243,13 @@ impl Core {
         &mut self,
         sub: SubscriptionId,
         waker: &mut Option<Waker>,
-    ) -> Option<Ended> {
+    ) -> Option<Result<Ended, EndError>> {
         let Some(consumer) = self.consumers.get_mut(&sub) else {
-            return Some(if self.cut_short { Ended::RuntimeGone } else { Ended::InOrder });
+            return Some(self.in_time().map(|()| Ended::InOrder));
         };
         if let Some(unsettled) = consumer.left {
             self.consumers.remove(&sub);
-            return Some(Ended::with(unsettled));
+            return Some(Ok(Ended::with(unsettled)));
         }
         std::mem::swap(&mut consumer.waker, waker);
         None

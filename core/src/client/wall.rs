@@ -49,7 +49,7 @@ mod tests {
     use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
     use super::*;
-    use crate::client::adapter::{Host, Shared};
+    use crate::client::adapter::{Clock, Host, Shared};
     use crate::config::Config;
 
     /// Two clocks in milliseconds, which a test moves on: one since the start, one since 1970.
@@ -64,7 +64,7 @@ mod tests {
         }
     }
 
-    impl Host for Clocks {
+    impl Clock for Clocks {
         fn now(&self) -> Instant {
             Instant::ZERO + Duration::from_millis(self.0.load(Ordering::Relaxed))
         }
@@ -76,7 +76,9 @@ mod tests {
         fn process(&self) -> u32 {
             1
         }
+    }
 
+    impl Host for Clocks {
         fn may_block(&self) -> bool {
             true
         }
@@ -87,7 +89,7 @@ mod tests {
         let clocks = Clocks::default();
         clocks.pass(0, 1_700_000_000_000);
         let config = Config::new("ns:9876").expect("settings that work");
-        let shared = Shared::new(config, 7, clocks.clone());
+        let shared = Shared::new(config, 7, clocks.clone(), clocks.clone());
         let shown = |shared: &Shared| {
             let core = shared.lock();
             let wall = &core.wall;

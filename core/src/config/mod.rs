@@ -1,5 +1,6 @@
 //! What an embedder may set, with Java's defaults.
 
+mod compression;
 mod env;
 mod error;
 mod identity;
@@ -16,6 +17,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use compression::Compression;
 pub use error::ConfigError;
 pub use identity::Identity;
 pub use preset::{PRESETS, Preset};
@@ -36,7 +38,7 @@ type Rule = (&'static str, &'static str, fn(&Config) -> bool);
 /// it.
 const FRAME_ROOM: usize = 128 << 10;
 
-const RULES: [Rule; 6] = [
+const RULES: [Rule; 7] = [
     ("instance_name", "must be 1 to 255 visible ASCII characters", |c| is_name(&c.instance_name)),
     ("unit_name", "must be 1 to 255 visible ASCII characters", |c| is_name(&c.unit_name)),
     ("reconnect_max", "must not be below reconnect_min", |c| c.reconnect_min <= c.reconnect_max),
@@ -46,6 +48,9 @@ const RULES: [Rule; 6] = [
     ("pull_timeout", "must be longer than pull_suspend", |c| c.pull_suspend < c.pull_timeout),
     ("tcp_keepalive", "must be whole seconds", |c| {
         c.tcp_keepalive.is_none_or(|after| after.subsec_nanos() == 0)
+    }),
+    ("compression", "must be a codec of this build: lz4 and zstd are features", |c| {
+        c.compression.is_none_or(|codec| codec == Compression::Zlib || codec.is_built())
     }),
 ];
 

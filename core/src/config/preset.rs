@@ -53,10 +53,10 @@ presets! {
     development {
         send_timeout = [10 s];
         await_topic = [true];
-        route_refresh = [5 s];
-        heartbeat = [10 s];
-        rebalance = [5 s];
-        commit = [1 s];
+        route_refresh_interval = [5 s];
+        heartbeat_interval = [10 s];
+        rebalance_interval = [5 s];
+        commit_interval = [1 s];
         shutdown_timeout = [1 s];
     }
 
@@ -109,10 +109,10 @@ presets! {
         reconnect_min = [10 ms];
         reconnect_max = [200 ms];
         reconnect_idle_max = [1 s];
-        route_refresh = [1 s];
-        heartbeat = [1 s];
-        rebalance = [1 s];
-        commit = [100 ms];
+        route_refresh_interval = [1 s];
+        heartbeat_interval = [1 s];
+        rebalance_interval = [1 s];
+        commit_interval = [100 ms];
         pull_suspend = [1 s];
         pull_timeout = [5 s];
         pull_retry = [50 ms];

@@ -4,11 +4,11 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::Identity;
 use super::range::{Range, range};
 use super::value::{
-    Address, Count, Flag, Kind, Maybe, Name, Page, Peers, Rewrites, Size, Time, Value, Who,
+    Address, Codec, Count, Flag, Kind, Maybe, Name, Page, Peers, Rewrites, Size, Time, Value, Who,
 };
+use super::{Compression, Identity};
 use crate::name::Endpoint;
 use crate::url::Url;
 
@@ -18,6 +18,7 @@ macro_rules! value {
     (unknown) => { Identity::default() };
     (none) => { None };
     (some $($value:tt)+) => { Some(value!($($value)+)) };
+    (zlib) => { Some(Compression::Zlib) };
     ($number:literal ms) => { Duration::from_millis($number) };
     ($number:literal s) => { Duration::from_secs($number) };
     ($number:literal KiB) => { $number << 10 };
@@ -69,6 +70,7 @@ macro_rules! settings {
         /// bytes. What a file leaves out has its default; a name that is not known is refused.
         #[derive(Clone, Debug, PartialEq, Eq)]
         #[non_exhaustive]
+        #[doc(alias = "ClientConfig")]
         pub struct Config {
             $(
                 $(#[doc = $doc])+
@@ -183,12 +185,17 @@ settings! {
     max_frame: usize as Size = [32 MiB] in [65536 ..= 2147483647],
         java "com.rocketmq.remoting.frameMaxLength";
 
-    /// Longer bodies, in bytes, are compressed with zlib; a batch's never are.
+    /// Longer bodies, in bytes, are compressed; a batch's never are.
     compress_over: usize as Size = [4 KiB],
         java "compressMsgBodyOverHowmuch", python "compress_msg_body_over_howmuch";
 
-    /// How hard bodies are compressed: 0 not at all, 1 quickest, 9 smallest.
+    /// How hard zlib compresses: 0 not at all, 1 quickest, 9 smallest. Others have one level.
     compress_level: u32 as Count = [5] in [0 ..= 9], java "rocketmq.message.compressLevel";
+
+    /// What compresses bodies: `zlib`, `lz4`, `zstd`, or `off`. Every consumer opens zlib; `lz4`
+    /// and `zstd` only those of Java's client from 5.0 on and of this one, with the features of
+    /// those names, which sending so needs as well. Without its feature, zlib compresses nothing.
+    compression: Option<Compression> as Codec = [zlib], java "rocketmq.message.compressType";
 
     /// Sends under way, that is neither ended nor waiting for room; see `wait_for_room` for one
     /// more. As many questions may be under way beside them.
@@ -282,19 +289,19 @@ settings! {
     vip_channel: bool as Flag = [false], java "vipChannelEnabled";
 
     /// How often the route of a topic in use is asked for, give or take a quarter.
-    route_refresh: Duration as Time = [30 s] in [not zero],
+    route_refresh_interval: Duration as Time = [30 s] in [not zero],
         java "pollNameServerInterval", python "poll_name_server_interval";
 
     /// How often each broker hears from us; a broker forgets a client after 120 s.
-    heartbeat: Duration as Time = [30 s] in [not zero],
+    heartbeat_interval: Duration as Time = [30 s] in [not zero],
         java "heartbeatBrokerInterval", python "heartbeat_broker_interval";
 
     /// How often a consumer looks whether its share of queues changed.
-    rebalance: Duration as Time = [20 s] in [not zero],
+    rebalance_interval: Duration as Time = [20 s] in [not zero],
         java "rocketmq.client.rebalance.waitInterval";
 
     /// How often consumed offsets are committed.
-    commit: Duration as Time = [5 s] in [not zero],
+    commit_interval: Duration as Time = [5 s] in [not zero],
         java "persistConsumerOffsetInterval", python "persist_interval";
 
     /// Messages asked for by one pull. 32 is also what a broker gives at most by default.

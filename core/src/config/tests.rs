@@ -30,6 +30,7 @@ fn setting(name: &str) -> &'static Setting {
 fn another(setting: &Setting) -> &'static str {
     match setting.name {
         "name_servers" => "b:9876;[::1]:9876",
+        "compression" => "off",
         "identity" => "192.0.2.7@12#00000000000000ff",
         "instance_name" => "billing-1",
         "unit_name" => "south",
@@ -213,7 +214,7 @@ fn a_scheme_before_a_nameservers_address_is_to_be_left_out() {
 
 #[test]
 fn an_empty_variable_is_not_set_and_none_takes_an_option_away() {
-    assert_eq!(vars(&[("ROCKETRY_COMMIT", "")]), vars(&[]));
+    assert_eq!(vars(&[("ROCKETRY_COMMIT_INTERVAL", "")]), vars(&[]));
     let kept = Config { tcp_keepalive: Some(Duration::from_secs(9)), ..config() };
     let var = |value| [("ROCKETRY_TCP_KEEPALIVE", value)];
     assert_eq!(kept.clone().with_vars(var("")).unwrap().tcp_keepalive, kept.tcp_keepalive);
@@ -247,7 +248,7 @@ fn a_typo_in_a_variable_names_the_nearest_one() {
         ("ROCKETRY_NAMESERVERS", "ROCKETRY_NAME_SERVERS"),
         ("ROCKETRY_RECIEVE_BUFFER", "ROCKETRY_RECEIVE_BUFFER"),
         ("ROCKETRY_SEND_TIMEOUT_MS", "ROCKETRY_SEND_TIMEOUT"),
-        ("ROCKETRY_COMIT", "ROCKETRY_COMMIT"),
+        ("ROCKETRY_COMIT_INTERVAL", "ROCKETRY_COMMIT_INTERVAL"),
         ("ROCKETRY_NAMESRV_ADDR", "ROCKETRY_NAME_SERVERS"),
         ("ROCKETRY_SENDMSGTIMEOUT", "ROCKETRY_SEND_TIMEOUT"),
     ] {
@@ -281,12 +282,12 @@ fn what_is_not_built_says_so_and_shows_no_value() {
 
 #[test]
 fn a_file_is_read_with_what_it_leaves_out_at_its_default() {
-    let json = r#"{"name_servers": ["a:9876", "[::1]:9876"], "send_timeout": "2m", "commit": 250,
-        "max_body": "64KiB", "queue_bytes": 4096, "pull_batch": 7, "tcp_nodelay": false,
-        "tcp_keepalive": null, "instance_name": "billing"}"#;
+    let json = r#"{"name_servers": ["a:9876", "[::1]:9876"], "send_timeout": "2m",
+        "commit_interval": 250, "max_body": "64KiB", "queue_bytes": 4096, "pull_batch": 7,
+        "tcp_nodelay": false, "tcp_keepalive": null, "instance_name": "billing"}"#;
     let mut expected = Config::new("a:9876;[::1]:9876").unwrap();
     expected.send_timeout = Duration::from_secs(120);
-    expected.commit = Duration::from_millis(250);
+    expected.commit_interval = Duration::from_millis(250);
     (expected.max_body, expected.queue_bytes, expected.pull_batch) = (64 << 10, 4096, 7);
     expected.tcp_nodelay = false;
     expected.instance_name = Some("billing".to_owned());
@@ -298,15 +299,15 @@ fn a_file_is_read_with_what_it_leaves_out_at_its_default() {
 #[test]
 fn a_file_with_a_wrong_name_or_value_is_refused_by_name() {
     for (json, says) in [
-        (r#"{"comit": 1}"#, "comit is no setting: the nearest is commit"),
+        (r#"{"comit_interval": 1}"#, "is no setting: the nearest is commit_interval"),
         (r#"{"sendMsgTimeout": 1}"#, "sendMsgTimeout is no setting: the nearest is send_timeout"),
-        (r#"{"commit": 1, "commit": 2}"#, "duplicate field `commit`"),
-        (r#"{"commit": "soon"}"#, "commit is \"soon\": give a duration"),
-        (r#"{"commit": -1}"#, "commit is \"-1\": give a duration"),
-        (r#"{"commit": true}"#, "commit is \"true\": give a duration"),
+        (r#"{"commit_interval": 1, "commit_interval": 2}"#, "duplicate field `commit_interval`"),
+        (r#"{"commit_interval": "soon"}"#, "commit_interval is \"soon\": give a duration"),
+        (r#"{"commit_interval": -1}"#, "commit_interval is \"-1\": give a duration"),
+        (r#"{"commit_interval": true}"#, "commit_interval is \"true\": give a duration"),
         (r#"{"pull_batch": 1.5}"#, "pull_batch is \"1.5\": give a whole number"),
         (r#"{"name_servers": ["a"]}"#, "name_servers is \"a\": give addresses"),
-        (r#"{"commit": {}}"#, "invalid type: map"),
+        (r#"{"commit_interval": {}}"#, "invalid type: map"),
         ("[]", "invalid length 0"),
         ("3", "the settings of a client"),
     ] {
@@ -322,7 +323,8 @@ fn settings_survive_a_file() {
         (setting.read)(&mut all, &Value::Text(another(setting).to_owned())).unwrap();
     }
     assert_eq!(all.check(), Ok(()));
-    let odd = Config { commit: Duration::new(1, 1), pull_suspend: Duration::ZERO, ..config() };
+    let odd =
+        Config { commit_interval: Duration::new(1, 1), pull_suspend: Duration::ZERO, ..config() };
     let far = Config { pull_timeout: Duration::MAX, max_body: usize::MAX, ..config() };
     for config in [Config::default(), config(), all, odd, far] {
         let json = serde_json::to_string_pretty(&config).unwrap();
@@ -346,8 +348,12 @@ fn every_preset_passes_its_check_and_differs_from_the_default() {
     let known = ["development", "production", "high_throughput", "low_latency", "testing"];
     assert_eq!(names, known);
     assert_eq!(Config::production("a:1").unwrap().send_attempts, 3);
-    let set = Config::testing("a:1").unwrap().with_vars([("ROCKETRY_COMMIT", "9s")]).unwrap();
-    assert_eq!((set.commit, set.rebalance), (Duration::from_secs(9), Duration::from_secs(1)));
+    let set =
+        Config::testing("a:1").unwrap().with_vars([("ROCKETRY_COMMIT_INTERVAL", "9s")]).unwrap();
+    assert_eq!(
+        (set.commit_interval, set.rebalance_interval),
+        (Duration::from_secs(9), Duration::from_secs(1))
+    );
 }
 
 #[test]
@@ -423,4 +429,20 @@ fn conn_13_a_client_id_is_built_as_javas() {
     assert_eq!(&*id(Some("billing"), None), "192.0.2.7@billing");
     assert_eq!(&*id(Some("billing"), Some("south")), "192.0.2.7@billing@south");
     assert_eq!(&*id(None, Some("south")), "192.0.2.7@12#00000000000000ff@south");
+}
+
+#[test]
+fn a_codec_that_is_not_built_is_refused_when_settings_are_read() {
+    for codec in [Compression::Lz4, Compression::Zstd] {
+        let read = vars(&[("ROCKETRY_COMPRESSION", codec.name())]);
+        if codec.is_built() {
+            assert_eq!(read.unwrap().compression, Some(codec));
+        } else {
+            let problem = "must be a codec of this build: lz4 and zstd are features";
+            assert_eq!(read, Err(ConfigError::Field { field: "compression", problem }));
+        }
+    }
+    assert_eq!(vars(&[("ROCKETRY_COMPRESSION", "OFF")]).unwrap().compression, None);
+    let error = vars(&[("ROCKETRY_COMPRESSION", "gzip")]).unwrap_err().to_string();
+    assert!(error.ends_with("give zlib, lz4, zstd or off"), "{error}");
 }

@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::Identity;
+use super::{Compression, Identity};
 use crate::name::Endpoint;
 use crate::url::Url;
 
@@ -241,6 +241,30 @@ impl Kind<Option<String>> for Name {
 
     fn give(value: &Option<String>) -> Value {
         value.clone().map_or(Value::Nothing, Value::Text)
+    }
+}
+
+/// What compresses, if anything does.
+pub(crate) struct Codec;
+
+impl Kind<Option<Compression>> for Codec {
+    const UNIT: &'static str = "codec";
+
+    fn expected() -> String {
+        "zlib, lz4, zstd or off".to_owned()
+    }
+
+    fn read(given: &Value) -> Option<Option<Compression>> {
+        let Value::Text(text) = given else { return None };
+        let is = |name: &str| name.eq_ignore_ascii_case(text.trim());
+        if is("off") {
+            return Some(None);
+        }
+        Compression::ALL.into_iter().find(|codec| is(codec.name())).map(Some)
+    }
+
+    fn give(value: &Option<Compression>) -> Value {
+        Value::Text(value.map_or("off", Compression::name).to_owned())
     }
 }
 

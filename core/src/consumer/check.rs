@@ -40,7 +40,8 @@ impl Consumers {
             let calls = asked.remove(&(sub, key)).unwrap_or_default();
             let reader = known.brokers.reader(queue.at.broker);
             let ready = reader.is_some_and(|peer| known.is_ready(ctx, peer, consumer.revision));
-            queue.check(&ctx.fx, &calls, !ready || ends || self.turns.holds(sub, key));
+            let may_rest = !ready || ends || self.turns.holds(sub, key);
+            queue.check(&ctx.fx, &consumer.bounds, &calls, may_rest);
         }
     }
 }

@@ -30,7 +30,7 @@ impl Consumers {
             let new: Vec<QueueKey> = new.map(|(key, _)| key).collect();
             self.attend(ctx, known, sub, new, Chore::Commit);
         }
-        let next = now + ctx.fx.config.commit;
+        let next = now + ctx.fx.config.commit_interval;
         ctx.fx.timers.at(next, TimerKind::Consumer(ConsumerTimer::Commit));
     }
 }

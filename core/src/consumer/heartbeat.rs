@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Consumer, Consumers, Expression, Start};
+use super::{Consumer, Consumers, Filter, Start};
 use crate::body::{ConsumeFrom, ConsumeType, ConsumerData, MessageModel, SubscriptionData};
 use crate::name::Topic;
 
@@ -16,7 +16,7 @@ impl Consumers {
 fn consumer_data(consumer: &Consumer) -> ConsumerData {
     let topics = consumer.subscribe.topics.iter();
     ConsumerData {
-        consume_from: match consumer.subscribe.start {
+        consume_from: match consumer.subscribe.options.start {
             Start::First => ConsumeFrom::First,
             Start::Last => ConsumeFrom::Last,
         },
@@ -28,13 +28,13 @@ fn consumer_data(consumer: &Consumer) -> ConsumerData {
     }
 }
 
-fn subscription((topic, expression): &(Topic, Expression), version: i64) -> SubscriptionData {
-    let tags = expression.tags();
+fn subscription((topic, filter): &(Topic, Filter), version: i64) -> SubscriptionData {
+    let tags = filter.wanted();
     SubscriptionData {
         class_filter: false,
         codes: tags.iter().flat_map(|tags| tags.codes()).collect(),
         expression_type: "TAG".to_owned(),
-        expression: expression.text(),
+        expression: filter.text(),
         version,
         tags: tags.iter().flat_map(|tags| tags.iter()).map(str::to_owned).collect::<BTreeSet<_>>(),
         topic: topic.to_string(),

@@ -36,7 +36,8 @@ impl Consumers {
         revision: u64,
     ) -> SubscriptionId {
         let version = ctx.fx.unix().0;
-        let sub = self.slots.insert_with(|id| Consumer::new(id, subscribe, version, revision));
+        let (config, told) = (&ctx.fx.config, (version, revision));
+        let sub = self.slots.insert_with(|id| Consumer::new(id, subscribe, config, told));
         if let Some(consumer) = self.get_mut(sub) {
             for topic in consumer.topics() {
                 ctx.fx.signal(Signal::RouteWanted(topic.clone()));

@@ -20,12 +20,14 @@ mod batch;
 mod check;
 mod commit;
 mod drain;
+mod filter;
 mod handouts;
 mod heartbeat;
 mod join;
 mod leave;
 mod next_offset;
 mod offset;
+mod options;
 mod pull;
 mod queue;
 mod rebalance;
@@ -44,13 +46,17 @@ use backoff::PullBackoff;
 pub use batch::{Batch, BatchId, DeliveryId, Handout, Settled};
 use batch::{PulledRecords, QueueFlags};
 use drain::Drain;
+pub use filter::{Filter, FilterError, Tags};
 use handouts::Handouts;
 use next_offset::{NextOffset, PullAnswer};
+use options::Bounds;
+pub use options::ConsumerOptions;
 use queue::Queue;
 pub use stats::{ConsumerStats, QueueStats};
-pub use subscribe::{Expression, ExpressionError, Start, Subscribe, Tags};
+pub use subscribe::{Start, Subscribe};
 use turns::Turns;
 
+use crate::config::Config;
 use crate::effects::ConsumerTimer;
 use crate::error::Failure;
 use crate::frame::{Reply, RequestCode, ResponseCode};
@@ -108,6 +114,7 @@ const TELL: Duration = Duration::from_secs(60);
 struct Consumer {
     id: SubscriptionId,
     subscribe: Subscribe,
+    bounds: Bounds,
     /// Java's `subVersion`: wall time of the subscription.
     version: i64,
     /// The first revision of our heartbeats that tells of it.
@@ -139,9 +146,15 @@ struct Consumer {
 }
 
 impl Consumer {
-    fn new(id: SubscriptionId, subscribe: Subscribe, version: i64, revision: u64) -> Self {
+    fn new(
+        id: SubscriptionId,
+        subscribe: Subscribe,
+        config: &Config,
+        (version, revision): (i64, u64),
+    ) -> Self {
         Self {
             id,
+            bounds: subscribe.options.over(config),
             subscribe,
             version,
             revision,

@@ -29,7 +29,7 @@ impl Consumer {
     /// The group has none: it begins at an end of the queue.
     fn fetch_end(&mut self, ctx: &mut Context, peer: PeerId, key: QueueKey) {
         let Some(queue) = self.queues.get(key) else { return };
-        let request = match self.subscribe.start {
+        let request = match self.subscribe.options.start {
             Start::First => queue.name.ask_min_offset(),
             Start::Last => queue.name.ask_max_offset(),
         };
@@ -54,7 +54,7 @@ impl Consumer {
 
     /// The code of the question for it.
     pub(super) const fn offset_code(&self, of: OffsetOf) -> RequestCode {
-        match (of, self.subscribe.start) {
+        match (of, self.subscribe.options.start) {
             (OffsetOf::Group, _) => RequestCode::QUERY_CONSUMER_OFFSET,
             (OffsetOf::End, Start::First) => RequestCode::GET_MIN_OFFSET,
             (OffsetOf::End, Start::Last) => RequestCode::GET_MAX_OFFSET,

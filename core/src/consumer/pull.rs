@@ -28,17 +28,17 @@ impl Consumer {
         let config = &ctx.fx.config;
         let (now, within) = (ctx.fx.now, config.pull_timeout);
         let Some(queue) = self.queues.get_mut(key) else { return };
-        let (topic, expression) = &self.subscribe.topics[queue.topic];
+        let (topic, filter) = &self.subscribe.topics[queue.topic];
         let request = Request::Pull(PullRequest {
             consumer_group: self.subscribe.group.shared(),
             topic: topic.shared(),
             queue_id: queue.name.queue as i32,
             queue_offset: queue.next(),
-            max_messages: config.pull_batch as i32,
+            max_messages: self.bounds.pull_batch as i32,
             sys_flag: SUSPEND,
             commit_offset: 0,
             suspend_timeout_millis: config.pull_suspend.as_millis() as i64,
-            subscription: Some(expression.text().into()),
+            subscription: Some(filter.text().into()),
             sub_version: self.version,
             expression_type: Some("TAG".into()),
             broker: Some(queue.name.broker.clone()),
@@ -109,7 +109,7 @@ impl Consumer {
             return self.pull_leads(ctx, known, key, told, NextOffset::Astray);
         }
         let delta = fields.offset_delta.unwrap_or(0);
-        let tags = self.subscribe.topics[queue.topic].1.tags();
+        let tags = self.subscribe.topics[queue.topic].1.wanted();
         let batch = queue.keep(self.id, key, PulledRecords { places, delta, records }, tags);
         ctx.fx.counters.messages_older += batch.older() as u64;
         if batch.open() == 0 && ctx.fx.plant.is(Planted::PassesOlder) {

@@ -170,7 +170,7 @@ impl Consumer {
             self.drain_over(ctx, known);
             return false;
         }
-        let after = if missing || unread { AGAIN } else { ctx.fx.config.rebalance };
+        let after = if missing || unread { AGAIN } else { ctx.fx.config.rebalance_interval };
         self.rebalance_after(ctx, after);
         true
     }

@@ -19,7 +19,7 @@ impl Consumer {
         }
         let draining = self.is_draining();
         let Some(queue) = self.queues.get_mut(key) else { return };
-        let want = queue.resume(&ctx.fx.config);
+        let want = queue.resume(&self.bounds);
         if draining {
             return;
         }

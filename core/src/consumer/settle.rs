@@ -47,7 +47,7 @@ impl Consumers {
                 consumer.leave_if_drained(ctx, known);
             }
             Outcome::Again | Outcome::Later => {
-                consumer.offer_again(ctx.fx.now, id, outcome, ctx.fx.config.retry_delay);
+                consumer.offer_again(ctx.fx.now, id, outcome, consumer.bounds.retry_delay);
                 consumer.await_again(ctx);
             }
         }

@@ -128,7 +128,7 @@ mod tests {
         let group = Group::new("g").unwrap();
         let subscribe = Subscribe::new(group, Topic::new("t").unwrap());
         let id = Slots::<SubscriptionId, ()>::default().insert(());
-        Consumer::new(id, subscribe, 1, 0)
+        Consumer::new(id, subscribe, &crate::config::Config::default(), (1, 0))
     }
 
     fn name(at: RouteQueue) -> QueueName {

@@ -57,9 +57,19 @@ pub struct QueueChoice {
     pub queue: QueueName,
     /// The queue's broker can't be reached at present, or is left alone for failing or answering
     /// late.
-    pub avoided: bool,
+    pub isolated: bool,
     /// How long its broker took to answer of late; zero before its first answer.
     pub latency: Duration,
+    /// Tries of a million at that broker that were answered of late.
+    pub(crate) answered_ppm: u32,
+}
+
+impl QueueChoice {
+    /// How many of the tries at its broker were answered of late, about the last eight: 1.0 is all
+    /// of them, and what it is before the first one.
+    pub fn success_rate(&self) -> f64 {
+        f64::from(self.answered_ppm) / 1e6
+    }
 }
 
 /// What a question has ended with: for each kind of question a result of its own.

@@ -34,6 +34,7 @@ impl SendStatus {
 
 /// Where a message was stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[doc(alias = "SendResult")]
 pub struct SendReceipt {
     /// How it stands.
     pub status: SendStatus,

@@ -73,18 +73,18 @@ impl Engine {
     }
 
     /// Leaves a group in good order: no message is pulled or handed out any more, those that were
-    /// handed out may be settled for `within`, and then it [leaves](Self::leave), at once when none
-    /// is left. Meanwhile it stays a member, and gains no queue. What is given back is not handed
-    /// out here again: it stays unsettled, and goes to other members.
+    /// handed out may be settled for `timeout`, and then it [leaves](Self::leave), at once when
+    /// none is left. Meanwhile it stays a member, and gains no queue. What is given back is not
+    /// handed out here again: it stays unsettled, and goes to other members.
     ///
     /// A second call may only shorten the time.
     pub fn drain(
         &mut self,
         now: Instant,
         sub: SubscriptionId,
-        within: Duration,
+        timeout: Duration,
     ) -> Result<(), Stale> {
-        self.ask_consumers(now, |consumers, ctx, known| consumers.drain(ctx, known, sub, within))
+        self.ask_consumers(now, |consumers, ctx, known| consumers.drain(ctx, known, sub, timeout))
     }
 
     /// Leaves a group at once: what is settled is committed with an answer, every broker is told,

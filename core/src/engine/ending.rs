@@ -7,8 +7,8 @@ use crate::time::Instant;
 impl Engine {
     /// Ends everything in good order, within `shutdown_timeout`: new calls are refused, sends
     /// under way finish, consumers [drain](Self::drain) for at most three quarters of it and leave,
-    /// brokers are told, connections close. Ends with [`Event::Stopped`]. A second call changes
-    /// nothing.
+    /// brokers are told, connections close. Ends with [`Event::Stopped`](super::Event::Stopped). A
+    /// second call changes nothing.
     pub fn shutdown(&mut self, now: Instant) {
         let now = self.tick(now);
         let Some(within) = self.shutdown.begin(&mut self.ctx) else { return };

@@ -47,14 +47,15 @@ impl Engine {
         let Self { producers, ctx, brokers, .. } = self;
         producers.groups.forget_unused(ctx, brokers, self.shutdown.is_running());
         self.register_all();
-        let after = self.ctx.fx.rng.jitter(self.ctx.fx.config.heartbeat);
+        let after = self.ctx.fx.rng.jitter(self.ctx.fx.config.heartbeat_interval);
         self.ctx.fx.after(after, TimerKind::Heartbeat);
     }
 
     /// How each broker fares that a route names, or did a while ago: one that no route names for
     /// four refreshes is forgotten.
     pub fn brokers(&self) -> Vec<BrokerStats> {
-        self.brokers.stats(&self.ctx, &self.producers.healths)
+        let window = |peer| self.producers.window(&self.ctx.fx, peer);
+        self.brokers.stats(&self.ctx, &self.producers.healths, window)
     }
 
     /// Brokers that are left alone are to be asked whether they are well again.

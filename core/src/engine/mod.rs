@@ -39,7 +39,7 @@ pub use crate::effects::{
 pub(crate) use crate::remoting::Body;
 pub use crate::remoting::{ConnectionState, ConnectionStats, Decoder, InFrame};
 
-pub use crate::broker::BrokerStats;
+pub use crate::broker::{BrokerStats, WindowStats};
 use crate::broker::{Brokers, PROBES};
 use crate::config::Config;
 use crate::consumer::Consumers;
@@ -90,9 +90,9 @@ impl Engine {
         let mut fx = Effects::new(config, Rng::new(seed), now, unix);
         let (config, mut remoting) = (fx.config.clone(), Remoting::default());
         let names = NameServers::of(&mut fx, &mut remoting.peers);
-        fx.timers.at(now + fx.rng.jitter(config.route_refresh), TimerKind::Routes);
-        fx.timers.at(now + fx.rng.jitter(config.heartbeat), TimerKind::Heartbeat);
-        fx.timers.at(now + config.commit, TimerKind::Consumer(ConsumerTimer::Commit));
+        fx.timers.at(now + fx.rng.jitter(config.route_refresh_interval), TimerKind::Routes);
+        fx.timers.at(now + fx.rng.jitter(config.heartbeat_interval), TimerKind::Heartbeat);
+        fx.timers.at(now + config.commit_interval, TimerKind::Consumer(ConsumerTimer::Commit));
         if config.probe_isolated {
             fx.timers.at(now + PROBES, TimerKind::Probe);
         }
@@ -178,7 +178,7 @@ impl Engine {
     }
 
     /// Whether there is something to do, or to tell: a command or an event.
-    pub(crate) fn has_effects(&self) -> bool {
+    pub fn has_effects(&self) -> bool {
         !(self.ctx.fx.commands.is_empty() && self.ctx.fx.events.is_empty())
     }
 

@@ -15,6 +15,7 @@ use crate::time::Instant;
 /// not for each message. `Display` gives a page of text, a line for each thing.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
+#[doc(alias = "ConsumerRunningInfo")]
 pub struct Snapshot {
     /// The id brokers know this client by.
     pub client_id: Arc<str>,
@@ -28,6 +29,11 @@ pub struct Snapshot {
     pub open: Stats,
     /// Bytes of the messages in flight, as the window `max_pending_bytes` counts them.
     pub pending_bytes: usize,
+    /// Sends that wait for room among those in flight (`wait_for_room`); `open.operations` counts
+    /// them as well.
+    pub waiting: usize,
+    /// Bytes of their messages, as `max_waiting_bytes` counts them.
+    pub waiting_bytes: usize,
     /// Every broker that a route names, or did a while ago.
     pub brokers: Vec<BrokerStats>,
     /// Every peer that is spoken to or named, or was a while ago: nameservers first.
@@ -52,6 +58,8 @@ impl Engine {
             },
             open: self.stats(),
             pending_bytes: self.producers.bytes(),
+            waiting: self.producers.without_room(),
+            waiting_bytes: self.producers.bytes_without_room(),
             brokers: self.brokers(),
             connections: self.ctx.remoting.stats(),
             topics: self.routes.stats(at).collect(),
@@ -65,12 +73,13 @@ impl fmt::Display for Snapshot {
         let Self { client_id, phase, counters, open, .. } = self;
         writeln!(f, "client {client_id}: {phase}")?;
         write!(f, "{counters}")?;
-        let Stats { operations, requests, sockets, timers } = open;
+        let operations = open.operations - self.waiting;
+        let Stats { requests, sockets, timers, .. } = open;
         writeln!(
             f,
-            "open: {operations} calls of {} bytes, {requests} requests, {sockets} sockets, \
-             {timers} timers",
-            self.pending_bytes
+            "open: {operations} calls of {} bytes ({} more wait for room, of {} bytes), \
+             {requests} requests, {sockets} sockets, {timers} timers",
+            self.pending_bytes, self.waiting, self.waiting_bytes
         )?;
         for broker in &self.brokers {
             writeln!(f, "{}", broker.at(self.at))?;

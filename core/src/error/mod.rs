@@ -228,6 +228,7 @@ pub struct Stale;
 /// Why a send did not end with the message stored, as far as is known.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
+#[doc(alias = "MQClientException", alias = "MQBrokerException", alias = "RemotingException")]
 pub enum SendError {
     /// The message can't be sent as it is; nothing left this process.
     #[error(transparent)]

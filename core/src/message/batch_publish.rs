@@ -29,7 +29,7 @@ impl Publish {
         limits: &MessageLimits,
     ) -> Result<Self, MessageError> {
         let Some(first) = messages.first() else { return Err(MessageError::EmptyBatch) };
-        let topic = first.topic.clone();
+        let topic = first.check(limits)?.clone();
         let room = |message: &Message| {
             FIXED + message.body.len() + message.properties.len() + added(message.waits)
         };
@@ -38,8 +38,7 @@ impl Publish {
         let mut body = Vec::with_capacity(room.min(limits.body));
         let mut ids = Vec::with_capacity(messages.len());
         for (index, message) in messages.iter().enumerate() {
-            message.check(limits)?;
-            if message.topic != topic {
+            if *message.check(limits)? != topic {
                 return Err(MessageError::MixedTopics { index });
             }
             if message.waits != first.waits {

@@ -7,12 +7,17 @@ use bytes::Bytes;
 use super::UniqueId;
 use super::properties::{self, NAME_END, Properties, VALUE_END};
 use super::publish::{MessageLimits, added};
-use crate::name::Topic;
+#[cfg(feature = "client")]
+use super::record::Record;
+use crate::name::{NameError, Topic};
 
 /// Why a message was refused before anything was sent. None of these goes away by trying again.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum MessageError {
+    /// It goes to no topic: the name given can't be one.
+    #[error(transparent)]
+    Topic(#[from] NameError),
     /// Brokers refuse a message without a body.
     #[error("the body is empty, and brokers refuse an empty body")]
     EmptyBody,
@@ -140,22 +145,21 @@ const FORBIDDEN: [&str; 6] = [
 ///
 /// ```
 /// use rocketry_core::message::Message;
-/// use rocketry_core::name::Topic;
 ///
-/// let message = Message::new(Topic::new("orders")?, r#"{"id":1848}"#)
+/// let message = Message::new("orders", r#"{"id":1848}"#)
 ///     .tag("paid")
 ///     .key("1848")
 ///     .property("currency", "EUR");
-/// # Ok::<(), rocketry_core::name::NameError>(())
 /// ```
 ///
-/// The setters never fail: the first value they can't take is remembered, and the send is refused
-/// with its [`MessageError`] before anything leaves.
+/// Neither [`new`](Self::new) nor the setters fail: the first value they can't take is remembered,
+/// and the send is refused with its [`MessageError`] before anything leaves.
 ///
 /// A clone is cheap as far as the body goes: it is shared, not copied.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Message {
-    pub(super) topic: Topic,
+    /// None where the name given was refused.
+    pub(super) topic: Option<Topic>,
     pub(super) properties: String,
     pub(super) body: Bytes,
     pub(super) flag: i32,
@@ -167,15 +171,26 @@ pub struct Message {
 impl Message {
     /// A message with a body of 1 byte to 4 MiB. A `Vec<u8>`, a `String`, a `&'static str` or a
     /// [`Bytes`] becomes the body without being copied.
-    pub fn new(topic: Topic, body: impl Into<Bytes>) -> Self {
-        let body = body.into();
-        let properties = String::new();
-        Self { topic, properties, body, flag: 0, waits: true, id: None, refused: None }
+    ///
+    /// The topic is a [`Topic`], of which any number of messages share the text and which was
+    /// checked when it was made, or a text, which is checked here, and kept anew for each message.
+    pub fn new<T>(topic: T, body: impl Into<Bytes>) -> Self
+    where
+        T: TryInto<Topic>,
+        NameError: From<T::Error>,
+    {
+        let (topic, refused) = match topic.try_into() {
+            Ok(topic) => (Some(topic), None),
+            Err(error) => (None, Some(MessageError::Topic(error.into()))),
+        };
+        let (properties, body) = (String::new(), body.into());
+        Self { topic, properties, body, flag: 0, waits: true, id: None, refused }
     }
 
     /// Sets the tag, by which subscriptions select (`"paid || refunded"`). A message has one tag:
     /// a second call replaces the first. It holds no `||` and neither begins nor ends with a blank.
     #[must_use]
+    #[doc(alias = "setTags", alias = "WithTag")]
     pub fn tag(self, tag: &str) -> Self {
         if !is_tag(tag) && check(properties::TAGS, tag).is_ok() {
             let tag = tag.chars().take(128).collect::<String>().into();
@@ -187,6 +202,7 @@ impl Message {
     /// Adds a key, by which the message can be found on the broker, such as an order's number. Call
     /// it again for more keys. A key has no white space.
     #[must_use]
+    #[doc(alias = "setKeys", alias = "WithKeys")]
     pub fn key(mut self, key: &str) -> Self {
         if has_space(key) {
             let key = key.chars().take(128).collect::<String>().into();
@@ -205,10 +221,26 @@ impl Message {
         }
     }
 
+    /// Sets what its place is decided by (`__SHARDINGKEY`), where that is asked for: with producers
+    /// that select by message hash (`ProducerOptions::message_hash`), before the keys.
+    #[must_use]
+    #[doc(alias = "setShardingKey", alias = "WithShardingKey")]
+    pub fn sharding_key(self, key: &str) -> Self {
+        self.set(properties::SHARDING_KEY, key)
+    }
+
+    /// What its place is decided by: its sharding key, else its first key.
+    pub fn order_key(&self) -> Option<&str> {
+        let value = |name| Some(&self.properties[properties::value_range(&self.properties, name)?]);
+        let first = || value(properties::KEYS)?.split(' ').next();
+        value(properties::SHARDING_KEY).or_else(first)
+    }
+
     /// Sets a property of your own; a second call with the same name replaces the first value.
     /// Neither name nor value may be empty or hold U+0001 or U+0002. Names that RocketMQ itself
     /// uses are refused ([`is_reserved`](properties::is_reserved)).
     #[must_use]
+    #[doc(alias = "putUserProperty", alias = "WithProperty")]
     pub fn property(self, name: &str, value: &str) -> Self {
         if properties::is_reserved(name) {
             return self.refuse(MessageError::Reserved { name: name.into() });
@@ -220,6 +252,7 @@ impl Message {
     /// for 1 s, 5 s, 10 s, 30 s, 1 min to 10 min, 20 min, 30 min, 1 h, 2 h unless the broker was
     /// told otherwise.
     #[must_use]
+    #[doc(alias = "setDelayTimeLevel", alias = "WithDelayTimeLevel")]
     pub fn delay_level(self, level: u32) -> Self {
         if !(1..=18).contains(&level) {
             return self.refuse(MessageError::DelayLevel { level });
@@ -254,9 +287,23 @@ impl Message {
         self
     }
 
-    /// The topic it goes to.
-    pub const fn topic(&self) -> &Topic {
-        &self.topic
+    /// A message to send with what an application gave the one that was received: its topic, body,
+    /// flag, tag, keys and own properties. What brokers and clients added is left out.
+    #[cfg(feature = "client")]
+    pub(crate) fn of(topic: Topic, record: &Record<'_>, body: Bytes) -> Self {
+        let mut message = Self::new(topic, body).flag(record.flag());
+        for (name, value) in record.properties().iter() {
+            if matches!(name, properties::TAGS | properties::KEYS) || !properties::is_reserved(name)
+            {
+                message = message.set(name, value);
+            }
+        }
+        message
+    }
+
+    /// The topic it goes to; `None` where the name given [was refused](Self::refused).
+    pub const fn topic(&self) -> Option<&Topic> {
+        self.topic.as_ref()
     }
 
     /// The body.
@@ -286,13 +333,20 @@ impl Message {
         self
     }
 
-    /// Whether it can be sent as it is.
-    pub(super) fn check(&self, limits: &MessageLimits) -> Result<(), MessageError> {
-        if let Some(error) = &self.refused {
-            return Err(error.clone());
+    /// Its topic, unless something was refused.
+    pub(crate) fn check_topic(&self) -> Result<&Topic, MessageError> {
+        match (&self.refused, &self.topic) {
+            (Some(error), _) => Err(error.clone()),
+            (None, Some(topic)) => Ok(topic),
+            (None, None) => Err(MessageError::Topic(NameError::Blank { what: "topic" })),
         }
-        if FORBIDDEN.contains(&self.topic.as_str()) {
-            return Err(MessageError::SystemTopic { topic: self.topic.clone() });
+    }
+
+    /// Whether it can be sent as it is. Gives its topic.
+    pub(super) fn check(&self, limits: &MessageLimits) -> Result<&Topic, MessageError> {
+        let topic = self.check_topic()?;
+        if FORBIDDEN.contains(&topic.as_str()) {
+            return Err(MessageError::SystemTopic { topic: topic.clone() });
         }
         if self.body.is_empty() {
             return Err(MessageError::EmptyBody);
@@ -305,7 +359,7 @@ impl Message {
         if length > limit {
             return Err(MessageError::PropertiesTooLarge { length, limit });
         }
-        Ok(())
+        Ok(topic)
     }
 
     fn refuse(mut self, error: MessageError) -> Self {
@@ -387,6 +441,30 @@ mod tests {
             [("KEYS", "a b c"), ("TAGS", "paid"), ("currency", "USD"), ("DELAY", "3")]
         );
         assert_eq!(message.refused(), None);
+    }
+
+    #[test]
+    fn a_topic_is_taken_as_text_and_refused_when_it_is_sent() {
+        let limits = MessageLimits::default();
+        for sent in [
+            Message::new("orders", "body"),
+            Message::new(String::from("orders"), "body"),
+            Message::new(Topic::new("orders").unwrap(), "body"),
+        ] {
+            assert_eq!(sent, message());
+            assert_eq!(sent.check(&limits).map(Topic::as_str), Ok("orders"));
+        }
+        let wrong = Message::new("a.b", "body").tag("").key("k");
+        assert_eq!(wrong.topic(), None);
+        let refused = MessageError::Topic(NameError::Character { what: "topic", found: '.' });
+        assert_eq!(wrong.check(&limits), Err(refused));
+    }
+
+    #[test]
+    fn a_message_is_placed_by_its_sharding_key_before_its_keys() {
+        assert_eq!(message().order_key(), None);
+        assert_eq!(message().key("a").key("b").order_key(), Some("a"));
+        assert_eq!(message().key("a").sharding_key("c d").order_key(), Some("c d"));
     }
 
     #[test]

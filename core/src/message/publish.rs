@@ -5,15 +5,16 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::compression;
 use super::ids::UniqueId;
 use super::message::{Message, MessageError};
 use super::message_ids::MessageIds;
 use super::properties::{NAME_END, UNIQ_KEY, VALUE_END};
-use super::{compression, sys_flag};
+use super::sys_flag::Compression;
 use crate::config::Config;
 use crate::frame::json::{escape_into, escape_room};
 use crate::frame::{Limits, RequestCode};
-use crate::name::{Group, Topic};
+use crate::name::{Group, NameError, Topic};
 use crate::time::UnixMillis;
 
 /// How large a message may be.
@@ -25,25 +26,33 @@ pub struct MessageLimits {
     /// Bytes of properties in wire form: 32,767, what the length field can say.
     pub properties: usize,
     /// A longer body is compressed: 4,096 bytes (`compressMsgBodyOverHowmuch`); a batch's never is.
-    /// Without the feature `zlib` none is.
     pub compress_over: usize,
-    /// How hard: 0 to 9; 5 (`compressLevel`).
+    /// How hard zlib compresses: 0 to 9; 5 (`compressLevel`).
     pub compress_level: u32,
+    /// What compresses: zlib (`compressType`). None is, and a codec whose feature is off compresses
+    /// nothing.
+    pub compression: Option<Compression>,
 }
 
 impl MessageLimits {
-    /// What the settings say: `max_body`, `compress_over` and `compress_level`. For loops of one's
-    /// own; a client's handles take them from there by themselves.
+    /// What the settings say: `max_body`, `compress_over`, `compress_level` and `compression`. For
+    /// loops of one's own; a client's handles take them from there by themselves.
     pub fn of(config: &Config) -> Self {
-        let Config { max_body: body, compress_over, compress_level, .. } = *config;
-        Self { body, compress_over, compress_level, ..Self::default() }
+        let Config { max_body: body, compress_over, compress_level, compression, .. } = *config;
+        Self { body, compress_over, compress_level, compression, ..Self::default() }
     }
 }
 
 impl Default for MessageLimits {
     fn default() -> Self {
         let properties = i16::MAX as usize;
-        Self { body: 4 << 20, properties, compress_over: 4096, compress_level: 5 }
+        Self {
+            body: 4 << 20,
+            properties,
+            compress_over: 4096,
+            compress_level: 5,
+            compression: Some(Compression::Zlib),
+        }
     }
 }
 
@@ -86,9 +95,10 @@ impl Publish {
     ) -> Result<Self, MessageError> {
         message.check(limits)?;
         let Message { topic, properties, body, flag, waits, id: kept, .. } = message;
+        let topic = topic.ok_or(MessageError::Topic(NameError::Blank { what: "topic" }))?;
         let id = kept.map_or(id, |kept| *kept);
         let packed = compression::pack(&body, limits);
-        let sys_flag = if packed.is_some() { sys_flag::COMPRESSED } else { 0 };
+        let (body, sys_flag) = packed.unwrap_or((body, 0));
         let fields = Fields {
             topic: &topic,
             group,
@@ -101,7 +111,6 @@ impl Publish {
             batch: false,
         };
         let fields = fields.encode()?;
-        let body = packed.unwrap_or(body);
         Ok(Self { topic, group: group.clone(), body, unique_id: id, batch: None, fields })
     }
 
@@ -304,9 +313,11 @@ mod tests {
         let mut config = Config::default();
         assert_eq!(MessageLimits::of(&config), MessageLimits::default());
         (config.max_body, config.compress_over, config.compress_level) = (7, 8, 9);
-        let MessageLimits { body, properties, compress_over, compress_level } =
+        config.compression = None;
+        let MessageLimits { body, properties, compress_over, compress_level, compression } =
             MessageLimits::of(&config);
         assert_eq!((body, compress_over, compress_level, properties), (7, 8, 9, 32_767));
+        assert_eq!(compression, None);
     }
 
     #[test]

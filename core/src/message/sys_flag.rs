@@ -1,5 +1,7 @@
 //! The bits of a message's system flag (`MessageSysFlag`).
 
+pub use crate::config::Compression;
+
 /// The body is compressed; bits 8 to 10 say how.
 pub const COMPRESSED: i32 = 1;
 /// The message has several tags.
@@ -23,17 +25,6 @@ pub const INNER_BATCH: i32 = 128;
 
 /// The three bits that say how a body is compressed.
 pub const COMPRESSION_TYPE: i32 = 7 << 8;
-
-/// How a body is compressed (`CompressionType`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Compression {
-    /// zlib: type 3, or 0 from clients that know no other (4.8 and older, Go).
-    Zlib,
-    /// LZ4 frames.
-    Lz4,
-    /// Zstandard.
-    Zstd,
-}
 
 impl Compression {
     /// What a system flag says of the body: `None` when it is not compressed, or the number of an

@@ -202,7 +202,7 @@ mod tests {
         let timer = Timers::<()>::default().at(Instant::ZERO, ());
         let times = (timer, Instant::ZERO + Duration::from_secs(3), None);
         let options = SendOptions::default();
-        let mut send = Send::new(Arc::new(publish), options, Instant::ZERO, times);
+        let mut send = Send::new(Arc::new(publish), options, 2, Instant::ZERO, times);
         let no_topic =
             || SendError::NoTopic { topic: topic.clone(), attempts: Attempts::default() };
         assert_eq!(known(no_topic(), &send), no_topic());

@@ -79,8 +79,9 @@ impl Held {
 
     /// A connection is lost: nothing will be answered there.
     pub(super) fn lost(&mut self, conn: ConnectionId) {
-        let on = self.places.iter().filter(|(_, (place, _))| place.conn == conn);
-        let lost: Vec<Opaque> = on.map(|(opaque, _)| *opaque).collect();
+        let on =
+            |opaque: &&Opaque| self.places.get(opaque).is_some_and(|(place, _)| place.conn == conn);
+        let lost: Vec<Opaque> = self.order.iter().filter(on).copied().collect();
         for opaque in lost {
             self.free(opaque);
         }

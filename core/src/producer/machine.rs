@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::room::Room;
 use super::tries::try_limit;
 use super::window::{Turn, Windows};
-use super::{Aim, Groups, Lines, Send, SendOptions, choose};
+use super::{Groups, Lines, QueueSelection, Send, SendOptions, choose};
 use crate::broker::health::Healths;
 use crate::effects::{OpKind, TimerKind};
 use crate::error::{Lack, SendError};
@@ -51,11 +51,13 @@ impl Producers {
         (within, turn): (Duration, Turn),
     ) -> OpId {
         ctx.fx.counters.sends_begun += 1;
-        let limit = try_limit(&ctx.fx.config, &options, within).filter(|limit| *limit < within);
+        let most = options.attempts.unwrap_or(ctx.fx.config.send_attempts);
+        let limit = try_limit(&ctx.fx.config, &options, most, within);
+        let limit = limit.filter(|limit| *limit < within);
         let op = ctx.fx.ops.insert(OpKind::Send);
         let timer = ctx.fx.after(limit.unwrap_or(within), TimerKind::Deadline(op));
         let (now, times) = (ctx.fx.now, (timer, ctx.fx.now + within, limit));
-        let send = Send { turn, ..Send::new(publish, options, now, times) };
+        let send = Send { turn, ..Send::new(publish, options, most, now, times) };
         self.sends.insert(op, Box::new(send));
         self.begin(ctx, ways, op, turn);
         op
@@ -125,7 +127,7 @@ impl Producers {
             Err(lack) => return self.wait_for_queue(ctx, ways, op, lack),
         };
         let Some(send) = self.sends.get(op) else { return };
-        let (keep, oneway) = (send.aim.is_fixed().then_some(queue as usize), send.oneway);
+        let (keep, oneway) = (send.selection.is_fixed().then_some(queue as usize), send.oneway);
         let (wide, size) = (send.is_wide(), send.window_size());
         let (peers, fx) = ctx.peers();
         let peer = match wide {
@@ -183,12 +185,12 @@ impl Producers {
             return Err(Lack::Queues);
         };
         let (topic, last) = (send.publish.topic(), send.at);
-        let (broker, queue) = match &send.aim {
-            Aim::Queue { broker, queue } => match ways.brokers.id(broker) {
+        let (broker, queue) = match &send.selection {
+            QueueSelection::Queue { broker, queue } => match ways.brokers.id(broker) {
                 Some(id) => (id, *queue),
                 None => return Err(Lack::Broker { broker: broker.clone() }),
             },
-            Aim::Hash(hash) => {
+            QueueSelection::Hash(hash) => {
                 let route = ways.routes.known(topic).ok_or(Lack::Queues)?;
                 // Java's remainder keeps the sign, and its `abs` drops it.
                 let at = i64::from(*hash).checked_rem(route.writable.len() as i64);
@@ -196,9 +198,9 @@ impl Producers {
                 let chosen = route.writable[at as usize];
                 (chosen.broker, chosen.queue as i32)
             }
-            aim @ (Aim::InTurn | Aim::Random) => {
+            selection @ (QueueSelection::InTurn | QueueSelection::Random) => {
                 let (route, mut turn) = ways.routes.turn(topic).ok_or(Lack::Queues)?;
-                if *aim == Aim::Random {
+                if *selection == QueueSelection::Random {
                     turn = ctx.fx.rng.next_u64() as u32;
                 }
                 let (peers, brokers, healths) = (&ctx.remoting.peers, ways.brokers, &self.healths);

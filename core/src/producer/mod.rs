@@ -58,8 +58,9 @@ use crate::timer::TimerKey;
 /// Which queue a message goes to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Aim {
-    /// The topic's queues in turn; a second try goes to another broker.
+#[doc(alias = "MessageQueueSelector", alias = "QueueSelector")]
+pub enum QueueSelection {
+    /// The topic's queues in turn, as Java's default; a second try goes to another broker.
     #[default]
     InTurn,
     /// Any queue; a second try goes to another broker.
@@ -78,7 +79,7 @@ pub enum Aim {
     },
 }
 
-impl Aim {
+impl QueueSelection {
     /// What its order is kept by, within a topic.
     fn order(&self) -> i32 {
         match self {
@@ -86,6 +87,11 @@ impl Aim {
             Self::Queue { broker, queue } => java_string_hash(broker).wrapping_add(*queue),
             Self::InTurn | Self::Random => 0,
         }
+    }
+
+    /// Whether it is one queue, by name.
+    const fn names_queue(&self) -> bool {
+        matches!(self, Self::Queue { .. })
     }
 
     /// Whether every try goes to the same queue: such messages are often meant to keep an order.
@@ -101,10 +107,13 @@ impl Aim {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SendOptions {
-    /// Which queue it goes to.
-    pub aim: Aim,
-    /// From the call to its end; `None`: the client's `send_timeout`.
+    /// Which queue it goes to; `None`: its producer's, else in turn.
+    pub selection: Option<QueueSelection>,
+    /// From the call to its end; `None`: its producer's, else the client's `send_timeout`.
     pub timeout: Option<Duration>,
+    /// How often it is given to a broker, the first time included; `None`: its producer's, else the
+    /// client's `send_attempts`. 0 counts as 1.
+    pub attempts: Option<u32>,
     /// No answer is asked for: the call ends when the message is given to its connection (a queue
     /// of at most 256 KiB before the socket), and nobody will know whether it was stored.
     pub oneway: bool,
@@ -116,7 +125,7 @@ impl SendOptions {
     /// To that queue of that broker.
     pub fn to(queue: &QueueName) -> Self {
         let (broker, queue) = (queue.broker.clone(), queue.queue as i32);
-        Self { aim: Aim::Queue { broker, queue }, ..Self::default() }
+        Self::default().selection(QueueSelection::Queue { broker, queue })
     }
 
     /// To the queue that `key` hashes to (`String.hashCode`), as Java's
@@ -124,7 +133,7 @@ impl SendOptions {
     /// way at once, one that is sent again is stored behind those that followed it. See
     /// [`ordered`](Self::ordered).
     pub fn hash(key: &str) -> Self {
-        Self { aim: Aim::Hash(java_string_hash(key)), ..Self::default() }
+        Self::default().selection(QueueSelection::Hash(java_string_hash(key)))
     }
 
     /// To the queue that `key` hashes to, and in the order of the calls: of a topic's messages of
@@ -142,10 +151,25 @@ impl SendOptions {
         Self { ordered: true, ..Self::hash(key) }
     }
 
+    /// To the queue that this chooses.
+    #[must_use]
+    pub fn selection(mut self, selection: QueueSelection) -> Self {
+        self.selection = Some(selection);
+        self
+    }
+
     /// With a deadline of its own.
     #[must_use]
-    pub const fn within(mut self, timeout: Duration) -> Self {
+    pub const fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
+        self
+    }
+
+    /// Given to a broker so often at most, the first time included.
+    #[must_use]
+    #[doc(alias = "setRetryTimesWhenSendFailed")]
+    pub const fn attempts(mut self, most: u32) -> Self {
+        self.attempts = Some(most);
         self
     }
 
@@ -174,7 +198,9 @@ pub(crate) struct Send {
     pub(crate) timer: TimerKey,
     /// From a try to the next one on another broker; `None`: it has no other broker to go to.
     pub(crate) limit: Option<Duration>,
-    pub(crate) aim: Aim,
+    pub(crate) selection: QueueSelection,
+    /// Tries there are.
+    pub(crate) most: u32,
     pub(crate) oneway: bool,
     /// The line it is in.
     pub(crate) line: Option<Key>,
@@ -218,11 +244,13 @@ impl Send {
     pub(crate) fn new(
         publish: Arc<Publish>,
         options: SendOptions,
+        most: u32,
         since: Instant,
         (timer, deadline, limit): (TimerKey, Instant, Option<Duration>),
     ) -> Self {
-        let SendOptions { aim, oneway, ordered, timeout: _ } = options;
-        let line = ordered.then(|| (publish.topic().clone(), aim.order()));
+        let SendOptions { selection, oneway, ordered, .. } = options;
+        let selection = selection.unwrap_or_default();
+        let line = ordered.then(|| (publish.topic().clone(), selection.order()));
         Self {
             publish,
             since,
@@ -230,7 +258,8 @@ impl Send {
             tried: since,
             timer,
             limit,
-            aim,
+            selection,
+            most,
             oneway,
             line,
             behind: false,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::window::is_overload;
-use super::{Aim, FRAME, Producers, Send, SendReceipt, SendStatus};
+use super::{FRAME, Producers, Send, SendReceipt, SendStatus};
 use crate::effects::{Signal, TimerKind};
 use crate::error::{Failure, SendError, Stored, is_retriable_send};
 use crate::frame::reply::SendReply;
@@ -67,7 +67,7 @@ impl Producers {
         } else {
             let (now, config) = (ctx.fx.now, &ctx.fx.config);
             self.healths.answered(now, broker, now.since(send.tried));
-            let retries = config.retry_not_ok && send.tries + 1 < config.send_attempts;
+            let retries = config.retry_not_ok && send.tries + 1 < send.most;
             if status != SendStatus::Ok && retries {
                 return self.send_elsewhere(ctx, ways, op, receipt);
             }
@@ -122,8 +122,8 @@ impl Producers {
         stored: Stored,
     ) {
         let AskedPeer { peer, opaque } = asked;
-        let most = ctx.fx.config.send_attempts;
         let Some(send) = self.sends.get(op) else { return };
+        let most = send.most;
         let why = why.of_size(send.publish.wire_size());
         let attempt = ctx.attempt(peer, Some(opaque), why.clone());
         let astray = is_astray(&why);
@@ -153,7 +153,7 @@ impl Producers {
         let again = match &why {
             Failure::Connect(_) | Failure::Closed(_) | Failure::Cut(_) => true,
             // Where the queue is not there, another route may have one; but not this very queue.
-            Failure::Refused { .. } if astray => !matches!(send.aim, Aim::Queue { .. }),
+            Failure::Refused { .. } if astray => !send.selection.names_queue(),
             Failure::Refused { code, .. } => is_retriable_send(*code),
             Failure::Unreadable(_)
             | Failure::Body(_)

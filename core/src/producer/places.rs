@@ -2,9 +2,9 @@
 
 use super::held::{Held, Place};
 use super::window::Turn;
-use super::{Aim, Producers, Send};
-use crate::broker::Brokers;
-use crate::effects::TimerKind;
+use super::{Producers, Send};
+use crate::broker::{Brokers, WindowStats};
+use crate::effects::{Effects, TimerKind};
 use crate::error::{SendError, Stored};
 use crate::frame::{Opaque, ResponseCode};
 use crate::id::{BrokerId, ConnectionId, OpId, PeerId, Table};
@@ -243,12 +243,13 @@ impl Producers {
             let Some(peer) = ways.brokers.master(*broker).filter(|peer| those(*peer)) else {
                 return false;
             };
-            !send.has_left_for(*broker)
-                && !(peers.is_down(peer) || peers.is_slow(peer))
-                && !(isolates && self.healths.is_isolated(now, *broker))
-                && !self.windows.is_full(peer, send.window_size(), send.turn, &ctx.fx)
+            let is_shut = send.has_left_for(*broker)
+                || (peers.is_down(peer) || peers.is_slow(peer))
+                || (isolates && self.healths.is_isolated(now, *broker))
+                || self.windows.is_full(peer, send.window_size(), send.turn, &ctx.fx);
+            !is_shut
         };
-        let route = ways.routes.known(send.publish.topic()).filter(|_| !send.aim.is_fixed());
+        let route = ways.routes.known(send.publish.topic()).filter(|_| !send.selection.is_fixed());
         route.is_some_and(|route| route.writers.iter().any(is_open))
     }
 
@@ -263,9 +264,10 @@ impl Producers {
     ) {
         let Some((peer, broker)) = turn.waits() else { return };
         let Some(send) = self.get(op) else { return };
-        let is_open = self.has_open(ctx, ways, send, |other| other != peer);
         let is_slow = ctx.remoting.peers.is_slow(peer);
-        if !is_open && !(is_slow && self.has_others(ctx, ways, op, broker)) {
+        let goes = self.has_open(ctx, ways, send, |other| other != peer)
+            || (is_slow && self.has_others(ctx, ways, op, broker));
+        if !goes {
             return;
         }
         if let Some(send) = self.send_of(op) {
@@ -289,6 +291,11 @@ impl Producers {
         master.is_some_and(|peer| self.windows.is_full(peer, size, turn, &ctx.fx))
     }
 
+    /// What a broker has not answered, by its main peer.
+    pub(crate) fn window(&self, fx: &Effects, peer: PeerId) -> WindowStats {
+        self.windows.stats(fx, peer)
+    }
+
     /// Places are counted, and whoever waits for one has none.
     pub(super) fn check_windows(&self, ctx: &Context) {
         let (calls, peers) = (&ctx.remoting.calls, &ctx.remoting.peers);
@@ -307,7 +314,7 @@ impl Producers {
 fn has_moved(ways: &Ways<'_>, send: &Send) -> bool {
     let Some((peer, broker)) = send.turn.waits() else { return false };
     let route = ways.routes.known(send.publish.topic());
-    let chosen = matches!(send.aim, Aim::Queue { .. });
+    let chosen = send.selection.names_queue();
     ways.brokers.master(broker) != Some(peer)
         || route.is_some_and(|route| !chosen && route.writers.binary_search(&broker).is_err())
 }

@@ -43,6 +43,11 @@ impl Producers {
         (sends, if self.bytes == 0 { usize::MAX } else { bytes })
     }
 
+    /// Bytes of their messages.
+    pub(crate) const fn bytes_without_room(&self) -> usize {
+        self.room.bytes
+    }
+
     /// Whether there is room for a message of `size` bytes; one that is larger than all there is may
     /// go alone.
     fn has_room(&self, config: &Config, size: usize) -> Result<(), Refused> {

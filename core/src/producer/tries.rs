@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::{Earlier, Producers, SendOptions};
+use super::{Earlier, Producers, QueueSelection, SendOptions};
 use crate::broker::Brokers;
 use crate::config::Config;
 use crate::effects::TimerKind;
@@ -25,9 +25,11 @@ const TURN: usize = 256;
 pub(super) fn try_limit(
     config: &Config,
     options: &SendOptions,
+    most: u32,
     within: Duration,
 ) -> Option<Duration> {
-    let fixed = options.oneway || options.aim.is_fixed() || config.send_attempts < 2;
+    let selected = options.selection.as_ref().is_some_and(QueueSelection::is_fixed);
+    let fixed = options.oneway || selected || most < 2;
     let part = Some(within / PART).filter(|part| *part >= LEAST);
     config.try_timeout.map(|limit| limit.max(LEAST)).or(part).filter(|_| !fixed)
 }
@@ -73,7 +75,7 @@ impl Producers {
         let due = send.tried + limit;
         let next = if send.call.is_some() && now < due { due } else { now + limit };
         let timer = ctx.fx.timers.at(next.min(send.deadline), TimerKind::Deadline(op));
-        let more = send.tries + 1 < ctx.fx.config.send_attempts;
+        let more = send.tries + 1 < send.most;
         let ran_out = send.call.filter(|_| now >= due && more).zip(send.at);
         let turn = send.turn;
         if let Some(send) = self.send_of(op) {

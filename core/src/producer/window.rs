@@ -32,6 +32,7 @@
 use std::collections::VecDeque;
 
 use super::held::Held;
+use crate::broker::WindowStats;
 use crate::config::Config;
 use crate::effects::Effects;
 use crate::error::Failure;
@@ -121,10 +122,14 @@ impl Window {
 
     /// Whether `size` more bytes fit. Where there is nothing, anything does.
     fn has_room(&self, size: usize, fx: &Effects) -> bool {
-        let (most, bytes) = (fx.config.max_unanswered, fx.config.max_unanswered_bytes);
         let (count, taken) = self.taken(fx.now);
-        count < self.limit.map_or(most, |limit| limit.min(most))
-            && (taken == 0 || taken + size <= bytes)
+        count < self.most(fx) && (taken == 0 || taken + size <= fx.config.max_unanswered_bytes)
+    }
+
+    /// Most sends without an answer.
+    fn most(&self, fx: &Effects) -> usize {
+        let most = fx.config.max_unanswered;
+        self.limit.map_or(most, |limit| limit.min(most))
     }
 
     /// Halves it, once for all that was under way then.
@@ -289,6 +294,19 @@ impl Windows {
         window.give_back();
     }
 
+    /// What there is of a broker's window.
+    pub(super) fn stats(&self, fx: &Effects, peer: PeerId) -> WindowStats {
+        let (most, window) = (fx.config.max_unanswered, self.list.get(peer.0 as usize));
+        let none = WindowStats { limit: most, ..WindowStats::default() };
+        window.map_or(none, |window| WindowStats {
+            unanswered: window.open,
+            unanswered_bytes: window.bytes,
+            given_up: window.held.taken(fx.now).0,
+            waiting: window.waiting(),
+            limit: window.most(fx),
+        })
+    }
+
     /// A broker has stored a message: its window grows, if it had shrunk.
     pub(super) fn answered(&mut self, peer: PeerId, config: &Config) {
         let window = self.find(peer);
@@ -372,4 +390,29 @@ pub(super) fn is_overload(why: &Failure) -> bool {
     let remark = remark.as_deref().unwrap_or_default();
     *code == ResponseCode::SYSTEM_BUSY
         && ["[OVERLOAD]", "[TIMEOUT_CLEAN_QUEUE]"].iter().any(|word| remark.starts_with(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::Rng;
+    use crate::time::UnixMillis;
+
+    #[test]
+    fn the_next_peer_at_a_place_does_not_inherit_the_window_of_the_last_one() {
+        let config = Config::new("ns:9876").unwrap();
+        let fx = Effects::new(config.into(), Rng::new(1), Instant::from_nanos(1), UnixMillis(0));
+        let (peer, mut windows) = (PeerId(3), Windows::default());
+        for _ in 0..1000 {
+            windows.open(peer, 10);
+        }
+        windows.refused(peer, fx.now, fx.now);
+        assert!(!windows.is_idle(peer) && windows.stats(&fx, peer).limit < 1000);
+        for _ in 0..1000 {
+            windows.close(peer, 10);
+        }
+        assert!(windows.is_idle(peer) && windows.stats(&fx, peer).limit < 1000);
+        windows.forget(peer);
+        assert_eq!(windows.stats(&fx, peer).limit, fx.config.max_unanswered);
+    }
 }

@@ -190,10 +190,12 @@ impl Queries {
         let choice = |at: &RouteQueue| {
             let master = ways.brokers.master(at.broker);
             let down = master.is_none_or(|peer| ctx.remoting.peers.is_down(peer));
+            let health = healths.of(at.broker);
             QueueChoice {
                 queue: ways.brokers.queue_name(topic, at.broker, at.queue),
-                avoided: down || healths.is_isolated(ctx.fx.now, at.broker),
-                latency: healths.of(at.broker).latency,
+                isolated: down || healths.is_isolated(ctx.fx.now, at.broker),
+                latency: health.latency,
+                answered_ppm: health.answered_ppm(),
             }
         };
         route.writable.iter().map(choice).collect()
@@ -218,7 +220,8 @@ impl Queries {
             (Query::MinOffset(_) | Query::MaxOffset(_), ResponseCode::SUCCESS) => {
                 match reply.fields {
                     Ok(ReplyFields::Offset(fields)) => {
-                        return self.end(ctx, op, Answer::Offset(Ok(fields.offset)));
+                        // Brokers say -1 of a queue that never had a message.
+                        return self.end(ctx, op, Answer::Offset(Ok(fields.offset.max(0))));
                     }
                     Ok(_) => Failure::Body("no fields".into()),
                     Err(error) => Failure::Unreadable(error),

@@ -123,7 +123,7 @@ impl Routes {
         self.end_lookup(ctx, topic);
         let reads = (dir.reads)(topic);
         let serves = reads || self.is_served(ctx, dir.brokers, topic);
-        let how = (ctx.fx.config.route_refresh, serves, ctx.fx.config.await_topic);
+        let how = (ctx.fx.config.route_refresh_interval, serves, ctx.fx.config.await_topic);
         let missing = self.missing(ctx.fx.now, topic, how);
         let Missing { released, denied, attempts, pause: after, dropped } = missing;
         pause(ctx, topic, after);

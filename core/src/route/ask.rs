@@ -173,7 +173,7 @@ impl Routes {
         consumed: &std::collections::BTreeSet<Topic>,
         refreshes: bool,
     ) {
-        let (now, age) = (ctx.fx.now, ctx.fx.config.route_refresh);
+        let (now, age) = (ctx.fx.now, ctx.fx.config.route_refresh_interval);
         let (due, forgotten) = self.due(now, age, consumed);
         for topic in due.iter().filter(|_| refreshes) {
             self.want(ctx, names, topic, None);
@@ -185,7 +185,7 @@ impl Routes {
 
     /// Sets when the next refresh is.
     pub(crate) fn refresh_later(&self, ctx: &mut Context) {
-        let (now, age) = (ctx.fx.now, ctx.fx.config.route_refresh);
+        let (now, age) = (ctx.fx.now, ctx.fx.config.route_refresh_interval);
         let late = ctx.fx.rng.below(age.as_nanos() as u64 / 4);
         let next = self.oldest(now) + age + Duration::from_nanos(late);
         // A topic that can't be asked for, since no nameserver is set, stays due.

@@ -2,7 +2,7 @@
 //!
 //! | state of a topic | leaves on | to |
 //! |---|---|---|
-//! | Idle | a call needs it, or a better one; `route_refresh`; its broker is lost | Asking |
+//! | Idle | a call needs it, or a better one; the refresh interval; its broker is lost | Asking |
 //! | Asking | a route | Idle; Paused while somebody waits for another one |
 //! | | one nameserver does not know the topic, fails, or is silent | the next one is asked |
 //! | | all that answer say that there is none | Idle; Paused while somebody waits |
@@ -13,8 +13,8 @@
 //! of brokers that create topics by themselves (`DefaultMQProducerImpl.tryToFindTopicPublishInfo`).
 //! A known route serves on while no nameserver answers, and while they say that the topic is gone:
 //! that is what they say of a topic whose only broker is down, and what one says that was just
-//! started. They are believed once they have said so twice, `route_refresh` apart, and no broker of
-//! the route is connected.
+//! started. They are believed once they have said so twice, `route_refresh_interval` apart, and no
+//! broker of the route is connected.
 
 mod answer;
 mod ask;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use rocketry_core::client::adapter::{Host, Shared};
 use rocketry_core::config::{Config, ConfigError, Identity, SocketOptions};
 
-use super::Clocks;
+use super::{ClientError, Clocks};
 
 /// A client that has done nothing yet, and what its adapter needs to move its bytes.
 #[derive(Debug)]
@@ -27,10 +27,10 @@ pub struct Begun {
 /// # Errors
 ///
 /// When the settings can't work, or there is no host.
-pub fn begin<C, H: Host, E: From<ConfigError>>(
+pub fn begin<C, H: Host>(
     config: C,
-    host: impl FnOnce(Clocks) -> Result<H, E>,
-) -> Result<Begun, E>
+    host: impl FnOnce() -> Result<H, ClientError>,
+) -> Result<Begun, ClientError>
 where
     C: TryInto<Config>,
     ConfigError: From<C::Error>,
@@ -39,7 +39,7 @@ where
     config.check()?;
     identify(&mut config.identity);
     let (clocks, options) = (Clocks::default(), config.socket());
-    let shared = Shared::new(config, random(), host(clocks)?);
+    let shared = Shared::new(config, random(), clocks, host()?);
     Ok(Begun { shared, clocks, options })
 }
 

@@ -1,5 +1,6 @@
-//! What every adapter stands on, whatever moves its bytes: the clocks, who the client is, the
-//! settings in the environment, names and sockets before they are connected, and threads.
+//! What every adapter stands on, whatever moves its bytes: the clocks, who the client is, why there
+//! is none, the settings in the environment, names and sockets before they are connected, and
+//! threads.
 //!
 //! It is here because the core may not look at any of this, and needs nothing but the standard
 //! library and the system: no runtime comes with it, and nothing runs by itself. The adapters for
@@ -8,6 +9,7 @@
 mod begin;
 mod clocks;
 mod environment;
+mod error;
 mod socket;
 mod threads;
 #[cfg(test)]
@@ -21,6 +23,7 @@ use rocketry_core::name::Endpoint;
 pub use begin::{Begun, begin};
 pub use clocks::Clocks;
 pub use environment::{config_from_env, vars};
+pub use error::ClientError;
 pub use socket::{begin_connect, socket};
 pub(crate) use threads::waker;
 pub use threads::{run, spawn};

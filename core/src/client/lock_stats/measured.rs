@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use super::stats::LockStats;
-use crate::client::host::Host;
+use crate::client::host::Clock;
 use crate::time::Instant;
 
 /// Parts of each power of two: a figure is wrong by an eighth at most.
@@ -76,7 +76,7 @@ impl Histogram {
 /// The lock, held; counts for how long.
 pub(crate) struct Held<'a, T> {
     guard: MutexGuard<'a, T>,
-    host: &'a dyn Host,
+    clock: &'a dyn Clock,
     histogram: &'a Histogram,
     since: Instant,
 }
@@ -84,10 +84,10 @@ pub(crate) struct Held<'a, T> {
 impl<'a, T> Held<'a, T> {
     pub(crate) fn new(
         guard: MutexGuard<'a, T>,
-        host: &'a dyn Host,
+        clock: &'a dyn Clock,
         histogram: &'a Histogram,
     ) -> Self {
-        Self { guard, host, histogram, since: host.now() }
+        Self { guard, clock, histogram, since: clock.now() }
     }
 }
 
@@ -107,7 +107,7 @@ impl<T> DerefMut for Held<'_, T> {
 
 impl<T> Drop for Held<'_, T> {
     fn drop(&mut self) {
-        self.histogram.add(self.host.now().since(self.since));
+        self.histogram.add(self.clock.now().since(self.since));
     }
 }
 

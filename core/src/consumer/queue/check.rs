@@ -1,6 +1,7 @@
 //! What must hold of one queue.
 
 use super::{Queue, State};
+use crate::consumer::options::Bounds;
 use crate::effects::Effects;
 use crate::frame::Opaque;
 use crate::time::Instant;
@@ -8,11 +9,17 @@ use crate::time::Instant;
 impl Queue {
     /// What must hold between two calls: one question is in flight, `calls` being those there are,
     /// one timer is set, or there is one named condition: its window is full, or it `may_rest`.
-    pub(in crate::consumer) fn check(&self, fx: &Effects, calls: &[Opaque], may_rest: bool) {
+    pub(in crate::consumer) fn check(
+        &self,
+        fx: &Effects,
+        bounds: &Bounds,
+        calls: &[Opaque],
+        may_rest: bool,
+    ) {
         let waits = match self.state {
             State::FetchingOffset(opaque) | State::Pulling(opaque) => calls == [opaque],
             State::Pausing { timer, .. } => calls.is_empty() && fx.timers.is_set(timer),
-            State::Throttled => calls.is_empty() && self.is_full(&fx.config),
+            State::Throttled => calls.is_empty() && self.is_full(bounds),
             State::Ready | State::NeedsOffset => calls.is_empty() && may_rest,
         };
         assert!(waits, "{:?} is {:?} with {calls:?}", self.name, self.state);

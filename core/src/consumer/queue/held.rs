@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::Queue;
-use crate::config::Config;
+use crate::consumer::options::Bounds;
 use crate::consumer::{Batch, BatchId, PulledRecords, Tags};
 use crate::id::{QueueKey, SubscriptionId};
 
 impl Queue {
     /// Whether as much is held unsettled as the limits allow.
-    pub(super) fn is_full(&self, config: &Config) -> bool {
-        self.messages >= config.queue_messages || self.bytes >= config.queue_bytes
+    pub(super) fn is_full(&self, bounds: &Bounds) -> bool {
+        self.messages >= bounds.queue_messages || self.bytes >= bounds.queue_bytes
     }
 
     /// Keeps what a pull brought, unless all of it is from before the offset asked for.

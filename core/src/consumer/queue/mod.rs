@@ -29,8 +29,8 @@ use std::time::Duration;
 pub(super) use committed::OVERLAP;
 
 use super::handouts::Again;
+use super::options::Bounds;
 use super::{Batch, Handout, PullBackoff, QueueFlags, QueueStats};
-use crate::config::Config;
 use crate::effects::Plant;
 use crate::frame::Opaque;
 use crate::name::QueueName;
@@ -135,9 +135,9 @@ impl Queue {
     }
 
     /// Goes on, or stops, as what is held allows. Gives what it needs for that.
-    pub(super) fn resume(&mut self, config: &Config) -> Want {
+    pub(super) fn resume(&mut self, bounds: &Bounds) -> Want {
         if matches!(self.state, State::Ready | State::Throttled) {
-            self.state = if self.is_full(config) { State::Throttled } else { State::Ready };
+            self.state = if self.is_full(bounds) { State::Throttled } else { State::Ready };
         }
         match self.state {
             State::NeedsOffset => Want::Offset,

@@ -1,4 +1,4 @@
-//! Opens LZ4 frames (`Lz4Compressor`, `LZ4FrameInputStream`).
+//! Opens LZ4 frames, and makes them (`Lz4Compressor`, `LZ4FrameInputStream`).
 //!
 //! The frame is read here and only its blocks by `lz4_flex`: that crate's own frame reader takes a
 //! frame without an end for a shorter one, and clears four megabytes for each message that Java
@@ -45,6 +45,31 @@ pub(super) fn open(stored: &[u8], limit: u32) -> Result<Bytes, RecordError> {
         }
     }
     Ok(opened.into())
+}
+
+/// The body as one frame of blocks that do not refer to each other: Java reads no others. They are
+/// as small as holds the body, since Java clears as much memory as a block may take.
+pub(super) fn pack(body: &[u8]) -> Bytes {
+    let size = (4..7u8).find(|size| body.len() <= block_size(*size)).unwrap_or(7);
+    let descriptor = [0x40 | INDEPENDENT, size << 4];
+    let mut frame = Vec::with_capacity(body.len() / 2);
+    frame.extend_from_slice(&MAGIC.to_le_bytes());
+    frame.extend_from_slice(&descriptor);
+    frame.push((xxh32(&descriptor) >> 8) as u8);
+    for part in body.chunks(block_size(size)) {
+        let block = block::compress(part);
+        let (block, raw) = if block.len() < part.len() { (&*block, 0) } else { (part, 1u32 << 31) };
+        // A part has four megabytes at most.
+        frame.extend_from_slice(&(block.len() as u32 | raw).to_le_bytes());
+        frame.extend_from_slice(block);
+    }
+    frame.extend_from_slice(&0u32.to_le_bytes());
+    frame.into()
+}
+
+/// Bytes of a frame's largest block, by its number: 4 to 7 are 64 KiB, 256 KiB, 1 MiB and 4 MiB.
+const fn block_size(number: u8) -> usize {
+    1 << (8 + 2 * number)
 }
 
 struct Rest<'a>(&'a [u8]);
@@ -111,11 +136,10 @@ fn descriptor(rest: &mut Rest<'_>) -> Result<(u8, usize, Option<u64>), RecordErr
     let fixed = rest.take(2)?;
     let (flags, sizes) = (fixed[0], fixed[1]);
     let known = flags & VERSION == 0x40 && flags & (RESERVED | DICTIONARY) == 0;
-    // 4 to 7: 64 KiB, 256 KiB, 1 MiB, 4 MiB.
     if !known || sizes & 0x8F != 0 || sizes < 0x40 {
         return Err(DAMAGED);
     }
-    let block_max = 1 << (8 + 2 * (sizes >> 4));
+    let block_max = block_size(sizes >> 4);
     let declared = if flags & CONTENT_SIZE == 0 {
         None
     } else {

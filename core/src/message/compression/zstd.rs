@@ -1,8 +1,10 @@
-//! Opens Zstandard frames (`ZstdCompressor`), one after the other as `zstd` itself reads them.
+//! Opens Zstandard frames (`ZstdCompressor`), one after the other as `zstd` itself reads them, and
+//! makes them.
 
 use bytes::Bytes;
 use ruzstd::decoding::errors::FrameDecoderError;
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
+use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 
 use super::LIMIT;
 use crate::message::record::RecordError;
@@ -11,6 +13,11 @@ use crate::message::sys_flag::Compression;
 const DAMAGED: RecordError = RecordError::Damaged { kind: Compression::Zstd };
 /// Magic numbers of frames to skip: the last four bits are free.
 const SKIPPABLE: u32 = 0x184D_2A50;
+
+/// The body as one frame, at the one level that the crate knows: about the first one of `zstd`.
+pub(super) fn pack(body: &[u8]) -> Bytes {
+    compress_to_vec(body, CompressionLevel::Fastest).into()
+}
 
 pub(super) fn open(stored: &[u8], limit: u32) -> Result<Bytes, RecordError> {
     let mut rest = stored;
@@ -74,12 +81,10 @@ fn open_frame<'a>(
 
 #[cfg(test)]
 mod tests {
-    use ruzstd::encoding::{CompressionLevel, compress_to_vec};
-
     use super::*;
 
     fn zstd(body: &[u8]) -> Vec<u8> {
-        compress_to_vec(body, CompressionLevel::Fastest)
+        pack(body).to_vec()
     }
 
     #[test]

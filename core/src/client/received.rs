@@ -1,0 +1,77 @@
+//! Why a consumer gives no message, and what became of those that it gave.
+
+/// Why [`Consumer::recv`](super::Consumer::recv), and the stream of messages, gave none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RecvError {
+    /// The consumer hands out nothing more: it finishes, or has left its group, as the client was
+    /// shut down.
+    #[error("the consumer has left its group: no more messages come")]
+    Left,
+    /// The client's runtime was dropped before it had stopped, or a thread panicked in the client:
+    /// nobody moves its bytes.
+    #[error("the client's runtime is gone: no more messages come")]
+    RuntimeGone,
+    /// Waiting on this thread would block the very one that has to do the work. Nothing was waited
+    /// for, and messages go on to come.
+    #[error("waiting here would block the thread that does the work: await `next` instead")]
+    WouldDeadlock,
+    /// This process is a fork of the one that made the client, in which alone messages come.
+    #[error("this process is a fork of the one that made the client, in which alone messages come")]
+    Forked,
+}
+
+/// Why [`Consumer::recv_timeout`](super::Consumer::recv_timeout) gave no message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RecvTimeoutError {
+    /// None came in time; later ones may.
+    #[error("no message came in time")]
+    Timeout,
+    /// As [`RecvError::Left`].
+    #[error("{}", RecvError::Left)]
+    Left,
+    /// As [`RecvError::RuntimeGone`].
+    #[error("{}", RecvError::RuntimeGone)]
+    RuntimeGone,
+    /// As [`RecvError::WouldDeadlock`].
+    #[error("{}", RecvError::WouldDeadlock)]
+    WouldDeadlock,
+    /// As [`RecvError::Forked`].
+    #[error("{}", RecvError::Forked)]
+    Forked,
+}
+
+impl From<RecvError> for RecvTimeoutError {
+    fn from(error: RecvError) -> Self {
+        match error {
+            RecvError::Left => Self::Left,
+            RecvError::RuntimeGone => Self::RuntimeGone,
+            RecvError::WouldDeadlock => Self::WouldDeadlock,
+            RecvError::Forked => Self::Forked,
+        }
+    }
+}
+
+/// What became of a message that was acked, or given back to be delivered again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settlement {
+    /// It counts.
+    Taken,
+    /// Its queue had been given up before, by a rebalance or by the end of its consumer: another
+    /// member may get the message as well. There is nothing to be done but to know that a message
+    /// may be handled twice.
+    Moved,
+}
+
+impl Settlement {
+    /// Whether it counts.
+    pub const fn is_taken(self) -> bool {
+        matches!(self, Self::Taken)
+    }
+
+    /// Whether the queue had been given up before.
+    pub const fn is_moved(self) -> bool {
+        matches!(self, Self::Moved)
+    }
+}

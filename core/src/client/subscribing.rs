@@ -1,0 +1,122 @@
+//! A consumer to be.
+
+use std::sync::Arc;
+
+use super::consumer::Consumer;
+use super::delivery::OnUnreadable;
+use super::shared::Owner;
+use crate::config::ConfigError;
+use crate::consumer::{ConsumerOptions, Filter, FilterError, Start, Subscribe};
+use crate::error::{ErrorKind, Refused};
+use crate::name::{Group, NameError, Topic};
+
+/// Why a consumer could not be made.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SubscribeError {
+    /// The engine refused.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// A name is not valid.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// What is asked for of a topic can't be meant.
+    #[error(transparent)]
+    Filter(#[from] FilterError),
+    /// An option is outside its range.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+}
+
+impl SubscribeError {
+    /// What it comes to.
+    pub const fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Refused(refused) => refused.kind(),
+            Self::Name(_) | Self::Filter(_) | Self::Config(_) => ErrorKind::Invalid,
+        }
+    }
+}
+
+/// A consumer to be: name its topics, then [`start`](Self::start) it.
+#[derive(Debug)]
+pub struct ConsumerBuilder {
+    owner: Arc<Owner>,
+    group: Group,
+    topics: Vec<(Topic, Filter)>,
+    options: ConsumerOptions,
+    unreadable: OnUnreadable,
+    wrong: Option<SubscribeError>,
+}
+
+impl ConsumerBuilder {
+    pub(crate) const fn new(owner: Arc<Owner>, group: Group, options: ConsumerOptions) -> Self {
+        let unreadable = OnUnreadable::Hold;
+        Self { owner, group, topics: Vec::new(), options, unreadable, wrong: None }
+    }
+
+    /// Adds a topic with what is wanted of it: a [`Filter`], or its text, `*` for all or
+    /// `TagA || TagB`. What is no topic, and what can't be meant of a filter, is refused by
+    /// [`start`](Self::start).
+    ///
+    /// ```no_run
+    /// # use rocketry_core::client::{Client, Consumer, SubscribeError};
+    /// # use rocketry_core::consumer::Filter;
+    /// # fn start(client: &Client) -> Result<Consumer, SubscribeError> {
+    /// let builder = client.consumer("billing")?;
+    /// builder.topic("orders", "eu || us").topic("refunds", Filter::tags(["eu", "us"])).start()
+    /// # }
+    /// ```
+    #[doc(alias = "subscribe", alias = "Subscribe")]
+    pub fn topic<T, F>(mut self, topic: T, filter: F) -> Self
+    where
+        T: TryInto<Topic>,
+        NameError: From<T::Error>,
+        F: TryInto<Filter>,
+        FilterError: From<F::Error>,
+    {
+        let topic = topic.try_into().map_err(NameError::from);
+        let filter = filter.try_into().map_err(FilterError::from);
+        match (topic, filter) {
+            (Ok(topic), Ok(filter)) => self.topics.push((topic, filter)),
+            (Err(error), _) => _ = self.wrong.get_or_insert(error.into()),
+            (_, Err(error)) => _ = self.wrong.get_or_insert(error.into()),
+        }
+        self
+    }
+
+    /// Where the group begins in queues it has no offset for. After the newest message, unless
+    /// told otherwise here.
+    #[doc(alias = "setConsumeFromWhere", alias = "WithConsumeFromWhere")]
+    pub const fn start_at(mut self, start: Start) -> Self {
+        self.options.start = start;
+        self
+    }
+
+    /// Who settles messages that can't be read: the application, unless told otherwise here.
+    pub const fn on_unreadable(mut self, unreadable: OnUnreadable) -> Self {
+        self.unreadable = unreadable;
+        self
+    }
+
+    /// Joins the group. Returns at once; messages come as soon as the brokers have heard of this
+    /// consumer and its share of the queues is known. A nameserver that can't be reached or a topic
+    /// that is not there is no error: it is looked for on and on. Log records tell of it, and
+    /// [`Client::stats`](super::Client::stats) shows what a consumer waits for.
+    pub fn start(self) -> Result<Consumer, SubscribeError> {
+        if let Some(wrong) = self.wrong {
+            return Err(wrong);
+        }
+        let Self { owner, group, topics, options, unreadable, .. } = self;
+        options.check(owner.shared().config())?;
+        let subscribe = Subscribe { group, topics, options };
+        let shared = owner.shared().clone();
+        let sub = shared.run(|core, now| {
+            let sub = core.engine.subscribe(now, subscribe)?;
+            core.consumers.insert(sub, Default::default());
+            Ok::<_, Refused>(sub)
+        });
+        let sub = sub.ok_or_else(|| shared.nobody(Refused::Stopped))??;
+        Ok(Consumer::new(owner, sub, unreadable))
+    }
+}

@@ -1,0 +1,129 @@
+//! What one consumer does otherwise than its client's settings say.
+
+use std::time::Duration;
+
+use super::Start;
+use crate::config::{Config, ConfigError};
+
+/// How one consumer works. What is not set here is as the client's [`Config`] says, in the fields
+/// of the same names and with the same ranges.
+///
+/// ```
+/// use std::time::Duration;
+/// use rocketry_core::consumer::{ConsumerOptions, Start};
+///
+/// let options = ConsumerOptions::default()
+///     .start_at(Start::First)
+///     .queue_messages(200)
+///     .retry_delay(Duration::from_secs(10));
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ConsumerOptions {
+    /// Where the group begins in queues for which it has no offset: after the newest message,
+    /// unless told otherwise.
+    pub start: Start,
+    /// Messages of one queue held unsettled before its pulls pause.
+    pub queue_messages: Option<usize>,
+    /// Bytes of one queue held unsettled before its pulls pause.
+    pub queue_bytes: Option<usize>,
+    /// Messages asked for by one pull.
+    pub pull_batch: Option<u32>,
+    /// The pause before a message answered with `retry` is delivered again; it also bounds the
+    /// first pause of one that is dropped.
+    pub retry_delay: Option<Duration>,
+}
+
+impl ConsumerOptions {
+    /// Where the group begins in queues for which it has no offset.
+    #[must_use]
+    #[doc(alias = "setConsumeFromWhere")]
+    pub const fn start_at(mut self, start: Start) -> Self {
+        self.start = start;
+        self
+    }
+
+    /// Holds at most so many messages of one queue unsettled.
+    #[must_use]
+    #[doc(alias = "setPullThresholdForQueue")]
+    pub const fn queue_messages(mut self, most: usize) -> Self {
+        self.queue_messages = Some(most);
+        self
+    }
+
+    /// Holds at most so many bytes of one queue unsettled.
+    #[must_use]
+    #[doc(alias = "setPullThresholdSizeForQueue")]
+    pub const fn queue_bytes(mut self, most: usize) -> Self {
+        self.queue_bytes = Some(most);
+        self
+    }
+
+    /// Asks for so many messages by one pull: 1 to 1024.
+    #[must_use]
+    #[doc(alias = "setPullBatchSize")]
+    pub const fn pull_batch(mut self, most: u32) -> Self {
+        self.pull_batch = Some(most);
+        self
+    }
+
+    /// Has messages answered with `retry` delivered again after this.
+    #[must_use]
+    #[doc(alias = "setSuspendCurrentQueueTimeMillis")]
+    pub const fn retry_delay(mut self, pause: Duration) -> Self {
+        self.retry_delay = Some(pause);
+        self
+    }
+
+    /// Names the first value that can't work, and says what it must be.
+    ///
+    /// # Errors
+    ///
+    /// As [`Config::check`].
+    pub fn check(&self, config: &Config) -> Result<(), ConfigError> {
+        let Bounds { queue_messages, queue_bytes, pull_batch, retry_delay } = self.over(config);
+        let own = Config { queue_messages, queue_bytes, pull_batch, retry_delay, ..config.clone() };
+        own.check()
+    }
+
+    /// What holds for a consumer of a client with those settings.
+    pub(crate) fn over(&self, config: &Config) -> Bounds {
+        Bounds {
+            queue_messages: self.queue_messages.unwrap_or(config.queue_messages),
+            queue_bytes: self.queue_bytes.unwrap_or(config.queue_bytes),
+            pull_batch: self.pull_batch.unwrap_or(config.pull_batch),
+            retry_delay: self.retry_delay.unwrap_or(config.retry_delay),
+        }
+    }
+}
+
+/// What holds for one consumer; the fields are those of [`Config`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    pub(crate) queue_messages: usize,
+    pub(crate) queue_bytes: usize,
+    pub(crate) pull_batch: u32,
+    pub(crate) retry_delay: Duration,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_set_is_as_the_client_says_and_ranges_are_the_clients() {
+        let config = Config::testing("ns:9876").unwrap();
+        let Bounds { queue_messages, pull_batch, retry_delay, .. } =
+            ConsumerOptions::default().pull_batch(7).over(&config);
+        assert_eq!((pull_batch, queue_messages), (7, config.queue_messages));
+        assert_eq!(retry_delay, config.retry_delay);
+        assert_eq!(ConsumerOptions::default().check(&config), Ok(()));
+        let wrong = |options: ConsumerOptions| match options.check(&config) {
+            Err(ConfigError::Field { field, .. }) => Some(field),
+            _ => None,
+        };
+        assert_eq!(wrong(ConsumerOptions::default().pull_batch(0)), Some("pull_batch"));
+        assert_eq!(wrong(ConsumerOptions::default().queue_messages(0)), Some("queue_messages"));
+        assert_eq!(wrong(ConsumerOptions::default().queue_bytes(0)), Some("queue_bytes"));
+    }
+}
