@@ -38,7 +38,7 @@ fn ends(world: &World, client: ClientId, ops: &[OpId]) -> (usize, usize, usize) 
 fn what_waits_for_its_turn_follows_its_broker_to_another_address() {
     let mut world = world(1, 4);
     let mut config = narrow(10);
-    config.route_refresh = SECOND;
+    config.route_refresh_interval = SECOND;
     let client = world.client(config);
     store(&mut world, client, "warm");
     world.stall(BROKER, Way::Up);

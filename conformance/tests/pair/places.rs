@@ -1,5 +1,5 @@
-//! Places in the window of a broker that sends hold which were given up: when they are free, and who
-//! hears of it.
+//! Places in the window of a broker that sends hold which were given up: when they are free, and
+//! who hears of it.
 
 use rocketry_conformance::broker::{Fault, ListenerId, Requests};
 use rocketry_conformance::sim::{ClientId, World};

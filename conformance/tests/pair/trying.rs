@@ -78,7 +78,8 @@ fn send_15_without_fault_isolation_a_broker_that_refused_a_send_keeps_its_turns(
     world.with_cluster(|cluster| cluster.push_faults_at(first, Requests::Sends, [fault]));
     let op = world.send_with(client, message("x"), to("broker-a")).unwrap();
     world.end_of(client, op).1.unwrap_err();
-    assert!(world.engine(client).brokers()[0].isolated_until.is_some());
+    let broker = &world.engine(client).brokers()[0];
+    assert_eq!((broker.failed, broker.isolated_until), (1, None));
     let before = world.cluster().stored_on(0, TOPIC);
     store_many(&mut world, client, 8);
     assert_eq!(world.cluster().stored_on(0, TOPIC) - before, 4);

@@ -178,7 +178,8 @@ fn waiting_on_the_only_thread_of_a_runtime_is_an_error_at_once() {
         let error = pending.wait().expect_err("it would block");
         assert_eq!((error.stored(), error.message_ids()), (Stored::Unknown, ids.as_ref()));
         assert_eq!(error, SendError::WouldDeadlock { ids });
-        let error = producer.send_by(message(), |_, _| Some(0)).wait().expect_err("it too");
+        let error =
+            producer.send_with_selector(message(), |_, _| Some(0)).wait().expect_err("it too");
         assert_eq!(error, SendError::WouldDeadlock { ids: None });
         assert_eq!(error.stored(), Stored::No);
         assert_eq!(client.queues(&topic()).wait(), Err(QueryError::WouldDeadlock));

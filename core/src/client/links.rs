@@ -172,8 +172,8 @@ impl Links {
         Some(PendingWrite { conn, sink, writer, yields })
     }
 
-    /// Whether so much has been deferred by now that this thread writes it. False: there was nothing
-    /// to look at.
+    /// Whether so much has been deferred by now that this thread writes it. False: there was
+    /// nothing to look at.
     pub(super) fn look_at_deferred(
         &mut self,
         engine: &mut Engine,

@@ -212,8 +212,9 @@ impl<T: Blockable> Pending<T> {
     ///
     /// Where this thread has to do the work, this is an error at once, and the call goes on, also
     /// one that waits for room; only one that has a question to ask first, which has no answer yet,
-    /// is given up. That is on one that an adapter says must not block, such as the only one of a tokio runtime, and wherever
-    /// this client calls its user: in a waker, in a log appender, in the `Drop` of a body's owner.
+    /// is given up. That is on one that an adapter says must not block, such as the only one of a
+    /// tokio runtime, and wherever this client calls its user: in a waker, in a log appender, in
+    /// the `Drop` of a body's owner.
     pub fn wait(mut self) -> T {
         if let State::Ready(result) = &mut self.state
             && let Some(result) = result.take()

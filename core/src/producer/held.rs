@@ -59,7 +59,8 @@ impl Held {
         self.places.insert(opaque, (place, now + HELD));
     }
 
-    /// The broker answers a request on that connection. Gives the place of that one, if it held any.
+    /// The broker answers a request on that connection. Gives the place of that one, if it held
+    /// any.
     pub(super) fn answered(&mut self, opaque: Opaque, conn: ConnectionId) -> Option<Place> {
         self.places.get(&opaque).filter(|(place, _)| place.conn == conn)?;
         self.free(opaque)

@@ -9,7 +9,7 @@
 //! | Routing | the topic's route | Sent |
 //! | | no such topic, the deadline | ended |
 //! | | the window of its broker is full | Waiting for its turn |
-//! | Waiting for its turn | an answer, or whatever else frees a place, here or elsewhere | Routing |
+//! | Waiting for its turn | whatever frees a place, as an answer, here or elsewhere | Routing |
 //! | | its broker has moved | Routing |
 //! | | the deadline | ended |
 //! | Sent | stored (codes 0, 10, 11, 12) | ended |
@@ -292,8 +292,8 @@ impl Send {
         self.earlier.iter().map(|one| (one.opaque, one.broker, one.tried)).chain(present)
     }
 
-    /// Whether an answer now comes so late that one of a broker with more to do would come too late:
-    /// its try has taken half of all the time that the send had.
+    /// Whether an answer now comes so late that one of a broker with more to do would come too
+    /// late: its try has taken half of all the time that the send had.
     pub(crate) fn is_slow(&self, now: Instant) -> bool {
         now.since(self.tried) > self.deadline.since(self.since) / 2
     }

@@ -48,8 +48,8 @@ impl Producers {
         self.room.bytes
     }
 
-    /// Whether there is room for a message of `size` bytes; one that is larger than all there is may
-    /// go alone.
+    /// Whether there is room for a message of `size` bytes; one that is larger than all there is
+    /// may go alone.
     fn has_room(&self, config: &Config, size: usize) -> Result<(), Refused> {
         let (most, bytes) = (config.max_pending, config.max_pending_bytes);
         if self.sends.len() - self.without_room() >= most {
@@ -92,8 +92,8 @@ impl Producers {
         }
     }
 
-    /// The oldest send that waits begins, if there is room for it. False if there is none, or if its
-    /// deadline has come: its timer, which is behind others, ends it.
+    /// The oldest send that waits begins, if there is room for it. False if there is none, or if
+    /// its deadline has come: its timer, which is behind others, ends it.
     pub(super) fn admit_next(&mut self, ctx: &mut Context, ways: &mut Ways<'_>) -> bool {
         let Self { room, sends, .. } = self;
         let Some(op) = room.queue.front(|op| waits(sends, *op)).copied() else { return false };

@@ -4,16 +4,16 @@
 //! send that is given to one of them takes a place, and bytes, until it is answered, fails or is
 //! given up. Where there is none it waits here: it has not left, and no connection knows of it. Who
 //! waits goes on first in, first out; one that had been given to a broker before goes before those
-//! that never were, since it is older. A place that nobody waits for here goes to the oldest of those
-//! who wait for another broker and may come here. A send that is given up after it has left frees no
-//! place: the broker has it in its queue still, until it answers, the connection is lost, or
-//! [`HELD`](super::held::HELD) is over.
+//! that never were, since it is older. A place that nobody waits for here goes to the oldest of
+//! those who wait for another broker and may come here. A send that is given up after it has left
+//! frees no place: the broker has it in its queue still, until it answers, the connection is lost,
+//! or [`HELD`](super::held::HELD) is over.
 //!
 //! Brokers keep what they have not stored in one queue for all clients, of 10,000 requests
 //! (`sendThreadPoolQueueCapacity`), and refuse what is too much (`[OVERLOAD]`) or has waited there
-//! for 200 ms (`[TIMEOUT_CLEAN_QUEUE]`). Either halves the window, and where many are under way so does
-//! an answer that takes more than half of its send's time, or does not come in time: once for all
-//! that was under way then. Other answers let it grow again: additive increase, multiplicative
+//! for 200 ms (`[TIMEOUT_CLEAN_QUEUE]`). Either halves the window, and where many are under way so
+//! does an answer that takes more than half of its send's time, or does not come in time: once for
+//! all that was under way then. Other answers let it grow again: additive increase, multiplicative
 //! decrease, by which several clients come to equal shares.
 //!
 //! Who waits long has little time left when its turn comes. A send that has less than the broker's

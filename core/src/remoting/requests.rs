@@ -14,8 +14,8 @@
 //! for a connection's writer, or 1,024 requests of all peers have no answer yet, further ones are
 //! dropped, neither served nor answered, and counted. That is no reason to close: a peer may have
 //! asked much at once and read it all. But its connection is then watched, and closed
-//! (`CloseReason::Silent`) when its writer takes nothing for as long as a peer may be silent that has
-//! not answered us in time. What wants no answer is always served.
+//! (`CloseReason::Silent`) when its writer takes nothing for as long as a peer may be silent that
+//! has not answered us in time. What wants no answer is always served.
 
 use std::sync::Arc;
 use std::time::Duration;
