@@ -6,6 +6,7 @@ use rocketry_core::engine::Cancelled;
 use rocketry_core::error::{Refused, SendError, Stored};
 use rocketry_core::id::OpId;
 use rocketry_core::producer::SendOptions;
+use rocketry_core::query::Query;
 
 use crate::setting::*;
 
@@ -107,4 +108,34 @@ fn ordered_sends_that_wait_for_room_keep_their_order() {
     let ops: Vec<OpId> = (0..50).map(|n| one(&mut world, n)).collect();
     world.run_for(2 * SECOND);
     assert!(ops.iter().map(|op| offset(&world, client, *op)).is_sorted_by(|a, b| a < b));
+}
+
+#[test]
+fn questions_are_asked_while_sends_wait_for_room() {
+    let (mut world, client) = small(10, 10_000);
+    world.check_each(64);
+    for _ in 0..2_000 {
+        send(&mut world, client, "x");
+    }
+    for _ in 0..100 {
+        world.run_for(ms(10));
+        assert_eq!(world.engine(client).room(), (0, 0));
+        world.query(client, Query::Writable(topic(TOPIC))).unwrap();
+    }
+}
+
+#[test]
+fn questions_are_as_many_as_sends_and_take_no_room_from_them() {
+    let (mut world, client) = small(3, 10);
+    world.door(BROKER, rocketry_conformance::sim::Door::BlackHole);
+    let ask = |world: &mut World| world.query(client, Query::Queues(topic("unknown")));
+    for _ in 0..3 {
+        ask(&mut world).unwrap();
+    }
+    assert_eq!(ask(&mut world), Err(Refused::Full(3)));
+    assert_eq!(world.engine(client).room().0, 3);
+    for _ in 0..3 {
+        send(&mut world, client, "x");
+    }
+    assert_eq!(world.engine(client).room().0, 0);
 }

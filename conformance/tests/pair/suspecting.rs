@@ -1,11 +1,11 @@
 //! Whom a client suspects, and for how long; and whom not.
 
 use rocketry_conformance::broker::{ClusterConfig, Fault, ListenerId, Requests};
-use rocketry_conformance::sim::{ClientId, Door, Pace, Way, World};
+use rocketry_conformance::sim::{ClientId, Door, Pace, Way, World, bytes_of};
 use rocketry_core::config::Config;
 use rocketry_core::engine::{Cancelled, Note};
 use rocketry_core::error::{CloseReason, SendError};
-use rocketry_core::frame::{RequestCode, ResponseCode};
+use rocketry_core::frame::{Opaque, OutFrame, Request, RequestCode, ResponseCode};
 use rocketry_core::producer::SendOptions;
 use rocketry_core::query::{Call, Query, QueueName, Target};
 
@@ -214,4 +214,23 @@ fn sends_pass_by_a_connection_on_which_others_still_wait() {
     }
     let waiting = ops.iter().filter(|op| world.sent(client, **op).ended.is_none());
     assert_eq!(waiting.count(), 1);
+}
+
+#[test]
+fn a_peer_that_asks_much_at_once_and_reads_it_all_keeps_its_connection() {
+    let (mut world, client) = pair(1, 4);
+    store(&mut world, client, "warm");
+    world.with_cluster(|c| c.push_faults(Requests::Sends, [Fault::Late(20 * SECOND)]));
+    let op = world.send_within(client, message("x"), 60 * SECOND).unwrap();
+    world.run_for(SECOND);
+    let frame = |n| {
+        let request = Request::Unknown { code: RequestCode(4711), fields: Vec::new() };
+        bytes_of(&OutFrame::request(Opaque::from_raw(n), request))
+    };
+    let bytes: Vec<u8> = (0..5000).flat_map(frame).collect();
+    world.inject(BROKER, &bytes);
+    world.run_for(30 * SECOND);
+    let dropped = world.engine(client).snapshot(world.now()).counters.requests_dropped;
+    assert!(dropped > 0 && world.sent(client, op).ended.is_some(), "{dropped} dropped");
+    assert_eq!((reasons(&world, client), world.cluster().stored(TOPIC)), (vec![], 2));
 }

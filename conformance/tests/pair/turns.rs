@@ -1,7 +1,9 @@
 //! Much to do at one moment is done in turns, and all of it at that moment.
 
 use rocketry_conformance::sim::Pace;
+use rocketry_core::config::Config;
 use rocketry_core::engine::{Engine, Event, Input};
+use rocketry_core::error::SendError;
 use rocketry_core::message::{MessageLimits, Publish, UniqueIds};
 use rocketry_core::name::Group;
 use rocketry_core::producer::SendOptions;
@@ -30,27 +32,75 @@ fn a_thousand_queues_are_begun_pulled_and_committed_in_turns_and_none_waits_for_
     assert!(world.most_at_once() <= TURN, "{} requests at once", world.most_at_once());
 }
 
-#[test]
-fn two_thousand_deadlines_of_one_moment_are_told_in_turns() {
+/// An engine that was asked to send so many messages within two seconds, and knows no route.
+fn burst(config: Config, count: usize) -> Engine {
     let (start, group) = (Instant::from_nanos(1), Group::new(GROUP).unwrap());
-    let mut engine = Engine::new(config().into(), 1, start, UnixMillis(1));
+    let mut engine = Engine::new(config.into(), 1, start, UnixMillis(1));
     let ids = UniqueIds::new([127, 0, 0, 1], 1, 1);
     let limits = MessageLimits::default();
-    for _ in 0..2000 {
+    for _ in 0..count {
         let id = ids.next(UnixMillis(1));
         let publish = Publish::new(message("m"), &group, id, UnixMillis(1), &limits).unwrap();
         let options = SendOptions::default().timeout(2 * SECOND);
         engine.send_with(start, publish.into(), options).unwrap();
     }
     while engine.poll_event().is_some() {}
-    let (now, mut ended, mut turns) = (start + 2 * SECOND, 0, 0);
+    engine
+}
+
+/// What all of them end with at their deadline, in turns.
+fn end_all(mut engine: Engine) -> Vec<SendError> {
+    let (now, mut ended, mut turns) = (Instant::from_nanos(1) + 2 * SECOND, Vec::new(), 0);
     while engine.next_timeout().is_some_and(|at| at <= now) {
         engine.handle(now, Input::Timeout);
+        engine.check();
         let events = std::iter::from_fn(|| engine.poll_event());
-        let told = events.filter(|event| matches!(event, Event::Sent { .. })).count();
+        let before = ended.len();
+        ended.extend(events.filter_map(|event| match event {
+            Event::Sent { result, .. } => result.err(),
+            _ => None,
+        }));
+        let told = ended.len() - before;
         assert!(told <= TURN, "{told} calls ended under one hold");
-        (ended, turns) = (ended + told, turns + 1);
+        turns += 1;
     }
-    assert_eq!(ended, 2000);
-    assert!((2000 / TURN..30).contains(&turns), "{turns} turns");
+    assert!((ended.len() / TURN..=ended.len() / 128).contains(&turns), "{turns} turns");
+    ended
+}
+
+#[test]
+fn two_thousand_deadlines_of_one_moment_are_told_in_turns() {
+    assert_eq!(end_all(burst(config(), 2000)).len(), 2000);
+}
+
+#[test]
+fn deadlines_of_one_moment_of_sends_without_room_are_told_in_turns() {
+    let mut config = config();
+    config.max_pending = 2_000;
+    let ended = end_all(burst(config, 10_000));
+    let without_room = ended.iter().filter(|error| matches!(error, SendError::NoRoom { .. }));
+    assert_eq!((ended.len(), without_room.count()), (10_000, 8_000));
+}
+
+#[test]
+fn all_that_waits_for_a_broker_that_goes_away_goes_elsewhere_in_turns() {
+    let mut world = brokers(1, 2, 4);
+    let mut config = config();
+    config.max_unanswered = 1_000;
+    let client = world.client(config);
+    store_many(&mut world, client, 8);
+    world.with_cluster(|cluster| {
+        cluster.set_patient_send_queue(0, 10_000, 0);
+        cluster.set_patient_send_queue(1, 10_000, 0);
+    });
+    let ops: Vec<_> = (0..6_000).map(|_| send(&mut world, client, "x")).collect();
+    world.run_for(ms(100));
+    world.with_cluster(|cluster| cluster.set_patient_send_queue(1, 10_000, 100));
+    world.with_cluster(|cluster| cluster.take_down(0));
+    world.run_for(3 * SECOND);
+    let stored = |op: &&rocketry_core::id::OpId| {
+        world.sent(client, **op).ended.as_ref().is_some_and(|ended| ended.result.is_ok())
+    };
+    let stored = ops.iter().filter(stored).count();
+    assert!(stored >= 5_000, "{stored}");
 }

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use log::{Log, Metadata, Record};
 use rocketry::client::{EndError, Ended, RecvError, RecvTimeoutError};
 use rocketry::proto::frame::RequestCode;
-use rocketry::{Client, Consumer, Message, Producer, QueryError, SendError, Topic};
+use rocketry::{Client, Consumer, ErrorKind, Message, Producer, QueryError, Topic};
 
 use crate::appender::in_a_process;
 use crate::rig::{On, Rig, eventually};
@@ -41,7 +41,7 @@ fn message() -> Message {
 /// What became of each way to wait.
 #[derive(Debug, PartialEq)]
 struct Told {
-    sent: Option<SendError>,
+    sent: Option<ErrorKind>,
     asked: Option<QueryError>,
     received: Option<RecvError>,
     received_in_time: Option<RecvTimeoutError>,
@@ -71,7 +71,7 @@ impl Waits {
     fn wait(&self) {
         let Some(mut consumer) = self.consumer.lock().expect("no panic").take() else { return };
         let begun = Instant::now();
-        let sent = self.producer.send(message()).wait().err();
+        let sent = self.producer.send(message()).wait().err().map(|error| error.kind());
         let asked = self.client.queues(&topic()).wait().err();
         let received = consumer.recv().err();
         let received_in_time = consumer.recv_timeout(Duration::from_secs(20)).err();
@@ -87,7 +87,7 @@ impl Waits {
         assert!(eventually(Duration::from_secs(10), there), "it still waits");
         let (told, took) = self.told.lock().expect("no panic").take().expect("it is there");
         let would = Told {
-            sent: Some(SendError::WouldDeadlock),
+            sent: Some(ErrorKind::WouldDeadlock),
             asked: Some(QueryError::WouldDeadlock),
             received: Some(RecvError::WouldDeadlock),
             received_in_time: Some(RecvTimeoutError::WouldDeadlock),
@@ -172,7 +172,7 @@ thread_local! {
 }
 
 impl Appender {
-    fn wait(client: &Client) -> (Option<SendError>, Option<QueryError>, Option<EndError>) {
+    fn wait(client: &Client) -> (Option<ErrorKind>, Option<QueryError>, Option<EndError>) {
         let stack = [0_u8; DEEP];
         black_box(&stack);
         let sent = client.producer("driving").expect("a group").send(message()).wait();
@@ -181,7 +181,7 @@ impl Appender {
         let drained =
             consumer.map_or(Err(EndError::WouldDeadlock), |one| one.drain(AT_ONCE).wait());
         black_box(&stack);
-        (sent.err(), asked.err(), drained.err())
+        (sent.err().map(|error| error.kind()), asked.err(), drained.err())
     }
 }
 
@@ -201,7 +201,7 @@ impl Log for Appender {
         }
         let begun = Instant::now();
         let told = Self::wait(client);
-        let would = (SendError::WouldDeadlock, QueryError::WouldDeadlock, EndError::WouldDeadlock);
+        let would = (ErrorKind::WouldDeadlock, QueryError::WouldDeadlock, EndError::WouldDeadlock);
         if told != (Some(would.0), Some(would.1), Some(would.2)) {
             self.others.lock().expect("no panic").push(format!("{told:?} at {}", record.args()));
         }
@@ -241,7 +241,7 @@ pub(crate) fn waiting_in_an_appender(on: On) {
 /// Sends each record through a client of its own, and waits.
 struct Aside {
     producer: OnceLock<Producer>,
-    sent: Mutex<Vec<(Option<SendError>, Duration)>>,
+    sent: Mutex<Vec<(Option<ErrorKind>, Duration)>>,
 }
 
 impl Log for Aside {
@@ -255,7 +255,7 @@ impl Log for Aside {
             return;
         }
         let begun = Instant::now();
-        let sent = producer.send(message()).wait().err();
+        let sent = producer.send(message()).wait().err().map(|error| error.kind());
         self.sent.lock().expect("no panic").push((sent, begun.elapsed()));
         INSIDE.set(false);
     }
@@ -281,7 +281,7 @@ pub(crate) fn waiting_for_another(on: On) {
     assert!(eventually(Duration::from_secs(10), there), "it still waits");
     // Threads and tokio's workers take over from one that waits, and the others say no.
     let answered = matches!(on, On::Threads | On::Tokio);
-    let would = (!answered).then_some(SendError::WouldDeadlock);
+    let would = (!answered).then_some(ErrorKind::WouldDeadlock);
     for (sent, took) in aside.sent.lock().expect("no panic").iter() {
         assert_eq!(*sent, would);
         assert!(*took < AT_ONCE, "{took:?}");

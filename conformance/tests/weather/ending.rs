@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rocketry::client::{EndError, RecvError, RecvTimeoutError, SubscribeError};
-use rocketry::proto::error::Refused;
+use rocketry::proto::error::{Refused, Stored};
 use rocketry::{Message, QueryError, SendError, Start, Topic};
 use rocketry_conformance::proxy::{Direction, Proxy};
 
@@ -173,7 +173,15 @@ fn waiting_on_the_only_thread_of_a_runtime_is_an_error_at_once() {
         let client = rocketry::tokio::connect(&*served.namesrv()).expect("a client");
         let producer = client.producer("ending").expect("a producer");
         let begun = Instant::now();
-        assert_eq!(producer.send(message()).wait(), Err(SendError::WouldDeadlock));
+        let pending = producer.send(message());
+        let ids = pending.message_ids().cloned();
+        let error = pending.wait().expect_err("it would block");
+        assert_eq!((error.stored(), error.message_ids()), (Stored::Unknown, ids.as_ref()));
+        assert_eq!(error, SendError::WouldDeadlock { ids });
+        let error =
+            producer.send_with_selector(message(), |_, _| Some(0)).wait().expect_err("it too");
+        assert_eq!(error, SendError::WouldDeadlock { ids: None });
+        assert_eq!(error.stored(), Stored::No);
         assert_eq!(client.queues(&topic()).wait(), Err(QueryError::WouldDeadlock));
         let builder = client.consumer("ending").expect("a group").topic(TOPIC, "*");
         let mut consumer = builder.start().expect("a consumer");

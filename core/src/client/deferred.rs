@@ -104,7 +104,7 @@ fn no_queues(topic: Topic, error: QueryError) -> SendError {
             SendError::NoRoute { topic, attempts }
         }
         QueryError::Stopped => SendError::Refused(Refused::Stopped),
-        QueryError::WouldDeadlock => SendError::WouldDeadlock,
+        QueryError::WouldDeadlock => SendError::WouldDeadlock { ids: None },
         QueryError::Forked => SendError::Forked,
     }
 }

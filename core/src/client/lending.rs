@@ -54,6 +54,7 @@ impl Shared {
         let reading = Reading::begin(&mut core, op);
         if reading.is_some() {
             self.free_readers.fetch_sub(1, Relaxed);
+            self.tell(core);
             return reading;
         }
         drop(core);

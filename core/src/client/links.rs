@@ -96,21 +96,22 @@ impl Links {
         true
     }
 
-    /// There is a socket. False: nobody wants it any more.
+    /// There is a socket. Gives what was there before, which may hold a waker and is for dropping
+    /// after the lock; `None`: nobody wants it any more.
     pub(super) fn connected(
         &mut self,
         conn: ConnectionId,
         sink: Arc<dyn Sink>,
         writer: Writer,
-    ) -> bool {
-        let Some(link @ Link::Connecting { .. }) = self.all.get_mut(&conn) else { return false };
-        *link = Link::Open(Open { sink, halves: Halves::new(Box::new(writer)) });
-        true
+    ) -> Option<Link> {
+        let Some(link @ Link::Connecting { .. }) = self.all.get_mut(&conn) else { return None };
+        let open = Link::Open(Open { sink, halves: Halves::new(Box::new(writer)) });
+        Some(std::mem::replace(link, open))
     }
 
-    /// There is no socket.
-    pub(super) fn failed(&mut self, conn: ConnectionId) {
-        self.all.remove(&conn);
+    /// There is no socket. Gives what was there before, for dropping after the lock.
+    pub(super) fn failed(&mut self, conn: ConnectionId) -> Option<Link> {
+        self.all.remove(&conn)
     }
 
     /// A connection with a socket, and what is under way on it. `parked`: so many calls are waited
@@ -171,17 +172,19 @@ impl Links {
         Some(PendingWrite { conn, sink, writer, yields })
     }
 
-    /// Whether so much has been deferred by now that this thread writes it.
+    /// Whether so much has been deferred by now that this thread writes it. False: there was
+    /// nothing to look at.
     pub(super) fn look_at_deferred(
         &mut self,
         engine: &mut Engine,
         now: Instant,
         after: &mut AfterUnlock,
-    ) {
-        let Some(conn) = self.deferred.take_if(|_| after.write.is_none()) else { return };
+    ) -> bool {
+        let Some(conn) = self.deferred.take_if(|_| after.write.is_none()) else { return false };
         // Nothing here depends on who is parked.
         let gathered = self.open(conn, engine, 0).map(|(open, on)| open.halves.gathered(&on));
         self.carry_out(engine, now, conn, gathered.unwrap_or(Action::Nothing), after);
+        true
     }
 
     /// A connection is gone: its writing task ends when it looks again.

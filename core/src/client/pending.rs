@@ -75,16 +75,16 @@ impl<T> Unpin for Pending<T> {}
 
 /// What may be waited for where the thread itself has to do the work.
 pub trait Blockable {
-    /// The error for waiting on such a thread.
-    fn would_deadlock() -> Self;
+    /// The error for waiting on such a thread; `ids` are of what a send carries that goes on.
+    fn would_deadlock(ids: Option<MessageIds>) -> Self;
 
     /// The error for waiting in a process that was forked from the one that made the call.
     fn forked() -> Self;
 }
 
 impl<T> Blockable for Result<T, SendError> {
-    fn would_deadlock() -> Self {
-        Err(SendError::WouldDeadlock)
+    fn would_deadlock(ids: Option<MessageIds>) -> Self {
+        Err(SendError::WouldDeadlock { ids })
     }
 
     fn forked() -> Self {
@@ -93,7 +93,7 @@ impl<T> Blockable for Result<T, SendError> {
 }
 
 impl<T> Blockable for Result<T, QueryError> {
-    fn would_deadlock() -> Self {
+    fn would_deadlock(_: Option<MessageIds>) -> Self {
         Err(QueryError::WouldDeadlock)
     }
 
@@ -103,7 +103,7 @@ impl<T> Blockable for Result<T, QueryError> {
 }
 
 impl<T> Blockable for Result<T, EndError> {
-    fn would_deadlock() -> Self {
+    fn would_deadlock(_: Option<MessageIds>) -> Self {
         Err(EndError::WouldDeadlock)
     }
 
@@ -210,17 +210,18 @@ impl<T> Pending<T> {
 impl<T: Blockable> Pending<T> {
     /// Blocks this thread until the call has ended, which it does by its deadline.
     ///
-    /// Where this thread has to do the work, this is an error at once, and a call that has begun
-    /// goes on; one that waits for room, or for a question before it, is given up. That is on one
-    /// that an adapter says must not block, such as the only one of a tokio runtime, and wherever
-    /// this client calls its user: in a waker, in a log appender, in the `Drop` of a body's owner.
+    /// Where this thread has to do the work, this is an error at once, and the call goes on, also
+    /// one that waits for room; only one that has a question to ask first, which has no answer yet,
+    /// is given up. That is on one that an adapter says must not block, such as the only one of a
+    /// tokio runtime, and wherever this client calls its user: in a waker, in a log appender, in
+    /// the `Drop` of a body's owner.
     pub fn wait(mut self) -> T {
         if let State::Ready(result) = &mut self.state
             && let Some(result) = result.take()
         {
             return result;
         }
-        let Some(shared) = self.shared.clone() else { return T::would_deadlock() };
+        let Some(shared) = self.shared.clone() else { return T::would_deadlock(self.ids.take()) };
         let ended = match &self.state {
             State::Call { op, source } => {
                 let core = shared.lock_here();
@@ -232,7 +233,7 @@ impl<T: Blockable> Pending<T> {
             return T::forked();
         }
         if !shared.may_block() {
-            return T::would_deadlock();
+            return T::would_deadlock(self.ids.take());
         }
         if let State::Call { op, source } = &self.state {
             let (op, kind) = (*op, source.kind);

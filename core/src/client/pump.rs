@@ -117,13 +117,14 @@ impl Shared {
     pub fn connected(&self, conn: ConnectionId, sink: Arc<dyn Sink>) -> bool {
         let done = self.run(|core, now| {
             let writer = Writer::new(Limits::of(core.engine.config()).sent());
-            let open = core.links.connected(conn, sink, writer);
-            if open {
+            let kept = core.links.connected(conn, sink, writer);
+            if kept.is_some() {
                 core.engine.handle(now, Input::Connected { conn });
             }
-            open
+            kept
         });
-        let open = done == Some(true);
+        // With the waker of who connected, which is dropped here, after the lock.
+        let open = done.flatten().is_some();
         if !open {
             self.connect_failed(conn, ConnectError::Aborted);
         }
@@ -132,10 +133,12 @@ impl Shared {
 
     /// There is no socket.
     pub fn connect_failed(&self, conn: ConnectionId, error: ConnectError) {
-        self.run(|core, now| {
-            core.links.failed(conn);
+        let kept = self.run(|core, now| {
+            let kept = core.links.failed(conn);
             core.engine.handle(now, Input::ConnectFailed { conn, error });
+            kept
         });
+        drop(kept);
     }
 
     /// Frames were read, in order; `frames` is drained. True: callers would rather read by
@@ -180,9 +183,14 @@ impl Shared {
         let mut core = self.lock();
         let Some((open, on)) = core.open(conn) else { return WriteTurn::Gone };
         let mut turn = open.halves.turn(waker, &mut replaced, yielded, &on);
-        if let WriteTurn::Write(writer) = &mut turn {
-            core.fill(conn, writer);
+        let idle = open.halves.idle_writer().is_some();
+        match &mut turn {
+            WriteTurn::Write(writer) => core.fill(conn, writer),
+            // The writer takes all there is, which is nothing: the engine hears that too.
+            WriteTurn::Wait if idle => drop(core.engine.poll_frame(conn)),
+            WriteTurn::Wait | WriteTurn::Yield { .. } | WriteTurn::Gone => {}
         }
+        self.tell(core);
         turn
     }
 

@@ -233,6 +233,16 @@ impl Shared {
         Some(result)
     }
 
+    /// Lets go of the lock. What was taken out for a write may have ended calls, and let others
+    /// begin: who waits for that hears of it before the write.
+    pub(super) fn tell(&self, core: Held<'_, Core>) {
+        let told = core.engine.has_effects();
+        drop(core);
+        if told {
+            self.run(|_, _| ());
+        }
+    }
+
     /// Does what was left to do. Not under the lock; whom it calls must not wait for this client.
     pub(crate) fn finish(&self, after: &mut AfterUnlock) {
         if after.is_empty() {

@@ -68,16 +68,23 @@ impl Core {
 
     /// Sorts what the engine gave to those who wait for it.
     pub(crate) fn drain(&mut self, now: Instant, after: &mut AfterUnlock) {
-        self.drain_events(after);
-        while let Some(command) = self.engine.poll_command() {
-            self.command(now, command, after);
-            self.drain_events(after);
+        self.drain_effects(now, after);
+        if self.links.look_at_deferred(&mut self.engine, now, after) {
+            // What was taken out for a write may have ended calls, and let others begin.
+            self.drain_effects(now, after);
         }
-        self.links.look_at_deferred(&mut self.engine, now, after);
         let next = self.engine.next_timeout().unwrap_or(Instant::FAR);
         if next < self.armed {
             self.armed = next;
             after.wakers.extend(self.pump.take());
+        }
+    }
+
+    fn drain_effects(&mut self, now: Instant, after: &mut AfterUnlock) {
+        self.drain_events(after);
+        while let Some(command) = self.engine.poll_command() {
+            self.command(now, command, after);
+            self.drain_events(after);
         }
     }
 

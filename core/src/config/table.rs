@@ -166,8 +166,8 @@ settings! {
     /// From one try of a send to the next, on another broker, where there is one that may take the
     /// message. A broker that let a try run out is tried last until it answers anything; what it
     /// answers late still counts, and ends the send if the message is stored. With none, a third of
-    /// the send's own deadline; one as long as that never acts. Sends to a queue of one's choice
-    /// have no other broker.
+    /// the send's own deadline; one as long as that never acts, and one below 10 ms counts as that.
+    /// Sends to a queue of one's choice have no other broker.
     try_timeout: Option<Duration> as Maybe<Time> = [none] in [not zero],
         java "sendMsgMaxTimeoutPerRequest";
 
@@ -198,7 +198,7 @@ settings! {
     compression: Option<Compression> as Codec = [zlib], java "rocketmq.message.compressType";
 
     /// Sends under way, that is neither ended nor waiting for room; see `wait_for_room` for one
-    /// more.
+    /// more. As many questions may be under way beside them.
     max_pending: usize as Count = [65536] in [1 ..],
         java "backPressureForAsyncSendNum", python "async_send_semaphore";
 

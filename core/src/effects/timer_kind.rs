@@ -22,6 +22,9 @@ pub enum TimerKind {
     /// A broker that let a try run out is to be asked whether it answers.
     #[doc(hidden)]
     Slow(PeerId),
+    /// More sends may begin or go on than one turn does.
+    #[doc(hidden)]
+    Sends,
     /// Sends wait for a broker that has not answered earlier ones, which were given up.
     #[doc(hidden)]
     Window(PeerId),

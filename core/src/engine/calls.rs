@@ -33,40 +33,36 @@ impl Engine {
     ) -> Result<OpId, Refused> {
         self.tick(now);
         let config = &self.ctx.fx.config;
-        let (within, calls) = (options.timeout.unwrap_or(config.send_timeout), self.calls());
+        let within = options.timeout.unwrap_or(config.send_timeout);
         let admitted = if within.is_zero() {
             Err(Refused::NoTime)
         } else if !self.shutdown.is_running() {
             Err(Refused::Stopped)
         } else {
-            self.producers.admit(config, calls, publish.wire_size())
+            self.producers.admit(config, publish.wire_size())
         };
         let turn = admitted.inspect_err(|_| self.ctx.fx.counters.calls_refused += 1)?;
         let (producers, ctx, mut ways) = self.producers();
         Ok(producers.send(ctx, &mut ways, publish, options, (within, turn)))
     }
 
-    /// Calls under way: those that have not ended, but sends that wait for room.
-    fn calls(&self) -> usize {
-        self.ctx.fx.ops.len() - self.producers.without_room()
-    }
-
+    /// Whether a question may be asked: as many as sends, whatever becomes of those.
     fn admit(&self) -> Result<(), Refused> {
         let most = self.ctx.fx.config.max_pending;
         if !self.shutdown.is_running() {
             Err(Refused::Stopped)
-        } else if self.calls() >= most {
+        } else if self.queries.len() >= most {
             Err(Refused::Full(most))
         } else {
             Ok(())
         }
     }
 
-    /// Calls, and bytes of messages, that would still begin at once: further ones wait for room, or
-    /// are refused as full ([`Refused::Full`], [`Refused::FullOfBytes`]). While nothing is being
-    /// sent, a message of any size is taken.
+    /// Sends, and bytes of messages, that would still begin at once: none while others wait for
+    /// room. Further ones wait as well, or are refused as full ([`Refused::Full`],
+    /// [`Refused::FullOfBytes`]). While nothing is being sent, a message of any size is taken.
     pub fn room(&self) -> (usize, usize) {
-        self.producers.room(&self.ctx.fx.config, self.calls())
+        self.producers.room(&self.ctx.fx.config)
     }
 
     /// Asks for one fact. Ends in one [`Event::Answered`](super::Event::Answered) by

@@ -30,6 +30,7 @@ impl Engine {
                     self.routes.changed(&mut self.ctx, &self.brokers, &topic);
                     let (consumers, ctx, known) = self.consumers();
                     consumers.topic_changed(ctx, known, &topic);
+                    self.producers.moved();
                 }
                 Signal::TopicMissing(topic) => {
                     let (consumers, ctx, known) = self.consumers();
@@ -38,6 +39,7 @@ impl Engine {
                 Signal::BrokersMoved(moved) => {
                     let (consumers, ctx, known) = self.consumers();
                     consumers.brokers_moved(ctx, known, &moved);
+                    self.producers.moved();
                 }
                 Signal::Unlisted(peer) => self.unlisted(peer),
                 Signal::ServersKnown => self.servers_known(),

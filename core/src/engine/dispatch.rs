@@ -46,8 +46,9 @@ impl Engine {
                     self.ctx.fx.counters.disconnected += 1;
                     self.ctx.forget_requests(conn);
                     let never = Failure::Connect(ConnectError::Lost(Box::new(reason.clone())));
-                    self.ctx.remoting.unsent(conn, unsent);
-                    self.fail_calls(lost, Some(&ConnectionLoss::new(conn, reason, begun)), &never);
+                    self.ctx.remoting.unsent(conn, &unsent);
+                    let loss = ConnectionLoss::new(conn, reason, begun, &unsent);
+                    self.fail_calls(lost, Some(&loss), &never);
                 }
             }
             Input::Malformed { conn, error } => {
@@ -85,7 +86,7 @@ impl Engine {
                     None => {
                         self.ctx.fx.counters.replies_unknown += 1;
                         if opaque.kind() == Some(Kind::Send) {
-                            self.producers.answered_late(&self.ctx, peer);
+                            self.producers.answered_late(&self.ctx, peer, conn, opaque);
                         }
                     }
                 },
@@ -221,9 +222,12 @@ impl Engine {
         never: &Failure,
     ) {
         let Disconnect { peer, queued, present } = lost;
-        self.producers.lost(&self.ctx, peer);
+        if let Some(gone) = gone {
+            self.producers.lost(&self.ctx, peer, gone.conn);
+        }
+        let taken = gone.map_or(0, |gone| gone.oneway);
+        Producers::lose_oneway(&mut self.ctx, peer, queued, taken);
         if present {
-            Producers::lose_oneway(&mut self.ctx, peer, queued);
             self.lost(peer, gone.is_some_and(|gone| gone.idle));
         }
         for opaque in self.ctx.remoting.calls.of_peer(peer) {
@@ -268,6 +272,7 @@ impl Engine {
                 let (producers, ctx, mut ways) = self.producers();
                 producers.pause_over(ctx, &mut ways, op);
             }
+            TimerKind::Sends => self.producers.turn_due(),
             TimerKind::Window(peer) => self.producers.window_due(&mut self.ctx, peer),
             TimerKind::Slow(peer) => self.slow_due(peer),
             TimerKind::Connect(conn) => {

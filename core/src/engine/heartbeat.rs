@@ -54,7 +54,7 @@ impl Engine {
     /// How each broker fares that a route names, or did a while ago: one that no route names for
     /// four refreshes is forgotten.
     pub fn brokers(&self) -> Vec<BrokerStats> {
-        let window = |peer| self.producers.window(&self.ctx.fx.config, peer);
+        let window = |peer| self.producers.window(&self.ctx.fx, peer);
         self.brokers.stats(&self.ctx, &self.producers.healths, window)
     }
 

@@ -44,7 +44,7 @@ use crate::broker::{Brokers, PROBES};
 use crate::config::Config;
 use crate::consumer::Consumers;
 use crate::effects::Effects;
-use crate::frame::OutFrame;
+use crate::frame::{Kind, Opaque, OutFrame};
 use crate::id::{ConnectionId, OpId};
 use crate::name::Group;
 use crate::nameserver::NameServers;
@@ -177,14 +177,22 @@ impl Engine {
         self.ctx.fx.commands.iter()
     }
 
+    /// Whether there is something to do, or to tell: a command or an event.
+    pub fn has_effects(&self) -> bool {
+        !(self.ctx.fx.commands.is_empty() && self.ctx.fx.events.is_empty())
+    }
+
     /// The next frame to write on a connection. A frame handed out counts as seen by the peer,
     /// unless [`Input::Closed`] says otherwise.
     pub fn poll_frame(&mut self, conn: ConnectionId) -> Option<OutFrame> {
         loop {
-            let frame = self.ctx.remoting.peers.next_frame(conn, self.ctx.fx.now)?;
+            let mut frame = self.ctx.remoting.peers.next_frame(conn, self.ctx.fx.now)?;
             let leaves = if frame.ends_call() {
                 let (producers, ctx, mut ways) = self.producers();
-                producers.handed(ctx, &mut ways, frame.opaque)
+                let opaque = frame.opaque;
+                // From now on nobody waits for what becomes of it.
+                frame.opaque = Opaque::new(Kind::Oneway, opaque.sequence());
+                producers.handed(ctx, &mut ways, opaque)
             } else {
                 self.ctx.hand_out(conn, &frame)
             };

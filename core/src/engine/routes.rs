@@ -47,9 +47,13 @@ impl Engine {
         }
         let brokers = self.brokers.ids();
         let named: BTreeSet<PeerId> = brokers.flat_map(|id| self.brokers.peers(id)).collect();
-        let (names, calls) = (&self.names, &self.ctx.remoting.calls);
-        let peers = &mut self.ctx.remoting.peers;
-        peers.forget(&|id| named.contains(&id) || names.has(id) || calls.on(id) > 0);
+        let Self { names, producers, ctx, .. } = self;
+        let calls = &ctx.remoting.calls;
+        let used =
+            |id| named.contains(&id) || names.has(id) || calls.on(id) > 0 || !producers.is_idle(id);
+        for gone in ctx.remoting.peers.forget(&used) {
+            producers.forget(gone);
+        }
     }
 
     /// A connection was lost, and what a broker knew by it.

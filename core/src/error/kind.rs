@@ -130,7 +130,7 @@ impl SendError {
             Self::Lost { .. } => ErrorKind::Lost,
             Self::Unreadable { .. } => ErrorKind::Unreadable,
             Self::Stopped { .. } | Self::RuntimeGone { .. } => ErrorKind::Stopped,
-            Self::WouldDeadlock => ErrorKind::WouldDeadlock,
+            Self::WouldDeadlock { .. } => ErrorKind::WouldDeadlock,
             Self::Forked => ErrorKind::Forked,
             Self::NoChoice { .. } => ErrorKind::NoChoice,
             Self::NoReceipt => ErrorKind::NoReceipt,
@@ -155,7 +155,7 @@ impl SendError {
             | Self::Refused(_)
             | Self::Stopped { .. }
             | Self::RuntimeGone { .. }
-            | Self::WouldDeadlock
+            | Self::WouldDeadlock { .. }
             | Self::Forked
             | Self::NoReceipt => None,
         }

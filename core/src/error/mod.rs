@@ -401,9 +401,15 @@ pub enum SendError {
         ids: Option<MessageIds>,
     },
     /// Waiting on this thread would block the very one that has to do the work: the only one of a
-    /// runtime, or one that calls a waker, a log appender or a body's owner. The call goes on.
-    #[error("waiting here would block the thread that does the work: await the call instead")]
-    WouldDeadlock,
+    /// runtime, or one that calls a waker, a log appender or a body's owner. The call goes on, and
+    /// the message may be stored. Only one that had a question to ask first, which had no answer
+    /// yet, is given up: it has no ids, and nothing was sent.
+    #[error("waiting here would block the thread that does the work: await the call instead{}",
+        at_most(going_on(.ids.as_ref()), .ids.as_ref()))]
+    WouldDeadlock {
+        /// The message's unique id.
+        ids: Option<MessageIds>,
+    },
     /// The call was begun before this process was forked from the one that made the client: it ends
     /// there, and nobody will say so here.
     #[error("this process is a fork of the one that made the call, in which alone it ends")]
@@ -436,6 +442,14 @@ const fn at_most(stored: Stored, ids: Option<&MessageIds>) -> AtMost<'_> {
     AtMost(stored, ids)
 }
 
+/// What may become of the message of a call that goes on unseen, if it does.
+const fn going_on(ids: Option<&MessageIds>) -> Stored {
+    match ids {
+        Some(_) => Stored::Unknown,
+        None => Stored::No,
+    }
+}
+
 impl fmt::Display for AtMost<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let AtMost(stored, ids) = *self;
@@ -465,7 +479,7 @@ impl SendError {
             Self::NoChoice { .. } => false,
             Self::Stopped { .. } | Self::RuntimeGone { .. } => false,
             Self::Unreadable { .. } | Self::OverFrame { .. } => false,
-            Self::WouldDeadlock | Self::Forked | Self::NoReceipt => false,
+            Self::WouldDeadlock { .. } | Self::Forked | Self::NoReceipt => false,
             Self::Refused(_) => self.is_full(),
             Self::NoRoute { .. } | Self::TimedOut { .. } | Self::Lost { .. } => true,
             Self::Unanswered { .. } | Self::NoRoom { .. } => true,
@@ -491,7 +505,8 @@ impl SendError {
             | Self::OverFrame { stored, .. }
             | Self::Stopped { stored, .. }
             | Self::RuntimeGone { stored, .. } => *stored,
-            Self::WouldDeadlock | Self::Forked | Self::NoReceipt => Stored::Unknown,
+            Self::WouldDeadlock { ids } => going_on(ids.as_ref()),
+            Self::Forked | Self::NoReceipt => Stored::Unknown,
             Self::Invalid(_)
             | Self::Refused(_)
             | Self::NoTopic { .. }
@@ -514,13 +529,14 @@ impl SendError {
             | Self::Unreadable { ids, .. }
             | Self::OverFrame { ids, .. }
             | Self::Stopped { ids, .. } => Some(ids),
-            Self::RuntimeGone { ids, .. } | Self::NotWritable { ids, .. } => ids.as_ref(),
+            Self::RuntimeGone { ids, .. }
+            | Self::NotWritable { ids, .. }
+            | Self::WouldDeadlock { ids } => ids.as_ref(),
             Self::Invalid(_)
             | Self::Refused(_)
             | Self::NoTopic { .. }
             | Self::NoRoute { .. }
             | Self::NoChoice { .. }
-            | Self::WouldDeadlock
             | Self::Forked
             | Self::NoReceipt => None,
         }
@@ -544,7 +560,7 @@ impl SendError {
             | Self::NoChoice { .. }
             | Self::Stopped { .. }
             | Self::RuntimeGone { .. }
-            | Self::WouldDeadlock
+            | Self::WouldDeadlock { .. }
             | Self::Forked
             | Self::NoReceipt => None,
         }

@@ -106,7 +106,10 @@ impl Producers {
                 ctx.fx.timers.cancel(pause);
             }
         }
-        attempts.extend(&ways.routes.forget(&topic, op));
+        // Whoever waits for anything else does not wait for a route.
+        if !pausing && call.is_none() {
+            attempts.extend(&ways.routes.forget(&topic, op));
+        }
         if !pausing && (call.is_some() || ways.routes.is_asking(&topic)) {
             ways.names.blame(ctx, &mut attempts, call.zip(closed.as_ref()), since);
         }
@@ -149,8 +152,11 @@ impl Producers {
         op: OpId,
         result: Result<SendReceipt, SendError>,
     ) {
-        if let Some(send) = self.remove(ctx, op) {
-            let result = result.map_err(|error| known(error, &send));
+        if let Some(mut send) = self.remove(ctx, op) {
+            let result = match (result, send.receipt.take()) {
+                (Err(_), Some(receipt)) => Ok(*receipt),
+                (result, _) => result.map_err(|error| known(error, &send)),
+            };
             match &result {
                 Ok(_) => ctx.fx.counters.sends_stored += 1,
                 Err(_) => ctx.fx.counters.sends_failed += 1,

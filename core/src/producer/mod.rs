@@ -9,7 +9,8 @@
 //! | Routing | the topic's route | Sent |
 //! | | no such topic, the deadline | ended |
 //! | | the window of its broker is full | Waiting for its turn |
-//! | Waiting for its turn | an answer, or whatever else frees a place | Routing |
+//! | Waiting for its turn | whatever frees a place, as an answer, here or elsewhere | Routing |
+//! | | its broker has moved | Routing |
 //! | | the deadline | ended |
 //! | Sent | stored (codes 0, 10, 11, 12) | ended |
 //! | | never left this process | Sent elsewhere; costs no attempt |
@@ -138,7 +139,8 @@ impl SendOptions {
     /// To the queue that `key` hashes to, and in the order of the calls: of a topic's messages of
     /// one key the client keeps one under way, all its tries included, while the others wait behind
     /// it. One round trip at a time is what a key gets, and no key waits for another, unless they
-    /// have one hash.
+    /// have one hash. But those that wait for their key are under way as well: as many of one slow
+    /// key as `max_pending` leave no room for those of any other.
     ///
     /// The deadline of each runs from its call, and one that fails does not stop those behind it:
     /// whoever needs none of them stored after a gap waits for each result before the next call.
@@ -222,6 +224,9 @@ pub(crate) struct Send {
     pub(crate) call: Option<Opaque>,
     /// Tries that ran out, and whose answers may still come.
     pub(crate) earlier: Vec<Earlier>,
+    /// What its first try was told that stored it, but not as well as asked for: that is what the
+    /// send ends with when no other try does better.
+    pub(crate) receipt: Option<Box<SendReceipt>>,
     /// Why the last try failed that there was, while an answer to an earlier one may come.
     pub(crate) failed: Option<Failure>,
 }
@@ -268,6 +273,7 @@ impl Send {
             pause: None,
             call: None,
             earlier: Vec::new(),
+            receipt: None,
             failed: None,
         }
     }
@@ -286,8 +292,8 @@ impl Send {
         self.earlier.iter().map(|one| (one.opaque, one.broker, one.tried)).chain(present)
     }
 
-    /// Whether an answer now comes so late that one of a broker with more to do would come too late:
-    /// its try has taken half of all the time that the send had.
+    /// Whether an answer now comes so late that one of a broker with more to do would come too
+    /// late: its try has taken half of all the time that the send had.
     pub(crate) fn is_slow(&self, now: Instant) -> bool {
         now.since(self.tried) > self.deadline.since(self.since) / 2
     }

@@ -35,8 +35,13 @@ impl Producers {
     }
 
     /// The frames that waited for a connection that is gone: calls know of theirs, and of oneway
-    /// messages nobody does.
-    pub(crate) fn lose_oneway(ctx: &mut Context, peer: PeerId, queued: VecDeque<OutFrame>) {
+    /// messages nobody does. Its writer had `taken` so many more, and not written them whole.
+    pub(crate) fn lose_oneway(
+        ctx: &mut Context,
+        peer: PeerId,
+        queued: VecDeque<OutFrame>,
+        taken: usize,
+    ) {
         let mut messages = Vec::new();
         for frame in queued {
             match frame.into_oneway() {
@@ -44,10 +49,13 @@ impl Producers {
                 Err(frame) => ctx.fx.give_back_frame(frame),
             }
         }
-        if !messages.is_empty() {
-            ctx.fx.counters.oneway_lost += messages.len() as u64;
+        let count = messages.len() + taken;
+        if count > 0 {
+            ctx.fx.counters.oneway_lost += count as u64;
             let endpoint = ctx.remoting.peers.endpoint(peer).clone();
-            ctx.fx.note(Note::OnewayLost { endpoint, count: messages.len() });
+            ctx.fx.note(Note::OnewayLost { endpoint, count });
+        }
+        if !messages.is_empty() {
             ctx.fx.event(Event::OnewayLost { messages });
         }
     }

@@ -52,6 +52,16 @@ impl Producers {
             self.windows.answered(main, &ctx.fx.config);
         }
         let late = send.earlier.iter().find(|one| one.opaque == opaque).map(|one| one.broker);
+        let receipt = SendReceipt {
+            status,
+            topic: send.publish.topic().clone(),
+            broker: ways.brokers.name(late.unwrap_or(broker)).clone(),
+            queue: fields.queue_id,
+            offset: fields.queue_offset,
+            message_id: send.publish.unique_id(),
+            offset_message_id: fields.msg_id,
+            batch: send.publish.batch_ids().cloned(),
+        };
         if late.is_some() {
             self.forget_try(ctx, ways, op);
         } else {
@@ -59,22 +69,10 @@ impl Producers {
             self.healths.answered(now, broker, now.since(send.tried));
             let retries = config.retry_not_ok && send.tries + 1 < send.most;
             if status != SendStatus::Ok && retries {
-                return self.send_elsewhere(ctx, ways, op);
+                return self.send_elsewhere(ctx, ways, op, receipt);
             }
         }
-        let Some(send) = self.sends.get(op) else { return };
-        let broker = late.unwrap_or(broker);
-        let receipt = SendReceipt {
-            status,
-            topic: send.publish.topic().clone(),
-            broker: ways.brokers.name(broker).clone(),
-            queue: fields.queue_id,
-            offset: fields.queue_offset,
-            message_id: send.publish.unique_id(),
-            offset_message_id: fields.msg_id,
-            batch: send.publish.batch_ids().cloned(),
-        };
-        let created = ways.routes.known(send.publish.topic()).is_some_and(|route| route.fallback);
+        let created = ways.routes.known(&receipt.topic).is_some_and(|route| route.fallback);
         if created {
             // The broker has just created the topic: its own route will replace TBW102's.
             ctx.fx.signal(Signal::RouteWanted(receipt.topic.clone()));
@@ -83,9 +81,16 @@ impl Producers {
     }
 
     /// The message is stored, but not as well as asked for: another broker may do better.
-    fn send_elsewhere(&mut self, ctx: &mut Context, ways: &mut Ways<'_>, op: OpId) {
+    fn send_elsewhere(
+        &mut self,
+        ctx: &mut Context,
+        ways: &mut Ways<'_>,
+        op: OpId,
+        receipt: SendReceipt,
+    ) {
         if let Some(send) = self.send_of(op) {
             (send.call, send.stored) = (None, Stored::Yes);
+            send.receipt.get_or_insert_with(|| Box::new(receipt));
             send.tries += 1;
             self.route_send(ctx, ways, op);
         }

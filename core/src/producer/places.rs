@@ -1,17 +1,26 @@
 //! Places in the windows of brokers: who takes one, who gives one back, and who waits for his turn.
 
-use super::held::Held;
+use super::held::{Held, Place};
 use super::window::Turn;
 use super::{Producers, Send};
 use crate::broker::{Brokers, WindowStats};
-use crate::config::Config;
-use crate::effects::TimerKind;
+use crate::effects::{Effects, TimerKind};
 use crate::error::{SendError, Stored};
 use crate::frame::{Opaque, ResponseCode};
-use crate::id::{BrokerId, OpId, PeerId, Table};
+use crate::id::{BrokerId, ConnectionId, OpId, PeerId, Table};
 use crate::remoting::{Call, Context};
 use crate::route::Ways;
 use crate::time::Instant;
+
+/// Who is next at a broker that may have a place.
+enum Next {
+    /// That one.
+    Goes(OpId),
+    /// One whose deadline has come: its timer, which is behind others, ends it.
+    Overdue,
+    /// Nobody.
+    Nobody,
+}
 
 impl Producers {
     /// Nobody waits for the answer to a send's request any more, which takes `size` bytes of its
@@ -23,9 +32,11 @@ impl Producers {
         size: usize,
     ) -> Option<Call> {
         let call = ctx.give_up(opaque)?;
-        if call.has_left() {
-            let (main, given) = (ctx.remoting.peers.main(call.peer), (broker, since));
-            self.windows.held(main, |held| held.push(call.peer, size, given, ctx.fx.now));
+        if let Some(conn) = call.on.filter(|_| call.has_left()) {
+            let main = ctx.remoting.peers.main(call.peer);
+            let place = Place { conn, size, given: (broker, since) };
+            self.windows.held(main, |held| held.push(opaque, place, ctx.fx.now));
+            self.time_window(ctx, main);
         }
         self.free_place(ctx, call.peer, size);
         Some(call)
@@ -43,17 +54,40 @@ impl Producers {
         self.windows.close(ctx.remoting.peers.main(peer), size);
     }
 
-    /// A peer answers what nobody waits for any more.
-    pub(crate) fn answered_late(&mut self, ctx: &Context, peer: PeerId) {
+    /// A peer answers on that connection what nobody waits for any more.
+    pub(crate) fn answered_late(
+        &mut self,
+        ctx: &Context,
+        peer: PeerId,
+        conn: ConnectionId,
+        opaque: Opaque,
+    ) {
         let main = ctx.remoting.peers.main(peer);
-        if let Some((broker, since)) = self.windows.held(main, Held::answered) {
+        if let Some(place) = self.windows.held(main, |held| held.answered(opaque, conn)) {
+            let (broker, since) = place.given;
             self.healths.answered_late(broker, ctx.fx.now.since(since));
         }
     }
 
-    /// A connection to a peer is lost, and with it what was given up on it.
-    pub(crate) fn lost(&mut self, ctx: &Context, peer: PeerId) {
-        self.windows.held(ctx.remoting.peers.main(peer), |held| held.lost(peer));
+    /// A connection to a peer is gone, and with it what was given up on it.
+    pub(crate) fn lost(&mut self, ctx: &Context, peer: PeerId, conn: ConnectionId) {
+        self.windows.held(ctx.remoting.peers.main(peer), |held| held.lost(conn));
+    }
+
+    /// Brokers are at other addresses, or have other topics: whoever waits for one that is not
+    /// where it was goes on.
+    pub(crate) fn moved(&mut self) {
+        self.windows.look_at_all();
+    }
+
+    /// Whether nothing is kept of what was given to a peer, and nobody waits for it.
+    pub(crate) fn is_idle(&self, peer: PeerId) -> bool {
+        self.windows.is_idle(peer)
+    }
+
+    /// A peer is nobody's any more.
+    pub(crate) fn forget(&mut self, peer: PeerId) {
+        self.windows.forget(peer);
     }
 
     /// What was given up at a broker may have been kept for long enough.
@@ -70,10 +104,10 @@ impl Producers {
         }
     }
 
-    /// Whether a send that has waited, or was refused by a busy broker, would be given to its broker
-    /// too late: little more of its time is left than the broker's answers take of late. It is not
-    /// given to anybody then, since it would keep those waiting that have the time, and nobody would
-    /// know whether it was stored.
+    /// Whether a send that has waited, or was refused by a busy broker, would be given to its
+    /// broker too late: little more of its time is left than the broker's answers take of late. It
+    /// is not given to anybody then, since it would keep those waiting that have the time, and
+    /// nobody would know whether it was stored.
     pub(super) fn is_too_late(&self, ctx: &Context, op: OpId, broker: BrokerId) -> bool {
         let Some(send) = self.sends.get(op) else { return false };
         if !(send.queued || send.busy > 0) || send.known() != Stored::No {
@@ -93,11 +127,10 @@ impl Producers {
     ) -> bool {
         let Some(send) = self.sends.get(op) else { return false };
         let (size, turn, was_tried) = (send.window_size(), send.turn, send.at.is_some());
-        if !self.windows.is_full(peer, size, turn, &ctx.fx.config) {
-            return false;
+        if self.windows.is_due(peer, ctx.fx.now) {
+            self.windows.held(peer, |held| held.expire(ctx.fx.now));
         }
-        self.windows.held(peer, |held| held.expire(ctx.fx.now));
-        if !self.windows.is_full(peer, size, turn, &ctx.fx.config) {
+        if !self.windows.is_full(peer, size, turn, &ctx.fx) {
             return false;
         }
         self.windows.wait(peer, op, was_tried);
@@ -136,23 +169,92 @@ impl Producers {
 
     /// Lets the next one go on for which there is a place. False if there is none.
     pub(super) fn call_next(&mut self, ctx: &mut Context, ways: &mut Ways<'_>) -> bool {
-        let Self { windows, sends, .. } = self;
-        let next = windows.next(&ctx.fx.config, |op, peer| size_of(sends, op, peer));
-        let Some((peer, op)) = next else { return false };
-        let Some(send) = self.send_of(op) else { return true };
-        let was = std::mem::replace(&mut send.turn, Turn::Called { peer });
-        match was.waits().filter(|_| send.deadline <= ctx.fx.now) {
-            // The send's timer is behind others that are due as well.
-            Some((_, broker)) => self.end_waiting(ctx, ways, op, broker),
-            None => self.route_send(ctx, ways, op),
+        while let Some(peer) = self.windows.ready() {
+            let op = match self.next_at(ctx, ways, peer) {
+                Next::Goes(op) => op,
+                Next::Overdue => return false,
+                Next::Nobody => {
+                    self.windows.rest(peer);
+                    continue;
+                }
+            };
+            if let Some(send) = self.send_of(op) {
+                send.turn = Turn::Called { peer };
+                self.route_send(ctx, ways, op);
+            }
+            if let Some(send) = self.send_of(op).filter(|send| send.turn.waits().is_none()) {
+                send.turn = Turn::Free;
+            }
+            return true;
         }
-        if let Some(send) = self.send_of(op).filter(|send| send.turn.waits().is_none()) {
-            send.turn = Turn::Free;
-        }
-        true
+        false
     }
 
-    /// A send that waits at a broker which lets tries run out goes elsewhere, if there is where.
+    /// Who is next at a broker: of those who wait there, or else of those who wait elsewhere. It
+    /// waits no more.
+    fn next_at(&mut self, ctx: &Context, ways: &Ways<'_>, peer: PeerId) -> Next {
+        let Some(op) = self.oldest_at(peer) else { return self.next_elsewhere(ctx, ways, peer) };
+        let Some(send) = self.get(op) else { return Next::Nobody };
+        if send.deadline <= ctx.fx.now {
+            return Next::Overdue;
+        }
+        let size = send.window_size();
+        if !self.windows.has_room(peer, size, &ctx.fx) && !has_moved(ways, send) {
+            return Next::Nobody;
+        }
+        self.windows.take_oldest(peer);
+        Next::Goes(op)
+    }
+
+    /// The oldest of those who wait for another broker and may go to this one, at which nobody
+    /// waits: one that answers quickly takes from one that does not.
+    fn next_elsewhere(&mut self, ctx: &Context, ways: &Ways<'_>, to: PeerId) -> Next {
+        let mut at = 0;
+        while let Some(from) = self.windows.crowded(at) {
+            at += 1;
+            let Some(op) = self.oldest_at(from) else { continue };
+            let Some(send) = self.get(op).filter(|send| send.deadline > ctx.fx.now) else {
+                continue;
+            };
+            if self.has_open(ctx, ways, send, |peer| peer == to) {
+                self.windows.take_oldest(from);
+                return Next::Goes(op);
+            }
+        }
+        Next::Nobody
+    }
+
+    fn oldest_at(&mut self, peer: PeerId) -> Option<OpId> {
+        let Self { windows, sends, .. } = self;
+        windows.oldest(peer, |op| size_of(sends, op, peer).is_some())
+    }
+
+    /// Whether a broker among `those` is well and has a place for the message, which may go there.
+    pub(super) fn has_open(
+        &self,
+        ctx: &Context,
+        ways: &Ways<'_>,
+        send: &Send,
+        those: impl Fn(PeerId) -> bool,
+    ) -> bool {
+        let peers = &ctx.remoting.peers;
+        let (isolates, now) = (ctx.fx.config.fault_isolation, ctx.fx.now);
+        let is_open = |broker: &BrokerId| {
+            let Some(peer) = ways.brokers.master(*broker).filter(|peer| those(*peer)) else {
+                return false;
+            };
+            let is_shut = send.has_left_for(*broker)
+                || (peers.is_down(peer) || peers.is_slow(peer))
+                || (isolates && self.healths.is_isolated(now, *broker))
+                || self.windows.is_full(peer, send.window_size(), send.turn, &ctx.fx);
+            !is_shut
+        };
+        let route = ways.routes.known(send.publish.topic()).filter(|_| !send.selection.is_fixed());
+        route.is_some_and(|route| route.writers.iter().any(is_open))
+    }
+
+    /// A send that waits goes elsewhere, if another broker has room, or if its own lets tries run
+    /// out and there is where.
     pub(super) fn turn_elsewhere(
         &mut self,
         ctx: &mut Context,
@@ -161,7 +263,11 @@ impl Producers {
         turn: Turn,
     ) {
         let Some((peer, broker)) = turn.waits() else { return };
-        if !ctx.remoting.peers.is_slow(peer) || !self.has_others(ctx, ways, op, broker) {
+        let Some(send) = self.get(op) else { return };
+        let is_slow = ctx.remoting.peers.is_slow(peer);
+        let goes = self.has_open(ctx, ways, send, |other| other != peer)
+            || (is_slow && self.has_others(ctx, ways, op, broker));
+        if !goes {
             return;
         }
         if let Some(send) = self.send_of(op) {
@@ -182,12 +288,12 @@ impl Producers {
     ) -> bool {
         let (size, turn) = (send.window_size(), send.turn);
         let master = brokers.master(broker);
-        master.is_some_and(|peer| self.windows.is_full(peer, size, turn, &ctx.fx.config))
+        master.is_some_and(|peer| self.windows.is_full(peer, size, turn, &ctx.fx))
     }
 
     /// What a broker has not answered, by its main peer.
-    pub(crate) fn window(&self, config: &Config, peer: PeerId) -> WindowStats {
-        self.windows.stats(config, peer)
+    pub(crate) fn window(&self, fx: &Effects, peer: PeerId) -> WindowStats {
+        self.windows.stats(fx, peer)
     }
 
     /// Places are counted, and whoever waits for one has none.
@@ -200,8 +306,17 @@ impl Producers {
         });
         let waiting = self.sends.iter().filter_map(|(_, send)| Some(send.turn.waits()?.0));
         let size_of = |op, peer| size_of(&self.sends, op, peer);
-        self.windows.check(&ctx.fx.config, open, waiting, size_of);
+        self.windows.check(&ctx.fx, open, waiting, size_of);
     }
+}
+
+/// Whether the broker that a send waits for is not there any more, or has no queue of its topic.
+fn has_moved(ways: &Ways<'_>, send: &Send) -> bool {
+    let Some((peer, broker)) = send.turn.waits() else { return false };
+    let route = ways.routes.known(send.publish.topic());
+    let chosen = send.selection.names_queue();
+    ways.brokers.master(broker) != Some(peer)
+        || route.is_some_and(|route| !chosen && route.writers.binary_search(&broker).is_err())
 }
 
 /// The size of a message that waits at that broker's window.

@@ -33,11 +33,14 @@ impl Producers {
         self.room.queue.waiting()
     }
 
-    /// The calls and bytes there is room for while `calls` of the application are under way.
-    pub(crate) fn room(&self, config: &Config, calls: usize) -> (usize, usize) {
-        let calls = config.max_pending.saturating_sub(calls);
+    /// The sends and bytes there is room for: none while others wait for it.
+    pub(crate) fn room(&self, config: &Config) -> (usize, usize) {
+        if self.without_room() > 0 {
+            return (0, 0);
+        }
+        let sends = config.max_pending.saturating_sub(self.sends.len());
         let bytes = config.max_pending_bytes.saturating_sub(self.bytes);
-        (calls, if self.bytes == 0 { usize::MAX } else { bytes })
+        (sends, if self.bytes == 0 { usize::MAX } else { bytes })
     }
 
     /// Bytes of their messages.
@@ -45,11 +48,11 @@ impl Producers {
         self.room.bytes
     }
 
-    /// Whether there is room for a message of `size` bytes while `calls` of the application are
-    /// under way; one that is larger than all there is may go alone.
-    fn has_room(&self, config: &Config, calls: usize, size: usize) -> Result<(), Refused> {
+    /// Whether there is room for a message of `size` bytes; one that is larger than all there is
+    /// may go alone.
+    fn has_room(&self, config: &Config, size: usize) -> Result<(), Refused> {
         let (most, bytes) = (config.max_pending, config.max_pending_bytes);
-        if calls >= most {
+        if self.sends.len() - self.without_room() >= most {
             Err(Refused::Full(most))
         } else if self.bytes > 0 && self.bytes + size > bytes {
             Err(Refused::FullOfBytes(bytes))
@@ -59,13 +62,8 @@ impl Producers {
     }
 
     /// Makes room for a message, or has it wait behind those that do.
-    pub(crate) fn admit(
-        &mut self,
-        config: &Config,
-        calls: usize,
-        size: usize,
-    ) -> Result<Turn, Refused> {
-        let room = self.has_room(config, calls, size);
+    pub(crate) fn admit(&mut self, config: &Config, size: usize) -> Result<Turn, Refused> {
+        let room = self.has_room(config, size);
         if self.without_room() == 0 && (room.is_ok() || !config.wait_for_room) {
             room?;
             self.bytes += size;
@@ -94,18 +92,14 @@ impl Producers {
         }
     }
 
-    /// The oldest send that waits begins, if there is room for it. False if there is none.
+    /// The oldest send that waits begins, if there is room for it. False if there is none, or if
+    /// its deadline has come: its timer, which is behind others, ends it.
     pub(super) fn admit_next(&mut self, ctx: &mut Context, ways: &mut Ways<'_>) -> bool {
         let Self { room, sends, .. } = self;
         let Some(op) = room.queue.front(|op| waits(sends, *op)).copied() else { return false };
         let Some(send) = self.get(op) else { return false };
         let (size, overdue) = (send.publish.wire_size(), send.deadline <= ctx.fx.now);
-        let calls = ctx.fx.ops.len() - self.without_room();
-        if overdue {
-            self.end_without_room(ctx, ways, op);
-            return true;
-        }
-        if self.has_room(&ctx.fx.config, calls, size).is_err() {
+        if overdue || self.has_room(&ctx.fx.config, size).is_err() {
             return false;
         }
         self.room.queue.pop();
@@ -152,10 +146,10 @@ impl Producers {
         let all: usize = self.sends.iter().map(|(_, send)| send.publish.wire_size()).sum();
         assert_eq!(self.bytes + self.room.bytes, all, "bytes of sends");
         let oldest = self.room.queue.iter().find_map(|op| self.get(*op).filter(waiting));
-        let calls = ctx.fx.ops.len() - self.without_room();
-        let size = oldest.map(|send| send.publish.wire_size());
-        let full = size.is_none_or(|size| self.has_room(&ctx.fx.config, calls, size).is_err());
-        assert!(full, "a send waits for room that is there");
+        let living = oldest.filter(|send| send.deadline > ctx.fx.now);
+        let size = living.map(|send| send.publish.wire_size());
+        let full = size.is_none_or(|size| self.has_room(&ctx.fx.config, size).is_err());
+        assert!(full || self.more, "a send waits for room that is there");
     }
 }
 

@@ -16,8 +16,10 @@ use crate::route::Ways;
 
 /// A try takes this part of its send's deadline, unless it is told otherwise.
 const PART: u32 = 3;
-/// Such a part is no limit when it is shorter: an answer takes its time.
+/// Such a part is no limit when it is shorter, and none that is set is: an answer takes its time.
 const LEAST: Duration = Duration::from_millis(10);
+/// So many sends begin or go on in one turn.
+const TURN: usize = 256;
 
 /// How long a try of such a send may take while there is another broker; `None`: there is none.
 pub(super) fn try_limit(
@@ -29,7 +31,7 @@ pub(super) fn try_limit(
     let selected = options.selection.as_ref().is_some_and(QueueSelection::is_fixed);
     let fixed = options.oneway || selected || most < 2;
     let part = Some(within / PART).filter(|part| *part >= LEAST);
-    config.try_timeout.or(part).filter(|_| !fixed)
+    config.try_timeout.map(|limit| limit.max(LEAST)).or(part).filter(|_| !fixed)
 }
 
 impl Producers {
@@ -44,9 +46,9 @@ impl Producers {
 
     /// Lets those begin that have become the first of their key, those go on whose turn it is, and
     /// those begin for which there is room now. Not where the one before them ends: each might end
-    /// at once in its turn.
+    /// at once in its turn. What is too much for one turn is due at once, after others have run.
     pub(crate) fn begin_next(&mut self, ctx: &mut Context, ways: &mut Ways<'_>) {
-        loop {
+        for _ in 0..TURN {
             if let Some(op) = self.lines.next() {
                 if let Some(send) = self.send_of(op) {
                     send.behind = false;
@@ -56,6 +58,14 @@ impl Producers {
                 return;
             }
         }
+        if !std::mem::replace(&mut self.more, true) {
+            ctx.fx.timers.at(ctx.fx.now, TimerKind::Sends);
+        }
+    }
+
+    /// The next turn has come.
+    pub(crate) const fn turn_due(&mut self) {
+        self.more = false;
     }
 
     /// The present try of a send may have run out, long before its deadline.

@@ -153,12 +153,8 @@ impl Context {
     /// Closes the connections of a peer that it left, if nothing is under way on them but long
     /// polls.
     pub(crate) fn close_if_drained(&mut self, peer: PeerId) {
-        let left: Vec<_> = self.remoting.peers.left(peer).collect();
-        for (conn, why) in left {
-            let asked = |opaque: Opaque| opaque.kind() != Some(Kind::Pull);
-            if !self.remoting.calls.on_connection(peer, conn).any(asked) {
-                self.remoting.peers.close(&mut self.fx, conn, why);
-            }
+        while let Some((conn, why)) = self.remoting.peers.drained(peer) {
+            self.remoting.peers.close(&mut self.fx, conn, why);
         }
     }
 }

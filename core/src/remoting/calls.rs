@@ -220,17 +220,6 @@ impl Calls {
         opaques
     }
 
-    /// The opaques of the calls to `peer` that left on that connection.
-    pub(crate) fn on_connection(
-        &self,
-        peer: PeerId,
-        conn: ConnectionId,
-    ) -> impl Iterator<Item = Opaque> {
-        let calls = self.ring.iter().flatten();
-        let on = calls.filter(move |(_, call)| call.peer == peer && call.on == Some(conn));
-        on.map(|(opaque, _)| *opaque)
-    }
-
     /// Requests to `peer` without an answer.
     pub(crate) fn on(&self, peer: PeerId) -> u32 {
         self.on.get(peer.0 as usize).copied().unwrap_or_default()

@@ -2,7 +2,7 @@
 
 use super::{Call, Remoting};
 use crate::error::{CloseReason, Failure};
-use crate::frame::Opaque;
+use crate::frame::{Kind, Opaque};
 use crate::id::ConnectionId;
 
 /// A connection that is gone.
@@ -14,15 +14,24 @@ pub(crate) struct ConnectionLoss {
     pub(crate) maybe: Failure,
     /// The request that was being written, and what became of it.
     pub(crate) cut: Option<(Opaque, Failure)>,
+    /// Oneway messages that its writer had taken, and not written whole.
+    pub(crate) oneway: usize,
 }
 
 impl ConnectionLoss {
-    /// A connection that ended for that reason; of the request `begun` a part had been written.
-    pub(crate) fn new(conn: ConnectionId, reason: CloseReason, begun: Option<Opaque>) -> Self {
+    /// A connection that ended for that reason; of the request `begun` a part had been written, and
+    /// none of `unsent` whole.
+    pub(crate) fn new(
+        conn: ConnectionId,
+        reason: CloseReason,
+        begun: Option<Opaque>,
+        unsent: &[Opaque],
+    ) -> Self {
         // One that we closed for want of work says nothing of where the broker is.
         let idle = matches!(reason, CloseReason::Idle(_));
         let cut = begun.map(|opaque| (opaque, Failure::Cut(reason.clone())));
-        Self { conn, idle, maybe: Failure::Closed(reason), cut }
+        let oneway = unsent.iter().filter(|one| one.kind() == Some(Kind::Oneway)).count();
+        Self { conn, idle, maybe: Failure::Closed(reason), cut, oneway }
     }
 
     fn failure<'a>(&'a self, opaque: Opaque, call: &Call, never: &'a Failure) -> &'a Failure {
@@ -36,9 +45,9 @@ impl ConnectionLoss {
 
 impl Remoting {
     /// Frames that were taken by the writer of a connection that is gone, and not written whole.
-    pub(crate) fn unsent(&mut self, conn: ConnectionId, unsent: Vec<Opaque>) {
+    pub(crate) fn unsent(&mut self, conn: ConnectionId, unsent: &[Opaque]) {
         for opaque in unsent {
-            if let Some(call) = self.calls.find(opaque) {
+            if let Some(call) = self.calls.find(*opaque) {
                 call.unsent = call.on == Some(conn);
             }
         }

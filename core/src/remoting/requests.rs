@@ -13,9 +13,9 @@
 //! A peer that asks and does not read would have answers pile up for it. When 256 KiB of them wait
 //! for a connection's writer, or 1,024 requests of all peers have no answer yet, further ones are
 //! dropped, neither served nor answered, and counted. That is no reason to close: a peer may have
-//! asked much at once and read it all. But its connection is then suspected as one on which a
-//! request of ours is overdue, and closed (`CloseReason::Silent`) when its writer goes on taking
-//! nothing. What wants no answer is always served.
+//! asked much at once and read it all. But its connection is then watched, and closed
+//! (`CloseReason::Silent`) when its writer takes nothing for as long as a peer may be silent that
+//! has not answered us in time. What wants no answer is always served.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -140,7 +140,8 @@ impl Context {
         }
         if self.remoting.requests.len() >= OPEN || !self.remoting.peers.takes_answer(peer) {
             self.fx.counters.requests_dropped += 1;
-            self.suspect(peer);
+            let (peers, fx) = self.peers();
+            peers.suspect_reader(fx, peer);
             return None;
         }
         let fx = &mut self.fx;

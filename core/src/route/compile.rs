@@ -38,6 +38,8 @@ pub(crate) struct Route {
     pub(crate) writable: Vec<RouteQueue>,
     /// Queues that give messages, by broker name and number.
     pub(crate) readable: Vec<RouteQueue>,
+    /// The brokers of those that take messages, in the order of their ids.
+    pub(crate) writers: Vec<BrokerId>,
     /// The brokers of either, in the order of their ids.
     pub(crate) brokers: Vec<BrokerId>,
     /// The brokers of those that give messages.
@@ -129,7 +131,8 @@ impl Route {
         }
         route.lack = route.writable.is_empty().then_some(lack);
         route.readers = brokers_of(&route.readable);
-        route.brokers = [brokers_of(&route.writable), route.readers.clone()].concat();
+        route.writers = brokers_of(&route.writable);
+        route.brokers = [route.writers.clone(), route.readers.clone()].concat();
         route.brokers.sort_unstable();
         route.brokers.dedup();
         route

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::lookup::Lookup;
-use super::{Route, Wait, Waiter};
+use super::{Route, Wait, Waiters};
 use crate::body::RouteBody;
 use crate::error::Attempts;
 use crate::id::OpId;
@@ -60,7 +60,7 @@ pub(super) struct Entry {
     pub(super) lookups: u64,
     /// Of those, in a row and close together.
     pub(super) hurried: u32,
-    pub(super) waiters: VecDeque<Waiter>,
+    pub(super) waiters: Waiters,
     pub(super) attempts: Attempts,
     /// The round robin's place; begins anywhere when the route changes.
     pub(super) turn: u32,
@@ -84,7 +84,7 @@ impl Entry {
             asked: now,
             lookups: 0,
             hurried: 0,
-            waiters: VecDeque::new(),
+            waiters: Waiters::default(),
             attempts: Attempts::default(),
             turn: 0,
             used: Cell::new(false),
@@ -114,15 +114,8 @@ impl Entry {
         (self.told, self.failing) = (Some(now), false);
         (self.denied, self.missing) = (None, false);
         self.attempts = Attempts::default();
-        let released = self.release(|wait| changed || wait != Wait::Change);
+        let released = self.waiters.release(|wait| changed || wait != Wait::Change);
         Told { released, changed: false, pause: self.rest(now, !self.waiters.is_empty()) }
-    }
-
-    pub(super) fn release(&mut self, ready: impl Fn(Wait) -> bool) -> VecDeque<OpId> {
-        let (released, waiters): (VecDeque<_>, _) =
-            std::mem::take(&mut self.waiters).into_iter().partition(|waiter| ready(waiter.wait));
-        self.waiters = waiters;
-        released.into_iter().map(|waiter: Waiter| waiter.op).collect()
     }
 
     pub(super) fn exists(&self) -> bool {

@@ -25,6 +25,7 @@ mod lookup;
 mod outcome;
 mod stats;
 mod table;
+mod waiters;
 
 pub(crate) use ask::{Directory, Ways};
 pub(crate) use compile::{Learnt, Named, Route, RouteQueue};
@@ -35,6 +36,7 @@ use outcome::Missing;
 pub use stats::TopicStats;
 use table::Next;
 pub(crate) use table::Routes;
+use waiters::Waiters;
 
 use crate::id::OpId;
 use crate::time::Instant;

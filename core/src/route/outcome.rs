@@ -78,11 +78,11 @@ impl Routes {
             missing.dropped = now.since(since) >= refresh && !serves;
             if missing.dropped {
                 (entry.route, entry.source, entry.told) = (None, None, None);
-                entry.waiters.iter_mut().for_each(|waiter| waiter.wait = Wait::Route);
+                entry.waiters.want_any();
             }
         }
         let known = entry.route.is_some();
-        for waiter in std::mem::take(&mut entry.waiters) {
+        for waiter in entry.waiters.take() {
             let op = waiter.op;
             match waiter.wait {
                 Wait::News if known => missing.released.push_back(op),
@@ -93,7 +93,7 @@ impl Routes {
                 Wait::Route | Wait::News if !patient && !entry.existed => {
                     missing.denied.push_back(op);
                 }
-                Wait::Route | Wait::News | Wait::Change => entry.waiters.push_back(waiter),
+                Wait::Route | Wait::News | Wait::Change => entry.waiters.push(waiter),
             }
         }
         missing.attempts = match entry.waiters.is_empty() {
@@ -114,7 +114,7 @@ impl Routes {
     ) -> (VecDeque<OpId>, Option<Duration>) {
         let Some(entry) = self.topics.get_mut(topic) else { return Default::default() };
         let known = entry.route.is_some();
-        let released = entry.release(|wait| known && wait == Wait::News);
+        let released = entry.waiters.release(|wait| known && wait == Wait::News);
         let waited = !entry.waiters.is_empty() || (in_use && !known);
         (released, entry.rest(now, waited))
     }
@@ -123,7 +123,7 @@ impl Routes {
     pub(super) fn without_news(&mut self, topic: &Topic) -> VecDeque<OpId> {
         let Some(entry) = self.topics.get_mut(topic) else { return VecDeque::new() };
         let known = entry.route.is_some();
-        entry.release(|wait| known && wait == Wait::News)
+        entry.waiters.release(|wait| known && wait == Wait::News)
     }
 
     /// Whether this failure is the first one since a route came.
@@ -142,6 +142,6 @@ impl Routes {
     pub(super) fn give_up(&mut self, topic: &Topic) -> (VecDeque<OpId>, Attempts) {
         let Some(entry) = self.topics.get_mut(topic) else { return Default::default() };
         entry.fetch = Fetch::Idle;
-        (entry.release(|_| true), std::mem::take(&mut entry.attempts))
+        (entry.waiters.release(|_| true), std::mem::take(&mut entry.attempts))
     }
 }

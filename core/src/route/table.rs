@@ -85,7 +85,9 @@ impl Routes {
     pub(super) fn begin(&mut self, now: Instant, topic: &Topic, waiter: Option<Waiter>) -> Next {
         let fresh = !self.topics.contains_key(topic);
         let entry = self.topics.entry(topic.clone()).or_insert_with(|| Entry::new(now));
-        entry.waiters.extend(waiter);
+        if let Some(waiter) = waiter {
+            entry.waiters.push(waiter);
+        }
         match (&entry.fetch, waiter.map(|waiter| waiter.wait)) {
             (Fetch::Asking(_) | Fetch::Paused, _) => return Next::Rest,
             (Fetch::Idle, Some(Wait::News | Wait::Change) | None) if !fresh => {
@@ -130,7 +132,7 @@ impl Routes {
 
     /// The operations that wait for the topic.
     pub(super) fn waiters(&self, topic: &Topic) -> impl Iterator<Item = &Waiter> {
-        self.topics.get(topic).into_iter().flat_map(|entry| &entry.waiters)
+        self.topics.get(topic).into_iter().flat_map(|entry| entry.waiters.iter())
     }
 
     /// Whether an operation waits for the topic.
@@ -140,8 +142,7 @@ impl Routes {
 
     /// Whether that operation waits for the topic.
     pub(crate) fn is_waiting(&self, topic: &Topic, op: OpId) -> bool {
-        let entry = self.topics.get(topic);
-        entry.is_some_and(|entry| entry.waiters.iter().any(|waiter| waiter.op == op))
+        self.topics.get(topic).is_some_and(|entry| entry.waiters.has(op))
     }
 
     /// Whether the topic is being looked up.
@@ -153,12 +154,7 @@ impl Routes {
     /// An operation no longer waits. Gives what had been tried for it.
     pub(crate) fn forget(&mut self, topic: &Topic, waiter: OpId) -> Attempts {
         let Some(entry) = self.topics.get_mut(topic) else { return Attempts::default() };
-        // Deadlines come in the order of calls, mostly: it is found at the front.
-        let Some(at) = entry.waiters.iter().position(|own| own.op == waiter) else {
-            return Attempts::default();
-        };
-        entry.waiters.remove(at);
-        entry.attempts.clone()
+        if entry.waiters.remove(waiter) { entry.attempts.clone() } else { Attempts::default() }
     }
 
     /// Topics whose route names a broker that was lost and that were not looked up just now.

@@ -10,8 +10,9 @@ use crate::id::PeerId;
 const LOOKS: u8 = 4;
 
 impl Peers {
-    /// Forgets peers that were not `used` for several looks in a row.
-    pub(crate) fn forget(&mut self, used: &dyn Fn(PeerId) -> bool) {
+    /// Forgets peers that were not `used` for several looks in a row. Gives those.
+    pub(crate) fn forget(&mut self, used: &dyn Fn(PeerId) -> bool) -> Vec<PeerId> {
+        let before = self.freed.len();
         for at in 0..self.list.len() {
             let id = PeerId(at as u32);
             let peer = &self.list[at];
@@ -29,6 +30,7 @@ impl Peers {
                 all.into_iter().for_each(|lane| self.free(lane));
             }
         }
+        self.freed[before..].to_vec()
     }
 
     /// Whether nothing is kept for the peer: no connection, no timer, no frame.

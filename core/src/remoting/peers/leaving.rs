@@ -30,6 +30,8 @@ pub(super) struct Leaving {
     why: CloseReason,
     /// Why we closed it, if we have.
     reason: Option<CloseReason>,
+    /// Requests that have left on it and whose calls wait, but for long polls.
+    pub(super) owed: u32,
 }
 
 impl Leaving {
@@ -49,7 +51,7 @@ impl Leaving {
 impl Peer {
     /// What belonged to the connection is over. Gives the frames that waited for it.
     pub(super) fn clear(&mut self, fx: &mut Effects) -> VecDeque<OutFrame> {
-        (self.raised, self.overdue) = (false, false);
+        (self.raised, self.overdue, self.unread) = (false, false, false);
         (self.unheard, self.owing, self.untaken, self.part) = (None, None, None, None);
         (self.owed, self.oneway, self.answers) = (0, 0, 0);
         for timer in [self.idle.take(), self.doubt.take()].into_iter().flatten() {
@@ -82,9 +84,10 @@ impl Peers {
             return None;
         }
         let peer = self.peer(id);
+        let owed = peer.owed;
         let queued = peer.clear(fx);
         peer.calm_down(fx.now);
-        peer.leaving.push(Leaving { conn, why, reason: None });
+        peer.leaving.push(Leaving { conn, why, reason: None, owed });
         let config = &*fx.config;
         let times = peer.farewells.min(16);
         let (from, most) = (config.reconnect_min, config.reconnect_max.max(PAUSE));
@@ -99,10 +102,18 @@ impl Peers {
         Some(Disconnect { peer: id, queued, present: true })
     }
 
-    /// The connections of a peer that it left and that are not being closed yet, and why.
-    pub(crate) fn left(&self, id: PeerId) -> impl Iterator<Item = (ConnectionId, CloseReason)> {
-        let leaving = self.list[id.0 as usize].leaving.iter();
-        leaving.filter(|one| one.reason.is_none()).map(|one| (one.conn, one.why.clone()))
+    /// A connection of a peer that it left, on which nothing is under way but long polls, and that
+    /// is not being closed yet; and why it is to be.
+    pub(crate) fn drained(&self, id: PeerId) -> Option<(ConnectionId, CloseReason)> {
+        let mut leaving = self.list[id.0 as usize].leaving.iter();
+        let drained = leaving.find(|one| one.owed == 0 && one.reason.is_none())?;
+        Some((drained.conn, drained.why.clone()))
+    }
+
+    /// The connections that peers have left, each with how many answers it owes.
+    pub(super) fn owed_by_left(&self) -> impl Iterator<Item = (PeerId, ConnectionId, u32)> {
+        let peers = (0..).map(PeerId).zip(&self.list);
+        peers.flat_map(|(id, peer)| peer.leaving.iter().map(move |one| (id, one.conn, one.owed)))
     }
 
     /// A connection is gone. True if its peer had left it before.

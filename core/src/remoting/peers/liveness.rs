@@ -28,10 +28,13 @@ impl Peers {
 
     /// One of those has its answer, or its call has ended without one.
     pub(crate) fn owes_less(&mut self, id: PeerId, conn: ConnectionId) {
-        if self.connection(id) == Some(conn) {
-            let peer = self.peer(id);
+        let present = self.connection(id) == Some(conn);
+        let peer = self.peer(id);
+        if present {
             peer.owed = peer.owed.saturating_sub(1);
             peer.owing = peer.owing.filter(|_| peer.owed > 0);
+        } else if let Some(left) = peer.leaving.iter_mut().find(|one| one.conn == conn) {
+            left.owed = left.owed.saturating_sub(1);
         }
     }
 
@@ -47,7 +50,7 @@ impl Peers {
         peer.unheard = None;
         peer.owing = (peer.owed > 0).then_some(now);
         peer.untaken = (!peer.queue.is_empty()).then_some(now);
-        (peer.part, peer.overdue) = (None, false);
+        (peer.part, peer.overdue, peer.unread) = (None, false, false);
         (peer.answered, peer.active) = (now, now);
     }
 
@@ -86,15 +89,36 @@ impl Peers {
     /// `clientCloseSocketIfTimeout`). A request with a short deadline of its own says little: a
     /// peer may be slow. If it is too early to tell, a timer looks again.
     pub(crate) fn suspect(&mut self, fx: &mut Effects, id: PeerId) {
+        let peer = self.peer(id);
+        if matches!(peer.state, State::Connected { .. }) {
+            peer.overdue = true;
+            self.look_at(fx, id);
+        }
+    }
+
+    /// So many answers to the peer's own requests wait for it that one more request was dropped.
+    /// That says nothing of what it owes: its connection is closed only when the writer goes on
+    /// taking nothing.
+    pub(crate) fn suspect_reader(&mut self, fx: &mut Effects, id: PeerId) {
+        let peer = self.peer(id);
+        if matches!(peer.state, State::Connected { .. }) {
+            peer.unread = true;
+            self.look_at(fx, id);
+        }
+    }
+
+    /// Closes the connection if the peer has been silent for too long; else looks again.
+    fn look_at(&mut self, fx: &mut Effects, id: PeerId) {
         let limit = fx.config.request_timeout.saturating_mul(2).max(PATIENCE);
         let peer = self.peer(id);
-        let since = peer.unheard.or(peer.owing).into_iter().chain(peer.untaken).min();
-        let (Some(since), State::Connected { conn, .. }) = (since, &peer.state) else {
+        let unheard = peer.unheard.or(peer.owing).filter(|_| peer.overdue);
+        let since = unheard.into_iter().chain(peer.untaken).min();
+        let State::Connected { conn } = peer.state else { return };
+        let Some(since) = since else {
+            (peer.overdue, peer.unread) = (false, false);
             return;
         };
-        let conn = *conn;
         let since = peer.part.map_or(since, |part| part.max(since));
-        peer.overdue = true;
         let silent = fx.now.since(since);
         if silent >= limit {
             self.close(fx, conn, CloseReason::Silent(silent));
@@ -107,8 +131,8 @@ impl Peers {
     pub(crate) fn silence_due(&mut self, fx: &mut Effects, id: PeerId) {
         let peer = self.peer(id);
         peer.doubt = None;
-        if peer.overdue {
-            self.suspect(fx, id);
+        if peer.overdue || peer.unread {
+            self.look_at(fx, id);
         }
     }
 

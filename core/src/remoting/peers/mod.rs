@@ -114,7 +114,10 @@ struct Peer {
     part: Option<Instant>,
     /// A request has had no answer in time, and no other answer has come since.
     overdue: bool,
-    /// Set while that is so.
+    /// A request of the peer's was dropped since so many answers wait for it, and none of ours has
+    /// come since.
+    unread: bool,
+    /// Set while either is so.
     doubt: Option<TimerKey>,
     /// When the last answer came, or the connection was made.
     answered: Instant,
@@ -201,6 +204,7 @@ impl Peers {
             untaken: None,
             part: None,
             overdue: false,
+            unread: false,
             doubt: None,
             answered: Instant::ZERO,
             active: Instant::ZERO,

@@ -146,5 +146,9 @@ impl Peers {
             }
             peer.queue.check(|frame| !frame.has_call() || lives(frame.opaque));
         }
+        for (id, conn, owed_here) in self.owed_by_left() {
+            let left = owed.get(&(id, conn)).copied().unwrap_or_default();
+            assert_eq!(owed_here, left, "{conn:?} owes another number of answers");
+        }
     }
 }
