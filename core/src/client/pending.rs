@@ -149,6 +149,9 @@ impl<T> Pending<T> {
     /// that is several requests, those that have not begun are not sent; it is
     /// [`Cancelled::Detached`] once any has left.
     pub fn cancel(mut self) -> Cancelled {
+        if matches!(self.state, State::Stop { .. } | State::Left { .. }) {
+            return Cancelled::Detached;
+        }
         let state = std::mem::replace(&mut self.state, State::Ready(None));
         let state = match state {
             State::Deferred(deferred) => {
@@ -158,7 +161,7 @@ impl<T> Pending<T> {
         };
         match (self.shared.take(), state) {
             (Some(shared), State::Call { op, source }) => source.kind.cancel(&shared, op),
-            _ => Cancelled::Unknown,
+            _ => Cancelled::Ended,
         }
     }
 
