@@ -60,8 +60,8 @@ impl Default for MessageLimits {
 const FRAME_ROOM: usize = 192;
 /// Bytes of a header beside the fields: fixed keys, queue, and a broker's name of any length seen.
 const HEADER_ROOM: usize = 1024;
-/// Bytes of the fields that are the same in each message, with their numbers at their longest, and of
-/// the properties that each gets.
+/// Bytes of the fields that are the same in each message, with their numbers at their longest, and
+/// of the properties that each gets.
 const FIXED_ROOM: usize = 220;
 /// The topic a broker makes unknown topics from (`TopicValidator.AUTO_CREATE_TOPIC_KEY_TOPIC`), and
 /// how many queues it then gets at most (`DefaultMQProducer.defaultTopicQueueNums`).

@@ -286,8 +286,8 @@ impl Send {
         self.earlier.iter().map(|one| (one.opaque, one.broker, one.tried)).chain(present)
     }
 
-    /// Whether an answer now comes so late that one of a broker with more to do would come too late:
-    /// its try has taken half of all the time that the send had.
+    /// Whether an answer now comes so late that one of a broker with more to do would come too
+    /// late: its try has taken half of all the time that the send had.
     pub(crate) fn is_slow(&self, now: Instant) -> bool {
         now.since(self.tried) > self.deadline.since(self.since) / 2
     }

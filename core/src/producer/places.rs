@@ -70,10 +70,10 @@ impl Producers {
         }
     }
 
-    /// Whether a send that has waited, or was refused by a busy broker, would be given to its broker
-    /// too late: little more of its time is left than the broker's answers take of late. It is not
-    /// given to anybody then, since it would keep those waiting that have the time, and nobody would
-    /// know whether it was stored.
+    /// Whether a send that has waited, or was refused by a busy broker, would be given to its
+    /// broker too late: little more of its time is left than the broker's answers take of late. It
+    /// is not given to anybody then, since it would keep those waiting that have the time, and
+    /// nobody would know whether it was stored.
     pub(super) fn is_too_late(&self, ctx: &Context, op: OpId, broker: BrokerId) -> bool {
         let Some(send) = self.sends.get(op) else { return false };
         if !(send.queued || send.busy > 0) || send.known() != Stored::No {

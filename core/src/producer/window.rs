@@ -10,9 +10,9 @@
 //!
 //! Brokers keep what they have not stored in one queue for all clients, of 10,000 requests
 //! (`sendThreadPoolQueueCapacity`), and refuse what is too much (`[OVERLOAD]`) or has waited there
-//! for 200 ms (`[TIMEOUT_CLEAN_QUEUE]`). Either halves the window, and where many are under way so does
-//! an answer that takes more than half of its send's time, or does not come in time: once for all
-//! that was under way then. Other answers let it grow again: additive increase, multiplicative
+//! for 200 ms (`[TIMEOUT_CLEAN_QUEUE]`). Either halves the window, and where many are under way so
+//! does an answer that takes more than half of its send's time, or does not come in time: once for
+//! all that was under way then. Other answers let it grow again: additive increase, multiplicative
 //! decrease, by which several clients come to equal shares.
 //!
 //! Who waits long has little time left when its turn comes. A send that has less than the broker's
