@@ -1,21 +1,84 @@
 //! A RocketMQ client with a sans-IO protocol core and pluggable runtimes.
 //!
 //! Pick a runtime by feature (`std`, the default; `tokio`; `smol`; `async-std`), connect, and use
-//! the handles of [`client`], the same on each:
+//! the handles of [`client`], the same on each: what differs is who connects, and whether you wait
+//! or await.
+//!
+//! # On threads
 //!
 //! ```no_run
-//! use rocketry::Message;
+//! use std::time::Duration;
+//! use rocketry::prelude::*;
 //!
 //! let client = rocketry::blocking::connect("127.0.0.1:9876")?;
-//! let producer = client.producer("orders")?;
-//! let receipt = producer.send(Message::new("order", "paid")).wait()?;
+//!
+//! let producer = client.producer("shop")?;
+//! let receipt = producer.send(Message::new("orders", "3 apples").tag("eu")).wait()?;
 //! println!("stored at offset {} of queue {}", receipt.offset, receipt.queue);
+//!
+//! let builder = client.consumer("billing")?.topic("orders", "eu || us");
+//! let mut consumer = builder.start_at(Start::First).start()?;
+//! while let Ok(received) = consumer.recv_timeout(Duration::from_secs(10)) {
+//!     match received {
+//!         Ok(message) => {
+//!             println!("{:?} from {:?}", message.body(), message.queue());
+//!             message.ack();
+//!         }
+//!         // A body that can't be opened, say: the group's offset waits for its ack, too.
+//!         Err(unreadable) => {
+//!             eprintln!("{unreadable}");
+//!             unreadable.ack();
+//!         }
+//!     }
+//! }
 //! client.shutdown().wait()?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! [`prelude`] has the names that most programs use. To drive the state machine from an event loop
-//! of your own, use [`proto`].
+//! # On tokio
+//!
+//! ```no_run
+//! use rocketry::prelude::*;
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let client = rocketry::tokio::connect("127.0.0.1:9876")?;
+//!
+//!     // Any number at once: each is under way when `send` returns.
+//!     let producer = client.producer("shop")?;
+//!     let order = |id: u32| Message::new("orders", format!("order {id}"));
+//!     let sent: Vec<_> = (0..100).map(|id| producer.send(order(id))).collect();
+//!     for call in sent {
+//!         call.await?;
+//!     }
+//!
+//!     let builder = client.consumer("billing")?.topic("orders", "*");
+//!     let mut consumer = builder.start_at(Start::First).start()?;
+//!     for _ in 0..100 {
+//!         match consumer.next().await? {
+//!             Ok(message) => {
+//!                 println!("{:?} from {:?}", message.body(), message.queue());
+//!                 message.ack();
+//!             }
+//!             Err(unreadable) => {
+//!                 eprintln!("{unreadable}");
+//!                 unreadable.ack();
+//!             }
+//!         }
+//!     }
+//!     // The runtime ends with `main`, and what still runs in it with the runtime.
+//!     client.shutdown().await?;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! On smol and async-std it is as on tokio, with their `connect`.
+//!
+//! # More
+//!
+//! [`prelude`] has the names that most programs use, [`Config`] every setting, and each method of
+//! the handles an example. To drive the state machine from an event loop of your own, use
+//! [`proto`], whose page is the manual for that.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(feature = "logging")]

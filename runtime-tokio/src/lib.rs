@@ -35,7 +35,19 @@ use socket::Stream;
 /// such as [`config_from_env`] gives.
 /// Nothing is sent before the first use of a producer or consumer, so a nameserver that is not
 /// there shows as an error of the first call, by its deadline. When the runtime is dropped first,
-/// every call ends with an error.
+/// every call ends with an error, and those whose `Pending` was dropped end unseen: await
+/// [`Client::shutdown`] before `main` ends.
+///
+/// # Waiting instead of awaiting
+///
+/// `Pending::wait`, `Consumer::recv` and `Consumer::recv_timeout` block the thread that calls them:
+///
+/// | called | on a multi-thread runtime | on a current-thread one |
+/// |---|---|---|
+/// | in a task | blocks as `block_in_place` does | refused as `WouldDeadlock` |
+/// | in a task of a `LocalSet` | panics as `block_in_place` does | refused as `WouldDeadlock` |
+/// | in `spawn_blocking` | blocks | refused as `WouldDeadlock` |
+/// | on a thread outside | blocks | blocks, while another thread runs the runtime |
 pub fn connect<C>(config: C) -> Result<Client, ClientError>
 where
     C: TryInto<Config>,
@@ -69,8 +81,7 @@ impl Host for Tasks {
     }
 
     /// A worker keeps the task woken last to itself, where no other worker can take it: blocked
-    /// without a word, it would keep the client's own task from ever running. Inside a `LocalSet`
-    /// tokio panics here, as it does for any `block_in_place`.
+    /// without a word, it would keep the client's own task from ever running.
     fn block(&self, wait: &mut dyn FnMut()) {
         match Handle::try_current() {
             Ok(_) if !WORKS.get() => tokio::task::block_in_place(wait),

@@ -12,7 +12,7 @@ fn a_send_that_waits_for_its_route_is_removed_and_never_sent() {
     assert_eq!(world.cancel(client, op), Cancelled::Removed);
     world.run_for(10 * SECOND);
     assert_eq!(world.cluster().stored(TOPIC), 0);
-    assert_eq!(world.cancel(client, op), Cancelled::Unknown);
+    assert_eq!(world.cancel(client, op), Cancelled::Ended);
 }
 
 #[test]
@@ -34,7 +34,7 @@ fn send_25_a_send_that_has_left_is_detached_and_its_answer_ignored() {
     store(&mut world, client, "warm");
     let op = send(&mut world, client, "x");
     assert_eq!(world.cancel(client, op), Cancelled::Detached);
-    assert_eq!(world.cancel(client, op), Cancelled::Unknown);
+    assert_eq!(world.cancel(client, op), Cancelled::Ended);
     world.run_for(10 * SECOND);
     assert_eq!(world.cluster().stored(TOPIC), 2);
     assert!(world.sent(client, op).ended.is_none());
@@ -45,7 +45,7 @@ fn a_send_that_has_ended_is_unknown() {
     let (mut world, client) = pair(1, 4);
     let op = send(&mut world, client, "x");
     world.end_of(client, op).1.unwrap();
-    assert_eq!(world.cancel(client, op), Cancelled::Unknown);
+    assert_eq!(world.cancel(client, op), Cancelled::Ended);
 }
 
 #[test]
@@ -61,7 +61,7 @@ fn send_25_at_whatever_moment_a_send_is_cancelled_removed_means_not_stored() {
         match found {
             Cancelled::Removed => assert_eq!(copies, 0, "{micros}"),
             Cancelled::Detached => assert!(world.sent(client, op).ended.is_none()),
-            Cancelled::Unknown => assert!(copies == 1 && world.sent(client, op).ended.is_some()),
+            Cancelled::Ended => assert!(copies == 1 && world.sent(client, op).ended.is_some()),
         }
         assert_eq!(world.engine(client).stats().operations, 0);
     }

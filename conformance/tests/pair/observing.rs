@@ -30,7 +30,7 @@ pub(crate) fn assert_balanced(world: &World, client: ClientId) -> Counters {
     assert_eq!(counters.sends_stored, ended(true), "{counters:?}");
     assert_eq!(counters.sends_failed, ended(false), "{counters:?}");
     assert_eq!(counters.sends_handed, count(&|sent| sent.handed.is_some()), "{counters:?}");
-    let cancelled = count(&|sent| sent.cancelled.is_some_and(|how| how != Cancelled::Unknown));
+    let cancelled = count(&|sent| sent.cancelled.is_some_and(|how| how != Cancelled::Ended));
     assert_eq!(counters.sends_cancelled, cancelled, "{counters:?}");
     assert_eq!((counters.sends_in_flight(), counters.queries_in_flight()), (0, 0));
     assert!(counters.replies <= counters.requests_sent, "{counters:?}");

@@ -139,7 +139,7 @@ fn life_03_cancelling_the_last_call_lets_a_shutdown_finish() {
         world.shutdown(client);
         world.run_for(ms(200));
         assert_eq!(world.stopped_at(client), None);
-        assert_ne!(world.cancel(client, op), Cancelled::Unknown);
+        assert_ne!(world.cancel(client, op), Cancelled::Ended);
         let stopped = |world: &World| world.stopped_at(client).is_some();
         let took = world.run_until(5 * SECOND, stopped);
         assert!(took.is_some_and(|took| took < ms(20)), "{took:?}");

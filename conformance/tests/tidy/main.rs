@@ -3,6 +3,7 @@
 //! Each rule reads one file and returns what is wrong with it, and has a test that shows it a
 //! sample it must catch. Nothing is built or started, so this stays a matter of milliseconds.
 
+mod examples;
 mod floors;
 
 use std::fs;

@@ -126,7 +126,7 @@ fn a_call_given_up_says_whether_anything_left(on: On) {
     let answered = || rig.client.stats().counters.sends_stored == 1;
     assert!(eventually(Duration::from_secs(10), answered), "{}", rig.client.stats());
     assert_eq!(served.with(|cluster| cluster.stored(TOPIC)), 1);
-    assert_eq!(sent.cancel(), Cancelled::Unknown);
+    assert_eq!(sent.cancel(), Cancelled::Ended);
 }
 
 fn an_order_to_several_brokers_given_up_says_that_requests_have_left(on: On) {

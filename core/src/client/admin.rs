@@ -58,6 +58,20 @@ impl Admin {
     }
 
     /// Any request to a nameserver or broker of your choice, and its answer, whatever its code.
+    ///
+    /// ```no_run
+    /// # use rocketry_core::client::Admin;
+    /// # use rocketry_core::frame::Request;
+    /// # use rocketry_core::frame::request::PlainRequest;
+    /// # use rocketry_core::query::Target;
+    /// # use bytes::Bytes;
+    /// # fn f(admin: &Admin) -> Result<(), Box<dyn std::error::Error>> {
+    /// let request = Request::TopicList(PlainRequest::default());
+    /// let answer = admin.call(Target::NameServer, request, Bytes::new()).wait()?;
+    /// println!("{:?}, {} bytes", answer.code, answer.body.len());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn call(&self, target: Target, request: Request, body: Bytes) -> Answered<Response> {
         let question = Question::call(Call { target, request, body });
         ask(self.owner.shared(), question)
@@ -77,12 +91,31 @@ impl Admin {
     }
 
     /// The route of a topic, as a nameserver tells it (`GET_ROUTEINFO_BY_TOPIC`, 105).
+    ///
+    /// ```no_run
+    /// # use rocketry_core::client::Admin;
+    /// # use rocketry_core::name::Topic;
+    /// # fn f(admin: &Admin) -> Result<(), Box<dyn std::error::Error>> {
+    /// for broker in admin.route(&Topic::new("orders")?).wait()?.brokers {
+    ///     println!("{}: {:?}", broker.broker_name, broker.addresses);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn route(&self, topic: &Topic) -> Answered<RouteBody> {
         let request = RouteRequest { topic: topic.shared(), ..Default::default() };
         self.ask(Target::NameServer, Request::Route(request), |r| read(&r, RouteBody::parse))
     }
 
     /// The clusters and the brokers in them (`GET_BROKER_CLUSTER_INFO`, 106).
+    ///
+    /// ```no_run
+    /// # use rocketry_core::client::Admin;
+    /// # fn f(admin: &Admin) -> Result<(), Box<dyn std::error::Error>> {
+    /// println!("{:?}", admin.cluster().wait()?.clusters);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn cluster(&self) -> Answered<ClusterInfo> {
         let request = Request::ClusterInfo(PlainRequest::default());
         self.ask(Target::NameServer, request, |r| read(&r, ClusterInfo::parse))
@@ -91,6 +124,16 @@ impl Admin {
     /// The settings of one broker, by Java's names (`GET_BROKER_CONFIG`, 26), such as
     /// `brokerRole`. There is nothing here that changes them: whoever may write them runs commands
     /// on the broker's machine (CVE-2023-33246).
+    ///
+    /// ```no_run
+    /// # use rocketry_core::client::Admin;
+    /// # use rocketry_core::name::Endpoint;
+    /// # fn f(admin: &Admin) -> Result<(), Box<dyn std::error::Error>> {
+    /// let config = admin.broker_config(&Endpoint::parse("10.0.0.7:10911")?).wait()?;
+    /// println!("{:?}", config.get("brokerRole"));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn broker_config(&self, broker: &Endpoint) -> Answered<BTreeMap<String, String>> {
         let target = Target::Peer(PeerKind::Broker, broker.clone());
         let request = Request::BrokerConfig(PlainRequest::default());
@@ -100,6 +143,14 @@ impl Admin {
     }
 
     /// Every topic, those of the system too (`GET_ALL_TOPIC_LIST_FROM_NAMESERVER`, 206).
+    ///
+    /// ```no_run
+    /// # use rocketry_core::client::Admin;
+    /// # fn f(admin: &Admin) -> Result<(), Box<dyn std::error::Error>> {
+    /// println!("{:?}", admin.topics().wait()?.topics);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn topics(&self) -> Answered<TopicList> {
         let request = Request::TopicList(PlainRequest::default());
         self.ask(Target::NameServer, request, |r| read(&r, TopicList::parse))
@@ -108,6 +159,15 @@ impl Admin {
     /// Creates a topic, or changes it, on every master of a cluster (`UPDATE_AND_CREATE_TOPIC`,
     /// 17), one after the other; the first failure ends it. Nameservers hear of it from the brokers
     /// at once.
+    ///
+    /// ```no_run
+    /// # use rocketry_core::client::Admin;
+    /// # use rocketry_core::body::TopicConfig;
+    /// # fn f(admin: &Admin) -> Result<(), Box<dyn std::error::Error>> {
+    /// admin.create_topic("DefaultCluster", &TopicConfig::new("orders", 8)).wait()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn create_topic(&self, cluster: &str, topic: &TopicConfig) -> Answered<()> {
         let request = Request::CreateTopic(CreateTopicRequest {
             topic: topic.topic_name.as_str().into(),
@@ -128,6 +188,15 @@ impl Admin {
 
     /// Deletes a topic and its messages on every master of a cluster (`DELETE_TOPIC_IN_BROKER`,
     /// 215), then at every nameserver (`DELETE_TOPIC_IN_NAMESRV`, 216).
+    ///
+    /// ```no_run
+    /// # use rocketry_core::client::Admin;
+    /// # use rocketry_core::name::Topic;
+    /// # fn f(admin: &Admin) -> Result<(), Box<dyn std::error::Error>> {
+    /// admin.delete_topic("DefaultCluster", &Topic::new("orders")?).wait()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn delete_topic(&self, cluster: &str, topic: &Topic) -> Answered<()> {
         let name = topic.shared();
         let on_brokers =
@@ -157,6 +226,18 @@ impl Admin {
 
     /// The offset of a queue's first message stored at that time or later, in milliseconds since
     /// 1970 by the broker's clock (`SEARCH_OFFSET_BY_TIMESTAMP`, 29).
+    ///
+    /// ```no_run
+    /// # use rocketry_core::client::Admin;
+    /// # use rocketry_core::query::QueueName;
+    /// # fn f(admin: &Admin, queue: &QueueName) -> Result<(), Box<dyn std::error::Error>> {
+    /// let offset = admin.search_offset(queue, 1_750_000_000_000).wait()?;
+    /// for message in admin.pull(queue, offset, 10).wait()?.records.items() {
+    ///     println!("{message:?}");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     #[doc(alias = "searchOffset")]
     pub fn search_offset(&self, queue: &QueueName, timestamp: i64) -> Answered<i64> {
         let request = Request::SearchOffset(SearchOffsetRequest {
@@ -175,6 +256,8 @@ impl Admin {
 
     /// At most `count` messages of a queue from `offset` on, as they lie there: no group, no
     /// waiting, nothing committed (`PULL_MESSAGE`, 11). For tools and tests.
+    ///
+    /// See the example of [`search_offset`](Self::search_offset).
     pub fn pull(&self, queue: &QueueName, offset: i64, count: u32) -> Answered<Pulled> {
         let request = Request::Pull(PullRequest {
             consumer_group: "TOOLS_CONSUMER".into(),

@@ -72,12 +72,43 @@ impl Consumer {
     /// error inside, which is to be settled too; the next call gives its neighbour.
     ///
     /// Dropping the future loses nothing.
+    ///
+    /// ```no_run
+    /// # use rocketry_core::client::Consumer;
+    /// # async fn f(mut consumer: Consumer) -> Result<(), Box<dyn std::error::Error>> {
+    /// loop {
+    ///     match consumer.next().await? {
+    ///         Ok(message) => println!("{:?}, {:?}", message.offset(), message.ack()),
+    ///         Err(unreadable) => println!("{unreadable}, {:?}", unreadable.ack()),
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub const fn next(&mut self) -> Next<'_> {
         Next(self)
     }
 
     /// As [`next`](Self::next), blocking this thread. On a thread that must not block, as
     /// [`Pending::wait`] tells, it is [`RecvError::WouldDeadlock`] at once.
+    ///
+    /// ```no_run
+    /// # use rocketry_core::client::Consumer;
+    /// # fn f(mut consumer: Consumer) -> Result<(), Box<dyn std::error::Error>> {
+    /// match consumer.recv()? {
+    ///     Ok(message) => {
+    ///         println!("{:?} from {:?}", message.body(), message.queue());
+    ///         message.ack();
+    ///     }
+    ///     // A body that can't be opened, say: the group's offset waits for its ack, too.
+    ///     Err(unreadable) => {
+    ///         eprintln!("{unreadable}");
+    ///         unreadable.ack();
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     #[doc(alias = "poll", alias = "receive", alias = "take")]
     pub fn recv(&mut self) -> Result<Received, RecvError> {
         if let Some(ready) = self.at_once(self.now())? {
@@ -88,6 +119,19 @@ impl Consumer {
     }
 
     /// As [`recv`](Self::recv), for at most `timeout`.
+    ///
+    /// ```no_run
+    /// # use rocketry_core::client::{Consumer, RecvTimeoutError};
+    /// # use std::time::Duration;
+    /// # fn f(mut consumer: Consumer) -> Result<(), Box<dyn std::error::Error>> {
+    /// match consumer.recv_timeout(Duration::from_secs(5)) {
+    ///     Ok(received) => println!("{received:?}"),
+    ///     Err(RecvTimeoutError::Timeout) => println!("nothing for five seconds"),
+    ///     Err(error) => return Err(error.into()),
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     #[doc(alias = "poll", alias = "receive")]
     pub fn recv_timeout(&mut self, timeout: Duration) -> Result<Received, RecvTimeoutError> {
         let now = self.now();
@@ -187,6 +231,16 @@ impl Consumer {
     /// Resolves when that is done, at the latest after `timeout` and `shutdown_timeout`, and says
     /// whether anything was left unsettled; dropping it stops nothing. Keep the deliveries, or hand
     /// them to those who settle them, before this: dropping them gives them back.
+    ///
+    /// ```no_run
+    /// # use rocketry_core::client::{Consumer, Ended};
+    /// # use std::time::Duration;
+    /// # fn f(consumer: Consumer) -> Result<(), Box<dyn std::error::Error>> {
+    /// let ended = consumer.drain(Duration::from_secs(10)).wait()?;
+    /// assert_eq!(ended, Ended::InOrder, "somebody held a message for too long");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn drain(self, timeout: Duration) -> Pending<Result<Ended, EndError>> {
         self.end(|engine, now, sub| engine.drain(now, sub, timeout))
     }
@@ -195,6 +249,14 @@ impl Consumer {
     /// queues go to other members. Deliveries that are not settled by now can't be any more, and go
     /// to other members: [`drain`](Self::drain) waits for them. Resolves when it has left, at the
     /// latest after `shutdown_timeout`; dropping it stops nothing.
+    ///
+    /// ```no_run
+    /// # use rocketry_core::client::Consumer;
+    /// # fn f(consumer: Consumer) -> Result<(), Box<dyn std::error::Error>> {
+    /// println!("{:?}", consumer.close().wait()?);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[doc(alias = "shutdown", alias = "Shutdown", alias = "unsubscribe")]
     pub fn close(self) -> Pending<Result<Ended, EndError>> {
         self.end(|engine, now, sub| engine.leave(now, sub))

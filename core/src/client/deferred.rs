@@ -32,7 +32,7 @@ impl<A: Send, T> Deferred<T> for Then<A, T> {
         match (self.first.cancel(), self.counts) {
             (found @ (Cancelled::Removed | Cancelled::Detached), true) => found,
             // The first call has ended, and what follows has not begun.
-            (Cancelled::Unknown, true) => Cancelled::Detached,
+            (Cancelled::Ended, true) => Cancelled::Detached,
             (_, false) => Cancelled::Removed,
         }
     }

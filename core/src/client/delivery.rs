@@ -121,17 +121,37 @@ impl fmt::Debug for Unreadable {
 
 impl Unreadable {
     /// The record as it came. It shares memory with its pull's other messages.
+    ///
+    /// ```no_run
+    /// # use rocketry_core::client::Unreadable;
+    /// # fn f(unreadable: Unreadable) -> Result<(), Box<dyn std::error::Error>> {
+    /// std::fs::write("unreadable.bin", unreadable.raw())?;
+    /// unreadable.ack();
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn raw(&self) -> Bytes {
         self.held.batch.records().raw(self.held.index as usize)
     }
 
     /// The message is done with, unread: the group's offset may pass it, unless its queue has
     /// [moved](Settlement::Moved).
+    ///
+    /// See the example of [`raw`](Self::raw).
     pub fn ack(mut self) -> Settlement {
         self.held.ack()
     }
 
     /// Has the message handed out again, to this consumer, after `retry_delay` (1 s).
+    ///
+    /// ```no_run
+    /// # use rocketry_core::client::Unreadable;
+    /// # fn f(unreadable: Unreadable) -> Result<(), Box<dyn std::error::Error>> {
+    /// eprintln!("{unreadable}");
+    /// unreadable.retry();
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn retry(mut self) -> Settlement {
         self.held.again(Outcome::Later)
     }
@@ -176,6 +196,16 @@ impl Delivery {
 
     /// The body, opened if it was compressed. It shares memory with its pull's other messages:
     /// copy it to keep a small one for long.
+    ///
+    /// ```no_run
+    /// # use rocketry_core::client::Delivery;
+    /// # fn f(delivery: Delivery) -> Result<(), Box<dyn std::error::Error>> {
+    /// let text = std::str::from_utf8(delivery.body())?;
+    /// println!("{text}");
+    /// # delivery.ack();
+    /// # Ok(())
+    /// # }
+    /// ```
     pub const fn body(&self) -> &Bytes {
         &self.body
     }
@@ -184,6 +214,17 @@ impl Delivery {
     ///
     /// # Panics
     /// Never: a delivery is only made of a record that can be read.
+    ///
+    /// ```no_run
+    /// # use rocketry_core::client::Delivery;
+    /// # fn f(delivery: Delivery) -> Result<(), Box<dyn std::error::Error>> {
+    /// let message = delivery.message();
+    /// let keys: Vec<&str> = message.keys().collect();
+    /// println!("{:?} {keys:?} {:?}", message.tags(), message.property("colour"));
+    /// # delivery.ack();
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn message(&self) -> Record<'_> {
         #[expect(clippy::expect_used, reason = "`open` made sure of it")]
         self.record().expect("a delivery is a readable record")
@@ -192,28 +233,69 @@ impl Delivery {
     /// A message to send, with what an application gave this one: its topic, body, flag, tag, keys
     /// and own properties, to be changed and sent again. It gets a unique id of its own, and has
     /// no delay. The body is shared, not copied.
+    ///
+    /// ```no_run
+    /// # use rocketry_core::client::{Delivery, Producer};
+    /// # fn f(delivery: Delivery, producer: &Producer) -> Result<(), Box<dyn std::error::Error>> {
+    /// producer.send(delivery.to_message().property("seen", "once")).wait()?;
+    /// delivery.ack();
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn to_message(&self) -> Message {
         Message::of(self.queue().topic.clone(), &self.message(), self.body.clone())
     }
 
     /// The queue it came from.
+    ///
+    /// ```no_run
+    /// # use rocketry_core::client::Delivery;
+    /// # fn f(delivery: Delivery) -> Result<(), Box<dyn std::error::Error>> {
+    /// println!("{:?} of queue {}", delivery.offset(), delivery.queue().queue);
+    /// # delivery.ack();
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn queue(&self) -> &QueueName {
         self.held.batch.queue()
     }
 
     /// Its place in the queue, from 0; `None` where the broker's number can't be its place.
+    ///
+    /// See the example of [`queue`](Self::queue).
     pub fn offset(&self) -> Option<i64> {
         self.held.batch.offset(self.held.index)
     }
 
     /// The message is done with, unless its queue has [moved](Settlement::Moved), in which case
     /// another consumer gets it as well. The lock is taken only when it was the last of its pull.
+    ///
+    /// ```no_run
+    /// # use rocketry_core::client::Delivery;
+    /// # fn f(delivery: Delivery) -> Result<(), Box<dyn std::error::Error>> {
+    /// if delivery.ack().is_moved() {
+    ///     println!("another member of the group may get it as well");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     #[doc(alias = "CONSUME_SUCCESS", alias = "ConsumeConcurrentlyStatus", alias = "ConsumeSuccess")]
     pub fn ack(mut self) -> Settlement {
         self.held.ack()
     }
 
     /// Has the message delivered again, to this consumer, after `retry_delay` (1 s).
+    ///
+    /// ```no_run
+    /// # use rocketry_core::client::Delivery;
+    /// # fn f(delivery: Delivery) -> Result<(), Box<dyn std::error::Error>> {
+    /// match std::str::from_utf8(delivery.body()) {
+    ///     Ok(_) => delivery.ack(),
+    ///     Err(_) => delivery.retry(),
+    /// };
+    /// # Ok(())
+    /// # }
+    /// ```
     #[doc(alias = "RECONSUME_LATER", alias = "ConsumeRetryLater", alias = "sendMessageBack")]
     pub fn retry(mut self) -> Settlement {
         self.held.again(Outcome::Later)

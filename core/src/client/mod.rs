@@ -80,11 +80,31 @@ impl Client {
 
     /// How long this client's lock was held so far; `None` without the feature `lock-stats`, which
     /// costs two looks at the clock each time.
+    ///
+    /// ```no_run
+    /// # use rocketry_core::client::Client;
+    /// # fn f(client: &Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// if let Some(held) = client.lock_stats() {
+    ///     println!("{} holds, the longest {:?}", held.holds, held.max);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn lock_stats(&self) -> Option<LockStats> {
         self.owner.shared().lock_stats()
     }
 
     /// A producer of the group `group`. Nothing is sent until its first message.
+    ///
+    /// ```no_run
+    /// # use rocketry_core::client::Client;
+    /// # use rocketry_core::message::Message;
+    /// # fn f(client: &Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// let producer = client.producer("shop")?;
+    /// producer.send(Message::new("orders", "3 apples")).wait()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[doc(alias = "DefaultMQProducer", alias = "NewProducer", alias = "create_producer")]
     pub fn producer<G>(&self, group: G) -> Result<Producer, NameError>
     where
@@ -95,6 +115,16 @@ impl Client {
     }
 
     /// As [`producer`](Self::producer), with what it does otherwise than the client's settings say.
+    ///
+    /// ```no_run
+    /// # use rocketry_core::client::{Client, ProducerOptions};
+    /// # use std::time::Duration;
+    /// # fn f(client: &Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// let patient = ProducerOptions::default().timeout(Duration::from_secs(10)).attempts(5);
+    /// let producer = client.producer_with("shop", patient)?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn producer_with<G>(
         &self,
         group: G,
@@ -110,6 +140,17 @@ impl Client {
     }
 
     /// A consumer of the group `group`, once its topics are named.
+    ///
+    /// ```no_run
+    /// # use rocketry_core::client::Client;
+    /// # fn f(client: &Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut consumer = client.consumer("billing")?.topic("orders", "eu || us").start()?;
+    /// if let Ok(message) = consumer.recv()? {
+    ///     message.ack();
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     #[doc(alias = "DefaultMQPushConsumer", alias = "NewPushConsumer", alias = "create_consumer")]
     pub fn consumer<G>(&self, group: G) -> Result<ConsumerBuilder, NameError>
     where
@@ -121,6 +162,16 @@ impl Client {
 
     /// As [`consumer`](Self::consumer), with what it does otherwise than the client's settings say;
     /// [`start`](ConsumerBuilder::start) refuses what is out of range.
+    ///
+    /// ```no_run
+    /// # use rocketry_core::client::Client;
+    /// # use rocketry_core::consumer::ConsumerOptions;
+    /// # fn f(client: &Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// let careful = ConsumerOptions::default().queue_messages(200).pull_batch(8);
+    /// let consumer = client.consumer_with("billing", careful)?.topic("orders", "*").start()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn consumer_with<G>(
         &self,
         group: G,
@@ -135,24 +186,51 @@ impl Client {
 
     /// The queues of a topic that may be read. Sends one route request where the route is not
     /// known; resolves within `request_timeout`; dropping it leaves nothing behind.
+    ///
+    /// ```no_run
+    /// # use rocketry_core::client::Client;
+    /// # use rocketry_core::name::Topic;
+    /// # fn f(client: &Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// for queue in client.queues(&Topic::new("orders")?).wait()? {
+    ///     let first = client.min_offset(&queue).wait()?;
+    ///     let count = client.max_offset(&queue).wait()? - first;
+    ///     println!("{count} messages from {first} on in {queue:?}");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     #[doc(alias = "fetchSubscribeMessageQueues", alias = "fetchPublishMessageQueues")]
     pub fn queues(&self, topic: &Topic) -> Pending<Result<Vec<QueueName>, QueryError>> {
         ask(self.owner.shared(), Question::queues(topic))
     }
 
     /// The offset of a queue's first message; 0 while it has none.
+    ///
+    /// See the example of [`queues`](Self::queues).
     #[doc(alias = "minOffset", alias = "beginningOffsets")]
     pub fn min_offset(&self, queue: &QueueName) -> Pending<Result<i64, QueryError>> {
         ask(self.owner.shared(), Question::min_offset(queue))
     }
 
     /// The offset after a queue's last message: how many messages it ever took.
+    ///
+    /// See the example of [`queues`](Self::queues).
     #[doc(alias = "maxOffset", alias = "endOffsets")]
     pub fn max_offset(&self, queue: &QueueName) -> Pending<Result<i64, QueryError>> {
         ask(self.owner.shared(), Question::max_offset(queue))
     }
 
     /// Questions and orders of operators.
+    ///
+    /// ```no_run
+    /// # use rocketry_core::client::Client;
+    /// # use rocketry_core::body::TopicConfig;
+    /// # fn f(client: &Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// let topic = TopicConfig::new("orders", 8);
+    /// client.admin().create_topic("DefaultCluster", &topic).wait()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[doc(alias = "DefaultMQAdminExt")]
     pub fn admin(&self) -> Admin {
         Admin::new(self.owner.clone())
@@ -161,16 +239,36 @@ impl Client {
     /// Everything observable of this client at this moment: what it has done, brokers,
     /// connections, topics and consumers. Sends nothing; holds the client's lock while it copies,
     /// so ask each few seconds rather than for each message. `Display` gives a page to read.
+    ///
+    /// ```no_run
+    /// # use rocketry_core::client::Client;
+    /// # fn f(client: &Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// let stats = client.stats();
+    /// println!("{} calls under way", stats.open.operations);
+    /// println!("{stats}");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn stats(&self) -> Snapshot {
         self.owner.shared().snapshot()
     }
 
     /// The settings in force.
+    ///
+    /// ```no_run
+    /// # use rocketry_core::client::Client;
+    /// # fn f(client: &Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// println!("{} gives a send {:?}", client.id(), client.config().send_timeout);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn config(&self) -> &Arc<Config> {
         self.owner.shared().config()
     }
 
     /// The id brokers know this client by.
+    ///
+    /// See the example of [`config`](Self::config).
     pub fn id(&self) -> Arc<str> {
         self.owner.shared().client_id()
     }
@@ -184,6 +282,17 @@ impl Client {
     ///
     /// Call it before consumers are dropped: one that is dropped leaves at once, and the acks of
     /// those who still handle its messages come too late.
+    ///
+    /// ```no_run
+    /// # use rocketry_core::client::{Client, Ended};
+    /// # async fn f(client: Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// match client.shutdown().await? {
+    ///     Ended::Unsettled(count) => eprintln!("{count} messages will come again elsewhere"),
+    ///     _ => println!("all is settled, sent and told"),
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     #[doc(alias = "Shutdown", alias = "awaitTermination")]
     pub fn shutdown(&self) -> Pending<Result<Ended, EndError>> {
         let shared = self.owner.shared();

@@ -49,6 +49,25 @@ enum State<T> {
 ///
 /// The call goes on whether or not anybody looks. Dropping this detaches: the result is ignored.
 /// [`cancel`](Self::cancel) gives the call up and says whether anything had left this process.
+///
+/// A call that nobody looks at goes on for as long as those run that move the client's bytes. On
+/// tokio they are tasks, which end with their runtime, and so when `main` does: await
+/// [`Client::shutdown`](super::Client::shutdown) before, which sees all calls to their ends.
+///
+/// ```no_run
+/// # use rocketry_core::client::Producer;
+/// # use rocketry_core::message::Message;
+/// # async fn f(producer: &Producer) -> Result<(), Box<dyn std::error::Error>> {
+/// // Any number at once: each is under way when `send` returns.
+/// let order = |id: u32| Message::new("orders", format!("order {id}"));
+/// let sent: Vec<_> = (0..100).map(|id| producer.send(order(id))).collect();
+/// for call in sent {
+///     let receipt = call.await?;
+///     println!("stored at offset {}", receipt.offset);
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "the result tells whether it worked; use `drop` to let the call go on unseen"]
 pub struct Pending<T> {
     shared: Option<Arc<Shared>>,
@@ -141,14 +160,46 @@ impl<T> Pending<T> {
     /// in the log, and sent again under the same ([`Message::id`](crate::message::Message::id)).
     /// `None` for what is no send, for a message that was refused, and for a
     /// [`send_with_selector`](super::Producer::send_with_selector) whose queue is not chosen yet.
+    ///
+    /// ```no_run
+    /// # use rocketry_core::client::Producer;
+    /// # use rocketry_core::message::Message;
+    /// # fn f(producer: &Producer) -> Result<(), Box<dyn std::error::Error>> {
+    /// let call = producer.send(Message::new("orders", "3 apples"));
+    /// if let Some(ids) = call.message_ids() {
+    ///     ids.iter().for_each(|id| println!("sending {id}"));
+    /// }
+    /// call.wait()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub const fn message_ids(&self) -> Option<&MessageIds> {
         self.ids.as_ref()
     }
 
     /// Gives the call up. [`Cancelled::Removed`]: nothing was done, and nothing will be. Of a call
     /// that is several requests, those that have not begun are not sent; it is
-    /// [`Cancelled::Detached`] once any has left.
+    /// [`Cancelled::Detached`] once any has left. So is the end of a client or consumer, which goes
+    /// on.
+    ///
+    /// ```no_run
+    /// # use rocketry_core::client::Producer;
+    /// # use rocketry_core::message::Message;
+    /// # use rocketry_core::engine::Cancelled;
+    /// # fn f(producer: &Producer) -> Result<(), Box<dyn std::error::Error>> {
+    /// let call = producer.send(Message::new("orders", "3 apples"));
+    /// match call.cancel() {
+    ///     Cancelled::Removed => println!("it is not stored, and will not be"),
+    ///     Cancelled::Detached => println!("it may be stored"),
+    ///     Cancelled::Ended => println!("it had ended before"),
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn cancel(mut self) -> Cancelled {
+        if matches!(self.state, State::Stop { .. } | State::Left { .. }) {
+            return Cancelled::Detached;
+        }
         let state = std::mem::replace(&mut self.state, State::Ready(None));
         let state = match state {
             State::Deferred(deferred) => {
@@ -158,7 +209,7 @@ impl<T> Pending<T> {
         };
         match (self.shared.take(), state) {
             (Some(shared), State::Call { op, source }) => source.kind.cancel(&shared, op),
-            _ => Cancelled::Unknown,
+            _ => Cancelled::Ended,
         }
     }
 
@@ -215,6 +266,18 @@ impl<T: Blockable> Pending<T> {
     /// is given up. That is on one that an adapter says must not block, such as the only one of a
     /// tokio runtime, and wherever this client calls its user: in a waker, in a log appender, in
     /// the `Drop` of a body's owner.
+    ///
+    /// ```no_run
+    /// # use rocketry_core::client::Producer;
+    /// # use rocketry_core::message::Message;
+    /// # fn f(producer: &Producer) -> Result<(), Box<dyn std::error::Error>> {
+    /// match producer.send(Message::new("orders", "3 apples")).wait() {
+    ///     Ok(receipt) => println!("stored at offset {}", receipt.offset),
+    ///     Err(error) => eprintln!("{error}; stored: {:?}", error.stored()),
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn wait(mut self) -> T {
         if let State::Ready(result) = &mut self.state
             && let Some(result) = result.take()

@@ -45,6 +45,14 @@ impl Producer {
     }
 
     /// Its group.
+    ///
+    /// ```no_run
+    /// # use rocketry_core::client::Producer;
+    /// # fn f(producer: &Producer) -> Result<(), Box<dyn std::error::Error>> {
+    /// println!("sends as {}", producer.group());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn group(&self) -> &Group {
         &self.place.group
     }
@@ -57,7 +65,19 @@ impl Producer {
     /// an error, [`SendError::stored`] tells whether it may be stored all the same, and
     /// [`SendError::is_retriable`] whether the same call may succeed later.
     ///
-    /// Dropping the [`Pending`] lets the call go on unseen.
+    /// Dropping the [`Pending`] lets the call go on unseen, as long as the runtime runs: await
+    /// [`Client::shutdown`](super::Client::shutdown) before `main` ends.
+    ///
+    /// ```no_run
+    /// # use rocketry_core::client::Producer;
+    /// # use rocketry_core::message::Message;
+    /// # async fn f(producer: &Producer) -> Result<(), Box<dyn std::error::Error>> {
+    /// let order = Message::new("orders", "3 apples").tag("eu").key("1848");
+    /// let receipt = producer.send(order).await?;
+    /// println!("stored at offset {} of queue {}", receipt.offset, receipt.queue);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[doc(alias = "SendSync", alias = "SendAsync", alias = "send_sync")]
     pub fn send(&self, message: Message) -> Pending<Result<SendReceipt, SendError>> {
         self.send_with(message, SendOptions::default())
@@ -67,6 +87,19 @@ impl Producer {
     ///
     /// A oneway send ends like [`send_oneway`](Self::send_oneway), which has a result that says
     /// so: here it is [`SendError::NoReceipt`].
+    ///
+    /// ```no_run
+    /// # use rocketry_core::client::Producer;
+    /// # use rocketry_core::message::Message;
+    /// # use rocketry_core::producer::SendOptions;
+    /// # use std::time::Duration;
+    /// # fn f(producer: &Producer) -> Result<(), Box<dyn std::error::Error>> {
+    /// // All of one key go to one queue, in the order of the calls.
+    /// let options = SendOptions::ordered("customer-7").timeout(Duration::from_secs(10));
+    /// producer.send_with(Message::new("orders", "3 apples"), options).wait()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn send_with(
         &self,
         message: Message,
@@ -81,6 +114,15 @@ impl Producer {
     /// connection is lost before, it is lost with it; a log record and
     /// [`Client::stats`](super::Client::stats) count those. Errors are those that come before: no
     /// route, no connection by the deadline, a full window.
+    ///
+    /// ```no_run
+    /// # use rocketry_core::client::Producer;
+    /// # use rocketry_core::message::Message;
+    /// # fn f(producer: &Producer) -> Result<(), Box<dyn std::error::Error>> {
+    /// producer.send_oneway(Message::new("clicks", "/cart")).wait()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[doc(alias = "sendOneway", alias = "SendOneWay")]
     pub fn send_oneway(&self, message: Message) -> Pending<Result<(), SendError>> {
         self.send_one(message, SendOptions::default().oneway())
@@ -89,12 +131,35 @@ impl Producer {
     /// Sends several messages of one topic together (`SEND_BATCH_MESSAGE`, 320): all of them are
     /// stored one after the other in one queue, or none is. They must have no delay, and fit
     /// `max_body` together. [`SendReceipt::messages`] tells each one's id and offset.
+    ///
+    /// ```no_run
+    /// # use rocketry_core::client::Producer;
+    /// # use rocketry_core::message::Message;
+    /// # fn f(producer: &Producer) -> Result<(), Box<dyn std::error::Error>> {
+    /// let orders = ["3 apples", "1 pear"].map(|body| Message::new("orders", body));
+    /// for (id, offset, _) in producer.send_batch(&orders).wait()?.messages() {
+    ///     println!("{id} is at offset {offset}");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     #[doc(alias = "MessageBatch")]
     pub fn send_batch(&self, messages: &[Message]) -> Pending<Result<SendReceipt, SendError>> {
         self.send_batch_with(messages, SendOptions::default())
     }
 
     /// As [`send_batch`](Self::send_batch), to a queue of its own or with a deadline of its own.
+    ///
+    /// ```no_run
+    /// # use rocketry_core::client::Producer;
+    /// # use rocketry_core::message::Message;
+    /// # use rocketry_core::producer::SendOptions;
+    /// # fn f(producer: &Producer) -> Result<(), Box<dyn std::error::Error>> {
+    /// let orders = ["3 apples", "1 pear"].map(|body| Message::new("orders", body));
+    /// producer.send_batch_with(&orders, SendOptions::hash("customer-7")).wait()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn send_batch_with(
         &self,
         messages: &[Message],
@@ -105,6 +170,16 @@ impl Producer {
 
     /// As [`send_batch`](Self::send_batch), without asking for an answer; see
     /// [`send_oneway`](Self::send_oneway).
+    ///
+    /// ```no_run
+    /// # use rocketry_core::client::Producer;
+    /// # use rocketry_core::message::Message;
+    /// # fn f(producer: &Producer) -> Result<(), Box<dyn std::error::Error>> {
+    /// let clicks = ["/cart", "/pay"].map(|page| Message::new("clicks", page));
+    /// producer.send_batch_oneway(&clicks).wait()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn send_batch_oneway(&self, messages: &[Message]) -> Pending<Result<(), SendError>> {
         self.send_all(messages, SendOptions::default().oneway())
     }
@@ -114,6 +189,19 @@ impl Producer {
     /// the topic's route is known, else in the one that waits for the result: until then nothing
     /// is sent. Every try goes to its queue. A panic in it, `None`, and a place that is not there
     /// end the send with [`SendError::NoChoice`], and harm nothing else.
+    ///
+    /// ```no_run
+    /// # use rocketry_core::client::Producer;
+    /// # use rocketry_core::message::Message;
+    /// # fn f(producer: &Producer) -> Result<(), Box<dyn std::error::Error>> {
+    /// let order = Message::new("orders", "3 apples");
+    /// let quickest = producer.send_with_selector(order, |_, queues| {
+    ///     (0..queues.len()).min_by_key(|at| (queues[*at].isolated, queues[*at].latency))
+    /// });
+    /// quickest.wait()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[doc(alias = "MessageQueueSelector", alias = "QueueSelector")]
     pub fn send_with_selector(
         &self,

@@ -25,6 +25,16 @@ pub enum ProducerError {
 
 impl ProducerError {
     /// What it comes to.
+    ///
+    /// ```no_run
+    /// # use rocketry_core::client::Client;
+    /// # use rocketry_core::error::ErrorKind;
+    /// # fn f(client: &Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// let error = client.producer_with("not a group!", Default::default()).unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Invalid);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub const fn kind(&self) -> ErrorKind {
         match self {
             Self::Name(_) | Self::Config(_) => ErrorKind::Invalid,
@@ -55,6 +65,8 @@ enum Selection {
 /// let options = ProducerOptions::default()
 ///     .message_hash()
 ///     .timeout(Duration::from_secs(10))
+///     .attempts(5)
+///     .compress_over(1 << 10)
 ///     .compress_level(9);
 /// ```
 #[derive(Clone)]
@@ -100,6 +112,16 @@ impl ProducerOptions {
     /// Which queue messages go to: in turn, unless told otherwise by this,
     /// [`message_hash`](Self::message_hash) or [`selector`](Self::selector), of which the last
     /// counts.
+    ///
+    /// ```no_run
+    /// # use rocketry_core::client::{Client, ProducerOptions};
+    /// # use rocketry_core::producer::QueueSelection;
+    /// # fn f(client: &Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// let at_random = ProducerOptions::default().selection(QueueSelection::Random);
+    /// let producer = client.producer_with("shop", at_random)?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     #[doc(alias = "WithQueueSelector", alias = "routing_strategy")]
     pub fn selection(mut self, selection: QueueSelection) -> Self {
@@ -109,6 +131,8 @@ impl ProducerOptions {
 
     /// By what the message says: to the queue that its sharding key hashes to (`__SHARDINGKEY`),
     /// else its first key, by Java's `String.hashCode`; at random if it has neither.
+    ///
+    /// See the [example](Self).
     #[must_use]
     #[doc(alias = "NewHashQueueSelector", alias = "MessageHashSelector")]
     pub fn message_hash(mut self) -> Self {
@@ -119,6 +143,16 @@ impl ProducerOptions {
     /// To the queue that `select` chooses, as
     /// [`send_with_selector`](super::Producer::send_with_selector) tells. Of a batch it is given
     /// the first message.
+    ///
+    /// ```no_run
+    /// # use rocketry_core::client::{Client, ProducerOptions};
+    /// # fn f(client: &Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// let healthy = ProducerOptions::default()
+    ///     .selector(|_, queues| queues.iter().position(|queue| !queue.isolated));
+    /// let producer = client.producer_with("shop", healthy)?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     #[doc(alias = "MessageQueueSelector", alias = "QueueSelector")]
     pub fn selector(
@@ -130,6 +164,8 @@ impl ProducerOptions {
     }
 
     /// From a call to its end.
+    ///
+    /// See the [example](Self).
     #[must_use]
     #[doc(alias = "setSendMsgTimeout", alias = "WithSendMsgTimeout")]
     pub const fn timeout(mut self, timeout: Duration) -> Self {
@@ -138,6 +174,8 @@ impl ProducerOptions {
     }
 
     /// How often a message is given to a broker, the first time included.
+    ///
+    /// See the [example](Self).
     #[must_use]
     #[doc(alias = "setRetryTimesWhenSendFailed", alias = "WithRetry")]
     pub const fn attempts(mut self, most: u32) -> Self {
@@ -146,6 +184,8 @@ impl ProducerOptions {
     }
 
     /// Compresses bodies of more bytes than this.
+    ///
+    /// See the [example](Self).
     #[must_use]
     #[doc(alias = "setCompressMsgBodyOverHowmuch", alias = "WithCompressMsgBodyOverHowmuch")]
     pub const fn compress_over(mut self, bytes: usize) -> Self {
@@ -154,6 +194,8 @@ impl ProducerOptions {
     }
 
     /// How hard bodies are compressed: 0 not at all, 1 quickest, 9 smallest.
+    ///
+    /// See the [example](Self).
     #[must_use]
     #[doc(alias = "WithCompressLevel")]
     pub const fn compress_level(mut self, level: u32) -> Self {
@@ -166,6 +208,15 @@ impl ProducerOptions {
     /// # Errors
     ///
     /// As [`Config::check`].
+    ///
+    /// ```no_run
+    /// # use rocketry_core::client::{Client, ProducerOptions};
+    /// # fn f(client: &Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// let never = ProducerOptions::default().attempts(0);
+    /// assert!(never.check(client.config()).is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn check(&self, config: &Config) -> Result<(), ConfigError> {
         let mut own = config.clone();
         own.send_timeout = self.timeout.unwrap_or(own.send_timeout);

@@ -66,11 +66,22 @@ pub enum Settlement {
 
 impl Settlement {
     /// Whether it counts.
+    ///
+    /// ```no_run
+    /// # use rocketry_core::client::Delivery;
+    /// # fn f(delivery: Delivery) -> Result<(), Box<dyn std::error::Error>> {
+    /// let settlement = delivery.ack();
+    /// assert!(settlement.is_taken() != settlement.is_moved());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub const fn is_taken(self) -> bool {
         matches!(self, Self::Taken)
     }
 
     /// Whether the queue had been given up before.
+    ///
+    /// See the example of [`is_taken`](Self::is_taken).
     pub const fn is_moved(self) -> bool {
         matches!(self, Self::Moved)
     }

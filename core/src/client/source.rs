@@ -38,7 +38,7 @@ impl<E: CallResult> Kind for KindOf<E> {
     fn cancel(&self, shared: &Shared, op: OpId) -> Cancelled {
         let cancelled =
             shared.run(|core, now| (core.waiting.remove::<E>(op), core.engine.cancel(now, op)));
-        cancelled.map_or(Cancelled::Unknown, |(_call, found)| found)
+        cancelled.map_or(Cancelled::Ended, |(_call, found)| found)
     }
 }
 

@@ -30,6 +30,16 @@ pub enum SubscribeError {
 
 impl SubscribeError {
     /// What it comes to.
+    ///
+    /// ```no_run
+    /// # use rocketry_core::client::Client;
+    /// # use rocketry_core::error::ErrorKind;
+    /// # fn f(client: &Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// let error = client.consumer("billing")?.start().unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Invalid, "no topic was named");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub const fn kind(&self) -> ErrorKind {
         match self {
             Self::Refused(refused) => refused.kind(),
@@ -87,6 +97,16 @@ impl ConsumerBuilder {
 
     /// Where the group begins in queues it has no offset for. After the newest message, unless
     /// told otherwise here.
+    ///
+    /// ```no_run
+    /// # use rocketry_core::client::Client;
+    /// # use rocketry_core::consumer::Start;
+    /// # fn f(client: &Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// let builder = client.consumer("billing")?.topic("orders", "*");
+    /// let consumer = builder.start_at(Start::First).start()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[doc(alias = "setConsumeFromWhere", alias = "WithConsumeFromWhere")]
     pub const fn start_at(mut self, start: Start) -> Self {
         self.options.start = start;
@@ -94,6 +114,15 @@ impl ConsumerBuilder {
     }
 
     /// Who settles messages that can't be read: the application, unless told otherwise here.
+    ///
+    /// ```no_run
+    /// # use rocketry_core::client::{Client, OnUnreadable};
+    /// # fn f(client: &Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// let builder = client.consumer("billing")?.topic("orders", "*");
+    /// let consumer = builder.on_unreadable(OnUnreadable::Settle).start()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub const fn on_unreadable(mut self, unreadable: OnUnreadable) -> Self {
         self.unreadable = unreadable;
         self
@@ -103,6 +132,8 @@ impl ConsumerBuilder {
     /// consumer and its share of the queues is known. A nameserver that can't be reached or a topic
     /// that is not there is no error: it is looked for on and on. Log records tell of it, and
     /// [`Client::stats`](super::Client::stats) shows what a consumer waits for.
+    ///
+    /// See the example of [`topic`](Self::topic).
     pub fn start(self) -> Result<Consumer, SubscribeError> {
         if let Some(wrong) = self.wrong {
             return Err(wrong);

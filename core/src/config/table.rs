@@ -117,10 +117,10 @@ macro_rules! settings {
 }
 
 settings! {
-    /// Nameservers, tried in turn, sticky until one fails. At least one unless there is an
-    /// `address_server`, as `host:port` or
-    /// `[ipv6]:port`, several joined by `;` or `,`. In the environment `NAMESRV_ADDR` says it too,
-    /// as for Java; `ROCKETRY_NAME_SERVERS` goes before it.
+    /// Nameservers, tried in turn from one drawn at random, sticky until one fails. At least one
+    /// unless there is an `address_server`, as `host:port` or `[ipv6]:port`, several joined by `;`
+    /// or `,`. In the environment `NAMESRV_ADDR` says it too, as for Java; `ROCKETRY_NAME_SERVERS`
+    /// goes before it.
     name_servers: Vec<Endpoint> as Peers = [empty], java "namesrvAddr", python "namesrv_addr";
 
     /// The page of an HTTP address server that lists the nameservers, as
@@ -202,7 +202,8 @@ settings! {
     max_pending: usize as Count = [65536] in [1 ..],
         java "backPressureForAsyncSendNum", python "async_send_semaphore";
 
-    /// Bytes of sends under way; see `wait_for_room` for one more.
+    /// Bytes of sends under way; see `wait_for_room` for one more. A message counts with its
+    /// header: some 375 bytes and its topic, group and properties, besides its body.
     max_pending_bytes: usize as Size = [100 MiB] in [1 ..], java "backPressureForAsyncSendSize";
 
     /// Sends that one broker has not answered, over all connections to it; further ones wait in
@@ -229,7 +230,8 @@ settings! {
     max_waiting_bytes: usize as Size = [400 MiB] in [1 ..];
 
     /// Producers leave brokers alone that answer late or fail, by Java's table. Without it a broker
-    /// that has no connection is passed over all the same.
+    /// that has no connection, or that let a try run out (`try_timeout`), is passed over all the
+    /// same.
     fault_isolation: bool as Flag = [false], java "sendLatencyEnable";
 
     /// Brokers that are left alone are asked every 3 s whether they are well again.

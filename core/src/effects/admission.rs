@@ -23,6 +23,6 @@ pub enum Cancelled {
     /// The request had left: the message may be stored, the request done. Its answer will be
     /// ignored.
     Detached,
-    /// The call had ended before.
-    Unknown,
+    /// The call had ended before: there was nothing left to give up.
+    Ended,
 }

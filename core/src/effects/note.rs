@@ -35,6 +35,9 @@ use crate::name::{Endpoint, Group, Topic};
 /// | `PullRefused` | warn | `group`, `topic`, `broker`, `queue`, `code`, `reason` |
 /// | `Repeated` | as its note | as its note, and `suppressed` |
 ///
+/// A logger that sends its records through a client never sees those of its own calls: what its
+/// thread gives rise to while it writes one of these records is not logged.
+///
 /// At most five are told in a minute about one connection, topic, share or queue; the last of those
 /// left out comes at the end of the minute, as `Repeated`.
 #[derive(Clone, Debug, PartialEq, Eq)]

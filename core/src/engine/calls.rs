@@ -18,6 +18,8 @@ impl Engine {
     /// Sends one message, or one batch: to the next queue of its topic in turn, with one more try
     /// on another queue where that may help. Ends in one [`Event::Sent`](super::Event::Sent) by
     /// `send_timeout`, whatever happens.
+    ///
+    /// After this: commands, timeout; the event at once, where it is known to fail.
     pub fn send(&mut self, now: Instant, publish: Arc<Publish>) -> Result<OpId, Refused> {
         self.send_with(now, publish, SendOptions::default())
     }
@@ -25,6 +27,8 @@ impl Engine {
     /// As [`send`](Self::send), to a queue and with a deadline of its own; a oneway send ends in
     /// [`Event::Handed`](super::Event::Handed) instead, unless it fails: at once where its
     /// connection is there and fewer than 256 KiB of such messages wait for the writer.
+    ///
+    /// After this: commands, events, timeout.
     pub fn send_with(
         &mut self,
         now: Instant,
@@ -67,6 +71,8 @@ impl Engine {
 
     /// Asks for one fact. Ends in one [`Event::Answered`](super::Event::Answered) by
     /// `request_timeout`.
+    ///
+    /// After this: commands, timeout; the event at once, where the route is known and tells.
     pub fn query(&mut self, now: Instant, query: Query) -> Result<OpId, Refused> {
         self.tick(now);
         if let Err(refused) = self.admit() {
@@ -81,10 +87,13 @@ impl Engine {
     }
 
     /// Gives a call up. It ends without an event.
+    ///
+    /// After this: commands, timeout; events of other calls, for which it made room, and
+    /// [`Event::Spent`](super::Event::Spent).
     pub fn cancel(&mut self, now: Instant, op: OpId) -> Cancelled {
         self.tick(now);
         let found = match self.ctx.fx.ops.get(op) {
-            None => return Cancelled::Unknown,
+            None => return Cancelled::Ended,
             Some(OpKind::Send) => {
                 let (producers, ctx, mut ways) = self.producers();
                 producers.cancel(ctx, &mut ways, op)

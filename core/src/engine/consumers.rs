@@ -13,6 +13,8 @@ use crate::time::Instant;
 impl Engine {
     /// Joins a group: its share of the topics' queues is pulled from now on. Messages come by
     /// [`Event::Deliverable`](super::Event::Deliverable) and [`poll_batch`](Self::poll_batch).
+    ///
+    /// After this: commands, events, timeout.
     pub fn subscribe(
         &mut self,
         now: Instant,
@@ -32,6 +34,8 @@ impl Engine {
     /// The next messages of a consumer, oldest pull first. Handing out is the application's pace:
     /// what is not taken fills the queue's window, and its pulls pause. Nothing comes of a consumer
     /// that [drains](Self::drain).
+    ///
+    /// After this: nothing; room for the next pull comes with settling.
     pub fn poll_batch(&mut self, now: Instant, sub: SubscriptionId) -> Option<Handout> {
         let handout = self.take_batch(now, sub)?;
         handout.batch.hand_out(handout.end - 1);
@@ -57,11 +61,16 @@ impl Engine {
 
     /// Says what became of one message. [`Batch::settle`](crate::consumer::Batch::settle) with
     /// [`batch_ended`](Self::batch_ended) does the same for [`Outcome::Done`] without the engine.
+    ///
+    /// After this: commands, events, timeout.
     pub fn settle(&mut self, now: Instant, id: DeliveryId, outcome: Outcome) -> Result<(), Stale> {
         self.ask_consumers(now, |consumers, ctx, known| consumers.settle(ctx, known, id, outcome))
     }
 
     /// The last message of a batch was settled: its room is free again.
+    ///
+    /// After this: commands, timeout; [`Event::Left`](super::Event::Left), if it was the last one
+    /// of a consumer that [drains](Self::drain).
     pub fn batch_ended(&mut self, now: Instant, id: BatchId) -> Result<(), Stale> {
         self.ask_consumers(now, |consumers, ctx, known| consumers.batch_ended(ctx, known, id))
     }
@@ -78,6 +87,8 @@ impl Engine {
     /// handed out here again: it stays unsettled, and goes to other members.
     ///
     /// A second call may only shorten the time.
+    ///
+    /// After this: commands, events, timeout.
     pub fn drain(
         &mut self,
         now: Instant,
@@ -90,6 +101,8 @@ impl Engine {
     /// Leaves a group at once: what is settled is committed with an answer, every broker is told,
     /// and [`Event::Left`](super::Event::Left) ends it, within `shutdown_timeout`. Messages handed
     /// out and not settled go to other members. Changes nothing while it [drains](Self::drain).
+    ///
+    /// After this: commands, events, timeout.
     pub fn leave(&mut self, now: Instant, sub: SubscriptionId) -> Result<(), Stale> {
         self.ask_consumers(now, |consumers, ctx, known| consumers.leave(ctx, known, sub))
     }

@@ -17,6 +17,8 @@ const TIMERS: usize = 256;
 impl Engine {
     /// Something happened in the world. Once the client has stopped, nothing that still comes
     /// changes anything: a page that was asked for, say.
+    ///
+    /// After this: commands, events, timeout.
     pub fn handle(&mut self, now: Instant, input: Input) {
         self.tick(now);
         if self.shutdown.is_stopped() {
@@ -65,6 +67,8 @@ impl Engine {
     }
 
     /// Frames of one connection, in order; `frames` is drained.
+    ///
+    /// After this: commands, events, timeout.
     pub fn handle_frames(&mut self, now: Instant, conn: ConnectionId, frames: &mut Vec<InFrame>) {
         self.tick(now);
         let Some(peer) = self.ctx.remoting.peers.of(conn) else {

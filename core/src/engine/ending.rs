@@ -9,6 +9,8 @@ impl Engine {
     /// under way finish, consumers [drain](Self::drain) for at most three quarters of it and leave,
     /// brokers are told, connections close. Ends with [`Event::Stopped`](super::Event::Stopped). A
     /// second call changes nothing.
+    ///
+    /// After this: commands, events, and the timeout, which is `None` once it has stopped.
     pub fn shutdown(&mut self, now: Instant) {
         let now = self.tick(now);
         let Some(within) = self.shutdown.begin(&mut self.ctx) else { return };

@@ -3,14 +3,8 @@
 //! Four kinds of methods. *Getters* take `&self`. `handle_*` and [`handle`](Engine::handle) tell
 //! what happened in the world; they can't fail: a bad peer is closed and reported. *Bare verbs*
 //! come from the application; an error means refused now, with nothing sent. `poll_*` tell what
-//! the world is to do; drain each until it gives `None`. Any number of calls may come before a
-//! drain, and `now` is clamped to the latest one seen.
-//!
-//! | after | these may give something new |
-//! |---|---|
-//! | any `handle*`, any verb | `poll_command`, `poll_event`, `poll_timeout` |
-//! | `Command::Transmit` | `poll_frame` of that connection, until `None` |
-//! | `Event::Deliverable` | `poll_batch` of that consumer, until `None` |
+//! the world is to do; drain each until it gives `None`. The loop around them is on the [front
+//! page](crate), what each method may change on that of [`Engine`].
 
 mod calls;
 mod carry;
@@ -56,7 +50,50 @@ use crate::route::Routes;
 use crate::shutdown::Shutdown;
 use crate::time::{Instant, UnixMillis};
 
-/// A RocketMQ client without IO. See the [module](self) for the contract.
+/// A RocketMQ client without IO.
+///
+/// What may be new after a method, and is to be looked at before the loop waits. *Commands* are
+/// what [`poll_command`] gives, *events* what [`poll_event`] does, and the *timeout* is
+/// [`next_timeout`], which may be sooner or later then.
+///
+/// | after | commands | events | timeout |
+/// |---|---|---|---|
+/// | [`new`] | `Fetch`, of an address server | | new |
+/// | [`handle`], [`handle_frames`] | any | any | new |
+/// | [`send`], [`send_with`], [`query`] | `Connect`, `Transmit` | the call's end, `Note` | new |
+/// | [`cancel`] | as other calls begin | `Spent`, other calls' ends | new |
+/// | [`produce`] | `Transmit` | | new |
+/// | [`subscribe`] | `Connect`, `Transmit` | `Note` | new |
+/// | [`settle`], [`batch_ended`] | `Connect`, `Transmit` | `Deliverable`, `Left` | new |
+/// | [`drain`], [`leave`] | `Connect`, `Transmit` | `Deliverable`, `Left` | new |
+/// | [`shutdown`] | any | any | new, or `None` |
+/// | [`poll_frame`] | as other calls begin | `Handed`, `Spent`, other calls' ends | new |
+/// | [`withdraw`], [`poll_batch`], other `poll_*`, getters | | | |
+///
+/// Frames wait for [`poll_frame`] once `Transmit` has named their connection, messages for
+/// [`poll_batch`] once `Deliverable` has named their consumer. [`Session`] has the same methods for
+/// what comes in, with bytes in place of frames.
+///
+/// [`poll_command`]: Self::poll_command
+/// [`poll_event`]: Self::poll_event
+/// [`next_timeout`]: Self::next_timeout
+/// [`new`]: Self::new
+/// [`handle`]: Self::handle
+/// [`handle_frames`]: Self::handle_frames
+/// [`send`]: Self::send
+/// [`send_with`]: Self::send_with
+/// [`query`]: Self::query
+/// [`cancel`]: Self::cancel
+/// [`produce`]: Self::produce
+/// [`subscribe`]: Self::subscribe
+/// [`settle`]: Self::settle
+/// [`batch_ended`]: Self::batch_ended
+/// [`drain`]: Self::drain
+/// [`leave`]: Self::leave
+/// [`shutdown`]: Self::shutdown
+/// [`poll_frame`]: Self::poll_frame
+/// [`withdraw`]: Self::withdraw
+/// [`poll_batch`]: Self::poll_batch
 #[derive(Debug)]
 pub struct Engine {
     ctx: Context,
@@ -86,6 +123,8 @@ impl Engine {
     /// An engine that has done nothing yet but ask for the list of nameservers, where there is an
     /// address server. `seed` decides all it draws; `unix` is the wall time
     /// at `now`. The configuration must have passed [`Config::check`].
+    ///
+    /// After this: commands, where there is an address server, and a timeout.
     pub fn new(config: Arc<Config>, seed: u64, now: Instant, unix: UnixMillis) -> Self {
         let mut fx = Effects::new(config, Rng::new(seed), now, unix);
         let (config, mut remoting) = (fx.config.clone(), Remoting::default());
@@ -151,6 +190,8 @@ impl Engine {
     /// Makes the producer group `group` part of what heartbeats say, until each call has had its
     /// [`withdraw`](Self::withdraw). Sends of a group that was not named work all the same; a
     /// broker then does not know who its producers are.
+    ///
+    /// After this: commands, timeout.
     pub fn produce(&mut self, now: Instant, group: &Group) {
         self.tick(now);
         if self.producers.groups.enter(group) {
@@ -162,12 +203,16 @@ impl Engine {
     /// One of those that [`produce`](Self::produce) in the group does so no more. A minute after
     /// the last one the group is gone from heartbeats, and the brokers there is a connection to are
     /// told (`UNREGISTER_CLIENT`, 35), unless somebody produces in it again. Sends under way go on.
+    ///
+    /// After this: nothing at once.
     pub fn withdraw(&mut self, now: Instant, group: &Group) {
         let now = self.tick(now);
         self.producers.groups.withdraw(now, group);
     }
 
-    /// The next thing to do for the adapter.
+    /// The next thing to do for the adapter, oldest first.
+    ///
+    /// After this: nothing but what doing it brings.
     pub fn poll_command(&mut self) -> Option<Command> {
         self.ctx.fx.commands.pop_front()
     }
@@ -184,6 +229,9 @@ impl Engine {
 
     /// The next frame to write on a connection. A frame handed out counts as seen by the peer,
     /// unless [`Input::Closed`] says otherwise.
+    ///
+    /// After this: events of oneway sends, which end here, commands of sends for which they made
+    /// room, timeout.
     pub fn poll_frame(&mut self, conn: ConnectionId) -> Option<OutFrame> {
         loop {
             let mut frame = self.ctx.remoting.peers.next_frame(conn, self.ctx.fx.now)?;
@@ -243,7 +291,9 @@ impl Engine {
         self.ctx.remoting.peers.has_oneway(conn)
     }
 
-    /// The next thing to tell the application.
+    /// The next thing to tell the application, oldest first.
+    ///
+    /// After this: nothing but what the application's next verbs bring.
     pub fn poll_event(&mut self) -> Option<Event> {
         let fx = &mut self.ctx.fx;
         fx.events.pop_front().or_else(|| fx.spent.take())

@@ -22,11 +22,13 @@ struct Halves {
     outbound: Outbound,
 }
 
-/// An engine whose connections are bytes in and bytes out.
+/// An engine whose connections are bytes in and bytes out. The loop around it is on the [front
+/// page](crate).
 ///
-/// The loop: do what [`Engine::poll_command`] says (connect, write, close), tell what
-/// came of it, and wait for readable sockets until [`Engine::next_timeout`], which is `None` once
-/// the engine has stopped: the loop ends there.
+/// After each method that is told `now`: commands, events, timeout, as [`Engine`]'s page has it. Of
+/// the others, [`to_write`](Self::to_write) and [`transmit`](Self::transmit) take frames out, and
+/// may give events and commands as [`Engine::poll_frame`] does; [`space`](Self::space) and
+/// [`wrote`](Self::wrote) change nothing outside of their connection.
 #[derive(Debug)]
 pub struct Session {
     engine: Engine,
@@ -51,7 +53,9 @@ impl Session {
         &mut self.engine
     }
 
-    /// The socket asked for by `Connect` is there.
+    /// The socket asked for by `Connect` is there. [`closed`](Self::closed) has to follow once.
+    ///
+    /// After this: commands, of what waited for it, events, timeout.
     pub fn connected(&mut self, now: Instant, conn: ConnectionId) {
         let inbound = Inbound::new(self.limits.clone());
         let outbound = Outbound::with_limits(self.limits.sent());
@@ -61,12 +65,19 @@ impl Session {
         self.engine.handle(now, Input::Connected { conn });
     }
 
-    /// The socket asked for by `Connect` could not be had.
+    /// The socket asked for by `Connect` could not be had, or was given up on `Close` before it was
+    /// there ([`ConnectError::Aborted`]).
+    ///
+    /// After this: events of calls that fail by it, commands of those that go elsewhere, timeout.
     pub fn connect_failed(&mut self, now: Instant, conn: ConnectionId, error: ConnectError) {
         self.engine.handle(now, Input::ConnectFailed { conn, error });
     }
 
-    /// The socket is gone.
+    /// The socket is gone, whoever closed it. What [`wrote`](Self::wrote) has not told of counts as
+    /// never sent. Of a connection that was never [`connected`](Self::connected) this changes
+    /// nothing: say [`connect_failed`](Self::connect_failed).
+    ///
+    /// After this: events of calls that fail by it, commands of those that go elsewhere, timeout.
     pub fn closed(&mut self, now: Instant, conn: ConnectionId, reason: CloseReason) {
         if let Some(halves) = self.halves.remove(&conn) {
             let (unsent, begun) = (halves.outbound.unsent().collect(), halves.outbound.begun());
@@ -75,21 +86,28 @@ impl Session {
     }
 
     /// The page asked for by `Fetch` is there, or could not be had.
+    ///
+    /// After this: commands, events, timeout.
     pub fn fetched(&mut self, now: Instant, fetch: FetchId, result: Result<Bytes, FetchError>) {
         self.engine.handle(now, Input::Fetched { fetch, result });
     }
 
-    /// Time passed.
+    /// Time passed: whatever is due by `now` is done, up to 256 timers.
+    ///
+    /// After this: commands, events, and a later timeout, unless more was due.
     pub fn timeout(&mut self, now: Instant) {
         self.engine.handle(now, Input::Timeout);
     }
 
-    /// Room for the next read of a socket. `None`: the connection is not there.
+    /// Room for the next read of a socket, never empty. `None`: the connection is not there.
     pub fn space(&mut self, conn: ConnectionId) -> Option<&mut [u8]> {
         Some(self.halves.get_mut(&conn)?.inbound.space())
     }
 
-    /// `count` bytes of [`space`](Self::space) hold what was read.
+    /// `count` bytes of [`space`](Self::space) hold what was read. A peer whose bytes are no frames
+    /// gets a `Close`.
+    ///
+    /// After this: commands, events, timeout.
     pub fn received(&mut self, now: Instant, conn: ConnectionId, count: usize) {
         let Some(halves) = self.halves.get_mut(&conn) else { return };
         halves.inbound.filled(count);
@@ -118,7 +136,10 @@ impl Session {
     }
 
     /// What is to be written on a socket, as slices for one vectored write. Gives how many slices
-    /// it filled; 0 when there is nothing.
+    /// it filled; 0 when there is nothing. The same bytes come again until [`wrote`](Self::wrote)
+    /// says how many the system took: keep no copy of them.
+    ///
+    /// After this: events, commands and timeout, as after [`Engine::poll_frame`].
     pub fn to_write<'a>(&'a mut self, conn: ConnectionId, slices: &mut [IoSlice<'a>]) -> usize {
         let Some(halves) = self.halves.get_mut(&conn) else { return 0 };
         while halves.outbound.len() < AHEAD {
@@ -130,6 +151,8 @@ impl Session {
     }
 
     /// `count` bytes of [`to_write`](Self::to_write) were given to the system.
+    ///
+    /// After this: what is left, by `to_write`.
     pub fn wrote(&mut self, conn: ConnectionId, count: usize) {
         if let Some(halves) = self.halves.get_mut(&conn) {
             halves.outbound.advance(count);

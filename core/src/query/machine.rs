@@ -337,7 +337,7 @@ impl Queries {
 
     /// Gives a question up. It ends without an event.
     pub(crate) fn cancel(&mut self, ctx: &mut Context, ways: &mut Ways<'_>, op: OpId) -> Cancelled {
-        let Some(asked) = self.asked.get(op) else { return Cancelled::Unknown };
+        let Some(asked) = self.asked.get(op) else { return Cancelled::Ended };
         let lost = |attempt: &Attempt| matches!(attempt.failure, Failure::Closed(_));
         let mut left = asked.attempts.iter().any(lost);
         if let Some(topic) = asked.query.topic() {
