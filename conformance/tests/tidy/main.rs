@@ -4,6 +4,7 @@
 //! sample it must catch. Nothing is built or started, so this stays a matter of milliseconds.
 
 mod floors;
+mod pages;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,7 +19,7 @@ const COLUMNS: usize = 100;
 const TABLES: [&str; 0] = [];
 
 /// What may stand in the top folder beside dotfiles.
-const TOP: [&str; 19] = [
+const TOP: [&str; 20] = [
     "ARCHITECTURE.md",
     "CHANGELOG.md",
     "CONFIG.md",
@@ -31,6 +32,7 @@ const TOP: [&str; 19] = [
     "conformance",
     "core",
     "deny.toml",
+    "docs",
     "examples",
     "runtime-async-std",
     "runtime-std",
