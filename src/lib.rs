@@ -138,7 +138,21 @@ pub mod async_std {
     pub use rocketry_async_std::{ClientError, async_std::connect, config_from_env};
 }
 
-/// Has the README's code compiled with the other doc tests.
+/// Has the code of the README, and of the pages in `docs`, compiled with the other doc tests.
 #[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;
+mod pages {
+    #[doc = include_str!("../README.md")]
+    struct Readme;
+    #[doc = include_str!("../docs/sending.md")]
+    struct Sending;
+    #[doc = include_str!("../docs/consuming.md")]
+    struct Consuming;
+    #[doc = include_str!("../docs/errors.md")]
+    struct Errors;
+    #[doc = include_str!("../docs/operating.md")]
+    struct Operating;
+    #[doc = include_str!("../docs/runtimes.md")]
+    struct Runtimes;
+    #[doc = include_str!("../docs/testing.md")]
+    struct Testing;
+}

@@ -361,7 +361,7 @@ fn logging_writes_lines_for_people_and_for_machines() {
 }
 
 #[test]
-fn the_readme_shows_the_test_of_a_service_word_for_word() {
+fn the_docs_show_the_test_of_a_service_word_for_word() {
     let (_, test) = include_str!("service.rs").split_once("\n\n").unwrap();
-    assert!(include_str!("../../README.md").contains(test));
+    assert!(include_str!("../../docs/testing.md").contains(test));
 }

@@ -1,4 +1,4 @@
-//! A service, tested against a broker that goes away: the README shows what follows.
+//! A service, tested against a broker that goes away: docs/testing.md shows what follows.
 
 use std::error::Error;
 

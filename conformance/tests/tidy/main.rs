@@ -5,6 +5,7 @@
 
 mod examples;
 mod floors;
+mod pages;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,7 +20,7 @@ const COLUMNS: usize = 100;
 const TABLES: [&str; 0] = [];
 
 /// What may stand in the top folder beside dotfiles.
-const TOP: [&str; 19] = [
+const TOP: [&str; 20] = [
     "ARCHITECTURE.md",
     "CHANGELOG.md",
     "CONFIG.md",
@@ -32,6 +33,7 @@ const TOP: [&str; 19] = [
     "conformance",
     "core",
     "deny.toml",
+    "docs",
     "examples",
     "runtime-async-std",
     "runtime-std",
