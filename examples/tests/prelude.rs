@@ -65,6 +65,6 @@ fn the_root_names_what_the_admin_takes_and_answers() -> Outcome {
     let to = Target::Peer(PeerKind::Broker, at);
     let answer: Response = admin.call(to, nobodys, Bytes::new()).wait()?;
     assert_eq!(answer.code, ResponseCode::REQUEST_CODE_NOT_SUPPORTED);
-    client.shutdown().wait();
+    client.shutdown().wait().expect("an end");
     Ok(())
 }
