@@ -1,6 +1,6 @@
-//! What holds the client to its word: cases as rows and what runs them, an embedded broker, a simulator under virtual time, real
-//! Apache brokers, a proxy that hurts connections, fuzz targets, Java's own vectors, and a load
-//! generator.
+//! What holds the client to its word: cases as rows and what runs them, an embedded broker, a
+//! simulator under virtual time, real Apache brokers, a proxy that hurts connections, fuzz targets,
+//! Java's own vectors, and a load generator.
 //!
 //! For the tests of a service there is [`embedded`]: a cluster of the test's own. Without the
 //! default features the crate is that alone, with what it stands on: [`broker`], [`serve`] and

@@ -11,8 +11,8 @@ pub(super) static CASES: &[Case] = &[
     .on(CORE_AND_EMBEDDED)
     .behind_proxy()
     .held_by(&[
-        "frame_streams::\
-         bad_01_bad_02_bad_06_bad_07_broken_length_words_are_named_at_once_and_for_ever",
+        "frame_streams::bad_01_bad_02_bad_06_bad_07_broken_length_words_are_named_at_once_and_for_\
+         ever",
         "pair::answers::bytes_that_are_no_frame_close_the_connection_and_the_next_send_works",
     ]),
     Case::must(
@@ -23,8 +23,8 @@ pub(super) static CASES: &[Case] = &[
     .on(CORE_AND_EMBEDDED)
     .behind_proxy()
     .held_by(&[
-        "frame_streams::\
-         bad_01_bad_02_bad_06_bad_07_broken_length_words_are_named_at_once_and_for_ever",
+        "frame_streams::bad_01_bad_02_bad_06_bad_07_broken_length_words_are_named_at_once_and_for_\
+         ever",
         "pair::answers::bytes_that_are_no_frame_close_the_connection_and_the_next_send_works",
     ]),
     Case::must(
@@ -36,8 +36,8 @@ pub(super) static CASES: &[Case] = &[
     .on(CORE_AND_EMBEDDED)
     .behind_proxy()
     .held_by(&[
-        "frame_streams::\
-         bad_01_bad_02_bad_06_bad_07_broken_length_words_are_named_at_once_and_for_ever",
+        "frame_streams::bad_01_bad_02_bad_06_bad_07_broken_length_words_are_named_at_once_and_for_\
+         ever",
         "frame_streams::bad_03_a_length_alone_allocates_little",
         "alloc::a_read_buffer_takes_no_more_than_twice_what_has_arrived",
     ]),
@@ -66,16 +66,20 @@ pub(super) static CASES: &[Case] = &[
         "apache/rocketmq issue 10832",
     )
     .on(CORE)
-    .held_by(&["frame_streams::\
-         bad_01_bad_02_bad_06_bad_07_broken_length_words_are_named_at_once_and_for_ever"]),
+    .held_by(&[
+        "frame_streams::bad_01_bad_02_bad_06_bad_07_broken_length_words_are_named_at_once_and_for_\
+         ever",
+    ]),
     Case::must(
         "BAD-07",
         "A serialization type from 2 to 255 is an error, and the connection is closed.",
         "apache/rocketmq issue 10832",
     )
     .on(CORE)
-    .held_by(&["frame_streams::\
-         bad_01_bad_02_bad_06_bad_07_broken_length_words_are_named_at_once_and_for_ever"]),
+    .held_by(&[
+        "frame_streams::bad_01_bad_02_bad_06_bad_07_broken_length_words_are_named_at_once_and_for_\
+         ever",
+    ]),
     Case::must(
         "BAD-08",
         "JSON nested 127 deep is read, and nested 129 or a million deep it is an error and \

@@ -14,8 +14,8 @@ pub(super) static CASES: &[Case] = &[
     .held_by(&[
         "message_records::bad_14_a_size_that_cannot_be_true_ends_the_list_as_one_item",
         "rocketry_core::message::batch::bad_14_an_element_that_lies_is_named_and_ends_the_batch",
-        "pair::undecodable::\
-         a_record_whose_own_size_lies_hides_the_rest_of_one_answer_at_most_and_says_so",
+        "pair::undecodable::a_record_whose_own_size_lies_hides_the_rest_of_one_answer_at_most_and_\
+         says_so",
     ]),
     Case::must(
         "BAD-15",
@@ -25,8 +25,8 @@ pub(super) static CASES: &[Case] = &[
     )
     .on(CORE)
     .held_by(&[
-        "message_records::\
-         bad_15_bad_16_bad_17_comp_05_a_spoilt_record_is_undecodable_and_hides_no_neighbour",
+        "message_records::bad_15_bad_16_bad_17_comp_05_a_spoilt_record_is_undecodable_and_hides_no_\
+         neighbour",
         "pair::undecodable::a_record_whose_lengths_lie_is_reported_and_its_neighbours_delivered",
     ]),
     Case::must(
@@ -36,8 +36,8 @@ pub(super) static CASES: &[Case] = &[
     )
     .on(CORE)
     .held_by(&[
-        "message_records::\
-         bad_15_bad_16_bad_17_comp_05_a_spoilt_record_is_undecodable_and_hides_no_neighbour",
+        "message_records::bad_15_bad_16_bad_17_comp_05_a_spoilt_record_is_undecodable_and_hides_no_\
+         neighbour",
         "pair::undecodable::a_record_of_unknown_kind_is_reported_and_its_neighbours_delivered",
     ]),
     Case::must(
@@ -49,10 +49,10 @@ pub(super) static CASES: &[Case] = &[
     .on(CORE_AND_EMBEDDED)
     .behind_proxy()
     .held_by(&[
-        "message_records::\
-         bad_15_bad_16_bad_17_comp_05_a_spoilt_record_is_undecodable_and_hides_no_neighbour",
-        "pair::undecodable::\
-         a_body_that_does_not_match_its_checksum_is_reported_and_its_neighbours_delivered",
+        "message_records::bad_15_bad_16_bad_17_comp_05_a_spoilt_record_is_undecodable_and_hides_no_\
+         neighbour",
+        "pair::undecodable::a_body_that_does_not_match_its_checksum_is_reported_and_its_neighbours_\
+         delivered",
         "weather::unreadable::an_unreadable_message_is_settled_by_the_application_alone",
         "weather::unreadable::a_consumer_that_is_told_so_settles_unreadable_messages_by_itself",
     ]),
@@ -85,10 +85,10 @@ pub(super) static CASES: &[Case] = &[
     )
     .on(CORE)
     .held_by(&[
-        "rocketry_core::message::compression::zstd::\
-         bad_20_a_body_opens_up_to_the_limit_and_no_further",
-        "rocketry_core::message::compression::zstd::\
-         bad_20_a_huge_window_is_refused_before_it_is_allocated",
+        "rocketry_core::message::compression::zstd::bad_20_a_body_opens_up_to_the_limit_and_no_\
+         further",
+        "rocketry_core::message::compression::zstd::bad_20_a_huge_window_is_refused_before_it_is_\
+         allocated",
     ]),
     Case::must(
         "BAD-21",
@@ -98,10 +98,10 @@ pub(super) static CASES: &[Case] = &[
     )
     .on(CORE)
     .held_by(&[
-        "rocketry_core::message::compression::lz4::\
-         bad_21_a_body_opens_up_to_the_limit_and_no_further",
-        "rocketry_core::message::compression::lz4::\
-         bad_21_a_false_size_a_cut_and_trailing_bytes_are_damage",
+        "rocketry_core::message::compression::lz4::bad_21_a_body_opens_up_to_the_limit_and_no_\
+         further",
+        "rocketry_core::message::compression::lz4::bad_21_a_false_size_a_cut_and_trailing_bytes_\
+         are_damage",
     ]),
     Case::must(
         "BAD-22",
@@ -139,8 +139,8 @@ pub(super) static CASES: &[Case] = &[
     .on(CORE)
     .held_by(&[
         "body_json::bad_25_a_route_keeps_what_can_be_used",
-        "rocketry_core::body::route::\
-         as_many_brokers_are_read_as_a_client_can_be_connected_to_and_more_are_told",
+        "rocketry_core::body::route::as_many_brokers_are_read_as_a_client_can_be_connected_to_and_\
+         more_are_told",
     ]),
     Case::must(
         "BAD-26",
@@ -152,8 +152,8 @@ pub(super) static CASES: &[Case] = &[
     .held_by(&[
         "body_json::bad_26_a_million_members_are_read_and_two_million_refused",
         "rocketry_core::body::members::a_place_is_the_one_in_the_sorted_list_of_distinct_ids",
-        "pair::joining::\
-         a_member_that_is_missing_in_its_groups_list_asks_again_each_second_and_is_no_member",
+        "pair::joining::a_member_that_is_missing_in_its_groups_list_asks_again_each_second_and_is_\
+         no_member",
         "weather::sieges::a_million_members_take_little_memory_and_sends_go_on",
     ]),
     Case::must(
@@ -180,8 +180,8 @@ pub(super) static CASES: &[Case] = &[
     )
     .on(EMBEDDED)
     .held_by(&[
-        "pair::promises::\
-         an_answer_that_names_no_real_place_is_unreadable_and_says_that_the_message_is_stored",
+        "pair::promises::an_answer_that_names_no_real_place_is_unreadable_and_says_that_the_\
+         message_is_stored",
         "pair::promises::a_stored_message_whose_answer_tells_no_id_is_a_success_with_what_is_known",
     ]),
     Case::must(

@@ -10,7 +10,10 @@ pub(super) static CASES: &[Case] = &[
         "Java source",
     )
     .on(LIVE)
-    .held_by(&["message_publish::comp_01_a_body_of_4096_bytes_is_sent_as_it_is_and_a_longer_one_compressed"]),
+    .held_by(&[
+        "message_publish::comp_01_a_body_of_4096_bytes_is_sent_as_it_is_and_a_longer_one_\
+         compressed",
+    ]),
     Case::must(
         "COMP-02",
         "A body that Java compressed with zlib is opened to what it was.",
@@ -46,8 +49,8 @@ pub(super) static CASES: &[Case] = &[
     .on(CORE)
     .held_by(&[
         "message_rules::comp_05_every_compression_type_is_known_or_undecodable",
-        "message_records::\
-         bad_15_bad_16_bad_17_comp_05_a_spoilt_record_is_undecodable_and_hides_no_neighbour",
+        "message_records::bad_15_bad_16_bad_17_comp_05_a_spoilt_record_is_undecodable_and_hides_no_\
+         neighbour",
     ]),
     Case::should("COMP-06", "A zlib body of any level from 0 to 9 is opened.", "Java source")
         .on(CORE)
@@ -72,7 +75,10 @@ pub(super) static CASES: &[Case] = &[
     ]),
     Case::should("COMP-09", "The body of a batch is not compressed, as in Java.", "Java source")
         .on(LIVE)
-    .held_by(&["message_publish::comp_09_a_batch_is_sent_as_it_is_however_long_and_however_much_it_would_shrink"]),
+    .held_by(&[
+        "message_publish::comp_09_a_batch_is_sent_as_it_is_however_long_and_however_much_it_would_\
+         shrink",
+    ]),
     Case::should(
         "COMP-10",
         "Bodies that Go and Python clients compressed are opened to what they were.",

@@ -12,8 +12,8 @@ pub(super) static CASES: &[Case] = &[
     .on(EMBEDDED)
     .on_every_runtime()
     .held_by(&[
-        "pair::connections::\
-         conn_01_a_hundred_first_calls_make_one_connection_to_each_address_and_none_before",
+        "pair::connections::conn_01_a_hundred_first_calls_make_one_connection_to_each_address_and_\
+         none_before",
         "weather::connections::conn_01_a_hundred_first_calls_share_one_connection",
     ]),
     Case::must(
@@ -26,14 +26,14 @@ pub(super) static CASES: &[Case] = &[
     .behind_proxy()
     .on_every_runtime()
     .held_by(&[
-        "pair::connections::\
-         conn_02_with_every_preset_a_broker_that_swallows_connects_stops_no_send_beside_a_good_one",
-        "pair::connections::\
-         conn_02_beside_a_good_broker_one_that_swallows_connects_holds_up_a_single_send",
-        "pair::connections::\
-         conn_02_without_another_broker_the_error_says_at_the_deadline_what_to_look_at",
-        "weather::connections::\
-         conn_02_a_broker_that_swallows_connects_stops_no_send_beside_a_good_one",
+        "pair::connections::conn_02_with_every_preset_a_broker_that_swallows_connects_stops_no_\
+         send_beside_a_good_one",
+        "pair::connections::conn_02_beside_a_good_broker_one_that_swallows_connects_holds_up_a_\
+         single_send",
+        "pair::connections::conn_02_without_another_broker_the_error_says_at_the_deadline_what_to_\
+         look_at",
+        "weather::connections::conn_02_a_broker_that_swallows_connects_stops_no_send_beside_a_good_\
+         one",
     ]),
     Case::must(
         "CONN-03",
@@ -45,10 +45,10 @@ pub(super) static CASES: &[Case] = &[
     .behind_proxy()
     .on_every_runtime()
     .held_by(&[
-        "pair::connections::\
-         conn_03_a_refused_connect_sends_to_the_other_broker_at_once_and_is_typed_without_one",
-        "weather::connections::\
-         conn_03_a_refused_connect_sends_to_the_other_broker_and_is_typed_without_one",
+        "pair::connections::conn_03_a_refused_connect_sends_to_the_other_broker_at_once_and_is_\
+         typed_without_one",
+        "weather::connections::conn_03_a_refused_connect_sends_to_the_other_broker_and_is_typed_\
+         without_one",
     ]),
     Case::must(
         "CONN-04",
@@ -67,8 +67,8 @@ pub(super) static CASES: &[Case] = &[
     .behind_proxy()
     .on_every_runtime()
     .held_by(&[
-        "pair::connections::\
-         conn_05_of_177_brokers_one_that_stalls_delays_neither_heartbeats_nor_sends_of_the_others",
+        "pair::connections::conn_05_of_177_brokers_one_that_stalls_delays_neither_heartbeats_nor_\
+         sends_of_the_others",
         "weather::connections::conn_05_a_broker_that_stalls_delays_no_heartbeat_of_the_other",
     ]),
     Case::should(
@@ -89,8 +89,8 @@ pub(super) static CASES: &[Case] = &[
     .behind_proxy()
     .on_every_runtime()
     .held_by(&[
-        "pair::connections::\
-         conn_07_a_call_just_when_the_broker_closes_an_idle_connection_succeeds_and_is_stored_once",
+        "pair::connections::conn_07_a_call_just_when_the_broker_closes_an_idle_connection_succeeds_\
+         and_is_stored_once",
         "weather::connections::conn_07_a_call_after_the_broker_closed_an_idle_connection_succeeds",
     ]),
     Case::must(
@@ -123,15 +123,15 @@ pub(super) static CASES: &[Case] = &[
     .behind_proxy()
     .on_every_runtime()
     .held_by(&[
-        "pair::backoff::\
-         conn_10_while_a_send_waits_pauses_double_up_to_a_second_each_drawn_within_a_quarter",
-        "pair::backoff::\
-         conn_10_a_wanted_broker_that_no_queue_waits_for_is_tried_once_a_minute_at_last",
-        "pair::backoff::\
-         conn_10_a_broker_that_takes_connections_and_closes_them_is_not_tried_more_often",
+        "pair::backoff::conn_10_while_a_send_waits_pauses_double_up_to_a_second_each_drawn_within_\
+         a_quarter",
+        "pair::backoff::conn_10_a_wanted_broker_that_no_queue_waits_for_is_tried_once_a_minute_at_\
+         last",
+        "pair::backoff::conn_10_a_broker_that_takes_connections_and_closes_them_is_not_tried_more_\
+         often",
         "pair::joining::conn_10_a_consumer_that_has_found_no_broker_yet_tries_each_second",
-        "pair::reaching::\
-         conn_10_a_consumer_whose_broker_swallows_connects_begins_anew_at_once_after_each_timeout",
+        "pair::reaching::conn_10_a_consumer_whose_broker_swallows_connects_begins_anew_at_once_\
+         after_each_timeout",
         "weather::connections::conn_10_a_send_that_waits_leaves_soon_after_the_port_is_back",
     ]),
     Case::should(
@@ -157,11 +157,11 @@ pub(super) static CASES: &[Case] = &[
     .on(EMBEDDED)
     .on_every_runtime()
     .held_by(&[
-        "pair::connections::\
-         conn_12_a_request_of_an_unknown_code_is_answered_3_and_the_connection_kept",
+        "pair::connections::conn_12_a_request_of_an_unknown_code_is_answered_3_and_the_connection_\
+         kept",
         "pair::answers::a_request_nobody_knows_is_answered_3_and_the_connection_kept",
-        "weather::connections::\
-         conn_12_a_request_of_an_unknown_code_is_answered_3_and_the_connection_kept",
+        "weather::connections::conn_12_a_request_of_an_unknown_code_is_answered_3_and_the_\
+         connection_kept",
     ]),
     Case::should(
         "CONN-13",

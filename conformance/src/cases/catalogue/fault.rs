@@ -57,12 +57,12 @@ pub(super) static CASES: &[Case] = &[
     .behind_proxy()
     .on_every_runtime()
     .held_by(&[
-        "weather::cuts::\
-         fault_05_fault_06_fault_07_a_cut_inside_a_frame_of_the_broker_loses_nothing",
+        "weather::cuts::fault_05_fault_06_fault_07_a_cut_inside_a_frame_of_the_broker_loses_\
+         nothing",
         "pair::cutting::fault_16_an_answer_cut_at_any_byte_is_sent_again_and_the_next_send_works",
         "pair::cutting::fault_16_a_nameservers_answer_cut_at_any_byte_costs_little",
-        "pair::cutting::\
-         fault_09_fault_16_a_request_cut_at_any_byte_is_sent_again_and_the_next_send_works",
+        "pair::cutting::fault_09_fault_16_a_request_cut_at_any_byte_is_sent_again_and_the_next_\
+         send_works",
     ]),
     Case::must(
         "FAULT-06",
@@ -74,12 +74,12 @@ pub(super) static CASES: &[Case] = &[
     .behind_proxy()
     .on_every_runtime()
     .held_by(&[
-        "weather::cuts::\
-         fault_05_fault_06_fault_07_a_cut_inside_a_frame_of_the_broker_loses_nothing",
+        "weather::cuts::fault_05_fault_06_fault_07_a_cut_inside_a_frame_of_the_broker_loses_\
+         nothing",
         "pair::cutting::fault_16_an_answer_cut_at_any_byte_is_sent_again_and_the_next_send_works",
         "pair::cutting::fault_16_a_nameservers_answer_cut_at_any_byte_costs_little",
-        "pair::cutting::\
-         fault_09_fault_16_a_request_cut_at_any_byte_is_sent_again_and_the_next_send_works",
+        "pair::cutting::fault_09_fault_16_a_request_cut_at_any_byte_is_sent_again_and_the_next_\
+         send_works",
     ]),
     Case::must(
         "FAULT-07",
@@ -91,12 +91,12 @@ pub(super) static CASES: &[Case] = &[
     .behind_proxy()
     .on_every_runtime()
     .held_by(&[
-        "weather::cuts::\
-         fault_05_fault_06_fault_07_a_cut_inside_a_frame_of_the_broker_loses_nothing",
+        "weather::cuts::fault_05_fault_06_fault_07_a_cut_inside_a_frame_of_the_broker_loses_\
+         nothing",
         "pair::cutting::fault_16_an_answer_cut_at_any_byte_is_sent_again_and_the_next_send_works",
         "pair::cutting::fault_16_a_nameservers_answer_cut_at_any_byte_costs_little",
-        "pair::cutting::\
-         fault_09_fault_16_a_request_cut_at_any_byte_is_sent_again_and_the_next_send_works",
+        "pair::cutting::fault_09_fault_16_a_request_cut_at_any_byte_is_sent_again_and_the_next_\
+         send_works",
     ]),
     Case::must(
         "FAULT-08",
@@ -118,10 +118,10 @@ pub(super) static CASES: &[Case] = &[
     .behind_proxy()
     .on_every_runtime()
     .held_by(&[
-        "pair::cutting::\
-         fault_09_fault_16_a_request_cut_at_any_byte_is_sent_again_and_the_next_send_works",
-        "weather::cuts::\
-         fault_05_fault_06_fault_07_a_cut_inside_a_frame_of_the_broker_loses_nothing",
+        "pair::cutting::fault_09_fault_16_a_request_cut_at_any_byte_is_sent_again_and_the_next_\
+         send_works",
+        "weather::cuts::fault_05_fault_06_fault_07_a_cut_inside_a_frame_of_the_broker_loses_\
+         nothing",
     ]),
     Case::must(
         "FAULT-10",
@@ -134,8 +134,8 @@ pub(super) static CASES: &[Case] = &[
     .on_every_runtime()
     .held_by(&[
         "pair::cutting::fault_10_a_connection_that_stays_dead_without_a_word_is_replaced",
-        "pair::silence::\
-         a_connection_whose_other_end_is_gone_is_closed_after_twice_the_timeout_to_the_nanosecond",
+        "pair::silence::a_connection_whose_other_end_is_gone_is_closed_after_twice_the_timeout_to_\
+         the_nanosecond",
     ]),
     Case::must(
         "FAULT-11",
@@ -147,11 +147,11 @@ pub(super) static CASES: &[Case] = &[
     .behind_proxy()
     .on_every_runtime()
     .held_by(&[
-        "pair::cutting::\
-         fault_11_a_stalled_connection_ends_a_send_at_its_deadline_whichever_way_is_stalled",
+        "pair::cutting::fault_11_a_stalled_connection_ends_a_send_at_its_deadline_whichever_way_is_\
+         stalled",
         "weather::cuts::fault_11_a_broker_that_stalls_ends_calls_by_their_deadline_and_goes_on",
-        "pair::frozen::\
-         send_27_beside_a_frozen_broker_no_send_fails_and_none_is_slow_after_the_first",
+        "pair::frozen::send_27_beside_a_frozen_broker_no_send_fails_and_none_is_slow_after_the_\
+         first",
         "weather::connections::conn_05_a_broker_that_stalls_delays_no_heartbeat_of_the_other",
     ]),
     Case::must(

@@ -12,8 +12,10 @@ pub(super) static CASES: &[Case] = &[
     .on(EMBEDDED)
     .behind_proxy()
     .on_every_runtime()
-    .held_by(&["pair::faults::\
-         fault_17_an_answer_lost_after_the_message_was_stored_loses_nothing_and_keeps_its_id"]),
+    .held_by(&[
+        "pair::faults::fault_17_an_answer_lost_after_the_message_was_stored_loses_nothing_and_\
+         keeps_its_id",
+    ]),
     Case::must(
         "FAULT-18",
         "Of a response that comes twice the second one is ignored.",
@@ -164,10 +166,10 @@ pub(super) static CASES: &[Case] = &[
     )
     .on(EMBEDDED)
     .held_by(&[
-        "pair::faults::\
-         a_broker_that_answers_garbage_ends_every_send_by_its_deadline_and_is_used_again",
-        "pair::backoff::\
-         a_broker_that_answers_heartbeats_and_garbles_all_else_is_connected_to_once_a_second",
+        "pair::faults::a_broker_that_answers_garbage_ends_every_send_by_its_deadline_and_is_used_\
+         again",
+        "pair::backoff::a_broker_that_answers_heartbeats_and_garbles_all_else_is_connected_to_once_\
+         a_second",
         "pair::answers::bytes_that_are_no_frame_close_the_connection_and_the_next_send_works",
     ]),
     Case::must(

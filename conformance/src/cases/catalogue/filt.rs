@@ -9,7 +9,12 @@ pub(super) static CASES: &[Case] = &[
         "Apache test/",
     )
     .on(EMBEDDED_AND_LIVE)
-    .held_by(&["rocketry_core::consumer::filter::filters_are_read_as_java_reads_them", "pair::consuming::without_faults_every_message_is_delivered_once_and_in_the_order_of_its_queue", "rocketry_conformance::vectors::what_java_printed_holds_row_for_row"]),
+    .held_by(&[
+        "rocketry_core::consumer::filter::filters_are_read_as_java_reads_them",
+        "pair::consuming::without_faults_every_message_is_delivered_once_and_in_the_order_of_its_\
+         queue",
+        "rocketry_conformance::vectors::what_java_printed_holds_row_for_row",
+    ]),
     Case::must(
         "FILT-02",
         "An expression of one tag, or of several joined by || with or without spaces, brings the \
@@ -17,7 +22,10 @@ pub(super) static CASES: &[Case] = &[
         "rocketmq-e2e",
     )
     .on(EMBEDDED_AND_LIVE)
-    .held_by(&["rocketry_core::consumer::filter::filters_are_read_as_java_reads_them", "pair::consuming::only_messages_with_the_right_tag_are_delivered_even_if_tags_share_a_hash"]),
+    .held_by(&[
+        "rocketry_core::consumer::filter::filters_are_read_as_java_reads_them",
+        "pair::consuming::only_messages_with_the_right_tag_are_delivered_even_if_tags_share_a_hash",
+    ]),
     Case::must(
         "FILT-03",
         "A subscription that no message matches brings none, and its offset moves on.",
@@ -38,8 +46,8 @@ pub(super) static CASES: &[Case] = &[
     .on(EMBEDDED_AND_LIVE)
     .held_by(&[
         "pair::consuming::only_messages_with_the_right_tag_are_delivered_even_if_tags_share_a_hash",
-        "pair::consuming::\
-         a_tag_that_shares_a_hash_with_one_of_ours_is_no_sign_of_another_subscription",
+        "pair::consuming::a_tag_that_shares_a_hash_with_one_of_ours_is_no_sign_of_another_\
+         subscription",
     ]),
     Case::must(
         "FILT-06",
@@ -54,7 +62,9 @@ pub(super) static CASES: &[Case] = &[
         "Java source",
     )
     .on(LIVE)
-    .held_by(&["pair::consuming::members_of_a_group_with_different_tags_are_told_so_once_a_minute"]),
+    .held_by(&[
+        "pair::consuming::members_of_a_group_with_different_tags_are_told_so_once_a_minute",
+    ]),
     Case::must(
         "FILT-08",
         "A message with a long tag is delivered to a consumer of that tag.",
@@ -120,11 +130,10 @@ pub(super) static CASES: &[Case] = &[
     )
     .on(EMBEDDED_AND_LIVE)
     .held_by(&[
-        "pair::standing::\
-         after_word_that_a_broker_does_not_know_the_group_nothing_is_pulled_before_a_\
-         heartbeats_answer",
-        "pair::moving::\
-         conn_17_a_broker_that_says_it_does_not_know_us_hears_of_us_before_the_next_pull",
+        "pair::standing::after_word_that_a_broker_does_not_know_the_group_nothing_is_pulled_before_\
+         a_heartbeats_answer",
+        "pair::moving::conn_17_a_broker_that_says_it_does_not_know_us_hears_of_us_before_the_next_\
+         pull",
         "broker::pulling::the_heartbeat_says_what_a_group_may_pull",
     ]),
     Case::should(

@@ -30,7 +30,14 @@ pub(super) static CASES: &[Case] = &[
     )
     .on(EMBEDDED_AND_LIVE)
     .on_every_runtime()
-    .held_by(&["pair::stopping::life_03_sends_under_way_finish_and_new_calls_are_refused", "pair::draining::life_03_a_shutdown_waits_for_what_is_being_handled_and_commits_it", "pair::draining::life_03_a_handler_that_never_ends_delays_a_shutdown_to_its_deadline_and_what_is_settled_counts", "weather::ending::life_03_a_shutdown_ends_every_send_under_way", "weather::draining::life_03_a_shutdown_waits_for_busy_handlers_and_their_acks_count"]),
+    .held_by(&[
+        "pair::stopping::life_03_sends_under_way_finish_and_new_calls_are_refused",
+        "pair::draining::life_03_a_shutdown_waits_for_what_is_being_handled_and_commits_it",
+        "pair::draining::life_03_a_handler_that_never_ends_delays_a_shutdown_to_its_deadline_and_\
+         what_is_settled_counts",
+        "weather::ending::life_03_a_shutdown_ends_every_send_under_way",
+        "weather::draining::life_03_a_shutdown_waits_for_busy_handlers_and_their_acks_count",
+    ]),
     Case::must(
         "LIFE-04",
         "A shutdown while the broker is dead returns by its deadline.",
@@ -40,7 +47,10 @@ pub(super) static CASES: &[Case] = &[
     .behind_proxy()
     .on_every_runtime()
     .alone()
-    .held_by(&["pair::stopping::life_04_a_dead_broker_delays_the_end_by_shutdown_timeout_at_most", "weather::ending::life_04_a_shutdown_ends_by_its_deadline_with_a_broker_that_is_silent"]),
+    .held_by(&[
+        "pair::stopping::life_04_a_dead_broker_delays_the_end_by_shutdown_timeout_at_most",
+        "weather::ending::life_04_a_shutdown_ends_by_its_deadline_with_a_broker_that_is_silent",
+    ]),
     Case::must(
         "LIFE-05",
         "A client that starts without a broker fails its calls or waits for one, as is set.",
@@ -60,8 +70,8 @@ pub(super) static CASES: &[Case] = &[
     .on_every_runtime()
     .held_by(&[
         "forking::life_06_calls_that_begin_in_a_forked_child_are_refused",
-        "forking::\
-         life_06_what_was_begun_before_a_fork_ends_in_the_child_with_an_error_that_says_so",
+        "forking::life_06_what_was_begun_before_a_fork_ends_in_the_child_with_an_error_that_says_\
+         so",
         "forking::the_parent_of_a_fork_goes_on",
         "weather::starting::life_06_a_process_that_was_stopped_goes_on",
         "weather::starting::life_06_a_child_process_inherits_no_socket",
@@ -93,7 +103,11 @@ pub(super) static CASES: &[Case] = &[
     )
     .on(EMBEDDED_AND_LIVE)
     .on_every_runtime()
-    .held_by(&["weather::hooks::life_10_a_waker_that_panics_keeps_nobody_else_from_being_woken", "weather::hooks::life_10_a_body_that_panics_when_it_is_freed_harms_nobody", "weather::hooks::life_10_an_appender_that_panics_harms_nobody"]),
+    .held_by(&[
+        "weather::hooks::life_10_a_waker_that_panics_keeps_nobody_else_from_being_woken",
+        "weather::hooks::life_10_a_body_that_panics_when_it_is_freed_harms_nobody",
+        "weather::hooks::life_10_an_appender_that_panics_harms_nobody",
+    ]),
     Case::should(
         "LIFE-11",
         "A consumer that drains hands out nothing more, lets what is handled be settled within \
@@ -127,8 +141,8 @@ pub(super) static CASES: &[Case] = &[
         "weather::driving::a_waker_that_waits_is_told_at_once",
         "weather::driving::a_body_that_waits_when_it_is_freed_is_told_at_once",
         "weather::driving::an_appender_that_waits_is_told_at_once_and_not_called_by_its_own_calls",
-        "weather::driving::\
-         an_appender_that_waits_for_a_client_of_its_own_is_answered_or_told_at_once",
+        "weather::driving::an_appender_that_waits_for_a_client_of_its_own_is_answered_or_told_at_\
+         once",
         "weather::ending::waiting_on_the_only_thread_of_a_runtime_is_an_error_at_once",
         "weather::ending::waiting_on_a_thread_of_a_larger_runtime_is_allowed",
     ]),
@@ -156,8 +170,8 @@ pub(super) static CASES: &[Case] = &[
     .held_by(&[
         "weather::ending::a_runtime_that_goes_first_ends_every_call",
         "weather::ending::a_runtime_that_goes_before_its_first_turn_ends_every_call",
-        "runtimes::together::\
-         rt_06_a_runtime_dropped_under_its_client_leaves_the_client_of_another_one_at_work",
+        "runtimes::together::rt_06_a_runtime_dropped_under_its_client_leaves_the_client_of_another_\
+         one_at_work",
     ]),
     Case::must(
         "LIFE-15",

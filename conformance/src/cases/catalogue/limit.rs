@@ -14,8 +14,8 @@ pub(super) static CASES: &[Case] = &[
     .on(CORE_AND_EMBEDDED)
     .behind_proxy()
     .held_by(&[
-        "frame_streams::\
-         bad_01_bad_02_bad_06_bad_07_broken_length_words_are_named_at_once_and_for_ever",
+        "frame_streams::bad_01_bad_02_bad_06_bad_07_broken_length_words_are_named_at_once_and_for_\
+         ever",
         "frame_headers::a_frame_over_the_limits_is_left_out_whole",
         "weather::sieges::bodies_of_32_mebibytes_are_held_once",
     ]),
@@ -53,8 +53,8 @@ pub(super) static CASES: &[Case] = &[
     )
     .on(EMBEDDED)
     .held_by(&[
-        "pair::window::\
-         a_burst_of_65_000_sends_is_stored_by_a_broker_that_has_the_time_and_the_next_one_is_quick",
+        "pair::window::a_burst_of_65_000_sends_is_stored_by_a_broker_that_has_the_time_and_the_\
+         next_one_is_quick",
         "rocketry_core::remoting::calls::many_calls_in_flight_are_all_found_again",
     ]),
     Case::must(
@@ -113,14 +113,14 @@ pub(super) static CASES: &[Case] = &[
     )
     .on(EMBEDDED)
     .held_by(&[
-        "pair::forgetting::\
-         a_nameserver_that_names_another_address_or_broker_each_time_leaves_no_more_than_a_few",
+        "pair::forgetting::a_nameserver_that_names_another_address_or_broker_each_time_leaves_no_\
+         more_than_a_few",
         "pair::forgetting::a_topic_that_was_used_once_is_not_asked_for_for_ever",
         "pair::forgetting::a_topic_that_is_used_now_and_then_is_kept",
         "pair::forgetting::three_hundred_topics_each_used_once_are_forgotten_with_their_brokers",
         "pair::forgetting::a_producer_group_is_gone_from_brokers_with_its_last_producer",
-        "pair::forgetting::\
-         a_broker_that_has_another_name_now_is_known_on_when_the_old_name_is_forgotten",
+        "pair::forgetting::a_broker_that_has_another_name_now_is_known_on_when_the_old_name_is_\
+         forgotten",
     ]),
     Case::should(
         "LIMIT-14",
@@ -142,8 +142,8 @@ pub(super) static CASES: &[Case] = &[
     )
     .on(EMBEDDED)
     .held_by(&[
-        "pair::turns::\
-         a_thousand_queues_are_begun_pulled_and_committed_in_turns_and_none_waits_for_time",
+        "pair::turns::a_thousand_queues_are_begun_pulled_and_committed_in_turns_and_none_waits_for_\
+         time",
         "pair::turns::two_thousand_deadlines_of_one_moment_are_told_in_turns",
     ]),
 ];

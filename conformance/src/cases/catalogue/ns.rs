@@ -10,7 +10,9 @@ pub(super) static CASES: &[Case] = &[
         "Apache test/",
     )
     .on(EMBEDDED_AND_LIVE)
-    .held_by(&["pair::nameservers::ns_01_a_known_topics_queues_and_brokers_are_those_of_the_cluster"]),
+    .held_by(&[
+        "pair::nameservers::ns_01_a_known_topics_queues_and_brokers_are_those_of_the_cluster",
+    ]),
     Case::must(
         "NS-02",
         "A topic that the nameserver does not know (TOPIC_NOT_EXIST, 17) ends a send in a typed \
@@ -19,7 +21,11 @@ pub(super) static CASES: &[Case] = &[
     )
     .on(EMBEDDED_AND_LIVE)
     .with(&[("autoCreateTopicEnable", "false")])
-    .held_by(&["pair::nameservers::ns_02_ns_04_a_topic_that_nobody_creates_is_a_typed_error_at_once_and_no_storm", "pair::topics::topics_that_do_not_exist_are_not_asked_for_again"]),
+    .held_by(&[
+        "pair::nameservers::ns_02_ns_04_a_topic_that_nobody_creates_is_a_typed_error_at_once_and_\
+         no_storm",
+        "pair::topics::topics_that_do_not_exist_are_not_asked_for_again",
+    ]),
     Case::must(
         "NS-03",
         "For a topic that is unknown where brokers create topics, the route of TBW102 is used, \
@@ -27,7 +33,12 @@ pub(super) static CASES: &[Case] = &[
         "Java source",
     )
     .on(LIVE)
-    .held_by(&["pair::nameservers::ns_03_an_unknown_topic_gets_four_queues_of_tbw102_or_fewer_where_it_has_fewer", "pair::reaching::ns_03_a_question_about_an_unknown_topic_does_not_ask_for_the_one_that_creates"]),
+    .held_by(&[
+        "pair::nameservers::ns_03_an_unknown_topic_gets_four_queues_of_tbw102_or_fewer_where_it_\
+         has_fewer",
+        "pair::reaching::ns_03_a_question_about_an_unknown_topic_does_not_ask_for_the_one_that_\
+         creates",
+    ]),
     Case::must(
         "NS-04",
         "Where brokers create no topics, the error of a send to an unknown topic names the topic \
@@ -36,7 +47,10 @@ pub(super) static CASES: &[Case] = &[
     )
     .on(LIVE)
     .with(&[("autoCreateTopicEnable", "false")])
-    .held_by(&["pair::nameservers::ns_02_ns_04_a_topic_that_nobody_creates_is_a_typed_error_at_once_and_no_storm"]),
+    .held_by(&[
+        "pair::nameservers::ns_02_ns_04_a_topic_that_nobody_creates_is_a_typed_error_at_once_and_\
+         no_storm",
+    ]),
     Case::must(
         "NS-05",
         "A route with bare integers as keys, as fastjson writes it ({0:\"a\"}), is read, and one \
@@ -44,7 +58,11 @@ pub(super) static CASES: &[Case] = &[
         "pyrocketmq",
     )
     .on(CORE_AND_LIVE)
-    .held_by(&["rocketry_core::body::route::ns_05_both_forms_that_java_writes_are_read_alike", "rocketry_core::body::route::ns_05_depth_size_and_numbers_of_a_hostile_route_are_bounded", "pair::nameservers::ns_05_keys_without_quotes_are_read"]),
+    .held_by(&[
+        "rocketry_core::body::route::ns_05_both_forms_that_java_writes_are_read_alike",
+        "rocketry_core::body::route::ns_05_depth_size_and_numbers_of_a_hostile_route_are_bounded",
+        "pair::nameservers::ns_05_keys_without_quotes_are_read",
+    ]),
     Case::must(
         "NS-06",
         "When the first of several nameservers is dead, the next one is used within the connect \
@@ -56,8 +74,8 @@ pub(super) static CASES: &[Case] = &[
     .on_every_runtime()
     .held_by(&[
         "pair::nameservers::ns_06_a_dead_first_nameserver_costs_no_more_than_connect_timeout",
-        "pair::reaching::\
-         ns_06_a_bad_nameserver_beside_a_good_one_ends_no_call_and_alarms_nobody_about_topics",
+        "pair::reaching::ns_06_a_bad_nameserver_beside_a_good_one_ends_no_call_and_alarms_nobody_\
+         about_topics",
     ]),
     Case::must(
         "NS-07",
@@ -67,7 +85,9 @@ pub(super) static CASES: &[Case] = &[
     .on(EMBEDDED_AND_LIVE)
     .behind_proxy()
     .on_every_runtime()
-    .held_by(&["pair::nameservers::ns_07_ten_minutes_without_any_nameserver_stop_nobody_who_has_a_route"]),
+    .held_by(&[
+        "pair::nameservers::ns_07_ten_minutes_without_any_nameserver_stop_nobody_who_has_a_route",
+    ]),
     Case::must(
         "NS-08",
         "A nameserver that is back is asked for routes again, without a restart of the client.",
@@ -76,7 +96,9 @@ pub(super) static CASES: &[Case] = &[
     .on(EMBEDDED_AND_LIVE)
     .behind_proxy()
     .on_every_runtime()
-    .held_by(&["pair::nameservers::ns_08_a_nameserver_that_is_back_is_asked_again_without_a_restart"]),
+    .held_by(&[
+        "pair::nameservers::ns_08_a_nameserver_that_is_back_is_asked_again_without_a_restart",
+    ]),
     Case::should(
         "NS-09",
         "Nameservers that disagree do not make routes flap: the client keeps to one of them \
@@ -100,16 +122,16 @@ pub(super) static CASES: &[Case] = &[
     .held_by(&[
         "pair::address::ns_10_the_list_is_fetched_at_the_start_and_every_two_minutes",
         "pair::address::ns_10_a_bad_or_empty_reply_keeps_the_old_list",
-        "pair::address::\
-         ns_10_a_changed_list_is_adopted_and_the_current_server_stays_while_it_is_listed",
+        "pair::address::ns_10_a_changed_list_is_adopted_and_the_current_server_stays_while_it_is_\
+         listed",
         "pair::address::ns_10_a_call_waits_for_the_first_list_to_its_deadline_and_names_the_page",
         "pair::address::ns_10_calls_go_on_as_soon_as_the_first_list_is_there",
         "pair::address::ns_10_given_nameservers_serve_until_the_list_is_there",
         "pair::address::ns_10_a_client_that_never_got_a_list_shuts_down_at_once_and_asks_no_more",
         "runtimes::pages::ns_10_a_page_is_read_however_it_is_sent_on_every_runtime",
         "runtimes::pages::ns_10_a_page_that_is_bad_at_first_is_asked_for_again_on_every_runtime",
-        "runtimes::pages::\
-         ns_10_without_a_page_a_call_ends_by_its_deadline_and_says_why_on_every_runtime",
+        "runtimes::pages::ns_10_without_a_page_a_call_ends_by_its_deadline_and_says_why_on_every_\
+         runtime",
         "runtimes::pages::ns_10_a_silent_server_ends_with_the_client_on_every_runtime",
     ]),
     Case::should(
@@ -144,7 +166,11 @@ pub(super) static CASES: &[Case] = &[
     )
     .on(EMBEDDED_AND_LIVE)
     .alone()
-    .held_by(&["pair::asking::a_hash_goes_past_a_broker_without_a_master", "pair::offsets::off_17_while_a_slave_serves_alone_offsets_are_committed_there_and_kept_over_a_restart"]),
+    .held_by(&[
+        "pair::asking::a_hash_goes_past_a_broker_without_a_master",
+        "pair::offsets::off_17_while_a_slave_serves_alone_offsets_are_committed_there_and_kept_\
+         over_a_restart",
+    ]),
     Case::should(
         "NS-15",
         "A client has one route request of a topic in flight at most and makes one at most in 30 \
@@ -153,8 +179,8 @@ pub(super) static CASES: &[Case] = &[
     )
     .on(EMBEDDED)
     .held_by(&[
-        "pair::nameservers::\
-         ns_15_a_topic_is_asked_for_at_most_once_in_thirty_seconds_and_clients_drift_apart",
+        "pair::nameservers::ns_15_a_topic_is_asked_for_at_most_once_in_thirty_seconds_and_clients_\
+         drift_apart",
         "pair::nameservers::ns_15_whoever_wants_a_route_shares_the_one_request_in_flight",
     ]),
 ];

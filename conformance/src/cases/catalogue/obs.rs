@@ -66,10 +66,10 @@ pub(super) static CASES: &[Case] = &[
     )
     .on(EMBEDDED)
     .held_by(&[
-        "pair::observing::\
-         a_connection_that_flaps_gets_five_lines_a_minute_and_the_last_one_is_true",
-        "rocketry_core::effects::throttle::\
-         a_subject_that_flaps_gets_few_lines_a_minute_and_the_last_one_with_a_count",
+        "pair::observing::a_connection_that_flaps_gets_five_lines_a_minute_and_the_last_one_is_\
+         true",
+        "rocketry_core::effects::throttle::a_subject_that_flaps_gets_few_lines_a_minute_and_the_\
+         last_one_with_a_count",
         "rocketry_core::effects::throttle::a_single_note_too_many_is_late_and_not_left_out",
     ]),
     Case::should(
@@ -78,8 +78,10 @@ pub(super) static CASES: &[Case] = &[
         "Rocketry's own",
     )
     .on(EMBEDDED)
-    .held_by(&["pair::observing::\
-         a_snapshot_tells_of_brokers_connections_topics_and_consumers_and_reads_as_a_page"]),
+    .held_by(&[
+        "pair::observing::a_snapshot_tells_of_brokers_connections_topics_and_consumers_and_reads_\
+         as_a_page",
+    ]),
     Case::should(
         "OBS-09",
         "A broker's or a proxy's port that is given as a nameserver is named at once, with the \
@@ -99,6 +101,8 @@ pub(super) static CASES: &[Case] = &[
         "Rocketry's own",
     )
     .on(EMBEDDED)
-    .held_by(&["pair::observing::\
-         a_consumer_of_a_topic_that_is_not_there_is_told_of_once_and_once_when_it_is"]),
+    .held_by(&[
+        "pair::observing::a_consumer_of_a_topic_that_is_not_there_is_told_of_once_and_once_when_it_\
+         is",
+    ]),
 ];

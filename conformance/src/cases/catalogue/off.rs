@@ -16,7 +16,9 @@ pub(super) static CASES: &[Case] = &[
         "rocketmq-e2e",
     )
     .on(EMBEDDED_AND_LIVE)
-    .held_by(&["pair::consuming::a_group_begins_at_the_first_message_or_after_the_last_as_it_asks"]),
+    .held_by(&[
+        "pair::consuming::a_group_begins_at_the_first_message_or_after_the_last_as_it_asks",
+    ]),
     Case::must(
         "OFF-03",
         "A group that starts at a time gets the messages from that second on.",
@@ -29,14 +31,23 @@ pub(super) static CASES: &[Case] = &[
         "Java source",
     )
     .on(EMBEDDED_AND_LIVE)
-    .held_by(&["pair::consuming::a_group_that_begins_at_the_end_keeps_that_place_through_an_early_restart"]),
+    .held_by(&[
+        "pair::consuming::a_group_that_begins_at_the_end_keeps_that_place_through_an_early_restart",
+    ]),
     Case::must(
         "OFF-05",
         "Offsets are committed every 5 s and at a shutdown, and the broker has them.",
         "Java source",
     )
     .on(EMBEDDED_AND_LIVE)
-    .held_by(&["pair::offsets::a_refused_commit_is_sent_again_with_the_next_round", "pair::offsets::who_leaves_has_committed_all_that_it_settled_and_the_successor_begins_there", "pair::offsets::who_leaves_waits_for_every_commit_to_be_answered", "pair::offsets::who_shuts_down_has_committed_all_that_it_settled_and_the_successor_begins_there"]),
+    .held_by(&[
+        "pair::offsets::a_refused_commit_is_sent_again_with_the_next_round",
+        "pair::offsets::who_leaves_has_committed_all_that_it_settled_and_the_successor_begins_\
+         there",
+        "pair::offsets::who_leaves_waits_for_every_commit_to_be_answered",
+        "pair::offsets::who_shuts_down_has_committed_all_that_it_settled_and_the_successor_begins_\
+         there",
+    ]),
     Case::must(
         "OFF-06",
         "Asked for a group's offset where there is none, a broker answers QUERY_NOT_FOUND (22), \
@@ -52,8 +63,8 @@ pub(super) static CASES: &[Case] = &[
     )
     .on(EMBEDDED)
     .held_by(&[
-        "pair::consuming::\
-         while_the_first_offset_is_unknown_nothing_is_consumed_and_none_is_guessed",
+        "pair::consuming::while_the_first_offset_is_unknown_nothing_is_consumed_and_none_is_\
+         guessed",
         "pair::joining::off_a_negative_offset_is_no_place_to_begin",
     ]),
     Case::must(
@@ -96,7 +107,13 @@ pub(super) static CASES: &[Case] = &[
         "Java source",
     )
     .on(EMBEDDED_AND_LIVE)
-    .held_by(&["pair::consuming::messages_that_expired_are_skipped_aloud_and_the_rest_is_delivered", "pair::astray::off_18_a_topic_made_anew_while_messages_are_held_is_committed_from_its_own_beginning", "pair::astray::pull_21_a_ring_of_moved_offsets_costs_few_pulls_and_a_new_message_comes_soon"]),
+    .held_by(&[
+        "pair::consuming::messages_that_expired_are_skipped_aloud_and_the_rest_is_delivered",
+        "pair::astray::off_18_a_topic_made_anew_while_messages_are_held_is_committed_from_its_own_\
+         beginning",
+        "pair::astray::pull_21_a_ring_of_moved_offsets_costs_few_pulls_and_a_new_message_comes_\
+         soon",
+    ]),
     Case::must(
         "OFF-14",
         "A late acknowledgement of a message whose queue was given up is not committed.",
@@ -105,8 +122,8 @@ pub(super) static CASES: &[Case] = &[
     .on(EMBEDDED)
     .held_by(&[
         "pair::sharing::messages_that_are_to_come_again_go_with_a_queue_that_moves",
-        "weather::handles::\
-         a_handle_gives_nothing_of_a_queue_that_has_moved_and_acks_of_it_are_stale",
+        "weather::handles::a_handle_gives_nothing_of_a_queue_that_has_moved_and_acks_of_it_are_\
+         stale",
     ]),
     Case::must(
         "OFF-15",
@@ -131,7 +148,11 @@ pub(super) static CASES: &[Case] = &[
     .on(EMBEDDED_AND_LIVE)
     .with(&[("slaveReadEnable", "true")])
     .alone()
-    .held_by(&["pair::offsets::off_17_while_a_slave_serves_alone_offsets_are_committed_there_and_kept_over_a_restart", "pair::offsets::off_17_what_a_slave_has_kept_is_committed_again_once_the_master_is_back"]),
+    .held_by(&[
+        "pair::offsets::off_17_while_a_slave_serves_alone_offsets_are_committed_there_and_kept_\
+         over_a_restart",
+        "pair::offsets::off_17_what_a_slave_has_kept_is_committed_again_once_the_master_is_back",
+    ]),
     Case::must(
         "OFF-18",
         "When a topic is made anew while messages of its old life are held, no commit passes \
@@ -139,7 +160,10 @@ pub(super) static CASES: &[Case] = &[
         "Rocketry's own",
     )
     .on(EMBEDDED_AND_LIVE)
-    .held_by(&["pair::astray::off_18_a_topic_made_anew_while_messages_are_held_is_committed_from_its_own_beginning"]),
+    .held_by(&[
+        "pair::astray::off_18_a_topic_made_anew_while_messages_are_held_is_committed_from_its_own_\
+         beginning",
+    ]),
     Case::must(
         "OFF-19",
         "A commit that is refused is sent again with the next round, one of a queue is under way \
@@ -172,7 +196,12 @@ pub(super) static CASES: &[Case] = &[
     .on(EMBEDDED_AND_LIVE)
     .with(&[("flushConsumerOffsetInterval", "60000")])
     .alone()
-    .held_by(&["pair::offsets::off_17_an_offset_that_died_with_a_broker_is_committed_again_after_the_next_registration", "pair::offsets::off_17_who_leaves_right_after_a_registration_commits_again_what_may_have_died"]),
+    .held_by(&[
+        "pair::offsets::off_17_an_offset_that_died_with_a_broker_is_committed_again_after_the_next_\
+         registration",
+        "pair::offsets::off_17_who_leaves_right_after_a_registration_commits_again_what_may_have_\
+         died",
+    ]),
     Case::must(
         "OFF-22",
         "A consumer that leaves waits for its commits to be answered, but not for a broker that \
@@ -182,10 +211,10 @@ pub(super) static CASES: &[Case] = &[
     .on(EMBEDDED)
     .held_by(&[
         "pair::offsets::who_leaves_waits_for_every_commit_to_be_answered",
-        "pair::standing::\
-         who_leaves_does_not_wait_for_a_master_that_is_away_and_commits_at_the_others",
+        "pair::standing::who_leaves_does_not_wait_for_a_master_that_is_away_and_commits_at_the_\
+         others",
         "pair::standing::who_leaves_while_no_broker_is_there_at_all_has_left_at_once",
-        "pair::stopping::\
-         a_consumer_leaves_a_broker_that_does_not_answer_by_shutdown_timeout_exactly",
+        "pair::stopping::a_consumer_leaves_a_broker_that_does_not_answer_by_shutdown_timeout_\
+         exactly",
     ]),
 ];

@@ -51,11 +51,11 @@ pub(super) static CASES: &[Case] = &[
     .on(EMBEDDED_AND_LIVE)
     .held_by(&[
         "pair::consuming::messages_that_expired_are_skipped_aloud_and_the_rest_is_delivered",
-        "pair::consuming::\
-         a_topic_made_anew_is_consumed_from_where_the_broker_says_and_the_jump_is_told",
+        "pair::consuming::a_topic_made_anew_is_consumed_from_where_the_broker_says_and_the_jump_is_\
+         told",
         "pair::astray::pull_20_a_stored_offset_beyond_the_queue_is_corrected_and_never_committed",
-        "pair::astray::\
-         pull_20_a_stored_offset_beyond_the_queue_is_not_repeated_after_a_registration",
+        "pair::astray::pull_20_a_stored_offset_beyond_the_queue_is_not_repeated_after_a_\
+         registration",
         "pair::joining::off_a_negative_offset_is_no_place_to_begin",
         "broker::pulling::pulls_outside_the_queue_are_told_where_to_go_on",
     ]),
@@ -66,7 +66,11 @@ pub(super) static CASES: &[Case] = &[
         "Java source",
     )
     .on(EMBEDDED_AND_LIVE)
-    .held_by(&["rocketry_core::consumer::next_offset::answers_without_messages_lead_on_within_their_limits_and_else_nowhere", "broker::pulling::messages_of_other_tags_are_left_out"]),
+    .held_by(&[
+        "rocketry_core::consumer::next_offset::answers_without_messages_lead_on_within_their_\
+         limits_and_else_nowhere",
+        "broker::pulling::messages_of_other_tags_are_left_out",
+    ]),
     Case::info(
         "PULL-07",
         "A pull brings at most 32 messages and 256 KiB from memory, and at most 8 messages and \
@@ -161,10 +165,10 @@ pub(super) static CASES: &[Case] = &[
     .on(EMBEDDED)
     .held_by(&[
         "pair::astray::pull_19_older_messages_once_skip_nothing_and_are_told_of",
-        "pair::astray::\
-         pull_19_older_messages_for_ever_skip_nothing_and_are_asked_past_once_a_second",
-        "pair::astray::\
-         pull_19_of_an_answer_that_begins_too_early_the_new_messages_are_delivered_and_no_others",
+        "pair::astray::pull_19_older_messages_for_ever_skip_nothing_and_are_asked_past_once_a_\
+         second",
+        "pair::astray::pull_19_of_an_answer_that_begins_too_early_the_new_messages_are_delivered_\
+         and_no_others",
         "pair::astray::pull_19_messages_out_of_order_are_all_waited_for",
         "pair::astray::pull_19_a_message_whose_place_is_damaged_is_not_taken_for_an_older_one",
     ]),
@@ -180,8 +184,8 @@ pub(super) static CASES: &[Case] = &[
         "pair::astray::pull_20_a_damaged_number_is_told_of_with_the_queue_and_the_offset_asked_for",
         "pair::astray::pull_20_messages_stored_while_a_broker_answers_are_no_damage",
         "pair::astray::pull_20_a_stored_offset_beyond_the_queue_is_corrected_and_never_committed",
-        "pair::astray::\
-         pull_20_a_stored_offset_beyond_the_queue_is_not_repeated_after_a_registration",
+        "pair::astray::pull_20_a_stored_offset_beyond_the_queue_is_not_repeated_after_a_\
+         registration",
         "pair::astray::pull_20_an_end_beyond_the_queue_is_not_committed_before_a_pull_has_shown_it",
     ]),
     Case::must(
@@ -192,10 +196,10 @@ pub(super) static CASES: &[Case] = &[
     )
     .on(EMBEDDED)
     .held_by(&[
-        "pair::astray::\
-         pull_21_a_ring_of_moved_offsets_costs_few_pulls_and_a_new_message_comes_soon",
-        "pair::astray::\
-         pull_21_a_broker_that_does_not_hold_pulls_is_asked_once_a_second_and_a_message_comes_soon",
+        "pair::astray::pull_21_a_ring_of_moved_offsets_costs_few_pulls_and_a_new_message_comes_\
+         soon",
+        "pair::astray::pull_21_a_broker_that_does_not_hold_pulls_is_asked_once_a_second_and_a_\
+         message_comes_soon",
         "pair::astray::pull_21_a_busy_broker_is_asked_at_a_pause_that_grows",
     ]),
     Case::must(
@@ -205,8 +209,8 @@ pub(super) static CASES: &[Case] = &[
     )
     .on(EMBEDDED)
     .held_by(&[
-        "pair::undecodable::\
-         pull_22_messages_whose_checksum_the_broker_did_not_compute_are_delivered",
+        "pair::undecodable::pull_22_messages_whose_checksum_the_broker_did_not_compute_are_\
+         delivered",
         "message_records::pull_22_a_body_whose_checksum_was_not_computed_is_read",
         "message_rules::pull_22_a_batch_whose_checksum_was_not_computed_comes_out_as_its_messages",
     ]),

@@ -77,9 +77,8 @@ pub(super) static CASES: &[Case] = &[
     .on(EMBEDDED)
     .on_every_runtime()
     .held_by(&[
-        "pair::draining::\
-         life_03_a_handler_that_never_ends_delays_a_shutdown_to_its_deadline_and_what_is_\
-         settled_counts",
+        "pair::draining::life_03_a_handler_that_never_ends_delays_a_shutdown_to_its_deadline_and_\
+         what_is_settled_counts",
         "weather::draining::a_consumer_drains_while_its_handlers_are_busy",
     ]),
     Case::must(
@@ -130,10 +129,10 @@ pub(super) static CASES: &[Case] = &[
     .on(EMBEDDED)
     .on_every_runtime()
     .held_by(&[
-        "pair::flow::\
-         push_17_a_dropped_message_comes_again_after_a_pause_that_grows_and_behind_its_neighbours",
-        "pair::flow::\
-         push_17_a_handler_that_fails_on_one_message_for_ever_does_not_keep_others_waiting",
+        "pair::flow::push_17_a_dropped_message_comes_again_after_a_pause_that_grows_and_behind_its_\
+         neighbours",
+        "pair::flow::push_17_a_handler_that_fails_on_one_message_for_ever_does_not_keep_others_\
+         waiting",
         "pair::flow::push_17_without_a_delay_a_message_given_back_still_leaves_time_to_others",
         "pair::flow::push_17_messages_given_back_in_any_order_come_each_at_its_own_time",
         "pair::flow::push_17_a_thousand_messages_given_back_keep_one_timer_and_go_with_their_queue",
@@ -146,7 +145,14 @@ pub(super) static CASES: &[Case] = &[
         "Rocketry's own",
     )
     .on(EMBEDDED_AND_LIVE)
-    .held_by(&["pair::telling::push_18_who_can_not_start_is_told_so_within_a_second_and_then_once_a_minute", "pair::telling::push_18_commits_that_are_refused_for_good_are_told_of_once_a_minute", "pair::telling::push_18_a_list_of_members_that_lacks_us_for_good_is_told_of_once_a_minute", "pair::telling::push_18_pulls_that_are_refused_for_good_are_told_of_once_a_minute", "pair::telling::push_18_pulls_without_an_answer_are_told_of"]),
+    .held_by(&[
+        "pair::telling::push_18_who_can_not_start_is_told_so_within_a_second_and_then_once_a_\
+         minute",
+        "pair::telling::push_18_commits_that_are_refused_for_good_are_told_of_once_a_minute",
+        "pair::telling::push_18_a_list_of_members_that_lacks_us_for_good_is_told_of_once_a_minute",
+        "pair::telling::push_18_pulls_that_are_refused_for_good_are_told_of_once_a_minute",
+        "pair::telling::push_18_pulls_without_an_answer_are_told_of",
+    ]),
     Case::should(
         "PUSH-19",
         "A message that is given back to be retried comes again after the set delay, and no \

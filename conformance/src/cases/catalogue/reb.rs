@@ -11,8 +11,8 @@ pub(super) static CASES: &[Case] = &[
     )
     .on(CORE)
     .held_by(&[
-        "rocketry_core::allocation::\
-         reb_01_every_queue_has_one_owner_and_shares_differ_by_one_at_most",
+        "rocketry_core::allocation::reb_01_every_queue_has_one_owner_and_shares_differ_by_one_at_\
+         most",
         "rocketry_conformance::vectors::what_java_printed_holds_row_for_row",
     ]),
     Case::must(
@@ -52,8 +52,8 @@ pub(super) static CASES: &[Case] = &[
     .on(CORE)
     .held_by(&[
         "rules::reb_05_every_strategy_gives_each_queue_to_one_member",
-        "rocketry_core::allocation::\
-         reb_01_every_queue_has_one_owner_and_shares_differ_by_one_at_most",
+        "rocketry_core::allocation::reb_01_every_queue_has_one_owner_and_shares_differ_by_one_at_\
+         most",
     ]),
     Case::must(
         "REB-06",
@@ -109,7 +109,9 @@ pub(super) static CASES: &[Case] = &[
         "Java source",
     )
     .on(EMBEDDED_AND_LIVE)
-    .held_by(&["pair::joining::reb_a_queue_that_moves_is_committed_at_once_as_far_as_it_was_settled"]),
+    .held_by(&[
+        "pair::joining::reb_a_queue_that_moves_is_committed_at_once_as_far_as_it_was_settled",
+    ]),
     Case::should(
         "REB-13",
         "A queue whose pulls have been idle for 120 s is dropped and taken again.",
@@ -169,5 +171,9 @@ pub(super) static CASES: &[Case] = &[
     )
     .on(EMBEDDED_AND_LIVE)
     .on_every_runtime()
-    .held_by(&["pair::sharing::two_consumers_take_four_queues_each", "pair::sharing::when_one_leaves_the_other_has_all_queues_within_two_seconds_and_misses_nothing"]),
+    .held_by(&[
+        "pair::sharing::two_consumers_take_four_queues_each",
+        "pair::sharing::when_one_leaves_the_other_has_all_queues_within_two_seconds_and_misses_\
+         nothing",
+    ]),
 ];

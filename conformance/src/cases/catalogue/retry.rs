@@ -77,8 +77,10 @@ pub(super) static CASES: &[Case] = &[
         "Rocketry's own",
     )
     .on(EMBEDDED_AND_LIVE)
-    .held_by(&["pair::flow::\
-         push_17_a_handler_that_fails_on_one_message_for_ever_does_not_keep_others_waiting"]),
+    .held_by(&[
+        "pair::flow::push_17_a_handler_that_fails_on_one_message_for_ever_does_not_keep_others_\
+         waiting",
+    ]),
     Case::must(
         "RETRY-12",
         "Retries of an orderly consumer keep the order: the next message is not delivered before \

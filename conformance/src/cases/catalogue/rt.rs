@@ -26,8 +26,8 @@ pub(super) static CASES: &[Case] = &[
     .on(EMBEDDED)
     .held_by(&[
         "runtimes::together::rt_02_both_flavours_of_tokio_produce_consume_and_shut_down",
-        "runtimes::together::\
-         rt_02_a_task_and_a_thread_beside_a_current_thread_runtime_share_one_client",
+        "runtimes::together::rt_02_a_task_and_a_thread_beside_a_current_thread_runtime_share_one_\
+         client",
     ]),
     Case::must(
         "RT-03",
@@ -53,10 +53,10 @@ pub(super) static CASES: &[Case] = &[
     Case::should("RT-06", "Two runtimes in one process do not disturb each other.", "lapin")
         .on(EMBEDDED)
         .held_by(&[
-            "runtimes::together::\
-         rt_06_every_runtime_at_once_in_one_process_and_one_that_ends_stops_no_other",
-            "runtimes::together::\
-         rt_06_a_runtime_dropped_under_its_client_leaves_the_client_of_another_one_at_work",
+            "runtimes::together::rt_06_every_runtime_at_once_in_one_process_and_one_that_ends_\
+             stops_no_other",
+            "runtimes::together::rt_06_a_runtime_dropped_under_its_client_leaves_the_client_of_\
+             another_one_at_work",
         ]),
     Case::should(
         "RT-07",
@@ -66,13 +66,12 @@ pub(super) static CASES: &[Case] = &[
     )
     .on(EMBEDDED)
     .held_by(&[
-        "weather::callers::\
-         a_future_a_dropped_call_and_a_question_end_soon_after_calls_that_waited_alone",
+        "weather::callers::a_future_a_dropped_call_and_a_question_end_soon_after_calls_that_waited_\
+         alone",
         "weather::callers::threads_that_come_and_go_never_wait_for_each_others_half",
         "weather::callers::a_consumer_hears_of_messages_soon_while_a_thread_sends_alone",
-        "weather::callers::\
-         a_broker_that_goes_while_a_caller_reads_ends_its_call_by_the_deadline_and_sends_\
-         flow_again",
+        "weather::callers::a_broker_that_goes_while_a_caller_reads_ends_its_call_by_the_deadline_\
+         and_sends_flow_again",
         "reading::a_caller_that_waits_alone_still_reads_for_itself_after_many_calls",
     ]),
 ];

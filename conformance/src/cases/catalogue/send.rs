@@ -19,7 +19,12 @@ pub(super) static CASES: &[Case] = &[
     )
     .on(EMBEDDED_AND_LIVE)
     .on_every_runtime()
-    .held_by(&["pair::window::a_broker_that_says_nothing_gets_no_more_than_its_window_however_long_calls_go_on", "pair::window::what_has_not_left_by_its_deadline_is_not_stored_and_what_has_is_no_more_than_the_window"]),
+    .held_by(&[
+        "pair::window::a_broker_that_says_nothing_gets_no_more_than_its_window_however_long_calls_\
+         go_on",
+        "pair::window::what_has_not_left_by_its_deadline_is_not_stored_and_what_has_is_no_more_\
+         than_the_window",
+    ]),
     Case::must(
         "SEND-03",
         "A oneway message is stored, and no response is waited for.",
@@ -27,7 +32,12 @@ pub(super) static CASES: &[Case] = &[
     )
     .on(EMBEDDED_AND_LIVE)
     .on_every_runtime()
-    .held_by(&["pair::aiming::send_03_a_oneway_message_is_stored_and_nothing_answers", "pair::aiming::send_03_a_oneway_message_without_a_broker_ends_in_an_error_by_its_deadline", "pair::trying::send_03_oneway_messages_lost_with_their_connection_are_counted_each", "pair::trying::send_03_a_oneway_message_asks_for_no_answer_and_gets_none"]),
+    .held_by(&[
+        "pair::aiming::send_03_a_oneway_message_is_stored_and_nothing_answers",
+        "pair::aiming::send_03_a_oneway_message_without_a_broker_ends_in_an_error_by_its_deadline",
+        "pair::trying::send_03_oneway_messages_lost_with_their_connection_are_counted_each",
+        "pair::trying::send_03_a_oneway_message_asks_for_no_answer_and_gets_none",
+    ]),
     Case::must(
         "SEND-04",
         "A message sent to a chosen queue is stored in that queue.",
@@ -42,7 +52,10 @@ pub(super) static CASES: &[Case] = &[
         "Apache test/",
     )
     .on(EMBEDDED_AND_LIVE)
-    .held_by(&["pair::aiming::send_05_a_key_has_its_queue_and_random_finds_them_all", "rocketry_core::message::java_hash::hashes_are_those_that_java_prints"]),
+    .held_by(&[
+        "pair::aiming::send_05_a_key_has_its_queue_and_random_finds_them_all",
+        "rocketry_core::message::java_hash::hashes_are_those_that_java_prints",
+    ]),
     Case::must(
         "SEND-06",
         "A selector that panics or chooses a queue that is not there gives the caller an error, \
@@ -126,7 +139,10 @@ pub(super) static CASES: &[Case] = &[
     )
     .on(EMBEDDED_AND_LIVE)
     .with(&[("brokerRole", "SYNC_MASTER"), ("inSyncReplicas", "2"), ("slaveTimeout", "1000")])
-    .held_by(&["pair::aiming::send_13_a_status_is_told_and_another_broker_asked_only_on_demand", "pair::refusing::a_message_kept_but_not_flushed_is_stored_and_says_how_well"]),
+    .held_by(&[
+        "pair::aiming::send_13_a_status_is_told_and_another_broker_asked_only_on_demand",
+        "pair::refusing::a_message_kept_but_not_flushed_is_stored_and_says_how_well",
+    ]),
     Case::must(
         "SEND-14",
         "A broker that is busy (SYSTEM_BUSY, 2) is asked again after pauses that grow, and the \
@@ -136,10 +152,10 @@ pub(super) static CASES: &[Case] = &[
     .on(EMBEDDED)
     .held_by(&[
         "pair::refusing::send_14_a_busy_broker_is_asked_again_after_a_pause_on_another_queue",
-        "pair::refusing::\
-         send_14_a_broker_that_stays_busy_rejects_the_message_and_has_not_stored_it",
-        "pair::trying::\
-         send_14_the_pauses_before_a_busy_broker_is_asked_again_grow_to_half_a_second",
+        "pair::refusing::send_14_a_broker_that_stays_busy_rejects_the_message_and_has_not_stored_\
+         it",
+        "pair::trying::send_14_the_pauses_before_a_busy_broker_is_asked_again_grow_to_half_a_\
+         second",
         "pair::promises::a_remark_with_line_ends_forges_no_line_of_a_log",
     ]),
     Case::should(
@@ -154,11 +170,11 @@ pub(super) static CASES: &[Case] = &[
         "rocketry_core::broker::health::send_15_pauses_are_those_of_javas_table",
         "pair::aiming::send_15_a_broker_that_failed_is_left_alone_for_ten_seconds",
         "pair::aiming::send_15_a_probe_ends_the_isolation_of_a_broker_that_answers_it",
-        "pair::suspecting::\
-         send_15_a_broker_that_let_a_send_run_out_of_time_is_left_alone_for_ten_seconds",
+        "pair::suspecting::send_15_a_broker_that_let_a_send_run_out_of_time_is_left_alone_for_ten_\
+         seconds",
         "pair::suspecting::send_15_a_send_cancelled_before_it_left_is_no_word_against_its_broker",
-        "pair::trying::\
-         send_15_without_fault_isolation_a_broker_that_refused_a_send_keeps_its_turns",
+        "pair::trying::send_15_without_fault_isolation_a_broker_that_refused_a_send_keeps_its_\
+         turns",
     ]),
     Case::must(
         "SEND-16",

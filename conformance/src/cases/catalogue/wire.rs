@@ -11,8 +11,10 @@ pub(super) static CASES: &[Case] = &[
         "Java source",
     )
     .on(CORE)
-    .held_by(&["frame_headers::\
-         wire_01_a_length_leaves_itself_out_and_the_second_word_tells_form_and_header"]),
+    .held_by(&[
+        "frame_headers::wire_01_a_length_leaves_itself_out_and_the_second_word_tells_form_and_\
+         header",
+    ]),
     Case::must(
         "WIRE-02",
         "Frames with JSON headers that Java wrote, requests, responses and oneway requests, are \
@@ -20,7 +22,10 @@ pub(super) static CASES: &[Case] = &[
         "Java source",
     )
     .on(CORE_AND_LIVE)
-    .held_by(&["frame_headers::wire_02_wire_03_frames_that_java_wrote_are_read_in_both_forms", "rocketry_conformance::vectors::what_java_printed_holds_row_for_row"]),
+    .held_by(&[
+        "frame_headers::wire_02_wire_03_frames_that_java_wrote_are_read_in_both_forms",
+        "rocketry_conformance::vectors::what_java_printed_holds_row_for_row",
+    ]),
     Case::must(
         "WIRE-03",
         "Frames with binary headers (serialization type 1, ROCKETMQ) that Java wrote are read \
@@ -35,8 +40,10 @@ pub(super) static CASES: &[Case] = &[
         "Autobahn 9.5",
     )
     .on(CORE)
-    .held_by(&["frame_streams::\
-         wire_04_wire_05_three_frames_split_at_every_point_and_byte_by_byte_are_the_same_frames"]),
+    .held_by(&[
+        "frame_streams::wire_04_wire_05_three_frames_split_at_every_point_and_byte_by_byte_are_the_\
+         same_frames",
+    ]),
     Case::must(
         "WIRE-05",
         "A stream of three frames that is split in two at any byte gives the same frames as one \
@@ -44,8 +51,10 @@ pub(super) static CASES: &[Case] = &[
         "Autobahn",
     )
     .on(CORE)
-    .held_by(&["frame_streams::\
-         wire_04_wire_05_three_frames_split_at_every_point_and_byte_by_byte_are_the_same_frames"]),
+    .held_by(&[
+        "frame_streams::wire_04_wire_05_three_frames_split_at_every_point_and_byte_by_byte_are_the_\
+         same_frames",
+    ]),
     Case::must(
         "WIRE-06",
         "A thousand frames that arrive in one read come out as 1,000 frames in their order, in \
@@ -53,8 +62,10 @@ pub(super) static CASES: &[Case] = &[
         "Autobahn",
     )
     .on(CORE)
-    .held_by(&["frame_streams::\
-         wire_06_a_thousand_frames_in_one_read_come_out_in_order_without_a_new_buffer"]),
+    .held_by(&[
+        "frame_streams::wire_06_a_thousand_frames_in_one_read_come_out_in_order_without_a_new_\
+         buffer",
+    ]),
     Case::must(
         "WIRE-07",
         "An empty body, an empty table of extension fields and an absent remark mean the same as \
@@ -64,8 +75,8 @@ pub(super) static CASES: &[Case] = &[
     .on(CORE)
     .held_by(&[
         "frame_headers::wire_07_a_request_is_written_as_fastjson_writes_it",
-        "frame_headers::\
-         wire_08_wire_11_wire_12_wire_13_json_headers_are_read_in_any_order_and_with_any_extras",
+        "frame_headers::wire_08_wire_11_wire_12_wire_13_json_headers_are_read_in_any_order_and_\
+         with_any_extras",
         "frame_headers::binary_headers_are_read_and_their_truncations_named",
     ]),
     Case::must(
@@ -76,8 +87,8 @@ pub(super) static CASES: &[Case] = &[
     )
     .on(CORE)
     .held_by(&[
-        "frame_headers::\
-         wire_08_wire_11_wire_12_wire_13_json_headers_are_read_in_any_order_and_with_any_extras",
+        "frame_headers::wire_08_wire_11_wire_12_wire_13_json_headers_are_read_in_any_order_and_\
+         with_any_extras",
         "frame_headers::wire_02_wire_03_frames_that_java_wrote_are_read_in_both_forms",
     ]),
     Case::must(
@@ -88,8 +99,8 @@ pub(super) static CASES: &[Case] = &[
     )
     .on(CORE)
     .held_by(&[
-        "rocketry_core::remoting::calls::\
-         wire_09_a_long_poll_keeps_its_place_while_the_sequence_goes_round",
+        "rocketry_core::remoting::calls::wire_09_a_long_poll_keeps_its_place_while_the_sequence_\
+         goes_round",
         "rocketry_core::remoting::calls::many_calls_in_flight_are_all_found_again",
         "rocketry_core::frame::opaque::every_kind_and_the_ends_of_the_sequence_come_back",
     ]),
@@ -100,8 +111,10 @@ pub(super) static CASES: &[Case] = &[
         "Java source",
     )
     .on(EMBEDDED_AND_LIVE)
-    .held_by(&["frame_headers::\
-         wire_10_wire_15_each_frame_is_read_in_its_own_form_whatever_version_it_names"]),
+    .held_by(&[
+        "frame_headers::wire_10_wire_15_each_frame_is_read_in_its_own_form_whatever_version_it_\
+         names",
+    ]),
     Case::must(
         "WIRE-11",
         "Keys of a header that nobody knows are ignored, and extension fields that nobody knows \
@@ -110,8 +123,8 @@ pub(super) static CASES: &[Case] = &[
     )
     .on(CORE)
     .held_by(&[
-        "frame_headers::\
-         wire_08_wire_11_wire_12_wire_13_json_headers_are_read_in_any_order_and_with_any_extras",
+        "frame_headers::wire_08_wire_11_wire_12_wire_13_json_headers_are_read_in_any_order_and_\
+         with_any_extras",
         "frame_codes::unknown_codes_pass_through_untouched",
     ]),
     Case::must(
@@ -121,8 +134,10 @@ pub(super) static CASES: &[Case] = &[
         "Java source",
     )
     .on(CORE)
-    .held_by(&["frame_headers::\
-         wire_08_wire_11_wire_12_wire_13_json_headers_are_read_in_any_order_and_with_any_extras"]),
+    .held_by(&[
+        "frame_headers::wire_08_wire_11_wire_12_wire_13_json_headers_are_read_in_any_order_and_\
+         with_any_extras",
+    ]),
     Case::must(
         "WIRE-13",
         "Text beyond ASCII, such as Chinese, emoji and JSON's surrogate escapes \
@@ -130,7 +145,11 @@ pub(super) static CASES: &[Case] = &[
         "rocketmq-e2e",
     )
     .on(CORE_AND_LIVE)
-    .held_by(&["frame_headers::wire_08_wire_11_wire_12_wire_13_json_headers_are_read_in_any_order_and_with_any_extras", "frame_headers::every_request_of_the_table_comes_back_as_it_was_sent"]),
+    .held_by(&[
+        "frame_headers::wire_08_wire_11_wire_12_wire_13_json_headers_are_read_in_any_order_and_\
+         with_any_extras",
+        "frame_headers::every_request_of_the_table_comes_back_as_it_was_sent",
+    ]),
     Case::must(
         "WIRE-14",
         "Brokers of 4.8.0, 4.9.7 and 5.5.0 serve requests that name the language RUST (12), or \
@@ -145,8 +164,10 @@ pub(super) static CASES: &[Case] = &[
         "Java source",
     )
     .on(CORE)
-    .held_by(&["frame_headers::\
-         wire_10_wire_15_each_frame_is_read_in_its_own_form_whatever_version_it_names"]),
+    .held_by(&[
+        "frame_headers::wire_10_wire_15_each_frame_is_read_in_its_own_form_whatever_version_it_\
+         names",
+    ]),
     Case::must(
         "WIRE-16",
         "The one-letter field names a to n of SEND_MESSAGE_V2 (310) mean what the long names of \
@@ -222,7 +243,10 @@ pub(super) static CASES: &[Case] = &[
         "Apache test/",
     )
     .on(LIVE)
-    .held_by(&["rocketry_conformance::cases::batch::ten_messages_are_ten_to_who_consumes_them", "rocketry_conformance::cases::batch::each_message_keeps_what_it_has"]),
+    .held_by(&[
+        "rocketry_conformance::cases::batch::ten_messages_are_ten_to_who_consumes_them",
+        "rocketry_conformance::cases::batch::each_message_keeps_what_it_has",
+    ]),
     Case::must(
         "WIRE-24",
         "The same request is written as the same bytes each time, and its signed content has the \
@@ -271,8 +295,8 @@ pub(super) static CASES: &[Case] = &[
     )
     .on(CORE)
     .held_by(&[
-        "frame_headers::\
-         replies_are_read_by_the_kind_in_their_opaque_and_only_for_codes_that_have_fields",
+        "frame_headers::replies_are_read_by_the_kind_in_their_opaque_and_only_for_codes_that_have_\
+         fields",
         "frame_codes::replies_come_back_for_their_kind_and_the_codes_that_have_fields",
         "frame_codes::what_brokers_leave_out_has_javas_meaning",
     ]),
