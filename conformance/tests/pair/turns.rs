@@ -81,26 +81,3 @@ fn deadlines_of_one_moment_of_sends_without_room_are_told_in_turns() {
     let without_room = ended.iter().filter(|error| matches!(error, SendError::NoRoom { .. }));
     assert_eq!((ended.len(), without_room.count()), (10_000, 8_000));
 }
-
-#[test]
-fn all_that_waits_for_a_broker_that_goes_away_goes_elsewhere_in_turns() {
-    let mut world = brokers(1, 2, 4);
-    let mut config = config();
-    config.max_unanswered = 1_000;
-    let client = world.client(config);
-    store_many(&mut world, client, 8);
-    world.with_cluster(|cluster| {
-        cluster.set_patient_send_queue(0, 10_000, 0);
-        cluster.set_patient_send_queue(1, 10_000, 0);
-    });
-    let ops: Vec<_> = (0..6_000).map(|_| send(&mut world, client, "x")).collect();
-    world.run_for(ms(100));
-    world.with_cluster(|cluster| cluster.set_patient_send_queue(1, 10_000, 100));
-    world.with_cluster(|cluster| cluster.take_down(0));
-    world.run_for(3 * SECOND);
-    let stored = |op: &&rocketry_core::id::OpId| {
-        world.sent(client, **op).ended.as_ref().is_some_and(|ended| ended.result.is_ok())
-    };
-    let stored = ops.iter().filter(stored).count();
-    assert!(stored >= 5_000, "{stored}");
-}
