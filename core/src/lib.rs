@@ -25,11 +25,17 @@
 //!    | [`Close`] | close the socket | [`closed`], or [`connect_failed`] where it is not open yet |
 //!    | [`Fetch`] | get the page by HTTP | [`fetched`] |
 //!
-//!    None of it has to be done at once: a loop that connects in the background says so later.
+//!    None of it has to be done at once: a loop that connects in the background says so later, and
+//!    the engine says [`Close`] if it took longer than `connect_timeout`. [`dial`] decides for a
+//!    name with several addresses. [`Fetch`] comes with the setting `address_server` alone.
 //! 3. **Listen.** Take events by [`Engine::poll_event`] until it gives `None`: what became of the
 //!    application's calls. Here it makes its next calls, the *verbs*: [`send`], [`query`],
-//!    [`subscribe`], [`shutdown`]. Messages come by [`Event::Deliverable`]: take them with
-//!    [`Engine::poll_batch`] until it gives `None`, and settle each.
+//!    [`subscribe`], [`shutdown`]. One that is refused says so at once; every other one ends in one
+//!    event. What is sent is a [`Publish`], made of a message and the next one of the ids. What is
+//!    consumed comes after [`Event::Deliverable`]: take it with [`Engine::poll_batch`] until that
+//!    gives `None`, [settle](consumer::Batch::settle) each message, and tell the engine of the last
+//!    one of a batch ([`Engine::batch_ended`]), or of one that is to come again
+//!    ([`Engine::settle`]).
 //! 4. **Stop** once [`Engine::is_stopped`], after both have given `None`. Nothing comes any more.
 //! 5. **Wait** for whatever is first: [`Engine::next_timeout`], bytes to read on any socket, the
 //!    end of a connect, a call of the application's; and, on a socket whose last write ended with
@@ -171,6 +177,8 @@
 //! [`Engine::check`]: engine::Engine::check
 //! [`Engine::is_stopped`]: engine::Engine::is_stopped
 //! [`Engine::next_timeout`]: engine::Engine::next_timeout
+//! [`Engine::batch_ended`]: engine::Engine::batch_ended
+//! [`Engine::settle`]: engine::Engine::settle
 //! [`Engine::poll_batch`]: engine::Engine::poll_batch
 //! [`Engine::poll_command`]: engine::Engine::poll_command
 //! [`Engine::poll_event`]: engine::Engine::poll_event

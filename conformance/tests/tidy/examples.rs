@@ -51,7 +51,8 @@ fn without_example(source: &Source) -> Vec<String> {
             let call = format!(".{name}(");
             let own = examples(&docs.lines().map(|doc| format!("///{doc}\n")).collect::<String>());
             let told = docs.contains("example](") || docs.contains("See the example of ");
-            if !(own.contains(&call) || told && shown.contains(&call)) {
+            let has = own.contains(&call) || (told && shown.contains(&call));
+            if !has {
                 wrong.push(source.at(at + 1, format_args!("{name} has no example")));
             }
             docs.clear();

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use futures::{StreamExt, TryStreamExt};
 use rocketry::client::{EndError, Ended, Next, Pending};
 use rocketry::proto::body::TopicConfig;
-use rocketry::proto::engine::Cancelled;
+use rocketry::proto::engine::{Cancelled, ClientPhase};
 use rocketry::proto::frame::RequestCode;
 use rocketry::{Client, Consumer, Delivery, Message, Producer, QueryError, SendError, SendReceipt};
 use rocketry::{Config, QueueName, SendOptions, Start, Topic};
@@ -127,6 +127,11 @@ fn a_call_given_up_says_whether_anything_left(on: On) {
     assert!(eventually(Duration::from_secs(10), answered), "{}", rig.client.stats());
     assert_eq!(served.with(|cluster| cluster.stored(TOPIC)), 1);
     assert_eq!(sent.cancel(), Cancelled::Ended);
+    // Nor can the end of a client be given up: it goes on.
+    assert_eq!(rig.client.shutdown().cancel(), Cancelled::Detached);
+    assert!(
+        eventually(Duration::from_secs(10), || rig.client.stats().phase == ClientPhase::Stopped)
+    );
 }
 
 fn an_order_to_several_brokers_given_up_says_that_requests_have_left(on: On) {

@@ -78,8 +78,11 @@ impl Consumer {
     /// # async fn f(mut consumer: Consumer) -> Result<(), Box<dyn std::error::Error>> {
     /// loop {
     ///     match consumer.next().await? {
-    ///         Ok(message) => println!("{:?}, {:?}", message.offset(), message.ack()),
-    ///         Err(unreadable) => println!("{unreadable}, {:?}", unreadable.ack()),
+    ///         Ok(message) => {
+    ///             println!("{:?} from {:?}", message.body(), message.queue());
+    ///             message.ack();
+    ///         }
+    ///         Err(unreadable) => _ = unreadable.ack(),
     ///     }
     /// }
     /// # Ok(())
