@@ -15,7 +15,9 @@ use std::time::Duration;
 
 use common::{Failure, Outcome, PAUSE, Run, number, on_ctrl_c};
 use rocketry::proto::frame::{RequestCode, ResponseCode};
-use rocketry::{Client, Config, Message, Producer, SendError, SendOptions, Start, Stored, Topic};
+use rocketry::{
+    Client, Config, Message, Producer, SendError, SendOptions, SendStatus, Start, Stored, Topic,
+};
 use rocketry_conformance::broker::{ClusterConfig, Fault};
 use rocketry_conformance::serve::Served;
 
@@ -51,9 +53,18 @@ fn deliver(producer: &Producer, message: &Message, within: Duration) -> Result<(
     let mut pause = PAUSE;
     for tries_left in (0..TRIES).rev() {
         let call = producer.send_with(message.clone(), SendOptions::default().timeout(within));
-        let Err(error) = call.wait() else { return Ok(()) };
+        let error = match call.wait() {
+            Ok(receipt) => {
+                // Stored, though perhaps not as well as asked for.
+                if receipt.status != SendStatus::Ok {
+                    println!("   stored at offset {}: {:?}", receipt.offset, receipt.status);
+                }
+                return Ok(());
+            }
+            Err(error) => error,
+        };
         tell(&error);
-        // Stored, though not as well as asked for: not copied to a slave, perhaps.
+        // Stored, and where is not known: the answer could not be read.
         if error.stored() == Stored::Yes {
             return Ok(());
         }

@@ -315,7 +315,7 @@ fn errors_tells_them_apart_and_handles_each_message_once() {
         "retriable: true, stored: No\n",
         "(it may have been stored, as ",
         "retriable: true, stored: Unknown\n",
-        "retriable: true, stored: Yes\n",
+        "FlushDiskTimeout\n",
         "max_pending allows\n",
         "\nstored 5, handled 5, came again ",
     ] {
