@@ -103,8 +103,10 @@ pub use rocketry_core::query::{QueueChoice, QueueName};
 // What `Admin` is asked for and answers, and what errors and handles tell.
 pub use rocketry_core::body::{BodyError, ClusterInfo, RouteBody, TopicConfig, TopicList};
 pub use rocketry_core::client::{
-    Blockable, ConsumerBuilder, Ended, LockStats, Pulled, SubscribeError,
+    Blockable, ConsumerBuilder, EndError, Ended, LockStats, ProducerError, ProducerOptions, Pulled,
+    Received, RecvError, RecvTimeoutError, Settlement, SubscribeError,
 };
+pub use rocketry_core::consumer::{ConsumerOptions, FilterError};
 pub use rocketry_core::engine::Cancelled;
 pub use rocketry_core::error::{
     Attempt, Attempts, CloseReason, ConnectError, Failure, Lack, PeerKind, Refused,
@@ -113,6 +115,17 @@ pub use rocketry_core::frame::{Request, RequestCode, ResponseCode};
 pub use rocketry_core::message::{Compression, MessageError, RecordError, UniqueId};
 pub use rocketry_core::name::{Endpoint, NameError};
 pub use rocketry_core::query::{Response, Target};
+
+// One type, whichever runtime is there.
+#[cfg(all(
+    not(any(feature = "std", feature = "tokio")),
+    any(feature = "smol", feature = "async-std")
+))]
+pub use rocketry_async_std::ClientError;
+#[cfg(feature = "std")]
+pub use rocketry_std::ClientError;
+#[cfg(all(feature = "tokio", not(feature = "std")))]
+pub use rocketry_tokio::ClientError;
 
 /// The client on plain threads.
 #[cfg(feature = "std")]

@@ -4,6 +4,7 @@
 //! and `smol` beside it are the runtimes, which [`rocketry::tokio`](crate) and its like would hide.
 
 pub use crate::{
-    Client, Config, Consumer, Delivery, Group, Message, Pending, Producer, QueueName, SendError,
-    SendOptions, SendReceipt, Start, Stored, Topic, Unreadable,
+    Client, Config, Consumer, ConsumerOptions, Delivery, Filter, Group, Message, Pending, Producer,
+    ProducerOptions, QueueName, QueueSelection, RecvError, SendError, SendOptions, SendReceipt,
+    Settlement, Start, Stored, Topic, Unreadable,
 };

@@ -220,6 +220,14 @@ pub mod auth;
 pub mod body;
 mod broker;
 #[cfg(feature = "client")]
+#[cfg_attr(
+    not(feature = "driver"),
+    allow(
+        dead_code,
+        unused_imports,
+        reason = "what adapters call is called by the driver's steps"
+    )
+)]
 pub mod client;
 pub mod config;
 pub mod consumer;
