@@ -147,7 +147,13 @@ impl<A> Dialling<A> {
         self.under_way.iter().map(|(_, attempt)| attempt)
     }
 
-    /// Begins with the addresses that are due, and looks how each attempt fares.
+    /// Begins with the addresses that are due, and looks how each attempt fares. Call it again when
+    /// an attempt may have got on, and at the time that it names; one that fails lets the next
+    /// address begin within the same call.
+    ///
+    /// `begin` starts to connect, without waiting for it, and gives the attempt: a socket that is
+    /// not connected yet, say. `look` tells of one whether it is `Pending`, connected, which gives
+    /// what the caller wants of it, or has failed.
     ///
     /// # Errors
     ///

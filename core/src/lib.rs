@@ -12,8 +12,10 @@
 //! # The loop
 //!
 //! 1. **Make it.** A [`Config`], with its [`identity`](config::Config::identity) filled in: the
-//!    process's id and random bits, by which brokers tell clients apart. Whatever else depends on
-//!    the settings is made of them: [`Limits::of`] how large a frame may be that is read,
+//!    process's id and random bits, by which brokers tell clients apart, and an address of this
+//!    host for whoever reads message ids. Two clients of one identity are one to a broker, and give
+//!    ids twice. Then [`Config::check`](config::Config::check). Whatever else depends on the
+//!    settings is made of them: [`Limits::of`] how large a frame may be that is read,
 //!    [`MessageLimits::of`] how large a message, [`UniqueIds::of`] the one generator of message
 //!    ids. Then [`Engine::new`], with a seed of its own for each client, and [`Session::new`].
 //! 2. **Obey.** Take commands by [`Engine::poll_command`] until it gives `None`, and do each:
@@ -39,7 +41,10 @@
 //! 4. **Stop** once [`Engine::is_stopped`], after both have given `None`. Nothing comes any more.
 //! 5. **Wait** for whatever is first: [`Engine::next_timeout`], bytes to read on any socket, the
 //!    end of a connect, a call of the application's; and, on a socket whose last write ended with
-//!    `WouldBlock`, that it takes bytes again.
+//!    `WouldBlock`, that it takes bytes again. Whether all is taken, [`Engine::has_effects`] says.
+//!    The standard library can't wait for several sockets: a loop with nothing else sleeps a
+//!    millisecond at a time, or has `poll(2)`. It can't connect without blocking either: what
+//!    blocks there holds up every timer, and sends then end that much behind their deadlines.
 //! 6. **Tell** what happened. Bytes: read them into [`space`], then [`received`]; the end of the
 //!    stream, or an error: [`closed`]. A socket that takes bytes again: go on writing as in step 2,
 //!    no command says so twice. The time has come: [`timeout`]. Then go on with step 2.
@@ -49,7 +54,8 @@
 //! Commands come first in, first out, and so do events; between the two there is no order. A verb
 //! gives commands, and taking frames to write may give events: before the loop waits it must have
 //! seen `None` from both, commands first and once more after the last event that it answered by a
-//! verb. Any number of verbs may come before that: a hundred sends give one [`Transmit`].
+//! verb. Any number of verbs may come before that: a hundred sends give one [`Transmit`]. A command
+//! for a connection that the loop has reported as gone may still be among them: it is passed over.
 //!
 //! [`Transmit`] is said when frames begin to wait for a connection, and not again before all of
 //! them are taken. A loop that stops earlier, since the system takes no more, keeps in mind by
@@ -175,6 +181,7 @@
 //! [`Engine`]: engine::Engine
 //! [`Engine::new`]: engine::Engine::new
 //! [`Engine::check`]: engine::Engine::check
+//! [`Engine::has_effects`]: engine::Engine::has_effects
 //! [`Engine::is_stopped`]: engine::Engine::is_stopped
 //! [`Engine::next_timeout`]: engine::Engine::next_timeout
 //! [`Engine::batch_ended`]: engine::Engine::batch_ended

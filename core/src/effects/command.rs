@@ -15,7 +15,8 @@ pub enum Command {
         /// Where to; looking the name up is the adapter's work.
         endpoint: Endpoint,
     },
-    /// Frames wait: take them with `poll_frame` until it gives none, and write them.
+    /// Frames wait. With a [`Session`](crate::engine::Session): write what `to_write` gives, until
+    /// it gives nothing; else take frames with `poll_frame` until it gives none, and write them.
     Transmit {
         /// The connection.
         conn: ConnectionId,

@@ -517,8 +517,7 @@ impl SendError {
     }
 
     /// The unique ids under which the message, or the messages of the batch, may be in the log;
-    /// `None` where nothing can have left this process. The call's
-    /// [`Pending`](crate::client::Pending) tells them too.
+    /// `None` where nothing can have left this process. The call's `Pending` tells them too.
     pub const fn message_ids(&self) -> Option<&MessageIds> {
         match self {
             Self::Rejected { ids, .. }
