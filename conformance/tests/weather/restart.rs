@@ -23,7 +23,8 @@ fn a_broker_that_drops_every_connection_is_used_again(on: On) {
         let cut = Instant::now();
         served.with(|cluster| cluster.disconnect(0));
         let first = load.first_after(cut, Duration::from_secs(5)).expect("sends flow again");
-        assert!(first - cut < Duration::from_secs(1), "{:?}", first - cut);
+        // The fifth pause between two connects is up to a second.
+        assert!(first - cut < Duration::from_secs(2), "{:?}", first - cut);
     }
     let sent = load_stopped(load);
     all_arrived(&sent, &collector);
