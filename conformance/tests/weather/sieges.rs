@@ -1,4 +1,6 @@
-//! Hostile peers, for some seconds each: what they cost a client in a process of its own.
+//! Hostile peers, for some seconds each: what they cost a client in a process of its own, here on
+//! tokio. The program `siege` does it on the others, and holds an optimised client to a quarter of
+//! a processor.
 
 use std::path::Path;
 use std::sync::Mutex;
@@ -8,7 +10,8 @@ use rocketry_conformance::siege::{Figures, On, Siege};
 /// One client at a time: what is measured is its share of a processor.
 static ALONE: Mutex<()> = Mutex::new(());
 
-fn besieged(name: &str, on: On) -> Figures {
+fn besieged(name: &str) -> Figures {
+    let on = On::Tokio;
     let alone = ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let siege = Siege::named(name).expect("an attack");
     let program = Path::new(env!("CARGO_BIN_EXE_rocketry-conformance"));
@@ -20,92 +23,69 @@ fn besieged(name: &str, on: On) -> Figures {
     figures
 }
 
-/// Each on two runtimes. The program `siege` does them on four, and holds an optimised client to a
-/// quarter of a processor.
-macro_rules! besieged_on {
-    ($($name:ident),* $(,)?) => { $(
-        mod $name {
-            use super::On;
-
-            #[test]
-            fn on_tokio() {
-                super::$name(On::Tokio);
-            }
-
-            #[test]
-            fn on_threads() {
-                super::$name(On::Threads);
-            }
-        }
-    )* };
+#[test]
+fn small_bodies_between_many_frames_hold_no_more_than_is_counted() {
+    assert!(besieged("pinned").delivered > 100);
 }
 
-besieged_on!(
-    small_bodies_between_many_frames_hold_no_more_than_is_counted,
-    bodies_of_32_mebibytes_are_held_once,
-    a_body_that_opens_to_32_mebibytes_is_held_once,
-    a_frame_of_crumbs_takes_little_more_than_itself,
-    a_route_of_sixty_thousand_brokers_takes_little_memory,
-    a_million_members_take_little_memory_and_sends_go_on,
-    answers_that_come_a_byte_at_a_time_cost_little,
-    a_brokers_port_as_nameserver_costs_little,
-    rows_that_cannot_be_true_cost_little,
-    a_broker_that_goes_for_ever_is_not_stormed,
-    offsets_that_lead_in_a_circle_are_not_run_after,
-    a_broker_that_holds_no_pull_is_not_asked_without_end,
-);
-
-fn small_bodies_between_many_frames_hold_no_more_than_is_counted(on: On) {
-    assert!(besieged("pinned", on).delivered > 100);
+#[test]
+fn bodies_of_32_mebibytes_are_held_once() {
+    assert!(besieged("large").delivered > 1);
 }
 
-fn bodies_of_32_mebibytes_are_held_once(on: On) {
-    assert!(besieged("large", on).delivered > 1);
+#[test]
+fn a_body_that_opens_to_32_mebibytes_is_held_once() {
+    assert!(besieged("opened").delivered > 1);
 }
 
-fn a_body_that_opens_to_32_mebibytes_is_held_once(on: On) {
-    assert!(besieged("opened", on).delivered > 1);
+#[test]
+fn a_frame_of_crumbs_takes_little_more_than_itself() {
+    besieged("crumbs");
 }
 
-fn a_frame_of_crumbs_takes_little_more_than_itself(on: On) {
-    besieged("crumbs", on);
+#[test]
+fn a_route_of_sixty_thousand_brokers_takes_little_memory() {
+    besieged("brokers");
+    besieged("brokers-read");
 }
 
-fn a_route_of_sixty_thousand_brokers_takes_little_memory(on: On) {
-    besieged("brokers", on);
-    besieged("brokers-read", on);
+#[test]
+fn a_million_members_take_little_memory_and_sends_go_on() {
+    assert!(besieged("members").sent > 0);
 }
 
-fn a_million_members_take_little_memory_and_sends_go_on(on: On) {
-    assert!(besieged("members", on).sent > 0);
-}
-
-fn answers_that_come_a_byte_at_a_time_cost_little(on: On) {
-    let figures = besieged("trickled", on);
+#[test]
+fn answers_that_come_a_byte_at_a_time_cost_little() {
+    let figures = besieged("trickled");
     assert!(figures.sent > 0, "{figures:?}");
 }
 
-fn a_brokers_port_as_nameserver_costs_little(on: On) {
-    let figures = besieged("no-nameserver", on);
+#[test]
+fn a_brokers_port_as_nameserver_costs_little() {
+    let figures = besieged("no-nameserver");
     assert!(figures.failed > 0 && figures.sent == 0);
 }
 
-fn rows_that_cannot_be_true_cost_little(on: On) {
-    let figures = besieged("rows", on);
+#[test]
+fn rows_that_cannot_be_true_cost_little() {
+    let figures = besieged("rows");
     assert!(figures.sent > 0, "{figures:?}");
 }
 
-fn a_broker_that_goes_for_ever_is_not_stormed(on: On) {
-    let figures = besieged("go-away", on);
+#[test]
+fn a_broker_that_goes_for_ever_is_not_stormed() {
+    let figures = besieged("go-away");
     assert!(figures.connections < 20, "{figures:?}");
 }
 
-fn offsets_that_lead_in_a_circle_are_not_run_after(on: On) {
-    let figures = besieged("ping-pong", on);
+#[test]
+fn offsets_that_lead_in_a_circle_are_not_run_after() {
+    let figures = besieged("ping-pong");
     assert!(figures.requests < 600, "{figures:?}");
 }
 
-fn a_broker_that_holds_no_pull_is_not_asked_without_end(on: On) {
-    let figures = besieged("unheld", on);
+#[test]
+fn a_broker_that_holds_no_pull_is_not_asked_without_end() {
+    let figures = besieged("unheld");
     assert!(figures.requests < 600, "{figures:?}");
 }
