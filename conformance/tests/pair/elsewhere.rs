@@ -2,37 +2,10 @@
 
 use rocketry_conformance::broker::ListenerId;
 use rocketry_conformance::sim::{ClientId, Door, Host, Way, World};
-use rocketry_core::config::Config;
-use rocketry_core::error::Stored;
 use rocketry_core::id::OpId;
 use rocketry_core::producer::SendOptions;
 
 use crate::setting::*;
-
-const CAPACITY: usize = 10_000;
-
-fn narrow(window: usize) -> Config {
-    let mut config = config();
-    config.max_unanswered = window;
-    config
-}
-
-fn burst(world: &mut World, client: ClientId, count: usize) -> Vec<OpId> {
-    (0..count).map(|_| send(world, client, "x")).collect()
-}
-
-/// How many were stored, are not there, and may be there.
-fn ends(world: &World, client: ClientId, ops: &[OpId]) -> (usize, usize, usize) {
-    let mut counts = (0, 0, 0);
-    for op in ops {
-        match &world.sent(client, *op).ended.as_ref().unwrap().result {
-            Ok(_) => counts.0 += 1,
-            Err(error) if error.stored() == Stored::No => counts.1 += 1,
-            Err(_) => counts.2 += 1,
-        }
-    }
-    counts
-}
 
 #[test]
 fn what_waits_for_its_turn_follows_its_broker_to_another_address() {

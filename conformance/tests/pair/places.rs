@@ -3,7 +3,6 @@
 
 use rocketry_conformance::broker::{Fault, ListenerId, Requests};
 use rocketry_conformance::sim::{ClientId, World};
-use rocketry_core::config::Config;
 use rocketry_core::frame::{RequestCode, ResponseCode};
 use rocketry_core::id::OpId;
 use rocketry_core::query::{Query, QueueName};
@@ -11,12 +10,6 @@ use rocketry_core::query::{Query, QueueName};
 use crate::setting::*;
 
 const SEND: RequestCode = RequestCode::SEND_MESSAGE_V2;
-
-fn narrow(window: usize) -> Config {
-    let mut config = config();
-    config.max_unanswered = window;
-    config
-}
 
 fn ask(world: &mut World, client: ClientId) -> OpId {
     let name = QueueName { topic: topic(TOPIC), broker: "broker-a".into(), queue: 0 };

@@ -7,6 +7,7 @@ use rocketry_conformance::broker::ClusterConfig;
 use rocketry_conformance::sim::{ClientId, Pace, World};
 use rocketry_core::config::Config;
 use rocketry_core::consumer::{Start, Subscribe};
+use rocketry_core::error::Stored;
 use rocketry_core::id::{OpId, SubscriptionId};
 use rocketry_core::message::Message;
 use rocketry_core::name::{Group, Topic};
@@ -17,12 +18,22 @@ pub(crate) const NS: &str = "ns:9876";
 pub(crate) const BROKER: &str = "127.0.0.1:10911";
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 
+/// What a broker queues by default.
+pub(crate) const CAPACITY: usize = 10_000;
+
 pub(crate) const fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
 pub(crate) fn config() -> Config {
     Config::new(NS).unwrap()
+}
+
+/// With so many sends that a broker may leave unanswered.
+pub(crate) fn narrow(window: usize) -> Config {
+    let mut config = config();
+    config.max_unanswered = window;
+    config
 }
 
 /// One broker with `TOPIC` of so many queues.
@@ -47,6 +58,23 @@ pub(crate) fn message(body: impl Into<Bytes>) -> Message {
 
 pub(crate) fn send(world: &mut World, client: ClientId, body: &str) -> OpId {
     world.try_send(client, message(body.to_owned())).unwrap()
+}
+
+pub(crate) fn burst(world: &mut World, client: ClientId, count: usize) -> Vec<OpId> {
+    (0..count).map(|_| send(world, client, "x")).collect()
+}
+
+/// How many were stored, are not there, and may be there.
+pub(crate) fn ends(world: &World, client: ClientId, ops: &[OpId]) -> (usize, usize, usize) {
+    let mut counts = (0, 0, 0);
+    for op in ops {
+        match &world.sent(client, *op).ended.as_ref().unwrap().result {
+            Ok(_) => counts.0 += 1,
+            Err(error) if error.stored() == Stored::No => counts.1 += 1,
+            Err(_) => counts.2 += 1,
+        }
+    }
+    counts
 }
 
 /// Sends and waits for the answer, which must be a good one.

@@ -12,8 +12,6 @@ use rocketry_core::producer::SendOptions;
 
 use crate::setting::*;
 
-/// What a broker queues by default.
-const CAPACITY: usize = 10_000;
 const SEND: RequestCode = RequestCode::SEND_MESSAGE_V2;
 
 /// A client that has sent one message to a broker which then takes its time.
@@ -30,29 +28,6 @@ fn patient(queues: u32, each: usize, config: Config) -> (World, ClientId) {
     let (mut world, client) = busy(queues, CAPACITY, each, config);
     world.with_cluster(|cluster| cluster.set_patient_send_queue(0, CAPACITY, each));
     (world, client)
-}
-
-fn narrow(window: usize) -> Config {
-    let mut config = config();
-    config.max_unanswered = window;
-    config
-}
-
-fn burst(world: &mut World, client: ClientId, count: usize) -> Vec<OpId> {
-    (0..count).map(|_| send(world, client, "x")).collect()
-}
-
-/// How many were stored, are not there, and may be there.
-fn ends(world: &World, client: ClientId, ops: &[OpId]) -> (usize, usize, usize) {
-    let mut counts = (0, 0, 0);
-    for op in ops {
-        match &world.sent(client, *op).ended.as_ref().unwrap().result {
-            Ok(_) => counts.0 += 1,
-            Err(error) if error.stored() == Stored::No => counts.1 += 1,
-            Err(_) => counts.2 += 1,
-        }
-    }
-    counts
 }
 
 fn took(world: &World, client: ClientId, op: OpId) -> Duration {
