@@ -15,13 +15,20 @@ pub enum Level {
     Info,
 }
 
-impl fmt::Display for Level {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Level {
+    /// `must`, `should` or `info`.
+    pub const fn name(self) -> &'static str {
+        match self {
             Self::Must => "must",
             Self::Should => "should",
             Self::Info => "info",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 
@@ -36,13 +43,20 @@ pub enum Target {
     Live,
 }
 
-impl fmt::Display for Target {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Target {
+    /// `core`, `embedded` or `live`.
+    pub const fn name(self) -> &'static str {
+        match self {
             Self::Core => "core",
             Self::Embedded => "embedded",
             Self::Live => "live",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 

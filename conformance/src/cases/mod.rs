@@ -43,25 +43,3 @@ static CASES: LazyLock<Vec<Case>> = LazyLock::new(|| {
 pub fn all() -> impl Iterator<Item = &'static Case> {
     CASES.iter()
 }
-
-impl Level {
-    /// `must`, `should` or `info`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Must => "must",
-            Self::Should => "should",
-            Self::Info => "info",
-        }
-    }
-}
-
-impl Target {
-    /// `core`, `embedded` or `live`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Core => "core",
-            Self::Embedded => "embedded",
-            Self::Live => "live",
-        }
-    }
-}

@@ -1,15 +1,12 @@
 //! The cases that run against a broker, each a function of a place.
 
-use super::case::{Case, Proof, Runtimes, Target};
+use super::case::{Case, EMBEDDED_AND_LIVE, LIVE, Proof, Runtimes, Target};
 use super::place::{Place, Setting};
 use super::{admin, batch, clusters, conn, fault, ns, off, push, reb, send, volume};
 
 use fault::{failover, moves, outages, restart};
 use ns::several;
 use send::{changes, many, one};
-
-const BOTH: &[Target] = &[Target::Embedded, Target::Live];
-const LIVE: &[Target] = &[Target::Live];
 
 /// What runs a case of the catalogue, and what it needs.
 pub(super) struct Run {
@@ -31,7 +28,14 @@ impl Run {
 
 /// On one runtime, against the embedded broker and live ones.
 const fn run(id: &'static str, run: fn(&Place)) -> Run {
-    Run { id, run, targets: BOTH, runtimes: Runtimes::One, settings: &[], alone: false }
+    Run {
+        id,
+        run,
+        targets: EMBEDDED_AND_LIVE,
+        runtimes: Runtimes::One,
+        settings: &[],
+        alone: false,
+    }
 }
 
 /// Against live brokers only.
@@ -156,7 +160,7 @@ pub(super) const RUNS: &[Run] = &[
     each(run("REB-07", reb::the_other_gets_all_when_one_is_killed)),
     each(run("REB-20", reb::two_share_and_the_other_gets_all_when_one_closes)),
     alone(Run {
-        targets: BOTH,
+        targets: EMBEDDED_AND_LIVE,
         ..run("FAULT-02", restart::a_killed_broker_is_used_again_and_nothing_answered_is_missing)
     }),
     alone(live(run(

@@ -2,6 +2,16 @@
 
 use crate::cases::case::{Case, EMBEDDED, EMBEDDED_AND_LIVE, LIVE};
 
+/// What cuts a connection at every byte of a frame.
+const CUTS: &[&str] = &[
+    "weather::cuts::fault_05_fault_06_fault_07_a_cut_inside_a_frame_of_the_broker_loses_\
+         nothing",
+    "pair::cutting::fault_16_an_answer_cut_at_any_byte_is_sent_again_and_the_next_send_works",
+    "pair::cutting::fault_16_a_nameservers_answer_cut_at_any_byte_costs_little",
+    "pair::cutting::fault_09_fault_16_a_request_cut_at_any_byte_is_sent_again_and_the_next_\
+         send_works",
+];
+
 pub(super) static CASES: &[Case] = &[
     Case::must(
         "FAULT-01",
@@ -56,14 +66,7 @@ pub(super) static CASES: &[Case] = &[
     .on(EMBEDDED)
     .behind_proxy()
     .on_every_runtime()
-    .held_by(&[
-        "weather::cuts::fault_05_fault_06_fault_07_a_cut_inside_a_frame_of_the_broker_loses_\
-         nothing",
-        "pair::cutting::fault_16_an_answer_cut_at_any_byte_is_sent_again_and_the_next_send_works",
-        "pair::cutting::fault_16_a_nameservers_answer_cut_at_any_byte_costs_little",
-        "pair::cutting::fault_09_fault_16_a_request_cut_at_any_byte_is_sent_again_and_the_next_\
-         send_works",
-    ]),
+    .held_by(CUTS),
     Case::must(
         "FAULT-06",
         "When a connection is cut inside a frame's header, calls under way are repeated or fail, \
@@ -73,14 +76,7 @@ pub(super) static CASES: &[Case] = &[
     .on(EMBEDDED)
     .behind_proxy()
     .on_every_runtime()
-    .held_by(&[
-        "weather::cuts::fault_05_fault_06_fault_07_a_cut_inside_a_frame_of_the_broker_loses_\
-         nothing",
-        "pair::cutting::fault_16_an_answer_cut_at_any_byte_is_sent_again_and_the_next_send_works",
-        "pair::cutting::fault_16_a_nameservers_answer_cut_at_any_byte_costs_little",
-        "pair::cutting::fault_09_fault_16_a_request_cut_at_any_byte_is_sent_again_and_the_next_\
-         send_works",
-    ]),
+    .held_by(CUTS),
     Case::must(
         "FAULT-07",
         "When a connection is cut inside a frame's body, calls under way are repeated or fail, \
@@ -90,14 +86,7 @@ pub(super) static CASES: &[Case] = &[
     .on(EMBEDDED)
     .behind_proxy()
     .on_every_runtime()
-    .held_by(&[
-        "weather::cuts::fault_05_fault_06_fault_07_a_cut_inside_a_frame_of_the_broker_loses_\
-         nothing",
-        "pair::cutting::fault_16_an_answer_cut_at_any_byte_is_sent_again_and_the_next_send_works",
-        "pair::cutting::fault_16_a_nameservers_answer_cut_at_any_byte_costs_little",
-        "pair::cutting::fault_09_fault_16_a_request_cut_at_any_byte_is_sent_again_and_the_next_\
-         send_works",
-    ]),
+    .held_by(CUTS),
     Case::must(
         "FAULT-08",
         "When a connection ends in a reset (RST) instead of a close (FIN), calls under way are \

@@ -3,28 +3,18 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::*;
-use crate::cases::case::{Proof, Runtimes, Target};
+use crate::cases::case::{EMBEDDED, LIVE, Proof};
 use crate::cases::place::Place;
 
-const HOLDS: Case = Case {
-    id: "RUN-01",
-    level: Level::Must,
-    requirement: "The sample holds.",
-    source: "new",
-    targets: &[Target::Embedded],
-    runtimes: Runtimes::All,
-    since: None,
-    until: None,
-    settings: &[],
-    alone: false,
-    proxy: false,
-    proof: Proof::Run(|place| place.note(format!("on {:?}", place.on()))),
-};
+const HOLDS: Case = Case::must("RUN-01", "The sample holds.", "new")
+    .on(EMBEDDED)
+    .on_every_runtime()
+    .run(|place| place.note(format!("on {:?}", place.on())));
 static SAMPLES: [Case; 6] = [
     HOLDS,
     Case { id: "RUN-02", proof: Proof::Run(|_| panic!("it is {}", "wrong")), ..HOLDS },
     Case { id: "RUN-03", level: Level::Info, proof: Proof::Run(|_| panic!("odd")), ..HOLDS },
-    Case { id: "RUN-04", targets: &[Target::Live], ..HOLDS },
+    Case { id: "RUN-04", targets: LIVE, ..HOLDS },
     Case { id: "RUN-05", proof: Proof::Run(hangs), ..HOLDS },
     Case { id: "RUN-06", proof: Proof::NotBuilt, ..HOLDS },
 ];
