@@ -49,6 +49,11 @@ impl Health {
         MILLION - self.failed_ppm
     }
 
+    /// The average with one more answer in it.
+    fn averaged(&self, latency: Duration) -> Duration {
+        (self.latency * 7 + latency) / 8
+    }
+
     /// One more try has ended. The first one counts as the others do: a broker is well until it
     /// shows otherwise.
     const fn tried(&mut self, failed: bool) {
@@ -68,7 +73,7 @@ impl Healths {
         let health = self.0.entry(broker).or_default();
         health.latency = match health.answered {
             0 => latency,
-            _ => (health.latency * 7 + latency) / 8,
+            _ => health.averaged(latency),
         };
         health.answered += 1;
         health.tried(false);
@@ -81,7 +86,7 @@ impl Healths {
         let health = self.0.entry(broker).or_default();
         health.latency = match health.answered {
             0 => health.latency.max(latency),
-            _ => (health.latency * 7 + latency) / 8,
+            _ => health.averaged(latency),
         };
     }
 

@@ -56,7 +56,7 @@ impl Traffic for On<'_> {
 #[derive(Default)]
 pub(super) struct Links {
     all: BTreeMap<ConnectionId, Link>,
-    /// [`Host::writes_alone`](super::host::Host::writes_alone)(super::host::Host::writes_alone).
+    /// [`Host::writes_alone`](super::host::Host::writes_alone).
     alone: u32,
     /// The one whose frames were deferred last.
     deferred: Option<ConnectionId>,
