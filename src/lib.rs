@@ -89,7 +89,8 @@ pub use bytes::Bytes;
 
 pub use rocketry_core as proto;
 pub use rocketry_core::client::{
-    self, Admin, Client, Consumer, Delivery, OnUnreadable, Pending, Producer, Unreadable,
+    self, Admin, Client, Consumer, Delivery, MessageView, OnUnreadable, Pending, Producer,
+    Unreadable,
 };
 pub use rocketry_core::config::{Config, ConfigError};
 pub use rocketry_core::consumer::{Filter, Start};

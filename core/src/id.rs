@@ -66,6 +66,11 @@ id! {
     QueueKey
 }
 id! {
+    /// One topic of a consumer, from subscribing to it until unsubscribing; the same topic
+    /// subscribed to again is another id.
+    TopicKey
+}
+id! {
     /// One request of a peer that waits for our answer.
     RequestId
 }

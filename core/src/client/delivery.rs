@@ -1,18 +1,21 @@
 //! One message to be handled.
 
 use std::fmt;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
 use super::received::Settlement;
 use super::shared::Shared;
+use super::view::MessageView;
 use crate::consumer::{Batch, DeliveryId, Outcome, Settled};
 use crate::error::Stale;
-use crate::message::{Item, Message, Record, RecordError};
+use crate::message::{Item, RecordError};
 use crate::query::QueueName;
 
-/// One message, handed to this consumer until it is settled.
+/// One message, handed to this consumer until it is settled: a [`MessageView`] with the duty to
+/// settle it.
 ///
 /// [`ack`](Self::ack) settles it; the group's offset moves on when everything before it is settled
 /// too. [`retry`](Self::retry) has it delivered again after `retry_delay`. Dropping it unsettled
@@ -23,8 +26,9 @@ use crate::query::QueueName;
 #[must_use = "a delivery that is dropped is delivered again: ack it"]
 #[doc(alias = "MessageExt", alias = "MessageView")]
 pub struct Delivery {
-    held: Held,
-    body: Bytes,
+    view: MessageView,
+    /// None once it is settled.
+    shared: Option<Arc<Shared>>,
 }
 
 /// A message that can't be read: handed out so that it is not lost in silence. Its neighbours are
@@ -53,7 +57,10 @@ pub struct Unreadable {
     pub offset: Option<i64>,
     /// What is wrong with it.
     pub reason: RecordError,
-    held: Held,
+    batch: Arc<Batch>,
+    index: u32,
+    /// None once it is settled.
+    shared: Option<Arc<Shared>>,
 }
 
 /// A message that came: one to handle, or one that can't be read, which is to be settled too.
@@ -82,31 +89,42 @@ impl fmt::Display for Place {
     }
 }
 
-/// One message's place in its batch, until it is settled or given back.
-struct Held {
-    batch: Arc<Batch>,
+/// Settles a message that is held by `shared`, which it is no longer then.
+fn ack(shared: &mut Option<Arc<Shared>>, batch: &Batch, index: u32) -> Settlement {
+    let Some(shared) = shared.take() else { return Settlement::Taken };
+    settle(batch, index, &shared)
+}
+
+/// Gives it back.
+fn again(
+    shared: &mut Option<Arc<Shared>>,
+    batch: &Batch,
     index: u32,
-    /// None once it is settled.
-    shared: Option<Arc<Shared>>,
+    outcome: Outcome,
+) -> Settlement {
+    let Some(shared) = shared.take() else { return Settlement::Taken };
+    let id = DeliveryId { batch: batch.id(), index };
+    told(shared.run(|core, now| core.engine.settle(now, id, outcome)))
 }
 
-impl Held {
-    fn ack(&mut self) -> Settlement {
-        let Some(shared) = self.shared.take() else { return Settlement::Taken };
-        settle(&self.batch, self.index, &shared)
-    }
-
-    fn again(&mut self, outcome: Outcome) -> Settlement {
-        let Some(shared) = self.shared.take() else { return Settlement::Taken };
-        let id = DeliveryId { batch: self.batch.id(), index: self.index };
-        told(shared.run(|core, now| core.engine.settle(now, id, outcome)))
-    }
-}
-
-impl Drop for Held {
+// A queue that was given up takes nothing back: the next owner gets the message.
+impl Drop for Delivery {
     fn drop(&mut self) {
-        // A queue that was given up takes nothing back: the next owner gets the message.
         self.again(Outcome::Again);
+    }
+}
+
+impl Drop for Unreadable {
+    fn drop(&mut self) {
+        self.again(Outcome::Again);
+    }
+}
+
+impl Deref for Delivery {
+    type Target = MessageView;
+
+    fn deref(&self) -> &MessageView {
+        &self.view
     }
 }
 
@@ -120,6 +138,10 @@ impl fmt::Debug for Unreadable {
 }
 
 impl Unreadable {
+    fn again(&mut self, outcome: Outcome) -> Settlement {
+        again(&mut self.shared, &self.batch, self.index, outcome)
+    }
+
     /// The record as it came. It shares memory with its pull's other messages.
     ///
     /// ```no_run
@@ -131,7 +153,7 @@ impl Unreadable {
     /// # }
     /// ```
     pub fn raw(&self) -> Bytes {
-        self.held.batch.records().raw(self.held.index as usize)
+        self.batch.records().raw(self.index as usize)
     }
 
     /// The message is done with, unread: the group's offset may pass it, unless its queue has
@@ -139,7 +161,7 @@ impl Unreadable {
     ///
     /// See the example of [`raw`](Self::raw).
     pub fn ack(mut self) -> Settlement {
-        self.held.ack()
+        ack(&mut self.shared, &self.batch, self.index)
     }
 
     /// Has the message handed out again, to this consumer, after `retry_delay` (1 s).
@@ -153,7 +175,7 @@ impl Unreadable {
     /// # }
     /// ```
     pub fn retry(mut self) -> Settlement {
-        self.held.again(Outcome::Later)
+        self.again(Outcome::Later)
     }
 }
 
@@ -161,7 +183,7 @@ impl fmt::Debug for Delivery {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("Delivery");
         shown.field("queue", self.queue()).field("offset", &self.offset());
-        shown.field("bytes", &self.body.len()).finish_non_exhaustive()
+        shown.field("bytes", &self.body().len()).finish_non_exhaustive()
     }
 }
 
@@ -174,97 +196,41 @@ impl Delivery {
         shared: &Arc<Shared>,
         unreadable: OnUnreadable,
     ) -> Result<Self, Unreadable> {
-        let (batch, shared) = (batch.clone(), Some(shared.clone()));
-        let mut held = Held { batch, index, shared };
-        let reason = match held.batch.records().item(index as usize) {
+        let mut shared = Some(shared.clone());
+        let reason = match batch.records().item(index as usize) {
             Item::Record(record) => match record.body() {
-                Ok(body) => return Ok(Self { held, body }),
+                Ok(body) => {
+                    let view = MessageView { batch: batch.clone(), index, body };
+                    return Ok(Self { view, shared });
+                }
                 Err(reason) => reason,
             },
             Item::Undecodable(undecodable) => undecodable.reason,
         };
         if unreadable == OnUnreadable::Settle {
-            held.ack();
+            ack(&mut shared, batch, index);
         }
-        let (queue, offset) = (held.batch.queue().clone(), held.batch.offset(index));
-        Err(Unreadable { queue, offset, reason, held })
+        let (queue, offset) = (batch.queue().clone(), batch.offset(index));
+        Err(Unreadable { queue, offset, reason, batch: batch.clone(), index, shared })
     }
 
-    fn record(&self) -> Option<Record<'_>> {
-        self.held.batch.records().record(self.held.index as usize)
+    fn again(&mut self, outcome: Outcome) -> Settlement {
+        again(&mut self.shared, &self.view.batch, self.view.index, outcome)
     }
 
-    /// The body, opened if it was compressed. It shares memory with its pull's other messages:
-    /// copy it to keep a small one for long.
+    /// The message to be read, without the duty to settle it: for a log, or another task.
     ///
     /// ```no_run
-    /// # use rocketry_core::client::Delivery;
+    /// # use rocketry_core::client::{Delivery, MessageView};
     /// # fn f(delivery: Delivery) -> Result<(), Box<dyn std::error::Error>> {
-    /// let text = std::str::from_utf8(delivery.body())?;
-    /// println!("{text}");
-    /// # delivery.ack();
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub const fn body(&self) -> &Bytes {
-        &self.body
-    }
-
-    /// Everything else of the message: tags, keys, properties, times, ids.
-    ///
-    /// # Panics
-    /// Never: a delivery is only made of a record that can be read.
-    ///
-    /// ```no_run
-    /// # use rocketry_core::client::Delivery;
-    /// # fn f(delivery: Delivery) -> Result<(), Box<dyn std::error::Error>> {
-    /// let message = delivery.message();
-    /// let keys: Vec<&str> = message.keys().collect();
-    /// println!("{:?} {keys:?} {:?}", message.tags(), message.property("colour"));
-    /// # delivery.ack();
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn message(&self) -> Record<'_> {
-        #[expect(clippy::expect_used, reason = "`open` made sure of it")]
-        self.record().expect("a delivery is a readable record")
-    }
-
-    /// A message to send, with what an application gave this one: its topic, body, flag, tag, keys
-    /// and own properties, to be changed and sent again. It gets a unique id of its own, and has
-    /// no delay. The body is shared, not copied.
-    ///
-    /// ```no_run
-    /// # use rocketry_core::client::{Delivery, Producer};
-    /// # fn f(delivery: Delivery, producer: &Producer) -> Result<(), Box<dyn std::error::Error>> {
-    /// producer.send(delivery.to_message().property("seen", "once")).wait()?;
+    /// let view: MessageView = delivery.view();
     /// delivery.ack();
+    /// println!("{:?}", view.body());
     /// # Ok(())
     /// # }
     /// ```
-    pub fn to_message(&self) -> Message {
-        Message::of(self.queue().topic.clone(), &self.message(), self.body.clone())
-    }
-
-    /// The queue it came from.
-    ///
-    /// ```no_run
-    /// # use rocketry_core::client::Delivery;
-    /// # fn f(delivery: Delivery) -> Result<(), Box<dyn std::error::Error>> {
-    /// println!("{:?} of queue {}", delivery.offset(), delivery.queue().queue);
-    /// # delivery.ack();
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn queue(&self) -> &QueueName {
-        self.held.batch.queue()
-    }
-
-    /// Its place in the queue, from 0; `None` where the broker's number can't be its place.
-    ///
-    /// See the example of [`queue`](Self::queue).
-    pub fn offset(&self) -> Option<i64> {
-        self.held.batch.offset(self.held.index)
+    pub fn view(&self) -> MessageView {
+        self.view.clone()
     }
 
     /// The message is done with, unless its queue has [moved](Settlement::Moved), in which case
@@ -281,7 +247,7 @@ impl Delivery {
     /// ```
     #[doc(alias = "CONSUME_SUCCESS", alias = "ConsumeConcurrentlyStatus", alias = "ConsumeSuccess")]
     pub fn ack(mut self) -> Settlement {
-        self.held.ack()
+        ack(&mut self.shared, &self.view.batch, self.view.index)
     }
 
     /// Has the message delivered again, to this consumer, after `retry_delay` (1 s).
@@ -298,7 +264,7 @@ impl Delivery {
     /// ```
     #[doc(alias = "RECONSUME_LATER", alias = "ConsumeRetryLater", alias = "sendMessageBack")]
     pub fn retry(mut self) -> Settlement {
-        self.held.again(Outcome::Later)
+        self.again(Outcome::Later)
     }
 }
 

@@ -29,6 +29,7 @@ mod shared;
 mod source;
 mod state;
 mod subscribing;
+mod view;
 mod waiting;
 mod wall;
 mod work;
@@ -45,6 +46,7 @@ pub use producer::Producer;
 pub use producing::{ProducerError, ProducerOptions};
 pub use received::{RecvError, RecvTimeoutError, Settlement};
 pub use subscribing::{ConsumerBuilder, SubscribeError};
+pub use view::MessageView;
 
 use crate::config::Config;
 use crate::consumer::ConsumerOptions;

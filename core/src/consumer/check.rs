@@ -49,7 +49,7 @@ impl Consumers {
 impl Consumer {
     /// What is kept of timers was given out by the engine's table.
     fn check_timers(&self, ctx: &Context) {
-        let queues = self.queues.iter().filter_map(|(_, queue)| queue.timer());
+        let queues = self.queues.iter().filter_map(|(_, queue)| queue.cursor.timer());
         let own = [self.rebalance_timer, self.handouts.timer, self.drain_timer()];
         for key in queues.chain(own.into_iter().flatten().map(|(_, timer)| timer)) {
             assert!(ctx.fx.timers.gave(key), "{key:?} is of another table");
@@ -64,7 +64,7 @@ impl Consumer {
         if self.is_draining() {
             return;
         }
-        for (key, queue) in self.queues.iter().filter(|(_, queue)| queue.awaits_broker()) {
+        for (key, queue) in self.queues.iter().filter(|(_, queue)| queue.cursor.awaits_broker()) {
             let Some(peer) = known.brokers.reader(queue.at.broker) else { continue };
             // One that the route names no more is taken away by the next look at the share.
             let route = known.routes.known(&queue.name.topic);

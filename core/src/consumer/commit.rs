@@ -46,13 +46,13 @@ impl Consumer {
     /// Tells of messages whose tags another member of the group asks for, and this one does not.
     fn look_at_tags(&mut self, ctx: &mut Context) {
         let mut foreign = None;
-        for (_, queue) in self.queues.iter().filter(|(_, queue)| queue.take_foreign()) {
+        for (_, queue) in self.queues.iter().filter(|(_, queue)| queue.window.take_foreign()) {
             foreign = Some(queue.topic);
         }
-        let Some(topic) = foreign else { return };
+        let topic = foreign.and_then(|topic| self.topics.get(topic));
+        let Some(topic) = topic.map(|of| of.topic.clone()) else { return };
         if self.tells(ctx.fx.now, Trouble::Tags) {
-            let group = self.subscribe.group.clone();
-            let topic = self.subscribe.topics[topic].0.clone();
+            let group = self.group.clone();
             ctx.fx.note(Note::ForeignTags { group, topic });
         }
     }
@@ -68,7 +68,7 @@ impl Consumer {
         if self.send_commit(ctx, known, key, queue, offset) {
             self.commits += 1;
             if let Some(queue) = self.queues.get_mut(key) {
-                queue.committing(offset);
+                queue.keeper.committing(offset);
             }
         }
     }
@@ -100,7 +100,7 @@ impl Consumer {
     ) -> bool {
         let Some(peer) = keeper(ctx, known, queue.at.broker) else { return false };
         let request = Request::UpdateOffset(UpdateOffsetRequest {
-            consumer_group: self.subscribe.group.shared(),
+            consumer_group: self.group.shared(),
             topic: queue.name.topic.shared(),
             queue_id: queue.name.queue as i32,
             commit_offset: offset,
@@ -121,7 +121,7 @@ impl Consumer {
         let kept: Vec<QueueKey> = brokers.flat_map(|broker| self.on(broker)).collect();
         for key in kept {
             if let Some(queue) = self.queues.get_mut(key) {
-                queue.doubt();
+                queue.keeper.doubt();
             }
         }
     }
@@ -141,7 +141,7 @@ impl Consumer {
                 let remark = reply.remark.map(Into::into);
                 let failure = Box::new(Failure::Refused { code, remark });
                 let ask = RequestCode::UPDATE_CONSUMER_OFFSET;
-                let group = self.subscribe.group.clone();
+                let group = self.group.clone();
                 ctx.fx.note(Note::AskFailed { group, ask, queue, failure });
             }
         }
@@ -151,7 +151,7 @@ impl Consumer {
     /// A commit was answered, or came to nothing.
     pub(super) fn commit_ended(&mut self, ctx: &mut Context, key: QueueKey, stored: Option<i64>) {
         if let Some(queue) = self.queues.get_mut(key) {
-            queue.commit_ended(ctx.fx.now, stored);
+            queue.keeper.commit_ended(ctx.fx.now, stored);
         }
         self.commits = self.commits.saturating_sub(1);
         self.unregister_if_committed(ctx);

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 #[cfg(feature = "client")]
 use std::ops::Range;
 
-use super::{BatchId, Consumer, Queue};
+use super::queue::Window;
+use super::{BatchId, Consumer};
 use crate::remoting::Context;
 use crate::time::Instant;
 use crate::timer::TimerKey;
@@ -20,7 +21,7 @@ pub(super) struct Drain {
     unsettled: usize,
 }
 
-impl Queue {
+impl Window {
     /// The messages that the application holds: handed out, and neither settled nor given back.
     fn out(&self) -> impl Iterator<Item = (BatchId, BTreeSet<u32>)> {
         // What was given back, and waits or is ready to be handed out again.
@@ -52,8 +53,8 @@ impl Consumer {
             Some(drain) => (drain.by, drain.timer) = (by, timer),
             None => {
                 // First the mark, then the bits: who settles meanwhile sees the one or is seen.
-                self.queues.iter().for_each(|(_, queue)| queue.mark_draining());
-                let out = self.queues.iter().flat_map(|(_, queue)| queue.out()).collect();
+                self.queues.iter().for_each(|(_, queue)| queue.window.mark_draining());
+                let out = self.queues.iter().flat_map(|(_, queue)| queue.window.out()).collect();
                 self.drain = Some(Drain { by, timer, out, unsettled: 0 });
             }
         }
@@ -72,7 +73,7 @@ impl Consumer {
         match &self.drain {
             Some(drain) => drain.unsettled + drain.out.values().map(BTreeSet::len).sum::<usize>(),
             None => {
-                let out = self.queues.iter().flat_map(|(_, queue)| queue.out());
+                let out = self.queues.iter().flat_map(|(_, queue)| queue.window.out());
                 out.map(|(_, out)| out.len()).sum()
             }
         }

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use crate::consumer::queue::Window;
 use crate::consumer::{Consumer, DeliveryId, Handout, Outcome, Queue};
 use crate::id::QueueKey;
 use crate::time::Instant;
@@ -56,7 +57,7 @@ fn pause(times: u32, delay: Duration) -> Duration {
     first.saturating_mul(1 << times.min(16)).min(LONGEST)
 }
 
-impl Queue {
+impl Window {
     /// Forgets what was given back of a batch that has ended. What still waits for its time is
     /// passed over then.
     pub(super) fn forget_again(&mut self, number: u64) {
@@ -77,7 +78,7 @@ impl Consumer {
     pub(super) fn offer(&mut self, handout: Handout) {
         let key = handout.batch.id().queue;
         if let Some(queue) = self.queues.get_mut(key) {
-            queue.ready.push_back(handout);
+            queue.window.ready.push_back(handout);
             self.handouts.turns.push_back(key);
             self.handouts.ready += 1;
         }
@@ -90,7 +91,8 @@ impl Consumer {
         }
         loop {
             let key = self.handouts.turns.pop_front()?;
-            if let Some(handout) = self.queues.get_mut(key).and_then(|q| q.ready.pop_front()) {
+            if let Some(handout) = self.queues.get_mut(key).and_then(|q| q.window.ready.pop_front())
+            {
                 self.handouts.ready -= 1;
                 return Some(handout);
             }
@@ -112,8 +114,8 @@ impl Consumer {
         delay: Duration,
     ) {
         let Some(queue) = self.queues.get_mut(id.batch.queue) else { return };
-        let Some(batch) = queue.batch(id.batch.number).cloned() else { return };
-        let again = queue.again.entry((id.batch.number, id.index)).or_default();
+        let Some(batch) = queue.window.batch(id.batch.number).cloned() else { return };
+        let again = queue.window.again.entry((id.batch.number, id.index)).or_default();
         if let Some(due) = again.due.take() {
             self.handouts.later.remove(&due);
         }
@@ -144,10 +146,10 @@ impl Consumer {
             let Some(queue) = self.queues.get_mut(id.queue) else { continue };
             let place = (id.number, index);
             if handout.batch.is_settled(index) {
-                queue.again.remove(&place);
+                queue.window.again.remove(&place);
                 continue;
             }
-            if let Some(again) = queue.again.get_mut(&place) {
+            if let Some(again) = queue.window.again.get_mut(&place) {
                 again.due = None;
             }
             self.offer(handout);
@@ -159,8 +161,8 @@ impl Consumer {
     /// Forgets what was to be handed out of a queue that is given up.
     pub(super) fn forget_handouts(&mut self, queue: &Queue) {
         let Self { handouts, queues, .. } = self;
-        handouts.ready -= queue.ready.len();
-        for due in queue.again.values().filter_map(|again| again.due) {
+        handouts.ready -= queue.window.ready.len();
+        for due in queue.window.again.values().filter_map(|again| again.due) {
             handouts.later.remove(&due);
         }
         if handouts.turns.len() > 2 * handouts.ready + 64 {
@@ -171,9 +173,10 @@ impl Consumer {
     /// What must hold between two calls.
     pub(super) fn check_handouts(&self) {
         let queues = || self.queues.iter().map(|(_, queue)| queue);
-        let ready: usize = queues().map(|queue| queue.ready.len()).sum();
+        let ready: usize = queues().map(|queue| queue.window.ready.len()).sum();
         assert_eq!(ready, self.handouts.ready, "runs of messages to hand out");
-        let due = queues().flat_map(|queue| queue.again.values()).filter(|a| a.due.is_some());
+        let due =
+            queues().flat_map(|queue| queue.window.again.values()).filter(|a| a.due.is_some());
         assert_eq!(due.count(), self.handouts.later.len(), "messages that come later");
         let (timer, next) = (self.handouts.timer.map(|(at, _)| at), self.next_again());
         let woken = next.is_none_or(|next| timer.is_some_and(|timer| timer <= next));

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::{Consumer, Consumers, Filter, Start};
+use super::topics::Subscription;
+use super::{Consumer, Consumers, Start};
 use crate::body::{ConsumeFrom, ConsumeType, ConsumerData, MessageModel, SubscriptionData};
-use crate::name::Topic;
 
 impl Consumers {
     /// Those that have not left.
@@ -14,21 +14,22 @@ impl Consumers {
 }
 
 fn consumer_data(consumer: &Consumer) -> ConsumerData {
-    let topics = consumer.subscribe.topics.iter();
+    let subscriptions = consumer.topics.iter().map(|(_, of)| subscription(of, consumer.version));
     ConsumerData {
-        consume_from: match consumer.subscribe.options.start {
+        consume_from: match consumer.options.start {
             Start::First => ConsumeFrom::First,
             Start::Last => ConsumeFrom::Last,
         },
         consume_type: ConsumeType::Passively,
-        group: consumer.subscribe.group.to_string(),
+        group: consumer.group.to_string(),
         model: MessageModel::Clustering,
-        subscriptions: topics.map(|topic| subscription(topic, consumer.version)).collect(),
+        subscriptions: subscriptions.collect(),
         unit_mode: false,
     }
 }
 
-fn subscription((topic, filter): &(Topic, Filter), version: i64) -> SubscriptionData {
+fn subscription(of: &Subscription, version: i64) -> SubscriptionData {
+    let Subscription { topic, filter } = of;
     let tags = filter.wanted();
     SubscriptionData {
         class_filter: false,

@@ -39,7 +39,7 @@ impl Consumers {
         let (config, told) = (&ctx.fx.config, (version, revision));
         let sub = self.slots.insert_with(|id| Consumer::new(id, subscribe, config, told));
         if let Some(consumer) = self.get_mut(sub) {
-            for topic in consumer.topics() {
+            for topic in consumer.topics.names() {
                 ctx.fx.signal(Signal::RouteWanted(topic.clone()));
                 reach_brokers(ctx, known, topic);
             }
@@ -56,7 +56,7 @@ impl Consumers {
 
     /// The topics that consumers read.
     pub(crate) fn consumed(&self) -> BTreeSet<Topic> {
-        self.staying().flat_map(|(_, consumer)| consumer.topics()).cloned().collect()
+        self.staying().flat_map(|(_, consumer)| consumer.topics.names()).cloned().collect()
     }
 
     fn readers(&self, topic: &Topic) -> Vec<SubscriptionId> {
@@ -154,7 +154,7 @@ impl Consumers {
 
     /// Lets go of brokers that no consumer reads from any more.
     pub(super) fn forget_unread(&self, ctx: &mut Context, known: Known<'_>) {
-        let topics = self.iter().flat_map(|(_, consumer)| consumer.topics());
+        let topics = self.iter().flat_map(|(_, consumer)| consumer.topics.names());
         let routes = topics.filter_map(|topic| known.routes.known(topic));
         let brokers = routes.flat_map(|route| route.readers.iter());
         let used = brokers.flat_map(|broker| known.brokers.peers(*broker)).collect();
@@ -164,13 +164,13 @@ impl Consumers {
 
 impl Consumer {
     fn reads(&self, topic: &Topic) -> bool {
-        self.topics().any(|own| own == topic)
+        self.topics.names().any(|own| own == topic)
     }
 
     /// Connects to every broker that has queues of its topics.
     pub(super) fn reach_brokers(&self, ctx: &mut Context, known: Known<'_>) {
         if !ctx.fx.plant.is(Planted::StaysAtAddress) {
-            self.topics().for_each(|topic| reach_brokers(ctx, known, topic));
+            self.topics.names().for_each(|topic| reach_brokers(ctx, known, topic));
         }
     }
 }

@@ -136,7 +136,7 @@ impl Consumer {
     /// queues to others.
     pub(super) fn unregister_if_committed(&mut self, ctx: &mut Context) {
         if self.phase == Phase::Committing && self.commits == 0 {
-            let (sub, group) = (self.id, self.subscribe.group.clone());
+            let (sub, group) = (self.id, self.group.clone());
             ctx.fx.signal(Signal::Farewell { sub, group });
         }
     }

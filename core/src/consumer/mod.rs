@@ -36,6 +36,7 @@ mod settle;
 mod share;
 mod stats;
 mod subscribe;
+mod topics;
 mod turns;
 
 use std::collections::BTreeMap;
@@ -54,6 +55,7 @@ pub use options::ConsumerOptions;
 use queue::Queue;
 pub use stats::{ConsumerStats, QueueStats};
 pub use subscribe::{Start, Subscribe};
+use topics::Topics;
 use turns::Turns;
 
 use crate::config::Config;
@@ -61,7 +63,7 @@ use crate::effects::ConsumerTimer;
 use crate::error::Failure;
 use crate::frame::{Reply, RequestCode, ResponseCode};
 use crate::id::{BrokerId, PeerId, QueueKey, Slots, SubscriptionId};
-use crate::name::{Group, Topic};
+use crate::name::Group;
 use crate::remoting::{Body, ConsumerAsk, Context};
 use crate::route::Known;
 use crate::time::Instant;
@@ -113,7 +115,9 @@ const TELL: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 struct Consumer {
     id: SubscriptionId,
-    subscribe: Subscribe,
+    group: Group,
+    topics: Topics,
+    options: ConsumerOptions,
     bounds: Bounds,
     /// Java's `subVersion`: wall time of the subscription.
     version: i64,
@@ -152,10 +156,13 @@ impl Consumer {
         config: &Config,
         (version, revision): (i64, u64),
     ) -> Self {
+        let Subscribe { group, topics, options } = subscribe;
         Self {
             id,
-            bounds: subscribe.options.over(config),
-            subscribe,
+            group,
+            topics: Topics::new(topics),
+            bounds: options.over(config),
+            options,
             version,
             revision,
             phase: Phase::Joining,
@@ -194,14 +201,9 @@ impl Consumer {
         due
     }
 
-    /// The consumer's topics, in the order of its subscription.
-    fn topics(&self) -> impl Iterator<Item = &Topic> {
-        self.subscribe.topics.iter().map(|(topic, _)| topic)
-    }
-
     /// The batch of a delivery, while its queue is ours.
     fn batch(&self, id: BatchId) -> Option<&Arc<Batch>> {
-        self.queues.get(id.queue)?.batch(id.number)
+        self.queues.get(id.queue)?.window.batch(id.number)
     }
 }
 
@@ -222,7 +224,7 @@ impl Consumers {
     }
 
     fn of_group(&self, group: &Group) -> Option<SubscriptionId> {
-        self.slots.iter().find(|(_, c)| c.subscribe.group == *group).map(|(id, _)| id)
+        self.slots.iter().find(|(_, c)| c.group == *group).map(|(id, _)| id)
     }
 
     pub(crate) fn ids(&self) -> Vec<SubscriptionId> {

@@ -17,7 +17,7 @@ impl Consumer {
     pub(super) fn fetch_offset(&mut self, ctx: &mut Context, peer: PeerId, key: QueueKey) {
         let Some(queue) = self.queues.get(key) else { return };
         let request = Request::QueryOffset(QueryOffsetRequest {
-            consumer_group: self.subscribe.group.shared(),
+            consumer_group: self.group.shared(),
             topic: queue.name.topic.shared(),
             queue_id: queue.name.queue as i32,
             broker: Some(queue.name.broker.clone()),
@@ -29,7 +29,7 @@ impl Consumer {
     /// The group has none: it begins at an end of the queue.
     fn fetch_end(&mut self, ctx: &mut Context, peer: PeerId, key: QueueKey) {
         let Some(queue) = self.queues.get(key) else { return };
-        let request = match self.subscribe.options.start {
+        let request = match self.options.start {
             Start::First => queue.name.ask_min_offset(),
             Start::Last => queue.name.ask_max_offset(),
         };
@@ -48,13 +48,13 @@ impl Consumer {
         let purpose = Purpose::Consumer(self.id, ConsumerAsk::Offset { queue: key, of });
         let opaque = ctx.ask(peer, purpose, Kind::Offset, request, Bytes::new(), within);
         if let Some(queue) = self.queues.get_mut(key) {
-            queue.fetching_offset(opaque);
+            queue.cursor.fetching_offset(opaque);
         }
     }
 
     /// The code of the question for it.
     pub(super) const fn offset_code(&self, of: OffsetOf) -> RequestCode {
-        match (of, self.subscribe.options.start) {
+        match (of, self.options.start) {
             (OffsetOf::Group, _) => RequestCode::QUERY_CONSUMER_OFFSET,
             (OffsetOf::End, Start::First) => RequestCode::GET_MIN_OFFSET,
             (OffsetOf::End, Start::Last) => RequestCode::GET_MAX_OFFSET,

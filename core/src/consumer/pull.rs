@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::topics::Subscription;
 use super::{Consumer, Handout, NextOffset, PullAnswer, PulledRecords, Trouble};
 use crate::effects::{Event, Note, Planted, Signal};
 use crate::frame::reply::PullReply;
@@ -28,12 +29,12 @@ impl Consumer {
         let config = &ctx.fx.config;
         let (now, within) = (ctx.fx.now, config.pull_timeout);
         let Some(queue) = self.queues.get_mut(key) else { return };
-        let (topic, filter) = &self.subscribe.topics[queue.topic];
+        let Some(Subscription { topic, filter }) = self.topics.get(queue.topic) else { return };
         let request = Request::Pull(PullRequest {
-            consumer_group: self.subscribe.group.shared(),
+            consumer_group: self.group.shared(),
             topic: topic.shared(),
             queue_id: queue.name.queue as i32,
-            queue_offset: queue.next(),
+            queue_offset: queue.cursor.next(),
             max_messages: self.bounds.pull_batch as i32,
             sys_flag: SUSPEND,
             commit_offset: 0,
@@ -46,7 +47,7 @@ impl Consumer {
         });
         let purpose = Purpose::Consumer(self.id, ConsumerAsk::Pull { queue: key });
         let opaque = ctx.ask(peer, purpose, Kind::Pull, request, Bytes::new(), within);
-        queue.pulling(opaque, now);
+        queue.cursor.pulling(opaque, now);
     }
 
     /// The broker answered a pull.
@@ -64,7 +65,7 @@ impl Consumer {
         }
         let draining = self.is_draining();
         let Some(queue) = self.queues.get_mut(key) else { return };
-        queue.pull_answered();
+        queue.cursor.pull_answered();
         if draining {
             return;
         }
@@ -85,7 +86,7 @@ impl Consumer {
                 Some(fields),
                 _,
             ) => {
-                let told = PullAnswer::new(queue.next(), &fields);
+                let told = PullAnswer::new(queue.cursor.next(), &fields);
                 self.pull_leads(ctx, known, key, told, told.empty(code));
             }
             (code, ..) => self.pull_refused(ctx, peer, key, code, remark),
@@ -103,14 +104,19 @@ impl Consumer {
     ) {
         ctx.fx.counters.messages_pulled += records.len() as u64;
         let Some(queue) = self.queues.get_mut(key) else { return };
-        let told = PullAnswer::new(queue.next(), fields);
+        let told = PullAnswer::new(queue.cursor.next(), fields);
         let places = told.places();
         if places.is_empty() || records.is_empty() {
             return self.pull_leads(ctx, known, key, told, NextOffset::Astray);
         }
         let delta = fields.offset_delta.unwrap_or(0);
-        let tags = self.subscribe.topics[queue.topic].1.wanted();
-        let batch = queue.keep(self.id, key, PulledRecords { places, delta, records }, tags);
+        let tags = self.topics.get(queue.topic).and_then(|of| of.filter.wanted());
+        let batch = queue.window.keep(
+            (self.id, key),
+            &queue.name,
+            PulledRecords { places, delta, records },
+            tags,
+        );
         ctx.fx.counters.messages_older += batch.older() as u64;
         if batch.open() == 0 && ctx.fx.plant.is(Planted::PassesOlder) {
             let next = NextOffset::On(told.asked.saturating_add(1));
@@ -118,9 +124,9 @@ impl Consumer {
         }
         let next = if batch.open() > 0 { told.found(batch.last()) } else { NextOffset::Astray };
         if next == NextOffset::Astray {
-            queue.unkeep(&batch);
+            queue.window.unkeep(&batch);
         } else {
-            queue.went_on();
+            queue.cursor.went_on();
             self.offer(Handout::whole(batch));
             ctx.fx.event(Event::Deliverable { sub: self.id });
             if told.overreaches() {
@@ -144,16 +150,16 @@ impl Consumer {
         let Some(queue) = self.queues.get_mut(key) else { return };
         match next {
             NextOffset::On(next) => {
-                queue.leads_on(next);
+                queue.cursor.leads_on(next);
                 self.resume(ctx, known, key);
             }
             NextOffset::Same => {
-                let pause = queue.stalled(ctx.fx.now, ctx.fx.config.pull_suspend);
+                let pause = queue.cursor.stalled(ctx.fx.now, ctx.fx.config.pull_suspend);
                 self.resume_after(ctx, known, key, pause);
             }
             NextOffset::Moved(to) => self.offset_moved(ctx, known, key, to),
             NextOffset::Astray => {
-                let pause = queue.refused();
+                let pause = queue.cursor.refused();
                 self.tell_astray(ctx, key, told);
                 self.resume_after(ctx, known, key, pause);
             }
@@ -163,7 +169,7 @@ impl Consumer {
     fn tell_astray(&self, ctx: &mut Context, key: QueueKey, told: PullAnswer) {
         let PullAnswer { asked, next, min, max } = told;
         if let Some(queue) = self.queues.get(key) {
-            let (group, queue) = (self.subscribe.group.clone(), queue.name.clone());
+            let (group, queue) = (self.group.clone(), queue.name.clone());
             ctx.fx.note(Note::PullAstray { group, queue, asked, next, min, max });
         }
     }
@@ -174,14 +180,14 @@ impl Consumer {
     fn offset_moved(&mut self, ctx: &mut Context, known: Known<'_>, key: QueueKey, to: i64) {
         let (now, plant) = (ctx.fx.now, ctx.fx.plant);
         let Some(queue) = self.queues.get_mut(key) else { return };
-        let pause = queue.moved(now);
+        let pause = queue.cursor.moved(now);
         if plant.is(Planted::CommitsFirstPull) {
             queue.move_in_place(to, plant);
             return self.resume_after(ctx, known, key, pause);
         }
-        let (name, from) = (queue.name.clone(), queue.next());
+        let (name, from) = (queue.name.clone(), queue.cursor.next());
         let Some(key) = self.take_anew(key, to) else { return };
-        let group = self.subscribe.group.clone();
+        let group = self.group.clone();
         ctx.fx.note(Note::OffsetMoved { group, queue: name, from, to });
         self.resume_after(ctx, known, key, pause);
     }
@@ -197,7 +203,7 @@ impl Consumer {
         let Some(queue) = self.queues.get_mut(key) else { return };
         match code {
             ResponseCode::FLOW_CONTROL => {
-                let pause = queue.refused().max(FLOW_CONTROL);
+                let pause = queue.cursor.refused().max(FLOW_CONTROL);
                 return self.pause(ctx, key, pause);
             }
             // The broker does not know our groups: it has to hear of them first, and once for all
@@ -211,7 +217,7 @@ impl Consumer {
         }
         let (broker, queue) = (queue.at.broker, queue.name.clone());
         if self.tells(ctx.fx.now, Trouble::Refused(broker)) {
-            let (group, remark) = (self.subscribe.group.clone(), remark.map(Into::into));
+            let (group, remark) = (self.group.clone(), remark.map(Into::into));
             ctx.fx.note(Note::PullRefused { group, queue, code, remark });
         }
         self.pause(ctx, key, ctx.fx.config.pull_retry);

@@ -12,7 +12,7 @@ use crate::effects::{ConsumerTimer, Note, Signal, TimerKind};
 use crate::error::Failure;
 use crate::frame::request::ConsumerListRequest;
 use crate::frame::{Kind, Reply, Request, RequestCode, ResponseCode};
-use crate::id::{PeerId, SubscriptionId};
+use crate::id::{PeerId, SubscriptionId, TopicKey};
 use crate::name::QueueName;
 use crate::remoting::{Body, ConsumerAsk, Context, Purpose};
 use crate::route::{Known, RouteQueue};
@@ -90,7 +90,7 @@ impl Consumer {
     pub(super) fn rebalance_due(&mut self, ctx: &mut Context, known: Known<'_>) {
         self.rebalance_timer = None;
         // A consumer may be started before its topic exists, or while no broker of it is there.
-        for topic in self.topics().filter(|topic| known.routes.is_unread(topic)) {
+        for topic in self.topics.names().filter(|topic| known.routes.is_unread(topic)) {
             ctx.fx.signal(Signal::RouteWanted(topic.clone()));
         }
         // After the question for the routes.
@@ -110,7 +110,7 @@ impl Consumer {
             self.reach_brokers(ctx, known);
             return self.rebalance_after(ctx, AGAIN);
         };
-        let consumer_group = self.subscribe.group.shared();
+        let consumer_group = self.group.shared();
         let request =
             Request::ConsumerList(ConsumerListRequest { consumer_group, ..Default::default() });
         let (purpose, within) =
@@ -121,7 +121,7 @@ impl Consumer {
 
     /// A broker of its topics that knows of it.
     fn who_knows(&self, ctx: &Context, known: Known<'_>) -> Option<PeerId> {
-        let routes = self.topics().filter_map(|topic| known.routes.known(topic));
+        let routes = self.topics.names().filter_map(|topic| known.routes.known(topic));
         let mut queues = routes.flat_map(|route| &route.readable);
         queues.find_map(|queue| {
             let reader = known.brokers.reader(queue.broker);
@@ -135,7 +135,7 @@ impl Consumer {
         // A lost connection is told of as such.
         let lost = matches!(failure, Failure::Connect(_) | Failure::Closed(_));
         if !lost && !self.is_leaving() && self.tells(ctx.fx.now, Trouble::Members) {
-            let group = self.subscribe.group.clone();
+            let group = self.group.clone();
             let ask = RequestCode::GET_CONSUMER_LIST_BY_GROUP;
             let failure = Box::new(failure);
             ctx.fx.note(Note::AskFailed { group, ask, queue: None, failure });
@@ -152,8 +152,8 @@ impl Consumer {
         }
         self.note_members(ctx, members);
         let mut missing = false;
-        let unread = self.topics().any(|topic| known.routes.is_unread(topic));
-        for topic in 0..self.subscribe.topics.len() {
+        let unread = self.topics.names().any(|topic| known.routes.is_unread(topic));
+        for topic in self.topics.keys() {
             missing |= !self.share_topic(ctx, known, topic, members);
         }
         self.absent = members.place.is_none().then(|| self.absent.unwrap_or(now));
@@ -179,7 +179,7 @@ impl Consumer {
     fn note_members(&mut self, ctx: &mut Context, members: Members) {
         if members.doubled && !self.doubled {
             let client_id = ctx.fx.client_id.clone();
-            let group = self.subscribe.group.clone();
+            let group = self.group.clone();
             ctx.fx.note(Note::SharedId { group, client_id });
         }
         self.doubled = members.doubled;
@@ -194,10 +194,10 @@ impl Consumer {
         &mut self,
         ctx: &mut Context,
         known: Known<'_>,
-        topic: usize,
+        topic: TopicKey,
         members: Members,
     ) -> bool {
-        let name = self.subscribe.topics[topic].0.clone();
+        let Some(name) = self.topics.get(topic).map(|of| of.topic.clone()) else { return true };
         // What is held of a topic whose route names nothing is kept: its brokers may be away.
         let Some(route) = known.routes.known(&name).filter(|route| !route.unread) else {
             return true;
@@ -212,7 +212,7 @@ impl Consumer {
         };
         if !change.added.is_empty() || !change.removed.is_empty() {
             self.idle_looks = 0;
-            let group = self.subscribe.group.clone();
+            let group = self.group.clone();
             let (topic, members) = (name.clone(), members.count);
             ctx.fx.note(Note::Rebalanced { group, topic, share, members });
         }

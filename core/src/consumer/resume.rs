@@ -50,14 +50,14 @@ impl Consumer {
     pub(super) fn pause(&mut self, ctx: &mut Context, key: QueueKey, pause: Duration) {
         if let Some(queue) = self.queues.get_mut(key) {
             let timer = TimerKind::Consumer(ConsumerTimer::Queue(self.id, key));
-            queue.paused(ctx.fx.after(pause, timer));
+            queue.cursor.paused(ctx.fx.after(pause, timer));
         }
     }
 
     /// A queue's pause is over.
     pub(super) fn pause_over(&mut self, ctx: &mut Context, known: Known<'_>, key: QueueKey) {
         let Some(queue) = self.queues.get_mut(key) else { return };
-        if queue.pause_over() {
+        if queue.cursor.pause_over() {
             self.resume(ctx, known, key);
         }
     }
@@ -72,7 +72,7 @@ impl Consumer {
         failure: &Failure,
     ) {
         let Some(queue) = self.queues.get_mut(key) else { return };
-        queue.ask_failed();
+        queue.cursor.ask_failed();
         match failure {
             // The queue goes on when the broker knows us again; where it is read over another
             // connection by now (the next one after a GO_AWAY, the master instead of a slave),
@@ -106,7 +106,7 @@ impl Consumer {
             _ => Trouble::Offset(broker),
         };
         if self.tells(ctx.fx.now, trouble) {
-            let (group, queue) = (self.subscribe.group.clone(), Some(queue));
+            let (group, queue) = (self.group.clone(), Some(queue));
             ctx.fx.note(Note::AskFailed { group, ask, queue, failure: Box::new(failure) });
         }
     }

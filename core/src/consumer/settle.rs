@@ -82,7 +82,7 @@ impl Consumer {
         known: Known<'_>,
         id: BatchId,
     ) -> Result<(), Stale> {
-        self.queues.get_mut(id.queue).ok_or(Stale)?.end(id.number);
+        self.queues.get_mut(id.queue).ok_or(Stale)?.window.end(id.number);
         self.resume(ctx, known, id.queue);
         self.look_at(id);
         self.leave_if_drained(ctx, known);

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::{Consumer, Queue};
 use crate::allocation::average;
 use crate::body::Members;
-use crate::id::{BrokerId, QueueKey};
+use crate::id::{BrokerId, QueueKey, TopicKey};
 use crate::name::QueueName;
 use crate::route::{Route, RouteQueue};
 
@@ -23,21 +23,21 @@ pub(super) struct Change {
 /// Where the queues of a consumer are.
 #[derive(Debug, Default)]
 pub(super) struct Places {
-    by_place: BTreeMap<(usize, RouteQueue), QueueKey>,
+    by_place: BTreeMap<(TopicKey, RouteQueue), QueueKey>,
     /// The route and the part of it that each topic's queues were last taken from.
-    taken: BTreeMap<usize, (Arc<Route>, std::ops::Range<usize>)>,
+    taken: BTreeMap<TopicKey, (Arc<Route>, std::ops::Range<usize>)>,
     /// Queues looked at for assignments so far.
     #[cfg(test)]
     looks: usize,
 }
 
 impl Consumer {
-    /// Makes the share of the member whose place is told the queues of topic number `topic`: what
+    /// Makes the share of the member whose place is told the queues of one topic: what
     /// is new begins, what is no longer there is given up. `None` when it is not among the members:
     /// then the broker's list is older than our heartbeat. Also tells how many queues that are.
     pub(super) fn assign(
         &mut self,
-        topic: usize,
+        topic: TopicKey,
         route: &Arc<Route>,
         members: Members,
         name: &dyn Fn(RouteQueue) -> QueueName,
@@ -72,7 +72,7 @@ impl Consumer {
         Some((share.len(), change))
     }
 
-    fn of_topic(&self, topic: usize) -> impl Iterator<Item = (usize, RouteQueue)> {
+    fn of_topic(&self, topic: TopicKey) -> impl Iterator<Item = (TopicKey, RouteQueue)> {
         let of_topic = self.places.by_place.range((topic, RouteQueue::FIRST)..);
         of_topic.map(|(place, _)| *place).take_while(move |(of, _)| *of == topic)
     }
@@ -80,20 +80,20 @@ impl Consumer {
     /// The queues that are on a broker.
     pub(super) fn on(&self, broker: BrokerId) -> impl Iterator<Item = QueueKey> {
         let at = move |queue| RouteQueue { broker, queue };
-        (0..self.subscribe.topics.len()).flat_map(move |topic| {
+        self.topics.iter().flat_map(move |(topic, _)| {
             let places = (topic, at(0))..=(topic, at(u32::MAX));
             self.places.by_place.range(places).map(|(_, key)| *key)
         })
     }
 
     /// Gives queues up, with all that is to be handed out of them.
-    fn give_up(&mut self, places: Vec<(usize, RouteQueue)>) -> Vec<(QueueKey, Queue)> {
+    fn give_up(&mut self, places: Vec<(TopicKey, RouteQueue)>) -> Vec<(QueueKey, Queue)> {
         let mut given_up = Vec::with_capacity(places.len());
         for place in places {
             let Some(key) = self.places.by_place.remove(&place) else { continue };
             self.places.taken.remove(&place.0);
             let Some(queue) = self.queues.remove(key) else { continue };
-            queue.revoke();
+            queue.window.revoke();
             self.forget_handouts(&queue);
             given_up.push((key, queue));
         }
@@ -162,6 +162,7 @@ mod tests {
     fn any_shares_one_after_the_other_are_held_exactly() {
         let mut rng = Rng::new(9);
         let mut consumer = consumer();
+        let topic = consumer.topics.keys()[0];
         for _ in 0..300 {
             let mut brokers = vec![5, 1, 3, 2];
             brokers.truncate(rng.below(5) as usize);
@@ -169,7 +170,7 @@ mod tests {
             let count = 1 + rng.below(4) as usize;
             let members = members(count, rng.below(count as u64) as usize);
             let before = held(&consumer);
-            let (share, change) = consumer.assign(0, &route, members, &name).unwrap();
+            let (share, change) = consumer.assign(topic, &route, members, &name).unwrap();
             let own = average(route.readable.len(), members.count, members.place.unwrap());
             let mut expected = route.readable[own].to_vec();
             expected.sort_unstable();
@@ -183,7 +184,7 @@ mod tests {
             }
         }
         assert_eq!(
-            consumer.assign(0, &route(Vec::new()), Members::default(), &name).map(drop),
+            consumer.assign(topic, &route(Vec::new()), Members::default(), &name).map(drop),
             None
         );
     }
@@ -191,10 +192,11 @@ mod tests {
     #[test]
     fn a_share_that_is_the_same_is_not_looked_at_and_another_one_once() {
         let mut consumer = consumer();
+        let topic = consumer.topics.keys()[0];
         let first = route(queues(&[0, 1], 30_000));
         let assign = |consumer: &mut Consumer, route, members| {
             let before = consumer.places.looks;
-            let (share, change) = consumer.assign(0, route, members, &name).unwrap();
+            let (share, change) = consumer.assign(topic, route, members, &name).unwrap();
             (share, change.added.len(), change.removed.len(), consumer.places.looks - before)
         };
         assert_eq!(assign(&mut consumer, &first, members(1, 0)), (60_000, 60_000, 0, 60_000));

@@ -49,8 +49,8 @@ impl Consumers {
 impl Consumer {
     fn stats(&self) -> ConsumerStats {
         ConsumerStats {
-            group: self.subscribe.group.clone(),
-            topics: self.topics().cloned().collect(),
+            group: self.group.clone(),
+            topics: self.topics.names().cloned().collect(),
             phase: match self.phase {
                 Phase::Joining | Phase::Member if self.is_draining() => "draining",
                 Phase::Joining => "joining",

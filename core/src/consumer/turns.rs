@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use super::{Consumer, Consumers, Queue};
+use super::{Consumer, Consumers};
 use crate::effects::{ConsumerTimer, TimerKind};
 use crate::id::{BrokerId, QueueKey, SubscriptionId};
 use crate::remoting::Context;
@@ -54,7 +54,7 @@ impl Consumers {
     /// Lets every queue of a consumer that can go on do so.
     pub(super) fn resume_all(&mut self, ctx: &mut Context, known: Known<'_>, sub: SubscriptionId) {
         let Some(consumer) = self.get(sub) else { return };
-        let resting = consumer.queues.iter().filter(|(_, queue)| queue.rests());
+        let resting = consumer.queues.iter().filter(|(_, queue)| queue.cursor.rests());
         let keys: Vec<QueueKey> = resting.map(|(key, _)| key).collect();
         self.attend(ctx, known, sub, keys, Chore::Resume);
     }
@@ -69,7 +69,8 @@ impl Consumers {
     ) {
         let Some(consumer) = self.get(sub) else { return };
         let there = brokers.iter().flat_map(|broker| consumer.on(*broker));
-        let rests = |key: &QueueKey| consumer.queues.get(*key).is_some_and(Queue::rests);
+        let rests =
+            |key: &QueueKey| consumer.queues.get(*key).is_some_and(|queue| queue.cursor.rests());
         let keys: Vec<QueueKey> = there.filter(rests).collect();
         self.attend(ctx, known, sub, keys, Chore::Resume);
     }

@@ -1,14 +1,30 @@
 //! What is held of a queue: the messages that were pulled and are not settled.
 
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::Queue;
+use crate::consumer::handouts::Again;
 use crate::consumer::options::Bounds;
-use crate::consumer::{Batch, BatchId, PulledRecords, Tags};
+use crate::consumer::{Batch, BatchId, Handout, PulledRecords, QueueFlags, Tags};
 use crate::id::{QueueKey, SubscriptionId};
+use crate::name::QueueName;
 
-impl Queue {
+/// The messages held of one queue.
+#[derive(Debug, Default)]
+pub(in crate::consumer) struct Window {
+    batches: VecDeque<Arc<Batch>>,
+    /// What is to be handed out.
+    pub(in crate::consumer) ready: VecDeque<Handout>,
+    /// Messages that were given back, by their batch and place.
+    pub(in crate::consumer) again: BTreeMap<(u64, u32), Again>,
+    pulled: u64,
+    messages: usize,
+    bytes: usize,
+    flags: Arc<QueueFlags>,
+}
+
+impl Window {
     /// Whether as much is held unsettled as the limits allow.
     pub(super) fn is_full(&self, bounds: &Bounds) -> bool {
         self.messages >= bounds.queue_messages || self.bytes >= bounds.queue_bytes
@@ -17,13 +33,13 @@ impl Queue {
     /// Keeps what a pull brought, unless all of it is from before the offset asked for.
     pub(in crate::consumer) fn keep(
         &mut self,
-        sub: SubscriptionId,
-        queue: QueueKey,
+        (sub, queue): (SubscriptionId, QueueKey),
+        name: &QueueName,
         answer: PulledRecords,
         tags: Option<Arc<Tags>>,
     ) -> Arc<Batch> {
         let id = BatchId { sub, queue, number: self.pulled };
-        let batch = Arc::new(Batch::new(id, self.name.clone(), answer, tags, self.flags.clone()));
+        let batch = Arc::new(Batch::new(id, name.clone(), answer, tags, self.flags.clone()));
         if batch.open() > 0 {
             self.pulled += 1;
             self.messages += batch.records().len();
@@ -58,6 +74,16 @@ impl Queue {
         self.batches.iter()
     }
 
+    /// Messages held.
+    pub(super) const fn messages(&self) -> usize {
+        self.messages
+    }
+
+    /// Bytes that they hold.
+    pub(super) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Whoever settles one of its messages is to tell the engine.
     pub(in crate::consumer) fn mark_draining(&self) {
         self.flags.draining.store(true, Ordering::SeqCst);
@@ -80,5 +106,13 @@ impl Queue {
     /// The queue is no longer ours: whoever holds its messages can see it.
     pub(in crate::consumer) fn revoke(&self) {
         self.flags.revoked.store(true, Ordering::Release);
+    }
+
+    /// What must hold between two calls.
+    pub(super) fn check(&self, name: &QueueName) {
+        let held: usize = self.batches.iter().map(|batch| batch.records().len()).sum();
+        assert_eq!(held, self.messages, "messages held in {name:?}");
+        let held: usize = self.batches.iter().map(|batch| batch.held()).sum();
+        assert_eq!(held, self.bytes, "bytes held in {name:?}");
     }
 }

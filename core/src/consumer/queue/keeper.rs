@@ -1,0 +1,80 @@
+//! What the keeper of a queue's offset has confirmed: its broker, for a group whose members share
+//! the queues.
+
+use std::time::Duration;
+
+use crate::time::Instant;
+
+/// So long after its first commit a queue's former owner may still commit something older.
+pub(in crate::consumer) const OVERLAP: Duration = Duration::from_secs(120);
+/// How often an offset is given again meanwhile.
+const REPEATED: Duration = Duration::from_secs(20);
+
+/// What is stored of one queue's offset, as far as we know.
+#[derive(Debug, Default)]
+pub(in crate::consumer) struct Keeper {
+    /// The offset the broker last confirmed.
+    committed: Option<i64>,
+    /// What it confirmed may have died with it since.
+    doubted: bool,
+    /// When it first confirmed one, and when last.
+    confirmed: Option<(Instant, Instant)>,
+    /// The commit on its way.
+    committing: Option<i64>,
+}
+
+impl Keeper {
+    /// The stored offset is known, or it is known that there is none.
+    pub(super) const fn begin(&mut self, committed: Option<i64>) {
+        self.committed = committed;
+    }
+
+    /// What is stored.
+    pub(super) const fn committed(&self) -> Option<i64> {
+        self.committed
+    }
+
+    /// What is on its way there.
+    pub(super) const fn under_way(&self) -> Option<i64> {
+        self.committing
+    }
+
+    /// Whether `position` should be there and, as far as we know, is not. An offset of ours never
+    /// goes back: the broker may know a later one from another member.
+    pub(super) const fn lacks(&self, position: i64) -> bool {
+        match self.committed {
+            Some(last) => last < position || (self.doubted && last == position),
+            None => true,
+        }
+    }
+
+    /// Who had the queue before may have seen late that it has not: its last offset then replaced a
+    /// later one of ours. Ours is given again for a while (Java gives all, every 5 s, for ever).
+    pub(super) fn is_unsure(&self, now: Instant) -> bool {
+        self.confirmed
+            .is_some_and(|(first, last)| now.since(first) < OVERLAP && now.since(last) >= REPEATED)
+    }
+
+    /// A commit is on its way.
+    pub(in crate::consumer) const fn committing(&mut self, offset: i64) {
+        (self.committing, self.doubted) = (Some(offset), false);
+    }
+
+    /// The commit was answered, with the offset that is stored now, or came to nothing.
+    pub(in crate::consumer) fn commit_ended(&mut self, now: Instant, stored: Option<i64>) {
+        self.committing = None;
+        match stored {
+            Some(offset) => {
+                self.committed = Some(offset);
+                let first = self.confirmed.map_or(now, |(first, _)| first);
+                self.confirmed = Some((first, now));
+            }
+            None => self.doubted = true,
+        }
+    }
+
+    /// What the broker has confirmed may be gone.
+    pub(in crate::consumer) const fn doubt(&mut self) {
+        self.doubted = true;
+    }
+}
