@@ -36,6 +36,8 @@ pub struct Consumer {
     /// Messages taken from the engine and not handed out yet.
     current: Option<Handout>,
     unreadable: OnUnreadable,
+    /// It met a message that can't be read, and was told to stop at such.
+    stopped: bool,
     /// The stream has ended.
     ended: bool,
 }
@@ -65,7 +67,7 @@ impl Consumer {
         sub: SubscriptionId,
         unreadable: OnUnreadable,
     ) -> Self {
-        Self { owner, sub, current: None, unreadable, ended: false }
+        Self { owner, sub, current: None, unreadable, stopped: false, ended: false }
     }
 
     /// The next message, or why none comes any more. A message that can't be read comes as an
@@ -189,10 +191,26 @@ impl Consumer {
                 settle(&handout.batch, index, shared);
                 continue;
             }
-            return Some(Delivery::open(&handout.batch, index, shared, self.unreadable));
+            let at = (index, handout.again);
+            let received = Delivery::open(&handout.batch, at, shared, self.unreadable);
+            if received.is_err() && self.unreadable == OnUnreadable::Stop {
+                self.stop();
+            }
+            return Some(received);
         }
         self.current = None;
         None
+    }
+
+    /// Hands out nothing more, and leaves the group when what was handed out is settled.
+    fn stop(&mut self) {
+        self.stopped = true;
+        let (shared, sub) = (self.owner.shared(), self.sub);
+        let within = shared.config().shutdown_timeout;
+        shared.run(|core, now| {
+            // It may have left with the whole client already.
+            let _ = core.engine.drain(now, sub, within);
+        });
     }
 
     fn poll_delivery(&mut self, cx: &mut Context<'_>) -> Poll<Result<Received, RecvError>> {
@@ -219,6 +237,7 @@ impl Consumer {
                 Some(handout)
             });
             match taken.flatten() {
+                None if self.stopped => return Poll::Ready(Err(RecvError::Unreadable)),
                 None => return Poll::Ready(Err(shared.end_of_messages())),
                 Some(None) => return Poll::Pending,
                 Some(handout) => self.current = handout,

@@ -50,7 +50,7 @@ impl Consumer {
     /// What is kept of timers was given out by the engine's table.
     fn check_timers(&self, ctx: &Context) {
         let queues = self.queues.iter().filter_map(|(_, queue)| queue.cursor.timer());
-        let own = [self.rebalance_timer, self.handouts.timer, self.drain_timer()];
+        let own = [self.rebalance_timer, self.handouts.timer, self.drain_timer(), self.look_timer];
         for key in queues.chain(own.into_iter().flatten().map(|(_, timer)| timer)) {
             assert!(ctx.fx.timers.gave(key), "{key:?} is of another table");
         }
