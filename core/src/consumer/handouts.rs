@@ -89,6 +89,9 @@ impl Consumer {
         if self.is_draining() {
             return None;
         }
+        if let Some(handout) = self.direct.take() {
+            return Some(handout);
+        }
         loop {
             let key = self.handouts.turns.pop_front()?;
             if let Some(handout) = self.queues.get_mut(key).and_then(|q| q.window.ready.pop_front())
@@ -99,8 +102,8 @@ impl Consumer {
         }
     }
 
-    pub(super) const fn has_ready(&self) -> bool {
-        !self.is_draining() && self.handouts.ready > 0
+    pub(super) fn has_ready(&self) -> bool {
+        !self.is_draining() && (self.handouts.ready > 0 || self.direct.has_ready())
     }
 
     /// Queues a message that was given back: behind its neighbours, after a pause. One that is

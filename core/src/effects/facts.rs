@@ -60,6 +60,7 @@ impl Note {
             Self::Reconnected { .. }
             | Self::Rebalanced { .. }
             | Self::RouteChanged { .. }
+            | Self::OffsetReset { .. }
             | Self::NameServers { .. }
             | Self::Closed { reason: CloseReason::Idle(_), .. } => false,
             Self::ConnectFailed { .. }
@@ -99,7 +100,9 @@ impl Note {
             Self::AskFailed { group, ask, queue, .. } => {
                 Subject::Ask(group.clone(), *ask, queue.clone())
             }
-            Self::OffsetMoved { group, queue, .. } => Subject::Offset(group.clone(), queue.clone()),
+            Self::OffsetMoved { group, queue, .. } | Self::OffsetReset { group, queue, .. } => {
+                Subject::Offset(group.clone(), queue.clone())
+            }
             Self::PullRefused { group, queue, .. } | Self::PullAstray { group, queue, .. } => {
                 Subject::Pull(group.clone(), queue.clone())
             }
@@ -154,7 +157,8 @@ impl Note {
             Self::ForeignTags { group, topic } => {
                 all(tell, &[("group", Text(group)), ("topic", Text(topic))]);
             }
-            Self::OffsetMoved { group, queue, from, to } => {
+            Self::OffsetMoved { group, queue, from, to }
+            | Self::OffsetReset { group, queue, from, to } => {
                 of_queue(group, queue, tell);
                 all(tell, &[("from", Number(*from)), ("to", Number(*to))]);
             }
@@ -338,6 +342,9 @@ impl Note {
             ),
             Self::OffsetMoved { queue, from, to, .. } => {
                 write!(f, "{} has no offset {from}: on at {to}", Place(queue))
+            }
+            Self::OffsetReset { queue, from, to, .. } => {
+                write!(f, "{} was reset from {from}: on at {to}", Place(queue))
             }
             Self::AskFailed { group, ask, queue, failure } => {
                 write!(f, "{ask} of group {group}")?;
