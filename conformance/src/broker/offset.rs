@@ -154,8 +154,10 @@ impl Node {
         if let Some(offset) = self.offsets.committed(&request.consumer_group, topic, queue) {
             return answer(offset);
         }
+        // Brokers of 5.x can be told not to.
+        let asks_for_zero = request.zero_if_absent != Some(false) || !version::pops(self.version);
         match self.log(topic, queue) {
-            Some(log) if log.min() == 0 && log.max() > 0 => answer(0),
+            Some(log) if asks_for_zero && log.min() == 0 && log.max() > 0 => answer(0),
             _ => Answer::error(
                 ResponseCode::QUERY_NOT_FOUND,
                 "Not found, V3_0_6_SNAPSHOT maybe this group consumer boot first",

@@ -191,13 +191,7 @@ impl Node {
         }
     }
 
-    fn unanswered(
-        &mut self,
-        turn: &mut Turn<'_>,
-        purpose: Purpose,
-        code: ResponseCode,
-        why: &str,
-    ) {
+    fn unanswered(&mut self, turn: &mut Turn<'_>, purpose: Purpose, code: ResponseCode, why: &str) {
         match purpose {
             Purpose::Call { caller, group, client } => {
                 let remark = match code {

@@ -2,7 +2,9 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
+#[expect(clippy::disallowed_types, reason = "a time that is given: no clock is read")]
+use std::time::SystemTime;
 
 use crate::time::UnixMillis;
 
@@ -46,6 +48,7 @@ pub struct StartError {
     pub given: String,
 }
 
+#[expect(clippy::disallowed_types, reason = "a time that is given: no clock is read")]
 impl From<SystemTime> for Start {
     /// At that time, to the millisecond.
     fn from(time: SystemTime) -> Self {
@@ -233,6 +236,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::disallowed_types, reason = "a time that is given: no clock is read")]
     fn any_moment_is_read_back_from_its_text() {
         let mut rng = crate::rng::Rng::new(4);
         for _ in 0..2000 {

@@ -296,6 +296,7 @@ fn without_news(
 }
 
 impl Note {
+    /// The sentence of a record.
     fn words(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::ConnectFailed { peer, endpoint, error } => {
@@ -332,6 +333,15 @@ impl Note {
             Self::UnreadableAddress { broker, address } => {
                 write!(f, "{}", Lack::Address { broker: broker.clone(), address: address.clone() })
             }
+            Self::Repeated { last, suppressed } => {
+                write!(f, "{last} ({suppressed} lines about it left out in the last minute)")
+            }
+            consuming => consuming.words_of_consuming(f),
+        }
+    }
+
+    fn words_of_consuming(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
             Self::Rebalanced { group, topic, share, members } => {
                 write!(f, "group {group} has {members} members; {share} queues of {topic} are ours")
             }
@@ -363,9 +373,7 @@ impl Note {
                 let remark = remark.as_deref().unwrap_or_default();
                 write!(f, "pull of {} refused: {code} {remark}", Place(queue))
             }
-            Self::Repeated { last, suppressed } => {
-                write!(f, "{last} ({suppressed} lines about it left out in the last minute)")
-            }
+            others => write!(f, "{others:?}"),
         }
     }
 }
