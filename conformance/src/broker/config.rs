@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 /// `messageDelayLevel` of a broker that was told of no other, in seconds.
-const DELAY_LEVELS: [u64; 18] = [
-    1, 5, 10, 30, 60, 120, 180, 240, 300, 360, 420, 480, 540, 600, 1200, 1800, 3600, 7200,
-];
+const DELAY_LEVELS: [u64; 18] =
+    [1, 5, 10, 30, 60, 120, 180, 240, 300, 360, 420, 480, 540, 600, 1200, 1800, 3600, 7200];
 
 /// How the broker ids in a route are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

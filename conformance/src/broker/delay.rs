@@ -52,8 +52,8 @@ impl Delays {
 }
 
 impl Node {
-    /// Stores a message: in its queue, or first where it waits for its time. Returns its id, and its
-    /// offset where it lies now.
+    /// Stores a message: in its queue, or first where it waits for its time. Returns its id, and
+    /// its offset where it lies now.
     pub(super) fn put(
         &mut self,
         turn: &Turn<'_>,
@@ -61,10 +61,8 @@ impl Node {
     ) -> Result<(OffsetMessageId, i64), Answer> {
         let levels = &turn.config.delay_levels;
         let level = usize::try_from(message.delay).unwrap_or(0).min(levels.len());
-        let half = !matches!(
-            message.sys_flag & sys_flag::TRANSACTION,
-            0 | sys_flag::TRANSACTION_COMMIT
-        );
+        let half =
+            !matches!(message.sys_flag & sys_flag::TRANSACTION, 0 | sys_flag::TRANSACTION_COMMIT);
         let Some(place) = level.checked_sub(1).filter(|_| !half) else {
             return self.append(turn, message);
         };

@@ -89,7 +89,10 @@ impl Group {
     }
 
     /// The members with this client id, the oldest connection first; all without one.
-    pub(super) fn members_of(&self, client: Option<&str>) -> impl Iterator<Item = (ConnId, &Member)> {
+    pub(super) fn members_of(
+        &self,
+        client: Option<&str>,
+    ) -> impl Iterator<Item = (ConnId, &Member)> {
         let asked = move |member: &Member| client.is_none_or(|id| *member.client_id == *id);
         self.members.iter().filter(move |(_, member)| asked(member)).map(|(&conn, m)| (conn, m))
     }
@@ -120,7 +123,8 @@ impl Groups {
             (group.model, group.consume_type) = (data.model, data.consume_type);
             group.consume_from = data.consume_from;
             let client_id = Box::from(&*beat.client_id);
-            let member = Member { client_id, peer: caller.peer, version: caller.version, seen: now };
+            let member =
+                Member { client_id, peer: caller.peer, version: caller.version, seen: now };
             let joined = group.members.insert(conn, member).is_none();
             let subscribed = !without_sub && group.subscribe(&data.subscriptions);
             if joined || subscribed {
@@ -186,7 +190,7 @@ impl Groups {
     /// The configuration of a consumer group, which is made now where that is allowed
     /// (`findSubscriptionGroupConfig`).
     pub(super) fn config(&mut self, group: &str, make: bool) -> Option<&GroupConfig> {
-        if make && !self.configs.contains_key(group) {
+        if make && !group.trim().is_empty() && !self.configs.contains_key(group) {
             let config = GroupConfig { group_name: group.to_owned(), ..GroupConfig::default() };
             self.configs.insert(Box::from(group), config);
         }

@@ -66,7 +66,8 @@ impl Node {
                 Some(topic) => BTreeSet::from([Box::from(topic)]),
                 None => self.offsets.topics_of(group).into_iter().collect(),
             };
-            if let Some(online) = self.groups.online(group).filter(|g| !g.subscriptions.is_empty()) {
+            if let Some(online) = self.groups.online(group).filter(|g| !g.subscriptions.is_empty())
+            {
                 topics.retain(|topic| online.subscriptions.contains_key(topic));
             }
         }

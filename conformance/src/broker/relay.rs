@@ -122,8 +122,8 @@ impl Node {
         turn.reply(&caller, refused);
     }
 
-    /// Has the members of a group tell their offsets in a topic, and answers with all of them (223).
-    /// Java asks one after the other, 5 s each; here all are asked at once.
+    /// Has the members of a group tell their offsets in a topic, and answers with all of them
+    /// (223). Java asks one after the other, 5 s each; here all are asked at once.
     pub(super) fn status(
         &mut self,
         turn: &mut Turn<'_>,
@@ -191,13 +191,7 @@ impl Node {
         }
     }
 
-    fn unanswered(
-        &mut self,
-        turn: &mut Turn<'_>,
-        purpose: Purpose,
-        code: ResponseCode,
-        why: &str,
-    ) {
+    fn unanswered(&mut self, turn: &mut Turn<'_>, purpose: Purpose, code: ResponseCode, why: &str) {
         match purpose {
             Purpose::Call { caller, group, client } => {
                 let remark = match code {

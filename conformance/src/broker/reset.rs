@@ -56,8 +56,9 @@ impl Node {
         force: bool,
     ) -> Result<QueueTable<i64>, Answer> {
         let Some(found) = self.topics.find(topic) else {
-            let remark =
-                format!("[reset-offset] reset offset failed, no topic in this broker. topic={topic}");
+            let remark = format!(
+                "[reset-offset] reset offset failed, no topic in this broker. topic={topic}"
+            );
             return Err(refuse(ResponseCode::TOPIC_NOT_EXIST, remark));
         };
         let mut table = Vec::new();
@@ -98,8 +99,8 @@ impl Node {
         Ok(table)
     }
 
-    /// Moves a group's offsets here: the next pull of each queue is told. Any time before 1970 is the
-    /// end of each queue.
+    /// Moves a group's offsets here: the next pull of each queue is told. Any time before 1970 is
+    /// the end of each queue.
     fn reset_here(
         &mut self,
         turn: &Turn<'_>,
@@ -129,14 +130,15 @@ impl Node {
         };
         let asked = request.offset.filter(|&offset| offset != -1);
         let moved: Vec<(i32, i64)> = match (request.queue_id, asked) {
-            (..0, _) => (0..found.read_queues as i32).map(|queue| (queue, at_time(queue))).collect(),
+            (..0, _) => {
+                (0..found.read_queues as i32).map(|queue| (queue, at_time(queue))).collect()
+            }
             (queue, None) => vec![(queue, at_time(queue))],
             (queue, Some(offset)) => {
                 let (min, max) = ends(queue);
                 if offset < min || offset > max + 1 {
-                    let remark = format!(
-                        "Target offset {offset} not in consume queue range [{min}-{max}]"
-                    );
+                    let remark =
+                        format!("Target offset {offset} not in consume queue range [{min}-{max}]");
                     return Err(refuse(ResponseCode::SYSTEM_ERROR, remark));
                 }
                 vec![(queue, offset)]
