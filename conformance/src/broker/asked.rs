@@ -107,8 +107,8 @@ impl Cluster {
         Some(self.ask_client(conn, request, Bytes::new(), false))
     }
 
-    /// Has a client of a group handle the message at an offset of a queue (309). `None` without such
-    /// a client, or such a message.
+    /// Has a client of a group handle the message at an offset of a queue (309). `None` without
+    /// such a client, or such a message.
     pub fn consume_directly(
         &mut self,
         broker: usize,

@@ -52,8 +52,8 @@ impl Delays {
 }
 
 impl Node {
-    /// Stores a message: in its queue, or first where it waits for its time. Returns its id, and its
-    /// offset where it lies now.
+    /// Stores a message: in its queue, or first where it waits for its time. Returns its id, and
+    /// its offset where it lies now.
     pub(super) fn put(
         &mut self,
         turn: &Turn<'_>,

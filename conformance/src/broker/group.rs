@@ -190,7 +190,7 @@ impl Groups {
     /// The configuration of a consumer group, which is made now where that is allowed
     /// (`findSubscriptionGroupConfig`).
     pub(super) fn config(&mut self, group: &str, make: bool) -> Option<&GroupConfig> {
-        if make && !self.configs.contains_key(group) {
+        if make && !group.trim().is_empty() && !self.configs.contains_key(group) {
             let config = GroupConfig { group_name: group.to_owned(), ..GroupConfig::default() };
             self.configs.insert(Box::from(group), config);
         }

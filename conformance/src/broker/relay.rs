@@ -122,8 +122,8 @@ impl Node {
         turn.reply(&caller, refused);
     }
 
-    /// Has the members of a group tell their offsets in a topic, and answers with all of them (223).
-    /// Java asks one after the other, 5 s each; here all are asked at once.
+    /// Has the members of a group tell their offsets in a topic, and answers with all of them
+    /// (223). Java asks one after the other, 5 s each; here all are asked at once.
     pub(super) fn status(
         &mut self,
         turn: &mut Turn<'_>,

@@ -99,8 +99,8 @@ impl Node {
         Ok(table)
     }
 
-    /// Moves a group's offsets here: the next pull of each queue is told. Any time before 1970 is the
-    /// end of each queue.
+    /// Moves a group's offsets here: the next pull of each queue is told. Any time before 1970 is
+    /// the end of each queue.
     fn reset_here(
         &mut self,
         turn: &Turn<'_>,

@@ -18,8 +18,8 @@ const DEAD_LETTERS_READ: i32 = version::V4_9_3 - 2;
 /// Queues of a dead letter topic (`DLQ_NUMS_PER_GROUP`).
 const DEAD_LETTER_QUEUES: u32 = 1;
 
-/// After how many attempts a message is a dead letter: what the client says, if it is not too old to
-/// say it, or else its group.
+/// After how many attempts a message is a dead letter: what the client says, if it is not too old
+/// to say it, or else its group.
 fn limit(caller: &Caller, asked: Option<i32>, config: &GroupConfig) -> i32 {
     let asked = asked.filter(|_| caller.version >= version::V3_4_9);
     asked.unwrap_or(config.retry_max_times)
@@ -65,8 +65,8 @@ impl Node {
         Ok(over.then(|| self.dead_letters_of(caller.server, group)))
     }
 
-    /// Has a message delivered again, later: a copy of it goes to the group's retry topic, or to its
-    /// dead letters (36).
+    /// Has a message delivered again, later: a copy of it goes to the group's retry topic, or to
+    /// its dead letters (36).
     pub(super) fn send_back(
         &mut self,
         turn: &mut Turn<'_>,
