@@ -174,7 +174,7 @@ impl Consumer {
     /// group, with which it makes the topic, or has just put something there. Else it is found by
     /// the refresh of all routes.
     pub(super) fn find_retry_topic(&self, ctx: &mut Context, known: Known<'_>) {
-        if let Some(topic) = self.topics.retry().filter(|topic| known.routes.is_unread(topic)) {
+        if let Some(topic) = self.topics.retry().filter(|topic| !known.routes.exists(topic)) {
             ctx.fx.signal(Signal::RouteWanted(topic.clone()));
         }
     }
