@@ -170,9 +170,9 @@ impl Consumer {
         self.topics.names().any(|own| own == topic)
     }
 
-    /// Has the retry topic of the group looked up, unless it is known: a broker has just heard of the
-    /// group, with which it makes the topic, or has just put something there. Else it is found by
-    /// the refresh of all routes.
+    /// Has the retry topic of the group looked up, unless it is known: a broker has just heard of
+    /// the group, with which it makes the topic, or has just put something there. Else it is found
+    /// by the refresh of all routes.
     pub(super) fn find_retry_topic(&self, ctx: &mut Context, known: Known<'_>) {
         if let Some(topic) = self.topics.retry().filter(|topic| !known.routes.exists(topic)) {
             ctx.fx.signal(Signal::RouteWanted(topic.clone()));

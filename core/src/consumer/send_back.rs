@@ -38,7 +38,8 @@ use crate::route::Known;
 /// Messages of one broker that are sent back at a time: a handler that fails on everything must not
 /// flood what it fails for. Others wait, first in, first out.
 const MOST: usize = 64;
-/// The group by which Java's clients send for their own sake (`MixAll.CLIENT_INNER_PRODUCER_GROUP`).
+/// The group by which Java's clients send for their own sake
+/// (`MixAll.CLIENT_INNER_PRODUCER_GROUP`).
 const INNER: &str = "CLIENT_INNER_PRODUCER";
 /// The level of a message that came for the first time, where brokers or we choose (`10s`).
 const FIRST_LEVEL: u32 = 3;
@@ -180,8 +181,8 @@ impl Consumer {
         }
     }
 
-    /// Asks the master of its broker to take a message back, if that can be asked. False: nobody can
-    /// be asked, and it stays here.
+    /// Asks the master of its broker to take a message back, if that can be asked. False: nobody
+    /// can be asked, and it stays here.
     fn ask_back(
         &mut self,
         ctx: &mut Context,
@@ -252,8 +253,8 @@ impl Consumer {
 
     /// Has the message sent to the retry topic by this client. One that was to be a dead letter
     /// says that it has come too often already, by which a broker makes it one
-    /// (`SendMessageProcessor.handleRetryAndDLQ`); Java's client has it come again instead. False: it
-    /// can't be sent, and stays here.
+    /// (`SendMessageProcessor.handleRetryAndDLQ`); Java's client has it come again instead. False:
+    /// it can't be sent, and stays here.
     fn send_retry(
         &mut self,
         ctx: &mut Context,

@@ -11,8 +11,8 @@ use crate::name::{Group, Topic};
 pub(super) enum Role {
     /// The application asks for it.
     Own,
-    /// Messages that were sent back come from it. Brokers make it, with the group's first
-    /// heartbeat or its first message: that it is not there is no trouble, and nothing waits for it.
+    /// Messages that were sent back come from it. Brokers make it, with the group's first heartbeat
+    /// or its first message: that it is not there is no trouble, and nothing waits for it.
     Retry,
 }
 
