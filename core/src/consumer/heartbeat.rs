@@ -5,8 +5,14 @@ use std::collections::BTreeSet;
 use super::topics::Subscription;
 use super::{Consumer, Consumers, Start};
 use crate::body::{ConsumeFrom, ConsumeType, ConsumerData, MessageModel, SubscriptionData};
+use crate::id::SubscriptionId;
 
 impl Consumers {
+    /// Those that have not left, each with the version of its subscriptions.
+    pub(crate) fn heard(&self) -> impl Iterator<Item = (SubscriptionId, i64)> {
+        self.staying().map(|(sub, consumer)| (sub, consumer.edition.version))
+    }
+
     /// Those that have not left.
     pub(crate) fn heartbeat(&self) -> Vec<ConsumerData> {
         self.staying().map(|(_, consumer)| consumer_data(consumer)).collect()
@@ -14,7 +20,7 @@ impl Consumers {
 }
 
 fn consumer_data(consumer: &Consumer) -> ConsumerData {
-    let subscriptions = consumer.topics.iter().map(|(_, of)| subscription(of, consumer.version));
+    let subscriptions = consumer.topics.iter().map(|(_, of)| subscription(of));
     ConsumerData {
         consume_from: match consumer.options.start {
             Start::First => ConsumeFrom::First,
@@ -28,15 +34,15 @@ fn consumer_data(consumer: &Consumer) -> ConsumerData {
     }
 }
 
-fn subscription(of: &Subscription, version: i64) -> SubscriptionData {
-    let Subscription { topic, filter } = of;
+fn subscription(of: &Subscription) -> SubscriptionData {
+    let Subscription { topic, filter, edition } = of;
     let tags = filter.wanted();
     SubscriptionData {
         class_filter: false,
         codes: tags.iter().flat_map(|tags| tags.codes()).collect(),
         expression_type: "TAG".to_owned(),
         expression: filter.text(),
-        version,
+        version: edition.version,
         tags: tags.iter().flat_map(|tags| tags.iter()).map(str::to_owned).collect::<BTreeSet<_>>(),
         topic: topic.to_string(),
     }
