@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::time::Duration;
 
-use rocketry_core::engine::Command;
+use rocketry_core::engine::{Command, Job};
 use rocketry_core::error::{CloseReason, ConnectError};
 use rocketry_core::fetch::{FetchError, FetchId, Url};
 use rocketry_core::id::ConnectionId;
@@ -137,9 +137,21 @@ impl World {
                 }
                 Command::Close { conn, .. } => self.close_asked(client, conn),
                 Command::Fetch { fetch, url } => self.fetch(client, fetch, &url),
+                Command::Compute { job } => self.compute(client, job),
             }
         }
         busy
+    }
+
+    /// Computes something for an engine: at once or, as on a busy machine, a while later.
+    fn compute(&mut self, client: ClientId, job: Job) {
+        let most = self.compute_within.as_micros() as u64;
+        let after = match self.rng.below(2) {
+            0 => Duration::ZERO,
+            _ => Duration::from_micros(self.rng.below(most + 1)),
+        };
+        let done = job.run();
+        self.schedule(self.now + after, Happening::Computed { client, done });
     }
 
     fn fetch(&mut self, client: ClientId, fetch: FetchId, url: &Url) {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use rocketry_core::config::Config;
 use rocketry_core::consumer::Handout;
-use rocketry_core::engine::{Engine, Session};
+use rocketry_core::engine::{Computed, Engine, Session};
 use rocketry_core::error::CloseReason;
 use rocketry_core::fetch::{FetchError, FetchId};
 use rocketry_core::frame::Limits;
@@ -26,6 +26,9 @@ use crate::broker::{self, Cluster, ClusterConfig};
 /// When every world begins.
 const BIRTH: Instant = Instant::from_nanos(10_000_000_000);
 const BIRTH_UNIX: UnixMillis = UnixMillis(1_700_000_000_000);
+
+/// What engines want computed takes no longer than this, unless a test says otherwise.
+const COMPUTE: Duration = Duration::from_millis(5);
 
 /// Where the numbers of the agenda begin, with room on both sides.
 const MIDDLE: u64 = 1 << 40;
@@ -54,6 +57,8 @@ pub(super) enum Happening {
     Ended { link: LinkId, way: Way, reason: CloseReason },
     /// An address server answers.
     Fetched { client: ClientId, fetch: FetchId, result: Result<Bytes, FetchError> },
+    /// What an engine wanted is computed.
+    Computed { client: ClientId, done: Computed },
     /// A consumer is done with some messages.
     Settle { client: ClientId, handout: Handout },
     /// The test wants something done.
@@ -103,6 +108,8 @@ pub struct World {
     /// The fault that clients are given.
     #[cfg(feature = "planted")]
     plant: Option<rocketry_core::engine::Planted>,
+    /// What engines want computed takes no longer than this.
+    pub(super) compute_within: Duration,
     /// Counts down: what is held goes before what is due.
     front: u64,
     steps: u64,
@@ -131,6 +138,7 @@ impl World {
             agenda: BTreeMap::new(),
             sequence: MIDDLE,
             front: MIDDLE,
+            compute_within: COMPUTE,
             trace: Trace::default(),
             delivered: Vec::new(),
             distinct: BTreeSet::new(),
@@ -176,6 +184,11 @@ impl World {
     /// takes as long as there are sends under way.
     pub fn check_each(&mut self, calls: u64) {
         self.check_each = calls.max(1);
+    }
+
+    /// Has what engines want computed take up to so long.
+    pub const fn compute_within(&mut self, most: Duration) {
+        self.compute_within = most;
     }
 
     /// Gives every further client this fault.
@@ -352,6 +365,11 @@ impl World {
             Happening::Ended { link, way, reason } => self.ended(link, way, reason),
             Happening::Fetched { client, fetch, result } => {
                 self.tell(client, |session, now| session.fetched(now, fetch, result));
+            }
+            Happening::Computed { client, done } => {
+                if !self.clients[client.0].gone {
+                    self.tell(client, |session, now| session.computed(now, done));
+                }
             }
             Happening::Settle { client, handout } => self.be_done(client, &handout),
             Happening::Act(act) => (act.0)(self),
