@@ -18,6 +18,9 @@ use crate::broker::{ClusterConfig, ListenerId};
 /// Bytes one direction takes before its writer has to wait, as a socket's buffers do.
 const WINDOW: usize = 256 << 10;
 
+/// Microseconds that computing something for an engine takes at most, unless a test says otherwise.
+const COMPUTE: u64 = 5_000;
+
 /// How bytes that were written at once are split on their way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Split {
@@ -145,13 +148,9 @@ impl World {
 
     /// Computes something for an engine: at once or, as on a busy machine, a while later.
     fn compute(&mut self, client: ClientId, job: Job) {
-        let most = self.compute_within.as_micros() as u64;
-        let after = match self.rng.below(2) {
-            0 => Duration::ZERO,
-            _ => Duration::from_micros(self.rng.below(most + 1)),
-        };
-        let done = job.run();
-        self.schedule(self.now + after, Happening::Computed { client, done });
+        let drawn = Duration::from_micros(self.rng.below(2) * self.rng.below(COMPUTE));
+        let at = self.now + self.computes.unwrap_or(drawn);
+        self.schedule(at, Happening::Computed { client, done: job.run() });
     }
 
     fn fetch(&mut self, client: ClientId, fetch: FetchId, url: &Url) {

@@ -27,9 +27,6 @@ use crate::broker::{self, Cluster, ClusterConfig};
 const BIRTH: Instant = Instant::from_nanos(10_000_000_000);
 const BIRTH_UNIX: UnixMillis = UnixMillis(1_700_000_000_000);
 
-/// What engines want computed takes no longer than this, unless a test says otherwise.
-const COMPUTE: Duration = Duration::from_millis(5);
-
 /// Where the numbers of the agenda begin, with room on both sides.
 const MIDDLE: u64 = 1 << 40;
 
@@ -108,8 +105,8 @@ pub struct World {
     /// The fault that clients are given.
     #[cfg(feature = "planted")]
     plant: Option<rocketry_core::engine::Planted>,
-    /// What engines want computed takes no longer than this.
-    pub(super) compute_within: Duration,
+    /// What engines want computed takes as long as this, if a test says so.
+    pub(super) computes: Option<Duration>,
     /// Counts down: what is held goes before what is due.
     front: u64,
     steps: u64,
@@ -138,7 +135,7 @@ impl World {
             agenda: BTreeMap::new(),
             sequence: MIDDLE,
             front: MIDDLE,
-            compute_within: COMPUTE,
+            computes: None,
             trace: Trace::default(),
             delivered: Vec::new(),
             distinct: BTreeSet::new(),
@@ -186,9 +183,9 @@ impl World {
         self.check_each = calls.max(1);
     }
 
-    /// Has what engines want computed take up to so long.
-    pub const fn compute_within(&mut self, most: Duration) {
-        self.compute_within = most;
+    /// Has what engines want computed take so long.
+    pub const fn compute_takes(&mut self, time: Duration) {
+        self.computes = Some(time);
     }
 
     /// Gives every further client this fault.

@@ -193,4 +193,175 @@ impl Share {
 }
 
 #[cfg(test)]
-mod tests {}
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::allocation::{Allocate, PrefixRooms, Question};
+    use crate::body::{Assignment, MessageQueue};
+    use crate::id::Slots;
+    use crate::rng::Rng;
+
+    /// Brokers whose order by name is not that of their numbers.
+    const BROKERS: [(u32, &str); 3] = [(7, "hz-a"), (2, "hz-b"), (5, "sh-a")];
+
+    fn queues(count: u32) -> Arc<[RouteQueue]> {
+        let of = |(broker, _): (u32, _)| {
+            (0..count).map(move |queue| RouteQueue { broker: BrokerId(broker), queue })
+        };
+        BROKERS.into_iter().flat_map(of).collect()
+    }
+
+    fn ids(count: usize) -> Vec<String> {
+        (0..count).map(|at| format!("hz-10.0.0.{at}@1#{at}")).collect()
+    }
+
+    fn task(queues: Arc<[RouteQueue]>, held: &[RouteQueue], rule: Rule) -> Task {
+        let mut brokers: Vec<(BrokerId, Arc<str>)> =
+            BROKERS.map(|(id, name)| (BrokerId(id), name.into())).into();
+        brokers.sort_unstable();
+        let ticket = Ticket {
+            sub: Slots::<SubscriptionId, ()>::default().insert(()),
+            topic: Slots::<TopicKey, ()>::default().insert(()),
+            generation: 1,
+        };
+        let me = Arc::from(&*ids(4)[2]);
+        let mut held = held.to_vec();
+        held.sort_unstable();
+        Task { ticket, topic: "orders".into(), me, queues, brokers, rule, held: held.into() }
+    }
+
+    fn by(strategy: Strategy, members: Vec<String>) -> Rule {
+        let me = &ids(4)[2];
+        let list = ConsumerList { client_ids: members }.to_json();
+        Rule::Members { strategy, members: Members::parse(&list, me).unwrap(), list: list.into() }
+    }
+
+    fn run(task: Task) -> Result<Share, AllocationError> {
+        Job::from(task).run().result
+    }
+
+    #[test]
+    fn what_changes_is_the_difference_of_the_lists() {
+        let (mut rng, all) = (Rng::new(3), queues(9));
+        for _ in 0..500 {
+            let mut some = || -> BTreeSet<RouteQueue> {
+                all.iter().copied().filter(|_| rng.below(3) == 0).collect()
+            };
+            let (old, new) = (some(), some());
+            let held: Arc<[RouteQueue]> = old.iter().copied().collect();
+            let share = Share::after(&held, new.iter().copied().collect());
+            assert!(share.queues.iter().copied().eq(new.iter().copied()));
+            assert!(share.gained.iter().eq(new.difference(&old)), "{share:?}");
+            assert!(share.lost.iter().eq(old.difference(&new)), "{share:?}");
+        }
+        let held: Arc<[RouteQueue]> = all.clone();
+        assert!(Arc::ptr_eq(&Share::after(&held, held.to_vec()).queues, &held));
+    }
+
+    #[test]
+    fn every_rule_gives_what_the_allocation_of_the_same_lists_does() {
+        let nearby = Strategy::Nearby {
+            rooms: Arc::new(PrefixRooms('-')),
+            within: Box::new(Strategy::Circle),
+        };
+        let own = crate::allocation::Queue { broker: "hz-b".into(), id: 1 };
+        let rules = [Strategy::Average, Strategy::Circle, Strategy::Config(vec![own]), nearby];
+        #[cfg(feature = "consistent-hash")]
+        let rules = rules.into_iter().chain([Strategy::ConsistentHash { virtual_nodes: 10 }]);
+        for strategy in rules {
+            for (count, members) in [(0, 4), (1, 7), (5, 4), (40, 3)] {
+                // Told in another order, and one of them twice.
+                let mut told = ids(members);
+                told.reverse();
+                told.push(told[0].clone());
+                let queues = queues(count);
+                let share = run(task(queues.clone(), &[], by(strategy.clone(), told))).unwrap();
+                let named = |at: &RouteQueue| {
+                    let broker = BROKERS.iter().find(|(id, _)| *id == at.broker.0).unwrap().1;
+                    Queue { broker: broker.into(), id: at.queue }
+                };
+                let members = ids(members).into_iter().map(Arc::from).collect();
+                let all = queues.iter().map(named).collect();
+                let allocation = Allocation::new("orders".into(), all, members);
+                let places = allocation.share(&strategy, &ids(4)[2]).unwrap();
+                let mut expected: Vec<RouteQueue> =
+                    places.into_iter().map(|place| queues[place]).collect();
+                expected.sort_unstable();
+                assert_eq!(*share.queues, *expected, "{strategy:?}");
+                assert_eq!(share.gained, expected, "{strategy:?}");
+            }
+        }
+    }
+
+    #[derive(Debug)]
+    struct Own(fn(&Question<'_>) -> Result<Vec<usize>, String>);
+
+    impl Allocate for Own {
+        fn name(&self) -> &'static str {
+            "OWN"
+        }
+
+        fn allocate(&self, question: &Question<'_>) -> Result<Vec<usize>, String> {
+            (self.0)(question)
+        }
+    }
+
+    #[test]
+    fn a_rule_of_the_applications_own_is_asked_and_contained() {
+        let ask = |own| {
+            let rule = by(Strategy::Custom(Arc::new(Own(own))), ids(4));
+            let job = Job::from(task(queues(2), &queues(2), rule));
+            assert!(job.may_block());
+            job.run().result
+        };
+        let share = ask(|question| {
+            assert_eq!((question.topic, question.queues.len()), ("orders", 6));
+            assert_eq!((question.me, question.members.len()), (&*ids(4)[2], 4));
+            assert_eq!(question.queues[5].broker, "sh-a".into());
+            Ok(vec![5, 0, 5])
+        });
+        let share = share.unwrap();
+        let own = [
+            RouteQueue { broker: BrokerId(5), queue: 1 },
+            RouteQueue { broker: BrokerId(7), queue: 0 },
+        ];
+        assert_eq!((&*share.queues, share.lost.len()), (&own[..], 4));
+        let place = AllocationError::Place { place: 6, queues: 6 };
+        assert_eq!(ask(|_| Ok(vec![1, 6])), Err(place));
+        assert_eq!(ask(|_| panic!("its own fault")), Err(AllocationError::Panicked));
+        let refused = AllocationError::Own { rule: "OWN".into(), reason: "no map".into() };
+        assert_eq!(ask(|_| Err("no map".to_owned())), Err(refused));
+    }
+
+    #[test]
+    fn reb_17_a_brokers_word_is_taken_as_far_as_the_route_knows_the_queues() {
+        let assigned = |broker: &str, queue_id, mode| Assignment {
+            attachments: None,
+            queue: MessageQueue {
+                broker_name: broker.to_owned(),
+                queue_id,
+                topic: "orders".to_owned(),
+            },
+            mode,
+        };
+        let share = |queues_told: Vec<Assignment>| {
+            let body = Assignments { queues: queues_told }.to_json();
+            run(task(queues(2), &[], Rule::Broker(body.into())))
+        };
+        let pull = RequestMode::Pull;
+        let told = vec![
+            assigned("sh-a", 1, pull),
+            assigned("hz-a", 0, pull),
+            assigned("nobody", 0, pull),
+            assigned("hz-a", 2, pull),
+            assigned("hz-a", -1, pull),
+        ];
+        let of = |broker, queue| RouteQueue { broker: BrokerId(broker), queue };
+        assert_eq!(*share(told).unwrap().queues, [of(5, 1), of(7, 0)]);
+        let pop = vec![assigned("hz-a", -1, RequestMode::Pop)];
+        assert_eq!(share(pop), Err(AllocationError::Pop));
+        let unreadable = run(task(queues(1), &[], Rule::Broker(Bytes::from_static(b"x"))));
+        assert!(matches!(unreadable, Err(AllocationError::List { .. })), "{unreadable:?}");
+    }
+}

@@ -55,7 +55,7 @@ use next_offset::{NextOffset, PullAnswer};
 use options::Bounds;
 pub use options::{Assignment, ConsumerOptions};
 use queue::Queue;
-use rebalance::Questions;
+use rebalance::{Notices, Questions};
 pub use stats::{ConsumerStats, QueueStats};
 pub use subscribe::{Start, Subscribe};
 pub use subscription::TopicSubscription;
@@ -146,8 +146,8 @@ struct Consumer {
     declined: bool,
     /// When it looks at its share next.
     rebalance_timer: Option<(Instant, TimerKey)>,
-    /// When notices last led to a look, or next will.
-    noticed: Option<Instant>,
+    /// What brokers said of changes among the members.
+    notices: Notices,
     /// Since when the lists of members lack this one.
     absent: Option<Instant>,
     /// The members named our id more than once when last asked for.
@@ -178,7 +178,7 @@ impl Consumer {
             questions: Questions::default(),
             declined: false,
             rebalance_timer: None,
-            noticed: None,
+            notices: Notices::default(),
             absent: None,
             doubled: false,
             shared: None,

@@ -2,8 +2,8 @@
 //!
 //! It looks every `rebalance_interval`; when a broker says that the members changed; when routes,
 //! addresses or its own subscriptions did; and again after a second where something was missing.
-//! The first notice leads to a look at once. Those that follow within a second of it lead to one
-//! more together: one change is told by every broker, and for every member that comes.
+//! The first notice leads to a look at once. Those that follow soon lead to one more together, which
+//! is a second later if they are many: one change is told by every broker, and for every member.
 //!
 //! For each topic the first broker by name that knows us is asked, so that all members ask the same
 //! one: lists differ while brokers lose and regain connections, and members that ask at random, as
@@ -28,11 +28,16 @@ use crate::frame::{Kind, Reply, Request, RequestCode, ResponseCode};
 use crate::id::{BrokerId, PeerId, SubscriptionId, TopicKey};
 use crate::remoting::{Body, ConsumerAsk, Context, Purpose};
 use crate::route::Known;
+use crate::time::Instant;
 
 /// Looks that are called for while the members are asked for are one, so much later.
 const GATHER: Duration = Duration::from_millis(50);
-/// Notices lead to no more than a look in this time.
+/// Notices that come so soon after a look that another one led to lead to one more together: as
+/// late as the first if they are many, and before queues that move are read elsewhere if they are
+/// few, as of a member that joins behind another one.
 const APART: Duration = Duration::from_secs(1);
+const SOON: Duration = Duration::from_millis(300);
+const FEW: u32 = 8;
 /// Lists of members that lack us may be older than our heartbeat, but not for so long.
 const ABSENT: Duration = Duration::from_secs(3);
 /// A rebalance that could not be done is tried again after this (`RebalanceService`, 5.3).
@@ -79,6 +84,38 @@ impl Questions {
     }
 }
 
+/// Notices that the members changed, and the looks that they lead to.
+#[derive(Debug, Default)]
+pub(super) struct Notices {
+    /// When one last led to a look.
+    last: Option<Instant>,
+    /// When those that came since will.
+    planned: Option<Instant>,
+    /// How many those are.
+    count: u32,
+}
+
+impl Notices {
+    /// One more came: when it leads to a look, if that is not now.
+    fn next(&mut self, now: Instant) -> Option<Instant> {
+        self.count += 1;
+        let gap = if self.count <= FEW { SOON } else { APART };
+        let last = self.last.filter(|last| now.since(*last) < APART || self.planned.is_some());
+        let at = last.map(|last| last + gap).filter(|at| *at > now);
+        if at.is_none() {
+            *self = Self { last: Some(now), planned: None, count: 0 };
+        }
+        at
+    }
+
+    /// A look sees all of them.
+    const fn looked(&mut self, now: Instant) {
+        if self.planned.take().is_some() {
+            (self.last, self.count) = (Some(now), 0);
+        }
+    }
+}
+
 impl Consumers {
     /// A consumer is to look at its share now.
     pub(crate) fn rebalance(&mut self, ctx: &mut Context, known: Known<'_>, sub: SubscriptionId) {
@@ -114,14 +151,22 @@ impl Consumers {
 impl Consumer {
     /// A broker says that the group's members changed.
     pub(super) fn members_changed(&mut self, ctx: &mut Context) {
-        let now = ctx.fx.now;
-        // Looks that notices lead to, planned ones included, stand a second apart.
-        let at = self.noticed.map_or(now, |last| if last > now { last } else { last + APART });
-        let at = at.max(now);
-        self.noticed = Some(at);
-        if at == now {
-            return ctx.fx.signal(Signal::Rebalance(self.id));
+        // One that joins looks anyway, once a broker knows of it.
+        if self.phase == Phase::Joining {
+            return;
         }
+        let now = ctx.fx.now;
+        let Some(at) = self.notices.next(now) else {
+            return ctx.fx.signal(Signal::Rebalance(self.id));
+        };
+        if let Some((set, timer)) = self.rebalance_timer
+            && self.notices.planned == Some(set)
+            && set < at
+        {
+            ctx.fx.timers.cancel(timer);
+            self.rebalance_timer = None;
+        }
+        self.notices.planned = Some(at);
         self.rebalance_after(ctx, at.since(now));
     }
 
@@ -141,6 +186,7 @@ impl Consumer {
 
     pub(super) fn rebalance_due(&mut self, ctx: &mut Context, known: Known<'_>) {
         self.rebalance_timer = None;
+        self.notices.looked(ctx.fx.now);
         // A consumer may be started before its topic exists, or while no broker of it is there.
         for topic in self.topics.names().filter(|topic| known.routes.is_unread(topic)) {
             ctx.fx.signal(Signal::RouteWanted(topic.clone()));

@@ -120,7 +120,7 @@ mod tests {
     fn what_is_no_subscription_is_refused_with_the_reason() {
         for (json, says) in [
             (r#"[{"filter":"*"}]"#, "missing field `topic`"),
-            (r#"[{"topic":"a b"}]"#, "a b"),
+            (r#"[{"topic":"a b"}]"#, "a topic has only letters"),
             (r#"[{"topic":"a","filter":"A|B"}]"#, "tags are separated by ||"),
             (r#"[{"topic":"a","filter":["*"]}]"#, "* among tags"),
             (r#"[{"topic":"a","filter":[]}]"#, "at least one tag"),
