@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::Start;
+use crate::allocation::Strategy;
 use crate::config::{Config, ConfigError};
 
 /// How one consumer works. What is not set here is as the client's [`Config`] says, in the fields
@@ -17,7 +18,7 @@ use crate::config::{Config, ConfigError};
 ///     .queue_messages(200)
 ///     .retry_delay(Duration::from_secs(10));
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ConsumerOptions {
     /// Where the group begins in queues for which it has no offset: after the newest message,
@@ -32,6 +33,26 @@ pub struct ConsumerOptions {
     /// The pause before a message answered with `retry` is delivered again; it also bounds the
     /// first pause of one that is dropped.
     pub retry_delay: Option<Duration>,
+    /// How the queues are shared out; all members of the group must use the same rule.
+    pub strategy: Option<Strategy>,
+    /// How long a queue that another member may have had rests before its offset is read.
+    pub handover_pause: Option<Duration>,
+    /// Who computes the shares.
+    pub assignment: Assignment,
+    /// It may begin without a topic.
+    pub without_topics: bool,
+}
+
+/// Who computes which member reads which queue.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Assignment {
+    /// Each member for itself, by the group's members and the strategy.
+    #[default]
+    Client,
+    /// The broker (`QUERY_ASSIGNMENT`, from 5.0 on), by the strategy of that name. Where it does
+    /// not know how (4.x), refuses, or would have the group pop its messages, each member computes
+    /// its share itself, and a note tells so.
+    Broker,
 }
 
 impl ConsumerOptions {
@@ -75,14 +96,53 @@ impl ConsumerOptions {
         self
     }
 
+    /// Shares queues out by this rule.
+    #[must_use]
+    #[doc(alias = "setAllocateMessageQueueStrategy")]
+    pub fn strategy(mut self, strategy: Strategy) -> Self {
+        self.strategy = Some(strategy);
+        self
+    }
+
+    /// Has a queue that another member may have had rest so long before its offset is read: at
+    /// most 10 s.
+    #[must_use]
+    pub const fn handover_pause(mut self, pause: Duration) -> Self {
+        self.handover_pause = Some(pause);
+        self
+    }
+
+    /// Has this side, or the broker, compute the shares.
+    #[must_use]
+    #[doc(alias = "setClientRebalance")]
+    pub const fn assignment(mut self, assignment: Assignment) -> Self {
+        self.assignment = assignment;
+        self
+    }
+
+    /// Lets it begin without a topic: it subscribes to some later.
+    #[must_use]
+    pub const fn without_topics(mut self) -> Self {
+        self.without_topics = true;
+        self
+    }
+
     /// Names the first value that can't work, and says what it must be.
     ///
     /// # Errors
     ///
     /// As [`Config::check`].
     pub fn check(&self, config: &Config) -> Result<(), ConfigError> {
-        let Bounds { queue_messages, queue_bytes, pull_batch, retry_delay } = self.over(config);
-        let own = Config { queue_messages, queue_bytes, pull_batch, retry_delay, ..config.clone() };
+        let Bounds { queue_messages, queue_bytes, pull_batch, retry_delay, handover_pause } =
+            self.over(config);
+        let own = Config {
+            queue_messages,
+            queue_bytes,
+            pull_batch,
+            retry_delay,
+            handover_pause,
+            ..config.clone()
+        };
         own.check()
     }
 
@@ -93,7 +153,13 @@ impl ConsumerOptions {
             queue_bytes: self.queue_bytes.unwrap_or(config.queue_bytes),
             pull_batch: self.pull_batch.unwrap_or(config.pull_batch),
             retry_delay: self.retry_delay.unwrap_or(config.retry_delay),
+            handover_pause: self.handover_pause.unwrap_or(config.handover_pause),
         }
+    }
+
+    /// The rule that holds.
+    pub(super) fn strategy_over(&self, config: &Config) -> Strategy {
+        self.strategy.clone().unwrap_or_else(|| config.strategy.into())
     }
 }
 
@@ -104,6 +170,7 @@ pub(crate) struct Bounds {
     pub(crate) queue_bytes: usize,
     pub(crate) pull_batch: u32,
     pub(crate) retry_delay: Duration,
+    pub(crate) handover_pause: Duration,
 }
 
 #[cfg(test)]
