@@ -70,6 +70,11 @@ impl Consumer {
         Self { owner, sub, current: None, unreadable, stopped: false, ended: false }
     }
 
+    /// The client, and the consumer in it.
+    pub(super) const fn place(&self) -> (&Arc<Owner>, SubscriptionId) {
+        (&self.owner, self.sub)
+    }
+
     /// The next message, or why none comes any more. A message that can't be read comes as an
     /// error inside, which is to be settled too; the next call gives its neighbour.
     ///
