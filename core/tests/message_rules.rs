@@ -88,7 +88,9 @@ fn a_batch_kept_as_one_record_comes_out_as_its_messages() {
     assert_eq!((inner.flag(), inner.tags(), inner.property("INNER_NUM")), (1, Some("t1"), None));
     assert_eq!((inner.queue_id(), inner.commit_log_offset()), (3, 1 << 40));
     assert_eq!((inner.topic(), inner.store_timestamp().0 % 10), ("orders".into(), 2));
-    assert_eq!(inner.sys_flag(), sys_flag::TRANSACTION_COMMIT);
+    // The flag of a batch stays: its place in the log is that of all of it.
+    let flag = sys_flag::TRANSACTION_COMMIT | sys_flag::INNER_BATCH;
+    assert_eq!(inner.sys_flag(), flag);
 }
 
 #[test]

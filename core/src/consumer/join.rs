@@ -119,10 +119,12 @@ impl Consumers {
         topics.filter(|(_, of)| of.role == Role::Own).map(|(_, of)| data(of)).collect()
     }
 
-    /// The queues that are a consumer's.
+    /// The queues that are a consumer's, of the topics that the application asks for.
     pub(crate) fn queues(&self, sub: SubscriptionId) -> Vec<QueueName> {
-        let queues = self.get(sub).into_iter().flat_map(|consumer| consumer.queues.iter());
-        queues.map(|(_, queue)| queue.name.clone()).collect()
+        let Some(consumer) = self.get(sub) else { return Vec::new() };
+        let mut names = consumer.queues.iter().map(|(_, queue)| queue.name.clone()).collect();
+        consumer.topics.retain_own(&mut names);
+        names
     }
 
     /// Whether one of them reads the topic.

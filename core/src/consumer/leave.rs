@@ -132,6 +132,7 @@ impl Consumer {
             self.commit_given_up(ctx, known, key, &queue);
             lost.push(queue.name);
         }
+        self.topics.retain_own(&mut lost);
         if !lost.is_empty() {
             ctx.fx.event(Event::QueuesChanged { sub: self.id, gained: Vec::new(), lost });
         }

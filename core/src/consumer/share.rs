@@ -242,6 +242,8 @@ impl Consumer {
         if more {
             self.places.transfers.push_front(change);
         }
+        self.topics.retain_own(&mut lost);
+        self.topics.retain_own(&mut gained);
         if !lost.is_empty() || !gained.is_empty() {
             ctx.fx.event(Event::QueuesChanged { sub: self.id, gained, lost });
         }

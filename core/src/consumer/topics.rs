@@ -4,7 +4,7 @@
 
 use super::{Filter, Start};
 use crate::id::{Slots, TopicKey};
-use crate::name::{Group, Topic};
+use crate::name::{Group, QueueName, Topic};
 
 /// Why a topic is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,6 +104,11 @@ impl Topics {
     pub(super) fn retry(&self) -> Option<&Topic> {
         let retry = self.iter().find(|(_, of)| of.role == Role::Retry);
         retry.map(|(_, subscription)| &subscription.topic)
+    }
+
+    /// Leaves out the queues of the retry topic, which are no business of the application's.
+    pub(super) fn retain_own(&self, queues: &mut Vec<QueueName>) {
+        queues.retain(|queue| self.retry() != Some(&queue.topic));
     }
 
     /// Where a group without an offset begins in the topic's queues: what was sent back is for the

@@ -52,8 +52,9 @@ impl Publish {
         let id = record.unique_id().and_then(|id| UniqueId::parse(id).ok());
         let mut wire = String::new();
         for (name, value) in own.iter() {
-            let twice = OF_ONE_STORING.contains(&name);
-            if !twice && !(id.is_some() && name == properties::UNIQ_KEY) {
+            // The id is written with the other fields.
+            let elsewhere = id.is_some() && name == properties::UNIQ_KEY;
+            if !elsewhere && !OF_ONE_STORING.contains(&name) {
                 append(&mut wire, name, value);
             }
         }
