@@ -104,8 +104,9 @@ pub use rocketry_core::query::{QueueChoice, QueueName};
 // What `Admin` is asked for and answers, and what errors and handles tell.
 pub use rocketry_core::body::{BodyError, ClusterInfo, RouteBody, TopicConfig, TopicList};
 pub use rocketry_core::client::{
-    Blockable, ConsumerBuilder, EndError, Ended, LockStats, ProducerError, ProducerOptions, Pulled,
-    Received, RecvError, RecvTimeoutError, Settlement, SubscribeError,
+    BatchContext, Blockable, Concurrency, ConsumerBuilder, ConsumerHandle, EndError, Ended,
+    Handled, HandlerTimes, LockStats, ProducerError, ProducerOptions, Pulled, Received, RecvError,
+    RecvTimeoutError, Run, RunError, RunOptions, RunStats, Settlement, SubscribeError, Verdict,
 };
 pub use rocketry_core::consumer::{ConsumerOptions, FilterError};
 pub use rocketry_core::engine::Cancelled;

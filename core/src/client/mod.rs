@@ -7,11 +7,14 @@
 pub mod adapter;
 mod admin;
 mod after_unlock;
+mod batch;
 mod consumer;
+mod control;
 mod deferred;
 mod delivery;
 mod driving;
 mod ended;
+mod histogram;
 mod host;
 mod lending;
 mod link;
@@ -25,6 +28,8 @@ mod producing;
 mod pump;
 mod question;
 mod received;
+mod run;
+mod running;
 mod shared;
 mod source;
 mod state;
@@ -37,7 +42,9 @@ mod work;
 use std::sync::Arc;
 
 pub use admin::{Admin, Pulled};
+pub use batch::{Iter, NextBatch};
 pub use consumer::{Consumer, Next};
+pub use control::ConsumerHandle;
 pub use delivery::{Delivery, OnUnreadable, Received, Unreadable};
 pub use ended::{EndError, Ended};
 pub use lock_stats::LockStats;
@@ -45,6 +52,9 @@ pub use pending::{Blockable, Pending};
 pub use producer::Producer;
 pub use producing::{ProducerError, ProducerOptions};
 pub use received::{RecvError, RecvTimeoutError, Settlement};
+pub use run::{
+    BatchContext, Concurrency, Handled, HandlerTimes, Run, RunError, RunOptions, RunStats, Verdict,
+};
 pub use subscribing::{ConsumerBuilder, SubscribeError};
 pub use view::MessageView;
 

@@ -176,6 +176,11 @@ impl Batch {
         self.placed(index).filter(|offset| self.places.contains(offset))
     }
 
+    /// The first offset that can be read.
+    pub(crate) fn first(&self) -> Option<i64> {
+        (self.older..self.records.len() as u32).find_map(|index| self.offset(index))
+    }
+
     /// The greatest offset among the messages.
     pub(crate) const fn last(&self) -> Option<i64> {
         self.last
@@ -231,6 +236,26 @@ impl Batch {
         word.is_none_or(|word| word.load(Ordering::SeqCst) & (1 << (index % 64)) != 0)
     }
 
+    /// The message at `index` alone, in memory of its own. Nothing of it is to be settled here.
+    #[cfg(feature = "client")]
+    pub(crate) fn single(&self, index: u32) -> Self {
+        Self {
+            id: self.id,
+            queue: self.queue.clone(),
+            places: self.places.clone(),
+            delta: self.delta,
+            in_order: true,
+            older: 0,
+            last: self.offset(index),
+            records: self.records.single(index as usize),
+            tags: None,
+            settled: Box::default(),
+            open: AtomicU32::new(1),
+            handed: AtomicU32::new(1),
+            flags: self.flags.clone(),
+        }
+    }
+
     /// Messages not settled yet.
     pub fn open(&self) -> usize {
         self.open.load(Ordering::Acquire) as usize
@@ -244,8 +269,9 @@ impl Batch {
     /// Notes that the message at `index` is handed out. False: it must not be, since the consumer
     /// finishes; what it has is to be given back.
     pub(crate) fn hand_out(&self, index: u32) -> bool {
+        // Several threads may hand out of one batch.
         if self.handed.load(Ordering::Relaxed) <= index {
-            self.handed.store(index + 1, Ordering::SeqCst);
+            self.handed.fetch_max(index + 1, Ordering::SeqCst);
         }
         !self.is_draining()
     }

@@ -86,7 +86,7 @@ impl Consumer {
 
     /// The next messages to hand out.
     pub(super) fn take(&mut self) -> Option<Handout> {
-        if self.is_draining() {
+        if self.is_draining() || self.suspended {
             return None;
         }
         loop {
@@ -100,7 +100,7 @@ impl Consumer {
     }
 
     pub(super) const fn has_ready(&self) -> bool {
-        !self.is_draining() && self.handouts.ready > 0
+        !self.is_draining() && !self.suspended && self.handouts.ready > 0
     }
 
     /// Queues a message that was given back: behind its neighbours, after a pause. One that is

@@ -36,6 +36,7 @@ mod settle;
 mod share;
 mod stats;
 mod subscribe;
+mod suspend;
 mod topics;
 mod turns;
 
@@ -124,6 +125,10 @@ struct Consumer {
     /// The first revision of our heartbeats that tells of it.
     revision: u64,
     phase: Phase,
+    /// No pull begins and nothing is handed out.
+    suspended: bool,
+    /// When whoever takes its messages is to look again.
+    reminder: Option<(Instant, TimerKey)>,
     /// The consumer finishes: see `drain.rs`.
     drain: Option<Drain>,
     /// Messages that the application held when it began to leave.
@@ -166,6 +171,8 @@ impl Consumer {
             version,
             revision,
             phase: Phase::Joining,
+            suspended: false,
+            reminder: None,
             drain: None,
             left_unsettled: 0,
             queues: Slots::default(),
@@ -319,6 +326,10 @@ impl Consumers {
             ConsumerTimer::Again(sub) => {
                 let Some(consumer) = self.get_mut(sub) else { return };
                 consumer.deliver_again(ctx);
+            }
+            ConsumerTimer::Remind(sub) => {
+                let Some(consumer) = self.get_mut(sub) else { return };
+                consumer.remind_due(ctx);
             }
             ConsumerTimer::Drain(sub) => {
                 let Some(consumer) = self.get_mut(sub) else { return };

@@ -27,6 +27,12 @@ pub struct ConsumerOptions {
     pub queue_messages: Option<usize>,
     /// Bytes of one queue held unsettled before its pulls pause.
     pub queue_bytes: Option<usize>,
+    /// Offsets of one queue from the first to the last held unsettled before its pulls pause.
+    pub queue_span: Option<u32>,
+    /// Messages of one topic held unsettled, divided among its queues here.
+    pub topic_messages: Option<usize>,
+    /// Bytes of one topic held unsettled, divided among its queues here.
+    pub topic_bytes: Option<usize>,
     /// Messages asked for by one pull.
     pub pull_batch: Option<u32>,
     /// The pause before a message answered with `retry` is delivered again; it also bounds the
@@ -59,6 +65,31 @@ impl ConsumerOptions {
         self
     }
 
+    /// Lets the offsets of one queue that are held unsettled span at most so many: 1 or more.
+    #[must_use]
+    #[doc(alias = "setConsumeConcurrentlyMaxSpan")]
+    pub const fn queue_span(mut self, most: u32) -> Self {
+        self.queue_span = Some(most);
+        self
+    }
+
+    /// Holds at most so many messages of one topic unsettled: each of its queues here an equal
+    /// part, one at least.
+    #[must_use]
+    #[doc(alias = "setPullThresholdForTopic")]
+    pub const fn topic_messages(mut self, most: usize) -> Self {
+        self.topic_messages = Some(most);
+        self
+    }
+
+    /// Holds at most so many bytes of one topic unsettled: each of its queues here an equal part.
+    #[must_use]
+    #[doc(alias = "setPullThresholdSizeForTopic")]
+    pub const fn topic_bytes(mut self, most: usize) -> Self {
+        self.topic_bytes = Some(most);
+        self
+    }
+
     /// Asks for so many messages by one pull: 1 to 1024.
     #[must_use]
     #[doc(alias = "setPullBatchSize")]
@@ -81,8 +112,18 @@ impl ConsumerOptions {
     ///
     /// As [`Config::check`].
     pub fn check(&self, config: &Config) -> Result<(), ConfigError> {
-        let Bounds { queue_messages, queue_bytes, pull_batch, retry_delay } = self.over(config);
-        let own = Config { queue_messages, queue_bytes, pull_batch, retry_delay, ..config.clone() };
+        let Bounds { queue_messages, queue_bytes, queue_span, .. } = self.over(config);
+        let Bounds { topic_messages, topic_bytes, pull_batch, retry_delay, .. } = self.over(config);
+        let own = Config {
+            queue_messages,
+            queue_bytes,
+            queue_span,
+            topic_messages,
+            topic_bytes,
+            pull_batch,
+            retry_delay,
+            ..config.clone()
+        };
         own.check()
     }
 
@@ -91,6 +132,9 @@ impl ConsumerOptions {
         Bounds {
             queue_messages: self.queue_messages.unwrap_or(config.queue_messages),
             queue_bytes: self.queue_bytes.unwrap_or(config.queue_bytes),
+            queue_span: self.queue_span.unwrap_or(config.queue_span),
+            topic_messages: self.topic_messages.or(config.topic_messages),
+            topic_bytes: self.topic_bytes.or(config.topic_bytes),
             pull_batch: self.pull_batch.unwrap_or(config.pull_batch),
             retry_delay: self.retry_delay.unwrap_or(config.retry_delay),
         }
@@ -102,8 +146,25 @@ impl ConsumerOptions {
 pub(crate) struct Bounds {
     pub(crate) queue_messages: usize,
     pub(crate) queue_bytes: usize,
+    pub(crate) queue_span: u32,
+    pub(crate) topic_messages: Option<usize>,
+    pub(crate) topic_bytes: Option<usize>,
     pub(crate) pull_batch: u32,
     pub(crate) retry_delay: Duration,
+}
+
+impl Bounds {
+    /// What holds for one queue of a topic of which the consumer has `held`: an equal part of what
+    /// the topic may hold, if that is less (`RebalancePushImpl.messageQueueChanged`).
+    pub(crate) fn of_queue(&self, held: usize) -> Self {
+        let part =
+            |whole: Option<usize>| whole.map_or(usize::MAX, |most| (most / held.max(1)).max(1));
+        Self {
+            queue_messages: self.queue_messages.min(part(self.topic_messages)),
+            queue_bytes: self.queue_bytes.min(part(self.topic_bytes)),
+            ..*self
+        }
+    }
 }
 
 #[cfg(test)]
@@ -125,5 +186,22 @@ mod tests {
         assert_eq!(wrong(ConsumerOptions::default().pull_batch(0)), Some("pull_batch"));
         assert_eq!(wrong(ConsumerOptions::default().queue_messages(0)), Some("queue_messages"));
         assert_eq!(wrong(ConsumerOptions::default().queue_bytes(0)), Some("queue_bytes"));
+        assert_eq!(wrong(ConsumerOptions::default().queue_span(0)), Some("queue_span"));
+        assert_eq!(wrong(ConsumerOptions::default().topic_messages(0)), Some("topic_messages"));
+        assert_eq!(wrong(ConsumerOptions::default().topic_bytes(0)), Some("topic_bytes"));
+    }
+
+    #[test]
+    fn each_queue_has_an_equal_part_of_its_topics_limits_and_one_message_at_least() {
+        let options = ConsumerOptions::default().queue_messages(100).topic_messages(240);
+        let bounds = options.topic_bytes(1000).over(&Config::default());
+        let of = |held| {
+            let Bounds { queue_messages, queue_bytes, .. } = bounds.of_queue(held);
+            (queue_messages, queue_bytes)
+        };
+        assert_eq!([of(0), of(1), of(8)], [(100, 1000), (100, 1000), (30, 125)]);
+        assert_eq!(of(5000), (1, 1));
+        let none = ConsumerOptions::default().over(&Config::default());
+        assert_eq!(none.of_queue(8).queue_messages, Config::default().queue_messages);
     }
 }

@@ -4,6 +4,7 @@
 //! not changed costs one comparison, what has changed is sorted and walked once.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use super::{Consumer, Queue};
@@ -26,9 +27,36 @@ pub(super) struct Places {
     by_place: BTreeMap<(TopicKey, RouteQueue), QueueKey>,
     /// The route and the part of it that each topic's queues were last taken from.
     taken: BTreeMap<TopicKey, (Arc<Route>, std::ops::Range<usize>)>,
+    /// How many queues there are of each topic.
+    held: BTreeMap<TopicKey, usize>,
     /// Queues looked at for assignments so far.
     #[cfg(test)]
     looks: usize,
+}
+
+impl Places {
+    fn insert(&mut self, place: (TopicKey, RouteQueue), key: QueueKey) {
+        if self.by_place.insert(place, key).is_none() {
+            *self.held.entry(place.0).or_default() += 1;
+        }
+    }
+
+    fn remove(&mut self, place: &(TopicKey, RouteQueue)) -> Option<QueueKey> {
+        let key = self.by_place.remove(place)?;
+        self.taken.remove(&place.0);
+        if let Entry::Occupied(mut held) = self.held.entry(place.0) {
+            *held.get_mut() -= 1;
+            if *held.get() == 0 {
+                held.remove();
+            }
+        }
+        Some(key)
+    }
+
+    /// Queues of one topic.
+    pub(super) fn held(&self, topic: TopicKey) -> usize {
+        self.held.get(&topic).copied().unwrap_or(0)
+    }
 }
 
 impl Consumer {
@@ -64,7 +92,7 @@ impl Consumer {
         for &at in gained {
             if !self.places.by_place.contains_key(&(topic, at)) {
                 let key = self.queues.insert(Queue::new(name(at), at, topic));
-                self.places.by_place.insert((topic, at), key);
+                self.places.insert((topic, at), key);
                 change.added.push(key);
             }
         }
@@ -90,8 +118,7 @@ impl Consumer {
     fn give_up(&mut self, places: Vec<(TopicKey, RouteQueue)>) -> Vec<(QueueKey, Queue)> {
         let mut given_up = Vec::with_capacity(places.len());
         for place in places {
-            let Some(key) = self.places.by_place.remove(&place) else { continue };
-            self.places.taken.remove(&place.0);
+            let Some(key) = self.places.remove(&place) else { continue };
             let Some(queue) = self.queues.remove(key) else { continue };
             queue.window.revoke();
             self.forget_handouts(&queue);
@@ -106,7 +133,7 @@ impl Consumer {
         let (place, anew) = ((queue.topic, queue.at), queue.anew(offset));
         self.give_up(vec![place]).pop()?;
         let key = self.queues.insert(anew);
-        self.places.by_place.insert(place, key);
+        self.places.insert(place, key);
         Some(key)
     }
 

@@ -74,6 +74,8 @@ pub enum ConsumerTimer {
     Queue(SubscriptionId, QueueKey),
     /// A message is to be delivered again.
     Again(SubscriptionId),
+    /// Whoever takes a consumer's messages wants to look again.
+    Remind(SubscriptionId),
     /// A consumer has had its time to finish.
     Drain(SubscriptionId),
     /// A consumer's leave has taken long enough.

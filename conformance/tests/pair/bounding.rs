@@ -1,0 +1,118 @@
+//! What bounds the messages held, beside their number in one queue: the span of their offsets, and
+//! the limits of a topic, divided among the queues that a consumer has of it.
+
+use rocketry_conformance::sim::{ClientId, Pace, World};
+use rocketry_core::consumer::{ConsumerOptions, DeliveryId, Handout, Outcome};
+use rocketry_core::frame::RequestCode;
+use rocketry_core::id::SubscriptionId;
+
+use crate::setting::*;
+
+/// A consumer of `count` messages in `queues` queues, which has had time to pull.
+fn held(
+    queues: u32,
+    count: usize,
+    set: impl FnOnce(ConsumerOptions) -> ConsumerOptions,
+) -> (World, ClientId, SubscriptionId) {
+    let mut world = world(1, queues);
+    let client = world.client(config());
+    store_many(&mut world, client, count);
+    let mut subscribe = from_first(GROUP);
+    subscribe.options = set(subscribe.options);
+    let sub = world.subscribe(client, subscribe, Pace::Manual).unwrap();
+    world.run_for(10 * SECOND);
+    (world, client, sub)
+}
+
+/// What each queue holds, and whether it is throttled.
+fn queues(world: &World, client: ClientId) -> Vec<(usize, bool)> {
+    let stats = world.engine(client).snapshot(world.now());
+    let queues = stats.consumers.iter().flat_map(|consumer| &consumer.queues);
+    queues.map(|queue| (queue.messages, queue.state == "throttled")).collect()
+}
+
+/// Settles all but the message at offset `kept`, which it gives if it is among them.
+fn settle_all_but(
+    world: &mut World,
+    client: ClientId,
+    handouts: &[Handout],
+    kept: i64,
+) -> Option<DeliveryId> {
+    let mut found = None;
+    for handout in handouts {
+        for index in handout.next..handout.end {
+            let id = DeliveryId { batch: handout.batch.id(), index };
+            if handout.batch.offset(index) == Some(kept) {
+                found = Some(id);
+            } else {
+                world.settle(client, id, Outcome::Done).unwrap();
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn push_05_one_slow_message_is_passed_by_so_many_offsets_and_no_more() {
+    let (mut world, client, sub) = held(1, 1000, |options| options.queue_span(200));
+    let (mut seen, mut slow) = (0, None);
+    for _ in 0..20 {
+        let handouts = world.take(client, sub);
+        seen += handouts.iter().map(|handout| handout.end - handout.next).sum::<u32>();
+        slow = slow.or(settle_all_but(&mut world, client, &handouts, 3));
+        world.run_for(SECOND);
+    }
+    // 200 offsets from the first one held, and the pull that reaches beyond.
+    assert!((201..=232).contains(&seen), "{seen}");
+    assert_eq!(queues(&world, client), [(32, true)]);
+    let pulls = world.cluster().requests(RequestCode::PULL_MESSAGE);
+    world.run_for(60 * SECOND);
+    assert_eq!(world.cluster().requests(RequestCode::PULL_MESSAGE), pulls, "it asks on and on");
+    // The slow one is done: at once the next pull leaves.
+    world.settle(client, slow.unwrap(), Outcome::Done).unwrap();
+    assert!(world.run_until(SECOND, |world| world.engine(client).has_batch(sub)).is_some());
+    for _ in 0..40 {
+        for handout in world.take(client, sub) {
+            world.settle_all(client, &handout);
+        }
+        world.run_for(SECOND);
+    }
+    assert_eq!(world.distinct(), 1000);
+}
+
+#[test]
+fn push_06_a_topics_messages_are_divided_among_the_queues_that_are_held_of_it() {
+    let (mut world, client, sub) = held(8, 2000, |options| options.topic_messages(512));
+    assert_eq!(queues(&world, client), [(64, true); 8]);
+    // Another member takes four of them: those that stay may hold twice as much, and do so.
+    let other = world.client(config());
+    let theirs = consume(&mut world, other, Pace::Manual);
+    world.run_for(5 * SECOND);
+    assert_eq!(queues(&world, client), [(128, true); 4]);
+    // And back: what is held beyond the smaller part stays, and nothing more is pulled before it
+    // has gone.
+    world.leave(other, theirs).unwrap();
+    world.run_for(5 * SECOND);
+    let after = queues(&world, client);
+    assert_eq!(after.len(), 8);
+    assert!(after.iter().all(|(held, full)| [64, 128].contains(held) && *full), "{after:?}");
+    for _ in 0..60 {
+        for handout in world.take(client, sub) {
+            world.settle_all(client, &handout);
+        }
+        world.run_for(SECOND);
+    }
+    assert!(queues(&world, client).iter().all(|(held, full)| *held == 0 && !full));
+    assert_eq!(world.distinct(), 2000);
+}
+
+#[test]
+fn push_06_a_topics_bytes_are_divided_as_well() {
+    let (world, client, _) = held(4, 2000, |options| options.topic_bytes(40_000));
+    let stats = world.engine(client).snapshot(world.now());
+    for queue in &stats.consumers[0].queues {
+        assert_eq!(queue.state, "throttled", "{queue:?}");
+        // The last pull goes beyond it.
+        assert!((10_000..20_000).contains(&queue.bytes), "{queue:?}");
+    }
+}

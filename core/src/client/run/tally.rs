@@ -1,0 +1,101 @@
+//! What handlers did, counted by each worker for itself.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
+
+use super::super::histogram::{Counts, Histogram};
+
+/// What one worker did. Only its own worker adds to it.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    pub(super) handled: AtomicU64,
+    pub(super) failed: AtomicU64,
+    pub(super) panicked: AtomicU64,
+    pub(super) late: AtomicU64,
+    pub(super) unreadable: AtomicU64,
+    pub(super) in_progress: AtomicUsize,
+    pub(super) times: Histogram,
+}
+
+impl Tally {
+    /// Adds where nobody else does.
+    pub(super) fn add(count: &AtomicU64, more: usize) {
+        count.store(count.load(Relaxed) + more as u64, Relaxed);
+    }
+
+    /// So many messages are with the handler, until what is returned is dropped.
+    pub(super) fn begin(&self, messages: usize) -> InProgress<'_> {
+        self.in_progress.store(messages, Relaxed);
+        InProgress(self)
+    }
+}
+
+pub(super) struct InProgress<'a>(&'a Tally);
+
+impl Drop for InProgress<'_> {
+    fn drop(&mut self) {
+        self.0.in_progress.store(0, Relaxed);
+    }
+}
+
+/// What the handlers of a [`Run`](super::Run) did so far.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct RunStats {
+    /// Workers that are there.
+    pub workers: usize,
+    /// Messages that are with a handler now.
+    pub in_progress: usize,
+    /// Messages that were acked.
+    pub handled: u64,
+    /// Messages that were not: by verdict, error or panic.
+    pub failed: u64,
+    /// Calls that panicked.
+    pub panicked: u64,
+    /// Messages whose handler ended too late: their queue had gone to another member, or they had
+    /// been taken from the handler after `consume_timeout`.
+    #[doc(alias = "timed_out")]
+    pub late: u64,
+    /// Messages that could not be read, each time they came.
+    pub unreadable: u64,
+    /// How long handlers took, one entry a call.
+    pub times: HandlerTimes,
+}
+
+impl RunStats {
+    pub(super) fn add(&mut self, tally: &Tally) {
+        self.in_progress += tally.in_progress.load(Relaxed);
+        self.handled += tally.handled.load(Relaxed);
+        self.failed += tally.failed.load(Relaxed);
+        self.panicked += tally.panicked.load(Relaxed);
+        self.late += tally.late.load(Relaxed);
+        self.unreadable += tally.unreadable.load(Relaxed);
+        self.times.0.add(&tally.times);
+    }
+}
+
+/// A histogram of how long handlers took, wrong by an eighth at most.
+#[derive(Clone, Debug, Default)]
+pub struct HandlerTimes(Counts);
+
+impl HandlerTimes {
+    /// Calls counted.
+    pub fn count(&self) -> u64 {
+        self.0.count()
+    }
+
+    /// Their mean.
+    pub fn mean(&self) -> Duration {
+        self.0.mean()
+    }
+
+    /// What a share of them did not exceed: `quantile(0.99)` is the 99th percentile.
+    pub fn quantile(&self, share: f64) -> Duration {
+        self.0.quantile(share)
+    }
+
+    /// The longest.
+    pub const fn max(&self) -> Duration {
+        self.0.max()
+    }
+}
