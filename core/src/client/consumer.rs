@@ -38,6 +38,8 @@ pub struct Consumer {
     /// Those that a call for many had, and that was dropped before it gave them.
     pub(super) gathered: VecDeque<Received>,
     pub(super) unreadable: OnUnreadable,
+    /// It met a message that can't be read, and was told to stop at such.
+    stopped: bool,
     /// The stream has ended.
     ended: bool,
     /// Somebody else ends it.
@@ -66,8 +68,8 @@ impl Future for Next<'_> {
 impl Consumer {
     pub(super) fn new(owner: Arc<Owner>, sub: SubscriptionId, unreadable: OnUnreadable) -> Self {
         let control = ConsumerHandle::new(owner.shared().clone(), sub);
-        let (current, gathered) = Default::default();
-        Self { owner, control, current, gathered, unreadable, ended: false, handed_on: false }
+        let (current, gathered, stopped, ended, handed_on) = Default::default();
+        Self { owner, control, current, gathered, unreadable, stopped, ended, handed_on }
     }
 
     /// The next message, or why none comes any more. A message that can't be read comes as an
@@ -211,10 +213,21 @@ impl Consumer {
                 settle(&handout.batch, index, shared);
                 continue;
             }
-            return Some(Delivery::open(&handout.batch, index, shared, self.unreadable));
+            let at = (index, handout.again);
+            let received = Delivery::open(&handout.batch, at, shared, self.unreadable);
+            if received.is_err() && self.unreadable == OnUnreadable::Stop {
+                self.stop();
+            }
+            return Some(received);
         }
         self.current = None;
         None
+    }
+
+    /// Hands out nothing more, and leaves the group when what was handed out is settled.
+    fn stop(&mut self) {
+        self.stopped = true;
+        drop(self.control.drain(self.owner.shared().config().shutdown_timeout));
     }
 
     fn poll_delivery(&mut self, cx: &mut Context<'_>) -> Poll<Result<Received, RecvError>> {
@@ -251,7 +264,8 @@ impl Consumer {
             match taken.flatten() {
                 None => {
                     self.current = None;
-                    return Poll::Ready(Err(shared.end_of_messages()));
+                    let stopped = self.stopped.then_some(RecvError::Unreadable);
+                    return Poll::Ready(Err(stopped.unwrap_or_else(|| shared.end_of_messages())));
                 }
                 Some(None) if paused && !self.control.is_suspended() => {}
                 Some(None) => return Poll::Pending,

@@ -52,8 +52,9 @@ impl Consumer {
     /// What is kept of timers was given out by the engine's table.
     fn check_timers(&self, ctx: &Context) {
         let queues = self.queues.iter().filter_map(|(_, queue)| queue.cursor.timer());
-        let own = [self.rebalance_timer, self.handouts.timer, self.drain_timer(), self.reminder];
-        for key in queues.chain(own.into_iter().flatten().map(|(_, timer)| timer)) {
+        let own = [self.rebalance_timer, self.handouts.timer, self.drain_timer()];
+        let own = own.into_iter().chain([self.look_timer, self.reminder]);
+        for key in queues.chain(own.flatten().map(|(_, timer)| timer)) {
             assert!(ctx.fx.timers.gave(key), "{key:?} is of another table");
         }
     }

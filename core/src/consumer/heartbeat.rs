@@ -29,7 +29,7 @@ fn consumer_data(consumer: &Consumer) -> ConsumerData {
 }
 
 fn subscription(of: &Subscription, version: i64) -> SubscriptionData {
-    let Subscription { topic, filter } = of;
+    let Subscription { topic, filter, .. } = of;
     let tags = filter.wanted();
     SubscriptionData {
         class_filter: false,

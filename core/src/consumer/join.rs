@@ -39,7 +39,7 @@ impl Consumers {
         let (config, told) = (&ctx.fx.config, (version, revision));
         let sub = self.slots.insert_with(|id| Consumer::new(id, subscribe, config, told));
         if let Some(consumer) = self.get_mut(sub) {
-            for topic in consumer.topics.names() {
+            for topic in consumer.topics.own() {
                 ctx.fx.signal(Signal::RouteWanted(topic.clone()));
                 reach_brokers(ctx, known, topic);
             }
@@ -74,7 +74,9 @@ impl Consumers {
             return;
         }
         for sub in self.readers(topic) {
-            if let Some(consumer) = self.get_mut(sub) {
+            if let Some(consumer) =
+                self.get_mut(sub).filter(|one| one.topics.retry() != Some(topic))
+            {
                 consumer.rebalance_after(ctx, AGAIN);
             }
         }
@@ -128,6 +130,7 @@ impl Consumers {
                     consumer.rebalance(ctx, known);
                 }
                 consumer.doubt_commits(ctx, known, peer);
+                consumer.find_retry_topic(ctx, known);
             }
             self.resume_on(ctx, known, sub, &there);
         }
@@ -165,6 +168,15 @@ impl Consumers {
 impl Consumer {
     fn reads(&self, topic: &Topic) -> bool {
         self.topics.names().any(|own| own == topic)
+    }
+
+    /// Has the retry topic of the group looked up, unless it is known: a broker has just heard of the
+    /// group, with which it makes the topic, or has just put something there. Else it is found by
+    /// the refresh of all routes.
+    pub(super) fn find_retry_topic(&self, ctx: &mut Context, known: Known<'_>) {
+        if let Some(topic) = self.topics.retry().filter(|topic| known.routes.is_unread(topic)) {
+            ctx.fx.signal(Signal::RouteWanted(topic.clone()));
+        }
     }
 
     /// Connects to every broker that has queues of its topics.

@@ -15,6 +15,7 @@
 //! `Farewell`.
 //!
 
+mod again;
 mod backoff;
 mod batch;
 mod check;
@@ -23,6 +24,7 @@ mod drain;
 mod filter;
 mod handouts;
 mod heartbeat;
+mod held;
 mod join;
 mod leave;
 mod next_offset;
@@ -32,6 +34,7 @@ mod pull;
 mod queue;
 mod rebalance;
 mod resume;
+mod send_back;
 mod settle;
 mod share;
 mod stats;
@@ -54,6 +57,7 @@ use next_offset::{NextOffset, PullAnswer};
 use options::Bounds;
 pub use options::ConsumerOptions;
 use queue::Queue;
+use send_back::SendBacks;
 pub use stats::{ConsumerStats, QueueStats};
 pub use subscribe::{Start, Subscribe};
 use topics::Topics;
@@ -75,12 +79,25 @@ use crate::timer::TimerKey;
 pub enum Outcome {
     /// The message is done with; its offset may be committed.
     Done,
+    /// The message is sent back to its broker (`CONSUMER_SEND_MSG_BACK`, 36), which delivers it
+    /// again later, to any member of the group, or makes a dead letter of it when it came more than
+    /// `max_reconsume_times` often. A broker that does not take it within 5 s has it sent to the
+    /// group's retry topic by this client, as an ordinary message; where that fails as well it comes
+    /// again to this consumer, after `retry_delay`. Until one of them has it, it is unsettled.
+    Retry {
+        /// About how long it is to take: the nearest of brokers' 18 delay levels, 1 s to 2 h. `None`
+        /// leaves that to the broker: 10 s at first, longer each time.
+        after: Option<Duration>,
+    },
+    /// The message becomes a dead letter at once. Otherwise as [`Retry`](Self::Retry): it is asked
+    /// for in the same way, and tried here again when nobody takes it.
+    Reject,
+    /// The message is to be delivered again, to this consumer, after so long.
+    Here(Duration),
     /// The message is to be delivered again, to this consumer, behind its neighbours and after a
     /// pause that grows each time, from a tenth of `retry_delay`, at most 100 ms, to 30 s: what
     /// dropping a delivery means.
     Again,
-    /// The message is to be delivered again, to this consumer, after `retry_delay`.
-    Later,
 }
 
 /// How far a consumer has come.
@@ -107,6 +124,10 @@ enum Trouble {
     Refused(BrokerId),
     /// Offsets that the broker does not take.
     Commit(BrokerId),
+    /// Messages that neither the broker takes back nor any other.
+    Back(BrokerId),
+    /// Messages that the application has for long.
+    Slow,
 }
 
 /// How often it tells of it.
@@ -136,6 +157,10 @@ struct Consumer {
     queues: Slots<QueueKey, Queue>,
     places: share::Places,
     handouts: Handouts,
+    /// What is sent back.
+    backs: SendBacks,
+    /// When it looks next at what the application has.
+    look_timer: Option<(Instant, TimerKey)>,
     /// Commits without an answer, those of queues given up included.
     commits: usize,
     /// The question for the members is on its way.
@@ -164,8 +189,8 @@ impl Consumer {
         let Subscribe { group, topics, options } = subscribe;
         Self {
             id,
+            topics: Topics::new(&group, topics),
             group,
-            topics: Topics::new(topics),
             bounds: options.over(config),
             options,
             version,
@@ -178,6 +203,8 @@ impl Consumer {
             queues: Slots::default(),
             places: share::Places::default(),
             handouts: Handouts::default(),
+            backs: SendBacks::default(),
+            look_timer: None,
             commits: 0,
             asking_members: false,
             rebalance_timer: None,
@@ -279,6 +306,10 @@ impl Consumers {
                 let Some(consumer) = consumer else { return };
                 consumer.commit_answered(ctx, (queue, offset), reply);
             }
+            ConsumerAsk::SendBack { message, broker } => {
+                let Some(consumer) = consumer else { return };
+                consumer.back_answered(ctx, known, (message, broker), reply);
+            }
         }
     }
 
@@ -297,13 +328,16 @@ impl Consumers {
         match ask {
             ConsumerAsk::Members => consumer.members_failed(ctx, failure.clone()),
             ConsumerAsk::Offset { queue, of } => {
-                let ask = consumer.offset_code(of);
+                let ask = consumer.offset_code(queue, of);
                 consumer.queue_failed(ctx, known, queue, ask, failure);
             }
             ConsumerAsk::Pull { queue } => {
                 consumer.queue_failed(ctx, known, queue, RequestCode::PULL_MESSAGE, failure);
             }
             ConsumerAsk::Commit { queue, .. } => consumer.commit_ended(ctx, queue, None),
+            ConsumerAsk::SendBack { message, broker } => {
+                consumer.back_failed(ctx, known, (message, broker), failure.clone());
+            }
         }
     }
 
@@ -331,6 +365,7 @@ impl Consumers {
                 let Some(consumer) = self.get_mut(sub) else { return };
                 consumer.remind_due(ctx);
             }
+            ConsumerTimer::Look(sub) => self.look_due(ctx, known, sub),
             ConsumerTimer::Drain(sub) => {
                 let Some(consumer) = self.get_mut(sub) else { return };
                 consumer.drain_over(ctx, known);

@@ -35,9 +35,15 @@ pub struct ConsumerOptions {
     pub topic_bytes: Option<usize>,
     /// Messages asked for by one pull.
     pub pull_batch: Option<u32>,
-    /// The pause before a message answered with `retry` is delivered again; it also bounds the
-    /// first pause of one that is dropped.
+    /// The pause before a message that could not be sent back is delivered again here; it also
+    /// bounds the first pause of one that is dropped.
     pub retry_delay: Option<Duration>,
+    /// How often a message may come again before it becomes a dead letter.
+    pub max_reconsume_times: Option<u32>,
+    /// How long the application may have a message before it is sent back. `Some(None)`: for ever.
+    pub consume_timeout: Option<Option<Duration>>,
+    /// How long the application may have a message before that is told of. `Some(None)`: for ever.
+    pub slow_after: Option<Option<Duration>>,
 }
 
 impl ConsumerOptions {
@@ -98,11 +104,35 @@ impl ConsumerOptions {
         self
     }
 
-    /// Has messages answered with `retry` delivered again after this.
+    /// Has messages that could not be sent back delivered again here after this.
     #[must_use]
     #[doc(alias = "setSuspendCurrentQueueTimeMillis")]
     pub const fn retry_delay(mut self, pause: Duration) -> Self {
         self.retry_delay = Some(pause);
+        self
+    }
+
+    /// Has a message come again so often before it becomes a dead letter; 0: never.
+    #[must_use]
+    #[doc(alias = "setMaxReconsumeTimes")]
+    pub const fn max_reconsume_times(mut self, most: u32) -> Self {
+        self.max_reconsume_times = Some(most);
+        self
+    }
+
+    /// Takes a message from the application that has had it for so long, and sends it back; `None`:
+    /// never.
+    #[must_use]
+    #[doc(alias = "setConsumeTimeout")]
+    pub const fn consume_timeout(mut self, timeout: Option<Duration>) -> Self {
+        self.consume_timeout = Some(timeout);
+        self
+    }
+
+    /// Tells of a message that the application has had for so long; `None`: never.
+    #[must_use]
+    pub const fn slow_after(mut self, time: Option<Duration>) -> Self {
+        self.slow_after = Some(time);
         self
     }
 
@@ -112,16 +142,18 @@ impl ConsumerOptions {
     ///
     /// As [`Config::check`].
     pub fn check(&self, config: &Config) -> Result<(), ConfigError> {
-        let Bounds { queue_messages, queue_bytes, queue_span, .. } = self.over(config);
-        let Bounds { topic_messages, topic_bytes, pull_batch, retry_delay, .. } = self.over(config);
+        let bounds = self.over(config);
         let own = Config {
-            queue_messages,
-            queue_bytes,
-            queue_span,
-            topic_messages,
-            topic_bytes,
-            pull_batch,
-            retry_delay,
+            queue_messages: bounds.queue_messages,
+            queue_bytes: bounds.queue_bytes,
+            queue_span: bounds.queue_span,
+            topic_messages: bounds.topic_messages,
+            topic_bytes: bounds.topic_bytes,
+            pull_batch: bounds.pull_batch,
+            retry_delay: bounds.retry_delay,
+            max_reconsume_times: bounds.max_reconsume_times,
+            consume_timeout: bounds.consume_timeout,
+            slow_after: bounds.slow_after,
             ..config.clone()
         };
         own.check()
@@ -137,6 +169,9 @@ impl ConsumerOptions {
             topic_bytes: self.topic_bytes.or(config.topic_bytes),
             pull_batch: self.pull_batch.unwrap_or(config.pull_batch),
             retry_delay: self.retry_delay.unwrap_or(config.retry_delay),
+            max_reconsume_times: self.max_reconsume_times.unwrap_or(config.max_reconsume_times),
+            consume_timeout: self.consume_timeout.unwrap_or(config.consume_timeout),
+            slow_after: self.slow_after.unwrap_or(config.slow_after),
         }
     }
 }
@@ -151,6 +186,9 @@ pub(crate) struct Bounds {
     pub(crate) topic_bytes: Option<usize>,
     pub(crate) pull_batch: u32,
     pub(crate) retry_delay: Duration,
+    pub(crate) max_reconsume_times: u32,
+    pub(crate) consume_timeout: Option<Duration>,
+    pub(crate) slow_after: Option<Duration>,
 }
 
 impl Bounds {
@@ -189,6 +227,12 @@ mod tests {
         assert_eq!(wrong(ConsumerOptions::default().queue_span(0)), Some("queue_span"));
         assert_eq!(wrong(ConsumerOptions::default().topic_messages(0)), Some("topic_messages"));
         assert_eq!(wrong(ConsumerOptions::default().topic_bytes(0)), Some("topic_bytes"));
+        let short = Some(Duration::from_millis(999));
+        let wrong_timeout = wrong(ConsumerOptions::default().consume_timeout(short));
+        assert_eq!(wrong_timeout, Some("consume_timeout"));
+        assert_eq!(wrong(ConsumerOptions::default().consume_timeout(None)), None);
+        let times = ConsumerOptions::default().max_reconsume_times(u32::MAX);
+        assert_eq!(wrong(times), Some("max_reconsume_times"));
     }
 
     #[test]

@@ -90,7 +90,7 @@ impl Consumer {
     pub(super) fn rebalance_due(&mut self, ctx: &mut Context, known: Known<'_>) {
         self.rebalance_timer = None;
         // A consumer may be started before its topic exists, or while no broker of it is there.
-        for topic in self.topics.names().filter(|topic| known.routes.is_unread(topic)) {
+        for topic in self.topics.own().filter(|topic| known.routes.is_unread(topic)) {
             ctx.fx.signal(Signal::RouteWanted(topic.clone()));
         }
         // After the question for the routes.
@@ -152,7 +152,7 @@ impl Consumer {
         }
         self.note_members(ctx, members);
         let mut missing = false;
-        let unread = self.topics.names().any(|topic| known.routes.is_unread(topic));
+        let unread = self.topics.own().any(|topic| known.routes.is_unread(topic));
         for topic in self.topics.keys() {
             missing |= !self.share_topic(ctx, known, topic, members);
         }

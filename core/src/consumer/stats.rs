@@ -51,7 +51,7 @@ impl Consumer {
     fn stats(&self) -> ConsumerStats {
         ConsumerStats {
             group: self.group.clone(),
-            topics: self.topics.names().cloned().collect(),
+            topics: self.topics.own().cloned().collect(),
             phase: match self.phase {
                 Phase::Joining | Phase::Member if self.is_draining() => "draining",
                 Phase::Joining | Phase::Member if self.suspended => "suspended",

@@ -21,6 +21,8 @@ pub(super) enum Chore {
     Resume,
     /// What is new is committed.
     Commit,
+    /// What the application has of it is looked at.
+    Look,
 }
 
 /// What is left for the next turns, the oldest first.
@@ -117,6 +119,7 @@ impl Consumer {
         match chore {
             Chore::Resume => self.resume(ctx, known, queue),
             Chore::Commit => self.commit(ctx, known, queue),
+            Chore::Look => self.look(ctx, known, queue),
         }
     }
 }

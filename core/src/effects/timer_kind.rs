@@ -76,6 +76,8 @@ pub enum ConsumerTimer {
     Again(SubscriptionId),
     /// Whoever takes a consumer's messages wants to look again.
     Remind(SubscriptionId),
+    /// A consumer is to look at what the application has of it, and since when.
+    Look(SubscriptionId),
     /// A consumer has had its time to finish.
     Drain(SubscriptionId),
     /// A consumer's leave has taken long enough.

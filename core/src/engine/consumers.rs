@@ -35,7 +35,7 @@ impl Engine {
     /// what is not taken fills the queue's window, and its pulls pause. Nothing comes of a consumer
     /// that [drains](Self::drain).
     ///
-    /// After this: nothing; room for the next pull comes with settling.
+    /// After this: timeout; room for the next pull comes with settling.
     pub fn poll_batch(&mut self, now: Instant, sub: SubscriptionId) -> Option<Handout> {
         let handout = self.take_batch(now, sub)?;
         handout.batch.hand_out(handout.end - 1);
@@ -45,7 +45,7 @@ impl Engine {
     /// The same for handles, which note each message as they hand it on.
     pub(crate) fn take_batch(&mut self, now: Instant, sub: SubscriptionId) -> Option<Handout> {
         self.tick(now);
-        self.consumers.take(sub)
+        self.consumers.take(&mut self.ctx, sub)
     }
 
     /// Whether a consumer gives messages, now or later.

@@ -15,12 +15,15 @@ struct Slice {
     batch: Arc<Batch>,
     next: AtomicU32,
     end: u32,
+    /// As a handout has it.
+    again: u32,
 }
 
 /// A message that a worker is to handle.
 pub(super) struct Claim {
     pub(super) batch: Arc<Batch>,
     pub(super) index: u32,
+    pub(super) again: u32,
 }
 
 /// A worker's place.
@@ -111,7 +114,8 @@ impl Slice {
 
     fn give_back(&self, shared: &Shared, next: u32, end: u32) {
         if next < end {
-            let rest = Handout { batch: self.batch.clone(), next, end };
+            let again = self.again;
+            let rest = Handout { batch: self.batch.clone(), next, end, again };
             shared.run(|core, now| core.engine.give_back(now, &rest));
         }
     }
@@ -124,6 +128,11 @@ impl Feed {
         let desk = Desk { slices, target: workers, ..Desk::default() };
         let (idle, waking, watched) = Default::default();
         Arc::new(Self { of, desk: Mutex::new(desk), idle, waking, watched })
+    }
+
+    /// A handle of the consumer.
+    pub(super) const fn control(&self) -> &ConsumerHandle {
+        &self.of
     }
 
     pub(super) const fn shared(&self) -> &Arc<Shared> {
@@ -234,8 +243,8 @@ impl Wake for Feed {
 
 impl Slice {
     fn of(handout: Handout) -> Arc<Self> {
-        let Handout { batch, next, end } = handout;
-        Arc::new(Self { batch, next: AtomicU32::new(next), end })
+        let Handout { batch, next, end, again } = handout;
+        Arc::new(Self { batch, next: AtomicU32::new(next), end, again })
     }
 }
 
@@ -298,7 +307,7 @@ impl Seat {
             self.slice = None;
             return None;
         };
-        let claim = Claim { batch: slice.batch.clone(), index };
+        let claim = Claim { batch: slice.batch.clone(), index, again: slice.again };
         let more = slice.has_more() || !feed.watched.load(Ordering::Relaxed);
         if more && feed.idle.load(Ordering::Relaxed) > 0 && !feed.waking.load(Ordering::Relaxed) {
             feed.wake_one();

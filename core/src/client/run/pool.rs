@@ -83,12 +83,17 @@ impl Pool {
 
     /// Opens what was claimed. What can't be read is dealt with here.
     pub(super) fn open(&self, claim: &Claim, tally: &Tally) -> Option<Delivery> {
-        let Claim { batch, index } = claim;
-        let opened: Received = Delivery::open(batch, *index, self.shared(), self.unreadable);
+        let Claim { batch, index, again } = claim;
+        let at = (*index, *again);
+        let opened: Received = Delivery::open(batch, at, self.shared(), self.unreadable);
         opened.map_err(|unreadable| self.unread(unreadable, tally)).ok()
     }
 
     fn unread(&self, unreadable: Unreadable, tally: &Tally) {
+        if self.unreadable == OnUnreadable::Stop {
+            let within = self.shared().config().shutdown_timeout;
+            drop(self.feed.control().drain(within));
+        }
         Tally::add(&tally.unreadable, 1);
         let call = |call: &Arc<dyn Fn(&Unreadable) -> Verdict + Send + Sync>| {
             catch_unwind(AssertUnwindSafe(|| call(&unreadable)))
@@ -101,8 +106,12 @@ impl Pool {
                 Verdict::Retry
             }
             None => {
-                let passed = self.unreadable == OnUnreadable::Settle;
-                let fate = if passed { "it is passed" } else { "the group's offset waits for it" };
+                let fate = match self.unreadable {
+                    OnUnreadable::Hold => "the group's offset waits for it",
+                    OnUnreadable::Settle => "it is passed",
+                    OnUnreadable::DeadLetters => "it goes to the dead letters",
+                    OnUnreadable::Stop => "the consumer stops",
+                };
                 let client = self.shared().client_id();
                 log_once(|| {
                     log::warn!(target: "rocketry", client:% = client; "{unreadable}; {fate}");
@@ -113,7 +122,12 @@ impl Pool {
         };
         match verdict {
             Verdict::Ack => _ = unreadable.ack(),
-            _ => _ = unreadable.retry(),
+            Verdict::Reject => _ = unreadable.reject(),
+            Verdict::RetryHere(pause) | Verdict::RetryAfter(pause) => {
+                unreadable.retry_here(pause);
+            }
+            // As if it was dropped: after pauses that grow.
+            Verdict::Retry => drop(unreadable),
         }
     }
 
@@ -158,10 +172,15 @@ impl Pool {
         Tally::add(if acked { &tally.handled } else { &tally.failed }, 1);
         let settlement = match verdict {
             Verdict::Ack => delivery.ack(),
-            _ => delivery.retry(),
+            Verdict::Retry => delivery.retry(),
+            Verdict::RetryAfter(pause) => delivery.retry_after(pause),
+            Verdict::RetryHere(pause) => delivery.retry_here(pause),
+            Verdict::Reject => delivery.reject(),
         };
-        if settlement == Settlement::Moved {
-            Tally::add(&tally.late, 1);
+        match settlement {
+            Settlement::Taken => {}
+            Settlement::Moved => Tally::add(&tally.moved, 1),
+            Settlement::TimedOut => Tally::add(&tally.timed_out, 1),
         }
     }
 

@@ -11,7 +11,8 @@ pub(super) struct Tally {
     pub(super) handled: AtomicU64,
     pub(super) failed: AtomicU64,
     pub(super) panicked: AtomicU64,
-    pub(super) late: AtomicU64,
+    pub(super) moved: AtomicU64,
+    pub(super) timed_out: AtomicU64,
     pub(super) unreadable: AtomicU64,
     pub(super) in_progress: AtomicUsize,
     pub(super) times: Histogram,
@@ -52,10 +53,10 @@ pub struct RunStats {
     pub failed: u64,
     /// Calls that panicked.
     pub panicked: u64,
-    /// Messages whose handler ended too late: their queue had gone to another member, or they had
-    /// been taken from the handler after `consume_timeout`.
-    #[doc(alias = "timed_out")]
-    pub late: u64,
+    /// Messages whose queue had gone to another member when their handler ended.
+    pub moved: u64,
+    /// Messages that had been taken from their handler after `consume_timeout`, when it ended.
+    pub timed_out: u64,
     /// Messages that could not be read, each time they came.
     pub unreadable: u64,
     /// How long handlers took, one entry a call.
@@ -68,7 +69,8 @@ impl RunStats {
         self.handled += tally.handled.load(Relaxed);
         self.failed += tally.failed.load(Relaxed);
         self.panicked += tally.panicked.load(Relaxed);
-        self.late += tally.late.load(Relaxed);
+        self.moved += tally.moved.load(Relaxed);
+        self.timed_out += tally.timed_out.load(Relaxed);
         self.unreadable += tally.unreadable.load(Relaxed);
         self.times.0.add(&tally.times);
     }

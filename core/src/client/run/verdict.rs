@@ -11,15 +11,19 @@ pub enum Verdict {
     /// It is done with, as by [`Delivery::ack`](crate::client::Delivery::ack).
     #[doc(alias = "CONSUME_SUCCESS", alias = "ConsumeSuccess")]
     Ack,
-    /// It is to come again, as by [`Delivery::retry`](crate::client::Delivery::retry).
+    /// It is to come again, to whichever member of the group, as by
+    /// [`Delivery::retry`](crate::client::Delivery::retry).
     #[doc(alias = "RECONSUME_LATER", alias = "ConsumeRetryLater")]
     Retry,
-    /// The same, not before that time.
+    /// The same after about that time, as by
+    /// [`Delivery::retry_after`](crate::client::Delivery::retry_after).
     #[doc(alias = "setDelayLevelWhenNextConsume")]
     RetryAfter(Duration),
-    /// It is to come again to this consumer after that time, and the broker is not told.
+    /// It is to come again to this consumer after that time, and the broker is not told, as by
+    /// [`Delivery::retry_here`](crate::client::Delivery::retry_here).
     RetryHere(Duration),
-    /// It can never be handled.
+    /// It can never be handled and goes to the dead letters, as by
+    /// [`Delivery::reject`](crate::client::Delivery::reject).
     Reject,
 }
 

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use crate::consumer::handouts::Again;
+use crate::consumer::again::Again;
+use crate::consumer::held::Handed;
 use crate::consumer::options::Bounds;
 use crate::consumer::{Batch, BatchId, Handout, PulledRecords, QueueFlags, Tags};
 use crate::id::{QueueKey, SubscriptionId};
@@ -18,6 +19,8 @@ pub(in crate::consumer) struct Window {
     pub(in crate::consumer) ready: VecDeque<Handout>,
     /// Messages that were given back, by their batch and place.
     pub(in crate::consumer) again: BTreeMap<(u64, u32), Again>,
+    /// When the application was given what, by batch, as far as was looked.
+    pub(in crate::consumer) handed: BTreeMap<u64, VecDeque<Handed>>,
     pulled: u64,
     messages: usize,
     bytes: usize,
@@ -85,6 +88,11 @@ impl Window {
         self.batches.iter()
     }
 
+    /// Whether anything is held.
+    pub(in crate::consumer) fn holds(&self) -> bool {
+        !self.batches.is_empty()
+    }
+
     /// Messages held.
     pub(super) const fn messages(&self) -> usize {
         self.messages
@@ -111,6 +119,7 @@ impl Window {
             self.messages -= batch.records().len();
             self.bytes -= batch.held();
         }
+        self.handed.remove(&number);
         self.forget_again(number);
     }
 
@@ -125,5 +134,11 @@ impl Window {
         assert_eq!(held, self.messages, "messages held in {name:?}");
         let held: usize = self.batches.iter().map(|batch| batch.held()).sum();
         assert_eq!(held, self.bytes, "bytes held in {name:?}");
+        let known = |number: &u64| self.batch(*number).is_some();
+        assert!(self.handed.keys().all(known), "runs of batches that are gone in {name:?}");
+        let leaving = self.again.iter().filter(|(_, again)| again.leaving().is_some());
+        for ((number, index), _) in leaving {
+            assert!(known(number), "{number}.{index} of {name:?} leaves and is not held");
+        }
     }
 }
