@@ -105,7 +105,7 @@ pub use rocketry_core::query::{QueueChoice, QueueName};
 pub use rocketry_core::body::{BodyError, ClusterInfo, RouteBody, TopicConfig, TopicList};
 pub use rocketry_core::client::{
     BatchContext, Blockable, Concurrency, ConsumerBuilder, ConsumerHandle, EndError, Ended,
-    Handled, HandlerTimes, LockStats, ProducerError, ProducerOptions, Pulled, Received, RecvError,
+    Handled, LockStats, ProducerError, ProducerOptions, Pulled, Received, RecvError,
     RecvTimeoutError, Run, RunError, RunOptions, RunStats, Settlement, SubscribeError, Verdict,
 };
 pub use rocketry_core::consumer::{ConsumerOptions, FilterError};

@@ -247,6 +247,7 @@ pub mod error;
 pub mod fetch;
 mod fifo;
 pub mod frame;
+pub mod histogram;
 pub mod id;
 pub mod message;
 pub mod name;

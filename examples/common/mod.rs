@@ -6,6 +6,7 @@ mod tally;
 
 use std::error::Error;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
@@ -149,6 +150,14 @@ pub(crate) fn main(
     args: impl IntoIterator<Item = String>,
     job: impl FnOnce(&Run) -> Outcome,
 ) -> ExitCode {
+    main_shared(args, |run| job(run))
+}
+
+/// As [`main`], for a job whose handlers hold the run.
+pub(crate) fn main_shared(
+    args: impl IntoIterator<Item = String>,
+    job: impl FnOnce(&Arc<Run>) -> Outcome,
+) -> ExitCode {
     start(args, |run| {
         job(run)?;
         println!("{}", run.tally);
@@ -166,7 +175,7 @@ pub(crate) fn main_in_own_words(
 
 fn start(
     args: impl IntoIterator<Item = String>,
-    job: impl FnOnce(&Run) -> Result<ExitCode, Failure>,
+    job: impl FnOnce(&Arc<Run>) -> Result<ExitCode, Failure>,
 ) -> ExitCode {
     let args: Vec<String> = args.into_iter().collect();
     let count = match args.as_slice() {
@@ -183,7 +192,10 @@ fn start(
         return ExitCode::from(2);
     };
     match Run::new(count) {
-        Ok(run) => report(&run, job(&run)),
+        Ok(run) => {
+            let run = Arc::new(run);
+            report(&run, job(&run))
+        }
         Err(error) => {
             eprintln!("{error}");
             ExitCode::FAILURE

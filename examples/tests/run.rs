@@ -18,7 +18,7 @@ use rustix::process::{Pid, Signal, kill_process};
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// Those that end with a tally: nothing may be missing, nothing may come twice.
-const EXACT: [&str; 9] = [
+const EXACT: [&str; 13] = [
     "quickstart",
     "blocking",
     "tokio",
@@ -28,6 +28,10 @@ const EXACT: [&str; 9] = [
     "batch",
     "ordered",
     "selector",
+    "handlers",
+    "handlers_tokio",
+    "batch_writer",
+    "idempotent",
 ];
 /// Those that end in their own words, or say more on the way.
 const TALKATIVE: [&str; 3] = ["oneway", "logging", "errors"];

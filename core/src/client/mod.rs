@@ -14,7 +14,6 @@ mod deferred;
 mod delivery;
 mod driving;
 mod ended;
-mod histogram;
 mod host;
 mod lending;
 mod link;
@@ -52,9 +51,7 @@ pub use pending::{Blockable, Pending};
 pub use producer::Producer;
 pub use producing::{ProducerError, ProducerOptions};
 pub use received::{RecvError, RecvTimeoutError, Settlement};
-pub use run::{
-    BatchContext, Concurrency, Handled, HandlerTimes, Run, RunError, RunOptions, RunStats, Verdict,
-};
+pub use run::{BatchContext, Concurrency, Handled, Run, RunError, RunOptions, RunStats, Verdict};
 pub use subscribing::{ConsumerBuilder, SubscribeError};
 pub use view::MessageView;
 

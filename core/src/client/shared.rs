@@ -99,7 +99,7 @@ impl Shared {
 
     pub(crate) fn lock_stats(&self) -> Option<LockStats> {
         #[cfg(feature = "lock-stats")]
-        return Some(super::lock_stats::stats(&self.histogram));
+        return Some(self.histogram.stats());
         #[cfg(not(feature = "lock-stats"))]
         None
     }

@@ -2,9 +2,7 @@
 //! hand out nothing until they are resumed. And reminders of whoever waits for their messages.
 
 use super::{Consumer, Consumers};
-#[cfg(feature = "client")]
-use crate::effects::TimerKind;
-use crate::effects::{ConsumerTimer, Event};
+use crate::effects::{ConsumerTimer, Event, TimerKind};
 use crate::error::Stale;
 use crate::id::SubscriptionId;
 use crate::remoting::Context;
@@ -38,7 +36,6 @@ impl Consumers {
     }
 
     /// Has whoever takes a consumer's messages look again at that time, instead of any set before.
-    #[cfg(feature = "client")]
     pub(crate) fn remind(&mut self, ctx: &mut Context, sub: SubscriptionId, at: Instant) {
         let Some(consumer) = self.get_mut(sub) else { return };
         if let Some((set, timer)) = consumer.reminder {

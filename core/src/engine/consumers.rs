@@ -98,8 +98,9 @@ impl Engine {
 
     /// Tells by [`Event::Deliverable`](super::Event::Deliverable) when that time has come, whether
     /// or not there are messages: for whoever gathers some until then. The last time told holds.
-    #[cfg(feature = "client")]
-    pub(crate) fn remind(&mut self, now: Instant, sub: SubscriptionId, at: Instant) {
+    ///
+    /// After this: timeout.
+    pub fn remind(&mut self, now: Instant, sub: SubscriptionId, at: Instant) {
         self.ask_consumers(now, |consumers, ctx, _| consumers.remind(ctx, sub, at));
     }
 

@@ -219,6 +219,7 @@ impl RecordList {
     ///
     /// # Panics
     /// If `i` is not below [`Self::len`], as with a slice.
+    #[cfg(feature = "client")]
     pub(crate) fn single(&self, i: usize) -> Self {
         let entry = self.index[i];
         let raw = Bytes::copy_from_slice(self.raw_bytes(&entry));

@@ -5,7 +5,7 @@ mod measured;
 mod stats;
 
 #[cfg(feature = "lock-stats")]
-pub(crate) use measured::{Held, Histogram, stats};
+pub(crate) use measured::{Held, Histogram};
 pub use stats::LockStats;
 
 /// The lock, held.

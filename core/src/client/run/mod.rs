@@ -25,7 +25,7 @@ mod worker;
 
 pub use handle::Run;
 pub use options::{Concurrency, RunError, RunOptions};
-pub use tally::{HandlerTimes, RunStats};
+pub use tally::RunStats;
 pub use verdict::{BatchContext, Handled, Verdict};
 
 pub(super) use handle::start;

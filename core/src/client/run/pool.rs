@@ -139,7 +139,7 @@ impl Pool {
         took: Duration,
         tally: &Tally,
     ) {
-        tally.times.add(took);
+        tally.took(took);
         let verdict = self.verdict(&[&delivery], handled, tally);
         self.settle(delivery, verdict, tally);
     }

@@ -1,9 +1,10 @@
 //! What handlers did, counted by each worker for itself.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use super::super::histogram::{Counts, Histogram};
+use crate::histogram::Histogram;
 
 /// What one worker did. Only its own worker adds to it.
 #[derive(Debug, Default)]
@@ -15,13 +16,19 @@ pub(super) struct Tally {
     pub(super) timed_out: AtomicU64,
     pub(super) unreadable: AtomicU64,
     pub(super) in_progress: AtomicUsize,
-    pub(super) times: Histogram,
+    /// Locked by nobody else but who asks for all.
+    times: Mutex<Histogram>,
 }
 
 impl Tally {
     /// Adds where nobody else does.
     pub(super) fn add(count: &AtomicU64, more: usize) {
         count.store(count.load(Relaxed) + more as u64, Relaxed);
+    }
+
+    /// A handler took so long.
+    pub(super) fn took(&self, taken: Duration) {
+        self.times.lock().unwrap_or_else(PoisonError::into_inner).record(taken, 1);
     }
 
     /// So many messages are with the handler, until what is returned is dropped.
@@ -60,7 +67,7 @@ pub struct RunStats {
     /// Messages that could not be read, each time they came.
     pub unreadable: u64,
     /// How long handlers took, one entry a call.
-    pub times: HandlerTimes,
+    pub times: Histogram,
 }
 
 impl RunStats {
@@ -72,32 +79,6 @@ impl RunStats {
         self.moved += tally.moved.load(Relaxed);
         self.timed_out += tally.timed_out.load(Relaxed);
         self.unreadable += tally.unreadable.load(Relaxed);
-        self.times.0.add(&tally.times);
-    }
-}
-
-/// A histogram of how long handlers took, wrong by an eighth at most.
-#[derive(Clone, Debug, Default)]
-pub struct HandlerTimes(Counts);
-
-impl HandlerTimes {
-    /// Calls counted.
-    pub fn count(&self) -> u64 {
-        self.0.count()
-    }
-
-    /// Their mean.
-    pub fn mean(&self) -> Duration {
-        self.0.mean()
-    }
-
-    /// What a share of them did not exceed: `quantile(0.99)` is the 99th percentile.
-    pub fn quantile(&self, share: f64) -> Duration {
-        self.0.quantile(share)
-    }
-
-    /// The longest.
-    pub const fn max(&self) -> Duration {
-        self.0.max()
+        self.times.add(&tally.times.lock().unwrap_or_else(PoisonError::into_inner));
     }
 }

@@ -132,7 +132,7 @@ fn call_batches<R: Into<Handled>>(
         let (begun, since) = (tally.begin(batch.len()), pool.now());
         let called = AssertUnwindSafe(|| handler(&views, &mut context).into());
         let handled = catch_unwind(called).ok();
-        tally.times.add(pool.now().since(since));
+        tally.took(pool.now().since(since));
         drop((begun, views));
         let verdict = pool.verdict(&batch.iter().collect::<Vec<_>>(), handled, &tally);
         let (done, rest) = context.split(batch.len(), verdict);
