@@ -162,9 +162,9 @@ pub(super) static CASES: &[Case] = &[
     .on(EMBEDDED)
     .on_every_runtime()
     .held_by(&[
-        "pair::flow::a_message_to_be_retried_comes_after_retry_delay_exactly",
+        "pair::flow::a_message_that_is_to_come_again_here_comes_after_its_pause_exactly",
         "pair::flow::nothing_is_committed_past_a_message_that_is_to_come_again",
-        "weather::handles::a_retried_delivery_comes_again_after_the_delay",
+        "weather::handles::a_delivery_that_is_to_come_again_here_comes_after_its_pause_as_another_attempt",
     ]),
     Case::must(
         "PUSH-20",
