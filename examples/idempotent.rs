@@ -83,7 +83,8 @@ fn consume(run: &Arc<common::Run>, client: &Client) -> Outcome {
     let (seen, orders) = (run.clone(), Orders::default());
     let handler = move |message: &MessageView| {
         let record = message.message();
-        let (Some(id), Some(number)) = (record.keys().next(), common::number(message.body())) else {
+        let (Some(id), Some(number)) = (record.keys().next(), common::number(message.body()))
+        else {
             // Nothing of ours, and it would be nothing the next time.
             return Verdict::Reject;
         };
@@ -106,7 +107,11 @@ fn consume(run: &Arc<common::Run>, client: &Client) -> Outcome {
         }
     }
     let stats = handlers.stats();
-    println!("{} messages came, {} of them to be retried", stats.handled + stats.failed, stats.failed);
+    println!(
+        "{} messages came, {} of them to be retried",
+        stats.handled + stats.failed,
+        stats.failed
+    );
     handlers.stop(GRACE).wait()?;
     Ok(())
 }

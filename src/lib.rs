@@ -81,11 +81,13 @@
 //! [`proto`], whose page is the manual for that.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod listener;
 #[cfg(feature = "logging")]
 pub mod logging;
 pub mod prelude;
 
 pub use bytes::Bytes;
+pub use listener::SimpleMessageListener;
 
 pub use rocketry_core as proto;
 pub use rocketry_core::client::{

@@ -4,7 +4,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
-use rocketry::{Client, Config, Consumer, Delivery, Ended, Message, Received, RecvError, Start, Topic};
+use rocketry::{
+    Client, Config, Consumer, Delivery, Ended, Message, Received, RecvError, Start, Topic,
+};
 use rocketry_conformance::serve::Served;
 
 use crate::rig::{On, Rig};
@@ -156,7 +158,10 @@ fn a_consumer_that_is_suspended_gives_nothing_of_what_it_has_at_hand(on: On) {
 fn pull_18_a_message_of_a_stream_that_is_dropped_comes_again(on: On) {
     let served = served();
     let (rig, mut stream) = start(on, &served, 3);
-    let first = smol::block_on(stream.next()).expect("the first").expect("a message").expect("a readable one");
+    let first = smol::block_on(StreamExt::next(&mut stream))
+        .expect("the first")
+        .expect("a message")
+        .expect("a readable one");
     let offset = |message: &Delivery| (message.queue().clone(), message.offset());
     let place = offset(&first);
     let control = stream.control();

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rocketry::{
     Client, Config, Consumer, Ended, Message, MessageView, RecvError, Run, RunOptions, SendOptions,
-    Start, Topic, Verdict,
+    SimpleMessageListener, Start, Topic, Verdict,
 };
 use rocketry_conformance::serve::Served;
 
@@ -30,6 +30,7 @@ on_all!(
     a_batch_has_what_is_there_and_waits_for_more,
     push_08_of_a_batch_the_first_are_done_and_the_rest_comes_again,
     a_run_ends_with_its_client,
+    a_listener_keeps_and_tells_what_comes,
 );
 
 const GROUP: &str = "handlers";
@@ -389,4 +390,41 @@ fn a_run_ends_with_its_client(on: On) {
     assert_eq!(run.stats().workers, 0);
     let error = RecvError::Left.to_string();
     assert!(error.contains("left"), "{error}");
+}
+
+fn a_listener_keeps_and_tells_what_comes(on: On) {
+    let served = served();
+    let rig = rig(on, &served);
+    send(&rig.client, 20);
+    let keeping = SimpleMessageListener::keeping();
+    let run = consumer(&rig.client).run(RunOptions::default(), keeping.handler());
+    let run = run.expect("it runs");
+    let mut bodies: Vec<usize> = keeping.wait_for(20, PATIENCE).iter().map(number).collect();
+    bodies.sort_unstable();
+    assert_eq!(bodies, (0..20).collect::<Vec<_>>());
+    assert_eq!(stop(run), Ended::InOrder);
+    // They are whole copies, and outlive their consumer.
+    for message in keeping.messages() {
+        let record = message.message();
+        assert_eq!(record.body().expect("readable"), message.body());
+        assert!(
+            message.queue().topic.as_str() == TOPIC && message.offset().is_some(),
+            "{message:?}"
+        );
+    }
+    let lines = Arc::new(Mutex::new(Vec::new()));
+    let own = lines.clone();
+    let telling = SimpleMessageListener::telling(move |line: &str| {
+        own.lock().expect("no panic").push(line.to_owned());
+    });
+    let builder = rig.client.consumer("told").expect("a group").topic(TOPIC, "*");
+    let other = builder.start_at(Start::First).start().expect("a consumer");
+    let run = other.run(RunOptions::default(), telling.handler()).expect("it runs");
+    assert!(eventually(PATIENCE, || run.stats().handled == 20));
+    let lines = lines.lock().expect("no panic");
+    let told = |line: &String| {
+        line.starts_with("weather/broker-a/") && line.ends_with(" attempt=1 bytes=2")
+    };
+    assert_eq!(lines.iter().filter(|line| told(line)).count(), 10, "{lines:?}");
+    assert_eq!((lines.len(), telling.messages().len()), (20, 0));
 }
