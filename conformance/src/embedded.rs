@@ -46,6 +46,10 @@
 //! # Ok(()) }
 //! ```
 //!
+//! Messages that a consumer sends back come again after 10 s, then 30 s, a minute and so on, and
+//! end as dead letters, in the topics `%RETRY%group` and `%DLQ%group`;
+//! [`ClusterConfig::delay_levels`] makes that quicker.
+//!
 //! More than one broker, slaves, and other limits, versions and permissions are a
 //! [`ClusterConfig`]; whatever else can be done to a cluster is a method of [`Cluster`], within
 //! [`with`](EmbeddedCluster::with): offsets of groups, orders, retention, single queues. To cut a
@@ -252,7 +256,9 @@ impl EmbeddedBroker<'_> {
     }
 
     /// Ends it without a word: as [`stop`](Self::stop), but routes go on naming it, as they do for
-    /// up to two minutes when a machine is lost. What it has answered is not lost.
+    /// up to two minutes when a machine is lost. No message that it has answered is lost; the
+    /// offsets of groups are those that it last wrote to its disk, as it does every 5 s
+    /// ([`BrokerConfig::offset_flush`]), so that consumers get some messages again.
     pub fn kill(self) {
         self.served.kill_broker(self.index);
     }

@@ -116,6 +116,7 @@ const JAVA: &[(i32, &str)] = &[
     (220, "group topic queueId offset timestamp isForce bname"),
     (221, "topic group clientAddr bname"),
     (222, "group topic queueId offset timestamp isForce bname"),
+    (223, "topic group clientAddr bname"),
     (307, "consumerGroup clientId jstackEnable bname"),
     (309, "consumerGroup clientId msgId brokerName topic topicSysFlag groupSysFlag bname"),
     (310, "a b c d e f g h i j k l m n"),

@@ -16,6 +16,7 @@ use rocketry_core::time::{Instant, UnixMillis};
 use super::config::ClusterConfig;
 use super::draft::Pen;
 use super::fault::{Fault, Faults};
+use super::registry::Registry;
 use super::{ConnId, ListenerId, Output};
 
 /// The first version (5.3.2) that answers 29 to what cannot be, such as a queue that is not there.
@@ -169,6 +170,7 @@ pub(super) struct Turn<'a> {
     pub(super) config: &'a ClusterConfig,
     pub(super) rng: &'a mut Rng,
     pub(super) faults: &'a Faults,
+    pub(super) registry: &'a Registry,
     pub(super) out: &'a mut Outbox,
     pub(super) pen: &'a mut Pen,
 }

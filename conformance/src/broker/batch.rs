@@ -96,6 +96,7 @@ impl Node {
                 body: element.body,
                 properties: &properties,
                 tag,
+                delay: 0,
             };
             let (id, offset) = self.append(turn, &message).map_err(Failure::Refused)?;
             ids.push(id.to_string());

@@ -25,10 +25,13 @@ impl Node {
             Err(error) => return Answer::error(ResponseCode::SYSTEM_ERROR, error.to_string()),
         };
         for consumer in &beat.consumers {
-            self.topics.retry_of(&consumer.group);
+            let make = turn.config.auto_create_groups;
+            if let Some(config) = self.groups.config(&consumer.group, make).cloned() {
+                self.retry_topic_of(&config);
+            }
         }
         let v2 = caller.server >= HEARTBEAT_V2;
-        let (changes, differs) = self.groups.beat(turn.now, caller.conn, &beat, v2);
+        let (changes, differs) = self.groups.beat(turn.now, caller, &beat, v2);
         let except = Some(caller.conn).filter(|_| !turn.config.notify_newcomer);
         for change in &changes {
             self.announce(turn, change, except);

@@ -196,7 +196,8 @@ impl Cluster {
             node.timeout(&mut turn);
         }
         for broker in 0..self.nodes.len() {
-            if self.nodes[broker].backlog.is_some() {
+            let node = &self.nodes[broker];
+            if node.backlog.is_some() || !node.fresh.is_empty() {
                 self.spread(broker);
             }
         }
@@ -261,6 +262,7 @@ impl Cluster {
             config: &self.config,
             rng: &mut self.rng,
             faults: &self.faults,
+            registry: &self.registry,
             out: &mut self.out,
             pen: &mut self.pen,
         };

@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+/// `messageDelayLevel` of a broker that was told of no other, in seconds.
+const DELAY_LEVELS: [u64; 18] =
+    [1, 5, 10, 30, 60, 120, 180, 240, 300, 360, 420, 480, 540, 600, 1200, 1800, 3600, 7200];
+
 /// How the broker ids in a route are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RouteKeys {
@@ -28,12 +32,16 @@ pub struct BrokerConfig {
     pub perm: u32,
     /// Its version, where it is not [`ClusterConfig::version`].
     pub version: Option<i32>,
+    /// How often it writes the offsets of groups to its disk (`flushConsumerOffsetInterval`, 5 s):
+    /// one that is [killed](super::Cluster::crash) comes back with those. Zero: at once.
+    pub offset_flush: Duration,
 }
 
 impl BrokerConfig {
     /// A master to read and write, with the cluster's version.
     pub fn new(name: impl Into<String>, endpoint: impl Into<String>) -> Self {
-        Self { name: name.into(), id: 0, endpoint: endpoint.into(), perm: 6, version: None }
+        let (name, endpoint, offset_flush) = (name.into(), endpoint.into(), Duration::from_secs(5));
+        Self { name, id: 0, endpoint, perm: 6, version: None, offset_flush }
     }
 
     /// The same as a slave with this id.
@@ -88,6 +96,16 @@ pub struct ClusterConfig {
     pub auto_create_topics: bool,
     /// Queues of TBW102, so the most an automatic topic gets (`defaultTopicQueueNums`, 8).
     pub default_queues: u32,
+    /// Whether a consumer group is made when it is first heard of (`autoCreateSubscriptionGroup`).
+    /// Others are made with [`Cluster::set_group`](super::Cluster::set_group).
+    pub auto_create_groups: bool,
+    /// How long a message of each delay level waits, from level 1 on (`messageDelayLevel`). Higher
+    /// levels than there are count as the last one; without any, nothing is delayed.
+    pub delay_levels: Vec<Duration>,
+    /// Whether a reset of offsets (222) is kept by the broker, which tells it to the next pull, and
+    /// needs no consumer (`useServerSideResetOffset`). `None`: as the version has it, from 453
+    /// (5.2.0) on.
+    pub server_side_reset: Option<bool>,
     /// How routes are written.
     pub route_keys: RouteKeys,
     /// The version ordinal in every reply's header (479 is 5.3.3, 407 is 4.9.7). It says what
@@ -123,6 +141,9 @@ impl Default for ClusterConfig {
             topics: Vec::new(),
             auto_create_topics: true,
             default_queues: 8,
+            auto_create_groups: true,
+            delay_levels: DELAY_LEVELS.map(Duration::from_secs).to_vec(),
+            server_side_reset: None,
             route_keys: RouteKeys::default(),
             version: 479,
             slave_reads: false,
@@ -166,6 +187,12 @@ impl ClusterConfig {
             self.brokers.push(BrokerConfig { endpoint, id: known as u64, ..master });
         }
         self.slave_reads = true;
+        self
+    }
+
+    /// The same with these delay levels, from 1 on.
+    pub fn delay_levels(mut self, levels: impl IntoIterator<Item = Duration>) -> Self {
+        self.delay_levels = levels.into_iter().collect();
         self
     }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use rocketry_core::body::GroupConfig;
 use rocketry_core::frame::{RequestCode, ResponseCode};
 
 use super::ListenerId;
@@ -137,11 +138,24 @@ impl Cluster {
         self.down(broker, hides);
     }
 
-    /// Takes a broker down as [`take_down`](Self::take_down) does, and has the routes go on naming
-    /// it: that of a machine that is gone stays for up to two minutes
-    /// (`brokerChannelExpiredTime`).
+    /// Kills a broker: as [`take_down`](Self::take_down), but it [forgets](Self::lose_offsets) what
+    /// it had not written yet, and the routes go on naming it: that of a machine that is gone stays
+    /// for up to two minutes (`brokerChannelExpiredTime`).
     pub fn crash(&mut self, broker: usize) {
+        self.lose_offsets(broker);
         self.down(broker, false);
+    }
+
+    /// Lets a broker forget the offsets of groups that it took since it last wrote them
+    /// ([`BrokerConfig::offset_flush`](super::BrokerConfig)), as one does that is killed. It writes
+    /// them whenever the clock shows a multiple of that time; what counts here is the time of the
+    /// cluster's last call. Offsets of [`set_committed`](Self::set_committed) are written at once.
+    /// Nothing happens at one that is down.
+    pub fn lose_offsets(&mut self, broker: usize) {
+        let now = self.turn().1.now;
+        if let Some(node) = self.nodes.get_mut(broker).filter(|node| !node.down) {
+            node.offsets.lose(now, node.offset_flush);
+        }
     }
 
     fn down(&mut self, broker: usize, hides: bool) {
@@ -227,6 +241,12 @@ impl Cluster {
 
 /// What a broker has of groups, and how it answers them.
 impl Cluster {
+    /// Makes a consumer group on every broker, or changes it: how often its messages are tried, how
+    /// many queues its retry topic has when that is made.
+    pub fn set_group(&mut self, config: &GroupConfig) {
+        self.nodes.iter_mut().for_each(|node| node.groups.set_config(config.clone()));
+    }
+
     /// Lets a broker answer at once that there is nothing, as proxies and other makers' brokers do,
     /// or hold pulls again.
     pub fn set_holding(&mut self, broker: usize, holds: bool) {
@@ -246,7 +266,7 @@ impl Cluster {
         offset: i64,
     ) {
         if let Some(node) = self.nodes.get_mut(broker) {
-            node.offsets.commit(group, topic, queue, offset);
+            node.offsets.set(group, topic, queue, offset);
         }
     }
 }

@@ -11,7 +11,8 @@ use super::fault::{Fault, is_send, is_stored, words};
 use super::{ConnId, ListenerId, nameserver};
 
 impl Cluster {
-    /// A frame came from a connection. Replies are kept for [`Self::take_answers`].
+    /// A frame came from a connection. Replies that no administrator waits for are kept for
+    /// [`Self::take_answers`].
     pub fn received(&mut self, now: Instant, conn: ConnId, frame: Frame) {
         let now = self.advance(now);
         let Some(connection) = self.connections.get_mut(&conn) else { return };
@@ -22,8 +23,8 @@ impl Cluster {
             Content::Request { request, oneway, code } => (request, oneway, code),
             Content::Reply(reply) => {
                 let Reply { code, remark, .. } = reply;
-                self.answers.push(ClientAnswer { conn, opaque, code, remark, version, body });
-                return;
+                let told = ClientAnswer { conn, opaque, code, remark, version, body };
+                return self.told(listener, told);
             }
         };
         self.faults.count(listener, code);
@@ -56,6 +57,19 @@ impl Cluster {
                 }
             },
         }
+    }
+
+    /// A client has answered a request of a broker's: for somebody who asked the broker, or for the
+    /// test.
+    fn told(&mut self, listener: ListenerId, told: ClientAnswer) {
+        if let ListenerId::Broker(index) = listener {
+            let (nodes, mut turn) = self.turn();
+            let node = nodes.get_mut(index).filter(|n| n.relays.expects(told.conn, told.opaque));
+            if let Some(node) = node {
+                return node.answered(&mut turn, told);
+            }
+        }
+        self.answers.push(told);
     }
 
     /// What a server that is leaving says to clients that understand it

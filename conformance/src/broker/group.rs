@@ -1,27 +1,38 @@
 //! The consumer and producer groups of a broker: who is in them and what they subscribe to
 //! (`ConsumerManager`, `ConsumerGroupInfo`, `ProducerManager`).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use rocketry_core::body::{Heartbeat, MessageModel};
+use rocketry_core::body::{
+    ConsumeFrom, ConsumeType, GroupConfig, Heartbeat, MessageModel, SubscriptionData,
+};
 use rocketry_core::time::Instant;
 
 use super::ConnId;
-use super::subscription::{Filter, Subscription};
+use super::answer::Caller;
+use super::subscription::Subscription;
 
+/// A client in a consumer group.
 #[derive(Debug)]
-struct Member {
-    client_id: Box<str>,
+pub(super) struct Member {
+    pub(super) client_id: Box<str>,
+    pub(super) peer: SocketAddr,
+    pub(super) version: i32,
     seen: Instant,
 }
 
+/// A consumer group with members.
 #[derive(Debug, Default)]
-struct Group {
-    broadcast: bool,
-    members: BTreeMap<ConnId, Member>,
+pub(super) struct Group {
+    /// What the last heartbeat said, as the next two.
+    pub(super) model: MessageModel,
+    pub(super) consume_type: ConsumeType,
+    pub(super) consume_from: ConsumeFrom,
+    pub(super) members: BTreeMap<ConnId, Member>,
     /// One table for the whole group: the newest version of any member counts.
-    subscriptions: BTreeMap<Box<str>, Subscription>,
+    pub(super) subscriptions: BTreeMap<Box<str>, Subscription>,
 }
 
 /// A group whose members are to be told that it changed.
@@ -38,36 +49,52 @@ pub(super) struct Groups {
     /// The fingerprint of the last heartbeat for each consumer group, of whichever member. Nothing
     /// is ever taken out (`ClientManageProcessor.consumerGroupHeartbeatTable`).
     fingerprints: BTreeMap<Box<str>, i32>,
-    /// Consumer groups that ever sent a heartbeat or a pull: Java's brokers make a configuration
-    /// for each then (`autoCreateSubscriptionGroup`), and take offsets of no other.
-    met: BTreeSet<Box<str>>,
+    /// The configurations of consumer groups: of those that a test made, and of those that were
+    /// heard of, where they are made then (`SubscriptionGroupManager`).
+    configs: BTreeMap<Box<str>, GroupConfig>,
 }
 
 impl Group {
     fn change(&self, name: &str) -> Option<Change> {
         let members: Vec<ConnId> = self.members.keys().copied().collect();
-        let told = !self.broadcast && !members.is_empty();
+        let told = self.model != MessageModel::Broadcasting && !members.is_empty();
         told.then(|| Change { group: Box::from(name), members })
     }
 
     /// Takes the subscriptions of a heartbeat; `true` when topics came or went. A newer version of
     /// a topic the group had replaces it in silence (`ConsumerGroupInfo.updateSubscription`). Of a
-    /// topic named twice in one heartbeat the last one counts, as measured on a 5.3.3.
-    fn subscribe(&mut self, topics: BTreeMap<Box<str>, Subscription>) -> bool {
+    /// topic named twice in one heartbeat the newer one counts, or the last of two of one version,
+    /// as measured on a 5.3.3.
+    fn subscribe(&mut self, list: &[SubscriptionData]) -> bool {
+        let mut topics: BTreeMap<&str, &SubscriptionData> = BTreeMap::new();
+        for data in list {
+            if topics.get(&*data.topic).is_none_or(|known| known.version <= data.version) {
+                topics.insert(&data.topic, data);
+            }
+        }
         let before = self.subscriptions.len();
-        self.subscriptions.retain(|old, _| topics.contains_key(old));
+        self.subscriptions.retain(|old, _| topics.contains_key(&**old));
         let mut changed = self.subscriptions.len() != before;
         for (topic, new) in topics {
-            match self.subscriptions.get_mut(&topic) {
-                Some(old) if new.version > old.version => *old = new,
+            match self.subscriptions.get_mut(topic) {
+                Some(old) if new.version > old.data.version => *old = Subscription::new(new),
                 Some(_) => {}
                 None => {
-                    self.subscriptions.insert(topic, new);
+                    self.subscriptions.insert(Box::from(topic), Subscription::new(new));
                     changed = true;
                 }
             }
         }
         changed
+    }
+
+    /// The members with this client id, the oldest connection first; all without one.
+    pub(super) fn members_of(
+        &self,
+        client: Option<&str>,
+    ) -> impl Iterator<Item = (ConnId, &Member)> {
+        let asked = move |member: &Member| client.is_none_or(|id| *member.client_id == *id);
+        self.members.iter().filter(move |(_, member)| asked(member)).map(|(&conn, m)| (conn, m))
     }
 }
 
@@ -78,32 +105,28 @@ impl Groups {
     pub(super) fn beat(
         &mut self,
         now: Instant,
-        conn: ConnId,
+        caller: &Caller,
         beat: &Heartbeat,
         v2: bool,
     ) -> (Vec<Change>, bool) {
         let mut changes = Vec::new();
         let mut differs = false;
         let without_sub = v2 && beat.fingerprint != 0 && beat.without_sub;
+        let conn = caller.conn;
         for data in &beat.consumers {
-            self.meet(&data.group);
-            let group = self.consumers.entry(Box::from(&*data.group)).or_default();
-            group.broadcast = data.model == MessageModel::Broadcasting;
-            let member = Member { client_id: Box::from(&*beat.client_id), seen: now };
-            let joined = group.members.insert(conn, member).is_none();
             let last = self.fingerprints.insert(Box::from(&*data.group), beat.fingerprint);
             differs |= last.is_some_and(|last| last != beat.fingerprint);
-            let topics = data.subscriptions.iter().map(|sub| {
-                let filter = match sub.expression.trim() {
-                    "*" => Filter::All,
-                    _ if sub.class_filter => Filter::All,
-                    _ => Filter::Codes(sub.codes.iter().copied().collect()),
-                };
-                let expression_type = Box::from(&*sub.expression_type);
-                let version = sub.version;
-                (Box::from(&*sub.topic), Subscription { expression_type, version, filter })
-            });
-            let subscribed = !without_sub && group.subscribe(topics.collect());
+            if !self.knows(&data.group) {
+                continue;
+            }
+            let group = self.consumers.entry(Box::from(&*data.group)).or_default();
+            (group.model, group.consume_type) = (data.model, data.consume_type);
+            group.consume_from = data.consume_from;
+            let client_id = Box::from(&*beat.client_id);
+            let member =
+                Member { client_id, peer: caller.peer, version: caller.version, seen: now };
+            let joined = group.members.insert(conn, member).is_none();
+            let subscribed = !without_sub && group.subscribe(&data.subscriptions);
             if joined || subscribed {
                 changes.extend(group.change(&data.group));
             }
@@ -164,16 +187,29 @@ impl Groups {
         silent.map(|(&conn, _)| conn).collect()
     }
 
-    /// Remembers a consumer group.
-    pub(super) fn meet(&mut self, group: &str) {
-        if !self.met.contains(group) {
-            self.met.insert(Box::from(group));
+    /// The configuration of a consumer group, which is made now where that is allowed
+    /// (`findSubscriptionGroupConfig`).
+    pub(super) fn config(&mut self, group: &str, make: bool) -> Option<&GroupConfig> {
+        if make && !group.trim().is_empty() && !self.configs.contains_key(group) {
+            let config = GroupConfig { group_name: group.to_owned(), ..GroupConfig::default() };
+            self.configs.insert(Box::from(group), config);
         }
+        self.configs.get(group)
     }
 
-    /// Whether a consumer group ever sent a heartbeat or a pull.
+    /// Makes a consumer group, or changes it.
+    pub(super) fn set_config(&mut self, config: GroupConfig) {
+        self.configs.insert(Box::from(&*config.group_name), config);
+    }
+
+    /// Whether there is such a consumer group, with members or without.
     pub(super) fn knows(&self, group: &str) -> bool {
-        self.met.contains(group)
+        self.configs.contains_key(group)
+    }
+
+    /// A consumer group with members.
+    pub(super) fn online(&self, group: &str) -> Option<&Group> {
+        self.consumers.get(group)
     }
 
     pub(super) fn exists(&self, group: &str) -> bool {

@@ -9,9 +9,11 @@
 //! | served by | requests |
 //! |---|---|
 //! | the nameserver | 105, 106, 206, 216 |
-//! | a broker: messages | 10, 11, 310, 320 |
-//! | a broker: groups and offsets | 14, 15, 29, 30, 31, 32, 34, 35, 38; it sends 40 |
+//! | a broker: messages | 10, 11, 36, 310, 320 |
+//! | a broker: groups and offsets | 14, 15, 29, 30, 31, 32, 34, 35, 38, 400; it sends 40 |
 //! | a broker: topics, settings | 17, 18, 21, 26, 215, 351 |
+//! | a broker: what administrators want of groups | 203, 208, 222, 223; it sends 220, 221 |
+//! | a broker: what a client is asked through it | 307, 309 |
 //!
 //! Every other code is answered 3, "request type N not supported".
 //!
@@ -19,15 +21,23 @@
 //! its answers and says what it knows and how it answers. From 401 (4.9.4) on the nameserver writes
 //! standard JSON. From 413 (5.0) on an empty body is refused, messages get ids and more properties,
 //! topics have attributes, offsets are searched for by boundary, slaves refuse what they do not
-//! serve, and the nameserver answers codes it does not know. From 439 (5.1.3) on heartbeats may
-//! come without subscriptions, from 477 (5.3.2) on what cannot be is refused with 29 instead of 1,
-//! and from 493 (5.4) on the properties of a batch are not put behind those of its messages.
+//! serve, queues are assigned (400), a message that the client itself sends to a retry topic has
+//! one attempt more, and the nameserver answers codes it does not know. From 397 (4.9.2) on dead
+//! letters can be read. From 439 (5.1.3) on heartbeats may come without subscriptions, from 453
+//! (5.2) on a reset of offsets is kept by the broker and told to the next pull, from 477 (5.3.2) on
+//! what cannot be is refused with 29 instead of 1, and from 493 (5.4) on the properties of a batch
+//! are not put behind those of its messages.
 //!
-//! Known differences from a live 5.3.3: long polls end at their time, not at the next tick of 5 s;
-//! some remarks are shorter; the answer to a stored message does not name the default region; of
-//! the broker's own topics only TBW102 is there; SQL expressions are refused, as with
-//! `enablePropertyFilter=false`; delayed and transactional messages are stored as plain ones;
-//! slaves have everything at once. 4.x brokers also write no `enableActingMaster`.
+//! Known differences from a live 5.3.3: long polls end at their time, not at the next tick of 5 s,
+//! and delayed messages come at theirs, not up to 100 ms later; some remarks are shorter; the
+//! answer to a stored message does not name the default region; of the broker's own topics only
+//! TBW102 is there, and `SCHEDULE_TOPIC_XXXX` once something waits in it; SQL expressions are
+//! refused, as with `enablePropertyFilter=false`; transactional messages, and those with a timer
+//! instead of a delay level, are stored as plain ones; queues are not locked (41, 42), and messages
+//! not popped; the languages of clients are not looked at, and no rates are told; all clients of a
+//! group are asked for their offsets at once; retry topics are never of global order; what
+//! retention or deletion took can't be sent back at once, not only when the file goes; slaves have
+//! everything at once. 4.x brokers also write no `enableActingMaster`.
 
 mod admin;
 mod answer;
@@ -38,11 +48,13 @@ mod client;
 mod cluster;
 mod config;
 mod control;
+mod delay;
 mod dispatch;
 mod draft;
 mod fault;
 mod group;
 mod inspect;
+mod members;
 mod nameserver;
 mod node;
 mod offset;
@@ -50,7 +62,10 @@ mod poll;
 mod pull;
 mod queue;
 mod registry;
+mod relay;
 mod replica;
+mod reset;
+mod retry;
 mod send;
 mod session;
 mod store;

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use rocketry_core::body::QueueData;
@@ -14,9 +15,11 @@ use super::admin;
 use super::answer::{Answer, Caller, Turn};
 use super::backlog::Backlog;
 use super::config::{BrokerConfig, ClusterConfig};
+use super::delay::Delays;
 use super::group::{Change, Groups};
 use super::offset::Offsets;
 use super::poll::Polls;
+use super::relay::Relays;
 use super::topic::{READ, Topic, Topics, WRITE};
 
 /// The broker id of a master (`MixAll.MASTER_ID`).
@@ -53,6 +56,12 @@ pub(super) struct Node {
     pub(super) holds: bool,
     /// What it has not stored yet, where it takes its time.
     pub(super) backlog: Option<Backlog>,
+    /// Messages that wait for their time.
+    pub(super) delays: Delays,
+    /// What it waits for from clients.
+    pub(super) relays: Relays,
+    /// How often it writes offsets to its disk.
+    pub(super) offset_flush: Duration,
 }
 
 /// The endpoint as an address; a name becomes 127.0.0.1 with its port.
@@ -84,6 +93,9 @@ impl Node {
             suggests: MASTER,
             holds: true,
             backlog: None,
+            delays: Delays::default(),
+            relays: Relays::default(),
+            offset_flush: broker.offset_flush,
         }
     }
 
@@ -126,11 +138,19 @@ impl Node {
             }
             Request::SendV1(send) => return self.take(turn, caller, send.into(), body),
             Request::Pull(pull) => return self.pull(turn, caller, pull),
+            Request::InvokeStatus(ask) => return self.status(turn, caller, &ask),
+            Request::RunningInfo(ask) => return self.running_info(turn, caller, ask),
+            Request::ConsumeDirectly(order) => return self.consume_directly(turn, caller, order),
+            Request::SendBack(back) => self.send_back(turn, &caller, &back),
+            Request::InvokeReset(reset) => self.reset_offsets(turn, &caller, &reset),
+            Request::ConsumerConnections(ask) => self.consumer_connections(&ask),
+            Request::ConsumeStats(ask) => self.consume_stats(&ask),
+            Request::QueryAssignment(_) => self.assignment(turn, &caller, body),
             Request::Heartbeat(_) => self.heartbeat(turn, &caller, body),
             Request::Unregister(leave) => self.unregister(turn, &caller, &leave),
             Request::ConsumerList(ask) => self.consumer_list(&ask),
             Request::QueryOffset(ask) => self.query_offset(&ask),
-            Request::UpdateOffset(update) => self.update_offset(&update),
+            Request::UpdateOffset(update) => self.update_offset(turn, &update),
             Request::MaxOffset(ask) => self.max_offset(&ask.topic, ask.queue_id),
             Request::MinOffset(ask) => self.min_offset(&ask.topic, ask.queue_id),
             Request::SearchOffset(ask) => self.search_offset(&caller, &ask),
@@ -160,6 +180,7 @@ impl Node {
     /// Forgets a connection: its pulls, its clients.
     pub(super) fn drop_connection(&mut self, turn: &mut Turn<'_>, conn: ConnId) {
         self.polls.drop_connection(conn);
+        self.hung_up(turn, conn);
         for change in self.groups.drop_connection(conn) {
             self.announce(turn, &change, None);
         }
@@ -172,9 +193,12 @@ impl Node {
         }
     }
 
-    /// Answers the pulls whose time is up, and stores the sends that are due.
+    /// Answers the pulls whose time is up, stores the sends that are due, and brings the messages
+    /// whose time has come.
     pub(super) fn timeout(&mut self, turn: &mut Turn<'_>) {
         self.work_off(turn);
+        self.deliver(turn);
+        self.give_up(turn);
         while let Some(held) = self.polls.expired(turn.now) {
             let answer = self.resume(turn, &held.request);
             turn.reply(&held.caller, answer);
@@ -183,6 +207,7 @@ impl Node {
 
     pub(super) fn next_timeout(&self) -> Option<Instant> {
         let due = self.backlog.as_ref().and_then(Backlog::due);
-        self.polls.next_deadline().into_iter().chain(due).min()
+        let times = [self.polls.next_deadline(), self.next_delivery(), self.relays.next_timeout()];
+        times.into_iter().flatten().chain(due).min()
     }
 }

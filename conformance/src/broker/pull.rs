@@ -27,18 +27,24 @@ impl Node {
         if let Some(refused) = self.refuses_to_read(turn) {
             return turn.reply(&caller, refused);
         }
-        self.groups.meet(&request.consumer_group);
+        let group = &*request.consumer_group;
+        if self.groups.config(group, turn.config.auto_create_groups).is_none() {
+            let why = see(self.version);
+            let remark = format!("subscription group [{group}] does not exist, {why}");
+            let answer = Answer::error(ResponseCode::SUBSCRIPTION_GROUP_NOT_EXIST, remark);
+            return turn.reply(&caller, answer);
+        }
         let (filter, answer) = match self.filter_of(&request) {
             Err(refused) => return turn.reply(&caller, refused),
             Ok((topic, filter)) => {
-                let answer = self.read(topic.queue(request.queue_id), turn, &request, &filter);
+                let answer = self.read_or_reset(topic, turn, &request, &filter);
                 (filter, self.directed(turn, topic, answer))
             }
         };
+        self.offsets.forget_reset(&request.consumer_group, &request.topic, request.queue_id);
         if request.sys_flag & COMMIT != 0 && self.id == MASTER {
-            let (group, topic) = (&*request.consumer_group, &*request.topic);
-            self.offsets.commit(group, topic, request.queue_id, request.commit_offset);
-            self.committed = true;
+            let at = (&*request.consumer_group, &*request.topic, request.queue_id);
+            self.commit(turn.now, at, request.commit_offset);
         }
         let asks = request.sys_flag & SUSPEND != 0 && request.suspend_timeout_millis > 0;
         let holds = self.holds && asks;
@@ -118,14 +124,42 @@ impl Node {
     }
 
     /// Runs a held pull again, this time to its end.
-    pub(super) fn resume(&self, turn: &Turn<'_>, request: &PullRequest) -> Answer {
-        match self.filter_of(request) {
+    pub(super) fn resume(&mut self, turn: &Turn<'_>, request: &PullRequest) -> Answer {
+        let answer = match self.filter_of(request) {
             Ok((topic, filter)) => {
-                let answer = self.read(topic.queue(request.queue_id), turn, request, &filter);
+                let answer = self.read_or_reset(topic, turn, request, &filter);
                 self.directed(turn, topic, answer)
             }
-            Err(refused) => refused,
-        }
+            Err(refused) => return refused,
+        };
+        self.offsets.forget_reset(&request.consumer_group, &request.topic, request.queue_id);
+        answer
+    }
+
+    /// What there is, or, where the group's offset was reset here, from where it is to go on.
+    fn read_or_reset(
+        &self,
+        topic: &Topic,
+        turn: &Turn<'_>,
+        request: &PullRequest,
+        filter: &Filter,
+    ) -> Answer {
+        let log = topic.queue(request.queue_id);
+        let (group, name) = (&*request.consumer_group, &*request.topic);
+        let reset = self.offsets.reset(group, name, request.queue_id);
+        let Some(next) = reset.filter(|_| self.id == MASTER) else {
+            return self.read(log, turn, request, filter);
+        };
+        let (min, max) = log.map_or((0, 0), |log| (log.min() as i64, log.max() as i64));
+        let fields = ReplyFields::Pull(PullReply {
+            suggest_broker_id: Some(0),
+            next_begin_offset: next,
+            min_offset: min,
+            max_offset: max,
+            ..Default::default()
+        });
+        let (code, remark) = (ResponseCode::PULL_OFFSET_MOVED, Some(Arc::from("OFFSET_RESET")));
+        Answer { code, remark, fields, body: Bytes::new() }
     }
 
     /// The topic a pull may read, and what it wants of it.
@@ -171,11 +205,11 @@ impl Node {
             return Err(absent("group info"));
         }
         let found = self.groups.subscription(group, topic).ok_or_else(|| absent("subscription"))?;
-        if found.version < request.sub_version {
+        if found.data.version < request.sub_version {
             let remark = "the consumer's subscription not latest";
             return Err(Answer::error(ResponseCode::SUBSCRIPTION_NOT_LATEST, remark));
         }
-        check_type(&found.expression_type)?;
+        check_type(&found.data.expression_type)?;
         Ok(found.filter.clone())
     }
 }

@@ -12,6 +12,8 @@ const FIRST_SEGMENT: usize = 16 << 10;
 /// Messages one pull looks at when none matches (`maxFilterMessageSize` 16,000 bytes of consume
 /// queue entries of 20 bytes).
 const SCAN: u64 = 800;
+/// Where a record says where it lies in the commit log.
+const LOG_POSITION: std::ops::Range<usize> = 28..36;
 
 #[derive(Clone, Copy, Debug)]
 struct Entry {
@@ -110,6 +112,32 @@ impl QueueLog {
             .get(entry.segment as usize)
             .and_then(|s| s.get(from..from + entry.length as usize))
             .unwrap_or_default()
+    }
+
+    /// The message at an offset, if it is still kept.
+    fn kept_at(&self, offset: u64) -> Option<&Entry> {
+        self.kept().get(usize::try_from(offset.checked_sub(self.min)?).ok()?)
+    }
+
+    /// The record at an offset, if it is still kept.
+    pub(super) fn record_at(&self, offset: u64) -> Option<&[u8]> {
+        self.kept_at(offset).map(|entry| self.record(entry))
+    }
+
+    /// When the message at an offset was stored, if it is still kept.
+    pub(super) fn stored_at(&self, offset: u64) -> Option<UnixMillis> {
+        self.kept_at(offset).map(|entry| entry.stored)
+    }
+
+    /// The record that lies at this place of the commit log, if it is one of this queue and still
+    /// kept. Records lie there in the order of their offsets.
+    pub(super) fn record_in_log(&self, position: u64) -> Option<&[u8]> {
+        let lies = |entry: &Entry| {
+            let bytes = self.record(entry).get(LOG_POSITION)?;
+            Some(u64::from_be_bytes(bytes.try_into().ok()?))
+        };
+        let place = self.kept().binary_search_by_key(&Some(position), lies).ok()?;
+        self.kept().get(place).map(|entry| self.record(entry))
     }
 
     /// Reads on from `offset` (`DefaultMessageStore.getMessage`).

@@ -65,9 +65,12 @@ impl Node {
         }
         match self.store(turn, caller, request, body, queue) {
             Err(refused) => turn.reply(caller, marked(refused)),
-            Ok((reply, tag)) => {
+            Ok((reply, tag, dead)) => {
                 turn.reply(caller, kept(caller, reply));
-                self.wake(turn, &request.topic, queue, tag);
+                match dead {
+                    Some(topic) => self.wake(turn, &topic, 0, tag),
+                    None => self.wake(turn, &request.topic, queue, tag),
+                }
             }
         }
     }
@@ -127,6 +130,8 @@ impl Node {
         }
     }
 
+    /// Stores one message. Besides the answer and the tag, tells to which dead letters it went, if
+    /// to any.
     fn store(
         &mut self,
         turn: &mut Turn<'_>,
@@ -134,18 +139,22 @@ impl Node {
         request: &SendRequest,
         body: &Bytes,
         queue: i32,
-    ) -> Result<(SendReply, i32), Answer> {
+    ) -> Result<(SendReply, i32, Option<String>), Answer> {
+        let dead = self.dead_letters_for(turn, caller, request)?;
         let given = request.properties.as_deref().unwrap_or_default();
         let mut stored = Stored::new(caller.server, given, &turn.config.cluster);
         // Older brokers give no ids and tell none.
         let unique_id = version::pops(caller.server).then(|| stored.unique_id(turn.rng));
+        if dead.is_some() && version::pops(caller.server) {
+            stored.kill();
+        }
         let limit = turn.config.body_limit;
         if body.len() > limit || stored.wire.len() > PROPERTIES_LIMIT {
             return Err(illegal(limit));
         }
         let message = Incoming {
-            topic: &request.topic,
-            queue,
+            topic: dead.as_deref().unwrap_or(&request.topic),
+            queue: if dead.is_some() { 0 } else { queue },
             flag: request.flag,
             sys_flag: request.sys_flag,
             born_timestamp: request.born_timestamp,
@@ -154,8 +163,9 @@ impl Node {
             body,
             properties: stored.wire.as_bytes(),
             tag: stored.tag,
+            delay: stored.delay,
         };
-        let (id, queue_offset) = self.append(turn, &message)?;
+        let (id, queue_offset) = self.put(turn, &message)?;
         let reply = SendReply {
             msg_id: Arc::from(id.to_string()),
             queue_id: queue,
@@ -164,6 +174,6 @@ impl Node {
             trace_on: Some(true),
             ..Default::default()
         };
-        Ok((reply, stored.tag))
+        Ok((reply, stored.tag, dead))
     }
 }

@@ -3,9 +3,10 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use rocketry_core::frame::{ResponseCode, version};
 use rocketry_core::message::properties::{self, Properties};
-use rocketry_core::message::{OffsetMessageId, StoredRecord, java_string_hash};
+use rocketry_core::message::{OffsetMessageId, Record, StoredRecord, java_string_hash};
 use rocketry_core::rng::Rng;
 use rocketry_core::time::UnixMillis;
 
@@ -23,6 +24,8 @@ pub(super) struct Stored {
     pub(super) wire: String,
     /// The tag's code; 0 without one.
     pub(super) tag: i32,
+    /// The delay level asked for; 0 without one.
+    pub(super) delay: i32,
     pub(super) unique_id: Option<Arc<str>>,
 }
 
@@ -30,8 +33,8 @@ impl Stored {
     /// What a client gave, with the properties of a broker of this version behind it
     /// (`AbstractSendMessageProcessor.buildMsgContext`, `SendMessageProcessor.sendMessage`).
     pub(super) fn new(server: i32, given: &str, cluster: &str) -> Self {
-        let mut stored =
-            Self { wire: String::with_capacity(given.len() + 96), tag: 0, unique_id: None };
+        let wire = String::with_capacity(given.len() + 96);
+        let mut stored = Self { wire, tag: 0, delay: 0, unique_id: None };
         for (name, value) in Properties::new(given.as_bytes()).iter() {
             match name {
                 properties::CLUSTER
@@ -39,6 +42,7 @@ impl Stored {
                 | properties::TRACE_ON
                 | properties::POP_CK => continue,
                 properties::TAGS => stored.tag = java_string_hash(value),
+                properties::DELAY => stored.delay = value.parse().unwrap_or(0),
                 properties::UNIQ_KEY => stored.unique_id = Some(Arc::from(value)),
                 _ => {}
             }
@@ -50,6 +54,13 @@ impl Stored {
         }
         stored.put(properties::CLUSTER, cluster);
         stored
+    }
+
+    /// Marks it as a dead letter, which waits for nothing (`handleRetryAndDLQ`).
+    pub(super) fn kill(&mut self) {
+        let mut properties = Editable::read(self.wire.as_bytes());
+        properties.set(properties::DELAY, "-1");
+        (self.wire, self.delay) = (properties.wire(), 0);
     }
 
     fn put(&mut self, name: &str, value: &str) {
@@ -80,9 +91,78 @@ pub(super) struct Incoming<'a> {
     pub(super) body: &'a [u8],
     pub(super) properties: &'a [u8],
     pub(super) tag: i32,
+    /// The delay level: above 0 it comes later.
+    pub(super) delay: i32,
+}
+
+impl<'a> Incoming<'a> {
+    /// A stored message once more, for this queue.
+    pub(super) fn again(
+        record: &Record<'a>,
+        body: &'a [u8],
+        properties: &'a [u8],
+        (topic, queue): (&'a str, i32),
+    ) -> Self {
+        Self {
+            topic,
+            queue,
+            flag: record.flag(),
+            sys_flag: record.sys_flag(),
+            born_timestamp: record.born_timestamp().0,
+            born_host: record.born_host(),
+            reconsume_times: record.reconsume_times(),
+            body,
+            properties,
+            tag: record.tags().map_or(0, java_string_hash),
+            delay: 0,
+        }
+    }
+}
+
+/// Properties that a broker changes: none comes twice.
+#[derive(Debug)]
+pub(super) struct Editable(Vec<(String, String)>);
+
+impl Editable {
+    pub(super) fn read(wire: &[u8]) -> Self {
+        let mut read = Self(Vec::new());
+        for (name, value) in Properties::new(wire).iter() {
+            read.set(name, value);
+        }
+        read
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        let found = self.0.iter().find(|(known, _)| known == name);
+        found.map(|(_, value)| value.as_str())
+    }
+
+    pub(super) fn set(&mut self, name: &str, value: impl Into<String>) {
+        match self.0.iter_mut().find(|(known, _)| known == name) {
+            Some((_, old)) => *old = value.into(),
+            None => self.0.push((name.to_owned(), value.into())),
+        }
+    }
+
+    pub(super) fn remove(&mut self, name: &str) {
+        self.0.retain(|(known, _)| known != name);
+    }
+
+    /// Their wire form.
+    pub(super) fn wire(&self) -> String {
+        let entry = |(name, value): &(String, String)| format!("{name}\u{1}{value}\u{2}");
+        self.0.iter().map(entry).collect()
+    }
 }
 
 impl Node {
+    /// The record at this place of the commit log (`lookMessageByOffset`).
+    pub(super) fn look(&self, position: i64) -> Option<Bytes> {
+        let position = u64::try_from(position).ok()?;
+        let mut logs = self.topics.iter().flat_map(|(_, topic)| topic.logs());
+        logs.find_map(|log| log.record_in_log(position)).map(Bytes::copy_from_slice)
+    }
+
     /// Appends a message to its queue; returns its id and its offset there.
     pub(super) fn append(
         &mut self,

@@ -1,5 +1,6 @@
 //! What a consumer group wants of a topic, as far as the broker filters: by tag code.
 
+use rocketry_core::body::SubscriptionData;
 use rocketry_core::message::java_string_hash;
 
 /// Which messages pass (`ExpressionMessageFilter.isMatchedByConsumeQueue`). The broker compares
@@ -38,9 +39,20 @@ impl Filter {
 /// One topic of a group's heartbeat.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Subscription {
-    pub(super) expression_type: Box<str>,
-    pub(super) version: i64,
+    /// As it came.
+    pub(super) data: SubscriptionData,
     pub(super) filter: Filter,
+}
+
+impl Subscription {
+    pub(super) fn new(data: &SubscriptionData) -> Self {
+        let filter = match data.expression.trim() {
+            "*" => Filter::All,
+            _ if data.class_filter => Filter::All,
+            _ => Filter::Codes(data.codes.iter().copied().collect()),
+        };
+        Self { data: data.clone(), filter }
+    }
 }
 
 /// Whether an expression of this type is a list of tags (`ExpressionType.isTagType`).

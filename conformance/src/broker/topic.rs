@@ -11,6 +11,9 @@ use super::queue::QueueLog;
 /// The topic whose queues and permission automatic topics inherit.
 pub(super) const TEMPLATE: &str = "TBW102";
 pub(super) const RETRY_PREFIX: &str = "%RETRY%";
+pub(super) const DEAD_LETTER_PREFIX: &str = "%DLQ%";
+/// Where messages wait for their time, a queue for each delay level.
+pub(super) const SCHEDULE: &str = "SCHEDULE_TOPIC_XXXX";
 
 pub(super) const INHERIT: u32 = 1;
 pub(super) const WRITE: u32 = 2;
@@ -103,6 +106,11 @@ impl Topic {
         self.queues.get_mut(id).filter(|_| id < count)
     }
 
+    /// The logs of all its queues.
+    pub(super) fn logs(&self) -> impl Iterator<Item = &QueueLog> {
+        self.queues.iter()
+    }
+
     /// Messages its queues ever got.
     pub(super) fn stored(&self) -> u64 {
         self.queues.iter().map(QueueLog::max).sum()
@@ -170,11 +178,10 @@ impl Topics {
         std::mem::take(&mut self.changed)
     }
 
-    /// Makes sure that a group's retry topic exists, with one queue, as each heartbeat does.
-    pub(super) fn retry_of(&mut self, group: &str) {
-        let name = format!("{RETRY_PREFIX}{group}");
-        if self.find(&name).is_none() {
-            self.put(&name, 1, 1, READ | WRITE);
+    /// Makes sure that a topic of the broker's own exists (`createTopicInSendMessageBackMethod`).
+    pub(super) fn ensure(&mut self, name: &str, queues: u32, perm: u32) {
+        if self.find(name).is_none() {
+            self.put(name, queues, queues, perm);
         }
     }
 

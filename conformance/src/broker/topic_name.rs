@@ -1,9 +1,8 @@
 //! Which names of topics a broker takes (`TopicValidator`).
 
 use super::answer::{Answer, invalid};
-use super::topic::{RETRY_PREFIX, TEMPLATE};
+use super::topic::{DEAD_LETTER_PREFIX, RETRY_PREFIX, SCHEDULE, TEMPLATE};
 
-const DEAD_LETTER_PREFIX: &str = "%DLQ%";
 /// Characters of a topic, and of one that belongs to a group.
 const LONGEST: usize = 127;
 const LONGEST_OF_GROUP: usize = 255;
@@ -32,7 +31,7 @@ pub(super) fn check(server: i32, name: &str) -> Result<(), Answer> {
 pub(super) fn is_forbidden(name: &str) -> bool {
     matches!(
         name,
-        "SCHEDULE_TOPIC_XXXX"
+        SCHEDULE
             | "RMQ_SYS_TRANS_HALF_TOPIC"
             | "RMQ_SYS_TRANS_OP_HALF_TOPIC"
             | "TRANS_CHECK_MAX_TIME_TOPIC"

@@ -125,7 +125,10 @@ impl Served {
     /// The same, with routes that go on naming the broker: as after `kill -9`.
     pub fn kill_broker(&self, index: usize) {
         self.shut(index);
-        self.with(|cluster| cluster.crash(index));
+        self.shared.run(|cluster, now| {
+            cluster.timeout(now);
+            cluster.crash(index);
+        });
     }
 
     fn shut(&self, index: usize) {

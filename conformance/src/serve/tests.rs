@@ -136,6 +136,44 @@ fn a_route_leads_to_the_brokers_that_listen() {
 }
 
 #[test]
+fn a_delayed_message_ends_a_long_poll_when_the_timer_brings_it() {
+    let delay = Duration::from_millis(150);
+    let config = ClusterConfig::default().delay_levels([delay]).topic("topic_a", 2);
+    let served = Served::start(config).unwrap();
+    let mut consumer = Client::connect(&address(&served, 0));
+    let mut producer = Client::connect(&address(&served, 0));
+    consumer.send(Kind::Pull, [(pull(0, Duration::from_secs(60)), Bytes::new())]);
+    let Request::Send(plain) = message() else { panic!("a send") };
+    let properties = Some(Arc::from("DELAY\u{1}1\u{2}"));
+    let started = Instant::now();
+    let delayed = Request::Send(SendRequest { properties, ..plain });
+    assert_eq!(producer.ask(Kind::Send, delayed, "later").0, ResponseCode::SUCCESS);
+    let frame = consumer.receive().expect("the message");
+    assert!(started.elapsed() >= delay);
+    assert_eq!(code_of(&frame), ResponseCode::SUCCESS);
+    assert_eq!(RecordList::cut(frame.body).record(0).unwrap().body().unwrap(), "later");
+}
+
+#[test]
+fn a_killed_broker_has_the_offsets_that_it_had_the_time_to_write() {
+    let flush = Duration::from_millis(40);
+    for (waits, kept) in [(false, None), (true, Some(7))] {
+        let mut config = ClusterConfig::default().topic("topic_a", 2);
+        config.brokers[0].offset_flush = if waits { flush } else { Duration::from_secs(3600) };
+        let served = Served::start(config).unwrap();
+        let mut client = Client::connect(&address(&served, 0));
+        let Request::Pull(plain) = pull(0, Duration::ZERO) else { panic!("a pull") };
+        let committing = PullRequest { sys_flag: 5, commit_offset: 7, ..plain };
+        client.ask(Kind::Pull, Request::Pull(committing), "");
+        std::thread::sleep(flush + flush);
+        served.kill_broker(0);
+        served.start_broker(0).unwrap();
+        let found = served.with(|cluster| cluster.committed(0, "group_a", "topic_a", 0));
+        assert_eq!(found, kept);
+    }
+}
+
+#[test]
 fn a_long_poll_ends_by_a_message_or_by_the_timer() {
     let served = served(1);
     let mut consumer = Client::connect(&address(&served, 0));

@@ -194,7 +194,8 @@ impl World {
         self.now.since(BIRTH)
     }
 
-    pub(super) fn unix(&self) -> UnixMillis {
+    /// The wall time that belongs to the present moment.
+    pub fn unix(&self) -> UnixMillis {
         BIRTH_UNIX + self.elapsed()
     }
 

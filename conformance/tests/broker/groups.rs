@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use rocketry_conformance::broker::ClusterConfig;
-use rocketry_core::body::ConsumerList;
+use rocketry_core::body::{ConsumerList, Heartbeat};
 use rocketry_core::frame::request::{ConsumerListRequest, HeartbeatRequest, UnregisterRequest};
 use rocketry_core::frame::{Kind, Request, ResponseCode};
 
@@ -111,4 +111,51 @@ fn of_a_topic_named_twice_in_one_heartbeat_the_last_tags_count() {
         world.publish(&mut client, tagged(tag), tag);
     }
     assert_eq!(world.pull(&mut client, by_heartbeat(0, 1)).bodies, ["B"]);
+}
+
+#[test]
+fn of_a_topic_named_twice_in_one_heartbeat_the_newer_tags_count_wherever_they_stand() {
+    for versions in [[2, 1], [1, 2]] {
+        let mut world = World::one_topic(1);
+        let mut client = world.connect(BROKER);
+        let tags = if versions == [2, 1] { ["new", "old"] } else { ["old", "new"] };
+        let mut beats = [0, 1].map(|at| {
+            let json = heartbeat("client-1", TOPIC, tags[at], versions[at]);
+            Heartbeat::parse(json.as_bytes()).unwrap()
+        });
+        let second = beats[1].consumers[0].subscriptions.remove(0);
+        beats[0].consumers[0].subscriptions.push(second);
+        let body = String::from_utf8(beats[0].to_json()).unwrap();
+        let request = Request::Heartbeat(HeartbeatRequest::default());
+        world.ask(&mut client, Kind::Heartbeat, request, &body);
+        for tag in ["old", "new"] {
+            world.publish(&mut client, tagged(tag), tag);
+        }
+        assert_eq!(world.pull(&mut client, by_heartbeat(0, 2)).bodies, ["new"], "{versions:?}");
+    }
+}
+
+#[test]
+fn where_members_differ_the_newest_subscription_of_any_counts_for_all() {
+    let mut world = World::one_topic(1);
+    let mut clients = [world.connect(BROKER), world.connect(BROKER)];
+    for tag in ["A", "B"] {
+        world.publish(&mut clients[0], tagged(tag), tag);
+    }
+    world.beat(&mut clients[0], "c1", "A", 5);
+    world.beat(&mut clients[1], "c2", "B", 4);
+    for client in &mut clients {
+        world.received(client);
+        assert_eq!(world.pull(client, by_heartbeat(0, 4)).bodies, ["A"], "an older one is none");
+    }
+    let late = world.pull(&mut clients[1], by_heartbeat(0, 6));
+    assert_eq!(late.code, ResponseCode::SUBSCRIPTION_NOT_LATEST);
+    world.beat(&mut clients[1], "c2", "B", 6);
+    for client in &mut clients {
+        assert_eq!(world.pull(client, by_heartbeat(0, 6)).bodies, ["B"]);
+    }
+    let mut elsewhere = by_heartbeat(0, 6);
+    elsewhere.topic = Arc::from("TBW102");
+    let unknown = world.pull(&mut clients[0], elsewhere);
+    assert_eq!(unknown.code, ResponseCode::SUBSCRIPTION_NOT_EXIST);
 }

@@ -4,12 +4,17 @@
 mod admin;
 mod asking;
 mod batches;
+mod delays;
 mod faults;
 mod groups;
 mod outcomes;
 mod presence;
+mod progress;
 mod pulling;
 mod refusals;
+mod relays;
+mod resets;
+mod retries;
 mod routes;
 mod sending;
 mod slaves;

@@ -41,6 +41,7 @@ mod promises;
 mod reaching;
 mod refusing;
 mod repeatable;
+mod resetting;
 mod room;
 mod sending;
 mod sharing;

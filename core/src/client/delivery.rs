@@ -385,6 +385,8 @@ impl Delivery {
 /// finishes: then whoever tells first ends it for all that are settled by now.
 pub(crate) fn settle(batch: &Batch, index: u32, shared: &Shared) -> Settlement {
     if batch.is_revoked() {
+        // Counted there.
+        batch.settle(index);
         return Settlement::Moved;
     }
     if batch.is_taken_away(index) {

@@ -11,6 +11,7 @@ use crate::consumer::Tags;
 use crate::id::{QueueKey, SubscriptionId};
 use crate::message::{Item, RecordList, properties};
 use crate::name::QueueName;
+use crate::time::Instant;
 
 /// The messages of one pull.
 #[derive(Debug)]
@@ -28,6 +29,8 @@ pub struct Batch {
     /// The greatest offset.
     last: Option<i64>,
     records: RecordList,
+    /// When they came.
+    at: Instant,
     tags: Option<Arc<Tags>>,
     settled: Box<[AtomicU64]>,
     open: AtomicU32,
@@ -48,6 +51,9 @@ pub(crate) struct QueueFlags {
     pub(crate) draining: AtomicBool,
     /// A message came with a tag that no hash of the consumer's stands for.
     pub(crate) foreign: AtomicBool,
+    /// Messages that were settled after the queue had been given up, of all of the consumer's
+    /// queues.
+    pub(crate) stale: Arc<AtomicU64>,
 }
 
 /// The messages that a pull brought.
@@ -59,6 +65,8 @@ pub(crate) struct PulledRecords {
     pub(crate) delta: i64,
     /// The messages.
     pub(crate) records: RecordList,
+    /// When they came.
+    pub(crate) at: Instant,
 }
 
 /// Names a batch to the engine.
@@ -70,6 +78,15 @@ pub struct BatchId {
     pub queue: QueueKey,
     /// Counts the batches of that queue.
     pub number: u64,
+}
+
+impl BatchId {
+    /// The number of batches that no pull brought: see `direct.rs`.
+    pub(crate) const DIRECT: u64 = u64::MAX;
+
+    pub(crate) const fn is_direct(self) -> bool {
+        self.number == Self::DIRECT
+    }
 }
 
 /// Names one message to the engine.
@@ -104,7 +121,7 @@ impl Batch {
         tags: Option<Arc<Tags>>,
         flags: Arc<QueueFlags>,
     ) -> Self {
-        let PulledRecords { places, delta, records } = answer;
+        let PulledRecords { places, delta, records, at } = answer;
         let words = records.len().div_ceil(64);
         let settled = (0..words).map(|_| AtomicU64::new(0)).collect();
         let open = AtomicU32::new(records.len() as u32);
@@ -118,6 +135,7 @@ impl Batch {
             older,
             last,
             records,
+            at,
             tags,
             settled,
             open,
@@ -226,6 +244,9 @@ impl Batch {
         if word.fetch_or(bit, Ordering::SeqCst) & bit != 0 {
             return Settled::Before;
         }
+        if self.is_revoked() {
+            self.flags.stale.fetch_add(1, Ordering::Relaxed);
+        }
         match self.open.fetch_sub(1, Ordering::AcqRel) {
             1 => Settled::Last,
             _ if self.is_draining() => Settled::Last,
@@ -306,6 +327,16 @@ impl Batch {
     /// Messages not settled yet.
     pub fn open(&self) -> usize {
         self.open.load(Ordering::Acquire) as usize
+    }
+
+    /// Messages settled, of those that were handed out or are to be.
+    pub(crate) fn settled(&self) -> usize {
+        self.records.len() - self.older() - self.open()
+    }
+
+    /// When it came.
+    pub(crate) const fn pulled_at(&self) -> Instant {
+        self.at
     }
 
     /// Whether its consumer finishes.

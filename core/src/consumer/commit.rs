@@ -28,6 +28,11 @@ impl Consumers {
             let queues = consumer.queues.iter();
             let new = queues.filter(|(_, queue)| queue.to_commit(now, shared).is_some());
             let new: Vec<QueueKey> = new.map(|(key, _)| key).collect();
+            let unchanged = consumer.queues.len() - new.len();
+            if let Some(consumer) = self.get_mut(sub) {
+                consumer.stored.skipped += unchanged as u64;
+                consumer.look_at_rates(now);
+            }
             self.attend(ctx, known, sub, new, Chore::Commit);
         }
         let next = now + ctx.fx.config.commit_interval;
@@ -60,6 +65,9 @@ impl Consumer {
     /// Commits what is new in one queue.
     pub(super) fn commit(&mut self, ctx: &mut Context, known: Known<'_>, key: QueueKey) {
         if self.is_leaving() {
+            return;
+        }
+        if self.predecessors.holds(key) {
             return;
         }
         let shared = self.is_shared(ctx.fx.now);
@@ -130,6 +138,7 @@ impl Consumer {
     pub(super) fn commit_answered(
         &mut self,
         ctx: &mut Context,
+        known: Known<'_>,
         (key, offset): (QueueKey, i64),
         reply: Reply,
     ) {
@@ -145,15 +154,23 @@ impl Consumer {
                 ctx.fx.note(Note::AskFailed { group, ask, queue, failure });
             }
         }
-        self.commit_ended(ctx, key, stored.then_some(offset));
+        self.commit_ended(ctx, known, key, stored.then_some(offset));
     }
 
     /// A commit was answered, or came to nothing.
-    pub(super) fn commit_ended(&mut self, ctx: &mut Context, key: QueueKey, stored: Option<i64>) {
+    pub(super) fn commit_ended(
+        &mut self,
+        ctx: &mut Context,
+        known: Known<'_>,
+        key: QueueKey,
+        stored: Option<i64>,
+    ) {
         if let Some(queue) = self.queues.get_mut(key) {
             queue.keeper.commit_ended(ctx.fx.now, stored);
         }
+        self.stored.ended(ctx.fx.now, stored.is_some());
         self.commits = self.commits.saturating_sub(1);
+        self.predecessor_ended(ctx, known, key);
         self.unregister_if_committed(ctx);
     }
 }

@@ -83,6 +83,9 @@ impl Consumer {
         if self.is_draining() || self.suspended {
             return None;
         }
+        if let Some(handout) = self.direct.take() {
+            return Some(handout);
+        }
         loop {
             let key = self.handouts.turns.pop_front()?;
             let Some(queue) = self.queues.get_mut(key) else { continue };
@@ -94,8 +97,9 @@ impl Consumer {
         }
     }
 
-    pub(super) const fn has_ready(&self) -> bool {
-        !self.is_draining() && !self.suspended && self.handouts.ready > 0
+    pub(super) fn has_ready(&self) -> bool {
+        let open = !self.is_draining() && !self.suspended;
+        open && (self.handouts.ready > 0 || self.direct.has_ready())
     }
 
     /// Queues a message that was given back: behind its neighbours, after a pause that `after`
@@ -118,6 +122,7 @@ impl Consumer {
         again.place = Place::Later(due);
         again.times = again.times.saturating_add(1);
         self.handouts.later.insert(due, Handout::single(batch, id.index, again.times));
+        self.tallies.of(queue.topic).redelivered += 1;
     }
 
     /// When the first of those comes that come later.

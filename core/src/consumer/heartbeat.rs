@@ -14,18 +14,23 @@ impl Consumers {
 }
 
 fn consumer_data(consumer: &Consumer) -> ConsumerData {
-    let subscriptions = consumer.topics.iter().map(|(_, of)| subscription(of, consumer.version));
     ConsumerData {
         consume_from: match consumer.options.start {
             Start::First => ConsumeFrom::First,
             Start::Last => ConsumeFrom::Last,
+            Start::Time(_) => ConsumeFrom::Timestamp,
         },
         consume_type: ConsumeType::Passively,
         group: consumer.group.to_string(),
         model: MessageModel::Clustering,
-        subscriptions: subscriptions.collect(),
+        subscriptions: subscriptions(consumer).collect(),
         unit_mode: false,
     }
+}
+
+/// What it subscribes to.
+pub(super) fn subscriptions(consumer: &Consumer) -> impl Iterator<Item = SubscriptionData> {
+    consumer.topics.iter().map(|(_, of)| subscription(of, consumer.version))
 }
 
 fn subscription(of: &Subscription, version: i64) -> SubscriptionData {

@@ -119,6 +119,7 @@ impl Consumer {
     /// A consumer has finished, or has taken long enough.
     pub(super) fn drain_over(&mut self, ctx: &mut Context, known: Known<'_>) {
         self.end_drain(ctx);
+        self.refuse_direct(ctx);
         if let Some((_, timer)) = self.rebalance_timer.take() {
             ctx.fx.timers.cancel(timer);
         }

@@ -20,6 +20,7 @@ mod backoff;
 mod batch;
 mod check;
 mod commit;
+mod direct;
 mod drain;
 mod filter;
 mod handouts;
@@ -33,23 +34,29 @@ mod options;
 mod pull;
 mod queue;
 mod rebalance;
+mod reset;
 mod resume;
+mod running;
 mod send_back;
 mod settle;
 mod share;
+mod start;
 mod stats;
 mod subscribe;
 mod suspend;
+mod tally;
 mod topics;
 mod turns;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use backoff::PullBackoff;
 pub use batch::{Batch, BatchId, DeliveryId, Handout, Settled};
 use batch::{PulledRecords, QueueFlags};
+use direct::Direct;
 use drain::Drain;
 pub use filter::{Filter, FilterError, Tags};
 use handouts::Handouts;
@@ -57,9 +64,12 @@ use next_offset::{NextOffset, PullAnswer};
 use options::Bounds;
 pub use options::ConsumerOptions;
 use queue::Queue;
+use reset::Predecessors;
 use send_back::SendBacks;
-pub use stats::{ConsumerStats, QueueStats};
-pub use subscribe::{Start, Subscribe};
+pub use start::{Start, StartError};
+pub use stats::{ConsumerStats, OffsetStats, QueueStats, TopicConsumption};
+pub use subscribe::Subscribe;
+use tally::Tallies;
 use topics::Topics;
 use turns::Turns;
 
@@ -163,6 +173,13 @@ struct Consumer {
     look_timer: Option<(Instant, TimerKey)>,
     /// Commits without an answer, those of queues given up included.
     commits: usize,
+    predecessors: Predecessors,
+    direct: Direct,
+    tallies: Tallies,
+    /// Messages settled after their queue had been given up.
+    stale: Arc<AtomicU64>,
+    /// What became of its commits.
+    stored: OffsetStats,
     /// The question for the members is on its way.
     asking_members: bool,
     /// When it looks at its share next.
@@ -206,6 +223,11 @@ impl Consumer {
             backs: SendBacks::default(),
             look_timer: None,
             commits: 0,
+            predecessors: Predecessors::default(),
+            direct: Direct::default(),
+            tallies: Tallies::default(),
+            stale: Arc::default(),
+            stored: OffsetStats::default(),
             asking_members: false,
             rebalance_timer: None,
             rebalanced: None,
@@ -237,6 +259,9 @@ impl Consumer {
 
     /// The batch of a delivery, while its queue is ours.
     fn batch(&self, id: BatchId) -> Option<&Arc<Batch>> {
+        if id.is_direct() {
+            return self.direct.batch(id);
+        }
         self.queues.get(id.queue)?.window.batch(id.number)
     }
 }
@@ -304,7 +329,7 @@ impl Consumers {
                 let stored = reply.code == ResponseCode::SUCCESS;
                 count_commit(ctx, stored);
                 let Some(consumer) = consumer else { return };
-                consumer.commit_answered(ctx, (queue, offset), reply);
+                consumer.commit_answered(ctx, known, (queue, offset), reply);
             }
             ConsumerAsk::SendBack { message, broker } => {
                 let Some(consumer) = consumer else { return };
@@ -334,7 +359,7 @@ impl Consumers {
             ConsumerAsk::Pull { queue } => {
                 consumer.queue_failed(ctx, known, queue, RequestCode::PULL_MESSAGE, failure);
             }
-            ConsumerAsk::Commit { queue, .. } => consumer.commit_ended(ctx, queue, None),
+            ConsumerAsk::Commit { queue, .. } => consumer.commit_ended(ctx, known, queue, None),
             ConsumerAsk::SendBack { message, broker } => {
                 consumer.back_failed(ctx, known, (message, broker), failure.clone());
             }

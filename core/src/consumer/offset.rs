@@ -1,6 +1,8 @@
-//! Where a queue of a consumer begins: at what the group has stored, or at an end of the queue.
+//! Where a queue of a consumer begins: at what the group has stored, at an end of the queue,
+//! or at a time.
 //!
-//! Codes: `QUERY_CONSUMER_OFFSET` (14), `GET_MAX_OFFSET` (30), `GET_MIN_OFFSET` (31).
+//! Codes: `QUERY_CONSUMER_OFFSET` (14), `GET_MAX_OFFSET` (30), `GET_MIN_OFFSET` (31),
+//! `SEARCH_OFFSET_BY_TIMESTAMP` (29).
 
 use bytes::Bytes;
 
@@ -13,14 +15,19 @@ use crate::remoting::{ConsumerAsk, Context, OffsetOf, Purpose};
 use crate::route::Known;
 
 impl Consumer {
-    /// Asks for the offset the group has stored.
+    /// Asks for the offset the group has stored. For a queue whose first message is still in memory
+    /// brokers answer 0 where there is none; from 5.0 on they can be told not to, which a time to
+    /// begin at needs.
     pub(super) fn fetch_offset(&mut self, ctx: &mut Context, peer: PeerId, key: QueueKey) {
         let Some(queue) = self.queues.get(key) else { return };
+        let timed = matches!(self.options.start, Start::Time(_));
+        let zero_if_absent = timed.then_some(false);
         let request = Request::QueryOffset(QueryOffsetRequest {
             consumer_group: self.group.shared(),
             topic: queue.name.topic.shared(),
             queue_id: queue.name.queue as i32,
             broker: Some(queue.name.broker.clone()),
+            zero_if_absent,
             ..Default::default()
         });
         self.fetch_with(ctx, peer, key, OffsetOf::Group, request);
@@ -32,6 +39,7 @@ impl Consumer {
         let request = match self.topics.start(queue.topic, self.options.start) {
             Start::First => queue.name.ask_min_offset(),
             Start::Last => queue.name.ask_max_offset(),
+            Start::Time(at) => queue.name.ask_offset_of(at),
         };
         self.fetch_with(ctx, peer, key, OffsetOf::End, request);
     }
@@ -60,6 +68,7 @@ impl Consumer {
             (OffsetOf::Group, _) => RequestCode::QUERY_CONSUMER_OFFSET,
             (OffsetOf::End, Start::First) => RequestCode::GET_MIN_OFFSET,
             (OffsetOf::End, Start::Last) => RequestCode::GET_MAX_OFFSET,
+            (OffsetOf::End, Start::Time(_)) => RequestCode::SEARCH_OFFSET_BY_TIMESTAMP,
         }
     }
 

@@ -103,7 +103,10 @@ impl Consumer {
         records: RecordList,
     ) {
         ctx.fx.counters.messages_pulled += records.len() as u64;
+        let now = ctx.fx.now;
         let Some(queue) = self.queues.get_mut(key) else { return };
+        let took = queue.cursor.pulled_at().map_or(Duration::ZERO, |at| now.since(at));
+        self.tallies.of(queue.topic).pulled(records.len(), took);
         let told = PullAnswer::new(queue.cursor.next(), fields);
         let places = told.places();
         if places.is_empty() || records.is_empty() {
@@ -114,7 +117,7 @@ impl Consumer {
         let batch = queue.window.keep(
             (self.id, key),
             &queue.name,
-            PulledRecords { places, delta, records },
+            PulledRecords { places, delta, records, at: now },
             tags,
         );
         ctx.fx.counters.messages_older += batch.older() as u64;
@@ -145,6 +148,10 @@ impl Consumer {
         told: PullAnswer,
         next: NextOffset,
     ) {
+        // For people: what can't be true is not acted on.
+        if let Some(queue) = self.queues.get_mut(key) {
+            queue.cursor.ends_at(told.max);
+        }
         let beyond = ctx.fx.plant.is(Planted::PullsBeyond) && told.next > told.asked;
         let next = if beyond { NextOffset::On(told.next) } else { next };
         let Some(queue) = self.queues.get_mut(key) else { return };

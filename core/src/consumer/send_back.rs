@@ -278,12 +278,15 @@ impl Consumer {
 
     /// A broker has the message: it is settled here.
     fn taken_back(&mut self, ctx: &mut Context, known: Known<'_>, message: MessageKey) {
-        if self.leaving(message).is_none() {
-            return;
-        }
+        let Some(back) = self.leaving(message).map(|leaving| leaving.back) else { return };
         ctx.fx.counters.sent_back += 1;
         self.find_retry_topic(ctx, known);
         let Some(queue) = self.queues.get_mut(message.queue) else { return };
+        let tally = self.tallies.of(queue.topic);
+        match back {
+            Back::Level(_) => tally.sent_back += 1,
+            Back::Dead => tally.dead_lettered += 1,
+        }
         queue.window.again.remove(&(message.batch, message.index));
         let Some(batch) = queue.window.batch(message.batch).cloned() else { return };
         if batch.settle(message.index) == Settled::Last {

@@ -41,6 +41,10 @@ impl Consumers {
     ) -> Result<(), Stale> {
         let consumer = self.get_mut(id.batch.sub).ok_or(Stale)?;
         let batch = consumer.batch(id.batch).ok_or(Stale)?;
+        if id.batch.is_direct() {
+            consumer.direct_settled(ctx, id, outcome);
+            return Ok(());
+        }
         let settles = match outcome {
             Outcome::Done => true,
             Outcome::Retry { .. } => ctx.fx.plant.is(Planted::RetrySettles),
@@ -63,7 +67,13 @@ impl Consumers {
         known: Known<'_>,
         id: BatchId,
     ) -> Result<(), Stale> {
-        self.get_mut(id.sub).ok_or(Stale)?.batch_ended(ctx, known, id)
+        let consumer = self.get_mut(id.sub).ok_or(Stale)?;
+        if id.is_direct() {
+            let id = DeliveryId { batch: id, index: 0 };
+            consumer.direct_settled(ctx, id, Outcome::Done);
+            return Ok(());
+        }
+        consumer.batch_ended(ctx, known, id)
     }
 
     /// Messages that were taken, and that were not handed on since.
@@ -84,7 +94,10 @@ impl Consumer {
         known: Known<'_>,
         id: BatchId,
     ) -> Result<(), Stale> {
-        self.queues.get_mut(id.queue).ok_or(Stale)?.window.end(id.number);
+        let queue = self.queues.get_mut(id.queue).ok_or(Stale)?;
+        if let Some(batch) = queue.window.end(id.number) {
+            self.tallies.of(queue.topic).ended(&batch, ctx.fx.now);
+        }
         self.resume(ctx, known, id.queue);
         self.look_at(id);
         self.leave_if_drained(ctx, known);

@@ -91,7 +91,8 @@ impl Consumer {
         let gained = if self.is_draining() { &[][..] } else { share };
         for &at in gained {
             if !self.places.by_place.contains_key(&(topic, at)) {
-                let key = self.queues.insert(Queue::new(name(at), at, topic));
+                let queue = Queue::new(name(at), at, topic).counting(&self.stale);
+                let key = self.queues.insert(queue);
                 self.places.insert((topic, at), key);
                 change.added.push(key);
             }
@@ -103,6 +104,12 @@ impl Consumer {
     fn of_topic(&self, topic: TopicKey) -> impl Iterator<Item = (TopicKey, RouteQueue)> {
         let of_topic = self.places.by_place.range((topic, RouteQueue::FIRST)..);
         of_topic.map(|(place, _)| *place).take_while(move |(of, _)| *of == topic)
+    }
+
+    /// The queues of one topic.
+    pub(super) fn held_of(&self, topic: TopicKey) -> impl Iterator<Item = QueueKey> {
+        let from = self.places.by_place.range((topic, RouteQueue::FIRST)..);
+        from.take_while(move |((of, _), _)| *of == topic).map(|(_, key)| *key)
     }
 
     /// The queues that are on a broker.
@@ -121,6 +128,9 @@ impl Consumer {
             let Some(key) = self.places.remove(&place) else { continue };
             let Some(queue) = self.queues.remove(key) else { continue };
             queue.window.revoke();
+            for batch in queue.window.batches() {
+                self.tallies.of(queue.topic).gave_up(batch);
+            }
             self.forget_handouts(&queue);
             given_up.push((key, queue));
         }
@@ -128,11 +138,16 @@ impl Consumer {
     }
 
     /// Gives a queue up and takes it anew, at `offset`.
-    pub(super) fn take_anew(&mut self, key: QueueKey, offset: i64) -> Option<QueueKey> {
+    pub(super) fn take_anew(&mut self, mut key: QueueKey, offset: i64) -> Option<QueueKey> {
         let queue = self.queues.get(key)?;
-        let (place, anew) = ((queue.topic, queue.at), queue.anew(offset));
+        let anew = queue.anew(offset).counting(&self.stale);
+        let place = (queue.topic, queue.at);
+        let commits = queue.keeper.under_way().is_some() || self.predecessors.holds(key);
         self.give_up(vec![place]).pop()?;
-        let key = self.queues.insert(anew);
+        let old = std::mem::replace(&mut key, self.queues.insert(anew));
+        if commits {
+            self.predecessors.waits(old, key);
+        }
         self.places.insert(place, key);
         Some(key)
     }

@@ -1,13 +1,17 @@
 //! Consumers as data and as text for people.
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::atomic::Ordering;
 
 use super::{Consumer, Consumers, Phase};
-use crate::name::QueueName;
-use crate::name::{Group, Topic};
+use crate::histogram::Histogram;
+use crate::id::TopicKey;
+use crate::name::{Group, QueueName, Topic};
+use crate::time::Instant;
 
 /// One consumer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ConsumerStats {
     /// Its group.
@@ -19,6 +23,67 @@ pub struct ConsumerStats {
     pub phase: &'static str,
     /// The queues that are its share now.
     pub queues: Vec<QueueStats>,
+    /// What became of the messages of each topic.
+    pub consumption: Vec<TopicConsumption>,
+    /// Messages that were acked after their queue had been given up: another member may have
+    /// handled them, too.
+    pub stale: u64,
+    /// What became of the offsets that it committed.
+    pub offsets: OffsetStats,
+}
+
+/// What became of the messages of one topic, since it was subscribed to.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+#[doc(alias = "ConsumeStatus", alias = "ConsumerStatsManager")]
+pub struct TopicConsumption {
+    /// The topic.
+    pub topic: Topic,
+    /// Messages that pulls brought.
+    pub pulled: u64,
+    /// Messages that the application was done with: acked, or passed over for their tags.
+    pub done: u64,
+    /// Messages that went to the group's retry topic.
+    pub sent_back: u64,
+    /// Messages that went to its dead letters.
+    pub dead_lettered: u64,
+    /// How often a message was handed out here again, since it had been dropped or kept back.
+    pub redelivered: u64,
+    /// Messages done a second, over the last minute.
+    pub done_rate: f64,
+    /// Messages a second that were sent back, dead-lettered or redelivered, over the last minute.
+    pub failed_rate: f64,
+    /// Messages pulled a second, over the last minute.
+    pub pulled_rate: f64,
+    /// From the answer to a pull until all its messages were settled, counted for each message: it
+    /// includes the time that they waited for the application.
+    pub held: Histogram,
+}
+
+/// What became of the offsets that a consumer committed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct OffsetStats {
+    /// Those that brokers confirmed.
+    pub stored: u64,
+    /// Those that were not sent, since nothing was new in their queues.
+    pub skipped: u64,
+    /// Those that brokers refused, or did not answer.
+    pub failed: u64,
+    /// When a broker confirmed one last.
+    pub stored_at: Option<Instant>,
+}
+
+impl OffsetStats {
+    /// A commit was answered, or came to nothing.
+    pub(super) const fn ended(&mut self, now: Instant, stored: bool) {
+        if stored {
+            self.stored += 1;
+            self.stored_at = Some(now);
+        } else {
+            self.failed += 1;
+        }
+    }
 }
 
 /// One queue of a consumer's share.
@@ -34,6 +99,11 @@ pub struct QueueStats {
     pub next: i64,
     /// The offset the broker last confirmed as the group's.
     pub committed: Option<i64>,
+    /// The queue's end as the last pull told it: the offset of the next message that is stored.
+    pub end: Option<i64>,
+    /// Messages up to there that are not settled.
+    #[doc(alias = "consumerLag")]
+    pub lag: Option<u64>,
     /// Messages pulled and not settled.
     pub messages: usize,
     /// Bytes of memory that they hold: what `queue_bytes` bounds.
@@ -61,25 +131,80 @@ impl Consumer {
                 Phase::Unregistering { .. } => "unregistering",
             },
             queues: self.queues.iter().map(|(_, queue)| queue.stats()).collect(),
+            consumption: self.consumption(),
+            stale: self.stale.load(Ordering::Relaxed),
+            offsets: self.stored,
         }
+    }
+
+    /// What of each topic is settled in batches that have not ended.
+    fn settled_open(&self) -> BTreeMap<TopicKey, u64> {
+        let mut open = BTreeMap::new();
+        for (_, queue) in self.queues.iter() {
+            let settled: usize = queue.window.batches().map(|batch| batch.settled()).sum();
+            *open.entry(queue.topic).or_default() += settled as u64;
+        }
+        open
+    }
+
+    /// Time has passed.
+    pub(super) fn look_at_rates(&mut self, now: Instant) {
+        let open = self.settled_open();
+        self.tallies.look_at(now, &open);
+    }
+
+    fn consumption(&self) -> Vec<TopicConsumption> {
+        let open = self.settled_open();
+        let topics = self.topics.iter().filter_map(|(key, of)| {
+            let tally = self.tallies.get(key)?;
+            let open = open.get(&key).copied().unwrap_or(0);
+            Some(tally.stats(of.topic.clone(), open))
+        });
+        topics.collect()
     }
 }
 
 impl fmt::Display for ConsumerStats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { group, topics, phase, queues } = self;
+        let Self { group, topics, phase, queues, consumption, stale, offsets } = self;
         write!(f, "consumer {group} of")?;
         topics.iter().try_for_each(|topic| write!(f, " {topic}"))?;
         writeln!(f, ": {phase}, {} queues", queues.len())?;
-        for QueueStats { queue, state, next, committed, messages, bytes } in queues {
-            let QueueName { topic, broker, queue } = queue;
-            write!(f, "  queue {queue} of {topic} on {broker}: {state}, next {next}, committed ")?;
-            match committed {
-                Some(offset) => write!(f, "{offset}")?,
-                None => f.write_str("none")?,
-            }
-            writeln!(f, ", {messages} messages of {bytes} bytes held")?;
+        let OffsetStats { stored, skipped, failed, .. } = offsets;
+        writeln!(
+            f,
+            "  offsets: {stored} stored, {skipped} unchanged, {failed} failed; {stale} messages \
+             settled too late"
+        )?;
+        consumption.iter().try_for_each(|topic| writeln!(f, "  {topic}"))?;
+        queues.iter().try_for_each(|queue| writeln!(f, "  {queue}"))
+    }
+}
+
+impl fmt::Display for TopicConsumption {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { topic, pulled, done, sent_back, dead_lettered, redelivered, held, .. } = self;
+        write!(
+            f,
+            "topic {topic}: {pulled} pulled, {done} done ({:.1} a second), {sent_back} sent back, \
+             {dead_lettered} dead letters, {redelivered} redelivered, held {held}",
+            self.done_rate
+        )
+    }
+}
+
+impl fmt::Display for QueueStats {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { queue, state, next, committed, end, lag, messages, bytes } = self;
+        let QueueName { topic, broker, queue } = queue;
+        write!(f, "queue {queue} of {topic} on {broker}: {state}, next {next}")?;
+        match committed {
+            Some(offset) => write!(f, ", committed {offset}")?,
+            None => f.write_str(", committed none")?,
         }
-        Ok(())
+        if let (Some(end), Some(lag)) = (end, lag) {
+            write!(f, ", end {end}, lag {lag}")?;
+        }
+        write!(f, ", {messages} messages of {bytes} bytes held")
     }
 }

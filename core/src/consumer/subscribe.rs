@@ -3,18 +3,6 @@
 use super::{ConsumerOptions, Filter};
 use crate::name::{Group, Topic};
 
-/// Where a group begins in a queue for which no offset is stored.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[doc(alias = "ConsumeFromWhere")]
-pub enum Start {
-    /// At the oldest message (`CONSUME_FROM_FIRST_OFFSET`).
-    First,
-    /// After the newest message, as Java's default (`CONSUME_FROM_LAST_OFFSET`). A broker answers
-    /// 0 for a queue so young that its first message is still in memory.
-    #[default]
-    Last,
-}
-
 /// A consumer to be: its group, its topics, and where it begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subscribe {

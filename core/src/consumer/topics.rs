@@ -39,6 +39,10 @@ impl Topics {
         Self(slots)
     }
 
+    pub(super) fn find(&self, topic: &Topic) -> Option<TopicKey> {
+        self.iter().find_map(|(key, of)| (of.topic == *topic).then_some(key))
+    }
+
     pub(super) fn get(&self, key: TopicKey) -> Option<&Subscription> {
         self.0.get(key)
     }

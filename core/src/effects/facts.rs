@@ -63,6 +63,7 @@ impl Note {
             Self::Reconnected { .. }
             | Self::Rebalanced { .. }
             | Self::RouteChanged { .. }
+            | Self::OffsetReset { .. }
             | Self::NameServers { .. }
             | Self::Closed { reason: CloseReason::Idle(_), .. } => false,
             Self::ConnectFailed { .. }
@@ -104,7 +105,9 @@ impl Note {
             Self::AskFailed { group, ask, queue, .. } => {
                 Subject::Ask(group.clone(), *ask, queue.clone())
             }
-            Self::OffsetMoved { group, queue, .. } => Subject::Offset(group.clone(), queue.clone()),
+            Self::OffsetMoved { group, queue, .. } | Self::OffsetReset { group, queue, .. } => {
+                Subject::Offset(group.clone(), queue.clone())
+            }
             Self::PullRefused { group, queue, .. } | Self::PullAstray { group, queue, .. } => {
                 Subject::Pull(group.clone(), queue.clone())
             }
@@ -163,7 +166,8 @@ impl Note {
             Self::ForeignTags { group, topic } => {
                 all(tell, &[("group", Text(group)), ("topic", Text(topic))]);
             }
-            Self::OffsetMoved { group, queue, from, to } => {
+            Self::OffsetMoved { group, queue, from, to }
+            | Self::OffsetReset { group, queue, from, to } => {
                 of_queue(group, queue, tell);
                 all(tell, &[("from", Number(*from)), ("to", Number(*to))]);
             }
@@ -341,6 +345,7 @@ fn without_news(
 }
 
 impl Note {
+    /// The sentence of a record.
     fn words(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::ConnectFailed { peer, endpoint, error } => {
@@ -377,6 +382,15 @@ impl Note {
             Self::UnreadableAddress { broker, address } => {
                 write!(f, "{}", Lack::Address { broker: broker.clone(), address: address.clone() })
             }
+            Self::Repeated { last, suppressed } => {
+                write!(f, "{last} ({suppressed} lines about it left out in the last minute)")
+            }
+            consuming => consuming.words_of_consuming(f),
+        }
+    }
+
+    fn words_of_consuming(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
             Self::Rebalanced { group, topic, share, members } => {
                 write!(f, "group {group} has {members} members; {share} queues of {topic} are ours")
             }
@@ -387,6 +401,9 @@ impl Note {
             ),
             Self::OffsetMoved { queue, from, to, .. } => {
                 write!(f, "{} has no offset {from}: on at {to}", Place(queue))
+            }
+            Self::OffsetReset { queue, from, to, .. } => {
+                write!(f, "{} was reset from {from}: on at {to}", Place(queue))
             }
             Self::AskFailed { group, ask, queue, failure } => {
                 write!(f, "{ask} of group {group}")?;
@@ -415,9 +432,7 @@ impl Note {
                 Place(queue),
                 Rounded(*held)
             ),
-            Self::Repeated { last, suppressed } => {
-                write!(f, "{last} ({suppressed} lines about it left out in the last minute)")
-            }
+            others => write!(f, "{others:?}"),
         }
     }
 }

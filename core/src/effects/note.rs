@@ -31,6 +31,7 @@ use crate::name::{Endpoint, Group, Topic};
 /// | `Rebalanced` | info | `group`, `topic`, `share`, `members` |
 /// | `ForeignTags` | warn | `group`, `topic` |
 /// | `OffsetMoved` | warn | `group`, `topic`, `broker`, `queue`, `from`, `to` |
+/// | `OffsetReset` | info | `group`, `topic`, `broker`, `queue`, `from`, `to` |
 /// | `AskFailed` | warn | `group`, `request`, `reason`; `topic`, `broker`, `queue`, `code` if any |
 /// | `PullAstray` | warn | `group`, `topic`, `broker`, `queue`, `asked`, `next`, `min`, `max` |
 /// | `PullRefused` | warn | `group`, `topic`, `broker`, `queue`, `code`, `reason` |
@@ -172,6 +173,17 @@ pub enum Note {
         /// The offset asked for.
         from: i64,
         /// The offset the broker gives instead.
+        to: i64,
+    },
+    /// An administrator has a group go on elsewhere in a queue.
+    OffsetReset {
+        /// The consumer's group.
+        group: Group,
+        /// The queue.
+        queue: QueueName,
+        /// The offset of the pull that would have been next.
+        from: i64,
+        /// The offset to go on at.
         to: i64,
     },
     /// A broker refused what a consumer needs of it, or did not answer: where to begin in a queue,

@@ -116,6 +116,21 @@ impl Engine {
                 }
                 PeerAnswer::Done
             }
+            PeerRequest::ConsumeDirectly(direct) => {
+                // Answered once the application is done with it.
+                return self.consumers.consume_directly(&mut self.ctx, *direct, id);
+            }
+            PeerRequest::ResetOffsets(reset) => {
+                let (consumers, ctx, known) = self.consumers();
+                consumers.reset(ctx, known, *reset)
+            }
+            PeerRequest::Status(group, topic) => {
+                self.consumers.status(self.ctx.fx.now, &group, &topic)
+            }
+            PeerRequest::RunningInfo(group) => self.consumers.running_info(&self.ctx, &group),
+            PeerRequest::Unreadable(remark) => {
+                PeerAnswer::Refused(ResponseCode::SYSTEM_ERROR, remark.into())
+            }
             PeerRequest::Unknown(code) => PeerAnswer::unknown(code),
         };
         if let Some(id) = id {

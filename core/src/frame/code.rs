@@ -81,6 +81,7 @@ codes! {
         RESET_CONSUMER_CLIENT_OFFSET = 220: "From the broker: move a group's offsets.",
         GET_CONSUMER_STATUS_FROM_CLIENT = 221: "From the broker: this client's offsets.",
         INVOKE_BROKER_TO_RESET_OFFSET = 222: "Have a broker move a group's offsets.",
+        INVOKE_BROKER_TO_GET_CONSUMER_STATUS = 223: "Have a broker ask clients for their offsets.",
         UPDATE_AND_CREATE_SUBSCRIPTIONGROUP_LIST = 225: "Create or change several groups.",
         GET_CONSUMER_RUNNING_INFO = 307: "From the broker: what this consumer is doing.",
         CONSUME_MESSAGE_DIRECTLY = 309: "From the broker: handle this message now.",

@@ -1,14 +1,27 @@
 //! Requests about one queue.
 
 use super::Request;
-use super::request::{MaxOffsetRequest, MinOffsetRequest};
+use super::request::{MaxOffsetRequest, MinOffsetRequest, SearchOffsetRequest};
 use crate::name::QueueName;
+use crate::time::UnixMillis;
 
 impl QueueName {
     pub(crate) fn ask_min_offset(&self) -> Request {
         Request::MinOffset(MinOffsetRequest {
             topic: self.topic.shared(),
             queue_id: self.queue as i32,
+            broker: Some(self.broker.clone()),
+            ..Default::default()
+        })
+    }
+
+    /// The offset of the first message of that time or later.
+    pub(crate) fn ask_offset_of(&self, time: UnixMillis) -> Request {
+        Request::SearchOffset(SearchOffsetRequest {
+            topic: self.topic.shared(),
+            queue_id: self.queue as i32,
+            timestamp: time.0,
+            boundary: None,
             broker: Some(self.broker.clone()),
             ..Default::default()
         })

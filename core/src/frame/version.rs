@@ -1,5 +1,8 @@
 //! Versions of peers: ordinals of Java's `MQVersion.Version`, and what depends on them.
 
+/// What this client calls its own version to people, by the ordinal that its frames show.
+pub(crate) const OWN: &str = "V5_3_3";
+
 /// From here on a client is asked for its offsets, and told to move them (220, 221).
 pub const V3_0_7_SNAPSHOT: i32 = 28;
 /// From here on a client is asked what it does, and to handle a message now (307, 309).

@@ -110,7 +110,8 @@ impl Decoder {
     pub fn read(&mut self, frame: Frame) -> InFrame {
         let Frame { opaque, version: _, content, body, held, size } = frame;
         if let Content::Request { request, code, .. } = &content {
-            let body = Body::Request(PeerRequest::read(request, *code));
+            let (read, opened_max) = ((body, held), self.opened_max);
+            let body = Body::Request(PeerRequest::read(request, *code, read, opened_max));
             return InFrame { opaque, content, body, size };
         }
         let good = matches!(&content, Content::Reply(reply) if reply.code == ResponseCode::SUCCESS);

@@ -17,7 +17,7 @@ pub(crate) use loss::ConnectionLoss;
 pub(crate) use peers::*;
 pub use peers::{ConnectionState, ConnectionStats};
 use requests::Requests;
-pub(crate) use requests::{Incoming, PeerAnswer, PeerRequest};
+pub(crate) use requests::{DirectMessage, Incoming, OffsetReset, PeerAnswer, PeerRequest};
 
 use crate::effects::Effects;
 use crate::frame::Opaque;

@@ -4,6 +4,10 @@
 //! | code | what it is | answer |
 //! |---|---|---|
 //! | `NOTIFY_CONSUMER_IDS_CHANGED` (40) | a group's members changed | 0 |
+//! | `RESET_CONSUMER_CLIENT_OFFSET` (220) | a group goes on elsewhere | 0 |
+//! | `GET_CONSUMER_STATUS_FROM_CLIENT` (221) | how far a group has come | 0 and a table |
+//! | `GET_CONSUMER_RUNNING_INFO` (307) | what a consumer does | 0 and its running info |
+//! | `CONSUME_MESSAGE_DIRECTLY` (309) | a message for the application | 0 and what it made of it |
 //! | any other | nothing that this client serves | 3, `REQUEST_CODE_NOT_SUPPORTED` |
 //!
 //! A request that wants an answer has a place in the table until it has one, which need not be at
@@ -23,12 +27,15 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::Context;
+use crate::body::ResetOffsetBody;
 use crate::effects::TimerKind;
+use crate::frame::request::ResetOffsetRequest;
 use crate::frame::{
     HeaderError, Opaque, OutFrame, ReplyFields, Request, RequestCode, ResponseCode,
 };
 use crate::id::{ConnectionId, PeerId, RequestId, Slots};
-use crate::name::Group;
+use crate::message::RecordList;
+use crate::name::{Group, Topic};
 use crate::timer::TimerKey;
 
 /// Requests of all peers that may be without an answer.
@@ -42,19 +49,75 @@ const WITHIN: Duration = Duration::from_secs(10);
 pub(crate) enum PeerRequest {
     /// A group's members changed; `None`: it can't be a group of ours, whose name is none.
     MembersChanged(Option<Group>),
+    /// A group is to go on from other offsets, in these queues of a topic.
+    ResetOffsets(Box<OffsetReset>),
+    /// How far a group has come in a topic.
+    Status(Group, Topic),
+    /// What the consumer of a group does.
+    RunningInfo(Group),
+    /// A message that the consumer of a group is to hand to its application.
+    ConsumeDirectly(Box<DirectMessage>),
+    /// One of these that can't be read.
+    Unreadable(Box<str>),
     /// Nothing that we serve.
     Unknown(RequestCode),
 }
 
+/// Offsets from which a group is to go on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct OffsetReset {
+    pub(crate) group: Group,
+    pub(crate) topic: Topic,
+    pub(crate) offsets: ResetOffsetBody,
+}
+
+/// A message that an administrator wants handled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct DirectMessage {
+    pub(crate) group: Group,
+    /// The broker that has it, if it was told.
+    pub(crate) broker: Arc<str>,
+    pub(crate) records: RecordList,
+}
+
 impl PeerRequest {
     /// What a request is, by its code. Before any lock is taken: see [`Decoder`](super::Decoder).
-    pub(super) fn read(request: &Result<Request, HeaderError>, code: RequestCode) -> Self {
-        match request {
+    pub(super) fn read(
+        request: &Result<Request, HeaderError>,
+        code: RequestCode,
+        (body, held): (Bytes, usize),
+        opened_max: u32,
+    ) -> Self {
+        let of = |group: &Arc<str>| Group::new(&**group);
+        let asked = match request {
             Ok(Request::NotifyIds(notice)) => {
-                Self::MembersChanged(Group::new(&*notice.consumer_group).ok())
+                Ok(Self::MembersChanged(of(&notice.consumer_group).ok()))
             }
-            Ok(_) | Err(_) => Self::Unknown(code),
-        }
+            Ok(Request::ResetOffset(reset)) => Self::reset(reset, &body),
+            Ok(Request::ConsumerStatus(status)) => of(&status.group)
+                .and_then(|group| Ok(Self::Status(group, Topic::new(&*status.topic)?)))
+                .map_err(|error| error.to_string()),
+            Ok(Request::RunningInfo(info)) => {
+                of(&info.consumer_group).map(Self::RunningInfo).map_err(|error| error.to_string())
+            }
+            Ok(Request::ConsumeDirectly(direct)) => {
+                let records = RecordList::cut_within(body, held, opened_max);
+                let broker = direct.broker_name.clone().unwrap_or_default();
+                of(&direct.consumer_group)
+                    .map(|group| DirectMessage { group, broker, records })
+                    .map(|direct| Self::ConsumeDirectly(Box::new(direct)))
+                    .map_err(|error| error.to_string())
+            }
+            Ok(_) | Err(_) => Ok(Self::Unknown(code)),
+        };
+        asked.unwrap_or_else(|error| Self::Unreadable(error.into()))
+    }
+
+    fn reset(reset: &ResetOffsetRequest, body: &[u8]) -> Result<Self, String> {
+        let group = Group::new(&*reset.group).map_err(|error| error.to_string())?;
+        let topic = Topic::new(&*reset.topic).map_err(|error| error.to_string())?;
+        let offsets = ResetOffsetBody::parse(body).map_err(|error| error.to_string())?;
+        Ok(Self::ResetOffsets(Box::new(OffsetReset { group, topic, offsets })))
     }
 }
 
@@ -71,6 +134,8 @@ pub(crate) struct Incoming {
 pub(crate) enum PeerAnswer {
     /// What was asked is done.
     Done,
+    /// What was asked for.
+    Body(Bytes),
     /// What was asked is not done, and why.
     Refused(ResponseCode, Arc<str>),
 }
@@ -82,11 +147,17 @@ impl PeerAnswer {
         Self::Refused(ResponseCode::REQUEST_CODE_NOT_SUPPORTED, remark.into())
     }
 
+    /// To a request about a group that is none of this client's (`ClientRemotingProcessor`).
+    pub(crate) fn no_consumer(group: &Group) -> Self {
+        let remark = format!("this client has no consumer of the group {group}");
+        Self::Refused(ResponseCode::SYSTEM_ERROR, remark.into())
+    }
+
     fn frame(self, opaque: Opaque) -> OutFrame {
         match self {
-            Self::Done => {
-                let (code, fields) = (ResponseCode::SUCCESS, ReplyFields::None);
-                OutFrame::reply(opaque, code, fields, Bytes::new())
+            Self::Done => Self::Body(Bytes::new()).frame(opaque),
+            Self::Body(body) => {
+                OutFrame::reply(opaque, ResponseCode::SUCCESS, ReplyFields::None, body)
             }
             Self::Refused(code, remark) => OutFrame::refusal(opaque, code, remark),
         }

@@ -58,12 +58,21 @@ pub(in crate::consumer) struct Cursor {
     backoff: PullBackoff,
     /// A pull has shown that the first offset is there.
     shown: bool,
+    /// The queue's end, as the last answer told it.
+    end: Option<i64>,
 }
 
 impl Cursor {
     /// No offset is known.
     pub(super) const fn new(backoff: PullBackoff) -> Self {
-        Self { state: State::NeedsOffset, next: 0, pulled_at: None, backoff, shown: false }
+        Self {
+            state: State::NeedsOffset,
+            next: 0,
+            pulled_at: None,
+            backoff,
+            shown: false,
+            end: None,
+        }
     }
 
     /// The pace of its pulls, which outlives the moves of the offset.
@@ -94,6 +103,11 @@ impl Cursor {
     /// An offset to begin at is known.
     pub(super) fn begin(&mut self, offset: i64) {
         (self.next, self.shown, self.state) = (offset.max(0), false, State::Ready);
+    }
+
+    /// Somebody who knows has set the offset.
+    pub(in crate::consumer) const fn show(&mut self) {
+        self.shown = true;
     }
 
     /// A pull is on its way.
@@ -208,6 +222,21 @@ impl Cursor {
         let held = matches!(self.state, State::Pulling(_))
             && self.pulled_at.is_some_and(|at| now.since(at) >= SHOWN);
         self.shown || held
+    }
+
+    /// An answer told the queue's end.
+    pub(in crate::consumer) const fn ends_at(&mut self, end: i64) {
+        self.end = Some(end);
+    }
+
+    /// The queue's end, as the last answer told it.
+    pub(super) const fn end(&self) -> Option<i64> {
+        self.end
+    }
+
+    /// When the pull that is under way, or the last one, began.
+    pub(in crate::consumer) const fn pulled_at(&self) -> Option<Instant> {
+        self.pulled_at
     }
 
     /// The state for people.

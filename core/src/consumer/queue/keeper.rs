@@ -35,7 +35,7 @@ impl Keeper {
     }
 
     /// What is on its way there.
-    pub(super) const fn under_way(&self) -> Option<i64> {
+    pub(in crate::consumer) const fn under_way(&self) -> Option<i64> {
         self.committing
     }
 

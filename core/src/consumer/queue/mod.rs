@@ -29,6 +29,9 @@ use keeper::Keeper;
 pub(super) use keeper::OVERLAP;
 pub(super) use window::Window;
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
 use super::options::Bounds;
 use super::{PullBackoff, QueueStats};
 use crate::effects::{Plant, Planted};
@@ -57,6 +60,12 @@ impl Queue {
         let cursor = Cursor::new(PullBackoff::default());
         let (window, keeper) = (Window::default(), Keeper::default());
         Self { name, at, topic, cursor, window, keeper, plant: Plant::default() }
+    }
+
+    /// Messages of it that are settled too late are counted there.
+    pub(super) fn counting(mut self, stale: &Arc<AtomicU64>) -> Self {
+        self.window.count_stale(stale.clone());
+        self
     }
 
     /// The next life of the queue, at the offset where the broker says that it goes on. What this
@@ -102,7 +111,7 @@ impl Queue {
     }
 
     /// The lowest offset that is held unsettled, of whichever pull.
-    fn low(&self) -> Option<i64> {
+    pub(super) fn low(&self) -> Option<i64> {
         let mut lows = self.window.batches().filter_map(|batch| batch.low());
         if self.plant.is(Planted::CommitsFirstPull) { lows.next() } else { lows.min() }
     }
@@ -122,6 +131,18 @@ impl Queue {
         self.position(now).filter(|position| self.keeper.lacks(*position))
     }
 
+    /// Messages up to the end that was told last that are not settled, or not stored yet.
+    fn lag(&self) -> Option<u64> {
+        let reached = self.low().unwrap_or_else(|| self.cursor.next());
+        let known = self.cursor.end().filter(|_| self.cursor.has_offset());
+        known.map(|end| u64::try_from(end.saturating_sub(reached)).unwrap_or(0))
+    }
+
+    /// How far it has come: what may be committed, or is.
+    pub(super) fn reached(&self, now: Instant) -> Option<i64> {
+        self.position(now).or_else(|| self.keeper.committed())
+    }
+
     /// The queue as data.
     pub(super) fn stats(&self) -> QueueStats {
         QueueStats {
@@ -129,6 +150,8 @@ impl Queue {
             state: self.cursor.name(),
             next: self.cursor.next(),
             committed: self.keeper.committed(),
+            end: self.cursor.end(),
+            lag: self.lag(),
             messages: self.window.messages(),
             bytes: self.window.bytes(),
         }

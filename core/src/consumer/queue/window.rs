@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::consumer::again::Again;
 use crate::consumer::held::Handed;
@@ -93,13 +93,18 @@ impl Window {
         !self.batches.is_empty()
     }
 
+    /// Has messages that are settled too late counted there, with those of other queues.
+    pub(super) fn count_stale(&mut self, stale: Arc<AtomicU64>) {
+        self.flags = Arc::new(QueueFlags { stale, ..QueueFlags::default() });
+    }
+
     /// Messages held.
-    pub(super) const fn messages(&self) -> usize {
+    pub(in crate::consumer) const fn messages(&self) -> usize {
         self.messages
     }
 
     /// Bytes that they hold.
-    pub(super) const fn bytes(&self) -> usize {
+    pub(in crate::consumer) const fn bytes(&self) -> usize {
         self.bytes
     }
 
@@ -109,18 +114,15 @@ impl Window {
     }
 
     /// Lets go of a batch whose last message is settled.
-    pub(in crate::consumer) fn end(&mut self, number: u64) {
+    pub(in crate::consumer) fn end(&mut self, number: u64) -> Option<Arc<Batch>> {
         let found = self.batches.binary_search_by_key(&number, |batch| batch.id().number);
-        let Ok(place) = found else { return };
-        if self.batches[place].open() > 0 {
-            return;
-        }
-        if let Some(batch) = self.batches.remove(place) {
-            self.messages -= batch.records().len();
-            self.bytes -= batch.held();
-        }
+        let place = found.ok().filter(|place| self.batches[*place].open() == 0)?;
+        let batch = self.batches.remove(place)?;
+        self.messages -= batch.records().len();
+        self.bytes -= batch.held();
         self.handed.remove(&number);
         self.forget_again(number);
+        Some(batch)
     }
 
     /// The queue is no longer ours: whoever holds its messages can see it.

@@ -170,6 +170,8 @@ requests! {
     ResetOffset(ResetOffsetRequest) = RESET_CONSUMER_CLIENT_OFFSET,
     /// Offsets to have moved by a broker.
     InvokeReset(ResetOffsetRequest) = INVOKE_BROKER_TO_RESET_OFFSET,
+    /// Offsets that a broker is to ask clients for.
+    InvokeStatus(ConsumerStatusRequest) = INVOKE_BROKER_TO_GET_CONSUMER_STATUS,
     /// From the broker: this client's offsets.
     ConsumerStatus(ConsumerStatusRequest) = GET_CONSUMER_STATUS_FROM_CLIENT,
     /// From the broker: what this consumer is doing.
