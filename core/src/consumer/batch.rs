@@ -265,6 +265,7 @@ impl Batch {
     pub(crate) fn single(&self, index: u32) -> Self {
         Self {
             id: self.id,
+            at: self.at,
             queue: self.queue.clone(),
             places: self.places.clone(),
             delta: self.delta,
