@@ -13,10 +13,9 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::thread;
 use std::time::Duration;
 
-use common::{Failure, Outcome, PAUSE, Run, on_ctrl_c};
+use common::{Failure, Outcome, Run, on_ctrl_c, send_all};
 use rocketry::{Client, Consumer, Delivery, Start};
 
 /// Messages of a batch at most, and how long one waits for so many.
@@ -32,31 +31,11 @@ fn job(run: &Run) -> Outcome {
     let to_stop = client.clone();
     on_ctrl_c(move || drop(to_stop.shutdown()))?;
 
-    let done = produce(run, &client).and_then(|()| consume(run, &client));
+    let done = send_all(run, &client, |index| vec![run.message(index)])
+        .and_then(|()| consume(run, &client));
 
     client.shutdown().wait()?;
     done
-}
-
-fn produce(run: &Run, client: &Client) -> Outcome {
-    let producer = client.producer(run.group())?;
-    let all: Vec<usize> = (0..run.count()).collect();
-    for indices in all.chunks(256) {
-        let send = |index: &usize| (*index, producer.send(run.message(*index)));
-        let sent: Vec<_> = indices.iter().map(send).collect();
-        for (index, call) in sent {
-            let mut ended = call.wait();
-            while let Err(error) = ended {
-                if !run.may_repeat(&error) {
-                    return Err(error.into());
-                }
-                thread::sleep(PAUSE);
-                ended = producer.send(run.message(index)).wait();
-            }
-            run.sent(index);
-        }
-    }
-    Ok(())
 }
 
 fn consume(run: &Run, client: &Client) -> Outcome {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{Outcome, PAUSE, on_ctrl_c};
+use common::{Outcome, on_ctrl_c, send_all};
 use rocketry::{Client, Run, RunOptions, Start, Verdict};
 
 /// How long handlers that are busy may take to end.
@@ -25,31 +25,11 @@ fn job(run: &Arc<common::Run>) -> Outcome {
     let to_stop = client.clone();
     on_ctrl_c(move || drop(to_stop.shutdown()))?;
 
-    let done = produce(run, &client).and_then(|()| consume(run, &client));
+    let done = send_all(run, &client, |index| vec![run.message(index)])
+        .and_then(|()| consume(run, &client));
 
     client.shutdown().wait()?;
     done
-}
-
-fn produce(run: &common::Run, client: &Client) -> Outcome {
-    let producer = client.producer(run.group())?;
-    let send = |index| (index, producer.send(run.message(index)));
-    let window: Vec<usize> = (0..run.count()).collect();
-    for indices in window.chunks(256) {
-        let sent: Vec<_> = indices.iter().map(|index| send(*index)).collect();
-        for (index, call) in sent {
-            let mut ended = call.wait();
-            while let Err(error) = ended {
-                if !run.may_repeat(&error) {
-                    return Err(error.into());
-                }
-                thread::sleep(PAUSE);
-                ended = producer.send(run.message(index)).wait();
-            }
-            run.sent(index);
-        }
-    }
-    Ok(())
 }
 
 fn consume(run: &Arc<common::Run>, client: &Client) -> Outcome {

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{Outcome, PAUSE, on_ctrl_c};
+use common::{Outcome, on_ctrl_c, send_all};
 use rocketry::{Client, Message, MessageView, RunOptions, Start, Verdict};
 
 /// How long handlers that are busy may take to end.
@@ -41,7 +41,8 @@ fn job(run: &Arc<common::Run>) -> Outcome {
     let to_stop = client.clone();
     on_ctrl_c(move || drop(to_stop.shutdown()))?;
 
-    let done = produce(run, &client).and_then(|()| consume(run, &client));
+    let done =
+        send_all(run, &client, |index| orders(run, index)).and_then(|()| consume(run, &client));
 
     client.shutdown().wait()?;
     done
@@ -53,28 +54,9 @@ fn order(run: &common::Run, index: usize) -> Message {
     run.message(index).key(&format!("order-{index}"))
 }
 
-fn produce(run: &common::Run, client: &Client) -> Outcome {
-    let producer = client.producer(run.group())?;
-    let all: Vec<usize> = (0..run.count()).collect();
-    for indices in all.chunks(256) {
-        let again = indices.iter().filter(|index| *index % 10 == 0);
-        let send = |index: &usize| (*index, producer.send(order(run, *index)));
-        let sent: Vec<_> = indices.iter().chain(again).map(send).collect();
-        for (at, (index, call)) in sent.into_iter().enumerate() {
-            let mut ended = call.wait();
-            while let Err(error) = ended {
-                if !run.may_repeat(&error) {
-                    return Err(error.into());
-                }
-                thread::sleep(PAUSE);
-                ended = producer.send(order(run, index)).wait();
-            }
-            if at < indices.len() {
-                run.sent(index);
-            }
-        }
-    }
-    Ok(())
+/// Each tenth order twice.
+fn orders(run: &common::Run, index: usize) -> Vec<Message> {
+    vec![order(run, index); if index % 10 == 0 { 2 } else { 1 }]
 }
 
 fn consume(run: &Arc<common::Run>, client: &Client) -> Outcome {

@@ -8,9 +8,10 @@ use std::error::Error;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
 use std::time::{Duration, SystemTime};
 
-use rocketry::{Group, Message, SendError, Stored, Topic};
+use rocketry::{Client, Group, Message, SendError, Stored, Topic};
 
 use cluster::Cluster;
 use tally::Tally;
@@ -138,6 +139,33 @@ impl Run {
     pub(crate) fn patience(&self) -> Duration {
         if self.tally.is_complete() { ENCORE } else { PATIENCE }
     }
+}
+
+/// Sends the messages that `of` gives for each number, 256 numbers at a time, and notes the first
+/// one of each.
+pub(crate) fn send_all(run: &Run, client: &Client, of: impl Fn(usize) -> Vec<Message>) -> Outcome {
+    let producer = client.producer(run.group())?;
+    for first in (0..run.count()).step_by(256) {
+        let indices = first..(first + 256).min(run.count());
+        let sent: Vec<_> = indices
+            .flat_map(|index| of(index).into_iter().enumerate().map(move |(at, m)| (index, at, m)))
+            .map(|(index, at, message)| (index, at, producer.send(message)))
+            .collect();
+        for (index, at, call) in sent {
+            let mut ended = call.wait();
+            while let Err(error) = ended {
+                if !run.may_repeat(&error) {
+                    return Err(error.into());
+                }
+                thread::sleep(PAUSE);
+                ended = producer.send(of(index).swap_remove(at)).wait();
+            }
+            if at == 0 {
+                run.sent(index);
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The number of the message with this body; `None` for one that no run has sent.

@@ -349,7 +349,7 @@ impl Batch {
     /// finishes; what it has is to be given back.
     pub(crate) fn hand_out(&self, index: u32) -> bool {
         // Several threads may hand out of one batch.
-        if self.handed.load(Ordering::Relaxed) <= index {
+        if self.handed.load(Ordering::SeqCst) <= index {
             self.handed.fetch_max(index + 1, Ordering::SeqCst);
         }
         !self.is_draining()

@@ -22,9 +22,8 @@ impl Consumers {
         let consumer = self.get_mut(sub).ok_or(Stale)?;
         let before = std::mem::replace(&mut consumer.suspended, suspended);
         if before && !suspended {
-            if consumer.has_ready() {
-                ctx.fx.event(Event::Deliverable { sub });
-            }
+            // Whoever takes its messages may have kept some, too.
+            ctx.fx.event(Event::Deliverable { sub });
             self.resume_all(ctx, known, sub);
         }
         Ok(())

@@ -348,7 +348,7 @@ impl Seat {
     }
 
     /// This worker is not idle any more: it looks, or has found something.
-    pub(super) fn rise(&mut self) {
+    fn rise(&mut self) {
         if !std::mem::take(&mut self.waits) {
             return;
         }
@@ -361,6 +361,16 @@ impl Seat {
         self.feed.mirror(&desk);
         drop(desk);
         drop(entry);
+    }
+
+    /// This worker looks for nothing more for now. What it may have been woken for is another one's.
+    pub(super) fn leave_off(&mut self) {
+        self.rise();
+        let feed = &self.feed;
+        let mine = self.slice.as_ref().is_some_and(|slice| slice.has_more());
+        if mine || !feed.watched.load(Ordering::Relaxed) {
+            feed.wake_one();
+        }
     }
 
     /// Has others claim from it as well.

@@ -160,6 +160,6 @@ fn gather(pool: &Pool, seat: &mut Seat, tally: &Tally) -> Option<Vec<Delivery>> 
         let Some(claim) = next else { break };
         batch.extend(pool.open(&claim, tally));
     }
-    seat.rise();
+    seat.leave_off();
     Some(batch)
 }
