@@ -75,6 +75,17 @@ id! {
     RequestId
 }
 
+/// One message that a consumer holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct MessageKey {
+    /// The queue, as assigned this time.
+    pub(crate) queue: QueueKey,
+    /// The number of its batch there.
+    pub(crate) batch: u64,
+    /// Its place in the batch.
+    pub(crate) index: u32,
+}
+
 /// A broker by its name; dense, and the same as long as anything names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct BrokerId(pub(crate) u32);

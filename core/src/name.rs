@@ -146,6 +146,22 @@ name! {
     Group, "group", GROUP_MAX
 }
 
+/// What the names of topics begin with that hold a group's messages which are to come again.
+const RETRY: &str = "%RETRY%";
+
+impl Topic {
+    /// The topic of a group's messages that come again (`MixAll.getRetryTopic`). Java's brokers
+    /// take up to 255 bytes of name for it.
+    pub(crate) fn retry_of(group: &Group) -> Self {
+        Self(Arc::from(format!("{RETRY}{group}")))
+    }
+
+    /// Whether it is such a topic.
+    pub(crate) fn is_retry(&self) -> bool {
+        self.0.starts_with(RETRY)
+    }
+}
+
 /// The address of a peer as text, `host:port`. Looking the name up is IO: the adapter's work.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Endpoint {

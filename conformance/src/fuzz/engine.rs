@@ -252,9 +252,11 @@ impl Run {
             return;
         }
         let handout = self.handouts.swap_remove(usize::from(supply.byte()) % self.handouts.len());
-        let outcome = match supply.byte() % 4 {
+        let outcome = match supply.byte() % 8 {
             0 => Outcome::Again,
-            1 => Outcome::Later,
+            1 => Outcome::Here(Duration::from_millis(u64::from(supply.byte()))),
+            2 => Outcome::Retry { after: None },
+            3 => Outcome::Reject,
             _ => Outcome::Done,
         };
         for index in handout.next..handout.end {

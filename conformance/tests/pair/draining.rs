@@ -105,11 +105,11 @@ fn what_was_pulled_and_not_handed_out_is_not_waited_for() {
 
 #[test]
 fn what_is_given_back_while_a_consumer_drains_goes_to_others() {
-    for outcome in [Outcome::Again, Outcome::Later] {
+    for outcome in [Outcome::Again, Outcome::Here(SECOND)] {
         let (mut world, client, sub, handouts) = holding(5);
         let ids = held(&handouts);
         // One was given back before, and waits: it is not waited for either.
-        world.settle(client, ids[9], Outcome::Later).unwrap();
+        world.settle(client, ids[9], Outcome::Here(SECOND)).unwrap();
         world.drain(client, sub, 60 * SECOND).unwrap();
         world.settle(client, ids[3], outcome).unwrap();
         settle(&mut world, client, &[&ids[..3], &ids[4..9]].concat()).unwrap();

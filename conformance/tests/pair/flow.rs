@@ -1,5 +1,7 @@
 //! Backpressure, and messages that are to come again.
 
+use std::time::Duration;
+
 use rocketry_conformance::sim::{ClientId, Pace, World};
 use rocketry_core::consumer::{DeliveryId, Handout, Outcome};
 use rocketry_core::frame::RequestCode;
@@ -23,7 +25,7 @@ fn consumer_of(
 }
 
 #[test]
-fn a_full_window_pauses_the_pulls_and_settling_resumes_them() {
+fn push_03_a_full_window_pauses_the_pulls_and_settling_resumes_them() {
     let (mut world, client, sub) = consumer_of(300, |config| config.queue_messages = 64);
     let pulls = world.cluster().requests(RequestCode::PULL_MESSAGE);
     assert_eq!(pulls, 2);
@@ -44,7 +46,7 @@ fn a_full_window_pauses_the_pulls_and_settling_resumes_them() {
 }
 
 #[test]
-fn a_window_full_of_bytes_pauses_the_pulls() {
+fn push_04_a_window_full_of_bytes_pauses_the_pulls() {
     let (mut world, client, sub) = consumer_of(300, |config| config.queue_bytes = 10_000);
     let got: u32 = world.take(client, sub).iter().map(|h| h.end - h.next).sum();
     assert!(got < 300, "{got}");
@@ -71,14 +73,13 @@ fn a_consumer_may_have_a_retry_delay_of_its_own() {
     let client = world.client(config());
     store_many(&mut world, client, 1);
     let mut subscribe = from_first("g");
-    subscribe.options = subscribe.options.retry_delay(7 * SECOND);
+    subscribe.options = subscribe.options.retry_delay(ms(300));
     let sub = world.subscribe(client, subscribe, Pace::Manual).unwrap();
     world.run_for(10 * SECOND);
     let id = first(&mut world, client, sub);
-    world.settle(client, id, Outcome::Later).unwrap();
-    world.run_for(6900 * ms(1));
-    assert!(world.take(client, sub).is_empty(), "too soon");
-    world.run_for(200 * ms(1));
+    world.settle(client, id, Outcome::Again).unwrap();
+    let took = world.run_until(SECOND, |world| world.engine(client).has_batch(sub));
+    assert_eq!(took, Some(ms(30)), "a tenth of it, for one that is dropped");
     assert_eq!(first(&mut world, client, sub), id);
 }
 
@@ -89,11 +90,11 @@ fn first(world: &mut World, client: ClientId, sub: SubscriptionId) -> DeliveryId
 }
 
 #[test]
-fn a_message_to_be_retried_comes_after_retry_delay_exactly() {
-    let (mut world, client, sub) = consumer_of(3, |config| config.retry_delay = ms(2500));
+fn a_message_that_is_to_come_again_here_comes_after_its_pause_exactly() {
+    let (mut world, client, sub) = consumer_of(3, |_| {});
     let id = first(&mut world, client, sub);
     for round in 1..=3 {
-        world.settle(client, id, Outcome::Later).unwrap();
+        world.settle(client, id, Outcome::Here(ms(2500))).unwrap();
         let took = world.run_until(10 * SECOND, |world| world.engine(client).has_batch(sub));
         assert_eq!(took, Some(ms(2500)));
         assert_eq!(first(&mut world, client, sub), id);
@@ -125,7 +126,7 @@ fn push_17_a_dropped_message_comes_again_after_a_pause_that_grows_and_behind_its
     assert!(!world.engine(client).has_batch(sub));
     // A settled message can't be had again.
     world.settle(client, id, Outcome::Again).unwrap();
-    world.settle(client, id, Outcome::Later).unwrap();
+    world.settle(client, id, Outcome::Here(SECOND)).unwrap();
     world.run_for(60 * SECOND);
     assert!(!world.engine(client).has_batch(sub));
 }
@@ -165,7 +166,8 @@ fn push_17_a_handler_that_fails_on_one_message_for_ever_does_not_keep_others_wai
 fn push_17_without_a_delay_a_message_given_back_still_leaves_time_to_others() {
     let (mut world, client, sub) = consumer_of(2, |config| config.retry_delay = ms(0));
     let id = first(&mut world, client, sub);
-    for outcome in [Outcome::Later, Outcome::Again, Outcome::Later] {
+    let here = Outcome::Here(Duration::ZERO);
+    for outcome in [here, Outcome::Again, here] {
         world.settle(client, id, outcome).unwrap();
         let took = world.run_until(SECOND, |world| world.engine(client).has_batch(sub));
         assert_eq!(took, Some(ms(1)), "{outcome:?}");
@@ -175,11 +177,11 @@ fn push_17_without_a_delay_a_message_given_back_still_leaves_time_to_others() {
 
 #[test]
 fn push_17_messages_given_back_in_any_order_come_each_at_its_own_time() {
-    let (mut world, client, sub) = consumer_of(10, |config| config.retry_delay = ms(1500));
+    let (mut world, client, sub) = consumer_of(10, |_| {});
     let id = first(&mut world, client, sub);
     let at = |index| DeliveryId { index, ..id };
-    // The pause of a retry is longer than that of the drop after it, and the same each time.
-    world.settle(client, at(0), Outcome::Later).unwrap();
+    // The pause that was asked for is longer than that of the drop after it.
+    world.settle(client, at(0), Outcome::Here(ms(1500))).unwrap();
     world.settle(client, at(1), Outcome::Again).unwrap();
     world.run_for(ms(50));
     world.settle(client, at(2), Outcome::Again).unwrap();
@@ -200,7 +202,7 @@ fn push_17_a_thousand_messages_given_back_keep_one_timer_and_go_with_their_queue
     for handout in world.take(client, sub) {
         for index in handout.next..handout.end {
             let id = DeliveryId { batch: handout.batch.id(), index };
-            let outcome = if index % 2 == 0 { Outcome::Again } else { Outcome::Later };
+            let outcome = if index % 2 == 0 { Outcome::Again } else { Outcome::Here(SECOND) };
             world.settle(client, id, outcome).unwrap();
         }
     }
@@ -218,7 +220,7 @@ fn nothing_is_committed_past_a_message_that_is_to_come_again() {
         world.settle(client, DeliveryId { index, ..id }, Outcome::Done).unwrap();
     }
     for _ in 0..5 {
-        world.settle(client, id, Outcome::Later).unwrap();
+        world.settle(client, id, Outcome::Here(SECOND)).unwrap();
         world.run_for(6 * SECOND);
         assert_eq!(world.cluster().committed(0, GROUP, TOPIC, 0).unwrap_or(0), 0);
         assert_eq!(first(&mut world, client, sub), id);

@@ -226,7 +226,7 @@ fn messages_that_are_to_come_again_go_with_a_queue_that_moves() {
     for handout in &handouts {
         for index in handout.next..handout.end {
             let id = DeliveryId { batch: handout.batch.id(), index };
-            let outcome = if index % 2 == 0 { Outcome::Again } else { Outcome::Later };
+            let outcome = if index % 2 == 0 { Outcome::Again } else { Outcome::Here(SECOND) };
             world.settle(first, id, outcome).unwrap();
         }
     }
@@ -248,7 +248,7 @@ fn messages_that_are_to_come_again_go_with_a_queue_that_moves() {
     assert_eq!(delivered, 80 - messages(&kept));
     // What was handed out before the queue moved can't be settled, or given back, any more.
     let id = DeliveryId { batch: moved[0].batch.id(), index: 0 };
-    for outcome in [Outcome::Done, Outcome::Again, Outcome::Later] {
+    for outcome in [Outcome::Done, Outcome::Again, Outcome::Here(SECOND)] {
         assert_eq!(world.settle(first, id, outcome), Err(Stale));
     }
 }

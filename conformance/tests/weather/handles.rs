@@ -19,7 +19,7 @@ use crate::{TOPIC, black_hole, on_all, served};
 
 on_all!(
     push_17_a_dropped_delivery_comes_again_after_a_tenth_of_the_delay,
-    a_retried_delivery_comes_again_after_the_delay,
+    a_delivery_that_is_to_come_again_here_comes_after_its_pause_as_another_attempt,
     a_consumer_is_a_stream,
     a_call_given_up_says_whether_anything_left,
     a_handle_gives_nothing_of_a_queue_that_has_moved_and_acks_of_it_are_stale,
@@ -83,13 +83,15 @@ fn push_17_a_dropped_delivery_comes_again_after_a_tenth_of_the_delay(on: On) {
     assert!(consumer.recv_timeout(Duration::from_millis(300)).is_err(), "it is settled");
 }
 
-fn a_retried_delivery_comes_again_after_the_delay(on: On) {
+fn a_delivery_that_is_to_come_again_here_comes_after_its_pause_as_another_attempt(on: On) {
     let served = served();
-    let (rig, mut consumer) = with_messages(on, &served.namesrv(), 1);
-    let delay = rig.client.config().retry_delay;
-    let retried = Instant::now();
-    assert!(next(&mut consumer).retry().is_taken(), "ours still");
+    let (_rig, mut consumer) = with_messages(on, &served.namesrv(), 1);
+    let (delay, retried) = (Duration::from_millis(300), Instant::now());
+    let first = next(&mut consumer);
+    assert_eq!(first.attempts(), 1);
+    assert!(first.retry_here(delay).is_taken(), "ours still");
     let again = next(&mut consumer);
+    assert_eq!(again.attempts(), 2);
     let took = retried.elapsed();
     assert!(delay <= took && took < delay + Duration::from_millis(500), "{took:?}");
     assert!(again.ack().is_taken(), "ours still");

@@ -83,7 +83,7 @@ fn an_unreadable_message_is_settled_by_the_application_alone(on: On) {
     let again = next(&mut consumer).expect_err("the same message");
     assert!(dropped.elapsed() >= Duration::from_millis(30), "{:?}", dropped.elapsed());
     assert_eq!(again.offset, Some(1));
-    assert!(again.retry().is_taken(), "ours still");
+    assert!(again.retry_here(Duration::from_millis(100)).is_taken(), "ours still");
     let again = next(&mut consumer).expect_err("the same message");
     assert_eq!(committed(&served), Some(1));
     assert!(again.ack().is_taken(), "ours still");
@@ -98,6 +98,6 @@ fn a_consumer_that_is_told_so_settles_unreadable_messages_by_itself(on: On) {
     let unreadable = neighbours(&mut consumer);
     assert!(eventually(Duration::from_secs(5), || committed(&served) == Some(3)));
     // It was handed out settled: nothing of it is left to do.
-    assert!(unreadable.retry().is_taken(), "nothing to do");
+    assert!(unreadable.reject().is_taken(), "nothing to do");
     assert!(consumer.recv_timeout(Duration::from_millis(500)).is_err(), "it came once");
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -17,12 +18,21 @@ use crate::query::QueueName;
 /// One message, handed to this consumer until it is settled: a [`MessageView`] with the duty to
 /// settle it.
 ///
-/// [`ack`](Self::ack) settles it; the group's offset moves on when everything before it is settled
-/// too. [`retry`](Self::retry) has it delivered again after `retry_delay`. Dropping it unsettled
-/// has it delivered again after a tenth of that, at most 100 ms, and each further time after twice
-/// as long, up to 30 s: a handler that panics loses nothing, and one that always does so keeps no
-/// other message waiting. Either way it is delivered again to this consumer, behind what has come
-/// meanwhile.
+/// | verb | what becomes of the message |
+/// |---|---|
+/// | [`ack`](Self::ack) | it is done with |
+/// | [`retry`](Self::retry), [`retry_after`](Self::retry_after) | its broker delivers it again later, to any member of the group, until it has come too often |
+/// | [`reject`](Self::reject) | it becomes a dead letter at once |
+/// | [`retry_here`](Self::retry_here) | it comes again to this consumer, after the time given |
+/// | dropped | it comes again to this consumer, soon at first and ever later, up to 30 s |
+///
+/// The group's offset moves on when a message and everything before it is settled: by an `ack`, or
+/// as soon as a broker has said that it took the message back. A handler that panics loses nothing,
+/// and one that always does so keeps no other message waiting: what comes again comes behind what
+/// has come meanwhile.
+///
+/// One that is held for longer than `consume_timeout` (15 min) is taken away and sent back; what is
+/// said of it later is answered with [`Settlement::TimedOut`].
 #[must_use = "a delivery that is dropped is delivered again: ack it"]
 #[doc(alias = "MessageExt", alias = "MessageView")]
 pub struct Delivery {
@@ -36,9 +46,9 @@ pub struct Delivery {
 /// the same answer is part of it, in [`raw`](Self::raw) too, and an ack passes all of that.
 ///
 /// It is held as a [`Delivery`] is, and settling it is the application's as well: the group's
-/// offset does not pass it before [`ack`](Self::ack). Dropping it has it handed out again, after
-/// the same pauses that grow; in [`Ended`](super::Ended) it counts as every other message. A
-/// consumer that is told so settles it by itself ([`OnUnreadable::Settle`]): `ack` and `retry` then
+/// offset does not pass it before [`ack`](Self::ack) or [`reject`](Self::reject). Dropping it has it
+/// handed out again, after the same pauses that grow; in [`Ended`](super::Ended) it counts as every
+/// other message. A consumer that is told so settles it by itself ([`OnUnreadable`]): the verbs then
 /// do nothing.
 #[derive(thiserror::Error)]
 #[error(
@@ -76,6 +86,14 @@ pub enum OnUnreadable {
     /// Each is handed out once, settled already: the group's offset passes it whatever the
     /// application makes of it.
     Settle,
+    /// Each is handed out once, on its way to the group's dead letters already, as by
+    /// [`Unreadable::reject`].
+    DeadLetters,
+    /// The first one is handed out and held, and nothing else any more: what was handed out before
+    /// may be settled for as long as `shutdown_timeout`, and the consumer leaves its group. Then, and
+    /// at each further call, [`RecvError::Unreadable`](super::RecvError::Unreadable) says so. Unless
+    /// it is settled, it is the next thing that the group's next consumer of its queue meets.
+    Stop,
 }
 
 struct Place(Option<i64>);
@@ -95,14 +113,17 @@ fn ack(shared: &mut Option<Arc<Shared>>, batch: &Batch, index: u32) -> Settlemen
     settle(batch, index, &shared)
 }
 
-/// Gives it back.
-fn again(
+/// Gives it back, or has it sent back.
+fn give(
     shared: &mut Option<Arc<Shared>>,
     batch: &Batch,
     index: u32,
     outcome: Outcome,
 ) -> Settlement {
     let Some(shared) = shared.take() else { return Settlement::Taken };
+    if batch.is_taken_away(index) {
+        return Settlement::TimedOut;
+    }
     let id = DeliveryId { batch: batch.id(), index };
     told(shared.run(|core, now| core.engine.settle(now, id, outcome)))
 }
@@ -110,13 +131,13 @@ fn again(
 // A queue that was given up takes nothing back: the next owner gets the message.
 impl Drop for Delivery {
     fn drop(&mut self) {
-        self.again(Outcome::Again);
+        self.give(Outcome::Again);
     }
 }
 
 impl Drop for Unreadable {
     fn drop(&mut self) {
-        self.again(Outcome::Again);
+        self.give(Outcome::Again);
     }
 }
 
@@ -138,8 +159,8 @@ impl fmt::Debug for Unreadable {
 }
 
 impl Unreadable {
-    fn again(&mut self, outcome: Outcome) -> Settlement {
-        again(&mut self.shared, &self.batch, self.index, outcome)
+    fn give(&mut self, outcome: Outcome) -> Settlement {
+        give(&mut self.shared, &self.batch, self.index, outcome)
     }
 
     /// The record as it came. It shares memory with its pull's other messages.
@@ -164,18 +185,36 @@ impl Unreadable {
         ack(&mut self.shared, &self.batch, self.index)
     }
 
-    /// Has the message handed out again, to this consumer, after `retry_delay` (1 s).
+    /// Has the broker make a dead letter of it, as [`Delivery::reject`], by its place in the broker's
+    /// log, which is all that is needed. Where not even that can be read, or the broker does not take
+    /// it and its parts can't be sent by this client either, it comes again here after `retry_delay`
+    /// (5 s): it is never passed unsettled.
     ///
     /// ```no_run
     /// # use rocketry_core::client::Unreadable;
     /// # fn f(unreadable: Unreadable) -> Result<(), Box<dyn std::error::Error>> {
     /// eprintln!("{unreadable}");
-    /// unreadable.retry();
+    /// unreadable.reject();
     /// # Ok(())
     /// # }
     /// ```
-    pub fn retry(mut self) -> Settlement {
-        self.again(Outcome::Later)
+    pub fn reject(mut self) -> Settlement {
+        self.give(Outcome::Reject)
+    }
+
+    /// Has the message handed out again, to this consumer, after `pause`.
+    ///
+    /// ```no_run
+    /// # use rocketry_core::client::Unreadable;
+    /// # use std::time::Duration;
+    /// # fn f(unreadable: Unreadable) -> Result<(), Box<dyn std::error::Error>> {
+    /// eprintln!("{unreadable}");
+    /// unreadable.retry_here(Duration::from_secs(60));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn retry_here(mut self, pause: Duration) -> Settlement {
+        self.give(Outcome::Here(pause))
     }
 }
 
@@ -192,7 +231,7 @@ impl Delivery {
     /// before any handler sees it.
     pub(crate) fn open(
         batch: &Arc<Batch>,
-        index: u32,
+        (index, again): (u32, u32),
         shared: &Arc<Shared>,
         unreadable: OnUnreadable,
     ) -> Result<Self, Unreadable> {
@@ -200,22 +239,24 @@ impl Delivery {
         let reason = match batch.records().item(index as usize) {
             Item::Record(record) => match record.body() {
                 Ok(body) => {
-                    let view = MessageView { batch: batch.clone(), index, body };
+                    let view = MessageView { batch: batch.clone(), index, again, body };
                     return Ok(Self { view, shared });
                 }
                 Err(reason) => reason,
             },
             Item::Undecodable(undecodable) => undecodable.reason,
         };
-        if unreadable == OnUnreadable::Settle {
-            ack(&mut shared, batch, index);
+        match unreadable {
+            OnUnreadable::Hold | OnUnreadable::Stop => {}
+            OnUnreadable::Settle => _ = ack(&mut shared, batch, index),
+            OnUnreadable::DeadLetters => _ = give(&mut shared, batch, index, Outcome::Reject),
         }
         let (queue, offset) = (batch.queue().clone(), batch.offset(index));
         Err(Unreadable { queue, offset, reason, batch: batch.clone(), index, shared })
     }
 
-    fn again(&mut self, outcome: Outcome) -> Settlement {
-        again(&mut self.shared, &self.view.batch, self.view.index, outcome)
+    fn give(&mut self, outcome: Outcome) -> Settlement {
+        give(&mut self.shared, &self.view.batch, self.view.index, outcome)
     }
 
     /// The message to be read, without the duty to settle it: for a log, or another task.
@@ -250,7 +291,20 @@ impl Delivery {
         ack(&mut self.shared, &self.view.batch, self.view.index)
     }
 
-    /// Has the message delivered again, to this consumer, after `retry_delay` (1 s).
+    /// Sends the message back to its broker (`CONSUMER_SEND_MSG_BACK`, 36), which delivers it again,
+    /// to any member of the group that reads the group's retry topic: after 10 s the first time, and
+    /// later each further time, up to 2 h. One that has come again `max_reconsume_times` (16) often
+    /// becomes a dead letter instead, in the topic `%DLQ%` and the group's name.
+    ///
+    /// Returns at once, and what follows needs nothing more of the caller. Until the broker has said
+    /// that it took the message, the group's offset does not pass it. A broker that refuses, or says
+    /// nothing within 5 s, has this client send the message to the retry topic by itself, on any
+    /// broker that takes it; where that fails too it is delivered again here after `retry_delay`
+    /// (5 s), and [`Note::SendBackFailed`](crate::engine::Note::SendBackFailed) tells. So it may come
+    /// twice, and is not lost (`DefaultMQPushConsumerImpl.sendMessageBack`). Of a group without retry
+    /// queues (`retryQueueNums` 0) brokers drop what is sent back.
+    ///
+    /// [`Moved`](Settlement::Moved): nothing is sent, since the next owner of the queue gets it.
     ///
     /// ```no_run
     /// # use rocketry_core::client::Delivery;
@@ -264,7 +318,66 @@ impl Delivery {
     /// ```
     #[doc(alias = "RECONSUME_LATER", alias = "ConsumeRetryLater", alias = "sendMessageBack")]
     pub fn retry(mut self) -> Settlement {
-        self.again(Outcome::Later)
+        self.give(Outcome::Retry { after: None })
+    }
+
+    /// As [`retry`](Self::retry), after about `pause`: the nearest of brokers' 18 delay levels, which
+    /// are 1 s, 5 s, 10 s, 30 s, 1 min to 10 min by minutes, 20 min, 30 min, 1 h and 2 h unless the
+    /// broker was told otherwise (`messageDelayLevel`), and of two as near the longer one.
+    ///
+    /// ```no_run
+    /// # use rocketry_core::client::Delivery;
+    /// # use std::time::Duration;
+    /// # fn f(delivery: Delivery) -> Result<(), Box<dyn std::error::Error>> {
+    /// // The shop is closed: at its third attempt it may as well wait for an hour.
+    /// match delivery.attempts() {
+    ///     1 | 2 => delivery.retry(),
+    ///     _ => delivery.retry_after(Duration::from_secs(3600)),
+    /// };
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[doc(alias = "setDelayLevelWhenNextConsume", alias = "WithDelayLevel")]
+    pub fn retry_after(mut self, pause: Duration) -> Settlement {
+        self.give(Outcome::Retry { after: Some(pause) })
+    }
+
+    /// Has the broker make a dead letter of the message at once, however often it came: nobody gets
+    /// it any more who does not read the topic `%DLQ%` and the group's name. It is sent back with
+    /// level -1; a broker that does not take it has it sent to the retry topic as one that has come
+    /// too often, which makes a dead letter of it as well. Where nobody takes it, it is delivered
+    /// again here after `retry_delay`: a message that was rejected is never lost on the way. All else
+    /// is as with [`retry`](Self::retry).
+    ///
+    /// ```no_run
+    /// # use rocketry_core::client::Delivery;
+    /// # fn f(delivery: Delivery) -> Result<(), Box<dyn std::error::Error>> {
+    /// match delivery.message().property("version") {
+    ///     Some("1") => delivery.ack(),
+    ///     _ => delivery.reject(),
+    /// };
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn reject(mut self) -> Settlement {
+        self.give(Outcome::Reject)
+    }
+
+    /// Has the message delivered again to this consumer, after `pause`, while its queue stays here:
+    /// nothing is sent, the group's offset waits, and the time takes room in the queue's window.
+    /// For pauses of seconds; what is to wait longer is better [sent back](Self::retry_after).
+    ///
+    /// ```no_run
+    /// # use rocketry_core::client::Delivery;
+    /// # use std::time::Duration;
+    /// # fn f(delivery: Delivery) -> Result<(), Box<dyn std::error::Error>> {
+    /// delivery.retry_here(Duration::from_millis(200));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[doc(alias = "SUSPEND_CURRENT_QUEUE_A_MOMENT")]
+    pub fn retry_here(mut self, pause: Duration) -> Settlement {
+        self.give(Outcome::Here(pause))
     }
 }
 
@@ -275,6 +388,9 @@ pub(crate) fn settle(batch: &Batch, index: u32, shared: &Shared) -> Settlement {
         // Counted there.
         batch.settle(index);
         return Settlement::Moved;
+    }
+    if batch.is_taken_away(index) {
+        return Settlement::TimedOut;
     }
     if batch.settle(index) == Settled::Last {
         let ended = shared.run(|core, now| core.engine.batch_ended(now, batch.id()));

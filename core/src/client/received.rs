@@ -8,6 +8,10 @@ pub enum RecvError {
     /// shut down.
     #[error("the consumer has left its group: no more messages come")]
     Left,
+    /// A message that can't be read was handed out, and the consumer was told to stop at such
+    /// ([`OnUnreadable::Stop`](super::OnUnreadable::Stop)): it leaves its group.
+    #[error("the consumer has stopped at a message that can't be read: no more messages come")]
+    Unreadable,
     /// The client's runtime was dropped before it had stopped, or a thread panicked in the client:
     /// nobody moves its bytes.
     #[error("the client's runtime is gone: no more messages come")]
@@ -31,6 +35,9 @@ pub enum RecvTimeoutError {
     /// As [`RecvError::Left`].
     #[error("{}", RecvError::Left)]
     Left,
+    /// As [`RecvError::Unreadable`].
+    #[error("{}", RecvError::Unreadable)]
+    Unreadable,
     /// As [`RecvError::RuntimeGone`].
     #[error("{}", RecvError::RuntimeGone)]
     RuntimeGone,
@@ -46,6 +53,7 @@ impl From<RecvError> for RecvTimeoutError {
     fn from(error: RecvError) -> Self {
         match error {
             RecvError::Left => Self::Left,
+            RecvError::Unreadable => Self::Unreadable,
             RecvError::RuntimeGone => Self::RuntimeGone,
             RecvError::WouldDeadlock => Self::WouldDeadlock,
             RecvError::Forked => Self::Forked,
@@ -53,7 +61,7 @@ impl From<RecvError> for RecvTimeoutError {
     }
 }
 
-/// What became of a message that was acked, or given back to be delivered again.
+/// What became of a message that was acked, sent back, or given back to be delivered again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Settlement {
     /// It counts.
@@ -62,6 +70,9 @@ pub enum Settlement {
     /// member may get the message as well. There is nothing to be done but to know that a message
     /// may be handled twice.
     Moved,
+    /// It had been held for longer than `consume_timeout`, and was sent back before: it comes again,
+    /// here or elsewhere, whatever was said of it now.
+    TimedOut,
 }
 
 impl Settlement {
@@ -71,7 +82,7 @@ impl Settlement {
     /// # use rocketry_core::client::Delivery;
     /// # fn f(delivery: Delivery) -> Result<(), Box<dyn std::error::Error>> {
     /// let settlement = delivery.ack();
-    /// assert!(settlement.is_taken() != settlement.is_moved());
+    /// assert!(settlement.is_taken() || settlement.is_moved() || settlement.is_timed_out());
     /// # Ok(())
     /// # }
     /// ```
@@ -84,5 +95,12 @@ impl Settlement {
     /// See the example of [`is_taken`](Self::is_taken).
     pub const fn is_moved(self) -> bool {
         matches!(self, Self::Moved)
+    }
+
+    /// Whether it had been taken away before, for being held too long.
+    ///
+    /// See the example of [`is_taken`](Self::is_taken).
+    pub const fn is_timed_out(self) -> bool {
+        matches!(self, Self::TimedOut)
     }
 }

@@ -1,12 +1,13 @@
 //! One message to be read.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
 use crate::consumer::Batch;
-use crate::message::{Message, Record};
+use crate::message::{Message, Record, properties};
 use crate::query::QueueName;
 
 /// One message that came, to be read: its body, opened, and everything else of it. It is cheap to
@@ -19,6 +20,8 @@ use crate::query::QueueName;
 pub struct MessageView {
     pub(super) batch: Arc<Batch>,
     pub(super) index: u32,
+    /// How often this client has handed it out before.
+    pub(super) again: u32,
     pub(super) body: Bytes,
 }
 
@@ -81,7 +84,68 @@ impl MessageView {
     /// # }
     /// ```
     pub fn to_message(&self) -> Message {
-        Message::of(self.queue().topic.clone(), &self.message(), self.body.clone())
+        Message::of(self.topic(), &self.message(), self.body.clone())
+    }
+
+    /// The topic it was sent to. That of its [queue](Self::queue) is the group's retry topic, where
+    /// it comes again after it was sent back.
+    ///
+    /// ```no_run
+    /// # use rocketry_core::client::MessageView;
+    /// # fn f(message: MessageView) -> Result<(), Box<dyn std::error::Error>> {
+    /// println!("attempt {} of {} from {}", message.attempts(), message.id(), message.topic());
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[doc(alias = "getTopic")]
+    pub fn topic(&self) -> &str {
+        self.batch.topic(self.index)
+    }
+
+    /// The id that its producer gave it, which stays the same when it comes again; of a message
+    /// without one, the id of its place at the broker (`MessageClientExt.getMsgId`).
+    ///
+    /// See the example of [`topic`](Self::topic).
+    #[doc(alias = "getMsgId")]
+    pub fn id(&self) -> Cow<'_, str> {
+        self.message().id()
+    }
+
+    /// The id of the place where a message was stored first that was sent back since
+    /// (`ORIGIN_MESSAGE_ID`); `None` of one that comes for the first time. Where a client sent it
+    /// to the retry topic, because its broker did not take it back, it is its [`id`](Self::id).
+    #[doc(alias = "getOriginMessageId")]
+    pub fn origin_id(&self) -> Option<&str> {
+        self.record()?.property(properties::ORIGIN_MESSAGE_ID)
+    }
+
+    /// Which attempt this is, from 1: one more than the message was sent back before, by whomever of
+    /// the group (`reconsumeTimes`), and handed out here before.
+    ///
+    /// See the example of [`topic`](Self::topic).
+    #[doc(alias = "getReconsumeTimes", alias = "ReconsumeTimes", alias = "delivery_attempt")]
+    pub fn attempts(&self) -> u32 {
+        let before = self.record().map_or(0, |record| record.reconsume_times().max(0) as u32);
+        before.saturating_add(self.again).saturating_add(1)
+    }
+
+    /// The same message as a copy that keeps nothing else in memory: to be kept for long. A view
+    /// keeps all messages of its pull, up to the size of a frame, which the limits of what a consumer
+    /// holds count only until they are settled.
+    ///
+    /// ```no_run
+    /// # use rocketry_core::client::{Delivery, MessageView};
+    /// # fn f(message: Delivery, kept: &mut Vec<MessageView>) {
+    /// kept.push(message.detach());
+    /// message.ack();
+    /// # }
+    /// ```
+    pub fn detach(&self) -> Self {
+        let batch = Arc::new(self.batch.single(self.index));
+        // A body that was opened has its memory to itself.
+        let stored = batch.records().record(0).filter(|record| record.compression().is_none());
+        let body = stored.map_or_else(|| self.body.clone(), |record| record.raw_body());
+        Self { batch, index: 0, again: self.again, body }
     }
 
     /// The queue it came from.

@@ -338,9 +338,38 @@ settings! {
     queue_bytes: usize as Size = [100 MiB] in [1 ..],
         java "pullThresholdSizeForQueue", python "pull_threshold_size_of_queue";
 
-    /// After this pause a message answered with `retry` is delivered again; one that is dropped
-    /// after a tenth of it, at most 100 ms, and later each further time, up to 30 s.
-    retry_delay: Duration as Time = [1 s];
+    /// Offsets from the first to the last message of one queue held unsettled before its pulls
+    /// pause: so far a slow message may be passed by its followers.
+    queue_span: u32 as Count = [2000] in [1 ..], java "consumeConcurrentlyMaxSpan";
+
+    /// Messages of one topic held unsettled before pulls of its queues pause, divided among those
+    /// that a consumer holds of it, so that none takes the room of the others. None: no limit.
+    topic_messages: Option<usize> as Maybe<Count> = [none] in [1 ..],
+        java "pullThresholdForTopic", python "pull_threshold_for_topic";
+
+    /// Bytes of one topic held unsettled, divided as `topic_messages`; Java counts MiB. None: no
+    /// limit.
+    topic_bytes: Option<usize> as Maybe<Size> = [none] in [1 ..], java "pullThresholdSizeForTopic";
+
+    /// After this pause a message that could not be sent back is delivered again to this consumer
+    /// (5 s are fixed in Java); one that is dropped after a tenth of it, at most 100 ms, and later
+    /// each further time, up to 30 s.
+    retry_delay: Duration as Time = [5 s];
+
+    /// How often a message that is sent back comes again; after that its broker makes a dead letter
+    /// of it. 0 makes one at once. Java's -1 is 16.
+    max_reconsume_times: u32 as Count = [16] in [0 ..= 2147483647],
+        java "maxReconsumeTimes", python "max_reconsume_times";
+
+    /// How long the application may have a message. One that it has not settled by then is sent
+    /// back and comes again, here or elsewhere, and settling it later does nothing. It is looked
+    /// for now and then: up to a quarter of this later, and at most 20 s. With none, for ever.
+    consume_timeout: Option<Duration> as Maybe<Time> = [some 900 s] in [1 s ..= 31536000 s],
+        java "consumeTimeout";
+
+    /// How long the application may have a message before a line of log tells of it, as late as
+    /// with `consume_timeout`, once a minute for each consumer. With none, for ever.
+    slow_after: Option<Duration> as Maybe<Time> = [some 60 s] in [1 s ..= 31536000 s];
 
     /// How long a shutdown may take to finish sends, commit offsets and unregister.
     shutdown_timeout: Duration as Time = [3 s] in [not zero],

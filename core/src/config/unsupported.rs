@@ -53,8 +53,4 @@ not_built! {
         "sends are not gathered into batches by themselves.";
     message_model, java "messageModel", python "message_model":
         "every group consumes as a cluster; broadcasting is not there.";
-    max_reconsume_times, java "maxReconsumeTimes", python "max_reconsume_times":
-        "a message is not sent back to the broker, so attempts are not counted.";
-    topic_messages, java "pullThresholdForTopic", python "pull_threshold_for_topic":
-        "what is held is limited by queue, not by topic.";
 }

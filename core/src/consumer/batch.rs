@@ -4,12 +4,12 @@
 //! and is told only when a batch has ended.
 
 use std::ops::Range;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use crate::consumer::Tags;
 use crate::id::{QueueKey, SubscriptionId};
-use crate::message::{Item, RecordList};
+use crate::message::{Item, RecordList, properties};
 use crate::name::QueueName;
 use crate::time::Instant;
 
@@ -36,6 +36,8 @@ pub struct Batch {
     open: AtomicU32,
     /// So many messages from the front on were handed out.
     handed: AtomicU32,
+    /// Messages that were taken from the application, which had them for too long.
+    taken: OnceLock<Box<[AtomicU64]>>,
     flags: Arc<QueueFlags>,
 }
 
@@ -138,6 +140,7 @@ impl Batch {
             settled,
             open,
             handed: AtomicU32::new(0),
+            taken: OnceLock::new(),
             flags,
         };
         batch.older = batch.count_older();
@@ -192,6 +195,11 @@ impl Batch {
     /// be one of this answer.
     pub fn offset(&self, index: u32) -> Option<i64> {
         self.placed(index).filter(|offset| self.places.contains(offset))
+    }
+
+    /// The first offset that can be read.
+    pub(crate) fn first(&self) -> Option<i64> {
+        (self.older..self.records.len() as u32).find_map(|index| self.offset(index))
     }
 
     /// The greatest offset among the messages.
@@ -252,6 +260,71 @@ impl Batch {
         word.is_none_or(|word| word.load(Ordering::SeqCst) & (1 << (index % 64)) != 0)
     }
 
+    /// The message at `index` alone, in memory of its own. Nothing of it is to be settled here.
+    #[cfg(feature = "client")]
+    pub(crate) fn single(&self, index: u32) -> Self {
+        Self {
+            id: self.id,
+            at: self.at,
+            queue: self.queue.clone(),
+            places: self.places.clone(),
+            delta: self.delta,
+            in_order: true,
+            older: 0,
+            last: self.offset(index),
+            records: self.records.single(index as usize),
+            tags: None,
+            settled: Box::default(),
+            taken: Default::default(),
+            open: AtomicU32::new(1),
+            handed: AtomicU32::new(1),
+            flags: self.flags.clone(),
+        }
+    }
+
+    /// Takes the message at `index` from the application, which has had it for too long.
+    pub(crate) fn take_away(&self, index: u32) {
+        let words = || self.settled.iter().map(|_| AtomicU64::new(0)).collect();
+        if let Some(word) = self.taken.get_or_init(words).get(index as usize / 64) {
+            word.fetch_or(1 << (index % 64), Ordering::SeqCst);
+        }
+    }
+
+    /// The message at `index` is given to the application anew.
+    pub(crate) fn give_anew(&self, index: u32) {
+        if let Some(word) = self.taken.get().and_then(|taken| taken.get(index as usize / 64)) {
+            word.fetch_and(!(1 << (index % 64)), Ordering::SeqCst);
+        }
+    }
+
+    /// Whether the message at `index` was taken from the application, which had it for longer than
+    /// `consume_timeout`: it is on its way back to its broker.
+    pub fn is_taken_away(&self, index: u32) -> bool {
+        let word = self.taken.get().and_then(|taken| taken.get(index as usize / 64));
+        word.is_some_and(|word| word.load(Ordering::SeqCst) & (1 << (index % 64)) != 0)
+    }
+
+    /// The topic that the message at `index` was first sent to: that of its queue, unless it comes
+    /// from its group's retry topic (`DefaultMQPushConsumerImpl.resetRetryAndNamespace`).
+    pub fn topic(&self, index: u32) -> &str {
+        let retried = self.records.record(index as usize).filter(|_| self.queue.topic.is_retry());
+        let first = retried.and_then(|record| record.property(properties::RETRY_TOPIC));
+        first.unwrap_or_else(|| self.queue.topic.as_str())
+    }
+
+    /// Where the message at `index` is in its broker's log, by which the broker may be asked to take
+    /// it back. `None` where that can't be read, or is that of several messages.
+    pub(crate) fn commit_log_offset(&self, index: u32) -> Option<i64> {
+        match self.records.item(index as usize) {
+            Item::Record(record) if record.is_of_batch() => None,
+            Item::Record(record) => Some(record.commit_log_offset()),
+            // One at a place where the queue can have a message is no accident of other bytes.
+            Item::Undecodable(undecodable) => {
+                self.offset(index).and_then(|_| undecodable.commit_log_offset())
+            }
+        }
+    }
+
     /// Messages not settled yet.
     pub fn open(&self) -> usize {
         self.open.load(Ordering::Acquire) as usize
@@ -275,8 +348,9 @@ impl Batch {
     /// Notes that the message at `index` is handed out. False: it must not be, since the consumer
     /// finishes; what it has is to be given back.
     pub(crate) fn hand_out(&self, index: u32) -> bool {
-        if self.handed.load(Ordering::Relaxed) <= index {
-            self.handed.store(index + 1, Ordering::SeqCst);
+        // Several threads may hand out of one batch.
+        if self.handed.load(Ordering::SeqCst) <= index {
+            self.handed.fetch_max(index + 1, Ordering::SeqCst);
         }
         !self.is_draining()
     }
@@ -320,15 +394,18 @@ pub struct Handout {
     pub next: u32,
     /// The one after the last.
     pub end: u32,
+    /// How often it was handed out before, where it is a message that comes again; 0 for those of a
+    /// pull.
+    pub again: u32,
 }
 
 impl Handout {
     pub(crate) fn whole(batch: Arc<Batch>) -> Self {
         let end = batch.records.len() as u32;
-        Self { batch, next: 0, end }
+        Self { batch, next: 0, end, again: 0 }
     }
 
-    pub(crate) const fn single(batch: Arc<Batch>, index: u32) -> Self {
-        Self { batch, next: index, end: index + 1 }
+    pub(crate) const fn single(batch: Arc<Batch>, index: u32, again: u32) -> Self {
+        Self { batch, next: index, end: index + 1, again }
     }
 }

@@ -135,7 +135,9 @@ impl Consumer {
         let Some(asked) = open.asked else { return };
         let result = match outcome {
             Outcome::Done => DirectResult::CrSuccess,
-            Outcome::Again | Outcome::Later => DirectResult::CrLater,
+            Outcome::Retry { .. } | Outcome::Reject | Outcome::Here(_) | Outcome::Again => {
+                DirectResult::CrLater
+            }
         };
         let spent = ctx.fx.now.since(open.since).as_millis();
         let answer = ConsumeDirectlyResult {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 #[cfg(feature = "client")]
 use std::ops::Range;
 
+use super::again::Again;
 use super::queue::Window;
 use super::{BatchId, Consumer};
 use crate::remoting::Context;
@@ -15,23 +16,20 @@ use crate::timer::TimerKey;
 pub(super) struct Drain {
     by: Instant,
     timer: TimerKey,
-    /// The messages that the application holds.
+    /// The messages that the application holds, or that are on their way to a broker.
     out: BTreeMap<BatchId, BTreeSet<u32>>,
     /// Those that it gave back instead of settling them, and that went away with their queues.
     unsettled: usize,
 }
 
 impl Window {
-    /// The messages that the application holds: handed out, and neither settled nor given back.
+    /// The messages that the application holds, handed out and neither settled nor given back, and
+    /// those on their way to a broker.
     fn out(&self) -> impl Iterator<Item = (BatchId, BTreeSet<u32>)> {
-        // What was given back, and waits or is ready to be handed out again.
-        let ready = self.ready.iter().filter(|handout| handout.end == handout.next + 1);
-        let ready = ready.map(|handout| (handout.batch.id().number, handout.next));
-        let waiting = self.again.iter().filter(|(_, again)| again.waits());
-        let back: BTreeSet<_> = ready.chain(waiting.map(|(place, _)| *place)).collect();
         self.batches().filter_map(move |batch| {
             let number = batch.id().number;
-            let held = |index: &u32| !batch.is_settled(*index) && !back.contains(&(number, *index));
+            let out = |index: &u32| self.again.get(&(number, *index)).is_none_or(Again::is_out);
+            let held = |index: &u32| !batch.is_settled(*index) && out(index);
             let out: BTreeSet<u32> = (0..batch.handed()).filter(held).collect();
             (!out.is_empty()).then(|| (batch.id(), out))
         })

@@ -7,36 +7,15 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use super::again::{Again, LEAST, Place};
 use crate::consumer::queue::Window;
-use crate::consumer::{Consumer, DeliveryId, Handout, Outcome, Queue};
+use crate::consumer::{Consumer, DeliveryId, Handout, Queue};
 use crate::id::QueueKey;
 use crate::time::Instant;
 use crate::timer::TimerKey;
 
-/// The shortest pause: what is given back in the same moment again and again would leave time to
-/// nothing else.
-const LEAST: Duration = Duration::from_millis(1);
-/// The longest pause before a message that is dropped time and again is handed out once more.
-const LONGEST: Duration = Duration::from_secs(30);
-
 /// When a message is handed out again: its time, and a number that tells it from others.
 pub(super) type Due = (Instant, u64);
-
-/// A message that is held and has been given back.
-#[derive(Debug, Default)]
-pub(super) struct Again {
-    /// How often it was dropped.
-    times: u32,
-    /// When it comes again, while it waits for that.
-    due: Option<Due>,
-}
-
-impl Again {
-    /// Whether it waits for its time.
-    pub(super) const fn waits(&self) -> bool {
-        self.due.is_some()
-    }
-}
 
 /// What the application is to be given, by turns and times.
 #[derive(Debug, Default)]
@@ -50,11 +29,11 @@ pub(super) struct Handouts {
     pub(super) timer: Option<(Instant, TimerKey)>,
 }
 
-/// The pause before a message that was dropped comes again: from a tenth of `delay`, at most
-/// 100 ms, doubling to 30 s.
-fn pause(times: u32, delay: Duration) -> Duration {
-    let first = (delay / 10).clamp(LEAST, Duration::from_millis(100));
-    first.saturating_mul(1 << times.min(16)).min(LONGEST)
+impl Handouts {
+    /// A message that was to come later does not.
+    pub(super) fn forget(&mut self, due: Due) {
+        self.later.remove(&due);
+    }
 }
 
 impl Window {
@@ -65,11 +44,26 @@ impl Window {
             return;
         }
         let of_batch = self.again.range((number, 0)..=(number, u32::MAX));
-        let idle = of_batch.filter(|(_, again)| again.due.is_none());
+        let idle = of_batch.filter(|(_, again)| again.due().is_none());
         let idle: Vec<(u64, u32)> = idle.map(|(place, _)| *place).collect();
         for place in idle {
             self.again.remove(&place);
         }
+    }
+
+    /// Notes that these are handed out. False: it is one message that was given back meanwhile once
+    /// more, and comes again by that.
+    fn hand_out(&mut self, now: Instant, handout: &Handout) -> bool {
+        if handout.end != handout.next + 1 {
+            return true;
+        }
+        let place = (handout.batch.id().number, handout.next);
+        let Some(again) = self.again.get_mut(&place) else { return true };
+        let ready = matches!(again.place, Place::Ready);
+        if ready {
+            again.place = Place::Out(now);
+        }
+        ready
     }
 }
 
@@ -85,8 +79,8 @@ impl Consumer {
     }
 
     /// The next messages to hand out.
-    pub(super) fn take(&mut self) -> Option<Handout> {
-        if self.is_draining() {
+    pub(super) fn take(&mut self, now: Instant) -> Option<Handout> {
+        if self.is_draining() || self.suspended {
             return None;
         }
         if let Some(handout) = self.direct.take() {
@@ -94,45 +88,41 @@ impl Consumer {
         }
         loop {
             let key = self.handouts.turns.pop_front()?;
-            if let Some(handout) = self.queues.get_mut(key).and_then(|q| q.window.ready.pop_front())
-            {
-                self.handouts.ready -= 1;
+            let Some(queue) = self.queues.get_mut(key) else { continue };
+            let Some(handout) = queue.window.ready.pop_front() else { continue };
+            self.handouts.ready -= 1;
+            if queue.window.hand_out(now, &handout) {
                 return Some(handout);
             }
         }
     }
 
     pub(super) fn has_ready(&self) -> bool {
-        !self.is_draining() && (self.handouts.ready > 0 || self.direct.has_ready())
+        let open = !self.is_draining() && !self.suspended;
+        open && (self.handouts.ready > 0 || self.direct.has_ready())
     }
 
-    /// Queues a message that was given back: behind its neighbours, after a pause. One that is
-    /// dropped again and again must not starve the others. `delay` is what one is given that is to
-    /// be retried.
+    /// Queues a message that was given back: behind its neighbours, after a pause that `after`
+    /// gives. One that is dropped again and again must not starve the others.
     pub(super) fn offer_again(
         &mut self,
         now: Instant,
         id: DeliveryId,
-        outcome: Outcome,
-        delay: Duration,
+        after: impl FnOnce(&mut Again) -> Duration,
     ) {
         let Some(queue) = self.queues.get_mut(id.batch.queue) else { return };
         let Some(batch) = queue.window.batch(id.batch.number).cloned() else { return };
-        let again = queue.window.again.entry((id.batch.number, id.index)).or_default();
-        if let Some(due) = again.due.take() {
+        let again = queue.window.again.entry((id.batch.number, id.index));
+        let again = again.or_insert_with(|| Again::out(now));
+        if let Some(due) = again.due() {
             self.handouts.later.remove(&due);
         }
-        let after = match outcome {
-            Outcome::Again => {
-                again.times = again.times.saturating_add(1);
-                pause(again.times - 1, delay)
-            }
-            Outcome::Later | Outcome::Done => delay.max(LEAST),
-        };
         self.handouts.issued += 1;
-        let due = (now + after, self.handouts.issued);
-        again.due = Some(due);
-        self.handouts.later.insert(due, Handout::single(batch, id.index));
+        let due = (now + after(again).max(LEAST), self.handouts.issued);
+        again.place = Place::Later(due);
+        again.times = again.times.saturating_add(1);
+        self.handouts.later.insert(due, Handout::single(batch, id.index, again.times));
+        self.tallies.of(queue.topic).redelivered += 1;
     }
 
     /// When the first of those comes that come later.
@@ -153,8 +143,9 @@ impl Consumer {
                 continue;
             }
             if let Some(again) = queue.window.again.get_mut(&place) {
-                again.due = None;
+                again.place = Place::Ready;
             }
+            handout.batch.give_anew(index);
             self.offer(handout);
             any = true;
         }
@@ -163,11 +154,15 @@ impl Consumer {
 
     /// Forgets what was to be handed out of a queue that is given up.
     pub(super) fn forget_handouts(&mut self, queue: &Queue) {
-        let Self { handouts, queues, .. } = self;
+        let handouts = &mut self.handouts;
         handouts.ready -= queue.window.ready.len();
-        for due in queue.window.again.values().filter_map(|again| again.due) {
+        for due in queue.window.again.values().filter_map(Again::due) {
             handouts.later.remove(&due);
         }
+        if queue.window.again.values().any(|again| again.leaving().is_some()) {
+            self.forget_backs();
+        }
+        let Self { handouts, queues, .. } = self;
         if handouts.turns.len() > 2 * handouts.ready + 64 {
             handouts.turns.retain(|key| queues.get(*key).is_some());
         }
@@ -178,28 +173,10 @@ impl Consumer {
         let queues = || self.queues.iter().map(|(_, queue)| queue);
         let ready: usize = queues().map(|queue| queue.window.ready.len()).sum();
         assert_eq!(ready, self.handouts.ready, "runs of messages to hand out");
-        let due =
-            queues().flat_map(|queue| queue.window.again.values()).filter(|a| a.due.is_some());
+        let due = queues().flat_map(|queue| queue.window.again.values()).filter_map(Again::due);
         assert_eq!(due.count(), self.handouts.later.len(), "messages that come later");
         let (timer, next) = (self.handouts.timer.map(|(at, _)| at), self.next_again());
         let woken = next.is_none_or(|next| timer.is_some_and(|timer| timer <= next));
         assert!(woken, "nothing wakes what comes at {next:?}");
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_message_that_is_dropped_comes_again_ever_later_up_to_thirty_seconds() {
-        let second = Duration::from_secs(1);
-        let pauses: Vec<u128> = (0..11).map(|times| pause(times, second).as_millis()).collect();
-        let expected = [100, 200, 400, 800, 1600, 3200, 6400, 12_800, 25_600, 30_000, 30_000];
-        assert_eq!(pauses, expected);
-        assert_eq!(pause(0, 60 * second), Duration::from_millis(100));
-        assert_eq!(pause(0, Duration::from_millis(50)), Duration::from_millis(5));
-        assert_eq!(pause(0, Duration::ZERO), Duration::from_millis(1));
-        assert_eq!(pause(u32::MAX, second), LONGEST);
     }
 }

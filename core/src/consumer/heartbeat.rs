@@ -40,7 +40,7 @@ pub(super) fn subscriptions(consumer: &Consumer) -> impl Iterator<Item = Subscri
 }
 
 fn subscription(of: &Subscription) -> SubscriptionData {
-    let Subscription { topic, filter, edition } = of;
+    let Subscription { topic, filter, edition, .. } = of;
     let tags = filter.wanted();
     SubscriptionData {
         class_filter: false,

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::rebalance::AGAIN;
-use super::topics::Subscription;
+use super::topics::{Role, Subscription};
 use super::turns::Chore;
 use super::{Consumer, Consumers, Edition, Filter, Phase, Subscribe, TopicSubscription};
 use crate::effects::{Planted, Signal};
@@ -41,7 +41,7 @@ impl Consumers {
         let config = &ctx.fx.config;
         let sub = self.slots.insert_with(|id| Consumer::new(id, subscribe, config, edition));
         if let Some(consumer) = self.get_mut(sub) {
-            for topic in consumer.topics.names() {
+            for topic in consumer.topics.own() {
                 ctx.fx.signal(Signal::RouteWanted(topic.clone()));
                 reach_brokers(ctx, known, topic);
             }
@@ -63,7 +63,7 @@ impl Consumers {
         let Some(consumer) = self.get_mut(sub) else { return };
         let edition = consumer.next_edition(ctx, revision);
         ctx.fx.signal(Signal::GroupsChanged);
-        match consumer.topics.find(&topic) {
+        match consumer.topics.find_own(&topic) {
             Some(key) => {
                 if let Some(of) = consumer.topics.get_mut(key) {
                     (of.filter, of.edition) = (filter, edition);
@@ -74,7 +74,8 @@ impl Consumers {
             None => {
                 ctx.fx.signal(Signal::RouteWanted(topic.clone()));
                 reach_brokers(ctx, known, &topic);
-                consumer.topics.insert(Subscription { topic, filter, edition });
+                let role = Role::Own;
+                consumer.topics.insert(Subscription { topic, filter, edition, role });
                 ctx.fx.signal(Signal::Rebalance(sub));
             }
         }
@@ -89,7 +90,7 @@ impl Consumers {
         topic: &Topic,
     ) {
         let Some(consumer) = self.get_mut(sub) else { return };
-        let Some(key) = consumer.topics.find(topic) else { return };
+        let Some(key) = consumer.topics.find_own(topic) else { return };
         consumer.topics.remove(key);
         ctx.fx.signal(Signal::GroupsChanged);
         if consumer.forget_share(key) {
@@ -101,7 +102,7 @@ impl Consumers {
     /// Whether a consumer, which has to be there, reads the topic.
     pub(crate) fn reads_of(&self, sub: SubscriptionId, topic: &Topic) -> Result<bool, Stale> {
         let consumer = self.get(sub).filter(|consumer| !consumer.is_leaving());
-        consumer.map(|consumer| consumer.reads(topic)).ok_or(Stale)
+        consumer.map(|consumer| consumer.topics.find_own(topic).is_some()).ok_or(Stale)
     }
 
     /// What a consumer reads.
@@ -111,7 +112,7 @@ impl Consumers {
             topic: of.topic.clone(),
             filter: of.filter.clone(),
         };
-        topics.map(|(_, of)| data(of)).collect()
+        topics.filter(|(_, of)| of.role == Role::Own).map(|(_, of)| data(of)).collect()
     }
 
     /// The queues that are a consumer's.
@@ -145,7 +146,9 @@ impl Consumers {
             return;
         }
         for sub in self.readers(topic) {
-            if let Some(consumer) = self.get_mut(sub) {
+            if let Some(consumer) =
+                self.get_mut(sub).filter(|one| one.topics.retry() != Some(topic))
+            {
                 consumer.rebalance_after(ctx, AGAIN);
             }
         }
@@ -199,6 +202,7 @@ impl Consumers {
                     consumer.rebalance(ctx, known);
                 }
                 consumer.doubt_commits(ctx, known, peer);
+                consumer.find_retry_topic(ctx, known);
             }
             self.resume_on(ctx, known, sub, &there);
         }
@@ -255,6 +259,15 @@ impl Consumer {
 
     fn reads(&self, topic: &Topic) -> bool {
         self.topics.names().any(|own| own == topic)
+    }
+
+    /// Has the retry topic of the group looked up, unless it is known: a broker has just heard of the
+    /// group, with which it makes the topic, or has just put something there. Else it is found by
+    /// the refresh of all routes.
+    pub(super) fn find_retry_topic(&self, ctx: &mut Context, known: Known<'_>) {
+        if let Some(topic) = self.topics.retry().filter(|topic| known.routes.is_unread(topic)) {
+            ctx.fx.signal(Signal::RouteWanted(topic.clone()));
+        }
     }
 
     /// Connects to every broker that has queues of its topics.

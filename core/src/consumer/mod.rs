@@ -15,6 +15,7 @@
 //! `Farewell`.
 //!
 
+mod again;
 mod assigned;
 mod backoff;
 mod batch;
@@ -25,6 +26,7 @@ mod drain;
 mod filter;
 mod handouts;
 mod heartbeat;
+mod held;
 mod join;
 mod leave;
 mod next_offset;
@@ -36,12 +38,14 @@ mod rebalance;
 mod reset;
 mod resume;
 mod running;
+mod send_back;
 mod settle;
 mod share;
 mod start;
 mod stats;
 mod subscribe;
 mod subscription;
+mod suspend;
 mod tally;
 mod topics;
 mod turns;
@@ -64,6 +68,7 @@ pub use options::{Assignment, ConsumerOptions};
 use queue::Queue;
 use rebalance::{Notices, Questions};
 use reset::Predecessors;
+use send_back::SendBacks;
 pub use start::{Start, StartError};
 pub use stats::{ConsumerStats, OffsetStats, QueueStats, TopicConsumption};
 pub use subscribe::Subscribe;
@@ -89,12 +94,25 @@ use crate::timer::TimerKey;
 pub enum Outcome {
     /// The message is done with; its offset may be committed.
     Done,
+    /// The message is sent back to its broker (`CONSUMER_SEND_MSG_BACK`, 36), which delivers it
+    /// again later, to any member of the group, or makes a dead letter of it when it came more than
+    /// `max_reconsume_times` often. A broker that does not take it within 5 s has it sent to the
+    /// group's retry topic by this client, as an ordinary message; where that fails as well it comes
+    /// again to this consumer, after `retry_delay`. Until one of them has it, it is unsettled.
+    Retry {
+        /// About how long it is to take: the nearest of brokers' 18 delay levels, 1 s to 2 h. `None`
+        /// leaves that to the broker: 10 s at first, longer each time.
+        after: Option<Duration>,
+    },
+    /// The message becomes a dead letter at once. Otherwise as [`Retry`](Self::Retry): it is asked
+    /// for in the same way, and tried here again when nobody takes it.
+    Reject,
+    /// The message is to be delivered again, to this consumer, after so long.
+    Here(Duration),
     /// The message is to be delivered again, to this consumer, behind its neighbours and after a
     /// pause that grows each time, from a tenth of `retry_delay`, at most 100 ms, to 30 s: what
     /// dropping a delivery means.
     Again,
-    /// The message is to be delivered again, to this consumer, after `retry_delay`.
-    Later,
 }
 
 /// How far a consumer has come.
@@ -123,6 +141,10 @@ enum Trouble {
     Refused(BrokerId),
     /// Offsets that the broker does not take.
     Commit(BrokerId),
+    /// Messages that neither the broker takes back nor any other.
+    Back(BrokerId),
+    /// Messages that the application has for long.
+    Slow,
 }
 
 /// How often it tells of it.
@@ -143,6 +165,10 @@ struct Consumer {
     /// When it was made.
     started: UnixMillis,
     phase: Phase,
+    /// No pull begins and nothing is handed out.
+    suspended: bool,
+    /// When whoever takes its messages is to look again.
+    reminder: Option<(Instant, TimerKey)>,
     /// The consumer finishes: see `drain.rs`.
     drain: Option<Drain>,
     /// Messages that the application held when it began to leave.
@@ -150,6 +176,10 @@ struct Consumer {
     queues: Slots<QueueKey, Queue>,
     places: share::Places,
     handouts: Handouts,
+    /// What is sent back.
+    backs: SendBacks,
+    /// When it looks next at what the application has.
+    look_timer: Option<(Instant, TimerKey)>,
     /// Commits without an answer, those of queues given up included.
     commits: usize,
     predecessors: Predecessors,
@@ -181,19 +211,23 @@ impl Consumer {
         let Subscribe { group, topics, options } = subscribe;
         Self {
             id,
+            topics: Topics::new(&group, topics, edition),
             group,
-            topics: Topics::new(topics, edition),
             bounds: options.over(config),
             strategy: options.strategy_over(config),
             options,
             edition,
             started: UnixMillis(edition.version),
             phase: Phase::Joining,
+            suspended: false,
+            reminder: None,
             drain: None,
             left_unsettled: 0,
             queues: Slots::default(),
             places: share::Places::default(),
             handouts: Handouts::default(),
+            backs: SendBacks::default(),
+            look_timer: None,
             commits: 0,
             predecessors: Predecessors::default(),
             direct: Direct::default(),
@@ -314,6 +348,10 @@ impl Consumers {
                 let Some(consumer) = consumer else { return };
                 consumer.commit_answered(ctx, known, (queue, offset), reply);
             }
+            ConsumerAsk::SendBack { message, broker } => {
+                let Some(consumer) = consumer else { return };
+                consumer.back_answered(ctx, known, (message, broker), reply);
+            }
         }
     }
 
@@ -337,13 +375,16 @@ impl Consumers {
                 consumer.assignment_failed(ctx, question, failure.clone());
             }
             ConsumerAsk::Offset { queue, of } => {
-                let ask = consumer.offset_code(of);
+                let ask = consumer.offset_code(queue, of);
                 consumer.queue_failed(ctx, known, queue, ask, failure);
             }
             ConsumerAsk::Pull { queue } => {
                 consumer.queue_failed(ctx, known, queue, RequestCode::PULL_MESSAGE, failure);
             }
             ConsumerAsk::Commit { queue, .. } => consumer.commit_ended(ctx, known, queue, None),
+            ConsumerAsk::SendBack { message, broker } => {
+                consumer.back_failed(ctx, known, (message, broker), failure.clone());
+            }
         }
     }
 
@@ -367,6 +408,11 @@ impl Consumers {
                 let Some(consumer) = self.get_mut(sub) else { return };
                 consumer.deliver_again(ctx);
             }
+            ConsumerTimer::Remind(sub) => {
+                let Some(consumer) = self.get_mut(sub) else { return };
+                consumer.remind_due(ctx);
+            }
+            ConsumerTimer::Look(sub) => self.look_due(ctx, known, sub),
             ConsumerTimer::Drain(sub) => {
                 let Some(consumer) = self.get_mut(sub) else { return };
                 consumer.drain_over(ctx, known);

@@ -36,7 +36,7 @@ impl Consumer {
     /// The group has none: it begins at an end of the queue.
     fn fetch_end(&mut self, ctx: &mut Context, peer: PeerId, key: QueueKey) {
         let Some(queue) = self.queues.get(key) else { return };
-        let request = match self.options.start {
+        let request = match self.topics.start(queue.topic, self.options.start) {
             Start::First => queue.name.ask_min_offset(),
             Start::Last => queue.name.ask_max_offset(),
             Start::Time(at) => queue.name.ask_offset_of(at),
@@ -61,8 +61,10 @@ impl Consumer {
     }
 
     /// The code of the question for it.
-    pub(super) const fn offset_code(&self, of: OffsetOf) -> RequestCode {
-        match (of, self.options.start) {
+    pub(super) fn offset_code(&self, key: QueueKey, of: OffsetOf) -> RequestCode {
+        let topic = self.queues.get(key).map(|queue| queue.topic);
+        let start = self.options.start;
+        match (of, topic.map_or(start, |topic| self.topics.start(topic, start))) {
             (OffsetOf::Group, _) => RequestCode::QUERY_CONSUMER_OFFSET,
             (OffsetOf::End, Start::First) => RequestCode::GET_MIN_OFFSET,
             (OffsetOf::End, Start::Last) => RequestCode::GET_MAX_OFFSET,
@@ -96,7 +98,7 @@ impl Consumer {
                     (ResponseCode::SUCCESS, Ok(_)) => Failure::Body("no offset".into()),
                     (code, _) => Failure::Refused { code, remark: reply.remark.map(Into::into) },
                 };
-                self.tell_failed(ctx, key, self.offset_code(of), failure);
+                self.tell_failed(ctx, key, self.offset_code(key, of), failure);
                 self.pause(ctx, key, ctx.fx.config.pull_retry);
             }
         }

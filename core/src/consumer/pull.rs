@@ -29,7 +29,7 @@ impl Consumer {
         let config = &ctx.fx.config;
         let (now, within) = (ctx.fx.now, config.pull_timeout);
         let Some(queue) = self.queues.get_mut(key) else { return };
-        let Some(Subscription { topic, filter, edition }) = self.topics.get(queue.topic) else {
+        let Some(Subscription { topic, filter, edition, .. }) = self.topics.get(queue.topic) else {
             return;
         };
         let request = Request::Pull(PullRequest {

@@ -188,7 +188,7 @@ impl Consumer {
         self.rebalance_timer = None;
         self.notices.looked(ctx.fx.now);
         // A consumer may be started before its topic exists, or while no broker of it is there.
-        for topic in self.topics.names().filter(|topic| known.routes.is_unread(topic)) {
+        for topic in self.topics.own().filter(|topic| known.routes.is_unread(topic)) {
             ctx.fx.signal(Signal::RouteWanted(topic.clone()));
         }
         // After the question for the routes.
@@ -322,7 +322,7 @@ impl Consumer {
 
     /// The next look, where none is due sooner.
     pub(super) fn look_again(&mut self, ctx: &mut Context, known: Known<'_>) {
-        let unread = self.topics.names().any(|topic| known.routes.is_unread(topic));
+        let unread = self.topics.own().any(|topic| known.routes.is_unread(topic));
         let after = if unread { AGAIN } else { ctx.fx.config.rebalance_interval };
         self.rebalance_after(ctx, after);
     }

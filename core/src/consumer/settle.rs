@@ -1,7 +1,10 @@
 //! Messages handed out, settled, and given back.
 
+use std::time::Duration;
+
+use super::send_back::Back;
 use super::{BatchId, Consumer, Consumers, DeliveryId, Handout, Outcome, Settled};
-use crate::effects::{ConsumerTimer, Event, TimerKind};
+use crate::effects::{ConsumerTimer, Event, Planted, TimerKind};
 use crate::error::Stale;
 use crate::id::SubscriptionId;
 use crate::remoting::Context;
@@ -9,8 +12,11 @@ use crate::route::Known;
 
 impl Consumers {
     /// The next messages of a consumer, oldest pull first.
-    pub(crate) fn take(&mut self, sub: SubscriptionId) -> Option<Handout> {
-        self.get_mut(sub)?.take()
+    pub(crate) fn take(&mut self, ctx: &mut Context, sub: SubscriptionId) -> Option<Handout> {
+        let consumer = self.get_mut(sub)?;
+        let handout = consumer.take(ctx.fx.now)?;
+        consumer.look_later(ctx);
+        Some(handout)
     }
 
     /// Whether it would give some.
@@ -39,21 +45,17 @@ impl Consumers {
             consumer.direct_settled(ctx, id, outcome);
             return Ok(());
         }
-        match outcome {
-            Outcome::Done => {
-                if batch.settle(id.index) == Settled::Last {
-                    consumer.batch_ended(ctx, known, id.batch)?;
-                }
+        let settles = match outcome {
+            Outcome::Done => true,
+            Outcome::Retry { .. } => ctx.fx.plant.is(Planted::RetrySettles),
+            Outcome::Reject | Outcome::Again | Outcome::Here(_) => false,
+        };
+        if settles {
+            if batch.settle(id.index) == Settled::Last {
+                consumer.batch_ended(ctx, known, id.batch)?;
             }
-            Outcome::Again | Outcome::Later if batch.is_settled(id.index) => {}
-            Outcome::Again | Outcome::Later if consumer.is_draining() => {
-                consumer.given_back(id.batch, id.index);
-                consumer.leave_if_drained(ctx, known);
-            }
-            Outcome::Again | Outcome::Later => {
-                consumer.offer_again(ctx.fx.now, id, outcome, consumer.bounds.retry_delay);
-                consumer.await_again(ctx);
-            }
+        } else if !batch.is_settled(id.index) && !consumer.is_on_its_way(id) {
+            consumer.give_back(ctx, known, id, outcome);
         }
         Ok(())
     }
@@ -86,7 +88,7 @@ impl Consumers {
 }
 
 impl Consumer {
-    fn batch_ended(
+    pub(super) fn batch_ended(
         &mut self,
         ctx: &mut Context,
         known: Known<'_>,
@@ -100,6 +102,46 @@ impl Consumer {
         self.look_at(id);
         self.leave_if_drained(ctx, known);
         Ok(())
+    }
+
+    /// Whether the message is being sent back.
+    fn is_on_its_way(&self, id: DeliveryId) -> bool {
+        let queue = self.queues.get(id.batch.queue);
+        let again = queue.and_then(|queue| queue.window.again.get(&(id.batch.number, id.index)));
+        again.is_some_and(|again| again.leaving().is_some())
+    }
+
+    /// The application is not done with a message.
+    fn give_back(&mut self, ctx: &mut Context, known: Known<'_>, id: DeliveryId, outcome: Outcome) {
+        match outcome {
+            Outcome::Retry { after } => self.send_back(ctx, known, id, Back::after(after)),
+            Outcome::Reject => self.send_back(ctx, known, id, Back::Dead),
+            Outcome::Here(after) => self.give_back_after(ctx, known, id, after),
+            Outcome::Again if !self.is_draining() => {
+                let delay = self.bounds.retry_delay;
+                self.offer_again(ctx.fx.now, id, |again| again.dropped(delay));
+                self.await_again(ctx);
+            }
+            Outcome::Again | Outcome::Done => self.give_back_after(ctx, known, id, Duration::ZERO),
+        }
+    }
+
+    /// A message is to be delivered again to this consumer, after so long; not by one that
+    /// finishes.
+    pub(super) fn give_back_after(
+        &mut self,
+        ctx: &mut Context,
+        known: Known<'_>,
+        id: DeliveryId,
+        after: Duration,
+    ) {
+        if self.is_draining() {
+            self.given_back(id.batch, id.index);
+            self.leave_if_drained(ctx, known);
+        } else {
+            self.offer_again(ctx.fx.now, id, |_| after);
+            self.await_again(ctx);
+        }
     }
 
     /// The time of what was given back has come.

@@ -1,8 +1,20 @@
-//! What a consumer reads: its topics, each with a key of its own from subscribing to unsubscribing.
+//! What a consumer reads: its topics, each with a key of its own from subscribing to it until
+//! unsubscribing, and the retry topic of its group, which it reads by itself
+//! (`DefaultMQPushConsumerImpl.copySubscription`).
 
-use super::Filter;
+use super::{Filter, Start};
 use crate::id::{Slots, TopicKey};
-use crate::name::Topic;
+use crate::name::{Group, Topic};
+
+/// Why a topic is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// The application asks for it.
+    Own,
+    /// Messages that were sent back come from it. Brokers make it, with the group's first
+    /// heartbeat or its first message: that it is not there is no trouble, and nothing waits for it.
+    Retry,
+}
 
 /// Which of all subscriptions one is: what brokers know by its version, and we by the revision of
 /// heartbeats that first told of it.
@@ -20,6 +32,7 @@ pub(super) struct Subscription {
     pub(super) topic: Topic,
     pub(super) filter: Filter,
     pub(super) edition: Edition,
+    pub(super) role: Role,
 }
 
 /// The topics of one consumer.
@@ -27,11 +40,18 @@ pub(super) struct Subscription {
 pub(super) struct Topics(Slots<TopicKey, Subscription>);
 
 impl Topics {
-    pub(super) fn new(topics: impl IntoIterator<Item = (Topic, Filter)>, edition: Edition) -> Self {
+    pub(super) fn new(
+        group: &Group,
+        topics: impl IntoIterator<Item = (Topic, Filter)>,
+        edition: Edition,
+    ) -> Self {
         let mut slots = Slots::default();
-        for (topic, filter) in topics {
-            slots.insert(Subscription { topic, filter, edition });
+        let retry = Topic::retry_of(group);
+        for (topic, filter) in topics.into_iter().filter(|(topic, _)| *topic != retry) {
+            slots.insert(Subscription { topic, filter, edition, role: Role::Own });
         }
+        let (filter, role) = (Filter::All, Role::Retry);
+        slots.insert(Subscription { topic: retry, filter, edition, role });
         Self(slots)
     }
 
@@ -41,6 +61,11 @@ impl Topics {
 
     pub(super) fn get_mut(&mut self, key: TopicKey) -> Option<&mut Subscription> {
         self.0.get_mut(key)
+    }
+
+    /// The one of that topic, if the application asked for it.
+    pub(super) fn find_own(&self, topic: &Topic) -> Option<TopicKey> {
+        self.find(topic).filter(|key| self.get(*key).is_some_and(|of| of.role == Role::Own))
     }
 
     /// The one of that topic.
@@ -64,7 +89,29 @@ impl Topics {
         self.0.is_empty()
     }
 
+    /// All that are read.
     pub(super) fn names(&self) -> impl Iterator<Item = &Topic> {
         self.iter().map(|(_, subscription)| &subscription.topic)
+    }
+
+    /// Those that the application asks for.
+    pub(super) fn own(&self) -> impl Iterator<Item = &Topic> {
+        let own = self.iter().filter(|(_, of)| of.role == Role::Own);
+        own.map(|(_, subscription)| &subscription.topic)
+    }
+
+    /// The one that messages come from which were sent back.
+    pub(super) fn retry(&self) -> Option<&Topic> {
+        let retry = self.iter().find(|(_, of)| of.role == Role::Retry);
+        retry.map(|(_, subscription)| &subscription.topic)
+    }
+
+    /// Where a group without an offset begins in the topic's queues: what was sent back is for the
+    /// group in any case (`RebalancePushImpl.computePullFromWhere`).
+    pub(super) fn start(&self, key: TopicKey, start: Start) -> Start {
+        match self.get(key).map(|of| of.role) {
+            Some(Role::Retry) => Start::First,
+            Some(Role::Own) | None => start,
+        }
     }
 }

@@ -23,6 +23,8 @@ pub(super) enum Chore {
     Commit,
     /// The pull that is under way is given up, and another one begun: its filter is another one.
     PullAnew,
+    /// What the application has of it is looked at.
+    Look,
 }
 
 /// What is left to do.
@@ -163,6 +165,7 @@ impl Consumer {
             Chore::Resume => self.resume(ctx, known, queue),
             Chore::Commit => self.commit(ctx, known, queue),
             Chore::PullAnew => self.pull_anew(ctx, known, queue),
+            Chore::Look => self.look(ctx, known, queue),
         }
     }
 }

@@ -68,6 +68,12 @@ pub struct Counters {
     pub commits: u64,
     /// Offsets that came to nothing; they are committed again later.
     pub commits_failed: u64,
+    /// Messages that a broker has taken back, or that were sent to the retry topic instead.
+    pub sent_back: u64,
+    /// Messages that were to be sent back and that nobody took: they came again here.
+    pub sent_back_failed: u64,
+    /// Messages that were taken from the application, which had them for too long.
+    pub taken_away: u64,
     /// Notes that were left out, since there were too many of their kind.
     pub notes_suppressed: u64,
 }
@@ -127,7 +133,8 @@ impl fmt::Display for Counters {
         writeln!(
             f,
             "routes: {} asked, {} new, {} unchanged; consumed: {} pulled, \
-             {} of them from before, {} commits, {} failed",
+             {} of them from before, {} commits, {} failed; {} sent back, {} could not be, \
+             {} were held for too long",
             self.routes_asked,
             self.routes_compiled,
             self.routes_unchanged,
@@ -135,6 +142,9 @@ impl fmt::Display for Counters {
             self.messages_older,
             self.commits,
             self.commits_failed,
+            self.sent_back,
+            self.sent_back_failed,
+            self.taken_away,
         )
     }
 }

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use super::Note;
 use crate::error::lack::advice;
-use crate::error::{Attempt, CloseReason, Failure, Lack, PeerKind, one_line};
+use crate::error::{Attempt, CloseReason, Failure, Lack, PeerKind, SendError, one_line};
 use crate::frame::RequestCode;
 use crate::name::QueueName;
 use crate::name::{Endpoint, Group, Topic};
+use crate::time::Rounded;
 
 /// One fact of a note.
 #[derive(Clone, Copy)]
@@ -54,6 +55,8 @@ pub(crate) enum Subject {
     Pull(Group, QueueName),
     Tags(Group),
     Ask(Group, RequestCode, Option<QueueName>),
+    Back(Group, QueueName),
+    Slow(Group),
 }
 
 impl Note {
@@ -82,7 +85,9 @@ impl Note {
             | Self::OffsetMoved { .. }
             | Self::AskFailed { .. }
             | Self::PullAstray { .. }
-            | Self::PullRefused { .. } => true,
+            | Self::PullRefused { .. }
+            | Self::SendBackFailed { .. }
+            | Self::SlowConsumer { .. } => true,
             Self::Repeated { last, .. } => last.is_trouble(),
         }
     }
@@ -117,6 +122,10 @@ impl Note {
             Self::PullRefused { group, queue, .. } | Self::PullAstray { group, queue, .. } => {
                 Subject::Pull(group.clone(), queue.clone())
             }
+            Self::SendBackFailed { group, queue, .. } => {
+                Subject::Back(group.clone(), queue.clone())
+            }
+            Self::SlowConsumer { group, .. } => Subject::Slow(group.clone()),
             Self::Repeated { last, .. } => last.subject(),
         }
     }
@@ -197,6 +206,20 @@ impl Note {
                 tell("code", Number(i64::from(code.0)));
                 tell("reason", Text(&remark.as_deref().unwrap_or_default()));
             }
+            Self::SendBackFailed { group, queue, failure, error } => {
+                of_queue(group, queue, tell);
+                tell("reason", Text(&Unasked(failure.as_deref())));
+                if let Some(error) = error {
+                    tell("send", Text(error));
+                }
+            }
+            Self::SlowConsumer { group, queue, offset, held } => {
+                of_queue(group, queue, tell);
+                tell("held", Text(&Rounded(*held)));
+                if let Some(offset) = offset {
+                    tell("offset", Number(*offset));
+                }
+            }
             Self::Repeated { last, suppressed } => {
                 last.facts(tell);
                 tell("suppressed", Number(*suppressed as i64));
@@ -268,6 +291,32 @@ fn of_queue(group: &Group, queue: &QueueName, tell: Tell<'_>) {
     tell("topic", Fact::Text(&queue.topic));
     tell("broker", Fact::Text(&queue.broker));
     tell("queue", Fact::Number(i64::from(queue.queue)));
+}
+
+/// Why a broker has not taken a message back.
+struct Unasked<'a>(Option<&'a Failure>);
+
+impl fmt::Display for Unasked<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(failure) => failure.fmt(f),
+            None => f.write_str("there is no master, or no place to name to it"),
+        }
+    }
+}
+
+fn not_sent_back(
+    queue: &QueueName,
+    failure: Option<&Failure>,
+    error: Option<&SendError>,
+    f: &mut fmt::Formatter<'_>,
+) -> fmt::Result {
+    write!(f, "a message of {} was not sent back: {}", Place(queue), Unasked(failure))?;
+    match error {
+        Some(error) => write!(f, "; nor to the retry topic: {error}")?,
+        None => f.write_str("; it can't be read, and so not be sent to the retry topic")?,
+    }
+    f.write_str("; it is delivered again here")
 }
 
 /// What a consumer does not do without it.
@@ -406,6 +455,16 @@ impl Note {
                 let remark = remark.as_deref().unwrap_or_default();
                 write!(f, "pull of {} refused: {code} {remark}", Place(queue))
             }
+            Self::SendBackFailed { queue, failure, error, .. } => {
+                not_sent_back(queue, failure.as_deref(), error.as_deref(), f)
+            }
+            Self::SlowConsumer { group, queue, held, .. } => write!(
+                f,
+                "a message of {} is in the hands of group {group} for {}, unsettled: its offset \
+                 waits for it",
+                Place(queue),
+                Rounded(*held)
+            ),
             others => write!(f, "{others:?}"),
         }
     }

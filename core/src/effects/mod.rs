@@ -34,7 +34,7 @@ pub use planted::Planted;
 #[cfg(not(feature = "planted"))]
 pub(crate) use planted::Planted;
 pub use receipt::{SendReceipt, SendStatus};
-pub(crate) use signal::{Signal, Unrouted};
+pub(crate) use signal::{SendOwner, Signal, Unrouted};
 use spent::Spent;
 pub use timer_kind::{ConsumerTimer, TimerKind};
 

@@ -1,9 +1,10 @@
 //! What an operator is told.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::allocation::AllocationError;
-use crate::error::{Attempt, CloseReason, ConnectError, Failure, PeerKind};
+use crate::error::{Attempt, CloseReason, ConnectError, Failure, PeerKind, SendError};
 use crate::fetch::{FetchError, Url};
 use crate::frame::{RequestCode, ResponseCode};
 use crate::name::QueueName;
@@ -38,6 +39,8 @@ use crate::name::{Endpoint, Group, Topic};
 /// | `AskFailed` | warn | `group`, `request`, `reason`; `topic`, `broker`, `queue`, `code` if any |
 /// | `PullAstray` | warn | `group`, `topic`, `broker`, `queue`, `asked`, `next`, `min`, `max` |
 /// | `PullRefused` | warn | `group`, `topic`, `broker`, `queue`, `code`, `reason` |
+/// | `SendBackFailed` | warn | `group`, `topic`, `broker`, `queue`, `reason`; `send` if any |
+/// | `SlowConsumer` | warn | `group`, `topic`, `broker`, `queue`, `held`; `offset` if any |
 /// | `Repeated` | as its note | as its note, and `suppressed` |
 ///
 /// A logger that sends its records through a client never sees those of its own calls: what its
@@ -256,6 +259,32 @@ pub enum Note {
         code: ResponseCode,
         /// The broker's words.
         remark: Option<Arc<str>>,
+    },
+    /// A message that was to be sent back could not be, nor be sent to the group's retry topic: it is
+    /// delivered again here, after `retry_delay`. Told at once, and then once a minute for each
+    /// broker.
+    SendBackFailed {
+        /// The consumer's group.
+        group: Group,
+        /// The queue that it is in.
+        queue: QueueName,
+        /// Why its broker did not take it back; `None`: it has no master, or the message has no
+        /// place that could be named to one.
+        failure: Option<Box<Failure>>,
+        /// Why it was not sent to the retry topic; `None`: it can't be read, so it can't be sent.
+        error: Option<Box<SendError>>,
+    },
+    /// The application has had a message for longer than `slow_after` and has not settled it, which
+    /// keeps the group's offset where it is. Told once a minute for each consumer.
+    SlowConsumer {
+        /// The consumer's group.
+        group: Group,
+        /// The queue.
+        queue: QueueName,
+        /// The message's place there, where it can be read.
+        offset: Option<i64>,
+        /// For how long, at least.
+        held: Duration,
     },
     /// The last of many notes about one thing: those before it in the last minute were left out.
     Repeated {

@@ -15,6 +15,10 @@ pub enum Planted {
     CommitsFirstPull,
     /// A broker's new address is connected to by nobody that only consumes (CONN-15).
     StaysAtAddress,
+    /// A message that its broker did not take back counts as settled (RETRY-07).
+    LosesRefused,
+    /// A message is settled as soon as it is to be sent back (RETRY-07).
+    RetrySettles,
     /// The word of one nameserver that there is no such topic is the word of all (NS-17).
     BelievesOne,
     /// A queue that another member had a moment ago is read at once from what is stored (REB-12).

@@ -1,7 +1,10 @@
 //! What one machine tells the others, or asks of one.
 
-use crate::error::{Attempt, Attempts};
-use crate::id::{BrokerId, OpId, PeerId, SubscriptionId};
+use std::sync::Arc;
+
+use crate::error::{Attempt, Attempts, SendError};
+use crate::id::{BrokerId, MessageKey, OpId, PeerId, SubscriptionId};
+use crate::message::Publish;
 use crate::name::{Group, Topic};
 
 /// Why no route of a topic will come.
@@ -14,8 +17,15 @@ pub(crate) struct Unrouted {
     pub(crate) attempts: Attempts,
 }
 
+/// For whom a message is sent, where it is not the application's: its end is told by a signal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SendOwner {
+    /// A consumer, to the retry topic: the message that its broker did not take back.
+    Consumer { sub: SubscriptionId, message: MessageKey, broker: BrokerId },
+}
+
 /// What one machine tells the others, or asks of one. The engine carries each to whom it concerns.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub(crate) enum Signal {
     /// A broker has confirmed a heartbeat that told it more of us than it knew.
     Registered(PeerId),
@@ -43,6 +53,10 @@ pub(crate) enum Signal {
     GroupsChanged,
     /// A consumer has left its group, and its offsets are safe: brokers are to hear that.
     Farewell { sub: SubscriptionId, group: Group },
+    /// A message is to be sent. It ends in one [`SendEnded`](Self::SendEnded).
+    SendWanted { owner: SendOwner, publish: Arc<Publish> },
+    /// A message that was wanted is stored, or will not be, as far as is known.
+    SendEnded { owner: SendOwner, result: Result<(), Box<SendError>> },
     /// A consumer's to itself: its share is to be looked at, after what it has signalled before.
     Rebalance(SubscriptionId),
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::Engine;
 use crate::broker::health::Healths;
-use crate::effects::{Cancelled, OpKind, Unrouted};
-use crate::error::Refused;
+use crate::effects::{Cancelled, OpKind, SendOwner, Signal, Unrouted};
+use crate::error::{Refused, SendError};
 use crate::id::OpId;
 use crate::message::Publish;
 use crate::producer::{Producers, SendOptions};
@@ -48,6 +48,25 @@ impl Engine {
         let turn = admitted.inspect_err(|_| self.ctx.fx.counters.calls_refused += 1)?;
         let (producers, ctx, mut ways) = self.producers();
         Ok(producers.send(ctx, &mut ways, publish, options, (within, turn)))
+    }
+
+    /// Sends a message that a machine wants sent, within `send_timeout`, as far as there is room for
+    /// it among those of the application.
+    pub(super) fn send_for(&mut self, owner: SendOwner, publish: Arc<Publish>) {
+        let config = &self.ctx.fx.config;
+        let within = config.send_timeout;
+        match self.producers.admit(config, publish.wire_size()) {
+            Ok(turn) => {
+                let options = SendOptions { owner: Some(owner), ..SendOptions::default() };
+                let (producers, ctx, mut ways) = self.producers();
+                producers.send(ctx, &mut ways, publish, options, (within, turn));
+            }
+            Err(refused) => {
+                self.ctx.fx.give_back(publish);
+                let result = Err(Box::new(SendError::Refused(refused)));
+                self.ctx.fx.signal(Signal::SendEnded { owner, result });
+            }
+        }
     }
 
     /// Whether a question may be asked: as many as sends, whatever becomes of those.

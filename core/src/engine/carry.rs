@@ -3,7 +3,7 @@
 use super::Engine;
 use crate::broker::Brokers;
 use crate::consumer::Consumers;
-use crate::effects::Signal;
+use crate::effects::{SendOwner, Signal};
 use crate::remoting::{BrokerAsk, Context};
 use crate::route::Known;
 
@@ -60,6 +60,12 @@ impl Engine {
                     let waiting = Brokers::unregister_consumer(&mut self.ctx, &group, ask);
                     let (consumers, ctx, known) = self.consumers();
                     consumers.unregistering(ctx, known, sub, waiting);
+                }
+                Signal::SendWanted { owner, publish } => self.send_for(owner, publish),
+                Signal::SendEnded { owner, result } => {
+                    let SendOwner::Consumer { sub, message, broker } = owner;
+                    let (consumers, ctx, known) = self.consumers();
+                    consumers.retry_sent(ctx, known, sub, (message, broker), result);
                 }
                 Signal::Rebalance(sub) => {
                     let (consumers, ctx, known) = self.consumers();

@@ -10,6 +10,7 @@ impl Engine {
         self.ctx.remoting.check();
         self.routes.check();
         self.consumers.check(&self.ctx, self.known());
+        self.consumers.check_backs(&self.ctx, self.producers.owners());
         self.check_counters();
         self.check_timers();
         let lives = !self.is_stopped();

@@ -10,9 +10,6 @@ use super::publish::{Added, Fields, MessageLimits, Publish, added};
 use crate::name::Group;
 use crate::time::UnixMillis;
 
-/// Topics of messages that are to be delivered again.
-const RETRY: &str = "%RETRY%";
-
 impl Publish {
     /// Checks the messages and encodes them as one body; `next_id` gives each that has none its
     /// unique id.
@@ -45,7 +42,7 @@ impl Publish {
                 return Err(MessageError::MixedWaits { index });
             }
             let delayed = message.properties().get(properties::DELAY).is_some();
-            if delayed || topic.as_str().starts_with(RETRY) {
+            if delayed || topic.is_retry() {
                 return Err(MessageError::NotForBatch { index });
             }
             let id = message.id.as_deref().copied().unwrap_or_else(&mut next_id);
@@ -69,6 +66,7 @@ impl Publish {
             born,
             flag: 0,
             sys_flag: 0,
+            again: None,
             batch: true,
         };
         let fields = fields.encode()?;

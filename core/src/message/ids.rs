@@ -50,6 +50,11 @@ impl UniqueId {
         }
     }
 
+    /// None: of a message that came without one of this form.
+    pub(super) const fn none() -> Self {
+        Self([b'0'; 32])
+    }
+
     /// The 32 digits.
     pub fn as_str(&self) -> &str {
         // Always ASCII: both constructors see to it.

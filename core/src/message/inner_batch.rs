@@ -94,7 +94,8 @@ impl Unwrapped {
             flag: message.flag,
             queue_offset: batch.queue_offset().saturating_add(index.into()),
             commit_log_offset: batch.commit_log_offset(),
-            sys_flag: batch.sys_flag() & !(BATCH | COMPRESSED | COMPRESSION_TYPE),
+            // `INNER_BATCH` stays: what is at its commit log offset is all of the batch.
+            sys_flag: batch.sys_flag() & !(NEED_UNWRAP | COMPRESSED | COMPRESSION_TYPE),
             born_timestamp: batch.born_timestamp(),
             born_host: batch.born_host(),
             store_timestamp: batch.store_timestamp(),

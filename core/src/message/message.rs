@@ -290,7 +290,7 @@ impl Message {
     /// A message to send with what an application gave the one that was received: its topic, body,
     /// flag, tag, keys and own properties. What brokers and clients added is left out.
     #[cfg(feature = "client")]
-    pub(crate) fn of(topic: Topic, record: &Record<'_>, body: Bytes) -> Self {
+    pub(crate) fn of(topic: &str, record: &Record<'_>, body: Bytes) -> Self {
         let mut message = Self::new(topic, body).flag(record.flag());
         for (name, value) in record.properties().iter() {
             if matches!(name, properties::TAGS | properties::KEYS) || !properties::is_reserved(name)

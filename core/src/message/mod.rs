@@ -14,6 +14,7 @@ pub mod properties;
 mod publish;
 mod record;
 mod record_list;
+mod retry;
 mod stored;
 pub mod sys_flag;
 
@@ -27,5 +28,6 @@ pub use properties::Properties;
 pub use publish::{MessageLimits, Publish};
 pub use record::{Record, RecordError};
 pub use record_list::{Item, RecordList, Undecodable};
+pub(crate) use retry::Retry;
 pub use stored::StoredRecord;
 pub use sys_flag::Compression;

@@ -108,10 +108,22 @@ impl Publish {
             born,
             flag,
             sys_flag,
+            again: None,
             batch: false,
         };
         let fields = fields.encode()?;
         Ok(Self { topic, group: group.clone(), body, unique_id: id, batch: None, fields })
+    }
+
+    /// One message whose fields are encoded, under an id that it has already.
+    pub(super) const fn of_fields(
+        topic: Topic,
+        group: Group,
+        body: Bytes,
+        unique_id: UniqueId,
+        fields: Vec<u8>,
+    ) -> Self {
+        Self { topic, group, body, unique_id, batch: None, fields }
     }
 
     /// A batch; `ids` has at least one id.
@@ -234,6 +246,8 @@ pub(super) struct Fields<'a> {
     pub(super) born: UnixMillis,
     pub(super) flag: i32,
     pub(super) sys_flag: i32,
+    /// How often it was consumed, and how often at most, where it is sent again.
+    pub(super) again: Option<(u32, u32)>,
     pub(super) batch: bool,
 }
 
@@ -266,7 +280,16 @@ impl Fields<'_> {
             true => br"WAIT\u0001true\u0002",
             false => br"WAIT\u0001false\u0002",
         });
-        out.extend_from_slice(br#"","j":"0","k":"false","m":""#);
+        out.extend_from_slice(br#"","j":""#);
+        let (times, most) = self.again.unzip();
+        out.extend_from_slice(number.format(times.unwrap_or(0)).as_bytes());
+        out.extend_from_slice(br#"","k":"false""#);
+        if let Some(most) = most {
+            out.extend_from_slice(br#","l":""#);
+            out.extend_from_slice(number.format(most).as_bytes());
+            out.push(b'"');
+        }
+        out.extend_from_slice(br#","m":""#);
         out.extend_from_slice(if self.batch { b"true\"" } else { b"false\"" });
         let (length, limit) = (out.len() + HEADER_ROOM, Limits::SENT.header);
         if length > limit { Err(MessageError::HeaderTooLarge { length, limit }) } else { Ok(out) }

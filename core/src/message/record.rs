@@ -9,7 +9,7 @@ use bytes::Bytes;
 use super::compression;
 use super::ids::OffsetMessageId;
 use super::properties::{self, Properties};
-use super::sys_flag::{BORN_HOST_V6, Compression, STORE_HOST_V6};
+use super::sys_flag::{BORN_HOST_V6, Compression, INNER_BATCH, STORE_HOST_V6};
 use crate::time::UnixMillis;
 
 /// Magic of a record whose topic length has one byte (`MessageDecoder.MESSAGE_MAGIC_CODE`).
@@ -297,6 +297,20 @@ impl<'a> Record<'a> {
     /// The id its broker gave it.
     pub fn offset_message_id(&self) -> OffsetMessageId {
         OffsetMessageId { addr: self.store_host(), offset: self.long(28) as u64 }
+    }
+
+    /// The id that producers and consumers know it by: that of its producer, or its broker's where
+    /// it has none (`MessageClientExt.getMsgId`).
+    pub fn id(&self) -> Cow<'a, str> {
+        match self.unique_id() {
+            Some(id) => Cow::Borrowed(id),
+            None => Cow::Owned(self.offset_message_id().to_string()),
+        }
+    }
+
+    /// Whether it is one of several messages that the broker stores as one record.
+    pub(crate) fn is_of_batch(&self) -> bool {
+        self.sys_flag() & INNER_BATCH != 0
     }
 
     /// How the stored body is compressed, if it is.

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::compression::LIMIT;
 use super::inner_batch;
-use super::record::{Layout, NAMED, Record, RecordError, bytes_at};
+use super::record::{Layout, MAGIC_V1, MAGIC_V2, NAMED, Record, RecordError, bytes_at};
 
 /// The body of a pull reply, cut into its records.
 ///
@@ -78,6 +78,17 @@ pub struct Undecodable<'a> {
     pub raw: &'a [u8],
     /// What is wrong with them.
     pub reason: RecordError,
+}
+
+impl Undecodable<'_> {
+    /// Where it is in the broker's log, if it has the head of a record, and no batch in it.
+    pub(crate) fn commit_log_offset(&self) -> Option<i64> {
+        let magic = u32::from_be_bytes(bytes_at(self.raw, 4)?);
+        let known = matches!(magic, MAGIC_V1 | MAGIC_V2) && !inner_batch::is_batch(self.raw);
+        let whole = known && !matches!(self.reason, RecordError::Size { .. });
+        let offset = i64::from_be_bytes(bytes_at(self.raw, 28)?);
+        Some(offset).filter(|offset| whole && *offset >= 0)
+    }
 }
 
 impl RecordList {
@@ -202,6 +213,17 @@ impl RecordList {
                 self.body.slice(range)
             }
         })
+    }
+
+    /// The item at `i` alone, as a copy that shares no memory with this list.
+    ///
+    /// # Panics
+    /// If `i` is not below [`Self::len`], as with a slice.
+    #[cfg(feature = "client")]
+    pub(crate) fn single(&self, i: usize) -> Self {
+        let entry = self.index[i];
+        let raw = Bytes::copy_from_slice(self.raw_bytes(&entry));
+        Self::of(raw, vec![Entry { start: 0, ..entry }], self.opened_max)
     }
 
     pub(super) fn raw_bytes(&self, entry: &Entry) -> &[u8] {

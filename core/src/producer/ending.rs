@@ -2,7 +2,7 @@
 
 use super::window::Turn;
 use super::{Producers, Send, SendReceipt};
-use crate::effects::{Cancelled, Event, Unrouted};
+use crate::effects::{Cancelled, Event, Signal, Unrouted};
 use crate::error::{Attempts, SendError, Stored};
 use crate::frame::ResponseCode;
 use crate::id::{BrokerId, OpId, PeerId};
@@ -161,7 +161,17 @@ impl Producers {
                 Ok(_) => ctx.fx.counters.sends_stored += 1,
                 Err(_) => ctx.fx.counters.sends_failed += 1,
             }
-            ctx.fx.event(Event::Sent { op, publish: send.publish, result });
+            match send.owner {
+                None => ctx.fx.event(Event::Sent { op, publish: send.publish, result }),
+                Some(owner) => {
+                    ctx.fx.give_back(send.publish);
+                    let result = match result {
+                        Err(error) if error.stored() != Stored::Yes => Err(Box::new(error)),
+                        Ok(_) | Err(_) => Ok(()),
+                    };
+                    ctx.fx.signal(Signal::SendEnded { owner, result });
+                }
+            }
         }
     }
 }

@@ -9,7 +9,7 @@ use super::tries::try_limit;
 use super::window::{Turn, Windows};
 use super::{Groups, Lines, QueueSelection, Send, SendOptions, choose};
 use crate::broker::health::Healths;
-use crate::effects::{OpKind, TimerKind};
+use crate::effects::{OpKind, SendOwner, TimerKind};
 use crate::error::{Lack, SendError};
 use crate::frame::{Kind, OutFrame, Payload};
 use crate::id::{BrokerId, OpId, PeerId, Table};
@@ -66,6 +66,11 @@ impl Producers {
     /// Bytes of all messages that are being sent, but of those that wait for room.
     pub(crate) const fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// For whom messages are being sent, but for the application.
+    pub(crate) fn owners(&self) -> impl Iterator<Item = SendOwner> {
+        self.sends.iter().filter_map(|(_, send)| send.owner)
     }
 
     /// How many messages, or batches, are being sent.

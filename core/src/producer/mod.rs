@@ -46,6 +46,7 @@ pub(crate) use window::Turn;
 
 pub use crate::effects::{SendReceipt, SendStatus};
 
+use crate::effects::SendOwner;
 use crate::error::{Attempts, Failure, Stored};
 use crate::frame::Opaque;
 use crate::id::BrokerId;
@@ -119,6 +120,8 @@ pub struct SendOptions {
     pub oneway: bool,
     /// One of its key is under way at a time.
     pub(crate) ordered: bool,
+    /// For whom it is, where it is not the application's.
+    pub(crate) owner: Option<SendOwner>,
 }
 
 impl SendOptions {
@@ -188,6 +191,8 @@ pub(crate) const FRAME: usize = 16 << 20;
 #[derive(Debug)]
 pub(crate) struct Send {
     pub(crate) publish: Arc<Publish>,
+    /// For whom it is, where it is not the application's.
+    pub(crate) owner: Option<SendOwner>,
     /// When it was asked for.
     pub(crate) since: Instant,
     /// When it has to end.
@@ -248,11 +253,12 @@ impl Send {
         since: Instant,
         (timer, deadline, limit): (TimerKey, Instant, Option<Duration>),
     ) -> Self {
-        let SendOptions { selection, oneway, ordered, .. } = options;
+        let SendOptions { selection, oneway, ordered, owner, .. } = options;
         let selection = selection.unwrap_or_default();
         let line = ordered.then(|| (publish.topic().clone(), selection.order()));
         Self {
             publish,
+            owner,
             since,
             deadline,
             tried: since,

@@ -10,6 +10,10 @@ use crate::error::{Attempt, Failure};
 use crate::frame::{Kind, Opaque, OutFrame, Payload, Request};
 use crate::id::{ConnectionId, PeerId};
 
+/// How long a broker may take to take a message back, as Java's
+/// (`DefaultMQPushConsumerImpl.sendMessageBack`).
+pub(crate) const SEND_BACK: Duration = Duration::from_secs(5);
+
 /// Who was asked, and with what number.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct AskedPeer {
@@ -156,6 +160,7 @@ impl Context {
         let call = Call { timer: None, ..self.close(opaque)? };
         let within = match call.purpose {
             Purpose::Consumer(_, ConsumerAsk::Pull { .. }) => self.fx.config.pull_timeout,
+            Purpose::Consumer(_, ConsumerAsk::SendBack { .. }) => SEND_BACK,
             _ => self.fx.config.request_timeout,
         };
         Some((call, Failure::TimedOut(within)))

@@ -9,7 +9,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use crate::frame::{Kind, Opaque};
-use crate::id::{BrokerId, ConnectionId, OpId, PeerId, QueueKey, SubscriptionId};
+use crate::id::{BrokerId, ConnectionId, MessageKey, OpId, PeerId, QueueKey, SubscriptionId};
 use crate::name::Topic;
 use crate::timer::TimerKey;
 
@@ -58,6 +58,8 @@ pub(crate) enum ConsumerAsk {
     Pull { queue: QueueKey },
     /// The group's offset of a queue, stored.
     Commit { queue: QueueKey, offset: i64 },
+    /// A message of that broker, taken back.
+    SendBack { message: MessageKey, broker: BrokerId },
 }
 
 /// Which offset a queue begins at.
@@ -234,6 +236,18 @@ impl Calls {
                 sub,
                 ConsumerAsk::Offset { queue, .. } | ConsumerAsk::Pull { queue },
             ) => Some((sub, queue, *opaque)),
+            _ => None,
+        })
+    }
+
+    /// Messages that brokers are asked to take back.
+    pub(crate) fn send_backs(
+        &self,
+    ) -> impl Iterator<Item = (SubscriptionId, MessageKey, BrokerId)> {
+        self.ring.iter().flatten().filter_map(|(_, call)| match call.purpose {
+            Purpose::Consumer(sub, ConsumerAsk::SendBack { message, broker }) => {
+                Some((sub, message, broker))
+            }
             _ => None,
         })
     }

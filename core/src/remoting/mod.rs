@@ -9,7 +9,7 @@ mod requests;
 
 use std::collections::BTreeMap;
 
-pub(crate) use ask::AskedPeer;
+pub(crate) use ask::{AskedPeer, SEND_BACK};
 pub(crate) use calls::{BrokerAsk, Call, Calls, ConsumerAsk, OffsetOf, Purpose};
 pub(crate) use decode::Body;
 pub use decode::{Decoder, InFrame};

@@ -75,7 +75,7 @@ impl Routes {
         }
         let attempt = ctx.attempt(asked.peer, Some(asked.opaque), failure);
         self.attempted(topic, attempt.clone());
-        if step == Step::Failed {
+        if step == Step::Failed && (!topic.is_retry() || self.exists(topic)) {
             self.note_failing(ctx, topic, &attempt);
         }
         self.go_on(ctx, dir, topic, step);
@@ -104,7 +104,8 @@ impl Routes {
             Step::Unknown => self.denied(ctx, dir, topic),
             Step::Failed => {
                 self.end_lookup(ctx, topic);
-                let (released, after) = self.failed(ctx.fx.now, topic, (dir.reads)(topic));
+                let (released, after) =
+                    self.failed(ctx.fx.now, topic, (dir.reads)(topic) && !topic.is_retry());
                 pause(ctx, topic, after);
                 routed(ctx, released);
             }
@@ -128,7 +129,7 @@ impl Routes {
         let Missing { released, denied, attempts, pause: after, dropped } = missing;
         pause(ctx, topic, after);
         if let Some(attempt) = attempts.last()
-            && (reads || self.known(topic).is_some() || dropped)
+            && ((reads && !topic.is_retry()) || self.known(topic).is_some() || dropped)
         {
             self.note_failing(ctx, topic, &attempt.clone());
         }

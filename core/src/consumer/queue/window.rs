@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::consumer::handouts::Again;
+use crate::consumer::again::Again;
+use crate::consumer::held::Handed;
 use crate::consumer::options::Bounds;
 use crate::consumer::{Batch, BatchId, Handout, PulledRecords, QueueFlags, Tags};
 use crate::id::{QueueKey, SubscriptionId};
@@ -18,6 +19,8 @@ pub(in crate::consumer) struct Window {
     pub(in crate::consumer) ready: VecDeque<Handout>,
     /// Messages that were given back, by their batch and place.
     pub(in crate::consumer) again: BTreeMap<(u64, u32), Again>,
+    /// When the application was given what, by batch, as far as was looked.
+    pub(in crate::consumer) handed: BTreeMap<u64, VecDeque<Handed>>,
     pulled: u64,
     messages: usize,
     bytes: usize,
@@ -25,9 +28,20 @@ pub(in crate::consumer) struct Window {
 }
 
 impl Window {
-    /// Whether as much is held unsettled as the limits allow.
+    /// Whether as much is held unsettled as the limits allow. It changes with pulls and with the
+    /// ends of batches alone, of which the engine hears: what is settled of a batch makes no room
+    /// before all of it is, since its memory is held until then.
     pub(super) fn is_full(&self, bounds: &Bounds) -> bool {
-        self.messages >= bounds.queue_messages || self.bytes >= bounds.queue_bytes
+        self.messages >= bounds.queue_messages
+            || self.bytes >= bounds.queue_bytes
+            || self.span() >= i64::from(bounds.queue_span)
+    }
+
+    /// From the first offset of the oldest batch to the last one of the newest.
+    fn span(&self) -> i64 {
+        let first = self.batches.front().and_then(|batch| batch.first());
+        let last = self.batches.back().and_then(|batch| batch.last());
+        first.zip(last).map_or(0, |(first, last)| last.saturating_sub(first))
     }
 
     /// Keeps what a pull brought, unless all of it is from before the offset asked for.
@@ -74,6 +88,11 @@ impl Window {
         self.batches.iter()
     }
 
+    /// Whether anything is held.
+    pub(in crate::consumer) fn holds(&self) -> bool {
+        !self.batches.is_empty()
+    }
+
     /// Has messages that are settled too late counted there, with those of other queues.
     pub(super) fn count_stale(&mut self, stale: Arc<AtomicU64>) {
         self.flags = Arc::new(QueueFlags { stale, ..QueueFlags::default() });
@@ -101,6 +120,7 @@ impl Window {
         let batch = self.batches.remove(place)?;
         self.messages -= batch.records().len();
         self.bytes -= batch.held();
+        self.handed.remove(&number);
         self.forget_again(number);
         Some(batch)
     }
@@ -116,5 +136,11 @@ impl Window {
         assert_eq!(held, self.messages, "messages held in {name:?}");
         let held: usize = self.batches.iter().map(|batch| batch.held()).sum();
         assert_eq!(held, self.bytes, "bytes held in {name:?}");
+        let known = |number: &u64| self.batch(*number).is_some();
+        assert!(self.handed.keys().all(known), "runs of batches that are gone in {name:?}");
+        let leaving = self.again.iter().filter(|(_, again)| again.leaving().is_some());
+        for ((number, index), _) in leaving {
+            assert!(known(number), "{number}.{index} of {name:?} leaves and is not held");
+        }
     }
 }
