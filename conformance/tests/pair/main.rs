@@ -45,6 +45,7 @@ mod refusing;
 mod repeatable;
 mod resetting;
 mod room;
+mod send_back;
 mod sending;
 mod sharing;
 mod silence;

@@ -61,6 +61,9 @@ impl Consumers {
         revision: u64,
     ) {
         let Some(consumer) = self.get_mut(sub) else { return };
+        if consumer.topics.retry() == Some(&topic) {
+            return;
+        }
         let edition = consumer.next_edition(ctx, revision);
         ctx.fx.signal(Signal::GroupsChanged);
         match consumer.topics.find_own(&topic) {
@@ -261,11 +264,11 @@ impl Consumer {
         self.topics.names().any(|own| own == topic)
     }
 
-    /// Has the retry topic of the group looked up, unless it is known: a broker has just heard of the
-    /// group, with which it makes the topic, or has just put something there. Else it is found by
-    /// the refresh of all routes.
+    /// Has the retry topic of the group looked up, unless it is known: a broker has just heard of
+    /// the group, with which it makes the topic, or has just put something there. Else it is found
+    /// by the refresh of all routes.
     pub(super) fn find_retry_topic(&self, ctx: &mut Context, known: Known<'_>) {
-        if let Some(topic) = self.topics.retry().filter(|topic| known.routes.is_unread(topic)) {
+        if let Some(topic) = self.topics.retry().filter(|topic| !known.routes.exists(topic)) {
             ctx.fx.signal(Signal::RouteWanted(topic.clone()));
         }
     }

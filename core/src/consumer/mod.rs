@@ -97,11 +97,12 @@ pub enum Outcome {
     /// The message is sent back to its broker (`CONSUMER_SEND_MSG_BACK`, 36), which delivers it
     /// again later, to any member of the group, or makes a dead letter of it when it came more than
     /// `max_reconsume_times` often. A broker that does not take it within 5 s has it sent to the
-    /// group's retry topic by this client, as an ordinary message; where that fails as well it comes
-    /// again to this consumer, after `retry_delay`. Until one of them has it, it is unsettled.
+    /// group's retry topic by this client, as an ordinary message; where that fails as well it
+    /// comes again to this consumer, after `retry_delay`. Until one of them has it, it is
+    /// unsettled.
     Retry {
-        /// About how long it is to take: the nearest of brokers' 18 delay levels, 1 s to 2 h. `None`
-        /// leaves that to the broker: 10 s at first, longer each time.
+        /// About how long it is to take: the nearest of brokers' 18 delay levels, 1 s to 2 h.
+        /// `None` leaves that to the broker: 10 s at first, longer each time.
         after: Option<Duration>,
     },
     /// The message becomes a dead letter at once. Otherwise as [`Retry`](Self::Retry): it is asked

@@ -19,6 +19,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::share::By;
+use super::topics::Role;
 use super::{Consumer, Consumers, Phase, Trouble};
 use crate::body::Members;
 use crate::effects::{ConsumerTimer, Note, Signal, TimerKind};
@@ -218,7 +219,8 @@ impl Consumer {
             }
             match self.who_knows(ctx, known, key, &route.readers_by_name) {
                 Some(peer) => asks.entry(peer).or_default().push(key),
-                None => unasked = true,
+                // Nothing waits for what was sent back.
+                None => unasked |= of.role == Role::Own,
             }
         }
         if let Some(mut first) = asks.first_entry() {

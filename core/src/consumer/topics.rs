@@ -11,8 +11,8 @@ use crate::name::{Group, Topic};
 pub(super) enum Role {
     /// The application asks for it.
     Own,
-    /// Messages that were sent back come from it. Brokers make it, with the group's first
-    /// heartbeat or its first message: that it is not there is no trouble, and nothing waits for it.
+    /// Messages that were sent back come from it. Brokers make it, with the group's first heartbeat
+    /// or its first message: that it is not there is no trouble, and nothing waits for it.
     Retry,
 }
 
@@ -85,8 +85,9 @@ impl Topics {
         self.0.iter()
     }
 
+    /// Whether the application asks for none.
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.own().next().is_none()
     }
 
     /// All that are read.

@@ -169,6 +169,17 @@ impl Note {
                 all(tell, &[("broker", Text(broker)), ("address", Text(&address.escape_debug()))]);
             }
             Self::RowRefused { topic, broker, reason } => of_row(topic, broker, reason, tell),
+            Self::Repeated { last, suppressed } => {
+                last.facts(tell);
+                tell("suppressed", Number(*suppressed as i64));
+            }
+            consuming => consuming.facts_of_consuming(tell),
+        }
+    }
+
+    fn facts_of_consuming(&self, tell: Tell<'_>) {
+        use Fact::{Number, Text};
+        match self {
             Self::Rebalanced { group, topic, share, members } => {
                 all(tell, &[("group", Text(group)), ("topic", Text(topic))]);
                 tell("share", Number(*share as i64));
@@ -220,10 +231,8 @@ impl Note {
                     tell("offset", Number(*offset));
                 }
             }
-            Self::Repeated { last, suppressed } => {
-                last.facts(tell);
-                tell("suppressed", Number(*suppressed as i64));
-            }
+            // All others are told above.
+            _ => {}
         }
     }
 }

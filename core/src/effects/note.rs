@@ -260,8 +260,8 @@ pub enum Note {
         /// The broker's words.
         remark: Option<Arc<str>>,
     },
-    /// A message that was to be sent back could not be, nor be sent to the group's retry topic: it is
-    /// delivered again here, after `retry_delay`. Told at once, and then once a minute for each
+    /// A message that was to be sent back could not be, nor be sent to the group's retry topic: it
+    /// is delivered again here, after `retry_delay`. Told at once, and then once a minute for each
     /// broker.
     SendBackFailed {
         /// The consumer's group.

@@ -200,7 +200,7 @@ pub(super) static CASES: &[Case] = &[
     .held_by(&[
         "pair::flow::a_message_that_is_to_come_again_here_comes_after_its_pause_exactly",
         "pair::flow::nothing_is_committed_past_a_message_that_is_to_come_again",
-        "weather::handles::a_delivery_that_is_to_come_again_here_comes_after_its_pause_as_another_attempt",
+        "weather::handles::a_delivery_given_back_comes_after_its_pause_as_another_attempt",
     ]),
     Case::must(
         "PUSH-20",
