@@ -1,6 +1,6 @@
 //! Messages written many at once, each once: a batch is written with the place of each message and
-//! synced, as one transaction of a file, and acked after. What comes again, after a crash in between
-//! or a rebalance, is told by its place and written no second time.
+//! synced, as one transaction of a file, and acked after. What comes again, after a crash in
+//! between or a rebalance, is told by its place and written no second time.
 //!
 //! `cargo run --release --example batch_writer -- 10000`, with `NAMESRV_ADDR` set for a cluster of
 //! yours. The file here is new in each run and goes with it; a database takes its place as well,

@@ -1,8 +1,8 @@
 //! Handlers that are called, as tasks of tokio, until the service is told to stop: by SIGTERM, as
 //! supervisors do it, or by Ctrl-C.
 //!
-//! `cargo run --release --example handlers_tokio -- 10000`, with `NAMESRV_ADDR` set for a cluster of
-//! yours. It ends by itself when all messages have come.
+//! `cargo run --release --example handlers_tokio -- 10000`, with `NAMESRV_ADDR` set for a cluster
+//! of yours. It ends by itself when all messages have come.
 
 mod common;
 

@@ -1,5 +1,5 @@
-//! A message that comes twice is handled once: by a table of the ids that were handled, written with
-//! what the handling does.
+//! A message that comes twice is handled once: by a table of the ids that were handled, written
+//! with what the handling does.
 //!
 //! `cargo run --release --example idempotent -- 10000`, with `NAMESRV_ADDR` set for a cluster of
 //! yours. Each tenth message is sent twice, as by a producer that heard no answer and sent again,
@@ -23,8 +23,8 @@ fn main() -> ExitCode {
     common::main_shared(std::env::args().skip(1), job)
 }
 
-/// What a service keeps in its database: the ids that were handled, in the table of what was made of
-/// them, so that one transaction has both.
+/// What a service keeps in its database: the ids that were handled, in the table of what was made
+/// of them, so that one transaction has both.
 #[derive(Default)]
 struct Orders(Mutex<BTreeMap<String, usize>>);
 

@@ -124,8 +124,8 @@ impl Consumer {
         NextBatch { consumer: self, most, by, reminded: false }
     }
 
-    /// Message after message, blocking this thread, until the consumer leaves its group. A loop over
-    /// `&mut consumer` is the same.
+    /// Message after message, blocking this thread, until the consumer leaves its group. A loop
+    /// over `&mut consumer` is the same.
     ///
     /// ```no_run
     /// # use rocketry_core::client::Consumer;

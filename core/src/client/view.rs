@@ -130,8 +130,8 @@ impl MessageView {
     }
 
     /// The same message as a copy that keeps nothing else in memory: to be kept for long. A view
-    /// keeps all messages of its pull, up to the size of a frame, which the limits of what a consumer
-    /// holds count only until they are settled.
+    /// keeps all messages of its pull, up to the size of a frame, which the limits of what a
+    /// consumer holds count only until they are settled.
     ///
     /// ```no_run
     /// # use rocketry_core::client::{Delivery, MessageView};

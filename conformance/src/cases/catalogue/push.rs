@@ -115,9 +115,10 @@ pub(super) static CASES: &[Case] = &[
     .on(EMBEDDED_AND_LIVE)
     .held_by(&[
         "pair::suspending::push_11_nothing_is_handed_out_or_pulled_until_a_consumer_is_resumed",
-        "pair::suspending::push_11_what_is_out_is_settled_and_committed_while_a_consumer_is_suspended",
-        "pair::suspending::push_11_a_consumer_that_is_suspended_before_it_is_a_member_pulls_nothing_when_\
-         it_is_one",
+        "pair::suspending::push_11_what_is_out_is_settled_and_committed_while_a_consumer_is_\
+         suspended",
+        "pair::suspending::push_11_a_consumer_that_is_suspended_before_it_is_a_member_pulls_\
+         nothing_when_it_is_one",
         "weather::handlers::push_11_handlers_are_given_nothing_while_their_consumer_is_suspended",
     ]),
     Case::should(

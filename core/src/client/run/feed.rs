@@ -363,7 +363,7 @@ impl Seat {
         drop(entry);
     }
 
-    /// This worker looks for nothing more for now. What it may have been woken for is another one's.
+    /// This worker looks for nothing more for now. What it may have been woken for is for others.
     pub(super) fn leave_off(&mut self) {
         self.rise();
         let feed = &self.feed;

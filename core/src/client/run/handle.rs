@@ -61,8 +61,8 @@ pub(in crate::client) fn start(
 
 impl Run {
     /// Ends it in good order: nothing more is pulled or given to a handler, those that are busy
-    /// have `within` to end, what they settled is committed with the broker's answer, and the queues
-    /// go to other members. Resolves when that is done, at the latest after `within` and
+    /// have `within` to end, what they settled is committed with the broker's answer, and the
+    /// queues go to other members. Resolves when that is done, at the latest after `within` and
     /// `shutdown_timeout`, as [`Consumer::drain`](crate::client::Consumer::drain), and says whether
     /// handlers were still busy; dropping it stops nothing.
     ///

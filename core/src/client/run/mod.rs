@@ -10,8 +10,8 @@
 //! | `worker` | the loops: threads, tasks, batches |
 //! | `handle` | the handle users hold |
 //!
-//! A pull's messages are taken from the engine together, under the client's lock, and claimed one by
-//! one by an atomic index: a slow handler keeps the worker that called it, and nothing else. One
+//! A pull's messages are taken from the engine together, under the client's lock, and claimed one
+//! by one by an atomic index: a slow handler keeps the worker that called it, and nothing else. One
 //! worker is woken at a time, and wakes the next one where it leaves more to do: handlers that do
 //! nothing wake nobody, and slow ones have all workers busy within a few wake-ups.
 
