@@ -81,11 +81,13 @@
 //! [`proto`], whose page is the manual for that.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod listener;
 #[cfg(feature = "logging")]
 pub mod logging;
 pub mod prelude;
 
 pub use bytes::Bytes;
+pub use listener::SimpleMessageListener;
 
 pub use rocketry_core as proto;
 pub use rocketry_core::client::{
@@ -105,8 +107,9 @@ pub use rocketry_core::query::{QueueChoice, QueueName};
 pub use rocketry_core::allocation::{Allocate, AllocationError, Question, Strategy};
 pub use rocketry_core::body::{BodyError, ClusterInfo, RouteBody, TopicConfig, TopicList};
 pub use rocketry_core::client::{
-    Blockable, ConsumerBuilder, EndError, Ended, LockStats, ProducerError, ProducerOptions, Pulled,
-    QueueChange, Received, RecvError, RecvTimeoutError, Settlement, SubscribeError,
+    BatchContext, Blockable, Concurrency, ConsumerBuilder, ConsumerHandle, EndError, Ended,
+    Handled, LockStats, ProducerError, ProducerOptions, Pulled, QueueChange, Received, RecvError,
+    RecvTimeoutError, Run, RunError, RunOptions, RunStats, Settlement, SubscribeError, Verdict,
 };
 pub use rocketry_core::consumer::{Assignment, ConsumerOptions, FilterError, TopicSubscription};
 pub use rocketry_core::engine::Cancelled;

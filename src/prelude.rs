@@ -4,7 +4,8 @@
 //! and `smol` beside it are the runtimes, which [`rocketry::tokio`](crate) and its like would hide.
 
 pub use crate::{
-    Client, Config, Consumer, ConsumerOptions, Delivery, Filter, Group, Message, MessageView,
-    Pending, Producer, ProducerOptions, QueueName, QueueSelection, RecvError, SendError,
-    SendOptions, SendReceipt, Settlement, Start, Stored, Topic, Unreadable,
+    BatchContext, Client, Config, Consumer, ConsumerHandle, ConsumerOptions, Delivery, Filter,
+    Group, Message, MessageView, Pending, Producer, ProducerOptions, QueueName, QueueSelection,
+    RecvError, Run, RunOptions, SendError, SendOptions, SendReceipt, Settlement, Start, Stored,
+    Topic, Unreadable, Verdict,
 };

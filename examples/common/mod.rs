@@ -6,10 +6,12 @@ mod tally;
 
 use std::error::Error;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
 use std::time::{Duration, SystemTime};
 
-use rocketry::{Group, Message, SendError, Stored, Topic};
+use rocketry::{Client, Group, Message, SendError, Stored, Topic};
 
 use cluster::Cluster;
 use tally::Tally;
@@ -139,6 +141,33 @@ impl Run {
     }
 }
 
+/// Sends the messages that `of` gives for each number, 256 numbers at a time, and notes the first
+/// one of each.
+pub(crate) fn send_all(run: &Run, client: &Client, of: impl Fn(usize) -> Vec<Message>) -> Outcome {
+    let producer = client.producer(run.group())?;
+    for first in (0..run.count()).step_by(256) {
+        let indices = first..(first + 256).min(run.count());
+        let sent: Vec<_> = indices
+            .flat_map(|index| of(index).into_iter().enumerate().map(move |(at, m)| (index, at, m)))
+            .map(|(index, at, message)| (index, at, producer.send(message)))
+            .collect();
+        for (index, at, call) in sent {
+            let mut ended = call.wait();
+            while let Err(error) = ended {
+                if !run.may_repeat(&error) {
+                    return Err(error.into());
+                }
+                thread::sleep(PAUSE);
+                ended = producer.send(of(index).swap_remove(at)).wait();
+            }
+            if at == 0 {
+                run.sent(index);
+            }
+        }
+    }
+    Ok(())
+}
+
 /// The number of the message with this body; `None` for one that no run has sent.
 pub(crate) fn number(body: &[u8]) -> Option<usize> {
     std::str::from_utf8(body).ok().and_then(|text| text.trim_end().parse().ok())
@@ -148,6 +177,14 @@ pub(crate) fn number(body: &[u8]) -> Option<usize> {
 pub(crate) fn main(
     args: impl IntoIterator<Item = String>,
     job: impl FnOnce(&Run) -> Outcome,
+) -> ExitCode {
+    main_shared(args, |run| job(run))
+}
+
+/// As [`main`], for a job whose handlers hold the run.
+pub(crate) fn main_shared(
+    args: impl IntoIterator<Item = String>,
+    job: impl FnOnce(&Arc<Run>) -> Outcome,
 ) -> ExitCode {
     start(args, |run| {
         job(run)?;
@@ -166,7 +203,7 @@ pub(crate) fn main_in_own_words(
 
 fn start(
     args: impl IntoIterator<Item = String>,
-    job: impl FnOnce(&Run) -> Result<ExitCode, Failure>,
+    job: impl FnOnce(&Arc<Run>) -> Result<ExitCode, Failure>,
 ) -> ExitCode {
     let args: Vec<String> = args.into_iter().collect();
     let count = match args.as_slice() {
@@ -183,7 +220,10 @@ fn start(
         return ExitCode::from(2);
     };
     match Run::new(count) {
-        Ok(run) => report(&run, job(&run)),
+        Ok(run) => {
+            let run = Arc::new(run);
+            report(&run, job(&run))
+        }
         Err(error) => {
             eprintln!("{error}");
             ExitCode::FAILURE

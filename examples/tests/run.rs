@@ -18,7 +18,7 @@ use rustix::process::{Pid, Signal, kill_process};
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// Those that end with a tally: nothing may be missing, nothing may come twice.
-const EXACT: [&str; 9] = [
+const EXACT: [&str; 13] = [
     "quickstart",
     "blocking",
     "tokio",
@@ -28,9 +28,13 @@ const EXACT: [&str; 9] = [
     "batch",
     "ordered",
     "selector",
+    "handlers",
+    "handlers_tokio",
+    "batch_writer",
+    "idempotent",
 ];
 /// Those that end in their own words, or say more on the way.
-const TALKATIVE: [&str; 3] = ["oneway", "logging", "errors"];
+const TALKATIVE: [&str; 4] = ["oneway", "logging", "errors", "retries"];
 
 fn example(name: &str) -> Command {
     let test = std::env::current_exe().unwrap();
@@ -358,6 +362,50 @@ fn logging_writes_lines_for_people_and_for_machines() {
     let refused = run(example("logging").args(["--log", "xml"]));
     assert_eq!(refused.status.code(), Some(2), "{refused:?}");
     assert!(text(&refused.stderr).contains("text, json or color"), "{refused:?}");
+}
+
+#[test]
+fn handlers_on_tokio_finish_at_sigterm() {
+    let served = Served::start(ClusterConfig::default()).unwrap();
+    let mut command = example("handlers_tokio");
+    let child = command.arg("200").env("NAMESRV_ADDR", served.namesrv()).spawn().unwrap();
+    // It looks for duplicates for a while when all have come; before that it has a handler.
+    while served.with(|cluster| cluster.requests(RequestCode::PULL_MESSAGE)) == 0 {
+        thread::sleep(Duration::from_millis(1));
+    }
+    thread::sleep(Duration::from_millis(20));
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    let output = end(child);
+    let shown = text(&output.stdout);
+    assert!(shown.contains("every message that was begun is settled\n"), "{output:?}");
+    let told = served.with(|cluster| cluster.requests(RequestCode::UNREGISTER_CLIENT));
+    assert!(told > 0, "it left without telling the broker");
+}
+
+#[test]
+fn batches_are_written_in_fewer_transactions_than_messages() {
+    let output = run(example("batch_writer").arg("2000"));
+    assert_delivers(&output, 2000);
+    let shown = text(&output.stdout).lines().find_map(|line| line.strip_suffix(" transactions"));
+    let transactions: usize = shown.unwrap().parse().unwrap();
+    assert!((4..500).contains(&transactions), "{transactions}");
+}
+
+#[test]
+fn what_comes_twice_is_handled_once() {
+    let output = run(example("idempotent").arg("700"));
+    assert_delivers(&output, 700);
+    // 70 were sent twice, and 100 were to come again.
+    assert!(text(&output.stdout).contains("870 messages came, 100 of them to be retried"));
+}
+
+#[test]
+fn retries_come_again_and_the_hopeless_are_dead_letters() {
+    let output = run(example("retries").arg("30"));
+    assert_delivers(&output, 30);
+    let shown = text(&output.stdout);
+    assert!(shown.contains("28 handled, 4 retried, 2 of 2 dead letters read\n"), "{shown}");
+    assert_eq!(shown.matches("dead letter: ").count(), 2, "{shown}");
 }
 
 #[test]

@@ -6,6 +6,7 @@
 
 mod burst;
 mod figures;
+mod handled;
 mod progress;
 mod runtimes;
 mod table;
@@ -44,6 +45,9 @@ pub enum Work {
     Burst,
     /// One consumer from the first offset.
     Consume,
+    /// One consumer from the first offset whose `parallel` handlers do nothing: tasks, or threads
+    /// where there are no tasks.
+    Handlers,
 }
 
 impl Work {
@@ -52,7 +56,7 @@ impl Work {
     pub const fn warm(self) -> usize {
         match self {
             Self::Sync | Self::Async | Self::Batch | Self::Oneway | Self::Burst => 2_000,
-            Self::Consume => 20_000,
+            Self::Consume | Self::Handlers => 20_000,
         }
     }
 }
@@ -96,7 +100,8 @@ pub struct Plan {
     pub count: usize,
     /// Bytes of a body.
     pub body: usize,
-    /// Callers of `Sync`, sends in flight of `Async`, messages in a batch of `Batch`; at least 1.
+    /// Callers of `Sync`, sends in flight of `Async`, messages in a batch of `Batch`, handlers of
+    /// `Handlers`; at least 1.
     /// The others have no use for it.
     pub parallel: usize,
 }
@@ -128,6 +133,9 @@ pub enum BenchError {
     /// A name is not valid.
     #[error(transparent)]
     Name(#[from] rocketry::proto::name::NameError),
+    /// No handlers.
+    #[error(transparent)]
+    Run(#[from] rocketry::client::RunError),
     /// A message could not be read.
     #[error(transparent)]
     Unreadable(#[from] rocketry::Unreadable),
@@ -186,6 +194,7 @@ impl Plan {
             Work::Oneway => "oneway".to_owned(),
             Work::Burst => "burst".to_owned(),
             Work::Consume => "consume".to_owned(),
+            Work::Handlers => format!("handlers{}", self.parallel),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The works as tasks, on any runtime that has them.
 
 use std::collections::VecDeque;
+use std::future::ready;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -8,6 +9,7 @@ use rocketry::{Client, Producer, Start as From};
 
 use super::burst::Burst;
 use super::figures::{Latencies, Start};
+use super::handled::{self, GLANCE, Handled};
 use super::runtimes::Tasks;
 use super::{BenchError, Job, PATIENCE, Report, Work, group};
 
@@ -20,6 +22,7 @@ pub(super) async fn run<T: Tasks>(tasks: T, job: Job) -> Result<Report, BenchErr
         Work::Oneway => oneway(&client, &job).await,
         Work::Burst => burst(&client, &job).await,
         Work::Consume => consume::<T>(&client, &job).await,
+        Work::Handlers => handlers::<T>(&client, &job).await,
     };
     let report = report.map(|report| report.watched(&client));
     let _ = client.shutdown().await;
@@ -139,4 +142,21 @@ async fn consume<T: Tasks>(client: &Client, job: &Job) -> Result<Report, BenchEr
         tally.add(1);
     }
     Ok(start.end(job, &Latencies::new(&job.progress)?))
+}
+
+async fn handlers<T: Tasks>(client: &Client, job: &Job) -> Result<Report, BenchError> {
+    let mut handled = Handled::new(job);
+    let (count, (consumer, options)) = (handled.counter(job), handled::consumer(client, job)?);
+    let run = consumer.run_async(options, move |_| {
+        count();
+        ready(())
+    })?;
+    loop {
+        let pause = T::timeout(GLANCE, std::future::pending::<()>()).await;
+        debug_assert!(pause.is_none(), "nothing comes of it");
+        if let Some(report) = handled.look(job)? {
+            drop(run);
+            return Ok(report);
+        }
+    }
 }

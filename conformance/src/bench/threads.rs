@@ -8,6 +8,7 @@ use rocketry::{Client, Pending, Producer, SendError, SendReceipt, Start as From}
 
 use super::burst::Burst;
 use super::figures::{Latencies, Start};
+use super::handled::{self, GLANCE, Handled};
 use super::{BenchError, Job, PATIENCE, Report, Work, group};
 
 type Sent = Result<SendReceipt, SendError>;
@@ -21,6 +22,7 @@ pub(super) fn run(job: &Job) -> Result<Report, BenchError> {
         Work::Oneway => oneway(&client, job),
         Work::Burst => burst(&client, job),
         Work::Consume => consume(&client, job),
+        Work::Handlers => handlers(&client, job),
     };
     let report = report.map(|report| report.watched(&client));
     let _ = client.shutdown().wait();
@@ -139,4 +141,17 @@ fn consume(client: &Client, job: &Job) -> Result<Report, BenchError> {
         tally.add(1);
     }
     Ok(start.end(job, &Latencies::new(&job.progress)?))
+}
+
+fn handlers(client: &Client, job: &Job) -> Result<Report, BenchError> {
+    let mut handled = Handled::new(job);
+    let (count, (consumer, options)) = (handled.counter(job), handled::consumer(client, job)?);
+    let run = consumer.run(options, move |_| count())?;
+    loop {
+        thread::sleep(GLANCE);
+        if let Some(report) = handled.look(job)? {
+            drop(run);
+            return Ok(report);
+        }
+    }
 }

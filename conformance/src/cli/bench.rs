@@ -30,6 +30,8 @@ enum WorkArg {
     Burst,
     /// One consumer from the first offset
     Consume,
+    /// The same with PARALLEL handlers that do nothing
+    Handlers,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -58,7 +60,7 @@ pub(super) struct Args {
     /// Bytes of a body
     #[arg(value_parser = clap::value_parser!(u32).range(1..=4 << 20))]
     body_bytes: u32,
-    /// Callers of sync, sends in flight of async, messages in a batch; of no use to the others
+    /// Callers of sync, sends in flight of async, messages in a batch, handlers
     #[arg(value_parser = clap::value_parser!(u32).range(1..=10_000))]
     parallel: u32,
     /// Who moves the bytes
@@ -77,6 +79,7 @@ pub(super) fn run(args: Args) -> Outcome {
         WorkArg::Oneway => Work::Oneway,
         WorkArg::Burst => Work::Burst,
         WorkArg::Consume => Work::Consume,
+        WorkArg::Handlers => Work::Handlers,
     };
     let runtime = match args.runtime {
         RuntimeArg::Tokio => Runtime::Tokio,

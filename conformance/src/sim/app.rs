@@ -310,6 +310,20 @@ impl World {
         drained
     }
 
+    /// Suspends a consumer.
+    pub fn suspend(&mut self, client: ClientId, sub: SubscriptionId) -> Result<(), Stale> {
+        let done = self.tell(client, |session, now| session.engine_mut().suspend(now, sub));
+        self.pump();
+        done
+    }
+
+    /// Resumes one that was suspended.
+    pub fn resume(&mut self, client: ClientId, sub: SubscriptionId) -> Result<(), Stale> {
+        let done = self.tell(client, |session, now| session.engine_mut().resume(now, sub));
+        self.pump();
+        done
+    }
+
     /// Shuts a client down.
     pub fn shutdown(&mut self, client: ClientId) {
         self.tell(client, |session, now| session.engine_mut().shutdown(now));

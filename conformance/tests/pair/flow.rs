@@ -25,7 +25,7 @@ fn consumer_of(
 }
 
 #[test]
-fn a_full_window_pauses_the_pulls_and_settling_resumes_them() {
+fn push_03_a_full_window_pauses_the_pulls_and_settling_resumes_them() {
     let (mut world, client, sub) = consumer_of(300, |config| config.queue_messages = 64);
     let pulls = world.cluster().requests(RequestCode::PULL_MESSAGE);
     assert_eq!(pulls, 2);
@@ -46,7 +46,7 @@ fn a_full_window_pauses_the_pulls_and_settling_resumes_them() {
 }
 
 #[test]
-fn a_window_full_of_bytes_pauses_the_pulls() {
+fn push_04_a_window_full_of_bytes_pauses_the_pulls() {
     let (mut world, client, sub) = consumer_of(300, |config| config.queue_bytes = 10_000);
     let got: u32 = world.take(client, sub).iter().map(|h| h.end - h.next).sum();
     assert!(got < 300, "{got}");

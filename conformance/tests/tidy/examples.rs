@@ -4,15 +4,19 @@
 use crate::{Source, sources};
 
 /// Those of `core/src/client/` that users hold. The others are for adapters.
-const HANDLES: [&str; 9] = [
+const HANDLES: [&str; 13] = [
     "admin.rs",
+    "batch.rs",
     "consumer.rs",
+    "control.rs",
     "delivery.rs",
     "mod.rs",
     "pending.rs",
     "producer.rs",
     "producing.rs",
     "received.rs",
+    "run/handle.rs",
+    "running.rs",
     "subscribing.rs",
 ];
 

@@ -10,6 +10,8 @@ mod cuts;
 mod draining;
 mod driving;
 mod ending;
+mod gathering;
+mod handlers;
 mod handles;
 mod hooks;
 mod leaks;

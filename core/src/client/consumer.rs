@@ -1,5 +1,6 @@
 //! The handle that receives messages.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -9,6 +10,7 @@ use std::time::Duration;
 
 use futures_core::Stream;
 
+use super::control::ConsumerHandle;
 use super::delivery::{Delivery, OnUnreadable, Received, settle};
 use super::ended::{EndError, Ended};
 use super::park::{block_on, block_until};
@@ -16,8 +18,6 @@ use super::pending::Pending;
 use super::received::{RecvError, RecvTimeoutError};
 use super::shared::Owner;
 use crate::consumer::Handout;
-use crate::engine::Engine;
-use crate::error::Stale;
 use crate::id::SubscriptionId;
 use crate::time::Instant;
 
@@ -29,22 +29,26 @@ use crate::time::Instant;
 /// settled committed: what others still handle is delivered again elsewhere. [`drain`](Self::drain)
 /// waits for them, as [`Client::shutdown`](super::Client::shutdown) does.
 #[doc(alias = "DefaultMQPushConsumer", alias = "DefaultLitePullConsumer", alias = "PushConsumer")]
-#[doc(alias = "PullConsumer", alias = "SimpleConsumer", alias = "MessageListenerConcurrently")]
+#[doc(alias = "PullConsumer", alias = "SimpleConsumer")]
 pub struct Consumer {
-    owner: Arc<Owner>,
-    sub: SubscriptionId,
+    pub(super) owner: Arc<Owner>,
+    pub(super) control: ConsumerHandle,
     /// Messages taken from the engine and not handed out yet.
-    current: Option<Handout>,
-    unreadable: OnUnreadable,
+    pub(super) current: Option<Handout>,
+    /// Those that a call for many had, and that was dropped before it gave them.
+    pub(super) gathered: VecDeque<Received>,
+    pub(super) unreadable: OnUnreadable,
     /// It met a message that can't be read, and was told to stop at such.
     stopped: bool,
     /// The stream has ended.
     ended: bool,
+    /// Somebody else ends it.
+    pub(super) handed_on: bool,
 }
 
 impl fmt::Debug for Consumer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Consumer").field("sub", &self.sub).finish_non_exhaustive()
+        f.debug_struct("Consumer").field("sub", &self.control.sub).finish_non_exhaustive()
     }
 }
 
@@ -62,17 +66,15 @@ impl Future for Next<'_> {
 }
 
 impl Consumer {
-    pub(super) const fn new(
-        owner: Arc<Owner>,
-        sub: SubscriptionId,
-        unreadable: OnUnreadable,
-    ) -> Self {
-        Self { owner, sub, current: None, unreadable, stopped: false, ended: false }
+    pub(super) fn new(owner: Arc<Owner>, sub: SubscriptionId, unreadable: OnUnreadable) -> Self {
+        let control = ConsumerHandle::new(owner.shared().clone(), sub);
+        let (current, gathered, stopped, ended, handed_on) = Default::default();
+        Self { owner, control, current, gathered, unreadable, stopped, ended, handed_on }
     }
 
     /// The client, and the consumer in it.
     pub(super) const fn place(&self) -> (&Arc<Owner>, SubscriptionId) {
-        (&self.owner, self.sub)
+        (&self.owner, self.control.sub)
     }
 
     /// The next message, or why none comes any more. A message that can't be read comes as an
@@ -160,6 +162,18 @@ impl Consumer {
         self.owner.shared().clock().now()
     }
 
+    /// Whether it may wait on this thread, and what time it is.
+    pub(super) fn may_wait(&self) -> Result<Instant, RecvError> {
+        let (shared, now) = (self.owner.shared(), self.now());
+        if shared.is_forked_by(now) {
+            return Err(RecvError::Forked);
+        }
+        if !shared.may_block() {
+            return Err(RecvError::WouldDeadlock);
+        }
+        Ok(now)
+    }
+
     /// What `recv` gives without waiting: the next message, or why it must not wait. A fork may
     /// slip through for an instant, and is seen before anything waits: nobody would wake it.
     fn at_once(&mut self, now: Instant) -> Result<Option<Received>, RecvError> {
@@ -179,6 +193,14 @@ impl Consumer {
 
     /// The next message from what is at hand, without a lock.
     fn at_hand(&mut self) -> Option<Received> {
+        if self.control.is_suspended() {
+            return None;
+        }
+        self.gathered.pop_front().or_else(|| self.fresh())
+    }
+
+    /// The next message of those taken from the engine.
+    fn fresh(&mut self) -> Option<Received> {
         let shared = self.owner.shared();
         let handout = self.current.as_mut()?;
         while handout.next < handout.end && !handout.batch.is_revoked() {
@@ -210,44 +232,65 @@ impl Consumer {
     /// Hands out nothing more, and leaves the group when what was handed out is settled.
     fn stop(&mut self) {
         self.stopped = true;
-        let (shared, sub) = (self.owner.shared(), self.sub);
-        let within = shared.config().shutdown_timeout;
-        shared.run(|core, now| {
-            // It may have left with the whole client already.
-            let _ = core.engine.drain(now, sub, within);
-        });
+        drop(self.control.drain(self.owner.shared().config().shutdown_timeout));
     }
 
     fn poll_delivery(&mut self, cx: &mut Context<'_>) -> Poll<Result<Received, RecvError>> {
+        if let Some(ready) = self.at_hand() {
+            return Poll::Ready(Ok(ready));
+        }
+        self.poll_fresh(cx)
+    }
+
+    /// As [`Self::poll_delivery`], without what was gathered.
+    pub(super) fn poll_fresh(&mut self, cx: &mut Context<'_>) -> Poll<Result<Received, RecvError>> {
         loop {
-            if let Some(delivery) = self.at_hand() {
+            let paused = self.control.is_suspended();
+            if !paused && let Some(delivery) = self.fresh() {
                 return Poll::Ready(Ok(delivery));
             }
             // The one that is left here is dropped after the lock.
             let mut waker = Some(cx.waker().clone());
-            let (shared, sub) = (self.owner.shared().clone(), self.sub);
-            let rest = self.current.take();
+            let (shared, sub) = (self.owner.shared().clone(), self.control.sub);
+            let rest = self.current.as_ref();
             let taken = shared.run(|core, now| {
                 let consumer = core.consumers.get_mut(&sub)?;
-                if let Some(rest) = &rest {
-                    core.engine.give_back(now, rest);
-                }
                 if !core.engine.gives(sub) {
+                    rest.into_iter().for_each(|rest| core.engine.give_back(now, rest));
                     return None;
                 }
-                let handout = core.engine.take_batch(now, sub);
-                if handout.is_none() {
+                // Where something is left at hand, the consumer is suspended.
+                let taken = if rest.is_none() { core.engine.take_batch(now, sub) } else { None };
+                if taken.is_none() {
                     std::mem::swap(&mut consumer.waker, &mut waker);
                 }
-                Some(handout)
+                Some(taken)
             });
             match taken.flatten() {
-                None if self.stopped => return Poll::Ready(Err(RecvError::Unreadable)),
-                None => return Poll::Ready(Err(shared.end_of_messages())),
+                None => {
+                    self.current = None;
+                    let stopped = self.stopped.then_some(RecvError::Unreadable);
+                    return Poll::Ready(Err(stopped.unwrap_or_else(|| shared.end_of_messages())));
+                }
+                Some(None) if paused && !self.control.is_suspended() => {}
                 Some(None) => return Poll::Pending,
                 Some(handout) => self.current = handout,
             }
         }
+    }
+
+    /// Another handle of this consumer, to suspend, resume or end it by, from any thread.
+    ///
+    /// ```no_run
+    /// # use rocketry_core::client::Consumer;
+    /// # fn f(consumer: &Consumer) {
+    /// let control = consumer.control();
+    /// std::thread::spawn(move || control.suspend());
+    /// # }
+    /// ```
+    #[doc(alias = "suspend", alias = "resume")]
+    pub fn control(&self) -> ConsumerHandle {
+        self.control.clone()
     }
 
     /// Finishes, then leaves the group: nothing more is pulled or handed out, and what was handed
@@ -269,7 +312,7 @@ impl Consumer {
     /// # }
     /// ```
     pub fn drain(self, timeout: Duration) -> Pending<Result<Ended, EndError>> {
-        self.end(|engine, now, sub| engine.drain(now, sub, timeout))
+        self.end(|control| control.drain(timeout))
     }
 
     /// Leaves the group at once: what is settled is committed with the broker's answer, and the
@@ -286,20 +329,20 @@ impl Consumer {
     /// ```
     #[doc(alias = "shutdown", alias = "Shutdown", alias = "unsubscribe")]
     pub fn close(self) -> Pending<Result<Ended, EndError>> {
-        self.end(|engine, now, sub| engine.leave(now, sub))
+        self.end(|control| {
+            let pending = control.ended();
+            control.leave();
+            pending
+        })
     }
 
     fn end(
-        self,
-        end: impl FnOnce(&mut Engine, Instant, SubscriptionId) -> Result<(), Stale>,
+        mut self,
+        end: impl FnOnce(&ConsumerHandle) -> Pending<Result<Ended, EndError>>,
     ) -> Pending<Result<Ended, EndError>> {
-        let (shared, sub) = (self.owner.shared().clone(), self.sub);
-        shared.run(|core, now| {
-            core.watch(sub);
-            // It may have left with the whole client already.
-            let _ = end(&mut core.engine, now, sub);
-        });
-        Pending::left(shared, sub)
+        // Nobody was given these.
+        self.gathered.clear();
+        end(&self.control)
     }
 }
 
@@ -321,9 +364,9 @@ impl Stream for Consumer {
 
 impl Drop for Consumer {
     fn drop(&mut self) {
-        self.owner.shared().run(|core, now| {
-            // It may have left with the whole client already.
-            let _ = core.engine.leave(now, self.sub);
-        });
+        self.gathered.clear();
+        if !self.handed_on {
+            self.control.leave();
+        }
     }
 }

@@ -7,7 +7,9 @@
 pub mod adapter;
 mod admin;
 mod after_unlock;
+mod batch;
 mod consumer;
+mod control;
 mod deferred;
 mod delivery;
 mod driving;
@@ -26,6 +28,8 @@ mod producing;
 mod pump;
 mod question;
 mod received;
+mod run;
+mod running;
 mod shared;
 mod source;
 mod state;
@@ -38,7 +42,9 @@ mod work;
 use std::sync::Arc;
 
 pub use admin::{Admin, Pulled};
+pub use batch::{Iter, NextBatch};
 pub use consumer::{Consumer, Next};
+pub use control::ConsumerHandle;
 pub use delivery::{Delivery, OnUnreadable, Received, Unreadable};
 pub use ended::{EndError, Ended};
 pub use listening::QueueChange;
@@ -47,6 +53,7 @@ pub use pending::{Blockable, Pending};
 pub use producer::Producer;
 pub use producing::{ProducerError, ProducerOptions};
 pub use received::{RecvError, RecvTimeoutError, Settlement};
+pub use run::{BatchContext, Concurrency, Handled, Run, RunError, RunOptions, RunStats, Verdict};
 pub use subscribing::{ConsumerBuilder, SubscribeError};
 pub use view::MessageView;
 

@@ -22,8 +22,9 @@ pub(crate) struct Subscribed {
     pub(crate) waker: Option<Waker>,
     /// Who is told which queues it gains and loses.
     pub(super) listener: Option<Arc<Listening>>,
-    /// Somebody wants to know how it left.
-    pub(super) watched: bool,
+    /// So many want to know how it left, and are woken then.
+    pub(super) watching: usize,
+    pub(super) watchers: Vec<Waker>,
     /// The consumer has left, with so many messages unsettled.
     pub(super) left: Option<usize>,
 }
@@ -208,7 +209,7 @@ impl Core {
         after.wakers.extend(self.stops.take_all());
         after.wakers.extend(self.pump.take());
         for (_, consumer) in std::mem::take(&mut self.consumers) {
-            after.wakers.extend(consumer.waker);
+            after.wakers.extend(consumer.waker.into_iter().chain(consumer.watchers));
             after.listeners.extend(consumer.listener);
         }
         self.links.abandon(after);
@@ -234,35 +235,40 @@ impl Core {
     }
 
     /// A consumer has left. Gives who is to be woken.
-    pub(super) fn left(&mut self, sub: SubscriptionId, unsettled: usize) -> Option<Waker> {
+    pub(super) fn left(&mut self, sub: SubscriptionId, unsettled: usize) -> Vec<Waker> {
         self.unsettled = self.unsettled.map(|before| before + unsettled);
-        let consumer = self.consumers.get_mut(&sub)?;
-        if !consumer.watched {
-            return self.consumers.remove(&sub)?.waker;
-        }
+        let Some(consumer) = self.consumers.get_mut(&sub) else { return Vec::new() };
         consumer.left = Some(unsettled);
-        consumer.waker.take()
+        let mut wakers = std::mem::take(&mut consumer.watchers);
+        wakers.extend(consumer.waker.take());
+        if consumer.watching == 0 {
+            self.consumers.remove(&sub);
+        }
+        wakers
     }
 
     /// Somebody wants to know how a consumer leaves.
     pub(super) fn watch(&mut self, sub: SubscriptionId) {
         if let Some(consumer) = self.consumers.get_mut(&sub) {
-            consumer.watched = true;
+            consumer.watching += 1;
         }
     }
 
-    /// Nobody does any more. Gives the waker, which is for dropping after the lock.
-    pub(super) fn unwatch(&mut self, sub: SubscriptionId) -> Option<Waker> {
-        let consumer = self.consumers.get_mut(&sub)?;
-        consumer.watched = false;
-        let waker = consumer.waker.take();
+    /// One of them does not any more. Gives wakers, which are for dropping after the lock.
+    pub(super) fn unwatch(&mut self, sub: SubscriptionId) -> Vec<Waker> {
+        let Some(consumer) = self.consumers.get_mut(&sub) else { return Vec::new() };
+        consumer.watching = consumer.watching.saturating_sub(1);
+        if consumer.watching > 0 {
+            return Vec::new();
+        }
+        let wakers = std::mem::take(&mut consumer.watchers);
         if consumer.left.is_some() {
             self.consumers.remove(&sub);
         }
-        waker
+        wakers
     }
 
-    /// How a consumer left; or `waker` is kept until it has, in the place of the one left there.
+    /// How a consumer left; or `waker` is kept until it has, unless it is there already.
     pub(super) fn end_of(
         &mut self,
         sub: SubscriptionId,
@@ -272,10 +278,12 @@ impl Core {
             return Some(self.in_time().map(|()| Ended::InOrder));
         };
         if let Some(unsettled) = consumer.left {
-            self.consumers.remove(&sub);
             return Some(Ok(Ended::with(unsettled)));
         }
-        std::mem::swap(&mut consumer.waker, waker);
+        let known = |own: &Waker| consumer.watchers.iter().any(|kept| kept.will_wake(own));
+        if !waker.as_ref().is_some_and(known) {
+            consumer.watchers.extend(waker.take());
+        }
         None
     }
 }

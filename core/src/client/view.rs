@@ -129,6 +129,25 @@ impl MessageView {
         before.saturating_add(self.again).saturating_add(1)
     }
 
+    /// The same message as a copy that keeps nothing else in memory: to be kept for long. A view
+    /// keeps all messages of its pull, up to the size of a frame, which the limits of what a
+    /// consumer holds count only until they are settled.
+    ///
+    /// ```no_run
+    /// # use rocketry_core::client::{Delivery, MessageView};
+    /// # fn f(message: Delivery, kept: &mut Vec<MessageView>) {
+    /// kept.push(message.detach());
+    /// message.ack();
+    /// # }
+    /// ```
+    pub fn detach(&self) -> Self {
+        let batch = Arc::new(self.batch.single(self.index));
+        // A body that was opened has its memory to itself.
+        let stored = batch.records().record(0).filter(|record| record.compression().is_none());
+        let body = stored.map_or_else(|| self.body.clone(), |record| record.raw_body());
+        Self { batch, index: 0, again: self.again, body }
+    }
+
     /// The queue it came from.
     ///
     /// ```no_run

@@ -82,6 +82,7 @@ presets! {
         max_pending_bytes = [256 MiB];
         pull_batch = [1024];
         queue_messages = [10000];
+        queue_span = [20000];
         queue_bytes = [256 MiB];
     }
 

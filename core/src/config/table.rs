@@ -338,6 +338,19 @@ settings! {
     queue_bytes: usize as Size = [100 MiB] in [1 ..],
         java "pullThresholdSizeForQueue", python "pull_threshold_size_of_queue";
 
+    /// Offsets from the first to the last message of one queue held unsettled before its pulls
+    /// pause: so far a slow message may be passed by its followers.
+    queue_span: u32 as Count = [2000] in [1 ..], java "consumeConcurrentlyMaxSpan";
+
+    /// Messages of one topic held unsettled before pulls of its queues pause, divided among those
+    /// that a consumer holds of it, so that none takes the room of the others. None: no limit.
+    topic_messages: Option<usize> as Maybe<Count> = [none] in [1 ..],
+        java "pullThresholdForTopic", python "pull_threshold_for_topic";
+
+    /// Bytes of one topic held unsettled, divided as `topic_messages`; Java counts MiB. None: no
+    /// limit.
+    topic_bytes: Option<usize> as Maybe<Size> = [none] in [1 ..], java "pullThresholdSizeForTopic";
+
     /// After this pause a message that could not be sent back is delivered again to this consumer
     /// (5 s are fixed in Java); one that is dropped after a tenth of it, at most 100 ms, and later
     /// each further time, up to 30 s.

@@ -53,6 +53,4 @@ not_built! {
         "sends are not gathered into batches by themselves.";
     message_model, java "messageModel", python "message_model":
         "every group consumes as a cluster; broadcasting is not there.";
-    topic_messages, java "pullThresholdForTopic", python "pull_threshold_for_topic":
-        "what is held is limited by queue, not by topic.";
 }

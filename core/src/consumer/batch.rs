@@ -197,6 +197,11 @@ impl Batch {
         self.placed(index).filter(|offset| self.places.contains(offset))
     }
 
+    /// The first offset that can be read.
+    pub(crate) fn first(&self) -> Option<i64> {
+        (self.older..self.records.len() as u32).find_map(|index| self.offset(index))
+    }
+
     /// The greatest offset among the messages.
     pub(crate) const fn last(&self) -> Option<i64> {
         self.last
@@ -253,6 +258,28 @@ impl Batch {
     pub fn is_settled(&self, index: u32) -> bool {
         let word = self.settled.get(index as usize / 64);
         word.is_none_or(|word| word.load(Ordering::SeqCst) & (1 << (index % 64)) != 0)
+    }
+
+    /// The message at `index` alone, in memory of its own. Nothing of it is to be settled here.
+    #[cfg(feature = "client")]
+    pub(crate) fn single(&self, index: u32) -> Self {
+        Self {
+            id: self.id,
+            at: self.at,
+            queue: self.queue.clone(),
+            places: self.places.clone(),
+            delta: self.delta,
+            in_order: true,
+            older: 0,
+            last: self.offset(index),
+            records: self.records.single(index as usize),
+            tags: None,
+            settled: Box::default(),
+            taken: Default::default(),
+            open: AtomicU32::new(1),
+            handed: AtomicU32::new(1),
+            flags: self.flags.clone(),
+        }
     }
 
     /// Takes the message at `index` from the application, which has had it for too long.
@@ -321,8 +348,9 @@ impl Batch {
     /// Notes that the message at `index` is handed out. False: it must not be, since the consumer
     /// finishes; what it has is to be given back.
     pub(crate) fn hand_out(&self, index: u32) -> bool {
-        if self.handed.load(Ordering::Relaxed) <= index {
-            self.handed.store(index + 1, Ordering::SeqCst);
+        // Several threads may hand out of one batch.
+        if self.handed.load(Ordering::SeqCst) <= index {
+            self.handed.fetch_max(index + 1, Ordering::SeqCst);
         }
         !self.is_draining()
     }

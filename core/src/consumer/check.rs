@@ -28,7 +28,7 @@ impl Consumers {
     }
 
     /// Each queue has one question in flight, one timer, or one named condition: its window is
-    /// full, or its broker is not there or does not know us.
+    /// full, its broker is not there or does not know us, or its consumer is suspended.
     fn check_queues(
         &self,
         ctx: &Context,
@@ -42,11 +42,12 @@ impl Consumers {
             let reader = known.brokers.reader(queue.at.broker);
             let ready = reader
                 .is_some_and(|peer| known.is_ready(ctx, peer, consumer.revision(queue.topic)));
-            let may_rest = !ready
-                || ends
-                || self.turns.holds(sub, key)
-                || consumer.topics.get(queue.topic).is_none();
-            queue.check(&ctx.fx, &consumer.bounds, &calls, may_rest);
+            let due = self.turns.holds(sub, key);
+            let read = consumer.topics.get(queue.topic).is_some();
+            let held_back = consumer.suspended && queue.is_begun();
+            let may_rest = !ready || ends || due || !read || held_back;
+            let bounds = consumer.bounds.of_queue(consumer.places.held(queue.topic));
+            queue.check(&ctx.fx, &bounds, &calls, (may_rest, due));
         }
     }
 }
@@ -55,8 +56,9 @@ impl Consumer {
     /// What is kept of timers was given out by the engine's table.
     fn check_timers(&self, ctx: &Context) {
         let queues = self.queues.iter().filter_map(|(_, queue)| queue.cursor.timer());
-        let own = [self.rebalance_timer, self.handouts.timer, self.drain_timer(), self.look_timer];
-        for key in queues.chain(own.into_iter().flatten().map(|(_, timer)| timer)) {
+        let own = [self.rebalance_timer, self.handouts.timer, self.drain_timer()];
+        let own = own.into_iter().chain([self.look_timer, self.reminder]);
+        for key in queues.chain(own.flatten().map(|(_, timer)| timer)) {
             assert!(ctx.fx.timers.gave(key), "{key:?} is of another table");
         }
     }

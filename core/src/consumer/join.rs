@@ -66,7 +66,7 @@ impl Consumers {
         }
         let edition = consumer.next_edition(ctx, revision);
         ctx.fx.signal(Signal::GroupsChanged);
-        match consumer.topics.find(&topic) {
+        match consumer.topics.find_own(&topic) {
             Some(key) => {
                 if let Some(of) = consumer.topics.get_mut(key) {
                     (of.filter, of.edition) = (filter, edition);
@@ -78,7 +78,7 @@ impl Consumers {
                 ctx.fx.signal(Signal::RouteWanted(topic.clone()));
                 reach_brokers(ctx, known, &topic);
                 let role = Role::Own;
-                consumer.topics.insert(Subscription { topic, filter, role, edition });
+                consumer.topics.insert(Subscription { topic, filter, edition, role });
                 ctx.fx.signal(Signal::Rebalance(sub));
             }
         }
@@ -93,8 +93,7 @@ impl Consumers {
         topic: &Topic,
     ) {
         let Some(consumer) = self.get_mut(sub) else { return };
-        let own = consumer.topics.find(topic).filter(|_| consumer.topics.retry() != Some(topic));
-        let Some(key) = own else { return };
+        let Some(key) = consumer.topics.find_own(topic) else { return };
         consumer.topics.remove(key);
         ctx.fx.signal(Signal::GroupsChanged);
         if consumer.forget_share(key) {
@@ -106,7 +105,7 @@ impl Consumers {
     /// Whether a consumer, which has to be there, reads the topic.
     pub(crate) fn reads_of(&self, sub: SubscriptionId, topic: &Topic) -> Result<bool, Stale> {
         let consumer = self.get(sub).filter(|consumer| !consumer.is_leaving());
-        consumer.map(|consumer| consumer.reads(topic)).ok_or(Stale)
+        consumer.map(|consumer| consumer.topics.find_own(topic).is_some()).ok_or(Stale)
     }
 
     /// What a consumer reads.

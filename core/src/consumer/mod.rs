@@ -45,6 +45,7 @@ mod start;
 mod stats;
 mod subscribe;
 mod subscription;
+mod suspend;
 mod tally;
 mod topics;
 mod turns;
@@ -165,6 +166,10 @@ struct Consumer {
     /// When it was made.
     started: UnixMillis,
     phase: Phase,
+    /// No pull begins and nothing is handed out.
+    suspended: bool,
+    /// When whoever takes its messages is to look again.
+    reminder: Option<(Instant, TimerKey)>,
     /// The consumer finishes: see `drain.rs`.
     drain: Option<Drain>,
     /// Messages that the application held when it began to leave.
@@ -215,6 +220,8 @@ impl Consumer {
             edition,
             started: UnixMillis(edition.version),
             phase: Phase::Joining,
+            suspended: false,
+            reminder: None,
             drain: None,
             left_unsettled: 0,
             queues: Slots::default(),
@@ -401,6 +408,10 @@ impl Consumers {
             ConsumerTimer::Again(sub) => {
                 let Some(consumer) = self.get_mut(sub) else { return };
                 consumer.deliver_again(ctx);
+            }
+            ConsumerTimer::Remind(sub) => {
+                let Some(consumer) = self.get_mut(sub) else { return };
+                consumer.remind_due(ctx);
             }
             ConsumerTimer::Look(sub) => self.look_due(ctx, known, sub),
             ConsumerTimer::Drain(sub) => {

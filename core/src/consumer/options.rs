@@ -28,6 +28,12 @@ pub struct ConsumerOptions {
     pub queue_messages: Option<usize>,
     /// Bytes of one queue held unsettled before its pulls pause.
     pub queue_bytes: Option<usize>,
+    /// Offsets of one queue from the first to the last held unsettled before its pulls pause.
+    pub queue_span: Option<u32>,
+    /// Messages of one topic held unsettled, divided among its queues here.
+    pub topic_messages: Option<usize>,
+    /// Bytes of one topic held unsettled, divided among its queues here.
+    pub topic_bytes: Option<usize>,
     /// Messages asked for by one pull.
     pub pull_batch: Option<u32>,
     /// The pause before a message that could not be sent back is delivered again here; it also
@@ -86,6 +92,31 @@ impl ConsumerOptions {
         self
     }
 
+    /// Lets the offsets of one queue that are held unsettled span at most so many: 1 or more.
+    #[must_use]
+    #[doc(alias = "setConsumeConcurrentlyMaxSpan")]
+    pub const fn queue_span(mut self, most: u32) -> Self {
+        self.queue_span = Some(most);
+        self
+    }
+
+    /// Holds at most so many messages of one topic unsettled: each of its queues here an equal
+    /// part, one at least.
+    #[must_use]
+    #[doc(alias = "setPullThresholdForTopic")]
+    pub const fn topic_messages(mut self, most: usize) -> Self {
+        self.topic_messages = Some(most);
+        self
+    }
+
+    /// Holds at most so many bytes of one topic unsettled: each of its queues here an equal part.
+    #[must_use]
+    #[doc(alias = "setPullThresholdSizeForTopic")]
+    pub const fn topic_bytes(mut self, most: usize) -> Self {
+        self.topic_bytes = Some(most);
+        self
+    }
+
     /// Asks for so many messages by one pull: 1 to 1024.
     #[must_use]
     #[doc(alias = "setPullBatchSize")]
@@ -99,30 +130,6 @@ impl ConsumerOptions {
     #[doc(alias = "setSuspendCurrentQueueTimeMillis")]
     pub const fn retry_delay(mut self, pause: Duration) -> Self {
         self.retry_delay = Some(pause);
-        self
-    }
-
-    /// Has a message come again so often before it becomes a dead letter; 0: never.
-    #[must_use]
-    #[doc(alias = "setMaxReconsumeTimes")]
-    pub const fn max_reconsume_times(mut self, most: u32) -> Self {
-        self.max_reconsume_times = Some(most);
-        self
-    }
-
-    /// Takes a message from the application that has had it for so long, and sends it back; `None`:
-    /// never.
-    #[must_use]
-    #[doc(alias = "setConsumeTimeout")]
-    pub const fn consume_timeout(mut self, timeout: Option<Duration>) -> Self {
-        self.consume_timeout = Some(timeout);
-        self
-    }
-
-    /// Tells of a message that the application has had for so long; `None`: never.
-    #[must_use]
-    pub const fn slow_after(mut self, time: Option<Duration>) -> Self {
-        self.slow_after = Some(time);
         self
     }
 
@@ -157,6 +164,30 @@ impl ConsumerOptions {
         self
     }
 
+    /// Has a message come again so often before it becomes a dead letter; 0: never.
+    #[must_use]
+    #[doc(alias = "setMaxReconsumeTimes")]
+    pub const fn max_reconsume_times(mut self, most: u32) -> Self {
+        self.max_reconsume_times = Some(most);
+        self
+    }
+
+    /// Takes a message from the application that has had it for so long, and sends it back; `None`:
+    /// never.
+    #[must_use]
+    #[doc(alias = "setConsumeTimeout")]
+    pub const fn consume_timeout(mut self, timeout: Option<Duration>) -> Self {
+        self.consume_timeout = Some(timeout);
+        self
+    }
+
+    /// Tells of a message that the application has had for so long; `None`: never.
+    #[must_use]
+    pub const fn slow_after(mut self, time: Option<Duration>) -> Self {
+        self.slow_after = Some(time);
+        self
+    }
+
     /// Names the first value that can't work, and says what it must be.
     ///
     /// # Errors
@@ -167,6 +198,9 @@ impl ConsumerOptions {
         let own = Config {
             queue_messages: bounds.queue_messages,
             queue_bytes: bounds.queue_bytes,
+            queue_span: bounds.queue_span,
+            topic_messages: bounds.topic_messages,
+            topic_bytes: bounds.topic_bytes,
             pull_batch: bounds.pull_batch,
             retry_delay: bounds.retry_delay,
             max_reconsume_times: bounds.max_reconsume_times,
@@ -183,12 +217,15 @@ impl ConsumerOptions {
         Bounds {
             queue_messages: self.queue_messages.unwrap_or(config.queue_messages),
             queue_bytes: self.queue_bytes.unwrap_or(config.queue_bytes),
+            queue_span: self.queue_span.unwrap_or(config.queue_span),
+            topic_messages: self.topic_messages.or(config.topic_messages),
+            topic_bytes: self.topic_bytes.or(config.topic_bytes),
             pull_batch: self.pull_batch.unwrap_or(config.pull_batch),
             retry_delay: self.retry_delay.unwrap_or(config.retry_delay),
+            handover_pause: self.handover_pause.unwrap_or(config.handover_pause),
             max_reconsume_times: self.max_reconsume_times.unwrap_or(config.max_reconsume_times),
             consume_timeout: self.consume_timeout.unwrap_or(config.consume_timeout),
             slow_after: self.slow_after.unwrap_or(config.slow_after),
-            handover_pause: self.handover_pause.unwrap_or(config.handover_pause),
         }
     }
 
@@ -203,12 +240,29 @@ impl ConsumerOptions {
 pub(crate) struct Bounds {
     pub(crate) queue_messages: usize,
     pub(crate) queue_bytes: usize,
+    pub(crate) queue_span: u32,
+    pub(crate) topic_messages: Option<usize>,
+    pub(crate) topic_bytes: Option<usize>,
     pub(crate) pull_batch: u32,
     pub(crate) retry_delay: Duration,
+    pub(crate) handover_pause: Duration,
     pub(crate) max_reconsume_times: u32,
     pub(crate) consume_timeout: Option<Duration>,
     pub(crate) slow_after: Option<Duration>,
-    pub(crate) handover_pause: Duration,
+}
+
+impl Bounds {
+    /// What holds for one queue of a topic of which the consumer has `held`: an equal part of what
+    /// the topic may hold, if that is less (`RebalancePushImpl.messageQueueChanged`).
+    pub(crate) fn of_queue(&self, held: usize) -> Self {
+        let part =
+            |whole: Option<usize>| whole.map_or(usize::MAX, |most| (most / held.max(1)).max(1));
+        Self {
+            queue_messages: self.queue_messages.min(part(self.topic_messages)),
+            queue_bytes: self.queue_bytes.min(part(self.topic_bytes)),
+            ..*self
+        }
+    }
 }
 
 #[cfg(test)]
@@ -230,11 +284,28 @@ mod tests {
         assert_eq!(wrong(ConsumerOptions::default().pull_batch(0)), Some("pull_batch"));
         assert_eq!(wrong(ConsumerOptions::default().queue_messages(0)), Some("queue_messages"));
         assert_eq!(wrong(ConsumerOptions::default().queue_bytes(0)), Some("queue_bytes"));
+        assert_eq!(wrong(ConsumerOptions::default().queue_span(0)), Some("queue_span"));
+        assert_eq!(wrong(ConsumerOptions::default().topic_messages(0)), Some("topic_messages"));
+        assert_eq!(wrong(ConsumerOptions::default().topic_bytes(0)), Some("topic_bytes"));
         let short = Some(Duration::from_millis(999));
         let wrong_timeout = wrong(ConsumerOptions::default().consume_timeout(short));
         assert_eq!(wrong_timeout, Some("consume_timeout"));
         assert_eq!(wrong(ConsumerOptions::default().consume_timeout(None)), None);
         let times = ConsumerOptions::default().max_reconsume_times(u32::MAX);
         assert_eq!(wrong(times), Some("max_reconsume_times"));
+    }
+
+    #[test]
+    fn each_queue_has_an_equal_part_of_its_topics_limits_and_one_message_at_least() {
+        let options = ConsumerOptions::default().queue_messages(100).topic_messages(240);
+        let bounds = options.topic_bytes(1000).over(&Config::default());
+        let of = |held| {
+            let Bounds { queue_messages, queue_bytes, .. } = bounds.of_queue(held);
+            (queue_messages, queue_bytes)
+        };
+        assert_eq!([of(0), of(1), of(8)], [(100, 1000), (100, 1000), (30, 125)]);
+        assert_eq!(of(5000), (1, 1));
+        let none = ConsumerOptions::default().over(&Config::default());
+        assert_eq!(none.of_queue(8).queue_messages, Config::default().queue_messages);
     }
 }

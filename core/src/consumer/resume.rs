@@ -17,9 +17,11 @@ impl Consumer {
         if self.is_leaving() {
             return;
         }
-        let draining = self.is_draining();
+        let (draining, suspended) = (self.is_draining(), self.suspended);
         let Some(queue) = self.queues.get_mut(key) else { return };
-        let (want, topic) = (queue.resume(&self.bounds), queue.topic);
+        let topic = queue.topic;
+        let bounds = self.bounds.of_queue(self.places.held(queue.topic));
+        let want = queue.resume(&bounds);
         if draining {
             return;
         }
@@ -31,6 +33,8 @@ impl Consumer {
         }
         match want {
             Want::Offset => self.fetch_offset(ctx, peer, key),
+            // A consumer that is suspended begins no pull: its own resume leads here again.
+            Want::Messages if suspended => {}
             Want::Messages => self.pull(ctx, peer, key),
             Want::Nothing => {}
         }

@@ -10,6 +10,7 @@
 //! A share may have tens of thousands of queues. Under the client's lock, what has not changed
 //! costs one comparison, and what has changed is done in turns; what it is, a job computes.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::vec::IntoIter;
@@ -79,6 +80,8 @@ pub(super) struct Places {
     by_place: BTreeMap<(TopicKey, RouteQueue), QueueKey>,
     shares: BTreeMap<TopicKey, TopicShare>,
     transfers: VecDeque<Transfer>,
+    /// How many queues there are of each topic.
+    held: BTreeMap<TopicKey, usize>,
     /// Counts the jobs.
     jobs: u64,
 }
@@ -91,6 +94,30 @@ impl Consumers {
         if consumer.take_computed(ctx, known, ticket, result) {
             self.attend_transfer(ctx, known, ticket.sub);
         }
+    }
+}
+
+impl Places {
+    fn insert(&mut self, place: (TopicKey, RouteQueue), key: QueueKey) {
+        if self.by_place.insert(place, key).is_none() {
+            *self.held.entry(place.0).or_default() += 1;
+        }
+    }
+
+    fn remove(&mut self, place: &(TopicKey, RouteQueue)) -> Option<QueueKey> {
+        let key = self.by_place.remove(place)?;
+        if let Entry::Occupied(mut held) = self.held.entry(place.0) {
+            *held.get_mut() -= 1;
+            if *held.get() == 0 {
+                held.remove();
+            }
+        }
+        Some(key)
+    }
+
+    /// Queues of one topic.
+    pub(super) fn held(&self, topic: TopicKey) -> usize {
+        self.held.get(&topic).copied().unwrap_or(0)
     }
 }
 
@@ -281,7 +308,7 @@ impl Consumer {
         }
         let name = known.brokers.queue_name(&of.topic, at.broker, at.queue);
         let key = self.queues.insert(Queue::new(name.clone(), at, topic).counting(&self.stale));
-        self.places.by_place.insert(place, key);
+        self.places.insert(place, key);
         let pause = Lease::pause(ctx.fx.now, self.shared, self.bounds.handover_pause);
         let pause = pause.filter(|_| !ctx.fx.plant.is(Planted::TakesAtOnce));
         match (pause, self.queues.get_mut(key)) {
@@ -320,7 +347,7 @@ impl Consumer {
 
     /// Gives a queue up, with all that is to be handed out of it.
     fn give_up(&mut self, place: (TopicKey, RouteQueue)) -> Option<(QueueKey, Queue)> {
-        let key = self.places.by_place.remove(&place)?;
+        let key = self.places.remove(&place)?;
         let queue = self.queues.remove(key)?;
         queue.window.revoke();
         for batch in queue.window.batches() {
@@ -341,7 +368,7 @@ impl Consumer {
         if commits {
             self.predecessors.waits(old, key);
         }
-        self.places.by_place.insert(place, key);
+        self.places.insert(place, key);
         Some(key)
     }
 

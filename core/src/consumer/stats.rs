@@ -18,7 +18,8 @@ pub struct ConsumerStats {
     pub group: Group,
     /// Its topics.
     pub topics: Vec<Topic>,
-    /// How far it has come: `joining`, `member`, `draining`, `committing` or `unregistering`.
+    /// How far it has come: `joining`, `member`, `suspended`, `draining`, `committing` or
+    /// `unregistering`.
     pub phase: &'static str,
     /// The queues that are its share now.
     pub queues: Vec<QueueStats>,
@@ -123,6 +124,7 @@ impl Consumer {
             topics: self.topics.own().cloned().collect(),
             phase: match self.phase {
                 Phase::Joining | Phase::Member if self.is_draining() => "draining",
+                Phase::Joining | Phase::Member if self.suspended => "suspended",
                 Phase::Joining => "joining",
                 Phase::Member => "member",
                 Phase::Committing => "committing",

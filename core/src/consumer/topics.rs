@@ -31,8 +31,8 @@ pub(super) struct Edition {
 pub(super) struct Subscription {
     pub(super) topic: Topic,
     pub(super) filter: Filter,
-    pub(super) role: Role,
     pub(super) edition: Edition,
+    pub(super) role: Role,
 }
 
 /// The topics of one consumer.
@@ -48,14 +48,10 @@ impl Topics {
         let mut slots = Slots::default();
         let retry = Topic::retry_of(group);
         for (topic, filter) in topics.into_iter().filter(|(topic, _)| *topic != retry) {
-            slots.insert(Subscription { topic, filter, role: Role::Own, edition });
+            slots.insert(Subscription { topic, filter, edition, role: Role::Own });
         }
-        slots.insert(Subscription {
-            topic: retry,
-            filter: Filter::All,
-            role: Role::Retry,
-            edition,
-        });
+        let (filter, role) = (Filter::All, Role::Retry);
+        slots.insert(Subscription { topic: retry, filter, edition, role });
         Self(slots)
     }
 
@@ -65,6 +61,11 @@ impl Topics {
 
     pub(super) fn get_mut(&mut self, key: TopicKey) -> Option<&mut Subscription> {
         self.0.get_mut(key)
+    }
+
+    /// The one of that topic, if the application asked for it.
+    pub(super) fn find_own(&self, topic: &Topic) -> Option<TopicKey> {
+        self.find(topic).filter(|key| self.get(*key).is_some_and(|of| of.role == Role::Own))
     }
 
     /// The one of that topic.

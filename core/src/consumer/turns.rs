@@ -21,10 +21,10 @@ pub(super) enum Chore {
     Resume,
     /// What is new is committed.
     Commit,
-    /// What the application has of it is looked at.
-    Look,
     /// The pull that is under way is given up, and another one begun: its filter is another one.
     PullAnew,
+    /// What the application has of it is looked at.
+    Look,
 }
 
 /// What is left to do.
@@ -164,8 +164,8 @@ impl Consumer {
         match chore {
             Chore::Resume => self.resume(ctx, known, queue),
             Chore::Commit => self.commit(ctx, known, queue),
-            Chore::Look => self.look(ctx, known, queue),
             Chore::PullAnew => self.pull_anew(ctx, known, queue),
+            Chore::Look => self.look(ctx, known, queue),
         }
     }
 }

@@ -74,6 +74,8 @@ pub enum ConsumerTimer {
     Queue(SubscriptionId, QueueKey),
     /// A message is to be delivered again.
     Again(SubscriptionId),
+    /// Whoever takes a consumer's messages wants to look again.
+    Remind(SubscriptionId),
     /// A consumer is to look at what the application has of it, and since when.
     Look(SubscriptionId),
     /// A consumer has had its time to finish.

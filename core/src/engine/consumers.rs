@@ -130,6 +130,35 @@ impl Engine {
         self.ask_consumers(now, |consumers, ctx, known| consumers.batch_ended(ctx, known, id))
     }
 
+    /// Suspends a consumer: it hands out nothing and begins no pull, until it is
+    /// [resumed](Self::resume). It stays a member of its group with its queues; what pulls under
+    /// way bring is kept, what is out is settled, and offsets are committed, as ever.
+    ///
+    /// After this: nothing.
+    pub fn suspend(&mut self, now: Instant, sub: SubscriptionId) -> Result<(), Stale> {
+        self.ask_consumers(now, |consumers, ctx, known| consumers.suspend(ctx, known, sub, true))
+    }
+
+    /// Resumes a consumer that was [suspended](Self::suspend), or was not.
+    ///
+    /// After this: commands, events, timeout.
+    pub fn resume(&mut self, now: Instant, sub: SubscriptionId) -> Result<(), Stale> {
+        self.ask_consumers(now, |consumers, ctx, known| consumers.suspend(ctx, known, sub, false))
+    }
+
+    /// Whether a consumer is suspended.
+    pub fn is_suspended(&self, sub: SubscriptionId) -> bool {
+        self.consumers.is_suspended(sub)
+    }
+
+    /// Tells by [`Event::Deliverable`](super::Event::Deliverable) when that time has come, whether
+    /// or not there are messages: for whoever gathers some until then. The last time told holds.
+    ///
+    /// After this: timeout.
+    pub fn remind(&mut self, now: Instant, sub: SubscriptionId, at: Instant) {
+        self.ask_consumers(now, |consumers, ctx, _| consumers.remind(ctx, sub, at));
+    }
+
     /// Messages that [`poll_batch`](Self::poll_batch) gave, and that were not handed on since.
     #[cfg(feature = "client")]
     pub(crate) fn give_back(&mut self, now: Instant, handout: &Handout) {

@@ -215,6 +215,17 @@ impl RecordList {
         })
     }
 
+    /// The item at `i` alone, as a copy that shares no memory with this list.
+    ///
+    /// # Panics
+    /// If `i` is not below [`Self::len`], as with a slice.
+    #[cfg(feature = "client")]
+    pub(crate) fn single(&self, i: usize) -> Self {
+        let entry = self.index[i];
+        let raw = Bytes::copy_from_slice(self.raw_bytes(&entry));
+        Self::of(raw, vec![Entry { start: 0, ..entry }], self.opened_max)
+    }
+
     pub(super) fn raw_bytes(&self, entry: &Entry) -> &[u8] {
         &self.body[entry.start as usize..][..entry.length as usize]
     }

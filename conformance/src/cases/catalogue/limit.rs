@@ -104,7 +104,11 @@ pub(super) static CASES: &[Case] = &[
         "librdkafka 0093",
     )
     .on(EMBEDDED)
-    .on_every_runtime(),
+    .on_every_runtime()
+    .held_by(&[
+        "weather::handlers::limit_12_slow_handlers_keep_neither_their_neighbours_nor_another_\
+         consumer",
+    ]),
     Case::should(
         "LIMIT-13",
         "Addresses, brokers, topics and producer groups that nothing names any more are \

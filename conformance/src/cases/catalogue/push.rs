@@ -10,7 +10,11 @@ pub(super) static CASES: &[Case] = &[
         "Apache test/",
     )
     .on(EMBEDDED_AND_LIVE)
-    .on_every_runtime(),
+    .on_every_runtime()
+    .held_by(&[
+        "weather::handlers::push_01_sixteen_handlers_are_given_every_message_and_all_is_committed",
+        "weather::handlers::push_01_sixteen_tasks_are_given_every_message_and_all_is_committed",
+    ]),
     Case::must(
         "PUSH-02",
         "The offset that is committed is the lowest one that is not acknowledged, so that a \
@@ -22,31 +26,45 @@ pub(super) static CASES: &[Case] = &[
     .held_by(&["pair::offsets::a_commit_reaches_the_lowest_unsettled_message_and_never_passes_it"]),
     Case::must(
         "PUSH-03",
-        "When 1000 messages of a queue are held, its pulls stop, and they go on in steps of 50 \
-         ms once there is room.",
+        "When 1000 messages of a queue are held, its pulls stop, and they go on as soon as \
+         there is room.",
         "Java source",
     )
-    .on(EMBEDDED),
+    .on(EMBEDDED)
+    .held_by(&[
+        "pair::flow::push_03_a_full_window_pauses_the_pulls_and_settling_resumes_them",
+    ]),
     Case::must(
         "PUSH-04",
         "When 100 MiB of a queue are held, its pulls stop, and they go on once there is room.",
         "Java source",
     )
-    .on(EMBEDDED),
+    .on(EMBEDDED)
+    .held_by(&[
+        "pair::flow::push_04_a_window_full_of_bytes_pauses_the_pulls",
+    ]),
     Case::must(
         "PUSH-05",
         "When the offsets held of a queue span 2000, its pulls stop, so that one slow message \
          cannot make memory grow.",
         "Java source",
     )
-    .on(EMBEDDED),
+    .on(EMBEDDED)
+    .held_by(&[
+        "pair::bounding::push_05_what_is_held_spans_so_many_offsets_and_no_more",
+    ]),
     Case::should(
         "PUSH-06",
         "A limit of messages or bytes for a topic is divided among the queues that a consumer \
          has of it.",
         "Java source",
     )
-    .on(EMBEDDED),
+    .on(EMBEDDED)
+    .held_by(&[
+        "pair::bounding::push_06_a_topics_messages_are_divided_among_the_queues_that_are_held_of_\
+         it",
+        "pair::bounding::push_06_a_topics_bytes_are_divided_as_well",
+    ]),
     Case::must(
         "PUSH-07",
         "A message whose handler takes longer than the consume timeout (15 minutes) is sent back \
@@ -60,14 +78,21 @@ pub(super) static CASES: &[Case] = &[
          sent back.",
         "Java source",
     )
-    .on(EMBEDDED_AND_LIVE),
+    .on(EMBEDDED_AND_LIVE)
+    .held_by(&[
+        "weather::handlers::push_08_of_a_batch_the_first_are_done_and_the_rest_comes_again",
+    ]),
     Case::must(
         "PUSH-09",
         "When a listener panics, its message is retried and its worker lives on.",
         "rocketmq-e2e",
     )
     .on(EMBEDDED_AND_LIVE)
-    .on_every_runtime(),
+    .on_every_runtime()
+    .held_by(&[
+        "weather::handlers::push_09_a_panic_is_a_retry_and_its_worker_lives_on",
+        "weather::handlers::push_09_a_task_that_panics_is_a_retry_and_its_worker_lives_on",
+    ]),
     Case::must(
         "PUSH-10",
         "A shutdown with a handler that never returns ends by its timeout, and that handler's \
@@ -80,20 +105,32 @@ pub(super) static CASES: &[Case] = &[
         "pair::draining::life_03_a_handler_that_never_ends_delays_a_shutdown_to_its_deadline_and_\
          what_is_settled_counts",
         "weather::draining::a_consumer_drains_while_its_handlers_are_busy",
+        "weather::handlers::push_10_a_stop_with_a_handler_that_never_ends_is_over_in_time",
     ]),
     Case::must(
         "PUSH-11",
         "A consumer that is suspended is delivered nothing until it is resumed.",
         "Java source",
     )
-    .on(EMBEDDED_AND_LIVE),
+    .on(EMBEDDED_AND_LIVE)
+    .held_by(&[
+        "pair::suspending::push_11_nothing_is_handed_out_or_pulled_until_a_consumer_is_resumed",
+        "pair::suspending::push_11_what_is_out_is_settled_and_committed_while_a_consumer_is_\
+         suspended",
+        "pair::suspending::push_11_a_consumer_that_is_suspended_before_it_is_a_member_pulls_\
+         nothing_when_it_is_one",
+        "weather::handlers::push_11_handlers_are_given_nothing_while_their_consumer_is_suspended",
+    ]),
     Case::should(
         "PUSH-12",
         "A change of the number of workers at run time takes effect.",
         "Java source",
     )
     .on(EMBEDDED)
-    .on_every_runtime(),
+    .on_every_runtime()
+    .held_by(&[
+        "weather::handlers::push_12_more_and_fewer_workers_take_effect",
+    ]),
     Case::must(
         "PUSH-13",
         "Three groups that consume one topic each get all of its messages.",

@@ -9,19 +9,20 @@ use crate::time::Instant;
 
 impl Queue {
     /// What must hold between two calls: one question is in flight, `calls` being those there are,
-    /// one timer is set, or there is one named condition: its window is full, or it `may_rest`.
+    /// one timer is set, or there is one named condition: its window is full, or was and its turn
+    /// to look again is `due`; or it `may_rest`.
     pub(in crate::consumer) fn check(
         &self,
         fx: &Effects,
         bounds: &Bounds,
         calls: &[Opaque],
-        may_rest: bool,
+        (may_rest, due): (bool, bool),
     ) {
         let goes_by = self.cursor.goes_by();
         let waits = match goes_by {
             GoesBy::Answer(opaque) => calls == [opaque],
             GoesBy::Timer(timer) => calls.is_empty() && fx.timers.is_set(timer),
-            GoesBy::Room => calls.is_empty() && self.window.is_full(bounds),
+            GoesBy::Room => calls.is_empty() && (due || self.window.is_full(bounds)),
             GoesBy::Broker => calls.is_empty() && may_rest,
         };
         assert!(waits, "{:?} goes by {goes_by:?} with {calls:?}", self.name);

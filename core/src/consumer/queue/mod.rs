@@ -81,6 +81,11 @@ impl Queue {
         anew
     }
 
+    /// Whether it knows where to pull.
+    pub(super) const fn is_begun(&self) -> bool {
+        self.cursor.has_offset()
+    }
+
     /// Goes on, or stops, as what is held allows. Gives what it needs for that.
     pub(super) fn resume(&mut self, bounds: &Bounds) -> Want {
         self.cursor.resume(self.window.is_full(bounds))

@@ -28,9 +28,20 @@ pub(in crate::consumer) struct Window {
 }
 
 impl Window {
-    /// Whether as much is held unsettled as the limits allow.
+    /// Whether as much is held unsettled as the limits allow. It changes with pulls and with the
+    /// ends of batches alone, of which the engine hears: what is settled of a batch makes no room
+    /// before all of it is, since its memory is held until then.
     pub(super) fn is_full(&self, bounds: &Bounds) -> bool {
-        self.messages >= bounds.queue_messages || self.bytes >= bounds.queue_bytes
+        self.messages >= bounds.queue_messages
+            || self.bytes >= bounds.queue_bytes
+            || self.span() >= i64::from(bounds.queue_span)
+    }
+
+    /// From the first offset of the oldest batch to the last one of the newest.
+    fn span(&self) -> i64 {
+        let first = self.batches.front().and_then(|batch| batch.first());
+        let last = self.batches.back().and_then(|batch| batch.last());
+        first.zip(last).map_or(0, |(first, last)| last.saturating_sub(first))
     }
 
     /// Keeps what a pull brought, unless all of it is from before the offset asked for.

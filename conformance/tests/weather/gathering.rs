@@ -1,0 +1,178 @@
+//! Messages taken many at once, and one by one as an iterator.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use futures::StreamExt;
+use rocketry::{
+    Client, Config, Consumer, Delivery, Ended, Message, Received, RecvError, Start, Topic,
+};
+use rocketry_conformance::serve::Served;
+
+use crate::rig::{On, Rig};
+use crate::{TOPIC, on_all, served};
+
+on_all!(
+    as_many_as_asked_for_come_at_once_and_what_there_is_after_a_while,
+    a_future_for_many_gives_what_there_is_after_a_while,
+    a_future_for_many_that_is_dropped_loses_nothing,
+    an_iterator_gives_message_after_message_until_the_end,
+    a_consumer_that_is_suspended_gives_nothing_of_what_it_has_at_hand,
+    pull_18_a_message_of_a_stream_that_is_dropped_comes_again,
+);
+
+const GROUP: &str = "gatherers";
+const LONG: Duration = Duration::from_secs(20);
+const SHORT: Duration = Duration::from_millis(200);
+
+fn start(on: On, served: &Served, count: usize) -> (Rig, Consumer) {
+    let mut config = Config::new(&served.namesrv()).expect("settings");
+    config.commit_interval = Duration::from_millis(50);
+    let rig = Rig::with(on, config);
+    send(&rig.client, count);
+    let consumer = consumer(&rig.client);
+    (rig, consumer)
+}
+
+fn send(client: &Client, count: usize) {
+    let producer = client.producer(GROUP).expect("a producer");
+    for body in 0..count {
+        let topic = Topic::new(TOPIC).expect("a topic");
+        producer.send(Message::new(topic, body.to_string())).wait().expect("sent");
+    }
+}
+
+fn consumer(client: &Client) -> Consumer {
+    let builder = client.consumer(GROUP).expect("a group").topic(TOPIC, "*");
+    builder.start_at(Start::First).start().expect("a consumer")
+}
+
+fn ack(batch: Vec<Received>) -> usize {
+    let count = batch.len();
+    for received in batch {
+        assert!(received.expect("a readable message").ack().is_taken(), "ours");
+    }
+    count
+}
+
+fn committed(served: &Served) -> i64 {
+    let of = |queue| served.with(|cluster| cluster.committed(0, GROUP, TOPIC, queue)).unwrap_or(0);
+    (0..8).map(of).sum()
+}
+
+fn as_many_as_asked_for_come_at_once_and_what_there_is_after_a_while(on: On) {
+    let served = served();
+    let (_rig, mut consumer) = start(on, &served, 50);
+    let began = Instant::now();
+    assert_eq!(ack(consumer.recv_batch(40, LONG).expect("messages")), 40);
+    assert!(began.elapsed() < LONG / 2, "it waited");
+    let began = Instant::now();
+    assert_eq!(ack(consumer.recv_batch(40, SHORT).expect("messages")), 10);
+    assert!(began.elapsed() >= SHORT, "{:?}", began.elapsed());
+    assert_eq!(consumer.recv_batch(40, SHORT).expect("nothing").len(), 0);
+    assert_eq!(consumer.recv_batch(0, LONG).expect("nothing").len(), 0);
+    assert_eq!(consumer.drain(LONG).wait(), Ok(Ended::InOrder));
+    assert_eq!(committed(&served), 50);
+}
+
+fn a_future_for_many_gives_what_there_is_after_a_while(on: On) {
+    let served = served();
+    let (_rig, mut consumer) = start(on, &served, 50);
+    let batch = smol::block_on(consumer.next_batch(40, LONG));
+    assert_eq!(ack(batch.expect("messages")), 40);
+    let began = Instant::now();
+    let batch = smol::block_on(consumer.next_batch(40, SHORT));
+    assert_eq!(ack(batch.expect("messages")), 10);
+    assert!(began.elapsed() >= SHORT, "{:?}", began.elapsed());
+    assert!(began.elapsed() < LONG / 2, "{:?}", began.elapsed());
+    let none = smol::block_on(consumer.next_batch(40, SHORT));
+    assert_eq!(none.expect("nothing").len(), 0);
+}
+
+fn a_future_for_many_that_is_dropped_loses_nothing(on: On) {
+    let served = served();
+    let (_rig, mut consumer) = start(on, &served, 30);
+    let began = Instant::now();
+    let many = consumer.next_batch(1000, LONG);
+    let pause = smol::Timer::after(Duration::from_millis(500));
+    let ended = smol::block_on(async {
+        smol::future::or(async { Some(many.await) }, async {
+            pause.await;
+            None
+        })
+        .await
+    });
+    assert!(ended.is_none(), "it was to wait for more");
+    // What it had comes at once, first to the one, then to the others.
+    let one = consumer.recv().expect("a message").expect("a readable one");
+    assert!(one.ack().is_taken(), "ours");
+    assert_eq!(ack(consumer.recv_batch(29, LONG).expect("messages")), 29);
+    assert!(began.elapsed() < LONG / 2, "{:?}", began.elapsed());
+    assert_eq!(consumer.drain(LONG).wait(), Ok(Ended::InOrder));
+    assert_eq!(committed(&served), 30);
+}
+
+fn an_iterator_gives_message_after_message_until_the_end(on: On) {
+    let served = served();
+    let (_rig, mut consumer) = start(on, &served, 20);
+    let control = consumer.control();
+    let mut count = 0;
+    for received in &mut consumer {
+        let message = received.expect("a message").expect("a readable one");
+        assert!(message.ack().is_taken(), "ours");
+        count += 1;
+        if count == 20 {
+            let control = control.clone();
+            thread::spawn(move || control.drain(LONG).wait());
+        }
+    }
+    assert_eq!(count, 20);
+    assert_eq!(control.ended().wait(), Ok(Ended::InOrder));
+    assert_eq!(consumer.recv().err(), Some(RecvError::Left));
+    assert_eq!(consumer.recv_batch(5, SHORT).err(), Some(RecvError::Left));
+    assert_eq!(consumer.iter().count(), 0);
+    assert_eq!(committed(&served), 20);
+}
+
+fn a_consumer_that_is_suspended_gives_nothing_of_what_it_has_at_hand(on: On) {
+    let served = served();
+    let (_rig, mut consumer) = start(on, &served, 100);
+    let control = consumer.control();
+    // Others of its pull are at hand.
+    let one = consumer.recv().expect("a message").expect("a readable one");
+    assert!(one.ack().is_taken(), "ours");
+    control.suspend();
+    assert!(consumer.recv_timeout(SHORT).is_err(), "something came");
+    let own = control.clone();
+    let resumed = thread::spawn(move || {
+        thread::sleep(SHORT);
+        own.resume();
+    });
+    assert_eq!(ack(consumer.recv_batch(99, LONG).expect("messages")), 99);
+    resumed.join().expect("no panic");
+    control.suspend();
+    assert_eq!(consumer.drain(LONG).wait(), Ok(Ended::InOrder));
+    assert_eq!(committed(&served), 100);
+}
+
+fn pull_18_a_message_of_a_stream_that_is_dropped_comes_again(on: On) {
+    let served = served();
+    let (rig, mut stream) = start(on, &served, 3);
+    let first = smol::block_on(StreamExt::next(&mut stream))
+        .expect("the first")
+        .expect("a message")
+        .expect("a readable one");
+    let offset = |message: &Delivery| (message.queue().clone(), message.offset());
+    let place = offset(&first);
+    let control = stream.control();
+    // The stream goes, and the message with it, before it was acked.
+    drop(stream);
+    drop(first);
+    assert!(control.ended().wait().is_ok());
+    let mut again = consumer(&rig.client);
+    let batch = again.recv_batch(3, LONG).expect("messages");
+    assert_eq!(batch.len(), 3);
+    let came = batch.iter().flatten().any(|message| offset(message) == place);
+    assert!(came, "{place:?} is not there");
+    assert_eq!(ack(batch), 3);
+}

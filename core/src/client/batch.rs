@@ -1,0 +1,165 @@
+//! Messages taken many at once.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use super::consumer::Consumer;
+use super::delivery::Received;
+use super::park::block_until;
+use super::received::RecvError;
+use crate::time::Instant;
+
+/// What [`Consumer::next_batch`] gives: some of the next messages.
+#[derive(Debug)]
+#[must_use = "futures do nothing unless awaited"]
+pub struct NextBatch<'a> {
+    consumer: &'a mut Consumer,
+    most: usize,
+    by: Instant,
+    /// It is woken at the end of its time.
+    reminded: bool,
+}
+
+impl Future for NextBatch<'_> {
+    type Output = Result<Vec<Received>, RecvError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let (most, by) = (self.most, self.by);
+        if let Poll::Ready(ended) = self.consumer.poll_batch(cx, most) {
+            return Poll::Ready(ended.map(|()| self.consumer.take_gathered(most)));
+        }
+        let shared = self.consumer.owner.shared().clone();
+        if shared.clock().now() >= by {
+            return Poll::Ready(Ok(self.consumer.take_gathered(most)));
+        }
+        if !std::mem::replace(&mut self.reminded, true) {
+            let sub = self.consumer.control.sub;
+            shared.run(|core, now| core.engine.remind(now, sub, by));
+        }
+        Poll::Pending
+    }
+}
+
+/// What [`Consumer::iter`] gives: message after message, until none comes any more.
+#[derive(Debug)]
+pub struct Iter<'a> {
+    consumer: &'a mut Consumer,
+    ended: bool,
+}
+
+/// Ends when the consumer has left its group; and after an error that says why no more come
+/// otherwise.
+impl Iterator for Iter<'_> {
+    type Item = Result<Received, RecvError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.ended {
+            return None;
+        }
+        let received = self.consumer.recv();
+        self.ended = received.is_err();
+        Some(received).filter(|received| !matches!(received, Err(RecvError::Left)))
+    }
+}
+
+impl<'a> IntoIterator for &'a mut Consumer {
+    type Item = Result<Received, RecvError>;
+    type IntoIter = Iter<'a>;
+
+    fn into_iter(self) -> Iter<'a> {
+        self.iter()
+    }
+}
+
+impl Consumer {
+    /// Up to `most` messages, of any of its queues, blocking this thread: as soon as so many are
+    /// there, or what there is after `within`, which may be none. Those that can't be read are
+    /// among them. Each is settled by itself, or dropped to come again.
+    ///
+    /// An error is given where there is nothing to give before it, as by [`recv`](Self::recv).
+    ///
+    /// ```no_run
+    /// # use rocketry_core::client::Consumer;
+    /// # use std::time::Duration;
+    /// # fn f(mut consumer: Consumer) -> Result<(), Box<dyn std::error::Error>> {
+    /// let batch = consumer.recv_batch(500, Duration::from_millis(100))?;
+    /// for message in batch.iter().flatten() {
+    ///     println!("{:?}", message.body());
+    /// }
+    /// for received in batch {
+    ///     received.map(|message| message.ack()).unwrap_or_else(|unreadable| unreadable.ack());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[doc(alias = "poll", alias = "setPollTimeoutMillis", alias = "receive")]
+    pub fn recv_batch(
+        &mut self,
+        most: usize,
+        within: Duration,
+    ) -> Result<Vec<Received>, RecvError> {
+        let now = self.may_wait()?;
+        let shared = self.owner.shared().clone();
+        let place = (shared.clock(), shared.host());
+        block_until(now + within, place, |cx| self.poll_batch(cx, most)).unwrap_or(Ok(()))?;
+        Ok(self.take_gathered(most))
+    }
+
+    /// As [`recv_batch`](Self::recv_batch), awaited. Dropping the future loses nothing: what it had
+    /// is given by the next call, of whichever kind.
+    ///
+    /// ```no_run
+    /// # use rocketry_core::client::Consumer;
+    /// # use std::time::Duration;
+    /// # async fn f(mut consumer: Consumer) -> Result<(), Box<dyn std::error::Error>> {
+    /// let batch = consumer.next_batch(500, Duration::from_millis(100)).await?;
+    /// println!("{} messages", batch.len());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn next_batch(&mut self, most: usize, within: Duration) -> NextBatch<'_> {
+        let by = self.owner.shared().clock().now() + within;
+        NextBatch { consumer: self, most, by, reminded: false }
+    }
+
+    /// Message after message, blocking this thread, until the consumer leaves its group. A loop
+    /// over `&mut consumer` is the same.
+    ///
+    /// ```no_run
+    /// # use rocketry_core::client::Consumer;
+    /// # fn f(mut consumer: Consumer) -> Result<(), Box<dyn std::error::Error>> {
+    /// for received in consumer.iter() {
+    ///     match received? {
+    ///         Ok(message) => _ = message.ack(),
+    ///         Err(unreadable) => _ = unreadable.ack(),
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub const fn iter(&mut self) -> Iter<'_> {
+        Iter { consumer: self, ended: false }
+    }
+
+    /// Gathers until so many are there. An error waits until what is there was given.
+    fn poll_batch(&mut self, cx: &mut Context<'_>, most: usize) -> Poll<Result<(), RecvError>> {
+        while self.gathered.len() < most {
+            match self.poll_fresh(cx) {
+                Poll::Ready(Ok(received)) => self.gathered.push_back(received),
+                Poll::Ready(Err(error)) if self.gathered.is_empty() => {
+                    return Poll::Ready(Err(error));
+                }
+                Poll::Ready(Err(_)) => break,
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn take_gathered(&mut self, most: usize) -> Vec<Received> {
+        let count = most.min(self.gathered.len());
+        self.gathered.drain(..count).collect()
+    }
+}

@@ -1,0 +1,121 @@
+//! A handle of a consumer, beside the one that takes its messages.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use super::ended::{EndError, Ended};
+use super::pending::Pending;
+use super::shared::Shared;
+use crate::id::SubscriptionId;
+
+/// Controls a consumer from any thread, while another one takes its messages or handlers run. Cheap
+/// to clone; it keeps neither the consumer nor its client.
+#[derive(Clone)]
+pub struct ConsumerHandle {
+    pub(super) shared: Arc<Shared>,
+    pub(super) sub: SubscriptionId,
+    /// What the consumer looks at before it hands out what it has at hand.
+    paused: Arc<AtomicBool>,
+}
+
+impl fmt::Debug for ConsumerHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConsumerHandle").field("sub", &self.sub).finish_non_exhaustive()
+    }
+}
+
+impl ConsumerHandle {
+    pub(super) fn new(shared: Arc<Shared>, sub: SubscriptionId) -> Self {
+        Self { shared, sub, paused: Arc::default() }
+    }
+
+    /// Suspends the consumer: nothing more is handed out, and no pull begins, until
+    /// [`resume`](Self::resume). It stays a member of its group and keeps its queues. What pulls
+    /// under way bring is kept; what was handed out before may be settled, and offsets are
+    /// committed. Returns at once.
+    ///
+    /// ```no_run
+    /// # use rocketry_core::client::Consumer;
+    /// # fn f(consumer: &Consumer) {
+    /// let control = consumer.control();
+    /// control.suspend();
+    /// assert!(control.is_suspended());
+    /// control.resume();
+    /// # }
+    /// ```
+    #[doc(alias = "Suspend", alias = "pause")]
+    pub fn suspend(&self) {
+        self.set(true);
+    }
+
+    /// Resumes the consumer: what is at hand is handed out, and pulls go on.
+    ///
+    /// See the example of [`suspend`](Self::suspend).
+    #[doc(alias = "Resume")]
+    pub fn resume(&self) {
+        self.set(false);
+    }
+
+    fn set(&self, paused: bool) {
+        self.shared.run(|core, now| {
+            self.paused.store(paused, Ordering::Release);
+            // It may have left.
+            let _ = if paused {
+                core.engine.suspend(now, self.sub)
+            } else {
+                core.engine.resume(now, self.sub)
+            };
+        });
+    }
+
+    /// Whether the consumer is suspended.
+    ///
+    /// See the example of [`suspend`](Self::suspend).
+    pub fn is_suspended(&self) -> bool {
+        self.paused.load(Ordering::Acquire)
+    }
+
+    /// As [`Consumer::drain`](super::Consumer::drain), by whoever does not hold the consumer: its
+    /// `recv` ends with [`RecvError::Left`](super::RecvError::Left), its handlers finish.
+    ///
+    /// ```no_run
+    /// # use rocketry_core::client::ConsumerHandle;
+    /// # use std::time::Duration;
+    /// # fn f(control: ConsumerHandle) -> Result<(), Box<dyn std::error::Error>> {
+    /// println!("{:?}", control.drain(Duration::from_secs(10)).wait()?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn drain(&self, within: Duration) -> Pending<Result<Ended, EndError>> {
+        let pending = self.ended();
+        self.shared.run(|core, now| {
+            // It may have left with the whole client already.
+            let _ = core.engine.drain(now, self.sub, within);
+        });
+        pending
+    }
+
+    /// Resolves when the consumer has left its group, whoever ended it.
+    ///
+    /// ```no_run
+    /// # use rocketry_core::client::ConsumerHandle;
+    /// # async fn f(control: ConsumerHandle) -> Result<(), Box<dyn std::error::Error>> {
+    /// println!("{:?}", control.ended().await?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn ended(&self) -> Pending<Result<Ended, EndError>> {
+        self.shared.run(|core, _| core.watch(self.sub));
+        Pending::left(self.shared.clone(), self.sub)
+    }
+
+    /// Leaves the group at once, in the background.
+    pub(super) fn leave(&self) {
+        self.shared.run(|core, now| {
+            // It may have left with the whole client already.
+            let _ = core.engine.leave(now, self.sub);
+        });
+    }
+}

@@ -1,0 +1,213 @@
+//! What the workers of one consumer share: how messages are opened, settled and told of.
+
+use std::fmt;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use super::super::delivery::{Delivery, OnUnreadable, Received, Unreadable};
+use super::super::driving::log_once;
+use super::super::received::Settlement;
+use super::super::shared::Shared;
+use super::super::work::Work;
+use super::feed::{Claim, Feed, Seat};
+use super::options::RunOptions;
+use super::tally::{RunStats, Tally};
+use super::verdict::{Handled, Verdict};
+use crate::name::QueueName;
+use crate::time::Instant;
+
+/// A handler that fails on every message is told of once in this time.
+const APART: Duration = Duration::from_secs(1);
+
+/// Makes the work of one worker.
+pub(in crate::client) type MakeWork = dyn Fn(Arc<Pool>, Seat) -> Work + Send + Sync;
+
+/// What the workers of one consumer share.
+pub(in crate::client) struct Pool {
+    pub(super) feed: Arc<Feed>,
+    pub(super) options: RunOptions,
+    unreadable: OnUnreadable,
+    tallies: Mutex<Vec<Arc<Tally>>>,
+    make: Box<MakeWork>,
+    /// When a failure was last told, in nanoseconds, and how many were not told since.
+    told: AtomicU64,
+    untold: AtomicU64,
+}
+
+impl Pool {
+    pub(super) fn new(
+        feed: Arc<Feed>,
+        options: RunOptions,
+        unreadable: OnUnreadable,
+        make: Box<MakeWork>,
+    ) -> Arc<Self> {
+        let (tallies, told, untold) = Default::default();
+        Arc::new(Self { feed, options, unreadable, tallies, make, told, untold })
+    }
+
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        self.feed.shared()
+    }
+
+    /// Has so many workers, or the nearest number that is allowed, and says how many.
+    pub(super) fn resize(self: &Arc<Self>, workers: usize) -> io::Result<usize> {
+        let workers = self.options.clamp(workers);
+        for seat in self.feed.resize(workers) {
+            self.shared().host().spawn((self.make)(self.clone(), seat))?;
+        }
+        Ok(workers)
+    }
+
+    pub(super) fn stats(&self) -> RunStats {
+        let mut stats = RunStats { workers: self.feed.workers().0, ..RunStats::default() };
+        let tallies = self.tallies.lock().unwrap_or_else(PoisonError::into_inner);
+        tallies.iter().for_each(|tally| stats.add(tally));
+        stats
+    }
+
+    /// The tally of a worker: that of the one before it in the same seat goes on.
+    pub(super) fn tally(&self, seat: &Seat) -> Arc<Tally> {
+        let mut tallies = self.tallies.lock().unwrap_or_else(PoisonError::into_inner);
+        while tallies.len() <= seat.slot {
+            tallies.push(Arc::default());
+        }
+        tallies[seat.slot].clone()
+    }
+
+    pub(super) fn now(&self) -> Instant {
+        self.shared().clock().now()
+    }
+
+    /// Opens what was claimed. What can't be read is dealt with here.
+    pub(super) fn open(&self, claim: &Claim, tally: &Tally) -> Option<Delivery> {
+        let Claim { batch, index, again } = claim;
+        let at = (*index, *again);
+        let opened: Received = Delivery::open(batch, at, self.shared(), self.unreadable);
+        opened.map_err(|unreadable| self.unread(unreadable, tally)).ok()
+    }
+
+    fn unread(&self, unreadable: Unreadable, tally: &Tally) {
+        if self.unreadable == OnUnreadable::Stop {
+            let within = self.shared().config().shutdown_timeout;
+            drop(self.feed.control().drain(within));
+        }
+        Tally::add(&tally.unreadable, 1);
+        let call = |call: &Arc<dyn Fn(&Unreadable) -> Verdict + Send + Sync>| {
+            catch_unwind(AssertUnwindSafe(|| call(&unreadable)))
+        };
+        let verdict = match self.options.unreadable().map(call) {
+            Some(Ok(verdict)) => verdict,
+            Some(Err(_)) => {
+                let place = (&unreadable.queue, unreadable.offset);
+                self.tell(place, &"the callback for unreadable messages panicked");
+                Verdict::Retry
+            }
+            None => {
+                let fate = match self.unreadable {
+                    OnUnreadable::Hold => "the group's offset waits for it",
+                    OnUnreadable::Settle => "it is passed",
+                    OnUnreadable::DeadLetters => "it goes to the dead letters",
+                    OnUnreadable::Stop => "the consumer stops",
+                };
+                let client = self.shared().client_id();
+                log_once(|| {
+                    log::warn!(target: "rocketry", client:% = client; "{unreadable}; {fate}");
+                });
+                // Dropped, it comes again after pauses that grow.
+                return drop(unreadable);
+            }
+        };
+        match verdict {
+            Verdict::Ack => _ = unreadable.ack(),
+            Verdict::Reject => _ = unreadable.reject(),
+            Verdict::RetryHere(pause) | Verdict::RetryAfter(pause) => {
+                unreadable.retry_here(pause);
+            }
+            // As if it was dropped: after pauses that grow.
+            Verdict::Retry => drop(unreadable),
+        }
+    }
+
+    /// A handler has ended, or panicked: what it says of the message is done, and counted.
+    pub(super) fn ended(
+        &self,
+        delivery: Delivery,
+        handled: Option<Handled>,
+        took: Duration,
+        tally: &Tally,
+    ) {
+        tally.took(took);
+        let verdict = self.verdict(&[&delivery], handled, tally);
+        self.settle(delivery, verdict, tally);
+    }
+
+    /// What is to become of messages whose handler has ended, or panicked, which is told.
+    pub(super) fn verdict(
+        &self,
+        messages: &[&Delivery],
+        handled: Option<Handled>,
+        tally: &Tally,
+    ) -> Verdict {
+        let place = || messages.first().map(|first| (first.queue(), first.offset()));
+        match handled {
+            Some(Handled { verdict, error: None }) => verdict,
+            Some(Handled { verdict, error: Some(error) }) => {
+                place().into_iter().for_each(|place| self.tell(place, &error));
+                verdict
+            }
+            None => {
+                Tally::add(&tally.panicked, 1);
+                place().into_iter().for_each(|place| self.tell(place, &"it panicked"));
+                Verdict::Retry
+            }
+        }
+    }
+
+    /// Settles a message as its handler says.
+    pub(super) fn settle(&self, delivery: Delivery, verdict: Verdict, tally: &Tally) {
+        let acked = verdict == Verdict::Ack;
+        Tally::add(if acked { &tally.handled } else { &tally.failed }, 1);
+        let settlement = match verdict {
+            Verdict::Ack => delivery.ack(),
+            Verdict::Retry => delivery.retry(),
+            Verdict::RetryAfter(pause) => delivery.retry_after(pause),
+            Verdict::RetryHere(pause) => delivery.retry_here(pause),
+            Verdict::Reject => delivery.reject(),
+        };
+        match settlement {
+            Settlement::Taken => {}
+            Settlement::Moved => Tally::add(&tally.moved, 1),
+            Settlement::TimedOut => Tally::add(&tally.timed_out, 1),
+        }
+    }
+
+    /// Tells of a handler that failed, once a second at most.
+    fn tell(&self, (queue, offset): (&QueueName, Option<i64>), why: &dyn fmt::Display) {
+        let now = self.now();
+        let last = self.told.load(Ordering::Relaxed);
+        let due = last == 0 || now.since(Instant::from_nanos(last)) >= APART;
+        let won = due && {
+            let (mine, relaxed) = (now.as_nanos().max(1), Ordering::Relaxed);
+            self.told.compare_exchange(last, mine, relaxed, relaxed).is_ok()
+        };
+        if !won {
+            self.untold.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        let (client, more) = (self.shared().client_id(), self.untold.swap(0, Ordering::Relaxed));
+        let QueueName { topic, broker, queue } = queue;
+        let offset = offset.unwrap_or(-1);
+        log_once(|| {
+            log::warn!(
+                target: "rocketry",
+                client:% = client, topic:% = topic, broker:% = broker, queue = queue,
+                offset = offset, failures_before = more;
+                "the handler of message {offset} of queue {queue} of {topic} at {broker} failed: \
+                 {why}; {more} failures before it were not told"
+            );
+        });
+    }
+}
