@@ -91,7 +91,14 @@ impl World {
             world.obey();
             world.look();
         }
+        assert_eq!(world.queues(), 10, "five queues of each topic");
         world
+    }
+
+    /// Whether the consumer has its share.
+    fn queues(&self) -> usize {
+        let consumers = self.engine.snapshot(self.now).consumers;
+        consumers.iter().map(|consumer| consumer.queues.len()).sum()
     }
 
     /// The list with so many others.

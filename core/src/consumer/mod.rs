@@ -29,6 +29,7 @@ mod leave;
 mod next_offset;
 mod offset;
 mod options;
+mod others;
 mod pull;
 mod queue;
 mod rebalance;
@@ -152,6 +153,8 @@ struct Consumer {
     absent: Option<Instant>,
     /// The members named our id more than once when last asked for.
     doubled: bool,
+    /// Members and subscriptions when the group's were last compared with ours.
+    compared: Option<(u64, i64)>,
     /// When the group last had other members.
     shared: Option<Instant>,
     told: BTreeMap<Trouble, Instant>,
@@ -181,6 +184,7 @@ impl Consumer {
             notices: Notices::default(),
             absent: None,
             doubled: false,
+            compared: None,
             shared: None,
             told: BTreeMap::new(),
         }
@@ -272,6 +276,10 @@ impl Consumers {
                 let Some(consumer) = consumer else { return };
                 consumer.assignment_answered(ctx, known, question, reply, body);
             }
+            ConsumerAsk::Group => {
+                let Some(consumer) = consumer else { return };
+                consumer.group_answered(ctx, &reply, body);
+            }
             ConsumerAsk::Offset { queue, of } => {
                 let Some(consumer) = consumer else { return };
                 consumer.offset_answered(ctx, known, peer, (queue, of), reply);
@@ -308,6 +316,7 @@ impl Consumers {
             ConsumerAsk::Assigned { question } => {
                 consumer.assignment_failed(ctx, question, failure.clone());
             }
+            ConsumerAsk::Group => {}
             ConsumerAsk::Offset { queue, of } => {
                 let ask = consumer.offset_code(of);
                 consumer.queue_failed(ctx, known, queue, ask, failure);

@@ -296,7 +296,7 @@ impl Consumer {
         members: Members,
         list: &Bytes,
     ) {
-        let Some((_, topics)) = self.questions.end(question) else { return };
+        let Some((peer, topics)) = self.questions.end(question) else { return };
         let now = ctx.fx.now;
         if self.is_leaving() {
             return;
@@ -317,6 +317,7 @@ impl Consumer {
             let list = if self.strategy.goes_by_place() { Bytes::new() } else { list.clone() };
             self.share_topic(ctx, known, topic, By::Members(members), list);
         }
+        self.compare_group(ctx, peer, members);
         self.look_again(ctx, known);
     }
 
