@@ -157,6 +157,26 @@ impl Note {
                 all(tell, &[("broker", Text(broker)), ("address", Text(&address.escape_debug()))]);
             }
             Self::RowRefused { topic, broker, reason } => of_row(topic, broker, reason, tell),
+            Self::Rebalanced { .. }
+            | Self::NotShared { .. }
+            | Self::AssignmentDeclined { .. }
+            | Self::OtherSubscription { .. }
+            | Self::ForeignTags { .. }
+            | Self::OffsetMoved { .. }
+            | Self::AskFailed { .. }
+            | Self::PullAstray { .. }
+            | Self::PullRefused { .. } => self.facts_of_group(tell),
+            Self::Repeated { last, suppressed } => {
+                last.facts(tell);
+                tell("suppressed", Number(*suppressed as i64));
+            }
+        }
+    }
+
+    /// The same of notes about a consumer's group.
+    fn facts_of_group(&self, tell: Tell<'_>) {
+        use Fact::{Number, Text};
+        match self {
             Self::Rebalanced { group, topic, share, members } => {
                 all(tell, &[("group", Text(group)), ("topic", Text(topic))]);
                 tell("share", Number(*share as i64));
@@ -193,10 +213,7 @@ impl Note {
                 tell("code", Number(i64::from(code.0)));
                 tell("reason", Text(&remark.as_deref().unwrap_or_default()));
             }
-            Self::Repeated { last, suppressed } => {
-                last.facts(tell);
-                tell("suppressed", Number(*suppressed as i64));
-            }
+            _ => {}
         }
     }
 }
@@ -350,6 +367,24 @@ impl Note {
             Self::UnreadableAddress { broker, address } => {
                 write!(f, "{}", Lack::Address { broker: broker.clone(), address: address.clone() })
             }
+            Self::Rebalanced { .. }
+            | Self::NotShared { .. }
+            | Self::AssignmentDeclined { .. }
+            | Self::OtherSubscription { .. }
+            | Self::ForeignTags { .. }
+            | Self::OffsetMoved { .. }
+            | Self::AskFailed { .. }
+            | Self::PullAstray { .. }
+            | Self::PullRefused { .. } => self.words_of_group(f),
+            Self::Repeated { last, suppressed } => {
+                write!(f, "{last} ({suppressed} lines about it left out in the last minute)")
+            }
+        }
+    }
+
+    /// The same of notes about a consumer's group.
+    fn words_of_group(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
             Self::Rebalanced { group, topic, share, members } => {
                 write!(f, "group {group} has {members} members; {share} queues of {topic} are ours")
             }
@@ -389,9 +424,7 @@ impl Note {
                 let remark = remark.as_deref().unwrap_or_default();
                 write!(f, "pull of {} refused: {code} {remark}", Place(queue))
             }
-            Self::Repeated { last, suppressed } => {
-                write!(f, "{last} ({suppressed} lines about it left out in the last minute)")
-            }
+            _ => Ok(()),
         }
     }
 }
