@@ -2,9 +2,10 @@
 //! strings, which is what comes to mind first and what Java does.
 //!
 //! `cargo bench -p rocketry-core --bench share`. Quote ratios from one run, never absolutes. For
-//! instructions: build it, and run `share-HASH --once WHAT` under
-//! `valgrind --tool=callgrind --collect-atstart=no --toggle-collect='*::measured_WHAT*'`, where WHAT
-//! is `naive`, `changed`, `locked` (of the changed one, what is done under the lock) or `unchanged`.
+//! instructions: build it, and run `share-HASH --once WHAT` under `valgrind --tool=callgrind
+//! --collect-atstart=no --toggle-collect='*measured_FUNCTION*'`, where WHAT is `naive`, `changed`,
+//! `locked` (what is done under the lock when the members are others) or `unchanged`, and FUNCTION
+//! is `naive`, `look`, or of the locked part `locked` and `applied`.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::hint::black_box;
@@ -17,7 +18,7 @@ use rocketry_core::config::Config;
 use rocketry_core::consumer::{Filter, Subscribe};
 use rocketry_core::engine::{Command, Decoder, Engine, Event, InFrame, Input, Job};
 use rocketry_core::frame::{
-    Inbound, Limits, Opaque, OutFrame, Outbound, Payload, ReplyFields, Request, ResponseCode,
+    Frame, Inbound, Limits, Opaque, OutFrame, Outbound, Payload, ReplyFields, Request, ResponseCode,
 };
 use rocketry_core::id::ConnectionId;
 use rocketry_core::name::{Group, Topic};
@@ -67,14 +68,16 @@ struct World {
     jobs: Vec<Job>,
     list: Bytes,
     route: Bytes,
-    /// Questions for the members, which a measure answers.
-    asked: Vec<(ConnectionId, Opaque)>,
+    /// Answers that name the members: reading them is part of what is measured.
+    asked: Vec<(ConnectionId, Frame)>,
 }
 
 impl World {
     fn new() -> Self {
         let mut config = Config::new("ns:9876").unwrap();
         config.instance_name = Some("5000000#measured".to_owned());
+        // Among the others, so that its share begins elsewhere when some of them go.
+        config.identity.address = [10, 0, 99, 1];
         let config = std::sync::Arc::new(config);
         let (now, decoder) = (Instant::from_nanos(1), Decoder::of(&config));
         let engine = Engine::new(config, 1, now, UnixMillis(1_700_000_000_000));
@@ -91,7 +94,14 @@ impl World {
             world.obey();
             world.look();
         }
+        assert_eq!(world.queues(), 10, "five queues of each topic");
         world
+    }
+
+    /// Whether the consumer has its share.
+    fn queues(&self) -> usize {
+        let consumers = self.engine.snapshot(self.now).consumers;
+        consumers.iter().map(|consumer| consumer.queues.len()).sum()
     }
 
     /// The list with so many others.
@@ -123,7 +133,8 @@ impl World {
                 Payload::Request { request, .. } => match &**request {
                     Request::Route(_) => (ReplyFields::None, self.route.clone()),
                     Request::ConsumerList(_) => {
-                        self.asked.push((conn, opaque));
+                        let list = self.list.clone();
+                        self.asked.push((conn, Self::frame(opaque, ReplyFields::None, list)));
                         continue;
                     }
                     Request::QueryOffset(_) => {
@@ -135,13 +146,13 @@ impl World {
                 },
                 _ => (ReplyFields::None, Bytes::new()),
             };
-            let mut frames = vec![self.frame(opaque, fields, body)];
+            let mut frames = vec![self.decoder.read(Self::frame(opaque, fields, body))];
             self.engine.handle_frames(self.now, conn, &mut frames);
         }
     }
 
-    /// A reply as its connection's reader decodes it, without the lock.
-    fn frame(&mut self, opaque: Opaque, fields: ReplyFields, body: Bytes) -> InFrame {
+    /// A reply as its connection's reader finds it.
+    fn frame(opaque: Opaque, fields: ReplyFields, body: Bytes) -> Frame {
         let mut out = Outbound::new();
         out.push(&OutFrame::reply(opaque, ResponseCode::SUCCESS, fields, body)).unwrap();
         let mut slices = [std::io::IoSlice::new(&[]); 8];
@@ -156,13 +167,13 @@ impl World {
             inbound.filled(taken);
             rest = &rest[taken..];
         }
-        self.decoder.read(inbound.next_frame().unwrap().unwrap())
+        inbound.next_frame().unwrap().unwrap()
     }
 
     /// A list has come, and is decoded.
     fn decoded(&mut self) -> (ConnectionId, Vec<InFrame>) {
-        let (conn, opaque) = self.asked.pop().unwrap();
-        (conn, vec![self.frame(opaque, ReplyFields::None, self.list.clone())])
+        let (conn, frame) = self.asked.pop().unwrap();
+        (conn, vec![self.decoder.read(frame)])
     }
 
     /// The whole of a look: the list, what is computed of it, and what changes hands.

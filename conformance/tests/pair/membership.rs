@@ -67,7 +67,7 @@ fn reb_10_a_thousand_notices_in_a_second_lead_to_two_looks_and_disturb_no_pull()
     world.run_for(10 * SECOND);
     let (before, changed) = (world.cluster().requests(LISTS), world.changes(member.0).len());
     for i in 0..1000 {
-        world.later(ms(i), |world| notify(world));
+        world.later(ms(i), notify);
     }
     for i in 0..99 {
         world.later(ms(10 * i), move |world| {
@@ -102,7 +102,7 @@ fn reb_11_lists_that_differ_by_broker_move_no_queue() {
     });
     let before = changes(&world, &members);
     for i in 0..20 {
-        world.later(ms(3_000 * i), |world| notify(world));
+        world.later(ms(3_000 * i), notify);
     }
     world.run_for(60 * SECOND);
     assert_eq!(changes(&world, &members), before, "queues went back and forth");

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::group::{GroupTask, OtherFilter};
 use super::{Allocation, AllocationError, Queue, Strategy, average};
 use crate::body::{Assignments, ConsumerList, Members, RequestMode};
 use crate::id::{BrokerId, RouteQueue, SubscriptionId, TopicKey};
@@ -24,16 +25,28 @@ use crate::id::{BrokerId, RouteQueue, SubscriptionId, TopicKey};
 /// # }
 /// ```
 ///
-/// It is a consumer's share of one topic so far. One that is never run, or whose end comes late,
-/// costs no more than that the share stays as it is.
+/// It is a consumer's share of one topic, or a look at what its group subscribes to. One that is
+/// never run, or whose end comes late, costs no more than that the share stays as it is.
 #[derive(Clone)]
-pub struct Job(Box<Task>);
+pub struct Job(Box<Work>);
+
+#[derive(Clone)]
+enum Work {
+    Share(Task),
+    Compare(GroupTask),
+}
 
 /// What a [`Job`] came to, for [`Input::Computed`](crate::engine::Input::Computed).
 #[derive(Clone, Debug)]
-pub struct Computed {
-    pub(crate) ticket: Ticket,
-    pub(crate) result: Result<Share, AllocationError>,
+pub struct Computed(pub(crate) Outcome);
+
+/// The same, by what it was.
+#[derive(Clone, Debug)]
+pub(crate) enum Outcome {
+    /// A share.
+    Share { ticket: Ticket, result: Result<Share, AllocationError> },
+    /// What the group subscribes to otherwise than a member of it.
+    Group { sub: SubscriptionId, others: Vec<OtherFilter> },
 }
 
 /// Whose job it is, and which of its jobs.
@@ -79,13 +92,23 @@ pub(crate) struct Share {
 
 impl From<Task> for Job {
     fn from(task: Task) -> Self {
-        Self(Box::new(task))
+        Self(Box::new(Work::Share(task)))
+    }
+}
+
+impl From<GroupTask> for Job {
+    fn from(task: GroupTask) -> Self {
+        Self(Box::new(Work::Compare(task)))
     }
 }
 
 impl PartialEq for Job {
     fn eq(&self, other: &Self) -> bool {
-        self.0.ticket == other.0.ticket
+        match (&*self.0, &*other.0) {
+            (Work::Share(one), Work::Share(other)) => one.ticket == other.ticket,
+            (Work::Compare(one), Work::Compare(other)) => one == other,
+            (Work::Share(_), Work::Compare(_)) | (Work::Compare(_), Work::Share(_)) => false,
+        }
     }
 }
 
@@ -93,22 +116,36 @@ impl Eq for Job {}
 
 impl fmt::Debug for Job {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (topic, queues) = (&self.0.topic, self.0.queues.len());
-        f.debug_struct("Job").field("topic", topic).field("queues", &queues).finish_non_exhaustive()
+        let mut shown = f.debug_struct("Job");
+        match &*self.0 {
+            Work::Share(task) => {
+                shown.field("topic", &task.topic).field("queues", &task.queues.len())
+            }
+            Work::Compare(task) => shown.field("topics", &task.own.len()),
+        };
+        shown.finish_non_exhaustive()
     }
 }
 
 impl Job {
     /// Does it. Panics of rules of the application's own end here, as an error.
     pub fn run(self) -> Computed {
-        let task = &*self.0;
-        let result = catch_unwind(AssertUnwindSafe(|| task.share()));
-        Computed { ticket: task.ticket, result: result.unwrap_or(Err(AllocationError::Panicked)) }
+        Computed(match *self.0 {
+            Work::Share(task) => {
+                let result = catch_unwind(AssertUnwindSafe(|| task.share()));
+                let result = result.unwrap_or(Err(AllocationError::Panicked));
+                Outcome::Share { ticket: task.ticket, result }
+            }
+            Work::Compare(task) => Outcome::Group { sub: task.sub, others: task.compare() },
+        })
     }
 
     /// Whether code of the application's is called, which may block.
     pub fn may_block(&self) -> bool {
-        matches!(&self.0.rule, Rule::Members { strategy, .. } if strategy.is_foreign())
+        match &*self.0 {
+            Work::Share(Task { rule: Rule::Members { strategy, .. }, .. }) => strategy.is_foreign(),
+            Work::Share(_) | Work::Compare(_) => false,
+        }
     }
 }
 
@@ -238,7 +275,14 @@ mod tests {
     }
 
     fn run(task: Task) -> Result<Share, AllocationError> {
-        Job::from(task).run().result
+        result(Job::from(task))
+    }
+
+    fn result(job: Job) -> Result<Share, AllocationError> {
+        match job.run() {
+            Computed(Outcome::Share { result, .. }) => result,
+            Computed(other) => panic!("{other:?}"),
+        }
     }
 
     #[test]
@@ -313,7 +357,7 @@ mod tests {
             let rule = by(Strategy::Custom(Arc::new(Own(own))), ids(4));
             let job = Job::from(task(queues(2), &queues(2), rule));
             assert!(job.may_block());
-            job.run().result
+            result(job)
         };
         let share = ask(|question| {
             assert_eq!((question.topic, question.queues.len()), ("orders", 6));

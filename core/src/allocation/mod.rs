@@ -5,6 +5,7 @@
 //! `client/consumer/rebalance`. A [`Job`] does so for the engine, without its
 //! lock.
 
+mod group;
 mod job;
 mod own;
 #[cfg(feature = "consistent-hash")]
@@ -15,8 +16,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::config::SharingRule;
+pub(crate) use group::{GroupTask, OtherFilter};
 pub use job::{Computed, Job};
-pub(crate) use job::{Rule, Share, Task, Ticket};
+pub(crate) use job::{Outcome, Rule, Share, Task, Ticket};
 pub use own::{Allocate, Question};
 pub use rooms::{MachineRooms, PrefixRooms};
 

@@ -56,7 +56,7 @@ const RULES: [Rule; 8] = [
     }),
     (
         "strategy",
-        "must be a rule of this build, with 1 to 1000 places a member: consistent-hash is a feature",
+        "must be a rule of this build, with 1 to 1000 places: consistent-hash is a feature",
         |c| c.strategy.is_built(),
     ),
 ];

@@ -1,7 +1,7 @@
 //! Shares that the broker computes, where a consumer asks for that.
 //!
-//! Codes: `QUERY_ASSIGNMENT` (400), which brokers know from 5.0 on. One that does not, or that would
-//! have the group pop its messages, is asked no more: each member computes its share itself then.
+//! Codes: `QUERY_ASSIGNMENT` (400), which brokers know from 5.0 on. One that does not, or that
+//! would have the group pop its messages, is asked no more: each member computes its share itself.
 
 use std::sync::Arc;
 

@@ -32,6 +32,7 @@ mod leave;
 mod next_offset;
 mod offset;
 mod options;
+mod others;
 mod pull;
 mod queue;
 mod rebalance;
@@ -202,6 +203,8 @@ struct Consumer {
     absent: Option<Instant>,
     /// The members named our id more than once when last asked for.
     doubled: bool,
+    /// Members and subscriptions when the group's were last compared with ours.
+    compared: Option<(u64, i64)>,
     /// When the group last had other members.
     shared: Option<Instant>,
     told: BTreeMap<Trouble, Instant>,
@@ -241,6 +244,7 @@ impl Consumer {
             notices: Notices::default(),
             absent: None,
             doubled: false,
+            compared: None,
             shared: None,
             told: BTreeMap::new(),
         }
@@ -335,6 +339,10 @@ impl Consumers {
                 let Some(consumer) = consumer else { return };
                 consumer.assignment_answered(ctx, known, question, reply, body);
             }
+            ConsumerAsk::Group => {
+                let Some(consumer) = consumer else { return };
+                consumer.group_answered(ctx, &reply, body);
+            }
             ConsumerAsk::Offset { queue, of } => {
                 let Some(consumer) = consumer else { return };
                 consumer.offset_answered(ctx, known, peer, (queue, of), reply);
@@ -375,6 +383,7 @@ impl Consumers {
             ConsumerAsk::Assigned { question } => {
                 consumer.assignment_failed(ctx, question, failure.clone());
             }
+            ConsumerAsk::Group => {}
             ConsumerAsk::Offset { queue, of } => {
                 let ask = consumer.offset_code(queue, of);
                 consumer.queue_failed(ctx, known, queue, ask, failure);

@@ -2,8 +2,9 @@
 //!
 //! It looks every `rebalance_interval`; when a broker says that the members changed; when routes,
 //! addresses or its own subscriptions did; and again after a second where something was missing.
-//! The first notice leads to a look at once. Those that follow soon lead to one more together, which
-//! is a second later if they are many: one change is told by every broker, and for every member.
+//! The first notice leads to a look at once. Those that follow soon lead to one more together,
+//! which is a second later if they are many: one change is told by every broker, and for every
+//! member.
 //!
 //! For each topic the first broker by name that knows us is asked, so that all members ask the same
 //! one: lists differ while brokers lose and regain connections, and members that ask at random, as
@@ -298,7 +299,7 @@ impl Consumer {
         members: Members,
         list: &Bytes,
     ) {
-        let Some((_, topics)) = self.questions.end(question) else { return };
+        let Some((peer, topics)) = self.questions.end(question) else { return };
         let now = ctx.fx.now;
         if self.is_leaving() {
             return;
@@ -319,6 +320,7 @@ impl Consumer {
             let list = if self.strategy.goes_by_place() { Bytes::new() } else { list.clone() };
             self.share_topic(ctx, known, topic, By::Members(members), list);
         }
+        self.compare_group(ctx, peer, members);
         self.look_again(ctx, known);
     }
 

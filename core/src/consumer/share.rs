@@ -20,7 +20,7 @@ use bytes::Bytes;
 use super::queue::Lease;
 use super::turns::Handled;
 use super::{Consumer, Consumers, Queue, Trouble};
-use crate::allocation::{AllocationError, Computed, Job, Rule, Share, Task, Ticket};
+use crate::allocation::{AllocationError, Computed, Job, Outcome, Rule, Share, Task, Ticket};
 use crate::body::Members;
 use crate::effects::{Command, ConsumerTimer, Event, Note, Planted, Signal, TimerKind};
 use crate::id::{BrokerId, QueueKey, RouteQueue, TopicKey};
@@ -89,7 +89,13 @@ pub(super) struct Places {
 impl Consumers {
     /// A job came to its end.
     pub(crate) fn computed(&mut self, ctx: &mut Context, known: Known<'_>, done: Computed) {
-        let Computed { ticket, result } = done;
+        let (ticket, result) = match done.0 {
+            Outcome::Share { ticket, result } => (ticket, result),
+            Outcome::Group { sub, others } => {
+                let consumer = self.get_mut(sub);
+                return consumer.map_or((), |consumer| consumer.tell_others(ctx, others));
+            }
+        };
         let Some(consumer) = self.get_mut(ticket.sub) else { return };
         if consumer.take_computed(ctx, known, ticket, result) {
             self.attend_transfer(ctx, known, ticket.sub);
@@ -324,7 +330,8 @@ impl Consumer {
     /// A topic is read no more: its queues are given up. True if there were any.
     pub(super) fn forget_share(&mut self, topic: TopicKey) -> bool {
         let Some(share) = self.places.shares.remove(&topic) else { return false };
-        let lost = share.held.to_vec().into_iter();
+        let lost: Vec<RouteQueue> = share.held.iter().copied().collect();
+        let lost = lost.into_iter();
         self.places.transfers.push_back(Transfer { topic, lost, gained: Vec::new().into_iter() });
         true
     }

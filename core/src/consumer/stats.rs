@@ -92,8 +92,8 @@ impl OffsetStats {
 pub struct QueueStats {
     /// The queue.
     pub queue: QueueName,
-    /// What it is doing: `awaiting hand-over`, `needs offset`, `fetching offset`, `ready`, `pulling`, `pausing` or
-    /// `throttled`.
+    /// What it is doing: `awaiting hand-over`, `needs offset`, `fetching offset`, `ready`,
+    /// `pulling`, `pausing` or `throttled`.
     pub state: &'static str,
     /// The offset of the next pull.
     pub next: i64,

@@ -169,15 +169,27 @@ impl Note {
                 all(tell, &[("broker", Text(broker)), ("address", Text(&address.escape_debug()))]);
             }
             Self::RowRefused { topic, broker, reason } => of_row(topic, broker, reason, tell),
+            Self::Rebalanced { .. }
+            | Self::NotShared { .. }
+            | Self::AssignmentDeclined { .. }
+            | Self::OtherSubscription { .. }
+            | Self::ForeignTags { .. }
+            | Self::OffsetMoved { .. }
+            | Self::OffsetReset { .. }
+            | Self::SendBackFailed { .. }
+            | Self::SlowConsumer { .. }
+            | Self::AskFailed { .. }
+            | Self::PullAstray { .. }
+            | Self::PullRefused { .. } => self.facts_of_group(tell),
             Self::Repeated { last, suppressed } => {
                 last.facts(tell);
                 tell("suppressed", Number(*suppressed as i64));
             }
-            consuming => consuming.facts_of_consuming(tell),
         }
     }
 
-    fn facts_of_consuming(&self, tell: Tell<'_>) {
+    /// The same of notes about a consumer's group.
+    fn facts_of_group(&self, tell: Tell<'_>) {
         use Fact::{Number, Text};
         match self {
             Self::Rebalanced { group, topic, share, members } => {
@@ -231,7 +243,6 @@ impl Note {
                     tell("offset", Number(*offset));
                 }
             }
-            // All others are told above.
             _ => {}
         }
     }
@@ -413,14 +424,26 @@ impl Note {
             Self::UnreadableAddress { broker, address } => {
                 write!(f, "{}", Lack::Address { broker: broker.clone(), address: address.clone() })
             }
+            Self::Rebalanced { .. }
+            | Self::NotShared { .. }
+            | Self::AssignmentDeclined { .. }
+            | Self::OtherSubscription { .. }
+            | Self::ForeignTags { .. }
+            | Self::OffsetMoved { .. }
+            | Self::OffsetReset { .. }
+            | Self::SendBackFailed { .. }
+            | Self::SlowConsumer { .. }
+            | Self::AskFailed { .. }
+            | Self::PullAstray { .. }
+            | Self::PullRefused { .. } => self.words_of_group(f),
             Self::Repeated { last, suppressed } => {
                 write!(f, "{last} ({suppressed} lines about it left out in the last minute)")
             }
-            consuming => consuming.words_of_consuming(f),
         }
     }
 
-    fn words_of_consuming(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// The same of notes about a consumer's group.
+    fn words_of_group(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Rebalanced { group, topic, share, members } => {
                 write!(f, "group {group} has {members} members; {share} queues of {topic} are ours")
@@ -474,7 +497,7 @@ impl Note {
                 Place(queue),
                 Rounded(*held)
             ),
-            others => write!(f, "{others:?}"),
+            _ => Ok(()),
         }
     }
 }

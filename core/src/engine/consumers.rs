@@ -34,9 +34,9 @@ impl Engine {
         }))
     }
 
-    /// Has a consumer read one more topic; or other messages of one that it reads: the filter counts
-    /// for all that is pulled from then on. Brokers hear of it at once, and nothing is pulled with
-    /// the new filter before they have.
+    /// Has a consumer read one more topic; or other messages of one that it reads: the filter
+    /// counts for all that is pulled from then on. Brokers hear of it at once, and nothing is
+    /// pulled with the new filter before they have.
     ///
     /// After this: commands, events, timeout.
     pub fn subscribe_to(

@@ -52,6 +52,8 @@ pub(crate) enum ConsumerAsk {
     Members { question: u32 },
     /// The queues of a topic that are its own.
     Assigned { question: u32 },
+    /// What its group subscribes to.
+    Group,
     /// Where to begin in a queue.
     Offset { queue: QueueKey, of: OffsetOf },
     /// Messages of a queue.
