@@ -67,7 +67,7 @@ fn consume(run: &Arc<common::Run>, client: &Client) -> Outcome {
     let handlers = consumer.run(RunOptions::default(), handler)?;
     let hopeless = (0..run.count()).filter(|number| is_hopeless(*number)).count();
     // The dead letters are a topic like others.
-    let letters = client.consumer(&format!("{}-letters", run.group()))?;
+    let letters = client.consumer(format!("{}-letters", run.group()).as_str())?;
     let topic = format!("%DLQ%{}", run.group());
     let letters = letters.topic(topic.as_str(), "*").start_at(Start::First).start()?;
     let listener = SimpleMessageListener::keeping();
