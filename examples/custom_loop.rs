@@ -208,6 +208,7 @@ impl Sockets {
                 Command::Connect { conn, endpoint } => self.connect(conn, &endpoint),
                 Command::Transmit { conn } => self.write(conn),
                 Command::Close { conn, reason } => self.close(conn, reason),
+                Command::Compute { job } => self.session.computed(self.clock.now(), job.run()),
                 // This loop speaks no HTTP: its nameservers are given as addresses. Calls end by
                 // their deadlines and say why.
                 Command::Fetch { fetch, .. } => {

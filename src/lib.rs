@@ -104,13 +104,14 @@ pub use rocketry_core::producer::{QueueSelection, SendOptions, SendReceipt, Send
 pub use rocketry_core::query::{QueueChoice, QueueName};
 
 // What `Admin` is asked for and answers, and what errors and handles tell.
+pub use rocketry_core::allocation::{Allocate, AllocationError, Question, Strategy};
 pub use rocketry_core::body::{BodyError, ClusterInfo, RouteBody, TopicConfig, TopicList};
 pub use rocketry_core::client::{
     BatchContext, Blockable, Concurrency, ConsumerBuilder, ConsumerHandle, EndError, Ended,
-    Handled, LockStats, ProducerError, ProducerOptions, Pulled, Received, RecvError,
+    Handled, LockStats, ProducerError, ProducerOptions, Pulled, QueueChange, Received, RecvError,
     RecvTimeoutError, Run, RunError, RunOptions, RunStats, Settlement, SubscribeError, Verdict,
 };
-pub use rocketry_core::consumer::{ConsumerOptions, FilterError};
+pub use rocketry_core::consumer::{Assignment, ConsumerOptions, FilterError, TopicSubscription};
 pub use rocketry_core::engine::Cancelled;
 pub use rocketry_core::error::{
     Attempt, Attempts, CloseReason, ConnectError, Failure, Lack, PeerKind, Refused,

@@ -82,6 +82,7 @@ impl World {
                 Command::Connect { conn, endpoint } => self.connect(conn, &endpoint),
                 Command::Transmit { conn } => self.write(conn),
                 Command::Close { conn, reason } => self.close(conn, reason),
+                Command::Compute { job } => self.session.computed(self.now(), job.run()),
                 // It comes with the setting `address_server` alone.
                 Command::Fetch { fetch, .. } => {
                     let unsupported = std::io::Error::from(ErrorKind::Unsupported);

@@ -90,6 +90,20 @@ pub(crate) struct MessageKey {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct BrokerId(pub(crate) u32);
 
+/// One queue of a topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct RouteQueue {
+    /// The broker group it is on.
+    pub(crate) broker: BrokerId,
+    /// The queue's number there, from 0.
+    pub(crate) queue: u32,
+}
+
+impl RouteQueue {
+    /// Before every other queue in order.
+    pub(crate) const FIRST: Self = Self { broker: BrokerId(0), queue: 0 };
+}
+
 /// A peer to connect to, by its address and lane; small, dense, and the same for the life of the
 /// engine, however often its connection is made anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

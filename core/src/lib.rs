@@ -26,10 +26,14 @@
 //!    | [`Transmit`] | write what [`to_write`] gives, and say so by [`wrote`], until it gives 0 | |
 //!    | [`Close`] | close the socket | [`closed`], or [`connect_failed`] where it is not open yet |
 //!    | [`Fetch`] | get the page by HTTP | [`fetched`] |
+//!    | [`Compute`] | [`run`](engine::Job::run) the job | [`computed`] |
 //!
 //!    None of it has to be done at once: a loop that connects in the background says so later, and
 //!    the engine says [`Close`] if it took longer than `connect_timeout`. [`dial`] decides for a
 //!    name with several addresses. [`Fetch`] comes with the setting `address_server` alone.
+//!    [`Compute`] is a consumer's share of the queues, whose cost grows with them and with the
+//!    group: `session.computed(now, job.run())` does it in place, and a loop that may not stop for
+//!    so long runs it elsewhere.
 //! 3. **Listen.** Take events by [`Engine::poll_event`] until it gives `None`: what became of the
 //!    application's calls. Here it makes its next calls, the *verbs*: [`send`], [`query`],
 //!    [`subscribe`], [`shutdown`]. One that is refused says so at once; every other one ends in one
@@ -210,6 +214,8 @@
 //! [`Transmit`]: engine::Command::Transmit
 //! [`Close`]: engine::Command::Close
 //! [`Fetch`]: engine::Command::Fetch
+//! [`Compute`]: engine::Command::Compute
+//! [`computed`]: engine::Session::computed
 //! [`connected`]: engine::Session::connected
 //! [`connect_failed`]: engine::Session::connect_failed
 //! [`closed`]: engine::Session::closed

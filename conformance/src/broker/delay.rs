@@ -9,7 +9,7 @@ use rocketry_core::message::{OffsetMessageId, RecordList, properties, sys_flag};
 use rocketry_core::time::Instant;
 
 use super::answer::{Answer, Turn};
-use super::node::{MASTER, Node};
+use super::node::Node;
 use super::store::{Editable, Incoming};
 use super::topic::{READ, SCHEDULE, WRITE};
 
@@ -82,10 +82,10 @@ impl Node {
         Ok((id, offset))
     }
 
-    /// When the next message comes into its queue. A broker that is down does it when it is back.
+    /// When the next message comes into its queue. A broker that is down does it when it is back;
+    /// with a slave nothing waits, it follows what its master does.
     pub(super) fn next_delivery(&self) -> Option<Instant> {
-        let works = !self.down && self.id == MASTER;
-        self.delays.next().filter(|_| works).map(|(due, _)| due)
+        self.delays.next().filter(|_| !self.down).map(|(due, _)| due)
     }
 
     /// Puts what is due into its queue, and wakes the pulls that waited for it.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use rocketry_core::config::Config;
 use rocketry_core::consumer::{ConsumerOptions, Filter, Handout, Outcome, Start, Subscribe};
-use rocketry_core::engine::{Command, Engine, Event, Session};
+use rocketry_core::engine::{Command, Computed, Engine, Event, Session};
 use rocketry_core::error::{CloseReason, ConnectError};
 use rocketry_core::fetch::{FetchError, FetchId, Url};
 use rocketry_core::frame::Limits;
@@ -53,6 +53,8 @@ struct Run {
     dialled: Vec<ConnectionId>,
     /// Pages asked for.
     fetches: Vec<FetchId>,
+    /// What was computed, and the engine has not heard.
+    computed: Vec<Computed>,
     peers: BTreeMap<ConnectionId, Peer>,
     calls: BTreeMap<OpId, ()>,
     subs: Vec<SubscriptionId>,
@@ -86,6 +88,7 @@ impl Run {
             group: Group::new("group").ok()?,
             dialled: Vec::new(),
             fetches: Vec::new(),
+            computed: Vec::new(),
             peers: BTreeMap::new(),
             calls: BTreeMap::new(),
             subs: Vec::new(),
@@ -113,6 +116,10 @@ impl Run {
             16 => self.settle(supply),
             17 => self.close(supply),
             18 => self.ask(supply),
+            _ if !self.computed.is_empty() => {
+                let done = self.computed.remove(usize::from(supply.byte()) % self.computed.len());
+                self.session.computed(self.now, done);
+            }
             _ if !self.fetches.is_empty() => self.fetched(supply),
             _ => self.leave(supply),
         }
@@ -290,6 +297,15 @@ impl Run {
     fn leave(&mut self, supply: &mut Supply<'_>) {
         match (supply.byte() % 8, self.some_sub(supply)) {
             (0, _) => self.session.engine_mut().shutdown(self.now),
+            (4..=5, Some(sub)) => {
+                let topic = Topic::new("other").unwrap_or_else(|_| self.topic.clone());
+                let filter = Filter::parse(&supply.text()).unwrap_or_default();
+                let _ = self.session.engine_mut().subscribe_to(self.now, sub, topic, filter);
+            }
+            (6, Some(sub)) => {
+                let topic = self.topic.clone();
+                let _ = self.session.engine_mut().unsubscribe_from(self.now, sub, &topic);
+            }
             (1..=3, Some(sub)) => {
                 let within = Duration::from_secs(1);
                 let _ = self.session.engine_mut().drain(self.now, sub, within);
@@ -329,6 +345,9 @@ impl Run {
                 }
                 Command::Fetch { fetch, .. } => self.fetches.push(fetch),
                 Command::Transmit { .. } => {}
+                // Half of them late, the others at once.
+                Command::Compute { job } if out % 2 == 0 => self.computed.push(job.run()),
+                Command::Compute { job } => self.session.computed(self.now, job.run()),
                 Command::Close { conn, reason } => {
                     if self.peers.remove(&conn).is_some() {
                         self.session.closed(self.now, conn, reason);

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rocketry_core::config::Config;
-use rocketry_core::consumer::{DeliveryId, Handout, Outcome, Settled, Subscribe};
+use rocketry_core::consumer::{DeliveryId, Filter, Handout, Outcome, Settled, Subscribe};
 use rocketry_core::engine::{Cancelled, Event, Note};
 use rocketry_core::error::{QueryError, Refused, SendError, Stale};
 use rocketry_core::id::{OpId, SubscriptionId};
 use rocketry_core::message::{Item, Message, MessageLimits, Publish, UniqueId, UniqueIds};
-use rocketry_core::name::Group;
+use rocketry_core::name::{Group, Topic};
 use rocketry_core::producer::{SendOptions, SendReceipt};
 use rocketry_core::query::{self, Query, QueueName};
 use rocketry_core::time::Instant;
@@ -84,6 +84,19 @@ pub struct Delivered {
     pub body: Result<String, String>,
 }
 
+/// Queues of a consumer that changed hands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// When.
+    pub at: Instant,
+    /// Of which consumer.
+    pub sub: SubscriptionId,
+    /// Queues it has now.
+    pub gained: Vec<QueueName>,
+    /// Queues it has no more.
+    pub lost: Vec<QueueName>,
+}
+
 /// What one client asked for and got.
 #[derive(Debug)]
 pub(super) struct App {
@@ -97,6 +110,8 @@ pub(super) struct App {
     pub(super) notes: Vec<(Instant, Note)>,
     /// When which consumer left, and how many messages it had not settled.
     pub(super) left: Vec<(Instant, SubscriptionId, usize)>,
+    /// Queues that changed hands.
+    pub(super) changes: Vec<Change>,
     pub(super) stopped: Option<Instant>,
 }
 
@@ -114,6 +129,7 @@ impl App {
             oneway_lost: 0,
             notes: Vec::new(),
             left: Vec::new(),
+            changes: Vec::new(),
             stopped: None,
         }
     }
@@ -246,6 +262,39 @@ impl World {
         let left = self.tell(client, |session, now| session.engine_mut().leave(now, sub));
         self.pump();
         left
+    }
+
+    /// Has a consumer read a topic too, or other messages of it.
+    pub fn subscribe_to(
+        &mut self,
+        client: ClientId,
+        sub: SubscriptionId,
+        topic: Topic,
+        filter: Filter,
+    ) -> Result<(), Stale> {
+        let done = self.tell(client, |session, now| {
+            session.engine_mut().subscribe_to(now, sub, topic, filter)
+        });
+        self.pump();
+        done
+    }
+
+    /// Has a consumer read a topic no more.
+    pub fn unsubscribe_from(
+        &mut self,
+        client: ClientId,
+        sub: SubscriptionId,
+        topic: &Topic,
+    ) -> Result<bool, Stale> {
+        let done = self
+            .tell(client, |session, now| session.engine_mut().unsubscribe_from(now, sub, topic));
+        self.pump();
+        done
+    }
+
+    /// Queues of a client's consumers that changed hands, in order.
+    pub fn changes(&self, client: ClientId) -> &[Change] {
+        &self.clients[client.0].app.changes
     }
 
     /// Has a consumer finish within that time, and leave.
@@ -387,6 +436,10 @@ impl World {
                         app.oneway_lost += 1;
                     }
                 }
+                Event::QueuesChanged { sub, gained, lost } => {
+                    app.changes.push(Change { at: now, sub, gained, lost });
+                }
+                Event::RuleSpent { .. } => {}
                 Event::Deliverable { sub } => self.deliverable(client, sub),
                 Event::Left { sub, unsettled } => app.left.push((now, sub, unsettled)),
                 Event::Note(note) => app.notes.push((now, note)),

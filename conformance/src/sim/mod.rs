@@ -35,7 +35,7 @@ mod trace;
 mod world;
 
 pub use answer::Answer;
-pub use app::{ClientId, Delivered, Ended, Pace, Sent};
+pub use app::{Change, ClientId, Delivered, Ended, Pace, Sent};
 pub use course::{Course, STORM, Scene, course};
 pub use link::{Door, Host, Way};
 pub use network::{Page, Split};

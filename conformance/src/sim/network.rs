@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::time::Duration;
 
-use rocketry_core::engine::Command;
+use rocketry_core::engine::{Command, Job};
 use rocketry_core::error::{CloseReason, ConnectError};
 use rocketry_core::fetch::{FetchError, FetchId, Url};
 use rocketry_core::id::ConnectionId;
@@ -17,6 +17,9 @@ use crate::broker::{ClusterConfig, ListenerId};
 
 /// Bytes one direction takes before its writer has to wait, as a socket's buffers do.
 const WINDOW: usize = 256 << 10;
+
+/// Microseconds that computing something for an engine takes at most, unless a test says otherwise.
+const COMPUTE: u64 = 5_000;
 
 /// How bytes that were written at once are split on their way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -137,9 +140,17 @@ impl World {
                 }
                 Command::Close { conn, .. } => self.close_asked(client, conn),
                 Command::Fetch { fetch, url } => self.fetch(client, fetch, &url),
+                Command::Compute { job } => self.compute(client, job),
             }
         }
         busy
+    }
+
+    /// Computes something for an engine: at once or, as on a busy machine, a while later.
+    fn compute(&mut self, client: ClientId, job: Job) {
+        let drawn = Duration::from_micros(self.rng.below(2) * self.rng.below(COMPUTE));
+        let at = self.now + self.computes.unwrap_or(drawn);
+        self.schedule(at, Happening::Computed { client, done: job.run() });
     }
 
     fn fetch(&mut self, client: ClientId, fetch: FetchId, url: &Url) {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use rocketry_core::config::Config;
 use rocketry_core::consumer::Handout;
-use rocketry_core::engine::{Engine, Session};
+use rocketry_core::engine::{Computed, Engine, Session};
 use rocketry_core::error::CloseReason;
 use rocketry_core::fetch::{FetchError, FetchId};
 use rocketry_core::frame::Limits;
@@ -54,6 +54,8 @@ pub(super) enum Happening {
     Ended { link: LinkId, way: Way, reason: CloseReason },
     /// An address server answers.
     Fetched { client: ClientId, fetch: FetchId, result: Result<Bytes, FetchError> },
+    /// What an engine wanted is computed.
+    Computed { client: ClientId, done: Computed },
     /// A consumer is done with some messages.
     Settle { client: ClientId, handout: Handout },
     /// The test wants something done.
@@ -103,6 +105,8 @@ pub struct World {
     /// The fault that clients are given.
     #[cfg(feature = "planted")]
     plant: Option<rocketry_core::engine::Planted>,
+    /// What engines want computed takes as long as this, if a test says so.
+    pub(super) computes: Option<Duration>,
     /// Counts down: what is held goes before what is due.
     front: u64,
     steps: u64,
@@ -131,6 +135,7 @@ impl World {
             agenda: BTreeMap::new(),
             sequence: MIDDLE,
             front: MIDDLE,
+            computes: None,
             trace: Trace::default(),
             delivered: Vec::new(),
             distinct: BTreeSet::new(),
@@ -176,6 +181,11 @@ impl World {
     /// takes as long as there are sends under way.
     pub fn check_each(&mut self, calls: u64) {
         self.check_each = calls.max(1);
+    }
+
+    /// Has what engines want computed take so long.
+    pub const fn compute_takes(&mut self, time: Duration) {
+        self.computes = Some(time);
     }
 
     /// Gives every further client this fault.
@@ -353,6 +363,11 @@ impl World {
             Happening::Ended { link, way, reason } => self.ended(link, way, reason),
             Happening::Fetched { client, fetch, result } => {
                 self.tell(client, |session, now| session.fetched(now, fetch, result));
+            }
+            Happening::Computed { client, done } => {
+                if !self.clients[client.0].gone {
+                    self.tell(client, |session, now| session.computed(now, done));
+                }
             }
             Happening::Settle { client, handout } => self.be_done(client, &handout),
             Happening::Act(act) => (act.0)(self),

@@ -16,7 +16,7 @@ use crate::setting::*;
 const LIST: RequestCode = RequestCode::GET_CONSUMER_LIST_BY_GROUP;
 
 fn with(cluster: ClusterConfig, change: impl FnOnce(&mut Config)) -> (World, ClientId) {
-    let mut world = World::new(1, cluster);
+    let mut world = without_retries(World::new(1, cluster));
     let mut config = config();
     change(&mut config);
     let client = world.client(config);

@@ -148,8 +148,8 @@ fn a_snapshot_tells_of_brokers_connections_topics_and_consumers_and_reads_as_a_p
         "connection to broker 127.0.0.1:10911: connected, 4 in flight, 0 queued\n",
         "topic topic_a: 4 queues to write, 4 to read, as of ",
         "consumer group_a of topic_a: member, 4 queues\n",
-        "  queue 3 of topic_a on broker-a: pulling, next 2, committed 0, end 2, lag 2, 2 messages of ",
-        "  topic topic_a: 8 pulled, 0 done (0.0 a second), 0 sent back, 0 dead letters, 0 redelivered",
+        "  queue 3 of topic_a on broker-a: pulling, next 2, committed 0, end 2, lag 2, ",
+        "  topic topic_a: 8 pulled, 0 done (0.0 a second), 0 sent back, 0 dead letters, ",
     ] {
         assert!(page.contains(line), "{line:?} is not in\n{page}");
     }

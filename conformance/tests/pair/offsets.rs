@@ -227,7 +227,8 @@ fn off_17_who_leaves_right_after_a_registration_commits_again_what_may_have_died
 
 #[test]
 fn a_slave_that_lags_moves_no_offset_and_is_asked_at_a_pace() {
-    let mut world = World::new(5, ClusterConfig::default().slaves().topic(TOPIC, 1));
+    let cluster = ClusterConfig::default().slaves().topic(TOPIC, 1);
+    let mut world = without_retries(World::new(5, cluster));
     let client = world.client(config());
     store_many(&mut world, client, 50);
     world.with_cluster(|cluster| cluster.set_lagging(1, true));

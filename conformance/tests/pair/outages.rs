@@ -154,7 +154,8 @@ fn a_consumer_on_a_connection_that_stays_dead_without_a_word_goes_on_within_a_mi
 
 #[test]
 fn a_queue_whose_slave_is_lost_goes_on_at_the_master_that_is_back() {
-    let mut world = World::new(1, ClusterConfig::default().slaves().topic(TOPIC, 1));
+    let cluster = ClusterConfig::default().slaves().topic(TOPIC, 1);
+    let mut world = without_retries(World::new(1, cluster));
     let producer = world.client(config());
     let client = world.client(config());
     consume(&mut world, client, Pace::AtOnce);

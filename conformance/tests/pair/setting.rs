@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use rocketry_conformance::broker::ClusterConfig;
 use rocketry_conformance::sim::{ClientId, Pace, World};
+use rocketry_core::body::GroupConfig;
 use rocketry_core::config::Config;
 use rocketry_core::consumer::{Start, Subscribe};
 use rocketry_core::error::Stored;
@@ -36,9 +37,25 @@ pub(crate) fn narrow(window: usize) -> Config {
     config
 }
 
-/// One broker with `TOPIC` of so many queues.
+/// One broker with `TOPIC` of so many queues. Its groups have no retry topic: what is counted of
+/// requests and queues is of `TOPIC` alone.
 pub(crate) fn world(seed: u64, queues: u32) -> World {
+    without_retries(World::new(seed, ClusterConfig::default().topic(TOPIC, queues)))
+}
+
+/// The same with retry topics, as brokers make them by themselves.
+pub(crate) fn with_retries(seed: u64, queues: u32) -> World {
     World::new(seed, ClusterConfig::default().topic(TOPIC, queues))
+}
+
+/// The groups that tests use have no retry topic there.
+pub(crate) fn without_retries(mut world: World) -> World {
+    for group in [GROUP, "g", "group_b", "other"] {
+        let (group_name, retry_queue_nums) = (group.to_owned(), 0);
+        let config = GroupConfig { group_name, retry_queue_nums, ..GroupConfig::default() };
+        world.with_cluster(|cluster| cluster.set_group(&config));
+    }
+    world
 }
 
 /// The same with one client.
@@ -110,7 +127,8 @@ pub(crate) fn bodies(world: &World) -> Vec<&str> {
 
 /// So many brokers with `TOPIC` of so many queues on each.
 pub(crate) fn brokers(seed: u64, count: usize, queues: u32) -> World {
-    World::new(seed, ClusterConfig::default().brokers(count).topic(TOPIC, queues))
+    let cluster = ClusterConfig::default().brokers(count).topic(TOPIC, queues);
+    without_retries(World::new(seed, cluster))
 }
 
 /// When clients began to connect to an address, since the world began.

@@ -19,7 +19,8 @@ use crate::{TOPIC, black_hole, on_all, served};
 
 on_all!(
     push_17_a_dropped_delivery_comes_again_after_a_tenth_of_the_delay,
-    a_delivery_that_is_to_come_again_here_comes_after_its_pause_as_another_attempt,
+    a_delivery_given_back_comes_after_its_pause_as_another_attempt,
+    a_delivery_that_is_sent_back_comes_again_with_its_topic_its_id_and_another_attempt,
     a_consumer_is_a_stream,
     a_call_given_up_says_whether_anything_left,
     a_handle_gives_nothing_of_a_queue_that_has_moved_and_acks_of_it_are_stale,
@@ -71,7 +72,7 @@ fn with_messages(on: On, namesrv: &str, count: usize) -> (Rig, Consumer) {
 fn push_17_a_dropped_delivery_comes_again_after_a_tenth_of_the_delay(on: On) {
     let served = served();
     let (rig, mut consumer) = with_messages(on, &served.namesrv(), 1);
-    let pause = rig.client.config().retry_delay / 10;
+    let pause = (rig.client.config().retry_delay / 10).min(Duration::from_millis(100));
     let first = next(&mut consumer);
     let (offset, dropped) = (first.offset(), Instant::now());
     drop(first);
@@ -83,7 +84,7 @@ fn push_17_a_dropped_delivery_comes_again_after_a_tenth_of_the_delay(on: On) {
     assert!(consumer.recv_timeout(Duration::from_millis(300)).is_err(), "it is settled");
 }
 
-fn a_delivery_that_is_to_come_again_here_comes_after_its_pause_as_another_attempt(on: On) {
+fn a_delivery_given_back_comes_after_its_pause_as_another_attempt(on: On) {
     let served = served();
     let (_rig, mut consumer) = with_messages(on, &served.namesrv(), 1);
     let (delay, retried) = (Duration::from_millis(300), Instant::now());
@@ -94,6 +95,21 @@ fn a_delivery_that_is_to_come_again_here_comes_after_its_pause_as_another_attemp
     assert_eq!(again.attempts(), 2);
     let took = retried.elapsed();
     assert!(delay <= took && took < delay + Duration::from_millis(500), "{took:?}");
+    assert!(again.ack().is_taken(), "ours still");
+}
+
+fn a_delivery_that_is_sent_back_comes_again_with_its_topic_its_id_and_another_attempt(on: On) {
+    let served = served();
+    let (_rig, mut consumer) = with_messages(on, &served.namesrv(), 1);
+    let first = next(&mut consumer);
+    let id = first.id().into_owned();
+    assert_eq!((first.topic(), first.attempts(), first.origin_id()), (TOPIC, 1, None));
+    assert!(first.retry_after(Duration::from_secs(1)).is_taken(), "ours still");
+    let again = next(&mut consumer);
+    assert_eq!((again.topic(), again.attempts(), &*again.id()), (TOPIC, 2, &*id));
+    assert_eq!(again.origin_id().map(str::len), Some(32), "where it was stored first");
+    assert_eq!(again.queue().topic.as_str(), "%RETRY%handles");
+    assert_eq!(again.to_message().topic().map(Topic::as_str), Some(TOPIC));
     assert!(again.ack().is_taken(), "ours still");
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use rocketry::client::RecvError;
 use rocketry::proto::frame::Request;
 use rocketry::proto::frame::request::SendRequest;
 use rocketry::proto::message::sys_flag;
@@ -15,6 +16,9 @@ use crate::{TOPIC, on_all, served};
 on_all!(
     an_unreadable_message_is_settled_by_the_application_alone,
     a_consumer_that_is_told_so_settles_unreadable_messages_by_itself,
+    a_consumer_may_make_dead_letters_of_unreadable_messages,
+    a_rejected_unreadable_message_becomes_a_dead_letter,
+    a_consumer_that_is_told_so_stops_at_the_first_unreadable_message,
 );
 
 const GROUP: &str = "readers";
@@ -100,4 +104,41 @@ fn a_consumer_that_is_told_so_settles_unreadable_messages_by_itself(on: On) {
     // It was handed out settled: nothing of it is left to do.
     assert!(unreadable.reject().is_taken(), "nothing to do");
     assert!(consumer.recv_timeout(Duration::from_millis(500)).is_err(), "it came once");
+}
+
+fn a_consumer_may_make_dead_letters_of_unreadable_messages(on: On) {
+    let served = served();
+    let rig = with_damage(on, &served);
+    let mut consumer = consumer(&rig, OnUnreadable::DeadLetters);
+    let unreadable = neighbours(&mut consumer);
+    assert!(eventually(Duration::from_secs(5), || committed(&served) == Some(3)));
+    assert!(unreadable.ack().is_taken(), "nothing to do");
+    let dead = served.with(|cluster| cluster.messages(0, &format!("%DLQ%{GROUP}"), 0));
+    assert_eq!(dead.len(), 1);
+    assert_eq!(dead.record(0).expect("a record").raw_body(), "two");
+}
+
+fn a_rejected_unreadable_message_becomes_a_dead_letter(on: On) {
+    let served = served();
+    let rig = with_damage(on, &served);
+    let mut consumer = consumer(&rig, OnUnreadable::Hold);
+    assert!(neighbours(&mut consumer).reject().is_taken(), "ours still");
+    assert!(eventually(Duration::from_secs(5), || committed(&served) == Some(3)));
+    assert_eq!(served.with(|cluster| cluster.stored(&format!("%DLQ%{GROUP}"))), 1);
+}
+
+fn a_consumer_that_is_told_so_stops_at_the_first_unreadable_message(on: On) {
+    let served = served();
+    let rig = with_damage(on, &served);
+    let mut consumer = consumer(&rig, OnUnreadable::Stop);
+    let first = next(&mut consumer).expect("the first is readable");
+    let unreadable = next(&mut consumer).expect_err("the second is not");
+    assert_eq!(consumer.recv().expect_err("nothing more"), RecvError::Unreadable);
+    // What was handed out before counts.
+    assert!(first.ack().is_taken(), "ours still");
+    drop(unreadable);
+    let left = || served.with(|cluster| cluster.consumers(0, GROUP).is_empty());
+    assert!(eventually(Duration::from_secs(5), left), "it leaves the group");
+    assert_eq!(committed(&served), Some(1), "nothing is passed");
+    assert_eq!(consumer.recv().expect_err("still nothing"), RecvError::Unreadable);
 }

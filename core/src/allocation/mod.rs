@@ -2,8 +2,11 @@
 //!
 //! Every member computes its share alone, from the same sorted queues and ids, so all clients of a
 //! group, of any language, must use the same rule. Java: the `AllocateMessageQueue*` classes in
-//! `client/consumer/rebalance`.
+//! `client/consumer/rebalance`. A [`Job`] does so for the engine, without its
+//! lock.
 
+mod job;
+mod own;
 #[cfg(feature = "consistent-hash")]
 mod ring;
 mod rooms;
@@ -11,6 +14,10 @@ mod rooms;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::config::SharingRule;
+pub use job::{Computed, Job};
+pub(crate) use job::{Rule, Share, Task, Ticket};
+pub use own::{Allocate, Question};
 pub use rooms::{MachineRooms, PrefixRooms};
 
 /// The share of the member at `index` of `members` in `queues` queues: Java's
@@ -60,6 +67,48 @@ pub enum Strategy {
         /// The rule for each room.
         within: Box<Self>,
     },
+    /// By a rule of the application's own.
+    Custom(Arc<dyn Allocate>),
+}
+
+/// A rule of the application's, or what tells rooms apart, is the same as itself alone.
+impl PartialEq for Strategy {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Average, Self::Average) | (Self::Circle, Self::Circle) => true,
+            #[cfg(feature = "consistent-hash")]
+            (
+                Self::ConsistentHash { virtual_nodes: one },
+                Self::ConsistentHash { virtual_nodes: other },
+            ) => one == other,
+            (Self::Config(one), Self::Config(other)) => one == other,
+            (Self::MachineRoom(one), Self::MachineRoom(other)) => one == other,
+            (
+                Self::Nearby { rooms: one, within: inner },
+                Self::Nearby { rooms: other, within: outer },
+            ) => std::ptr::addr_eq(Arc::as_ptr(one), Arc::as_ptr(other)) && inner == outer,
+            (Self::Custom(one), Self::Custom(other)) => {
+                std::ptr::addr_eq(Arc::as_ptr(one), Arc::as_ptr(other))
+            }
+            _ => false,
+        }
+    }
+}
+
+impl Eq for Strategy {}
+
+impl From<SharingRule> for Strategy {
+    /// What settings say. Without the feature `consistent-hash` its rule is refused before.
+    fn from(rule: SharingRule) -> Self {
+        match rule {
+            SharingRule::Average => Self::Average,
+            SharingRule::Circle => Self::Circle,
+            #[cfg(feature = "consistent-hash")]
+            SharingRule::ConsistentHash { virtual_nodes } => Self::ConsistentHash { virtual_nodes },
+            #[cfg(not(feature = "consistent-hash"))]
+            SharingRule::ConsistentHash { .. } => Self::Average,
+        }
+    }
 }
 
 impl Strategy {
@@ -73,6 +122,22 @@ impl Strategy {
             Self::Config(_) => "CONFIG".to_owned(),
             Self::MachineRoom(_) => "MACHINE_ROOM".to_owned(),
             Self::Nearby { within, .. } => format!("MACHINE_ROOM_NEARBY-{}", within.name()),
+            Self::Custom(own) => own.name().to_owned(),
+        }
+    }
+
+    /// Whether the count of members and one's place among them is all that it goes by.
+    pub(crate) const fn goes_by_place(&self) -> bool {
+        matches!(self, Self::Average | Self::Circle)
+    }
+
+    /// Whether code of the application's decides, which may take its time.
+    pub(crate) fn is_foreign(&self) -> bool {
+        match self {
+            Self::Custom(_) | Self::Nearby { .. } => true,
+            Self::Average | Self::Circle | Self::Config(_) | Self::MachineRoom(_) => false,
+            #[cfg(feature = "consistent-hash")]
+            Self::ConsistentHash { .. } => false,
         }
     }
 }
@@ -90,13 +155,40 @@ pub enum AllocationError {
     /// A rule by rooms within a rule by rooms, to more than eight levels.
     #[error("machine rooms lie within machine rooms, more than eight deep")]
     Depth,
+    /// A rule of the application's own can't tell.
+    #[error("{rule}: {reason}")]
+    Own {
+        /// Its name.
+        rule: Arc<str>,
+        /// Why, in its words.
+        reason: Arc<str>,
+    },
+    /// A rule of the application's own panicked.
+    #[error("the rule panicked")]
+    Panicked,
+    /// A rule of the application's own gave a place beyond the last queue.
+    #[error("the rule gave place {place} of {queues} queues")]
+    Place {
+        /// The place.
+        place: usize,
+        /// The queues there are.
+        queues: usize,
+    },
+    /// The list of members, or of assigned queues, can't be read.
+    #[error("unreadable list: {reason}")]
+    List {
+        /// What is wrong with it.
+        reason: Arc<str>,
+    },
+    /// The broker would have this group pop its messages, which is not built.
+    #[error("the broker has the group pop messages")]
+    Pop,
 }
 
 /// The queues of a topic and the members of a group, sorted once for any number of questions.
 #[derive(Clone, Debug)]
 pub struct Allocation {
     /// Part of the text that consistent hashing hashes.
-    #[cfg_attr(not(feature = "consistent-hash"), allow(dead_code))]
     topic: Arc<str>,
     queues: Vec<Queue>,
     members: Vec<Arc<str>>,
@@ -110,6 +202,22 @@ impl Allocation {
         members.sort_unstable();
         members.dedup();
         Self { topic, queues, members }
+    }
+
+    /// The same of queues that are sorted, and come once.
+    pub(crate) fn of_sorted(
+        topic: Arc<str>,
+        queues: Vec<Queue>,
+        mut members: Vec<Arc<str>>,
+    ) -> Self {
+        members.sort_unstable();
+        members.dedup();
+        Self { topic, queues, members }
+    }
+
+    /// The topic.
+    pub fn topic(&self) -> &Arc<str> {
+        &self.topic
     }
 
     /// The queues, by broker and number. Shares are places in this list.
@@ -177,6 +285,7 @@ impl Allocation {
                 let within: Vec<usize> = queues.iter().copied().filter(is_in).collect();
                 Ok(self.machine_room(&within, members.len(), index))
             }
+            Strategy::Custom(own) => self.own(&**own, queues, members, me),
             Strategy::Nearby { rooms, within } => {
                 if depth == 8 {
                     return Err(AllocationError::Depth);

@@ -1,7 +1,9 @@
 //! What a client tells every broker about its groups (`HeartbeatData`).
 
 use std::collections::BTreeSet;
+use std::sync::OnceLock;
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::error::{BodyError, parse, to_json};
@@ -26,6 +28,27 @@ pub struct Heartbeat {
     /// The subscriptions are left out, being those of the last full heartbeat (V2).
     #[serde(rename = "withoutSub", default)]
     pub without_sub: bool,
+}
+
+/// A heartbeat that is written as JSON once, by whoever needs it first: the writer of a connection,
+/// which holds no lock. All brokers are sent the same bytes.
+#[derive(Debug)]
+pub struct SharedHeartbeat {
+    heartbeat: Heartbeat,
+    json: OnceLock<Bytes>,
+}
+
+impl From<Heartbeat> for SharedHeartbeat {
+    fn from(heartbeat: Heartbeat) -> Self {
+        Self { heartbeat, json: OnceLock::new() }
+    }
+}
+
+impl SharedHeartbeat {
+    /// The body as JSON.
+    pub fn json(&self) -> &Bytes {
+        self.json.get_or_init(|| self.heartbeat.to_json().into())
+    }
 }
 
 /// One producer group (`ProducerData`).

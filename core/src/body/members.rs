@@ -7,7 +7,7 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess,
 
 use super::error::{BodyError, parse_with};
 
-/// One member's place among the others, which is all that shares of queues follow from.
+/// One member's place among the others, which is all that the shares of most groups follow from.
 ///
 /// A group may have a million members, as far as a peer says: their ids are counted as they are
 /// read, by a hash of 64 bits each, and neither kept nor sorted. Two ids that share a hash, one
@@ -20,6 +20,8 @@ pub(crate) struct Members {
     pub(crate) place: Option<usize>,
     /// It is there more than once.
     pub(crate) doubled: bool,
+    /// A sum over the hashes of all ids: lists of other members have others.
+    pub(crate) digest: u64,
 }
 
 impl Members {
@@ -60,17 +62,19 @@ impl Counted {
     }
 
     fn members(mut self) -> Members {
-        let before = distinct(&mut self.before);
-        let count = before + distinct(&mut self.behind) + usize::from(self.own > 0);
+        let (before, one) = distinct(&mut self.before);
+        let (behind, other) = distinct(&mut self.behind);
+        let count = before + behind + usize::from(self.own > 0);
         let place = (self.own > 0).then_some(before);
-        Members { count, place, doubled: self.own > 1 }
+        Members { count, place, doubled: self.own > 1, digest: one.wrapping_add(other) }
     }
 }
 
-fn distinct(hashes: &mut Vec<u64>) -> usize {
+/// How many they are without those that come twice, and their sum.
+fn distinct(hashes: &mut Vec<u64>) -> (usize, u64) {
     hashes.sort_unstable();
     hashes.dedup();
-    hashes.len()
+    (hashes.len(), hashes.iter().fold(0, |sum, hash| sum.wrapping_add(*hash)))
 }
 
 /// The whole body.
@@ -202,12 +206,14 @@ mod tests {
             sorted.sort();
             sorted.dedup();
             let times = list.client_ids.iter().filter(|id| **id == me).count();
-            let expected = Members {
-                count: sorted.len(),
-                place: sorted.binary_search(&me).ok(),
-                doubled: times > 1,
-            };
-            assert_eq!(Members::parse(&list.to_json(), &me), Ok(expected));
+            let expected = (sorted.len(), sorted.binary_search(&me).ok(), times > 1);
+            let read = Members::parse(&list.to_json(), &me).unwrap();
+            assert_eq!((read.count, read.place, read.doubled), expected);
+            // The order and what comes twice make no difference, another member does.
+            let mut other = ConsumerList { client_ids: sorted.clone() };
+            assert_eq!(Members::parse(&other.to_json(), &me).unwrap().digest, read.digest);
+            other.client_ids.push("another".to_owned());
+            assert_ne!(Members::parse(&other.to_json(), &me).unwrap().digest, read.digest);
         }
     }
 

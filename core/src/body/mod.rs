@@ -27,7 +27,8 @@ pub use cluster::ClusterInfo;
 pub use consumer_list::ConsumerList;
 pub use error::{BODY_MAX, BodyError, ELEMENTS_MAX, VALUE_MAX};
 pub use heartbeat::{
-    ConsumeFrom, ConsumeType, ConsumerData, Heartbeat, MessageModel, ProducerData, SubscriptionData,
+    ConsumeFrom, ConsumeType, ConsumerData, Heartbeat, MessageModel, ProducerData, SharedHeartbeat,
+    SubscriptionData,
 };
 pub use locks::{LockBody, LockedBody};
 pub(crate) use members::Members;

@@ -9,10 +9,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 pub(crate) use probe::PROBES;
+pub(crate) use registration::HeardGroups;
 use registration::Registration;
-pub(crate) use registration::heartbeat_body;
 pub use stats::{BrokerStats, WindowStats};
 
+use crate::body::SharedHeartbeat;
 use crate::error::Lack;
 use crate::id::{BrokerId, PeerId};
 use crate::name::{QueueName, Topic};
@@ -48,6 +49,8 @@ pub(crate) struct Brokers {
     moved: Vec<BrokerId>,
     /// Counts the changes of what a heartbeat says.
     revision: u64,
+    /// What heartbeats said last, and of which groups.
+    said: Option<(HeardGroups, Arc<SharedHeartbeat>)>,
     /// Counts the heartbeats that came to nothing.
     refusals: u64,
 }

@@ -7,16 +7,17 @@
 //! (`ClientChannelInfo`, `ProducerManager.scanNotActiveChannel`). A later heartbeat that it refuses
 //! or answers late takes nothing away; only its own word does (codes 24, 25, 26).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 
 use super::Brokers;
-use crate::body::{ConsumerData, Heartbeat, ProducerData};
+use crate::body::{ConsumerData, Heartbeat, ProducerData, SharedHeartbeat};
 use crate::effects::{Note, Signal, TimerKind};
-use crate::frame::request::{HeartbeatRequest, UnregisterRequest};
-use crate::frame::{Kind, Request, ResponseCode};
-use crate::id::PeerId;
+use crate::frame::request::UnregisterRequest;
+use crate::frame::{Kind, Payload, Request, ResponseCode};
+use crate::id::{PeerId, SubscriptionId};
 use crate::name::Group;
 use crate::remoting::{BrokerAsk, Context, Purpose};
 
@@ -34,36 +35,56 @@ pub(super) struct Registration {
     refused: Option<u64>,
 }
 
-/// What heartbeats of a client with these consumers and producers say.
-pub(crate) fn heartbeat_body<'a>(
-    client_id: &str,
-    consumers: Vec<ConsumerData>,
-    producers: impl Iterator<Item = &'a Group>,
-) -> Bytes {
-    let heartbeat = Heartbeat {
-        client_id: client_id.to_owned(),
-        consumers,
-        fingerprint: 0,
-        producers: producers.map(|group| ProducerData { group: group.to_string() }).collect(),
-        without_sub: false,
-    };
-    Bytes::from(heartbeat.to_json())
+/// Which groups a heartbeat tells of: each consumer by the version of its subscriptions, and
+/// producers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct HeardGroups {
+    pub(crate) consumers: Vec<(SubscriptionId, i64)>,
+    pub(crate) producers: Vec<Group>,
 }
 
 impl Brokers {
-    /// Sends a heartbeat, which says `body`, to one broker.
-    pub(crate) fn heartbeat(&mut self, ctx: &mut Context, peer: PeerId, body: Bytes) {
+    /// What heartbeats say of those groups: made once for as long as they stay the same, and
+    /// written by the first connection that sends it.
+    pub(crate) fn heartbeat_of(
+        &mut self,
+        client_id: &str,
+        groups: HeardGroups,
+        consumers: impl FnOnce() -> Vec<ConsumerData>,
+    ) -> Arc<SharedHeartbeat> {
+        if let Some((_, said)) = self.said.as_ref().filter(|(of, _)| *of == groups) {
+            return said.clone();
+        }
+        let producer = |group: &Group| ProducerData { group: group.to_string() };
+        let said = Arc::new(SharedHeartbeat::from(Heartbeat {
+            client_id: client_id.to_owned(),
+            consumers: consumers(),
+            fingerprint: 0,
+            producers: groups.producers.iter().map(producer).collect(),
+            without_sub: false,
+        }));
+        self.said = Some((groups, said.clone()));
+        said
+    }
+
+    /// Sends a heartbeat to one broker.
+    pub(crate) fn heartbeat(
+        &mut self,
+        ctx: &mut Context,
+        peer: PeerId,
+        heartbeat: &Arc<SharedHeartbeat>,
+    ) {
         let purpose = Purpose::Broker(BrokerAsk::Heartbeat { revision: self.told(peer) });
-        let request = Request::Heartbeat(HeartbeatRequest::default());
         let within = ctx.fx.config.request_timeout;
-        ctx.ask(peer, purpose, Kind::Heartbeat, request, body, within);
+        let payload = Payload::Heartbeat(heartbeat.clone());
+        ctx.ask_with(peer, purpose, Kind::Heartbeat, payload, within);
     }
 
     /// The same to every broker there is a connection to; one that stalls delays no other.
-    pub(crate) fn heartbeats(&mut self, ctx: &mut Context, body: &Bytes) {
+    pub(crate) fn heartbeats(&mut self, ctx: &mut Context, heartbeat: &Arc<SharedHeartbeat>) {
         let connected: Vec<PeerId> = ctx.remoting.peers.brokers().collect();
         for peer in connected {
-            self.heartbeat(ctx, peer, body.clone());
+            self.heartbeat(ctx, peer, heartbeat);
         }
     }
 

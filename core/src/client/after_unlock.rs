@@ -6,7 +6,9 @@ use std::task::Waker;
 use bytes::Bytes;
 
 use super::link::{Open, Sink, Writer};
-use crate::engine::Note;
+use super::listening::Listening;
+use crate::allocation::Strategy;
+use crate::engine::{Job, Note};
 use crate::id::ConnectionId;
 use crate::message::Publish;
 
@@ -20,14 +22,22 @@ pub(crate) struct AfterUnlock {
     pub(super) bodies: Vec<Bytes>,
     pub(super) ended: Vec<Open>,
     pub(super) write: Option<PendingWrite>,
+    /// What the engine wants computed.
+    pub(super) jobs: Vec<Job>,
+    /// Those that have to be told of changes.
+    pub(super) listeners: Vec<Arc<Listening>>,
+    /// What is the application's own, and needed no more.
+    pub(super) rules: Vec<Strategy>,
 }
 
 impl AfterUnlock {
     /// Whether there is nothing to do.
     pub(super) fn is_empty(&self) -> bool {
-        let Self { wakers, notes, shutdowns, spent, bodies, ended, write } = self;
+        let Self { wakers, notes, shutdowns, spent, bodies, ended, write, .. } = self;
+        let Self { jobs, listeners, rules, .. } = self;
         (wakers.is_empty() && notes.is_empty() && shutdowns.is_empty() && spent.is_empty())
             && (bodies.is_empty() && ended.is_empty() && write.is_none())
+            && (jobs.is_empty() && listeners.is_empty() && rules.is_empty())
     }
 }
 

@@ -21,7 +21,8 @@ use crate::query::QueueName;
 /// | verb | what becomes of the message |
 /// |---|---|
 /// | [`ack`](Self::ack) | it is done with |
-/// | [`retry`](Self::retry), [`retry_after`](Self::retry_after) | its broker delivers it again later, to any member of the group, until it has come too often |
+/// | [`retry`](Self::retry) | its broker delivers it again later, until it has come too often |
+/// | [`retry_after`](Self::retry_after) | the same, after about the time given |
 /// | [`reject`](Self::reject) | it becomes a dead letter at once |
 /// | [`retry_here`](Self::retry_here) | it comes again to this consumer, after the time given |
 /// | dropped | it comes again to this consumer, soon at first and ever later, up to 30 s |
@@ -46,10 +47,10 @@ pub struct Delivery {
 /// the same answer is part of it, in [`raw`](Self::raw) too, and an ack passes all of that.
 ///
 /// It is held as a [`Delivery`] is, and settling it is the application's as well: the group's
-/// offset does not pass it before [`ack`](Self::ack) or [`reject`](Self::reject). Dropping it has it
-/// handed out again, after the same pauses that grow; in [`Ended`](super::Ended) it counts as every
-/// other message. A consumer that is told so settles it by itself ([`OnUnreadable`]): the verbs then
-/// do nothing.
+/// offset does not pass it before [`ack`](Self::ack) or [`reject`](Self::reject). Dropping it has
+/// it handed out again, after the same pauses that grow; in [`Ended`](super::Ended) it counts as
+/// every other message. A consumer that is told so settles it by itself ([`OnUnreadable`]): the
+/// verbs then do nothing.
 #[derive(thiserror::Error)]
 #[error(
     "message at {} of queue {} of {} at {} can't be read: {reason}",
@@ -90,9 +91,10 @@ pub enum OnUnreadable {
     /// [`Unreadable::reject`].
     DeadLetters,
     /// The first one is handed out and held, and nothing else any more: what was handed out before
-    /// may be settled for as long as `shutdown_timeout`, and the consumer leaves its group. Then, and
-    /// at each further call, [`RecvError::Unreadable`](super::RecvError::Unreadable) says so. Unless
-    /// it is settled, it is the next thing that the group's next consumer of its queue meets.
+    /// may be settled for as long as `shutdown_timeout`, and the consumer leaves its group. Then,
+    /// and at each further call, [`RecvError::Unreadable`](super::RecvError::Unreadable) says so.
+    /// Unless it is settled, it is the next thing that the group's next consumer of its queue
+    /// meets.
     Stop,
 }
 
@@ -185,10 +187,10 @@ impl Unreadable {
         ack(&mut self.shared, &self.batch, self.index)
     }
 
-    /// Has the broker make a dead letter of it, as [`Delivery::reject`], by its place in the broker's
-    /// log, which is all that is needed. Where not even that can be read, or the broker does not take
-    /// it and its parts can't be sent by this client either, it comes again here after `retry_delay`
-    /// (5 s): it is never passed unsettled.
+    /// Has the broker make a dead letter of it, as [`Delivery::reject`], by its place in the
+    /// broker's log, which is all that is needed. Where not even that can be read, or the broker
+    /// does not take it and its parts can't be sent by this client either, it comes again here
+    /// after `retry_delay` (5 s): it is never passed unsettled.
     ///
     /// ```no_run
     /// # use rocketry_core::client::Unreadable;
@@ -291,18 +293,18 @@ impl Delivery {
         ack(&mut self.shared, &self.view.batch, self.view.index)
     }
 
-    /// Sends the message back to its broker (`CONSUMER_SEND_MSG_BACK`, 36), which delivers it again,
-    /// to any member of the group that reads the group's retry topic: after 10 s the first time, and
-    /// later each further time, up to 2 h. One that has come again `max_reconsume_times` (16) often
-    /// becomes a dead letter instead, in the topic `%DLQ%` and the group's name.
+    /// Sends the message back to its broker (`CONSUMER_SEND_MSG_BACK`, 36), which delivers it
+    /// again, to any member of the group that reads the group's retry topic: after 10 s the first
+    /// time, and later each further time, up to 2 h. One that has come again `max_reconsume_times`
+    /// (16) often becomes a dead letter instead, in the topic `%DLQ%` and the group's name.
     ///
-    /// Returns at once, and what follows needs nothing more of the caller. Until the broker has said
-    /// that it took the message, the group's offset does not pass it. A broker that refuses, or says
-    /// nothing within 5 s, has this client send the message to the retry topic by itself, on any
-    /// broker that takes it; where that fails too it is delivered again here after `retry_delay`
-    /// (5 s), and [`Note::SendBackFailed`](crate::engine::Note::SendBackFailed) tells. So it may come
-    /// twice, and is not lost (`DefaultMQPushConsumerImpl.sendMessageBack`). Of a group without retry
-    /// queues (`retryQueueNums` 0) brokers drop what is sent back.
+    /// Returns at once, and what follows needs nothing more of the caller. Until the broker has
+    /// said that it took the message, the group's offset does not pass it. A broker that refuses,
+    /// or says nothing within 5 s, has this client send the message to the retry topic by itself,
+    /// on any broker that takes it; where that fails too it is delivered again here after
+    /// `retry_delay` (5 s), and [`Note::SendBackFailed`](crate::engine::Note::SendBackFailed)
+    /// tells. So it may come twice, and is not lost (`DefaultMQPushConsumerImpl.sendMessageBack`).
+    /// Of a group without retry queues (`retryQueueNums` 0) brokers drop what is sent back.
     ///
     /// [`Moved`](Settlement::Moved): nothing is sent, since the next owner of the queue gets it.
     ///
@@ -321,9 +323,10 @@ impl Delivery {
         self.give(Outcome::Retry { after: None })
     }
 
-    /// As [`retry`](Self::retry), after about `pause`: the nearest of brokers' 18 delay levels, which
-    /// are 1 s, 5 s, 10 s, 30 s, 1 min to 10 min by minutes, 20 min, 30 min, 1 h and 2 h unless the
-    /// broker was told otherwise (`messageDelayLevel`), and of two as near the longer one.
+    /// As [`retry`](Self::retry), after about `pause`: the nearest of brokers' 18 delay levels,
+    /// which are 1 s, 5 s, 10 s, 30 s, 1 min to 10 min by minutes, 20 min, 30 min, 1 h and 2 h
+    /// unless the broker was told otherwise (`messageDelayLevel`), and of two as near the longer
+    /// one.
     ///
     /// ```no_run
     /// # use rocketry_core::client::Delivery;
@@ -346,8 +349,8 @@ impl Delivery {
     /// it any more who does not read the topic `%DLQ%` and the group's name. It is sent back with
     /// level -1; a broker that does not take it has it sent to the retry topic as one that has come
     /// too often, which makes a dead letter of it as well. Where nobody takes it, it is delivered
-    /// again here after `retry_delay`: a message that was rejected is never lost on the way. All else
-    /// is as with [`retry`](Self::retry).
+    /// again here after `retry_delay`: a message that was rejected is never lost on the way. All
+    /// else is as with [`retry`](Self::retry).
     ///
     /// ```no_run
     /// # use rocketry_core::client::Delivery;

@@ -51,7 +51,10 @@ impl Shared {
                     return Step::Connect(conn, endpoint);
                 }
                 Command::Fetch { fetch, url } => return Step::Fetch(fetch, url),
-                Command::Connect { .. } | Command::Transmit { .. } | Command::Close { .. } => {}
+                Command::Connect { .. }
+                | Command::Transmit { .. }
+                | Command::Compute { .. }
+                | Command::Close { .. } => {}
             }
         }
         if core.gone || (core.stopped && core.links.is_empty()) {

@@ -70,8 +70,8 @@ pub enum Settlement {
     /// member may get the message as well. There is nothing to be done but to know that a message
     /// may be handled twice.
     Moved,
-    /// It had been held for longer than `consume_timeout`, and was sent back before: it comes again,
-    /// here or elsewhere, whatever was said of it now.
+    /// It had been held for longer than `consume_timeout`, and was sent back before: it comes
+    /// again, here or elsewhere, whatever was said of it now.
     TimedOut,
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
 use std::time::Duration;
 
 use super::after_unlock::{AfterUnlock, PendingWrite};
@@ -18,8 +18,9 @@ use super::received::RecvError;
 use super::state::Core;
 use super::waiting::{Found, SendEnd};
 use super::wall::Wall;
+use super::work::Work;
 use crate::config::Config;
-use crate::engine::{Engine, Snapshot};
+use crate::engine::{Computed, Engine, Input, Job, Snapshot};
 use crate::error::{QueryError, Refused, SendError, Stored};
 use crate::id::{ConnectionId, OpId};
 use crate::message::{Publish, UniqueIds};
@@ -45,6 +46,8 @@ pub struct Shared {
     client_id: Arc<str>,
     ids: UniqueIds,
     core: Mutex<Core>,
+    /// Itself, for work that goes on beside it.
+    me: Weak<Self>,
     /// Connections that nobody reads, so that a caller may.
     pub(super) free_readers: AtomicU32,
     #[cfg(feature = "lock-stats")]
@@ -70,7 +73,8 @@ impl Shared {
         core.drain(clock.now(), &mut AfterUnlock::default());
         let process = clock.process();
         let (clock, host, core) = (Box::new(clock), Box::new(host), Mutex::new(core));
-        Arc::new(Self {
+        Arc::new_cyclic(|me| Self {
+            me: me.clone(),
             clock,
             host,
             process,
@@ -262,6 +266,34 @@ impl Shared {
         each(&mut after.notes, |note| {
             contained(|| log_once(|| log_note(&self.client_id, &note)));
         });
+        each(&mut after.listeners, |listener| {
+            listener.tell();
+            contained(|| drop(listener));
+        });
+        each(&mut after.rules, |rule| contained(|| drop(rule)));
+        each(&mut after.jobs, |job| self.compute(job));
+    }
+
+    /// Computes what the engine wants: here, or where it may block on a thread of its own, if the
+    /// host has such.
+    fn compute(&self, job: Job) {
+        if job.may_block() {
+            let (me, apart) = (self.me.clone(), job.clone());
+            let work = move || {
+                let done = apart.run();
+                if let Some(shared) = me.upgrade() {
+                    shared.computed(done);
+                }
+            };
+            if self.host.spawn(Work::Blocking(Box::new(work))).is_ok() {
+                return contained(|| drop(job));
+            }
+        }
+        self.computed(job.run());
+    }
+
+    fn computed(&self, done: Computed) {
+        self.run(|core, now| core.engine.handle(now, Input::Computed { done }));
     }
 
     /// Writes in the calling thread what it, and others meanwhile, had to send.

@@ -1,12 +1,14 @@
 //! Everything behind the lock, and who waits for what the engine gives.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use std::task::Waker;
 
 use super::after_unlock::AfterUnlock;
 use super::ended::{EndError, Ended, Stops};
 use super::link::{Action, Open, Writer};
 use super::links::{Links, On};
+use super::listening::Listening;
 use super::waiting::{SendEnd, Waiting};
 use super::wall::Wall;
 use crate::engine::{Command, Engine, Event};
@@ -18,9 +20,11 @@ use crate::time::{Instant, UnixMillis};
 #[derive(Default)]
 pub(crate) struct Subscribed {
     pub(crate) waker: Option<Waker>,
+    /// Who is told which queues it gains and loses.
+    pub(super) listener: Option<Arc<Listening>>,
     /// So many want to know how it left, and are woken then.
-    watching: usize,
-    watchers: Vec<Waker>,
+    pub(super) watching: usize,
+    pub(super) watchers: Vec<Waker>,
     /// The consumer has left, with so many messages unsettled.
     pub(super) left: Option<usize>,
 }
@@ -138,7 +142,20 @@ impl Core {
                     let consumer = self.consumers.get_mut(&sub);
                     after.wakers.extend(consumer.and_then(|consumer| consumer.waker.take()));
                 }
-                Event::Left { sub, unsettled } => after.wakers.extend(self.left(sub, unsettled)),
+                Event::QueuesChanged { sub, gained, lost } => {
+                    let consumer = self.consumers.get(&sub);
+                    if let Some(listener) = consumer.and_then(|consumer| consumer.listener.as_ref())
+                    {
+                        listener.keep(gained, lost);
+                        after.listeners.push(listener.clone());
+                    }
+                }
+                Event::RuleSpent { rule } => after.rules.push(rule),
+                Event::Left { sub, unsettled } => {
+                    let consumer = self.consumers.get_mut(&sub);
+                    after.listeners.extend(consumer.and_then(|consumer| consumer.listener.take()));
+                    after.wakers.extend(self.left(sub, unsettled));
+                }
                 Event::Note(note) => after.notes.push(note),
                 Event::Stopped => {
                     self.stopped = true;
@@ -170,6 +187,7 @@ impl Core {
                 self.tasks.push_back(command);
                 after.wakers.extend(self.pump.take());
             }
+            Command::Compute { job } => after.jobs.push(job),
             Command::Transmit { conn } => {
                 let busy = after.write.is_some();
                 let Some((open, on)) = self.open(conn) else { return };
@@ -192,6 +210,7 @@ impl Core {
         after.wakers.extend(self.pump.take());
         for (_, consumer) in std::mem::take(&mut self.consumers) {
             after.wakers.extend(consumer.waker.into_iter().chain(consumer.watchers));
+            after.listeners.extend(consumer.listener);
         }
         self.links.abandon(after);
     }

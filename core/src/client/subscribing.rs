@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use super::consumer::Consumer;
 use super::delivery::OnUnreadable;
+use super::listening::{Listening, QueueChange};
 use super::shared::Owner;
+use super::state::Subscribed;
 use crate::config::ConfigError;
-use crate::consumer::{ConsumerOptions, Filter, FilterError, Start, Subscribe};
+use crate::consumer::{ConsumerOptions, Filter, FilterError, Start, Subscribe, TopicSubscription};
 use crate::error::{ErrorKind, Refused};
-use crate::name::{Group, NameError, Topic};
+use crate::name::{Group, NameError, QueueName, Topic};
 
 /// Why a consumer could not be made.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -56,13 +58,15 @@ pub struct ConsumerBuilder {
     topics: Vec<(Topic, Filter)>,
     options: ConsumerOptions,
     unreadable: OnUnreadable,
+    listener: Option<Listening>,
     wrong: Option<SubscribeError>,
 }
 
 impl ConsumerBuilder {
     pub(crate) const fn new(owner: Arc<Owner>, group: Group, options: ConsumerOptions) -> Self {
         let unreadable = OnUnreadable::Hold;
-        Self { owner, group, topics: Vec::new(), options, unreadable, wrong: None }
+        let (listener, wrong) = (None, None);
+        Self { owner, group, topics: Vec::new(), options, unreadable, listener, wrong }
     }
 
     /// Adds a topic with what is wanted of it: a [`Filter`], or its text, `*` for all or
@@ -85,13 +89,66 @@ impl ConsumerBuilder {
         F: TryInto<Filter>,
         FilterError: From<F::Error>,
     {
-        let topic = topic.try_into().map_err(NameError::from);
-        let filter = filter.try_into().map_err(FilterError::from);
-        match (topic, filter) {
-            (Ok(topic), Ok(filter)) => self.topics.push((topic, filter)),
-            (Err(error), _) => _ = self.wrong.get_or_insert(error.into()),
-            (_, Err(error)) => _ = self.wrong.get_or_insert(error.into()),
+        match named(topic, filter) {
+            Ok(named) => self.topics.push(named),
+            Err(error) => _ = self.wrong.get_or_insert(error),
         }
+        self
+    }
+
+    /// Adds what [`Consumer::subscriptions`] gave, here or in another process: it is data for
+    /// serde, so that it may come from a file.
+    ///
+    /// ```no_run
+    /// # use rocketry_core::client::{Client, Consumer};
+    /// # use rocketry_core::consumer::TopicSubscription;
+    /// # fn start(client: &Client) -> Result<Consumer, Box<dyn std::error::Error>> {
+    /// let json = r#"[{"topic":"orders","filter":"eu || us"}]"#;
+    /// let read: Vec<TopicSubscription> = serde_json::from_str(json)?;
+    /// Ok(client.consumer("billing")?.subscriptions(read).start()?)
+    /// # }
+    /// ```
+    pub fn subscriptions(mut self, topics: impl IntoIterator<Item = TopicSubscription>) -> Self {
+        self.topics.extend(topics.into_iter().map(|of| (of.topic, of.filter)));
+        self
+    }
+
+    /// Lets it start without a topic: it [subscribes](Consumer::subscribe) to some later.
+    ///
+    /// ```no_run
+    /// # use rocketry_core::client::Client;
+    /// # fn f(client: &Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// let consumer = client.consumer("billing")?.without_topics().start()?;
+    /// consumer.subscribe("orders", "eu || us")?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub const fn without_topics(mut self) -> Self {
+        self.options.without_topics = true;
+        self
+    }
+
+    /// Has `told` called when queues change hands: after the change, in order, and one change at a
+    /// time, of up to 256 queues. A queue is lost once its last commit has been sent; who loses all
+    /// of them by leaving is told so too.
+    ///
+    /// It is called on whichever thread brought the change about, most often one that moves the
+    /// client's bytes: it must be brief, and must not wait for this client. It may call it. What it
+    /// panics with ends there.
+    ///
+    /// ```no_run
+    /// # use rocketry_core::client::Client;
+    /// # fn f(client: &Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// let builder = client.consumer("billing")?.topic("orders", "*");
+    /// let consumer = builder
+    ///     .on_queues(|change| println!("+{} -{}", change.gained.len(), change.lost.len()))
+    ///     .start()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[doc(alias = "setMessageQueueListener", alias = "MessageQueueListener")]
+    pub fn on_queues(mut self, told: impl FnMut(QueueChange) + Send + 'static) -> Self {
+        self.listener = Some(Listening::new(Box::new(told)));
         self
     }
 
@@ -138,16 +195,126 @@ impl ConsumerBuilder {
         if let Some(wrong) = self.wrong {
             return Err(wrong);
         }
-        let Self { owner, group, topics, options, unreadable, .. } = self;
+        let Self { owner, group, topics, options, unreadable, listener, .. } = self;
+        let listener = listener.map(Arc::new);
         options.check(owner.shared().config())?;
         let subscribe = Subscribe { group, topics, options };
         let shared = owner.shared().clone();
+        // Code of the application's is not dropped under the lock, if it is refused there.
+        let (listener, _kept) = (listener.clone(), (listener, subscribe.options.strategy.clone()));
         let sub = shared.run(|core, now| {
             let sub = core.engine.subscribe(now, subscribe)?;
-            core.consumers.insert(sub, Default::default());
+            core.consumers.insert(sub, Subscribed { listener, ..Default::default() });
             Ok::<_, Refused>(sub)
         });
         let sub = sub.ok_or_else(|| shared.nobody(Refused::Stopped))??;
         Ok(Consumer::new(owner, sub, unreadable))
+    }
+}
+
+/// A topic and a filter, from whatever stands for them.
+fn named<T, F>(topic: T, filter: F) -> Result<(Topic, Filter), SubscribeError>
+where
+    T: TryInto<Topic>,
+    NameError: From<T::Error>,
+    F: TryInto<Filter>,
+    FilterError: From<F::Error>,
+{
+    let topic = topic.try_into().map_err(NameError::from)?;
+    Ok((topic, filter.try_into().map_err(FilterError::from)?))
+}
+
+/// What a consumer reads while it runs.
+impl Consumer {
+    /// Reads one more topic; or other messages of one that is read, for all that is pulled from
+    /// then on. Brokers hear of it at once, and its queues are shared out as soon as they have.
+    /// Messages that were pulled before go by the filter of that time.
+    ///
+    /// All members of a group must subscribe to the same: brokers keep one list for it.
+    ///
+    /// # Errors
+    ///
+    /// For a name that is no topic's, a filter that can't be meant, and after the client's end.
+    ///
+    /// ```no_run
+    /// # use rocketry_core::client::Consumer;
+    /// # fn f(consumer: Consumer) -> Result<(), Box<dyn std::error::Error>> {
+    /// consumer.subscribe("refunds", "*")?;
+    /// consumer.subscribe("orders", "eu || us || ch")?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn subscribe<T, F>(&self, topic: T, filter: F) -> Result<(), SubscribeError>
+    where
+        T: TryInto<Topic>,
+        NameError: From<T::Error>,
+        F: TryInto<Filter>,
+        FilterError: From<F::Error>,
+    {
+        let (topic, filter) = named(topic, filter)?;
+        let (owner, sub) = self.place();
+        let shared = owner.shared();
+        let done = shared.run(|core, now| core.engine.subscribe_to(now, sub, topic, filter));
+        let done = done.ok_or_else(|| shared.nobody(Refused::Stopped))?;
+        Ok(done.map_err(|_| Refused::Stopped)?)
+    }
+
+    /// Reads a topic no more: what is settled of its queues is committed, and they are given up.
+    /// Messages of them that are not settled can't be any more, and go to other members that read
+    /// it. False if it was not read.
+    ///
+    /// # Errors
+    ///
+    /// As [`subscribe`](Self::subscribe).
+    ///
+    /// ```no_run
+    /// # use rocketry_core::client::Consumer;
+    /// # fn f(consumer: Consumer) -> Result<(), Box<dyn std::error::Error>> {
+    /// assert!(consumer.unsubscribe("refunds")?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn unsubscribe<T>(&self, topic: T) -> Result<bool, SubscribeError>
+    where
+        T: TryInto<Topic>,
+        NameError: From<T::Error>,
+    {
+        let topic = topic.try_into().map_err(NameError::from)?;
+        let (owner, sub) = self.place();
+        let shared = owner.shared();
+        let done = shared.run(|core, now| core.engine.unsubscribe_from(now, sub, &topic));
+        let done = done.ok_or_else(|| shared.nobody(Refused::Stopped))?;
+        Ok(done.map_err(|_| Refused::Stopped)?)
+    }
+
+    /// What is read now, as data that [`ConsumerBuilder::subscriptions`] takes; nothing after the
+    /// client's end.
+    ///
+    /// ```no_run
+    /// # use rocketry_core::client::Consumer;
+    /// # fn f(consumer: &Consumer) -> Result<(), Box<dyn std::error::Error>> {
+    /// std::fs::write("topics.json", serde_json::to_string(&consumer.subscriptions())?)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn subscriptions(&self) -> Vec<TopicSubscription> {
+        let (owner, sub) = self.place();
+        owner.shared().run(|core, _| core.engine.subscriptions(sub)).unwrap_or_default()
+    }
+
+    /// The queues that are this consumer's now; none after the client's end.
+    ///
+    /// ```no_run
+    /// # use rocketry_core::client::Consumer;
+    /// # fn f(consumer: &Consumer) {
+    /// for queue in consumer.queues() {
+    ///     println!("queue {} of {} on {}", queue.queue, queue.topic, queue.broker);
+    /// }
+    /// # }
+    /// ```
+    #[doc(alias = "assignment", alias = "fetchMessageQueues")]
+    pub fn queues(&self) -> Vec<QueueName> {
+        let (owner, sub) = self.place();
+        owner.shared().run(|core, _| core.engine.queues(sub)).unwrap_or_default()
     }
 }

@@ -119,8 +119,8 @@ impl MessageView {
         self.record()?.property(properties::ORIGIN_MESSAGE_ID)
     }
 
-    /// Which attempt this is, from 1: one more than the message was sent back before, by whomever of
-    /// the group (`reconsumeTimes`), and handed out here before.
+    /// Which attempt this is, from 1: one more than the message was sent back before, by whomever
+    /// of the group (`reconsumeTimes`), and handed out here before.
     ///
     /// See the example of [`topic`](Self::topic).
     #[doc(alias = "getReconsumeTimes", alias = "ReconsumeTimes", alias = "delivery_attempt")]

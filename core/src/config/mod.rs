@@ -7,6 +7,7 @@ mod identity;
 mod preset;
 mod range;
 mod serde;
+mod sharing;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -21,6 +22,7 @@ pub use compression::Compression;
 pub use error::ConfigError;
 pub use identity::Identity;
 pub use preset::{PRESETS, Preset};
+pub use sharing::SharingRule;
 pub use table::{Config, SETTINGS, Setting};
 pub use unsupported::{NOT_BUILT, NotBuilt};
 
@@ -38,7 +40,7 @@ type Rule = (&'static str, &'static str, fn(&Config) -> bool);
 /// it.
 const FRAME_ROOM: usize = 128 << 10;
 
-const RULES: [Rule; 7] = [
+const RULES: [Rule; 8] = [
     ("instance_name", "must be 1 to 255 visible ASCII characters", |c| is_name(&c.instance_name)),
     ("unit_name", "must be 1 to 255 visible ASCII characters", |c| is_name(&c.unit_name)),
     ("reconnect_max", "must not be below reconnect_min", |c| c.reconnect_min <= c.reconnect_max),
@@ -52,6 +54,11 @@ const RULES: [Rule; 7] = [
     ("compression", "must be a codec of this build: lz4 and zstd are features", |c| {
         c.compression.is_none_or(|codec| codec == Compression::Zlib || codec.is_built())
     }),
+    (
+        "strategy",
+        "must be a rule of this build, with 1 to 1000 places a member: consistent-hash is a feature",
+        |c| c.strategy.is_built(),
+    ),
 ];
 
 fn is_name(name: &Option<String>) -> bool {

@@ -113,6 +113,7 @@ presets! {
         route_refresh_interval = [1 s];
         heartbeat_interval = [1 s];
         rebalance_interval = [1 s];
+        handover_pause = [100 ms];
         commit_interval = [100 ms];
         pull_suspend = [1 s];
         pull_timeout = [5 s];

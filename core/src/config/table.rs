@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use super::range::{Range, range};
 use super::value::{
-    Address, Codec, Count, Flag, Kind, Maybe, Name, Page, Peers, Rewrites, Size, Time, Value, Who,
+    Address, Codec, Count, Flag, Kind, Maybe, Name, Page, Peers, Rewrites, Sharing, Size, Time,
+    Value, Who,
 };
-use super::{Compression, Identity};
+use super::{Compression, Identity, SharingRule};
 use crate::name::Endpoint;
 use crate::url::Url;
 
@@ -19,6 +20,7 @@ macro_rules! value {
     (none) => { None };
     (some $($value:tt)+) => { Some(value!($($value)+)) };
     (zlib) => { Some(Compression::Zlib) };
+    (average) => { SharingRule::Average };
     ($number:literal ms) => { Duration::from_millis($number) };
     ($number:literal s) => { Duration::from_secs($number) };
     ($number:literal KiB) => { $number << 10 };
@@ -301,6 +303,15 @@ settings! {
     /// How often a consumer looks whether its share of queues changed.
     rebalance_interval: Duration as Time = [20 s] in [not zero],
         java "rocketmq.client.rebalance.waitInterval";
+
+    /// How the queues of a topic are shared out among the members of a group, which must all say
+    /// the same: `average`, `circle`, or `consistent-hash` with a number of places for each member.
+    /// A consumer may have a rule of its own.
+    strategy: SharingRule as Sharing = [average], java "allocateMessageQueueStrategy";
+
+    /// How long a queue that another member of the group may have had rests before its stored
+    /// offset is read: time for that member to commit. A consumer that is alone does not wait.
+    handover_pause: Duration as Time = [500 ms] in [0 s ..= 10 s];
 
     /// How often consumed offsets are committed.
     commit_interval: Duration as Time = [5 s] in [not zero],

@@ -31,6 +31,7 @@ fn another(setting: &Setting) -> &'static str {
     match setting.name {
         "name_servers" => "b:9876;[::1]:9876",
         "compression" => "off",
+        "strategy" => "circle",
         "identity" => "192.0.2.7@12#00000000000000ff",
         "instance_name" => "billing-1",
         "unit_name" => "south",

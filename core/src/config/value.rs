@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::{Compression, Identity};
+use super::{Compression, Identity, SharingRule};
 use crate::name::Endpoint;
 use crate::url::Url;
 
@@ -265,6 +265,26 @@ impl Kind<Option<Compression>> for Codec {
 
     fn give(value: &Option<Compression>) -> Value {
         Value::Text(value.map_or("off", Compression::name).to_owned())
+    }
+}
+
+/// How queues are shared out.
+pub(crate) struct Sharing;
+
+impl Kind<SharingRule> for Sharing {
+    const UNIT: &'static str = "rule";
+
+    fn expected() -> String {
+        "average, circle or consistent-hash:10".to_owned()
+    }
+
+    fn read(given: &Value) -> Option<SharingRule> {
+        let Value::Text(text) = given else { return None };
+        SharingRule::read(text)
+    }
+
+    fn give(value: &SharingRule) -> Value {
+        Value::Text(value.name())
     }
 }
 

@@ -312,8 +312,8 @@ impl Batch {
         first.unwrap_or_else(|| self.queue.topic.as_str())
     }
 
-    /// Where the message at `index` is in its broker's log, by which the broker may be asked to take
-    /// it back. `None` where that can't be read, or is that of several messages.
+    /// Where the message at `index` is in its broker's log, by which the broker may be asked to
+    /// take it back. `None` where that can't be read, or is that of several messages.
     pub(crate) fn commit_log_offset(&self, index: u32) -> Option<i64> {
         match self.records.item(index as usize) {
             Item::Record(record) if record.is_of_batch() => None,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Consumer, Consumers};
+use super::{Consumer, Consumers, Turns};
 use crate::frame::Opaque;
 use crate::id::{QueueKey, SubscriptionId};
 use crate::remoting::Context;
@@ -18,6 +18,7 @@ impl Consumers {
         for (sub, consumer) in self.iter() {
             consumer.check_handouts();
             consumer.check_timers(ctx);
+            consumer.check_share(&self.turns);
             assert!(!consumer.is_drained(), "{sub:?} has finished and does not leave");
             self.check_queues(ctx, known, (sub, consumer), &mut asked);
             if !consumer.is_leaving() {
@@ -39,9 +40,14 @@ impl Consumers {
         for (key, queue) in consumer.queues.iter() {
             let calls = asked.remove(&(sub, key)).unwrap_or_default();
             let reader = known.brokers.reader(queue.at.broker);
-            let ready = reader.is_some_and(|peer| known.is_ready(ctx, peer, consumer.revision));
-            let due = self.turns.holds(sub, key);
-            let may_rest = !ready || ends || due || (consumer.suspended && queue.is_begun());
+            let ready = reader
+                .is_some_and(|peer| known.is_ready(ctx, peer, consumer.revision(queue.topic)));
+            let due = self.turns.holds(sub, key) || consumer.has_transfers();
+            let may_rest = !ready
+                || ends
+                || self.turns.holds(sub, key)
+                || (consumer.suspended && queue.is_begun())
+                || consumer.topics.get(queue.topic).is_none();
             let bounds = consumer.bounds.of_queue(consumer.places.held(queue.topic));
             queue.check(&ctx.fx, &bounds, &calls, (may_rest, due));
         }
@@ -59,11 +65,25 @@ impl Consumer {
         }
     }
 
+    /// What is held is what the last shares say, but for what is left to turns, and to the ends of
+    /// computations.
+    fn check_share(&self, turns: &Turns) {
+        let waits = self.has_transfers();
+        assert!(
+            !waits || turns.has_transfer(self.id),
+            "{:?} has changes of nobody's turn",
+            self.id
+        );
+        if !waits && !self.is_draining() && !self.is_leaving() {
+            self.check_held();
+        }
+    }
+
     /// Whatever a consumer waits for, somebody brings it about: a queue of the route that rests for
     /// its broker has that broker connected to, and a broker that is connected hears of us.
     fn check_reach(&self, ctx: &Context, known: Known<'_>) {
-        let joining = self.asking_members || self.rebalance_timer.is_some();
-        assert!(joining, "{:?} looks at its share no more", self.id);
+        let looks = !self.questions.is_empty() || self.rebalance_timer.is_some();
+        assert!(looks || self.is_computing(), "{:?} looks at its share no more", self.id);
         if self.is_draining() {
             return;
         }
@@ -72,7 +92,7 @@ impl Consumer {
             // One that the route names no more is taken away by the next look at the share.
             let route = known.routes.known(&queue.name.topic);
             let named = route.is_some_and(|route| route.readable.contains(&queue.at));
-            if known.is_ready(ctx, peer, self.revision) || !named {
+            if known.is_ready(ctx, peer, self.revision(queue.topic)) || !named {
                 continue;
             }
             let comes = if ctx.remoting.peers.is_connected(peer) {

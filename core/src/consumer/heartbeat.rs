@@ -5,8 +5,14 @@ use std::collections::BTreeSet;
 use super::topics::Subscription;
 use super::{Consumer, Consumers, Start};
 use crate::body::{ConsumeFrom, ConsumeType, ConsumerData, MessageModel, SubscriptionData};
+use crate::id::SubscriptionId;
 
 impl Consumers {
+    /// Those that have not left, each with the version of its subscriptions.
+    pub(crate) fn heard(&self) -> impl Iterator<Item = (SubscriptionId, i64)> {
+        self.staying().map(|(sub, consumer)| (sub, consumer.edition.version))
+    }
+
     /// Those that have not left.
     pub(crate) fn heartbeat(&self) -> Vec<ConsumerData> {
         self.staying().map(|(_, consumer)| consumer_data(consumer)).collect()
@@ -30,18 +36,18 @@ fn consumer_data(consumer: &Consumer) -> ConsumerData {
 
 /// What it subscribes to.
 pub(super) fn subscriptions(consumer: &Consumer) -> impl Iterator<Item = SubscriptionData> {
-    consumer.topics.iter().map(|(_, of)| subscription(of, consumer.version))
+    consumer.topics.iter().map(|(_, of)| subscription(of))
 }
 
-fn subscription(of: &Subscription, version: i64) -> SubscriptionData {
-    let Subscription { topic, filter, .. } = of;
+fn subscription(of: &Subscription) -> SubscriptionData {
+    let Subscription { topic, filter, edition, .. } = of;
     let tags = filter.wanted();
     SubscriptionData {
         class_filter: false,
         codes: tags.iter().flat_map(|tags| tags.codes()).collect(),
         expression_type: "TAG".to_owned(),
         expression: filter.text(),
-        version,
+        version: edition.version,
         tags: tags.iter().flat_map(|tags| tags.iter()).map(str::to_owned).collect::<BTreeSet<_>>(),
         topic: topic.to_string(),
     }

@@ -3,18 +3,20 @@
 use std::collections::BTreeSet;
 
 use super::rebalance::AGAIN;
-use super::{Consumer, Consumers, Phase, Subscribe};
+use super::topics::{Role, Subscription};
+use super::turns::Chore;
+use super::{Consumer, Consumers, Edition, Filter, Phase, Subscribe, TopicSubscription};
 use crate::effects::{Planted, Signal};
-use crate::error::Refused;
-use crate::id::{BrokerId, PeerId, SubscriptionId};
-use crate::name::{Group, Topic};
+use crate::error::{Refused, Stale};
+use crate::id::{BrokerId, PeerId, QueueKey, SubscriptionId};
+use crate::name::{Group, QueueName, Topic};
 use crate::remoting::Context;
 use crate::route::Known;
 
 impl Consumers {
     /// Whether such a consumer may join.
     pub(crate) fn admits(&self, subscribe: &Subscribe) -> Result<(), Refused> {
-        if subscribe.topics.is_empty() {
+        if subscribe.topics.is_empty() && !subscribe.options.without_topics {
             return Err(Refused::NoTopic);
         }
         let named: BTreeSet<&Topic> = subscribe.topics.iter().map(|(topic, _)| topic).collect();
@@ -35,9 +37,9 @@ impl Consumers {
         subscribe: Subscribe,
         revision: u64,
     ) -> SubscriptionId {
-        let version = ctx.fx.unix().0;
-        let (config, told) = (&ctx.fx.config, (version, revision));
-        let sub = self.slots.insert_with(|id| Consumer::new(id, subscribe, config, told));
+        let edition = Edition { version: ctx.fx.unix().0, revision };
+        let config = &ctx.fx.config;
+        let sub = self.slots.insert_with(|id| Consumer::new(id, subscribe, config, edition));
         if let Some(consumer) = self.get_mut(sub) {
             for topic in consumer.topics.own() {
                 ctx.fx.signal(Signal::RouteWanted(topic.clone()));
@@ -47,6 +49,80 @@ impl Consumers {
             consumer.rebalance_after(ctx, AGAIN);
         }
         sub
+    }
+
+    /// One reads a topic from now on, or other messages of it than before.
+    pub(crate) fn read(
+        &mut self,
+        ctx: &mut Context,
+        known: Known<'_>,
+        sub: SubscriptionId,
+        (topic, filter): (Topic, Filter),
+        revision: u64,
+    ) {
+        let Some(consumer) = self.get_mut(sub) else { return };
+        if consumer.topics.retry() == Some(&topic) {
+            return;
+        }
+        let edition = consumer.next_edition(ctx, revision);
+        ctx.fx.signal(Signal::GroupsChanged);
+        match consumer.topics.find(&topic) {
+            Some(key) => {
+                if let Some(of) = consumer.topics.get_mut(key) {
+                    (of.filter, of.edition) = (filter, edition);
+                }
+                let queues = consumer.of_topic(key).map(|(_, queue)| queue).collect();
+                self.attend(ctx, known, sub, queues, Chore::PullAnew);
+            }
+            None => {
+                ctx.fx.signal(Signal::RouteWanted(topic.clone()));
+                reach_brokers(ctx, known, &topic);
+                let role = Role::Own;
+                consumer.topics.insert(Subscription { topic, filter, role, edition });
+                ctx.fx.signal(Signal::Rebalance(sub));
+            }
+        }
+    }
+
+    /// One reads a topic no more: its queues commit and are given up. False if it did not read it.
+    pub(crate) fn unread(
+        &mut self,
+        ctx: &mut Context,
+        known: Known<'_>,
+        sub: SubscriptionId,
+        topic: &Topic,
+    ) {
+        let Some(consumer) = self.get_mut(sub) else { return };
+        let own = consumer.topics.find(topic).filter(|_| consumer.topics.retry() != Some(topic));
+        let Some(key) = own else { return };
+        consumer.topics.remove(key);
+        ctx.fx.signal(Signal::GroupsChanged);
+        if consumer.forget_share(key) {
+            self.attend_transfer(ctx, known, sub);
+        }
+        self.forget_unread(ctx, known);
+    }
+
+    /// Whether a consumer, which has to be there, reads the topic.
+    pub(crate) fn reads_of(&self, sub: SubscriptionId, topic: &Topic) -> Result<bool, Stale> {
+        let consumer = self.get(sub).filter(|consumer| !consumer.is_leaving());
+        consumer.map(|consumer| consumer.reads(topic)).ok_or(Stale)
+    }
+
+    /// What a consumer reads.
+    pub(crate) fn subscriptions(&self, sub: SubscriptionId) -> Vec<TopicSubscription> {
+        let topics = self.get(sub).into_iter().flat_map(|consumer| consumer.topics.iter());
+        let data = |of: &Subscription| TopicSubscription {
+            topic: of.topic.clone(),
+            filter: of.filter.clone(),
+        };
+        topics.filter(|(_, of)| of.role == Role::Own).map(|(_, of)| data(of)).collect()
+    }
+
+    /// The queues that are a consumer's.
+    pub(crate) fn queues(&self, sub: SubscriptionId) -> Vec<QueueName> {
+        let queues = self.get(sub).into_iter().flat_map(|consumer| consumer.queues.iter());
+        queues.map(|(_, queue)| queue.name.clone()).collect()
     }
 
     /// Whether one of them reads the topic.
@@ -126,7 +202,7 @@ impl Consumers {
         let there: Vec<BrokerId> = known.read_at(peer).collect();
         for sub in self.ids() {
             if let Some(consumer) = self.get_mut(sub) {
-                if consumer.phase == Phase::Joining {
+                if consumer.phase == Phase::Joining || consumer.questions.lack_brokers() {
                     consumer.rebalance(ctx, known);
                 }
                 consumer.doubt_commits(ctx, known, peer);
@@ -166,15 +242,34 @@ impl Consumers {
 }
 
 impl Consumer {
+    /// The next one of its subscriptions, whose version is another one even within a millisecond
+    /// and where the clock was set back: brokers compare them.
+    fn next_edition(&mut self, ctx: &Context, revision: u64) -> Edition {
+        self.edition.version = ctx.fx.unix().0.max(self.edition.version + 1);
+        Edition { version: self.edition.version, revision }
+    }
+
+    /// Has a queue's pull begun anew, whose filter is another one: what the broker holds, or has
+    /// answered meanwhile, is of the one before.
+    pub(super) fn pull_anew(&mut self, ctx: &mut Context, known: Known<'_>, key: QueueKey) {
+        let pull = self.queues.get_mut(key).and_then(|queue| queue.cursor.give_up_pull());
+        if let Some(call) = pull.and_then(|opaque| ctx.give_up(opaque))
+            && let Some(timer) = call.timer
+        {
+            ctx.fx.timers.cancel(timer);
+        }
+        self.resume(ctx, known, key);
+    }
+
     fn reads(&self, topic: &Topic) -> bool {
         self.topics.names().any(|own| own == topic)
     }
 
-    /// Has the retry topic of the group looked up, unless it is known: a broker has just heard of the
-    /// group, with which it makes the topic, or has just put something there. Else it is found by
-    /// the refresh of all routes.
+    /// Has the retry topic of the group looked up, unless it is known: a broker has just heard of
+    /// the group, with which it makes the topic, or has just put something there. Else it is found
+    /// by the refresh of all routes.
     pub(super) fn find_retry_topic(&self, ctx: &mut Context, known: Known<'_>) {
-        if let Some(topic) = self.topics.retry().filter(|topic| known.routes.is_unread(topic)) {
+        if let Some(topic) = self.topics.retry().filter(|topic| !known.routes.exists(topic)) {
             ctx.fx.signal(Signal::RouteWanted(topic.clone()));
         }
     }

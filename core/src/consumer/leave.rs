@@ -79,7 +79,9 @@ impl Consumers {
         }
         consumer.give_up_all();
         self.forget_unread(ctx, known);
-        ctx.fx.event(Event::Left { sub, unsettled: consumer.left_unsettled });
+        let unsettled = consumer.left_unsettled;
+        ctx.fx.event(Event::RuleSpent { rule: consumer.strategy });
+        ctx.fx.event(Event::Left { sub, unsettled });
     }
 
     /// The client has taken long enough: all are gone.
@@ -125,8 +127,13 @@ impl Consumer {
         }
         // Commits under way are answered first; giving up the queues makes the last ones final.
         self.phase = Phase::Committing;
+        let mut lost = Vec::new();
         for (key, queue) in self.give_up_all() {
             self.commit_given_up(ctx, known, key, &queue);
+            lost.push(queue.name);
+        }
+        if !lost.is_empty() {
+            ctx.fx.event(Event::QueuesChanged { sub: self.id, gained: Vec::new(), lost });
         }
         let overdue = ctx.fx.now + ctx.fx.config.shutdown_timeout;
         ctx.fx.timers.at(overdue, TimerKind::Consumer(ConsumerTimer::Leave(self.id)));

@@ -16,6 +16,7 @@
 //!
 
 mod again;
+mod assigned;
 mod backoff;
 mod batch;
 mod check;
@@ -43,6 +44,7 @@ mod share;
 mod start;
 mod stats;
 mod subscribe;
+mod subscription;
 mod suspend;
 mod tally;
 mod topics;
@@ -62,26 +64,29 @@ pub use filter::{Filter, FilterError, Tags};
 use handouts::Handouts;
 use next_offset::{NextOffset, PullAnswer};
 use options::Bounds;
-pub use options::ConsumerOptions;
+pub use options::{Assignment, ConsumerOptions};
 use queue::Queue;
+use rebalance::{Notices, Questions};
 use reset::Predecessors;
 use send_back::SendBacks;
 pub use start::{Start, StartError};
 pub use stats::{ConsumerStats, OffsetStats, QueueStats, TopicConsumption};
 pub use subscribe::Subscribe;
+pub use subscription::TopicSubscription;
 use tally::Tallies;
-use topics::Topics;
+use topics::{Edition, Topics};
 use turns::Turns;
 
+use crate::allocation::Strategy;
 use crate::config::Config;
 use crate::effects::ConsumerTimer;
 use crate::error::Failure;
 use crate::frame::{Reply, RequestCode, ResponseCode};
-use crate::id::{BrokerId, PeerId, QueueKey, Slots, SubscriptionId};
+use crate::id::{BrokerId, PeerId, QueueKey, Slots, SubscriptionId, TopicKey};
 use crate::name::Group;
 use crate::remoting::{Body, ConsumerAsk, Context};
 use crate::route::Known;
-use crate::time::Instant;
+use crate::time::{Instant, UnixMillis};
 use crate::timer::TimerKey;
 
 /// What the application makes of one message.
@@ -92,11 +97,12 @@ pub enum Outcome {
     /// The message is sent back to its broker (`CONSUMER_SEND_MSG_BACK`, 36), which delivers it
     /// again later, to any member of the group, or makes a dead letter of it when it came more than
     /// `max_reconsume_times` often. A broker that does not take it within 5 s has it sent to the
-    /// group's retry topic by this client, as an ordinary message; where that fails as well it comes
-    /// again to this consumer, after `retry_delay`. Until one of them has it, it is unsettled.
+    /// group's retry topic by this client, as an ordinary message; where that fails as well it
+    /// comes again to this consumer, after `retry_delay`. Until one of them has it, it is
+    /// unsettled.
     Retry {
-        /// About how long it is to take: the nearest of brokers' 18 delay levels, 1 s to 2 h. `None`
-        /// leaves that to the broker: 10 s at first, longer each time.
+        /// About how long it is to take: the nearest of brokers' 18 delay levels, 1 s to 2 h.
+        /// `None` leaves that to the broker: 10 s at first, longer each time.
         after: Option<Duration>,
     },
     /// The message becomes a dead letter at once. Otherwise as [`Retry`](Self::Retry): it is asked
@@ -126,6 +132,8 @@ enum Trouble {
     Tags,
     /// No list of the group's members.
     Members,
+    /// No share, by its rule.
+    Share,
     /// No offset to begin at, from that broker.
     Offset(BrokerId),
     /// No answer to a pull, of that broker.
@@ -151,10 +159,12 @@ struct Consumer {
     topics: Topics,
     options: ConsumerOptions,
     bounds: Bounds,
-    /// Java's `subVersion`: wall time of the subscription.
-    version: i64,
-    /// The first revision of our heartbeats that tells of it.
-    revision: u64,
+    /// The rule by which queues are shared.
+    strategy: Strategy,
+    /// When it joined.
+    edition: Edition,
+    /// When it was made.
+    started: UnixMillis,
     phase: Phase,
     /// No pull begins and nothing is handed out.
     suspended: bool,
@@ -180,15 +190,16 @@ struct Consumer {
     stale: Arc<AtomicU64>,
     /// What became of its commits.
     stored: OffsetStats,
-    /// The question for the members is on its way.
-    asking_members: bool,
+    /// The questions for the members that are on their way.
+    questions: Questions,
+    /// The broker is not asked to compute shares any more.
+    declined: bool,
     /// When it looks at its share next.
     rebalance_timer: Option<(Instant, TimerKey)>,
-    rebalanced: Option<Instant>,
+    /// What brokers said of changes among the members.
+    notices: Notices,
     /// Since when the lists of members lack this one.
     absent: Option<Instant>,
-    /// Looks of late that changed nothing.
-    idle_looks: u32,
     /// The members named our id more than once when last asked for.
     doubled: bool,
     /// When the group last had other members.
@@ -197,21 +208,17 @@ struct Consumer {
 }
 
 impl Consumer {
-    fn new(
-        id: SubscriptionId,
-        subscribe: Subscribe,
-        config: &Config,
-        (version, revision): (i64, u64),
-    ) -> Self {
+    fn new(id: SubscriptionId, subscribe: Subscribe, config: &Config, edition: Edition) -> Self {
         let Subscribe { group, topics, options } = subscribe;
         Self {
             id,
-            topics: Topics::new(&group, topics),
+            topics: Topics::new(&group, topics, edition),
             group,
             bounds: options.over(config),
+            strategy: options.strategy_over(config),
             options,
-            version,
-            revision,
+            edition,
+            started: UnixMillis(edition.version),
             phase: Phase::Joining,
             suspended: false,
             reminder: None,
@@ -228,11 +235,11 @@ impl Consumer {
             tallies: Tallies::default(),
             stale: Arc::default(),
             stored: OffsetStats::default(),
-            asking_members: false,
+            questions: Questions::default(),
+            declined: false,
             rebalance_timer: None,
-            rebalanced: None,
+            notices: Notices::default(),
             absent: None,
-            idle_looks: 0,
             doubled: false,
             shared: None,
             told: BTreeMap::new(),
@@ -242,6 +249,11 @@ impl Consumer {
     /// Whether another member may have had, a while ago, what is ours now.
     fn is_shared(&self, now: Instant) -> bool {
         self.shared.is_some_and(|at| now.since(at) < queue::OVERLAP)
+    }
+
+    /// The first revision of our heartbeats that tells of a topic as it is read now.
+    fn revision(&self, topic: TopicKey) -> u64 {
+        self.topics.get(topic).map_or(self.edition.revision, |of| of.edition.revision)
     }
 
     const fn is_leaving(&self) -> bool {
@@ -316,7 +328,13 @@ impl Consumers {
     ) {
         let consumer = self.slots.get_mut(sub);
         match ask {
-            ConsumerAsk::Members => self.members_answered(ctx, known, sub, reply, body),
+            ConsumerAsk::Members { question } => {
+                self.members_answered(ctx, known, (sub, question), reply, body);
+            }
+            ConsumerAsk::Assigned { question } => {
+                let Some(consumer) = consumer else { return };
+                consumer.assignment_answered(ctx, known, question, reply, body);
+            }
             ConsumerAsk::Offset { queue, of } => {
                 let Some(consumer) = consumer else { return };
                 consumer.offset_answered(ctx, known, peer, (queue, of), reply);
@@ -351,7 +369,12 @@ impl Consumers {
         }
         let Some(consumer) = self.get_mut(sub) else { return };
         match ask {
-            ConsumerAsk::Members => consumer.members_failed(ctx, failure.clone()),
+            ConsumerAsk::Members { question } => {
+                consumer.members_failed(ctx, question, failure.clone());
+            }
+            ConsumerAsk::Assigned { question } => {
+                consumer.assignment_failed(ctx, question, failure.clone());
+            }
             ConsumerAsk::Offset { queue, of } => {
                 let ask = consumer.offset_code(queue, of);
                 consumer.queue_failed(ctx, known, queue, ask, failure);

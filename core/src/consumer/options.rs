@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::Start;
+use crate::allocation::Strategy;
 use crate::config::{Config, ConfigError};
 
 /// How one consumer works. What is not set here is as the client's [`Config`] says, in the fields
@@ -17,7 +18,7 @@ use crate::config::{Config, ConfigError};
 ///     .queue_messages(200)
 ///     .retry_delay(Duration::from_secs(10));
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ConsumerOptions {
     /// Where the group begins in queues for which it has no offset: after the newest message,
@@ -44,6 +45,26 @@ pub struct ConsumerOptions {
     pub consume_timeout: Option<Option<Duration>>,
     /// How long the application may have a message before that is told of. `Some(None)`: for ever.
     pub slow_after: Option<Option<Duration>>,
+    /// How the queues are shared out; all members of the group must use the same rule.
+    pub strategy: Option<Strategy>,
+    /// How long a queue that another member may have had rests before its offset is read.
+    pub handover_pause: Option<Duration>,
+    /// Who computes the shares.
+    pub assignment: Assignment,
+    /// It may begin without a topic.
+    pub without_topics: bool,
+}
+
+/// Who computes which member reads which queue.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Assignment {
+    /// Each member for itself, by the group's members and the strategy.
+    #[default]
+    Client,
+    /// The broker (`QUERY_ASSIGNMENT`, from 5.0 on), by the strategy of that name. Where it does
+    /// not know how (4.x), refuses, or would have the group pop its messages, each member computes
+    /// its share itself, and a note tells so.
+    Broker,
 }
 
 impl ConsumerOptions {
@@ -136,6 +157,37 @@ impl ConsumerOptions {
         self
     }
 
+    /// Shares queues out by this rule.
+    #[must_use]
+    #[doc(alias = "setAllocateMessageQueueStrategy")]
+    pub fn strategy(mut self, strategy: Strategy) -> Self {
+        self.strategy = Some(strategy);
+        self
+    }
+
+    /// Has a queue that another member may have had rest so long before its offset is read: at
+    /// most 10 s.
+    #[must_use]
+    pub const fn handover_pause(mut self, pause: Duration) -> Self {
+        self.handover_pause = Some(pause);
+        self
+    }
+
+    /// Has this side, or the broker, compute the shares.
+    #[must_use]
+    #[doc(alias = "setClientRebalance")]
+    pub const fn assignment(mut self, assignment: Assignment) -> Self {
+        self.assignment = assignment;
+        self
+    }
+
+    /// Lets it begin without a topic: it subscribes to some later.
+    #[must_use]
+    pub const fn without_topics(mut self) -> Self {
+        self.without_topics = true;
+        self
+    }
+
     /// Names the first value that can't work, and says what it must be.
     ///
     /// # Errors
@@ -154,6 +206,7 @@ impl ConsumerOptions {
             max_reconsume_times: bounds.max_reconsume_times,
             consume_timeout: bounds.consume_timeout,
             slow_after: bounds.slow_after,
+            handover_pause: bounds.handover_pause,
             ..config.clone()
         };
         own.check()
@@ -172,7 +225,13 @@ impl ConsumerOptions {
             max_reconsume_times: self.max_reconsume_times.unwrap_or(config.max_reconsume_times),
             consume_timeout: self.consume_timeout.unwrap_or(config.consume_timeout),
             slow_after: self.slow_after.unwrap_or(config.slow_after),
+            handover_pause: self.handover_pause.unwrap_or(config.handover_pause),
         }
+    }
+
+    /// The rule that holds.
+    pub(super) fn strategy_over(&self, config: &Config) -> Strategy {
+        self.strategy.clone().unwrap_or_else(|| config.strategy.into())
     }
 }
 
@@ -189,9 +248,15 @@ pub(crate) struct Bounds {
     pub(crate) max_reconsume_times: u32,
     pub(crate) consume_timeout: Option<Duration>,
     pub(crate) slow_after: Option<Duration>,
+    pub(crate) handover_pause: Duration,
 }
 
 impl Bounds {
+    /// Whether they are divided among the queues that are held.
+    pub(crate) const fn are_divided(&self) -> bool {
+        self.topic_messages.is_some() || self.topic_bytes.is_some()
+    }
+
     /// What holds for one queue of a topic of which the consumer has `held`: an equal part of what
     /// the topic may hold, if that is less (`RebalancePushImpl.messageQueueChanged`).
     pub(crate) fn of_queue(&self, held: usize) -> Self {

@@ -29,7 +29,9 @@ impl Consumer {
         let config = &ctx.fx.config;
         let (now, within) = (ctx.fx.now, config.pull_timeout);
         let Some(queue) = self.queues.get_mut(key) else { return };
-        let Some(Subscription { topic, filter, .. }) = self.topics.get(queue.topic) else { return };
+        let Some(Subscription { topic, filter, edition, .. }) = self.topics.get(queue.topic) else {
+            return;
+        };
         let request = Request::Pull(PullRequest {
             consumer_group: self.group.shared(),
             topic: topic.shared(),
@@ -40,7 +42,7 @@ impl Consumer {
             commit_offset: 0,
             suspend_timeout_millis: config.pull_suspend.as_millis() as i64,
             subscription: Some(filter.text().into()),
-            sub_version: self.version,
+            sub_version: edition.version,
             expression_type: Some("TAG".into()),
             broker: Some(queue.name.broker.clone()),
             ..Default::default()

@@ -85,7 +85,9 @@ impl Consumers {
 impl Consumer {
     /// The queues of one of its topics.
     fn queues_of(&self, topic: &Topic) -> Vec<QueueKey> {
-        self.topics.find(topic).map_or_else(Vec::new, |key| self.held_of(key).collect())
+        self.topics
+            .find(topic)
+            .map_or_else(Vec::new, |key| self.of_topic(key).map(|(_, key)| key).collect())
     }
 
     /// A queue begins a new life at an offset that somebody has set.

@@ -20,12 +20,13 @@ impl Consumer {
         let (draining, suspended) = (self.is_draining(), self.suspended);
         let Some(queue) = self.queues.get_mut(key) else { return };
         let bounds = self.bounds.of_queue(self.places.held(queue.topic));
-        let want = queue.resume(&bounds);
+        let (want, topic) = (queue.resume(&bounds), queue.topic);
         if draining {
             return;
         }
         let Some(peer) = known.brokers.reader(queue.at.broker) else { return };
-        if !known.is_ready(ctx, peer, self.revision) {
+        let revision = self.revision(topic);
+        if !known.is_ready(ctx, peer, revision) {
             // Nobody may have waited for it before.
             return ctx.want(peer);
         }
@@ -81,8 +82,8 @@ impl Consumer {
             // connection by now (the next one after a GO_AWAY, the master instead of a slave),
             // nothing else would make it go on.
             Failure::Connect(_) | Failure::Closed(_) => {
-                let reader = known.brokers.reader(queue.at.broker);
-                if reader.is_some_and(|peer| known.is_ready(ctx, peer, self.revision)) {
+                let (reader, topic) = (known.brokers.reader(queue.at.broker), queue.topic);
+                if reader.is_some_and(|peer| known.is_ready(ctx, peer, self.revision(topic))) {
                     self.resume(ctx, known, key);
                 }
             }

@@ -52,7 +52,7 @@ impl Consumer {
         let properties = [
             ("PROP_CLIENT_VERSION", version::OWN.to_owned()),
             ("PROP_CONSUMEORDERLY", false.to_string()),
-            ("PROP_CONSUMER_START_TIMESTAMP", self.version.to_string()),
+            ("PROP_CONSUMER_START_TIMESTAMP", self.started.0.to_string()),
             ("PROP_CONSUME_TYPE", "CONSUME_PASSIVELY".to_owned()),
             ("PROP_NAMESERVER_ADDR", servers.join(";")),
             ("consumerGroup", self.group.to_string()),

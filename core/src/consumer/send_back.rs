@@ -38,7 +38,8 @@ use crate::route::Known;
 /// Messages of one broker that are sent back at a time: a handler that fails on everything must not
 /// flood what it fails for. Others wait, first in, first out.
 const MOST: usize = 64;
-/// The group by which Java's clients send for their own sake (`MixAll.CLIENT_INNER_PRODUCER_GROUP`).
+/// The group by which Java's clients send for their own sake
+/// (`MixAll.CLIENT_INNER_PRODUCER_GROUP`).
 const INNER: &str = "CLIENT_INNER_PRODUCER";
 /// The level of a message that came for the first time, where brokers or we choose (`10s`).
 const FIRST_LEVEL: u32 = 3;
@@ -108,7 +109,7 @@ impl DeliveryId {
 }
 
 impl Consumers {
-    /// The application's retry topic send of a message has ended.
+    /// The send of a message to the retry topic has ended.
     pub(crate) fn retry_sent(
         &mut self,
         ctx: &mut Context,
@@ -172,24 +173,25 @@ impl Consumer {
                 return;
             };
             if self.leaving(message).is_some() {
+                let given = self.ask_back(ctx, known, message, broker);
                 if let Some(line) = self.backs.0.get_mut(&broker) {
-                    line.under_way += 1;
+                    line.under_way += usize::from(given);
                 }
-                self.ask_back(ctx, known, message, broker);
             }
         }
     }
 
-    /// Asks the master of its broker to take a message back, if that can be asked.
+    /// Asks the master of its broker to take a message back, if that can be asked. False: nobody
+    /// can be asked, and it stays here.
     fn ask_back(
         &mut self,
         ctx: &mut Context,
         known: Known<'_>,
         message: MessageKey,
         broker: BrokerId,
-    ) {
+    ) -> bool {
         let most = self.bounds.max_reconsume_times;
-        let Some((batch, leaving)) = self.batch_leaving(message) else { return };
+        let Some((batch, leaving)) = self.batch_leaving(message) else { return false };
         let level = match leaving.back {
             Back::Level(level) => level as i32,
             Back::Dead => -1,
@@ -213,6 +215,7 @@ impl Consumer {
         let ask = ConsumerAsk::SendBack { message, broker };
         let purpose = Purpose::Consumer(self.id, ask);
         ctx.ask(peer, purpose, Kind::Plain, request, Bytes::new(), SEND_BACK);
+        true
     }
 
     /// A broker answered.
@@ -243,12 +246,15 @@ impl Consumer {
             self.taken_back(ctx, known, message);
             return self.next_back(ctx, known, broker);
         }
-        self.send_retry(ctx, known, message, broker, Some(failure));
+        if !self.send_retry(ctx, known, message, broker, Some(failure)) {
+            self.next_back(ctx, known, broker);
+        }
     }
 
     /// Has the message sent to the retry topic by this client. One that was to be a dead letter
     /// says that it has come too often already, by which a broker makes it one
-    /// (`SendMessageProcessor.handleRetryAndDLQ`); Java's client has it come again instead.
+    /// (`SendMessageProcessor.handleRetryAndDLQ`); Java's client has it come again instead. False:
+    /// it can't be sent, and stays here.
     fn send_retry(
         &mut self,
         ctx: &mut Context,
@@ -256,7 +262,7 @@ impl Consumer {
         message: MessageKey,
         broker: BrokerId,
         failure: Option<Failure>,
-    ) {
+    ) -> bool {
         let (sub, most, group) = (self.id, self.bounds.max_reconsume_times, self.group.clone());
         let publish = self.batch_leaving(message).and_then(|(batch, leaving)| {
             leaving.refused = failure;
@@ -264,16 +270,15 @@ impl Consumer {
             let record = batch.records().record(message.index as usize)?;
             retried(&group, batch.topic(message.index), &record, leaving.back, most)
         });
+        let sent = publish.is_some();
         match publish {
             Some(publish) => {
                 let owner = SendOwner::Consumer { sub, message, broker };
                 ctx.fx.signal(Signal::SendWanted { owner, publish: Arc::new(publish) });
             }
-            None => {
-                self.not_taken(ctx, known, message, None);
-                self.next_back(ctx, known, broker);
-            }
+            None => self.not_taken(ctx, known, message, None),
         }
+        sent
     }
 
     /// A broker has the message: it is settled here.

@@ -1,37 +1,89 @@
 //! Which queues are a consumer's: taken, given up, and found again by where they are.
 //!
-//! A share may have tens of thousands of queues, and is looked at under the client's lock: what has
-//! not changed costs one comparison, what has changed is sorted and walked once.
+//! | state of a topic's share | leaves on | to |
+//! |---|---|---|
+//! | settled | other queues, members or words of the broker than it was computed from | computing |
+//! | computing | the job's end | changing, or settled where nothing changes |
+//! | | a failure | settled, and another look after a pause |
+//! | changing | its turns | settled |
+//!
+//! A share may have tens of thousands of queues. Under the client's lock, what has not changed
+//! costs one comparison, and what has changed is done in turns; what it is, a job computes.
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
+use std::collections::VecDeque;
+use std::collections::btree_map::{BTreeMap, Entry};
 use std::sync::Arc;
+use std::vec::IntoIter;
 
-use super::{Consumer, Queue};
-use crate::allocation::average;
+use bytes::Bytes;
+
+use super::queue::Lease;
+use super::turns::Handled;
+use super::{Consumer, Consumers, Queue, Trouble};
+use crate::allocation::{AllocationError, Computed, Job, Rule, Share, Task, Ticket};
 use crate::body::Members;
-use crate::id::{BrokerId, QueueKey, TopicKey};
+use crate::effects::{Command, ConsumerTimer, Event, Note, Planted, Signal, TimerKind};
+use crate::id::{BrokerId, QueueKey, RouteQueue, TopicKey};
 use crate::name::QueueName;
-use crate::route::{Route, RouteQueue};
+use crate::remoting::Context;
+use crate::route::{Known, Route};
 
-/// What a rebalance changed.
+/// What the share of a topic follows from, besides the consumer's strategy: while all of it is the
+/// same, so is the share.
+#[derive(Clone, Debug)]
+pub(super) struct Basis {
+    queues: Arc<[RouteQueue]>,
+    by: By,
+}
+
+/// Whose word counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum By {
+    /// The group's members.
+    Members(Members),
+    /// The broker.
+    Broker(Bytes),
+}
+
+impl PartialEq for Basis {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.queues, &other.queues) && self.by == other.by
+    }
+}
+
+/// How far the share of one topic has come.
 #[derive(Debug, Default)]
-pub(super) struct Change {
-    pub(super) added: Vec<QueueKey>,
-    pub(super) removed: Vec<(QueueKey, Queue)>,
+struct TopicShare {
+    /// What it was computed from.
+    basis: Option<Basis>,
+    /// The queues, in the order of places: what is held once all turns are taken.
+    held: Arc<[RouteQueue]>,
+    /// The job under way, by its number, and what it goes by.
+    computing: Option<(u64, Basis)>,
+    /// What it follows from has changed meanwhile.
+    again: bool,
+    /// Jobs in a row that failed.
+    failures: u32,
+}
+
+/// A change of a topic's share, as far as it is not made yet.
+#[derive(Debug)]
+struct Transfer {
+    topic: TopicKey,
+    lost: IntoIter<RouteQueue>,
+    gained: IntoIter<RouteQueue>,
 }
 
 /// Where the queues of a consumer are.
 #[derive(Debug, Default)]
 pub(super) struct Places {
     by_place: BTreeMap<(TopicKey, RouteQueue), QueueKey>,
-    /// The route and the part of it that each topic's queues were last taken from.
-    taken: BTreeMap<TopicKey, (Arc<Route>, std::ops::Range<usize>)>,
+    shares: BTreeMap<TopicKey, TopicShare>,
+    transfers: VecDeque<Transfer>,
+    /// Counts the jobs.
+    jobs: u64,
     /// How many queues there are of each topic.
     held: BTreeMap<TopicKey, usize>,
-    /// Queues looked at for assignments so far.
-    #[cfg(test)]
-    looks: usize,
 }
 
 impl Places {
@@ -43,7 +95,6 @@ impl Places {
 
     fn remove(&mut self, place: &(TopicKey, RouteQueue)) -> Option<QueueKey> {
         let key = self.by_place.remove(place)?;
-        self.taken.remove(&place.0);
         if let Entry::Occupied(mut held) = self.held.entry(place.0) {
             *held.get_mut() -= 1;
             if *held.get() == 0 {
@@ -59,57 +110,228 @@ impl Places {
     }
 }
 
+impl Consumers {
+    /// A job came to its end.
+    pub(crate) fn computed(&mut self, ctx: &mut Context, known: Known<'_>, done: Computed) {
+        let Computed { ticket, result } = done;
+        let Some(consumer) = self.get_mut(ticket.sub) else { return };
+        if consumer.take_computed(ctx, known, ticket, result) {
+            self.attend_transfer(ctx, known, ticket.sub);
+        }
+    }
+}
+
 impl Consumer {
-    /// Makes the share of the member whose place is told the queues of one topic: what
-    /// is new begins, what is no longer there is given up. `None` when it is not among the members:
-    /// then the broker's list is older than our heartbeat. Also tells how many queues that are.
-    pub(super) fn assign(
+    /// Whether a share is being computed.
+    pub(super) fn is_computing(&self) -> bool {
+        self.places.shares.values().any(|share| share.computing.is_some())
+    }
+
+    /// Whether changes of its share wait for their turns.
+    pub(super) fn has_transfers(&self) -> bool {
+        !self.places.transfers.is_empty()
+    }
+
+    /// Has the share of a topic computed, unless nothing that it follows from has changed.
+    /// `list` is the group's members as the broker named them.
+    pub(super) fn compute(
         &mut self,
+        ctx: &mut Context,
+        known: Known<'_>,
         topic: TopicKey,
-        route: &Arc<Route>,
-        members: Members,
-        name: &dyn Fn(RouteQueue) -> QueueName,
-    ) -> Option<(usize, Change)> {
-        let queues = &route.readable;
-        let range = average(queues.len(), members.count, members.place?);
-        let share = queues.get(range.clone())?;
-        let mut change = Change::default();
-        let same = |(of, part): &(Arc<Route>, _)| Arc::ptr_eq(of, route) && *part == range;
-        if self.places.taken.get(&topic).is_some_and(same) {
-            return Some((share.len(), change));
-        }
-        let mut wanted = share.to_vec();
-        wanted.sort_unstable();
-        let gone = self.of_topic(topic).filter(|(_, at)| wanted.binary_search(at).is_err());
-        let gone: Vec<_> = gone.collect();
-        #[cfg(test)]
-        {
-            self.places.looks += share.len() + self.of_topic(topic).count();
-        }
-        change.removed = self.give_up(gone);
-        // One that finishes gains nothing.
-        let gained = if self.is_draining() { &[][..] } else { share };
-        for &at in gained {
-            if !self.places.by_place.contains_key(&(topic, at)) {
-                let queue = Queue::new(name(at), at, topic).counting(&self.stale);
-                let key = self.queues.insert(queue);
-                self.places.insert((topic, at), key);
-                change.added.push(key);
+        (route, by, list): (&Route, By, Bytes),
+    ) {
+        let Some(name) = self.topics.get(topic).map(|of| of.topic.shared()) else { return };
+        let basis = Basis { queues: route.readable.clone(), by };
+        let share = self.places.shares.entry(topic).or_default();
+        match &share.computing {
+            Some((_, under_way)) => {
+                share.again |= *under_way != basis;
+                return;
             }
+            None if share.basis.as_ref() == Some(&basis) => return,
+            None => {}
         }
-        self.places.taken.insert(topic, (route.clone(), range));
-        Some((share.len(), change))
+        self.places.jobs += 1;
+        let generation = self.places.jobs;
+        let rule = match &basis.by {
+            By::Members(members) => {
+                let (strategy, members) = (self.strategy.clone(), *members);
+                Rule::Members { strategy, members, list }
+            }
+            By::Broker(assigned) => Rule::Broker(assigned.clone()),
+        };
+        let by_place = matches!(&rule, Rule::Members { strategy, .. } if strategy.goes_by_place());
+        let named = |broker: &BrokerId| (*broker, known.brokers.name(*broker).clone());
+        let brokers = if by_place { Vec::new() } else { route.readers.iter().map(named).collect() };
+        let task = Task {
+            ticket: Ticket { sub: self.id, topic, generation },
+            topic: name,
+            me: ctx.fx.client_id.clone(),
+            queues: basis.queues.clone(),
+            brokers,
+            rule,
+            held: share.held.clone(),
+        };
+        share.computing = Some((generation, basis));
+        ctx.fx.command(Command::Compute { job: Job::from(task) });
     }
 
-    fn of_topic(&self, topic: TopicKey) -> impl Iterator<Item = (TopicKey, RouteQueue)> {
+    /// A share is computed, or could not be. True if something changes hands.
+    fn take_computed(
+        &mut self,
+        ctx: &mut Context,
+        known: Known<'_>,
+        ticket: Ticket,
+        result: Result<Share, AllocationError>,
+    ) -> bool {
+        let Some(name) = self.topics.get(ticket.topic).map(|of| of.topic.clone()) else {
+            return false;
+        };
+        let Some(share) = self.places.shares.get_mut(&ticket.topic) else { return false };
+        let mine = |(number, _): &mut (u64, Basis)| *number == ticket.generation;
+        let Some((_, basis)) = share.computing.take_if(mine) else { return false };
+        if matches!(self.phase, super::Phase::Committing | super::Phase::Unregistering { .. }) {
+            return false;
+        }
+        let there = known.routes.known(&name).map(|route| &route.readable);
+        let stale = there.is_none_or(|queues| !Arc::ptr_eq(queues, &basis.queues));
+        let stale = stale && !ctx.fx.plant.is(Planted::AppliesStale);
+        if std::mem::take(&mut share.again) || stale {
+            ctx.fx.signal(Signal::Rebalance(self.id));
+        }
+        if stale {
+            return false;
+        }
+        let Share { queues, gained, lost } = match result {
+            Ok(share) => share,
+            Err(error) => {
+                share.failures += 1;
+                let failures = share.failures;
+                self.allocation_failed(ctx, &name, failures, error);
+                return false;
+            }
+        };
+        share.failures = 0;
+        (share.basis, share.held) = (Some(basis.clone()), queues.clone());
+        if gained.is_empty() && lost.is_empty() {
+            return false;
+        }
+        let members = match &basis.by {
+            By::Members(members) => members.count,
+            By::Broker(_) => 0,
+        };
+        let (group, share) = (self.group.clone(), queues.len());
+        ctx.fx.note(Note::Rebalanced { group, topic: name, share, members });
+        let (lost, gained) = (lost.into_iter(), gained.into_iter());
+        self.places.transfers.push_back(Transfer { topic: ticket.topic, lost, gained });
+        true
+    }
+
+    /// Nothing changes hands; it is tried again after a pause that grows.
+    fn allocation_failed(
+        &mut self,
+        ctx: &mut Context,
+        name: &crate::name::Topic,
+        failures: u32,
+        error: AllocationError,
+    ) {
+        if matches!(error, AllocationError::Pop) {
+            return self.decline_assignment(ctx, "the group is to pop its messages".into());
+        }
+        if self.tells(ctx.fx.now, Trouble::Share) {
+            let (group, topic) = (self.group.clone(), name.clone());
+            ctx.fx.note(Note::NotShared { group, topic, error });
+        }
+        let most = ctx.fx.config.rebalance_interval.max(super::rebalance::AGAIN);
+        let pause = super::rebalance::AGAIN.saturating_mul(1 << (failures - 1).min(8)).min(most);
+        self.rebalance_after(ctx, pause);
+    }
+
+    /// Makes a part of the oldest change: what is lost commits first, what is gained begins.
+    pub(super) fn transfer(&mut self, ctx: &mut Context, known: Known<'_>, room: usize) -> Handled {
+        let mut queues = 0;
+        let Some(mut change) = self.places.transfers.pop_front() else {
+            return Handled { queues, more: false };
+        };
+        let (mut lost, mut gained) = (Vec::new(), Vec::new());
+        while queues < room {
+            if let Some(at) = change.lost.next() {
+                lost.extend(self.lose(ctx, known, (change.topic, at)));
+            } else if let Some(at) = change.gained.next() {
+                gained.extend(self.gain(ctx, known, (change.topic, at)));
+            } else {
+                break;
+            }
+            queues += 1;
+        }
+        let more = change.lost.len() + change.gained.len() > 0;
+        if more {
+            self.places.transfers.push_front(change);
+        }
+        if !lost.is_empty() || !gained.is_empty() {
+            ctx.fx.event(Event::QueuesChanged { sub: self.id, gained, lost });
+        }
+        self.look_at_queues();
+        if self.is_drained() {
+            self.drain_over(ctx, known);
+            return Handled { queues, more: false };
+        }
+        Handled { queues, more }
+    }
+
+    /// Gives up one queue, which commits before.
+    fn lose(
+        &mut self,
+        ctx: &mut Context,
+        known: Known<'_>,
+        place: (TopicKey, RouteQueue),
+    ) -> Option<QueueName> {
+        let (key, queue) = self.give_up(place)?;
+        self.commit_given_up(ctx, known, key, &queue);
+        Some(queue.name)
+    }
+
+    /// Takes one queue, unless it is there or the consumer finishes.
+    fn gain(
+        &mut self,
+        ctx: &mut Context,
+        known: Known<'_>,
+        place: (TopicKey, RouteQueue),
+    ) -> Option<QueueName> {
+        let (topic, at) = place;
+        let of = self.topics.get(topic)?;
+        if self.is_draining() || self.places.by_place.contains_key(&place) {
+            return None;
+        }
+        let name = known.brokers.queue_name(&of.topic, at.broker, at.queue);
+        let key = self.queues.insert(Queue::new(name.clone(), at, topic).counting(&self.stale));
+        self.places.insert(place, key);
+        let pause = Lease::pause(ctx.fx.now, self.shared, self.bounds.handover_pause);
+        let pause = pause.filter(|_| !ctx.fx.plant.is(Planted::TakesAtOnce));
+        match (pause, self.queues.get_mut(key)) {
+            (Some(pause), Some(queue)) => {
+                let timer = TimerKind::Consumer(ConsumerTimer::Queue(self.id, key));
+                queue.cursor.awaiting(Lease::new(ctx.fx.after(pause, timer)));
+            }
+            _ => self.resume(ctx, known, key),
+        }
+        Some(name)
+    }
+
+    /// A topic is read no more: its queues are given up. True if there were any.
+    pub(super) fn forget_share(&mut self, topic: TopicKey) -> bool {
+        let Some(share) = self.places.shares.remove(&topic) else { return false };
+        let lost = share.held.to_vec().into_iter();
+        self.places.transfers.push_back(Transfer { topic, lost, gained: Vec::new().into_iter() });
+        true
+    }
+
+    /// The queues of a topic.
+    pub(super) fn of_topic(&self, topic: TopicKey) -> impl Iterator<Item = (RouteQueue, QueueKey)> {
         let of_topic = self.places.by_place.range((topic, RouteQueue::FIRST)..);
-        of_topic.map(|(place, _)| *place).take_while(move |(of, _)| *of == topic)
-    }
-
-    /// The queues of one topic.
-    pub(super) fn held_of(&self, topic: TopicKey) -> impl Iterator<Item = QueueKey> {
-        let from = self.places.by_place.range((topic, RouteQueue::FIRST)..);
-        from.take_while(move |((of, _), _)| *of == topic).map(|(_, key)| *key)
+        let of_topic = of_topic.take_while(move |((of, _), _)| *of == topic);
+        of_topic.map(|((_, at), key)| (*at, *key))
     }
 
     /// The queues that are on a broker.
@@ -121,20 +343,16 @@ impl Consumer {
         })
     }
 
-    /// Gives queues up, with all that is to be handed out of them.
-    fn give_up(&mut self, places: Vec<(TopicKey, RouteQueue)>) -> Vec<(QueueKey, Queue)> {
-        let mut given_up = Vec::with_capacity(places.len());
-        for place in places {
-            let Some(key) = self.places.remove(&place) else { continue };
-            let Some(queue) = self.queues.remove(key) else { continue };
-            queue.window.revoke();
-            for batch in queue.window.batches() {
-                self.tallies.of(queue.topic).gave_up(batch);
-            }
-            self.forget_handouts(&queue);
-            given_up.push((key, queue));
+    /// Gives a queue up, with all that is to be handed out of it.
+    fn give_up(&mut self, place: (TopicKey, RouteQueue)) -> Option<(QueueKey, Queue)> {
+        let key = self.places.remove(&place)?;
+        let queue = self.queues.remove(key)?;
+        queue.window.revoke();
+        for batch in queue.window.batches() {
+            self.tallies.of(queue.topic).gave_up(batch);
         }
-        given_up
+        self.forget_handouts(&queue);
+        Some((key, queue))
     }
 
     /// Gives a queue up and takes it anew, at `offset`.
@@ -143,7 +361,7 @@ impl Consumer {
         let anew = queue.anew(offset).counting(&self.stale);
         let place = (queue.topic, queue.at);
         let commits = queue.keeper.under_way().is_some() || self.predecessors.holds(key);
-        self.give_up(vec![place]).pop()?;
+        self.give_up(place)?;
         let old = std::mem::replace(&mut key, self.queues.insert(anew));
         if commits {
             self.predecessors.waits(old, key);
@@ -154,101 +372,20 @@ impl Consumer {
 
     /// Gives up every queue.
     pub(super) fn give_up_all(&mut self) -> Vec<(QueueKey, Queue)> {
-        self.give_up(self.places.by_place.keys().copied().collect())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::consumer::Subscribe;
-    use crate::id::{Slots, SubscriptionId};
-    use crate::name::{Group, Topic};
-    use crate::rng::Rng;
-
-    fn consumer() -> Consumer {
-        let group = Group::new("g").unwrap();
-        let subscribe = Subscribe::new(group, Topic::new("t").unwrap());
-        let id = Slots::<SubscriptionId, ()>::default().insert(());
-        Consumer::new(id, subscribe, &crate::config::Config::default(), (1, 0))
+        self.places.transfers.clear();
+        self.places.shares.clear();
+        let places: Vec<_> = self.places.by_place.keys().copied().collect();
+        places.into_iter().filter_map(|place| self.give_up(place)).collect()
     }
 
-    fn name(at: RouteQueue) -> QueueName {
-        QueueName { topic: Topic::new("t").unwrap(), broker: "b".into(), queue: at.queue }
-    }
-
-    fn route(queues: Vec<RouteQueue>) -> Arc<Route> {
-        Arc::new(Route { readable: queues, ..Route::default() })
-    }
-
-    /// `count` queues on each of `brokers`, whose order by name is not that of their numbers.
-    fn queues(brokers: &[u32], count: u32) -> Vec<RouteQueue> {
-        let of = |broker: &u32| {
-            let broker = BrokerId(*broker);
-            (0..count).map(move |queue| RouteQueue { broker, queue })
-        };
-        brokers.iter().flat_map(of).collect()
-    }
-
-    fn members(count: usize, place: usize) -> Members {
-        Members { count, place: Some(place), doubled: false }
-    }
-
-    fn held(consumer: &Consumer) -> Vec<RouteQueue> {
-        let mut held: Vec<_> = consumer.queues.iter().map(|(_, queue)| queue.at).collect();
-        held.sort_unstable();
-        held
-    }
-
-    #[test]
-    fn any_shares_one_after_the_other_are_held_exactly() {
-        let mut rng = Rng::new(9);
-        let mut consumer = consumer();
-        let topic = consumer.topics.keys()[0];
-        for _ in 0..300 {
-            let mut brokers = vec![5, 1, 3, 2];
-            brokers.truncate(rng.below(5) as usize);
-            let route = route(queues(&brokers, rng.below(40) as u32));
-            let count = 1 + rng.below(4) as usize;
-            let members = members(count, rng.below(count as u64) as usize);
-            let before = held(&consumer);
-            let (share, change) = consumer.assign(topic, &route, members, &name).unwrap();
-            let own = average(route.readable.len(), members.count, members.place.unwrap());
-            let mut expected = route.readable[own].to_vec();
-            expected.sort_unstable();
-            assert_eq!((held(&consumer), share), (expected.clone(), expected.len()));
-            let kept = before.iter().filter(|at| expected.contains(at)).count();
-            assert_eq!(change.removed.len(), before.len() - kept);
-            assert_eq!(change.added.len(), expected.len() - kept);
-            for broker in [1, 2, 3, 5].map(BrokerId) {
-                let on = consumer.on(broker).map(|key| consumer.queues.get(key).unwrap().at);
-                assert!(on.eq(expected.iter().copied().filter(|at| at.broker == broker)));
-            }
-        }
-        assert_eq!(
-            consumer.assign(topic, &route(Vec::new()), Members::default(), &name).map(drop),
-            None
+    /// What is held is what the shares say.
+    pub(super) fn check_held(&self) {
+        let shares = self.places.shares.iter();
+        let shared = shares.flat_map(|(topic, share)| share.held.iter().map(|at| (*topic, *at)));
+        assert!(
+            self.places.by_place.keys().copied().eq(shared),
+            "{:?} holds other queues",
+            self.id
         );
-    }
-
-    #[test]
-    fn a_share_that_is_the_same_is_not_looked_at_and_another_one_once() {
-        let mut consumer = consumer();
-        let topic = consumer.topics.keys()[0];
-        let first = route(queues(&[0, 1], 30_000));
-        let assign = |consumer: &mut Consumer, route, members| {
-            let before = consumer.places.looks;
-            let (share, change) = consumer.assign(topic, route, members, &name).unwrap();
-            (share, change.added.len(), change.removed.len(), consumer.places.looks - before)
-        };
-        assert_eq!(assign(&mut consumer, &first, members(1, 0)), (60_000, 60_000, 0, 60_000));
-        assert_eq!(assign(&mut consumer, &first, members(1, 0)), (60_000, 0, 0, 0));
-        assert_eq!(assign(&mut consumer, &first, members(2, 1)), (30_000, 0, 30_000, 90_000));
-        // A route of the same queues, told anew, is compared and changes nothing.
-        let again = route(queues(&[0, 1], 30_000));
-        assert_eq!(assign(&mut consumer, &again, members(2, 1)), (30_000, 0, 0, 60_000));
-        // What was given up meanwhile is taken again by the next rebalance.
-        assert_eq!(consumer.give_up_all().len(), 30_000);
-        assert_eq!(assign(&mut consumer, &again, members(2, 1)), (30_000, 30_000, 0, 30_000));
     }
 }

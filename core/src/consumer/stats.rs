@@ -92,7 +92,7 @@ impl OffsetStats {
 pub struct QueueStats {
     /// The queue.
     pub queue: QueueName,
-    /// What it is doing: `needs offset`, `fetching offset`, `ready`, `pulling`, `pausing` or
+    /// What it is doing: `awaiting hand-over`, `needs offset`, `fetching offset`, `ready`, `pulling`, `pausing` or
     /// `throttled`.
     pub state: &'static str,
     /// The offset of the next pull.

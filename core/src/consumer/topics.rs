@@ -11,9 +11,19 @@ use crate::name::{Group, Topic};
 pub(super) enum Role {
     /// The application asks for it.
     Own,
-    /// Messages that were sent back come from it. Brokers make it, with the group's first
-    /// heartbeat or its first message: that it is not there is no trouble, and nothing waits for it.
+    /// Messages that were sent back come from it. Brokers make it, with the group's first heartbeat
+    /// or its first message: that it is not there is no trouble, and nothing waits for it.
     Retry,
+}
+
+/// Which of all subscriptions one is: what brokers know by its version, and we by the revision of
+/// heartbeats that first told of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Edition {
+    /// Java's `subVersion`: wall time of the subscription, or of its last change.
+    pub(super) version: i64,
+    /// The first revision of our heartbeats that tells of it.
+    pub(super) revision: u64,
 }
 
 /// One topic that is read.
@@ -22,6 +32,7 @@ pub(super) struct Subscription {
     pub(super) topic: Topic,
     pub(super) filter: Filter,
     pub(super) role: Role,
+    pub(super) edition: Edition,
 }
 
 /// The topics of one consumer.
@@ -29,30 +40,53 @@ pub(super) struct Subscription {
 pub(super) struct Topics(Slots<TopicKey, Subscription>);
 
 impl Topics {
-    pub(super) fn new(group: &Group, topics: impl IntoIterator<Item = (Topic, Filter)>) -> Self {
+    pub(super) fn new(
+        group: &Group,
+        topics: impl IntoIterator<Item = (Topic, Filter)>,
+        edition: Edition,
+    ) -> Self {
         let mut slots = Slots::default();
         let retry = Topic::retry_of(group);
         for (topic, filter) in topics.into_iter().filter(|(topic, _)| *topic != retry) {
-            slots.insert(Subscription { topic, filter, role: Role::Own });
+            slots.insert(Subscription { topic, filter, role: Role::Own, edition });
         }
-        slots.insert(Subscription { topic: retry, filter: Filter::All, role: Role::Retry });
+        slots.insert(Subscription {
+            topic: retry,
+            filter: Filter::All,
+            role: Role::Retry,
+            edition,
+        });
         Self(slots)
-    }
-
-    pub(super) fn find(&self, topic: &Topic) -> Option<TopicKey> {
-        self.iter().find_map(|(key, of)| (of.topic == *topic).then_some(key))
     }
 
     pub(super) fn get(&self, key: TopicKey) -> Option<&Subscription> {
         self.0.get(key)
     }
 
+    pub(super) fn get_mut(&mut self, key: TopicKey) -> Option<&mut Subscription> {
+        self.0.get_mut(key)
+    }
+
+    /// The one of that topic.
+    pub(super) fn find(&self, topic: &Topic) -> Option<TopicKey> {
+        self.iter().find(|(_, of)| of.topic == *topic).map(|(key, _)| key)
+    }
+
+    pub(super) fn insert(&mut self, subscription: Subscription) {
+        self.0.insert(subscription);
+    }
+
+    pub(super) fn remove(&mut self, key: TopicKey) -> Option<Subscription> {
+        self.0.remove(key)
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = (TopicKey, &Subscription)> {
         self.0.iter()
     }
 
-    pub(super) fn keys(&self) -> Vec<TopicKey> {
-        self.0.ids()
+    /// Whether the application asks for none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.own().next().is_none()
     }
 
     /// All that are read.

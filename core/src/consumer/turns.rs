@@ -23,12 +23,23 @@ pub(super) enum Chore {
     Commit,
     /// What the application has of it is looked at.
     Look,
+    /// The pull that is under way is given up, and another one begun: its filter is another one.
+    PullAnew,
+}
+
+/// What is left to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Left {
+    /// Something for one queue.
+    Queue(SubscriptionId, QueueKey, Chore),
+    /// A consumer's oldest change of its share.
+    Transfer(SubscriptionId),
 }
 
 /// What is left for the next turns, the oldest first.
 #[derive(Debug, Default)]
 pub(super) struct Turns {
-    left: VecDeque<(SubscriptionId, QueueKey, Chore)>,
+    left: VecDeque<Left>,
     /// The timer of the next turn is set.
     armed: bool,
     /// Queues that were handled in this turn.
@@ -38,7 +49,14 @@ pub(super) struct Turns {
 impl Turns {
     /// Whether something is to be done for the queue.
     pub(super) fn holds(&self, sub: SubscriptionId, queue: QueueKey) -> bool {
-        self.left.iter().any(|(of, key, _)| (*of, *key) == (sub, queue))
+        let is =
+            |left: &Left| matches!(left, Left::Queue(of, key, _) if (*of, *key) == (sub, queue));
+        self.left.iter().any(is)
+    }
+
+    /// Whether a change of a consumer's share waits.
+    pub(super) fn has_transfer(&self, sub: SubscriptionId) -> bool {
+        self.left.contains(&Left::Transfer(sub))
     }
 }
 
@@ -56,12 +74,11 @@ impl Consumers {
     /// Lets every queue of a consumer that can go on do so.
     pub(super) fn resume_all(&mut self, ctx: &mut Context, known: Known<'_>, sub: SubscriptionId) {
         let Some(consumer) = self.get(sub) else { return };
-        let resting = consumer.queues.iter().filter(|(_, queue)| queue.cursor.rests());
-        let keys: Vec<QueueKey> = resting.map(|(key, _)| key).collect();
+        let keys = consumer.resting();
         self.attend(ctx, known, sub, keys, Chore::Resume);
     }
 
-    /// The same for the queues on those brokers.
+    /// Lets every queue on those brokers that can go on do so.
     pub(super) fn resume_on(
         &mut self,
         ctx: &mut Context,
@@ -86,7 +103,22 @@ impl Consumers {
         queues: Vec<QueueKey>,
         chore: Chore,
     ) {
-        self.turns.left.extend(queues.into_iter().map(|queue| (sub, queue, chore)));
+        self.turns.left.extend(queues.into_iter().map(|queue| Left::Queue(sub, queue, chore)));
+        self.take_turn_unless_armed(ctx, known);
+    }
+
+    /// The same for the change of a consumer's share that was told last.
+    pub(super) fn attend_transfer(
+        &mut self,
+        ctx: &mut Context,
+        known: Known<'_>,
+        sub: SubscriptionId,
+    ) {
+        self.turns.left.push_back(Left::Transfer(sub));
+        self.take_turn_unless_armed(ctx, known);
+    }
+
+    fn take_turn_unless_armed(&mut self, ctx: &mut Context, known: Known<'_>) {
         if !self.turns.armed {
             self.take_turn(ctx, known);
         }
@@ -101,10 +133,26 @@ impl Consumers {
     fn take_turn(&mut self, ctx: &mut Context, known: Known<'_>) {
         let Self { slots, turns } = self;
         while turns.handled < QUEUES {
-            let Some((sub, queue, chore)) = turns.left.pop_front() else { break };
-            turns.handled += 1;
-            if let Some(consumer) = slots.get_mut(sub) {
-                consumer.attend(ctx, known, queue, chore);
+            let Some(left) = turns.left.pop_front() else { break };
+            match left {
+                Left::Queue(sub, queue, chore) => {
+                    turns.handled += 1;
+                    if let Some(consumer) = slots.get_mut(sub) {
+                        consumer.attend(ctx, known, queue, chore);
+                    }
+                }
+                Left::Transfer(sub) => {
+                    let Some(consumer) = slots.get_mut(sub) else { continue };
+                    let handled = consumer.transfer(ctx, known, QUEUES - turns.handled);
+                    turns.handled += handled.queues.max(1);
+                    if handled.more {
+                        turns.left.push_front(left);
+                    } else if consumer.bounds.are_divided() {
+                        // Each queue's part of what its topic may hold is another one.
+                        let queues = consumer.resting().into_iter();
+                        turns.left.extend(queues.map(|key| Left::Queue(sub, key, Chore::Resume)));
+                    }
+                }
             }
         }
         if !turns.left.is_empty() && !turns.armed {
@@ -114,12 +162,27 @@ impl Consumers {
     }
 }
 
+/// What a turn has done of a change.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Handled {
+    pub(super) queues: usize,
+    /// Some of it is left.
+    pub(super) more: bool,
+}
+
 impl Consumer {
+    /// The queues of which nothing is under way.
+    fn resting(&self) -> Vec<QueueKey> {
+        let resting = self.queues.iter().filter(|(_, queue)| queue.cursor.rests());
+        resting.map(|(key, _)| key).collect()
+    }
+
     fn attend(&mut self, ctx: &mut Context, known: Known<'_>, queue: QueueKey, chore: Chore) {
         match chore {
             Chore::Resume => self.resume(ctx, known, queue),
             Chore::Commit => self.commit(ctx, known, queue),
             Chore::Look => self.look(ctx, known, queue),
+            Chore::PullAnew => self.pull_anew(ctx, known, queue),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What the adapter is to do.
 
+use crate::allocation::Job;
 use crate::error::CloseReason;
 use crate::fetch::{FetchId, Url};
 use crate::id::ConnectionId;
@@ -35,5 +36,10 @@ pub enum Command {
         fetch: FetchId,
         /// The page.
         url: Url,
+    },
+    /// Compute this, outside of the engine and of whatever lock is held for it. Ends in `Computed`.
+    Compute {
+        /// What: its [`run`](Job::run) gives what to tell.
+        job: Job,
     },
 }

@@ -9,7 +9,8 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counters {
-    /// Sends that were taken: messages, or batches of them.
+    /// Sends that were taken: messages, or batches of them; those of consumers to retry topics are
+    /// among them.
     pub sends_begun: u64,
     /// Sends that ended with a receipt, whatever its status.
     pub sends_stored: u64,

@@ -7,9 +7,11 @@ use bytes::Bytes;
 use super::Answer;
 use super::Note;
 use super::SendReceipt;
+use crate::allocation::Strategy;
 use crate::error::SendError;
 use crate::id::{OpId, SubscriptionId};
 use crate::message::Publish;
+use crate::name::QueueName;
 
 /// What became of what the application asked for.
 #[derive(Clone, Debug)]
@@ -59,6 +61,23 @@ pub enum Event {
     Deliverable {
         /// The consumer.
         sub: SubscriptionId,
+    },
+    /// Queues of a consumer have changed hands. Told of up to 256 at a time: those it lost are
+    /// revoked and their last commits sent, those it gained are read from now on, after
+    /// `handover_pause` where others may have had them.
+    QueuesChanged {
+        /// The consumer.
+        sub: SubscriptionId,
+        /// Queues that are its own now.
+        gained: Vec<QueueName>,
+        /// Queues that are not any more.
+        lost: Vec<QueueName>,
+    },
+    /// The rule by which a consumer's queues were shared is needed no more. It may be the
+    /// application's own, which alone should free it.
+    RuleSpent {
+        /// The rule.
+        rule: Strategy,
     },
     /// A consumer has left its group: nothing more will come.
     Left {

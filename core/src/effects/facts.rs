@@ -48,6 +48,9 @@ pub(crate) enum Subject {
     Address(Arc<str>),
     Row(Topic, Arc<str>),
     Share(Group, Topic),
+    Unshared(Group, Topic),
+    Assignment(Group),
+    Subscription(Group, Topic),
     Offset(Group, QueueName),
     Pull(Group, QueueName),
     Tags(Group),
@@ -62,6 +65,7 @@ impl Note {
         match self {
             Self::Reconnected { .. }
             | Self::Rebalanced { .. }
+            | Self::AssignmentDeclined { .. }
             | Self::RouteChanged { .. }
             | Self::OffsetReset { .. }
             | Self::NameServers { .. }
@@ -75,6 +79,8 @@ impl Note {
             | Self::RouteFailed { .. }
             | Self::UnreadableAddress { .. }
             | Self::RowRefused { .. }
+            | Self::NotShared { .. }
+            | Self::OtherSubscription { .. }
             | Self::ForeignTags { .. }
             | Self::OffsetMoved { .. }
             | Self::AskFailed { .. }
@@ -101,6 +107,11 @@ impl Note {
             Self::UnreadableAddress { broker, .. } => Subject::Address(broker.clone()),
             Self::RowRefused { topic, broker, .. } => Subject::Row(topic.clone(), broker.clone()),
             Self::Rebalanced { group, topic, .. } => Subject::Share(group.clone(), topic.clone()),
+            Self::NotShared { group, topic, .. } => Subject::Unshared(group.clone(), topic.clone()),
+            Self::AssignmentDeclined { group, .. } => Subject::Assignment(group.clone()),
+            Self::OtherSubscription { group, topic, .. } => {
+                Subject::Subscription(group.clone(), topic.clone())
+            }
             Self::ForeignTags { group, .. } => Subject::Tags(group.clone()),
             Self::AskFailed { group, ask, queue, .. } => {
                 Subject::Ask(group.clone(), *ask, queue.clone())
@@ -158,10 +169,32 @@ impl Note {
                 all(tell, &[("broker", Text(broker)), ("address", Text(&address.escape_debug()))]);
             }
             Self::RowRefused { topic, broker, reason } => of_row(topic, broker, reason, tell),
+            Self::Repeated { last, suppressed } => {
+                last.facts(tell);
+                tell("suppressed", Number(*suppressed as i64));
+            }
+            consuming => consuming.facts_of_consuming(tell),
+        }
+    }
+
+    fn facts_of_consuming(&self, tell: Tell<'_>) {
+        use Fact::{Number, Text};
+        match self {
             Self::Rebalanced { group, topic, share, members } => {
                 all(tell, &[("group", Text(group)), ("topic", Text(topic))]);
                 tell("share", Number(*share as i64));
                 tell("members", Number(*members as i64));
+            }
+            Self::NotShared { group, topic, error } => {
+                all(tell, &[("group", Text(group)), ("topic", Text(topic))]);
+                tell("reason", Text(error));
+            }
+            Self::AssignmentDeclined { group, reason } => {
+                all(tell, &[("group", Text(group)), ("reason", Text(reason))]);
+            }
+            Self::OtherSubscription { group, topic, own, other } => {
+                all(tell, &[("group", Text(group)), ("topic", Text(topic))]);
+                all(tell, &[("own", Text(own)), ("other", Text(other))]);
             }
             Self::ForeignTags { group, topic } => {
                 all(tell, &[("group", Text(group)), ("topic", Text(topic))]);
@@ -198,10 +231,8 @@ impl Note {
                     tell("offset", Number(*offset));
                 }
             }
-            Self::Repeated { last, suppressed } => {
-                last.facts(tell);
-                tell("suppressed", Number(*suppressed as i64));
-            }
+            // All others are told above.
+            _ => {}
         }
     }
 }
@@ -394,6 +425,17 @@ impl Note {
             Self::Rebalanced { group, topic, share, members } => {
                 write!(f, "group {group} has {members} members; {share} queues of {topic} are ours")
             }
+            Self::NotShared { group, topic, error } => {
+                write!(f, "queues of {topic} can't be shared in group {group}: {error}")
+            }
+            Self::AssignmentDeclined { group, reason } => {
+                write!(f, "group {group} computes its shares itself: {reason}")
+            }
+            Self::OtherSubscription { group, topic, own, other } => write!(
+                f,
+                "group {group} asks for {own} of {topic} here, and for {other} elsewhere: give all \
+                 members of a group the same topics and tags"
+            ),
             Self::ForeignTags { group, topic } => write!(
                 f,
                 "group {group} is sent messages of {topic} with tags that this member does not ask \

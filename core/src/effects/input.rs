@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use crate::allocation::Computed;
 use crate::error::{CloseReason, ConnectError};
 use crate::fetch::{FetchError, FetchId};
 use crate::frame::{FrameError, Opaque};
@@ -54,6 +55,11 @@ pub enum Input {
         fetch: FetchId,
         /// The page, or why there is none.
         result: Result<Bytes, FetchError>,
+    },
+    /// What `Compute` asked for is computed. One that comes too late is let drop.
+    Computed {
+        /// What the job came to.
+        done: Computed,
     },
     /// The wall clock was read: it may have been set, or the process may have slept.
     ClockSync {

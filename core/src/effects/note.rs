@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::allocation::AllocationError;
 use crate::error::{Attempt, CloseReason, ConnectError, Failure, PeerKind, SendError};
 use crate::fetch::{FetchError, Url};
 use crate::frame::{RequestCode, ResponseCode};
@@ -29,6 +30,9 @@ use crate::name::{Endpoint, Group, Topic};
 /// | `UnreadableAddress` | warn | `broker`, `address` |
 /// | `RouteFailed` | warn | `topic`, `peer`, `endpoint`, `reason`; `opaque` and `code` if any |
 /// | `Rebalanced` | info | `group`, `topic`, `share`, `members` |
+/// | `NotShared` | warn | `group`, `topic`, `reason` |
+/// | `AssignmentDeclined` | info | `group`, `reason` |
+/// | `OtherSubscription` | warn | `group`, `topic`, `own`, `other` |
 /// | `ForeignTags` | warn | `group`, `topic` |
 /// | `OffsetMoved` | warn | `group`, `topic`, `broker`, `queue`, `from`, `to` |
 /// | `OffsetReset` | info | `group`, `topic`, `broker`, `queue`, `from`, `to` |
@@ -142,8 +146,37 @@ pub enum Note {
         topic: Topic,
         /// Queues it has now.
         share: usize,
-        /// Members of the group.
+        /// Members of the group; 0 where the broker computes the shares.
         members: usize,
+    },
+    /// A consumer's share of a topic could not be computed: it keeps what it has, and tries again
+    /// after a pause that grows. Told once a minute.
+    NotShared {
+        /// Its group.
+        group: Group,
+        /// The topic.
+        topic: Topic,
+        /// Why.
+        error: AllocationError,
+    },
+    /// A consumer that asked for it gets no shares from brokers: it computes them itself.
+    AssignmentDeclined {
+        /// Its group.
+        group: Group,
+        /// Why.
+        reason: Arc<str>,
+    },
+    /// Brokers know another subscription of the group to a topic than this consumer's: they keep
+    /// one for all members, so some of them miss messages that they ask for.
+    OtherSubscription {
+        /// The group.
+        group: Group,
+        /// The topic.
+        topic: Topic,
+        /// What this consumer asks for.
+        own: Arc<str>,
+        /// What the broker says that the group asks for.
+        other: Arc<str>,
     },
     /// The broker lists this client's id more than once among a group's members: another client has
     /// the same id, or the broker has not missed yet a connection of ours that is gone. Said once
@@ -227,8 +260,8 @@ pub enum Note {
         /// The broker's words.
         remark: Option<Arc<str>>,
     },
-    /// A message that was to be sent back could not be, nor be sent to the group's retry topic: it is
-    /// delivered again here, after `retry_delay`. Told at once, and then once a minute for each
+    /// A message that was to be sent back could not be, nor be sent to the group's retry topic: it
+    /// is delivered again here, after `retry_delay`. Told at once, and then once a minute for each
     /// broker.
     SendBackFailed {
         /// The consumer's group.

@@ -21,6 +21,11 @@ pub enum Planted {
     RetrySettles,
     /// The word of one nameserver that there is no such topic is the word of all (NS-17).
     BelievesOne,
+    /// A queue that another member had a moment ago is read at once from what is stored (REB-12).
+    TakesAtOnce,
+    /// A share that was computed from another route than the present one is taken all the same
+    /// (REB-14).
+    AppliesStale,
 }
 
 /// What an engine was given: nothing, where the feature is not built.

@@ -49,6 +49,8 @@ impl Effects {
             Payload::Request { body, .. } | Payload::Reply { body, .. } => {
                 self.give_back_body(body);
             }
+            // All of it is the client's own.
+            Payload::Heartbeat(_) => {}
         }
     }
 }

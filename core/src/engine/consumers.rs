@@ -3,9 +3,12 @@
 use std::time::Duration;
 
 use super::Engine;
-use crate::consumer::{BatchId, Consumers, DeliveryId, Handout, Outcome, Subscribe};
+use crate::consumer::{
+    BatchId, Consumers, DeliveryId, Filter, Handout, Outcome, Subscribe, TopicSubscription,
+};
 use crate::error::{Refused, Stale};
 use crate::id::{PeerId, SubscriptionId};
+use crate::name::{QueueName, Topic};
 use crate::remoting::Context;
 use crate::route::Known;
 use crate::time::Instant;
@@ -29,6 +32,58 @@ impl Engine {
         Ok(self.ask_consumers(now, |consumers, ctx, known| {
             consumers.subscribe(ctx, known, subscribe, revision)
         }))
+    }
+
+    /// Has a consumer read one more topic; or other messages of one that it reads: the filter counts
+    /// for all that is pulled from then on. Brokers hear of it at once, and nothing is pulled with
+    /// the new filter before they have.
+    ///
+    /// After this: commands, events, timeout.
+    pub fn subscribe_to(
+        &mut self,
+        now: Instant,
+        sub: SubscriptionId,
+        topic: Topic,
+        filter: Filter,
+    ) -> Result<(), Stale> {
+        self.tick(now);
+        self.consumers.reads_of(sub, &topic)?;
+        let revision = self.brokers.changed();
+        self.ask_consumers(now, |consumers, ctx, known| {
+            consumers.read(ctx, known, sub, (topic, filter), revision);
+        });
+        Ok(())
+    }
+
+    /// Has a consumer read a topic no more: its queues commit what is settled and are given up, and
+    /// brokers hear of it at once. False if it does not read it.
+    ///
+    /// After this: commands, events, timeout.
+    pub fn unsubscribe_from(
+        &mut self,
+        now: Instant,
+        sub: SubscriptionId,
+        topic: &Topic,
+    ) -> Result<bool, Stale> {
+        self.tick(now);
+        let reads = self.consumers.reads_of(sub, topic)?;
+        if reads {
+            self.brokers.changed();
+            self.ask_consumers(now, |consumers, ctx, known| {
+                consumers.unread(ctx, known, sub, topic);
+            });
+        }
+        Ok(reads)
+    }
+
+    /// What a consumer reads now; none of one that has left.
+    pub fn subscriptions(&self, sub: SubscriptionId) -> Vec<TopicSubscription> {
+        self.consumers.subscriptions(sub)
+    }
+
+    /// The queues that are a consumer's now; none of one that has left.
+    pub fn queues(&self, sub: SubscriptionId) -> Vec<QueueName> {
+        self.consumers.queues(sub)
     }
 
     /// The next messages of a consumer, oldest pull first. Handing out is the application's pace:

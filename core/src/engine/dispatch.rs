@@ -58,6 +58,10 @@ impl Engine {
                 peers.close(fx, conn, error.into());
             }
             Input::Fetched { fetch, result } => self.names.fetched(&mut self.ctx, fetch, result),
+            Input::Computed { done } => {
+                let (consumers, ctx, known) = self.consumers();
+                consumers.computed(ctx, known, done);
+            }
             Input::Timeout => self.time_passed(),
             Input::ClockSync { unix } => {
                 (self.ctx.fx.unix, self.ctx.fx.anchor) = (unix, self.ctx.fx.now);

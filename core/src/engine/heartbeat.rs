@@ -1,9 +1,10 @@
 //! Heartbeats: what all machines are to brokers, and when it is said.
 
-use bytes::Bytes;
+use std::sync::Arc;
 
 use super::{BrokerStats, Engine, TimerKind};
-use crate::broker::heartbeat_body;
+use crate::body::SharedHeartbeat;
+use crate::broker::HeardGroups;
 use crate::id::PeerId;
 
 impl Engine {
@@ -13,17 +14,21 @@ impl Engine {
             && self.shutdown.is_member()
     }
 
-    /// The heartbeat's body as it is now.
-    fn heartbeat(&self) -> Bytes {
-        let (consumers, groups) = (self.consumers.heartbeat(), self.producers.groups.iter());
-        heartbeat_body(&self.ctx.fx.client_id, consumers, groups)
+    /// The heartbeat as it is now.
+    fn heartbeat(&mut self) -> Arc<SharedHeartbeat> {
+        let Self { consumers, producers, brokers, ctx, .. } = self;
+        let groups = HeardGroups {
+            consumers: consumers.heard().collect(),
+            producers: producers.groups.iter().cloned().collect(),
+        };
+        brokers.heartbeat_of(&ctx.fx.client_id, groups, || consumers.heartbeat())
     }
 
     /// Registers with one broker.
     pub(super) fn register(&mut self, peer: PeerId) {
         if self.registers() {
-            let body = self.heartbeat();
-            self.brokers.heartbeat(&mut self.ctx, peer, body);
+            let heartbeat = self.heartbeat();
+            self.brokers.heartbeat(&mut self.ctx, peer, &heartbeat);
         }
     }
 
@@ -37,8 +42,8 @@ impl Engine {
     /// Registers with every broker there is a connection to.
     pub(super) fn register_all(&mut self) {
         if self.registers() {
-            let body = self.heartbeat();
-            self.brokers.heartbeats(&mut self.ctx, &body);
+            let heartbeat = self.heartbeat();
+            self.brokers.heartbeats(&mut self.ctx, &heartbeat);
         }
     }
 

@@ -24,6 +24,7 @@ pub use crate::shutdown::ClientPhase;
 pub use session::Session;
 pub use snapshot::Snapshot;
 
+pub use crate::allocation::{Computed, Job};
 pub use crate::consumer::{ConsumerStats, QueueStats};
 #[cfg(feature = "planted")]
 pub use crate::effects::Planted;

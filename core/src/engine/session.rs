@@ -6,6 +6,7 @@ use std::io::IoSlice;
 use bytes::Bytes;
 
 use super::{Decoder, Engine, InFrame, Input};
+use crate::allocation::Computed;
 use crate::error::{CloseReason, ConnectError};
 use crate::fetch::{FetchError, FetchId};
 use crate::frame::{Inbound, Limits, Outbound};
@@ -90,6 +91,13 @@ impl Session {
     /// After this: commands, events, timeout.
     pub fn fetched(&mut self, now: Instant, fetch: FetchId, result: Result<Bytes, FetchError>) {
         self.engine.handle(now, Input::Fetched { fetch, result });
+    }
+
+    /// What `Compute` asked for is computed.
+    ///
+    /// After this: commands, events, timeout.
+    pub fn computed(&mut self, now: Instant, done: Computed) {
+        self.engine.handle(now, Input::Computed { done });
     }
 
     /// Time passed: whatever is due by `now` is done, up to 256 timers.

@@ -28,8 +28,8 @@ pub enum Refused {
     /// The call was given no time.
     #[error("the call was given no time: its deadline has passed already")]
     NoTime,
-    /// A consumer needs at least one topic.
-    #[error("the consumer has no topic")]
+    /// A consumer needs at least one topic, unless it is started without any on purpose.
+    #[error("the consumer has no topic: name one, or start it without_topics and subscribe later")]
     NoTopic,
     /// This process is a child of `fork` of the one that made the client. Nothing was sent: make a
     /// client of the child's own.

@@ -9,6 +9,7 @@ use super::code::ResponseCode;
 use super::opaque::{Kind, Opaque};
 use super::reply::ReplyFields;
 use super::request::Request;
+use crate::body::SharedHeartbeat;
 use crate::message::Publish;
 
 /// Bytes of an answer beside its remark and its body.
@@ -46,6 +47,8 @@ pub enum Payload {
         /// No answer is wanted.
         oneway: bool,
     },
+    /// A heartbeat, which is written as JSON when it is written at all.
+    Heartbeat(Arc<SharedHeartbeat>),
     /// The answer to a request.
     Reply {
         /// How the request ended.
@@ -114,6 +117,7 @@ impl OutFrame {
         match self.payload {
             Payload::Publish { .. } => self.opaque.kind() != Some(Kind::Oneway),
             Payload::Request { oneway, .. } => !oneway,
+            Payload::Heartbeat(_) => true,
             Payload::Reply { .. } => false,
         }
     }
@@ -134,7 +138,7 @@ impl OutFrame {
             Payload::Reply { remark, body, .. } => {
                 Some(ANSWER + remark.as_ref().map_or(0, |remark| remark.len()) + body.len())
             }
-            Payload::Publish { .. } | Payload::Request { .. } => None,
+            Payload::Publish { .. } | Payload::Request { .. } | Payload::Heartbeat(_) => None,
         }
     }
 
@@ -143,6 +147,7 @@ impl OutFrame {
         match &self.payload {
             Payload::Publish { publish, .. } => publish.body(),
             Payload::Request { body, .. } | Payload::Reply { body, .. } => body,
+            Payload::Heartbeat(heartbeat) => heartbeat.json(),
         }
     }
 

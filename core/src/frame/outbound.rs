@@ -13,7 +13,7 @@ use super::json::{self, JsonFields, Trailer};
 use super::opaque::Opaque;
 use super::out_frame::{OutFrame, Payload};
 use super::reply::ReplyFields;
-use super::request::Request;
+use super::request::{HeartbeatRequest, Request};
 use super::{CLIENT_VERSION, binary};
 use crate::message::Publish;
 
@@ -210,6 +210,11 @@ fn encode_head<'a>(
             let flag = if *oneway { FLAG_ONEWAY } else { 0 };
             let trailer = Trailer { flag, opaque, remark: None, version: CLIENT_VERSION };
             (body, encode_fields(out, form, request.code().0, &trailer, &**request))
+        }
+        Payload::Heartbeat(heartbeat) => {
+            let request = Request::Heartbeat(HeartbeatRequest::default());
+            let trailer = Trailer { flag: 0, opaque, remark: None, version: CLIENT_VERSION };
+            (heartbeat.json(), encode_fields(out, form, request.code().0, &trailer, &request))
         }
         Payload::Reply { code, remark, fields, body, version } => {
             let (remark, version) = (remark.as_deref(), *version);

@@ -1,5 +1,6 @@
-//! A message that was received, sent once more by the client itself: to the retry topic of its group,
-//! when its broker did not take it back (`DefaultMQPushConsumerImpl.sendMessageBackAsNormalMessage`).
+//! A message that was received, sent once more by the client itself: to the retry topic of its
+//! group, when its broker did not take it back
+//! (`DefaultMQPushConsumerImpl.sendMessageBackAsNormalMessage`).
 
 use super::ids::UniqueId;
 use super::message::MessageError;

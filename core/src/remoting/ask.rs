@@ -32,7 +32,20 @@ impl Context {
         body: Bytes,
         within: Duration,
     ) -> Opaque {
-        let opaque = self.ask_until_told(peer, purpose, kind, request, body);
+        let payload = Payload::Request { request: Box::new(request), body, oneway: false };
+        self.ask_with(peer, purpose, kind, payload, within)
+    }
+
+    /// The same with what is asked as a frame's payload.
+    pub(crate) fn ask_with(
+        &mut self,
+        peer: PeerId,
+        purpose: Purpose,
+        kind: Kind,
+        payload: Payload,
+        within: Duration,
+    ) -> Opaque {
+        let opaque = self.send_out(peer, purpose, kind, payload);
         let timer = self.fx.after(within, TimerKind::Call(opaque));
         if let Some(call) = self.remoting.calls.find(opaque) {
             call.timer = Some(timer);
@@ -49,8 +62,12 @@ impl Context {
         request: Request,
         body: Bytes,
     ) -> Opaque {
-        let opaque = self.remoting.calls.open(kind, Call::new(peer, purpose));
         let payload = Payload::Request { request: Box::new(request), body, oneway: false };
+        self.send_out(peer, purpose, kind, payload)
+    }
+
+    fn send_out(&mut self, peer: PeerId, purpose: Purpose, kind: Kind, payload: Payload) -> Opaque {
+        let opaque = self.remoting.calls.open(kind, Call::new(peer, purpose));
         let (peers, fx) = self.peers();
         peers.send(fx, peer, OutFrame { opaque, payload });
         opaque

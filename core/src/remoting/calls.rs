@@ -49,7 +49,9 @@ pub(crate) enum BrokerAsk {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ConsumerAsk {
     /// The members of its group.
-    Members,
+    Members { question: u32 },
+    /// The queues of a topic that are its own.
+    Assigned { question: u32 },
     /// Where to begin in a queue.
     Offset { queue: QueueKey, of: OffsetOf },
     /// Messages of a queue.

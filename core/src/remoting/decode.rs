@@ -1,7 +1,7 @@
 //! What arrived, decoded before any lock is taken; and route bodies that arrive again unchanged,
 //! which are not parsed again.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -12,6 +12,8 @@ use crate::frame::{Content, Frame, Kind, Opaque, ResponseCode};
 use crate::message::RecordList;
 use crate::remoting::PeerRequest;
 
+/// Lists of members that one decoder keeps, and the bytes of the longest one that it does.
+const LISTS: (usize, usize) = (4, 512 << 10);
 /// Bytes of route bodies that one decoder keeps: enough for some thousand topics of one broker.
 const KEPT: usize = 1 << 20;
 
@@ -31,7 +33,8 @@ pub(crate) enum Body {
     None,
     /// The same `Arc` as long as the bytes stay the same.
     Route(Result<Arc<RouteBody>, BodyError>),
-    Members(Result<Members, BodyError>),
+    /// With the list as it came, for rules that go by the ids themselves.
+    Members(Result<Members, BodyError>, Bytes),
     Records(RecordList),
     /// As it came, for whoever asked.
     Raw(Bytes),
@@ -44,7 +47,7 @@ impl Body {
     pub(crate) fn into_request(self) -> Option<PeerRequest> {
         match self {
             Self::Request(asked) => Some(asked),
-            Self::None | Self::Route(_) | Self::Members(_) | Self::Records(_) | Self::Raw(_) => {
+            Self::None | Self::Route(_) | Self::Members(..) | Self::Records(_) | Self::Raw(_) => {
                 None
             }
         }
@@ -62,7 +65,8 @@ impl InFrame {
 ///
 /// A route is asked for every 30 s and seldom changes. The decoder keeps the bodies it has read, up
 /// to 1 MiB of them, the least recently used being let go: the same bytes cost one look-up, and the
-/// engine sees by the pointer that nothing has changed.
+/// engine sees by the pointer that nothing has changed. So it does with the last few lists of a
+/// group's members.
 #[derive(Debug)]
 pub struct Decoder {
     routes: HashMap<Arc<[u8]>, Kept>,
@@ -77,6 +81,8 @@ pub struct Decoder {
     opened_max: u32,
     /// Whose place among a group's members is looked for.
     client_id: Arc<str>,
+    /// The lists of members that were read last, the newest first.
+    members: VecDeque<(Arc<[u8]>, Members)>,
 }
 
 impl Default for Decoder {
@@ -102,7 +108,8 @@ impl Decoder {
     pub fn of(config: &Config) -> Self {
         let (opened_max, client_id) = (config.opened_max(), config.client_id());
         let (routes, ages) = (HashMap::new(), BTreeMap::new());
-        Self { routes, ages, bytes: 0, turn: 0, parsed: 0, opened_max, client_id }
+        let members = VecDeque::new();
+        Self { routes, ages, bytes: 0, turn: 0, parsed: 0, opened_max, client_id, members }
     }
 
     /// Reads the body of a frame as the answer's kind tells, or the request's code: the opaque of a
@@ -117,9 +124,7 @@ impl Decoder {
         let good = matches!(&content, Content::Reply(reply) if reply.code == ResponseCode::SUCCESS);
         let body = match opaque.kind() {
             Some(Kind::Route) if good => Body::Route(self.route(&body)),
-            Some(Kind::ConsumerList) if good => {
-                Body::Members(Members::parse(&body, &self.client_id))
-            }
+            Some(Kind::ConsumerList) if good => Body::Members(self.members(&body), body),
             Some(Kind::Pull) if good => {
                 Body::Records(RecordList::cut_within(body, held, self.opened_max))
             }
@@ -132,6 +137,19 @@ impl Decoder {
     /// Route bodies that had to be parsed, because their bytes were new.
     pub const fn parsed(&self) -> u64 {
         self.parsed
+    }
+
+    /// A group asks for its members every 20 s, and they seldom change.
+    fn members(&mut self, json: &[u8]) -> Result<Members, BodyError> {
+        if let Some((_, members)) = self.members.iter().find(|(kept, _)| **kept == *json) {
+            return Ok(*members);
+        }
+        let members = Members::parse(json, &self.client_id)?;
+        if json.len() <= LISTS.1 {
+            self.members.truncate(LISTS.0 - 1);
+            self.members.push_front((json.into(), members));
+        }
+        Ok(members)
     }
 
     fn route(&mut self, json: &[u8]) -> Result<Arc<RouteBody>, BodyError> {

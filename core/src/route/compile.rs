@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::body::{BrokerData, QueueData, RefusedRow, RouteBody};
 use crate::error::Lack;
-use crate::id::BrokerId;
+use crate::id::{BrokerId, RouteQueue};
 
 /// Queues of a topic created that way (`DefaultMQProducer.defaultTopicQueueNums`).
 const FALLBACK_QUEUES: u32 = 4;
@@ -15,20 +15,6 @@ const QUEUES_MAX: usize = 1 << 16;
 const READ: u32 = 4;
 const WRITE: u32 = 2;
 
-/// One queue of a topic.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct RouteQueue {
-    /// The broker group it is on.
-    pub(crate) broker: BrokerId,
-    /// The queue's number there, from 0.
-    pub(crate) queue: u32,
-}
-
-impl RouteQueue {
-    /// Before every other queue in order.
-    pub(crate) const FIRST: Self = Self { broker: BrokerId(0), queue: 0 };
-}
-
 /// The queues of one topic.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Route {
@@ -36,14 +22,17 @@ pub(crate) struct Route {
     /// topic with `orderTopicConf`, those that it names, in its order, whether or not their brokers
     /// have a master: hashes find the same queue while one is away.
     pub(crate) writable: Vec<RouteQueue>,
-    /// Queues that give messages, by broker name and number.
-    pub(crate) readable: Vec<RouteQueue>,
+    /// Queues that give messages, by broker name and number: a list of its own, since shares of it
+    /// are computed without the route.
+    pub(crate) readable: Arc<[RouteQueue]>,
     /// The brokers of those that take messages, in the order of their ids.
     pub(crate) writers: Vec<BrokerId>,
     /// The brokers of either, in the order of their ids.
     pub(crate) brokers: Vec<BrokerId>,
-    /// The brokers of those that give messages.
+    /// The brokers of those that give messages, in the order of their ids.
     pub(crate) readers: Vec<BrokerId>,
+    /// The same in the order of their names, which all clients see alike.
+    pub(crate) readers_by_name: Vec<BrokerId>,
     /// The topic does not exist yet: this is `TBW102`'s route.
     pub(crate) fallback: bool,
     /// Why nothing can be written to, where that is so.
@@ -85,7 +74,7 @@ impl Route {
             let name = broker.broker_name.clone();
             brokers.entry(name).or_insert_with(|| learn(Named::Told(broker)));
         }
-        let mut route = Self { fallback, ..Self::default() };
+        let (mut route, mut readable) = (Self { fallback, ..Self::default() }, Vec::new());
         let mut queues: Vec<&QueueData> = body.queues.iter().collect();
         queues.sort_by(|a, b| a.broker_name.cmp(&b.broker_name));
         queues.dedup_by(|a, b| a.broker_name == b.broker_name);
@@ -103,7 +92,7 @@ impl Route {
             let known = brokers.get(&data.broker_name);
             match known.filter(|known| known.master) {
                 Some(known) if writes => {
-                    route.add(known.broker, data.write_queues, |route| &mut route.writable);
+                    add(&mut route.writable, known.broker, data.write_queues, fallback);
                 }
                 Some(_) => {}
                 // What is wrong with an address is worth more than that there is none.
@@ -114,23 +103,25 @@ impl Route {
             }
             match known.filter(|known| known.reached) {
                 Some(known) if reads => {
-                    route.add(known.broker, data.read_queues, |route| &mut route.readable);
+                    add(&mut readable, known.broker, data.read_queues, fallback);
                 }
                 Some(_) => {}
                 None => route.unread |= reads,
             }
         }
-        route.unread &= route.readable.is_empty();
+        route.unread &= readable.is_empty();
         if let Some(order) = body.order_conf.as_deref().and_then(ordered).filter(|_| !fallback) {
             route.writable.clear();
             for (name, count) in order {
                 let known = brokers.get(name).map(|known| known.broker);
                 let broker = known.unwrap_or_else(|| learn(Named::Only(name)).broker);
-                route.add(broker, count, |route| &mut route.writable);
+                add(&mut route.writable, broker, count, false);
             }
         }
         route.lack = route.writable.is_empty().then_some(lack);
-        route.readers = brokers_of(&route.readable);
+        route.readers_by_name = in_order(&readable);
+        route.readers = brokers_of(&readable);
+        route.readable = readable.into();
         route.writers = brokers_of(&route.writable);
         route.brokers = [route.writers.clone(), route.readers.clone()].concat();
         route.brokers.sort_unstable();
@@ -142,19 +133,22 @@ impl Route {
     pub(crate) fn lack(&self) -> Lack {
         self.lack.clone().unwrap_or(Lack::Queues)
     }
-
-    fn add(&mut self, broker: BrokerId, count: u32, list: fn(&mut Self) -> &mut Vec<RouteQueue>) {
-        let count = if self.fallback { count.min(FALLBACK_QUEUES) } else { count };
-        let list = list(self);
-        let room = QUEUES_MAX.saturating_sub(list.len()) as u32;
-        list.extend((0..count.min(room)).map(|queue| RouteQueue { broker, queue }));
-    }
 }
 
-/// Each broker of a list of queues, in which those of a broker stand together, once and in order.
+fn add(list: &mut Vec<RouteQueue>, broker: BrokerId, count: u32, fallback: bool) {
+    let count = if fallback { count.min(FALLBACK_QUEUES) } else { count };
+    let room = QUEUES_MAX.saturating_sub(list.len()) as u32;
+    list.extend((0..count.min(room)).map(|queue| RouteQueue { broker, queue }));
+}
+
+/// Each broker of a list of queues, in which those of a broker stand together, as they stand.
+fn in_order(queues: &[RouteQueue]) -> Vec<BrokerId> {
+    queues.chunk_by(|a, b| a.broker == b.broker).map(|queues| queues[0].broker).collect()
+}
+
+/// The same once and in the order of their ids.
 fn brokers_of(queues: &[RouteQueue]) -> Vec<BrokerId> {
-    let mut brokers: Vec<_> =
-        queues.chunk_by(|a, b| a.broker == b.broker).map(|queues| queues[0].broker).collect();
+    let mut brokers = in_order(queues);
     brokers.sort_unstable();
     brokers.dedup();
     brokers

@@ -27,8 +27,9 @@ mod stats;
 mod table;
 mod waiters;
 
+pub(crate) use crate::id::RouteQueue;
 pub(crate) use ask::{Directory, Ways};
-pub(crate) use compile::{Learnt, Named, Route, RouteQueue};
+pub(crate) use compile::{Learnt, Named, Route};
 use entry::{Entry, Fetch, Source, Told};
 pub(crate) use known::Known;
 use lookup::{Said, Step};

@@ -55,6 +55,9 @@ pub(super) static CASES: &[Case] = &[
          delivered",
         "weather::unreadable::an_unreadable_message_is_settled_by_the_application_alone",
         "weather::unreadable::a_consumer_that_is_told_so_settles_unreadable_messages_by_itself",
+        "weather::unreadable::a_consumer_that_is_told_so_stops_at_the_first_unreadable_message",
+        "weather::unreadable::a_rejected_unreadable_message_becomes_a_dead_letter",
+        "weather::unreadable::a_consumer_may_make_dead_letters_of_unreadable_messages",
     ]),
     Case::must(
         "BAD-18",

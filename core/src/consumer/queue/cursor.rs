@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::Lease;
 use crate::consumer::PullBackoff;
 use crate::frame::Opaque;
 use crate::time::Instant;
@@ -14,11 +15,16 @@ const SHOWN: Duration = Duration::from_secs(1);
 /// What a queue is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
+    /// It will be ours to read.
+    AwaitingLease(Lease),
     NeedsOffset,
     FetchingOffset(Opaque),
     Ready,
     Pulling(Opaque),
-    Pausing { timer: TimerKey, has_offset: bool },
+    Pausing {
+        timer: TimerKey,
+        has_offset: bool,
+    },
     Throttled,
 }
 
@@ -88,11 +94,24 @@ impl Cursor {
         match self.state {
             State::NeedsOffset => Want::Offset,
             State::Ready => Want::Messages,
-            State::FetchingOffset(_)
+            State::AwaitingLease(_)
+            | State::FetchingOffset(_)
             | State::Pulling(_)
             | State::Pausing { .. }
             | State::Throttled => Want::Nothing,
         }
+    }
+
+    /// The queue is not ours to read yet.
+    pub(in crate::consumer) const fn awaiting(&mut self, lease: Lease) {
+        self.state = State::AwaitingLease(lease);
+    }
+
+    /// The pull that is under way, which is given up: its filter is another one by now.
+    pub(in crate::consumer) const fn give_up_pull(&mut self) -> Option<Opaque> {
+        let State::Pulling(opaque) = self.state else { return None };
+        self.state = State::Ready;
+        Some(opaque)
     }
 
     /// The question where to begin is on its way.
@@ -165,7 +184,7 @@ impl Cursor {
 
     /// The pause is over. False if there was none.
     pub(in crate::consumer) const fn pause_over(&mut self) -> bool {
-        let pausing = matches!(self.state, State::Pausing { .. });
+        let pausing = matches!(self.state, State::Pausing { .. } | State::AwaitingLease(_));
         if pausing {
             self.ask_failed();
         }
@@ -174,7 +193,7 @@ impl Cursor {
 
     pub(super) const fn has_offset(&self) -> bool {
         match self.state {
-            State::NeedsOffset | State::FetchingOffset(_) => false,
+            State::AwaitingLease(_) | State::NeedsOffset | State::FetchingOffset(_) => false,
             State::Pausing { has_offset, .. } => has_offset,
             State::Ready | State::Pulling(_) | State::Throttled => true,
         }
@@ -184,7 +203,10 @@ impl Cursor {
     pub(in crate::consumer) const fn rests(&self) -> bool {
         match self.state {
             State::NeedsOffset | State::Ready | State::Throttled => true,
-            State::FetchingOffset(_) | State::Pulling(_) | State::Pausing { .. } => false,
+            State::AwaitingLease(_)
+            | State::FetchingOffset(_)
+            | State::Pulling(_)
+            | State::Pausing { .. } => false,
         }
     }
 
@@ -198,6 +220,7 @@ impl Cursor {
         match self.state {
             State::FetchingOffset(opaque) | State::Pulling(opaque) => GoesBy::Answer(opaque),
             State::Pausing { timer, .. } => GoesBy::Timer(timer),
+            State::AwaitingLease(lease) => GoesBy::Timer(lease.timer()),
             State::Throttled => GoesBy::Room,
             State::Ready | State::NeedsOffset => GoesBy::Broker,
         }
@@ -242,6 +265,7 @@ impl Cursor {
     /// The state for people.
     pub(super) const fn name(&self) -> &'static str {
         match self.state {
+            State::AwaitingLease(_) => "awaiting hand-over",
             State::NeedsOffset => "needs offset",
             State::FetchingOffset(_) => "fetching offset",
             State::Ready => "ready",

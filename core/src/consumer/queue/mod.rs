@@ -8,6 +8,7 @@
 //!
 //! | state of the cursor | leaves on | to |
 //! |---|---|---|
+//! | awaiting hand-over | its lease begins | needs offset |
 //! | needs offset | its broker is there and knows us | fetching offset |
 //! | fetching offset | an offset | ready |
 //! | | a failure | pausing |
@@ -21,12 +22,14 @@
 mod check;
 mod cursor;
 mod keeper;
+mod lease;
 mod window;
 
 use cursor::Cursor;
 pub(super) use cursor::Want;
 use keeper::Keeper;
 pub(super) use keeper::OVERLAP;
+pub(super) use lease::Lease;
 pub(super) use window::Window;
 
 use std::sync::Arc;
