@@ -7,8 +7,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rocketry::{
-    Client, Config, Consumer, Ended, Message, MessageView, RecvError, Run, RunOptions, SendOptions,
-    SimpleMessageListener, Start, Topic, Verdict,
+    Client, Config, Consumer, EndError, Ended, Message, MessageView, RecvError, Run, RunOptions,
+    SendOptions, SimpleMessageListener, Start, Topic, Verdict,
 };
 use rocketry_conformance::serve::Served;
 
@@ -427,4 +427,23 @@ fn a_listener_keeps_and_tells_what_comes(on: On) {
     };
     assert_eq!(lines.iter().filter(|line| told(line)).count(), 10, "{lines:?}");
     assert_eq!((lines.len(), telling.messages().len()), (20, 0));
+}
+
+#[test]
+fn handlers_end_with_their_runtime() {
+    let served = served();
+    let Rig { client, tokio } = rig(On::Tokio, &served);
+    send(&client, 10);
+    let run = consumer(&client).run(RunOptions::default().concurrency(4), |_| ());
+    let run = run.expect("it runs");
+    let builder = client.consumer("tasks").expect("a group").topic(TOPIC, "*");
+    let other = builder.start_at(Start::First).start().expect("a consumer");
+    let never = |_: MessageView| futures::future::pending::<()>();
+    let tasks = other.run_async(RunOptions::default().concurrency(4), never).expect("it runs");
+    assert!(eventually(PATIENCE, || run.stats().handled == 10 && tasks.stats().in_progress == 4));
+    drop(tokio);
+    assert!(eventually(PATIENCE, || run.stats().workers == 0 && tasks.stats().workers == 0));
+    assert_eq!((tasks.stats().in_progress, tasks.stats().handled), (0, 0));
+    assert_eq!(run.ended().wait(), Err(EndError::RuntimeGone));
+    assert_eq!(tasks.stop(PATIENCE).wait(), Err(EndError::RuntimeGone));
 }

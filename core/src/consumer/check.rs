@@ -46,6 +46,7 @@ impl Consumers {
             let read = consumer.topics.get(queue.topic).is_some();
             let held_back = consumer.suspended && queue.is_begun();
             let may_rest = !ready || ends || due || !read || held_back;
+            let due = due || consumer.has_transfers();
             let bounds = consumer.bounds.of_queue(consumer.places.held(queue.topic));
             queue.check(&ctx.fx, &bounds, &calls, (may_rest, due));
         }

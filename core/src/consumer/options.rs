@@ -252,6 +252,11 @@ pub(crate) struct Bounds {
 }
 
 impl Bounds {
+    /// Whether they are divided among the queues that are held.
+    pub(crate) const fn are_divided(&self) -> bool {
+        self.topic_messages.is_some() || self.topic_bytes.is_some()
+    }
+
     /// What holds for one queue of a topic of which the consumer has `held`: an equal part of what
     /// the topic may hold, if that is less (`RebalancePushImpl.messageQueueChanged`).
     pub(crate) fn of_queue(&self, held: usize) -> Self {

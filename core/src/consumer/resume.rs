@@ -19,9 +19,8 @@ impl Consumer {
         }
         let (draining, suspended) = (self.is_draining(), self.suspended);
         let Some(queue) = self.queues.get_mut(key) else { return };
-        let topic = queue.topic;
         let bounds = self.bounds.of_queue(self.places.held(queue.topic));
-        let want = queue.resume(&bounds);
+        let (want, topic) = (queue.resume(&bounds), queue.topic);
         if draining {
             return;
         }

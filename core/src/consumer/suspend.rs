@@ -1,7 +1,6 @@
 //! Consumers that are suspended: they stay members and keep what they hold, and begin no pull and
 //! hand out nothing until they are resumed. And reminders of whoever waits for their messages.
 
-use super::turns::Chore;
 use super::{Consumer, Consumers};
 use crate::effects::{ConsumerTimer, Event, TimerKind};
 use crate::error::Stale;
@@ -22,12 +21,10 @@ impl Consumers {
     ) -> Result<(), Stale> {
         let consumer = self.get_mut(sub).ok_or(Stale)?;
         let before = std::mem::replace(&mut consumer.suspended, suspended);
-        let resting = consumer.queues.iter().filter(|(_, queue)| queue.cursor.rests());
-        let resting = resting.map(|(key, _)| key).collect();
         if before && !suspended {
             // Whoever takes its messages may have kept some, too.
             ctx.fx.event(Event::Deliverable { sub });
-            self.attend(ctx, known, sub, resting, Chore::Resume);
+            self.resume_all(ctx, known, sub);
         }
         Ok(())
     }

@@ -71,6 +71,13 @@ impl Consumers {
         self.turns = Turns::default();
     }
 
+    /// Lets every queue of a consumer that can go on do so.
+    pub(super) fn resume_all(&mut self, ctx: &mut Context, known: Known<'_>, sub: SubscriptionId) {
+        let Some(consumer) = self.get(sub) else { return };
+        let keys = consumer.resting();
+        self.attend(ctx, known, sub, keys, Chore::Resume);
+    }
+
     /// Lets every queue on those brokers that can go on do so.
     pub(super) fn resume_on(
         &mut self,
@@ -140,6 +147,10 @@ impl Consumers {
                     turns.handled += handled.queues.max(1);
                     if handled.more {
                         turns.left.push_front(left);
+                    } else if consumer.bounds.are_divided() {
+                        // Each queue's part of what its topic may hold is another one.
+                        let queues = consumer.resting().into_iter();
+                        turns.left.extend(queues.map(|key| Left::Queue(sub, key, Chore::Resume)));
                     }
                 }
             }
@@ -160,6 +171,12 @@ pub(super) struct Handled {
 }
 
 impl Consumer {
+    /// The queues of which nothing is under way.
+    fn resting(&self) -> Vec<QueueKey> {
+        let resting = self.queues.iter().filter(|(_, queue)| queue.cursor.rests());
+        resting.map(|(key, _)| key).collect()
+    }
+
     fn attend(&mut self, ctx: &mut Context, known: Known<'_>, queue: QueueKey, chore: Chore) {
         match chore {
             Chore::Resume => self.resume(ctx, known, queue),

@@ -4,7 +4,9 @@
 //! |---|---|
 //! | `verdict` | what handlers may say |
 //! | `options` | how many workers, how large batches |
-//! | `feed` | gives each worker the next message, and wakes one where there is work for it |
+//! | `slice` | the messages of a pull, each claimed by one worker |
+//! | `seat` | a worker's place: gives it the next message |
+//! | `feed` | takes pulls from the engine, and wakes a worker where there is work for it |
 //! | `tally` | counts what each worker did |
 //! | `pool` | what workers share; opens messages, calls, settles, tells |
 //! | `worker` | the loops: threads, tasks, batches |
@@ -19,6 +21,8 @@ mod feed;
 mod handle;
 mod options;
 mod pool;
+mod seat;
+mod slice;
 mod tally;
 mod verdict;
 mod worker;

@@ -10,8 +10,8 @@ use super::super::delivery::Delivery;
 use super::super::park::{block_on, block_until};
 use super::super::view::MessageView;
 use super::super::work::Work;
-use super::feed::Seat;
 use super::pool::{MakeWork, Pool};
+use super::seat::Seat;
 use super::tally::Tally;
 use super::verdict::{BatchContext, Handled, Verdict};
 
