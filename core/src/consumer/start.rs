@@ -10,7 +10,8 @@ use crate::time::UnixMillis;
 
 /// Where a group begins in a queue for which no offset is stored.
 ///
-/// A time is read with its zone, since what a local time means depends on the machine that reads it:
+/// A time is read with its zone, since what a local time means depends on the machine that reads
+/// it:
 ///
 /// ```
 /// use rocketry_core::consumer::Start;
