@@ -50,8 +50,8 @@ impl Engine {
         Ok(producers.send(ctx, &mut ways, publish, options, (within, turn)))
     }
 
-    /// Sends a message that a machine wants sent, within `send_timeout`, as far as there is room for
-    /// it among those of the application.
+    /// Sends a message that a machine wants sent, within `send_timeout`, as far as there is room
+    /// for it among those of the application.
     pub(super) fn send_for(&mut self, owner: SendOwner, publish: Arc<Publish>) {
         let config = &self.ctx.fx.config;
         let within = config.send_timeout;
