@@ -248,7 +248,7 @@ fn all_queues() -> Vec<(String, String, u32)> {
 fn once(what: &str) {
     let queues = all_queues();
     let world = World::new();
-    let (same, other) = (world.list.clone(), world.list_of(MEMBERS - 101));
+    let (same, other) = (world.list.clone(), world.list_of(MEMBERS - 2001));
     match what {
         "naive" => {
             let me = world.engine.client_id().to_string();
@@ -276,7 +276,7 @@ fn share(c: &mut Criterion) {
     let queues = all_queues();
     let world = World::new();
     let (me, same) = (world.engine.client_id().to_string(), world.list.clone());
-    let other = world.list_of(MEMBERS - 101);
+    let other = world.list_of(MEMBERS - 2001);
     let mut group = c.benchmark_group("rebalance of 100,000 queues and 10,000 members");
     group.sample_size(10);
     group.bench_function("naive", |b| b.iter(|| black_box(measured_naive(&me, &queues, &same))));
