@@ -6,7 +6,7 @@
 //! --collect-atstart=no --toggle-collect='*measured_FUNCTION*'`, where WHAT is `naive`, `changed`,
 //! `locked` (what is done under the lock when the members are others) or `unchanged`, and FUNCTION
 //! is `naive`, `look`, or of the locked part `locked` and `applied`.
-#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs)]
 
 use std::hint::black_box;
 use std::time::Duration;
