@@ -6,7 +6,7 @@
 //! --collect-atstart=no --toggle-collect='*measured_FUNCTION*'`, where WHAT is `naive`, `changed`,
 //! `locked` (what is done under the lock when the members are others) or `unchanged`, and FUNCTION
 //! is `naive`, `look`, or of the locked part `locked` and `applied`.
-#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs)]
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -248,7 +248,7 @@ fn all_queues() -> Vec<(String, String, u32)> {
 fn once(what: &str) {
     let queues = all_queues();
     let world = World::new();
-    let (same, other) = (world.list.clone(), world.list_of(MEMBERS - 101));
+    let (same, other) = (world.list.clone(), world.list_of(MEMBERS - 2001));
     match what {
         "naive" => {
             let me = world.engine.client_id().to_string();
@@ -276,7 +276,7 @@ fn share(c: &mut Criterion) {
     let queues = all_queues();
     let world = World::new();
     let (me, same) = (world.engine.client_id().to_string(), world.list.clone());
-    let other = world.list_of(MEMBERS - 101);
+    let other = world.list_of(MEMBERS - 2001);
     let mut group = c.benchmark_group("rebalance of 100,000 queues and 10,000 members");
     group.sample_size(10);
     group.bench_function("naive", |b| b.iter(|| black_box(measured_naive(&me, &queues, &same))));

@@ -20,6 +20,7 @@ mod owners;
 mod reentry;
 mod restart;
 mod scale;
+mod shares;
 mod sharing;
 mod sieges;
 mod starting;
