@@ -56,7 +56,7 @@ fn order(run: &common::Run, index: usize) -> Message {
 
 /// Each tenth order twice.
 fn orders(run: &common::Run, index: usize) -> Vec<Message> {
-    vec![order(run, index); if index % 10 == 0 { 2 } else { 1 }]
+    vec![order(run, index); if index.is_multiple_of(10) { 2 } else { 1 }]
 }
 
 fn consume(run: &Arc<common::Run>, client: &Client) -> Outcome {
@@ -72,7 +72,7 @@ fn consume(run: &Arc<common::Run>, client: &Client) -> Outcome {
         };
         if orders.handle(id, number) {
             seen.received(message.body());
-            if number % 7 == 0 {
+            if number.is_multiple_of(7) {
                 // It was handled and says that it was not: it comes again, and is known then.
                 return Verdict::RetryHere(Duration::from_millis(10));
             }

@@ -40,7 +40,7 @@ fn job(run: &Arc<common::Run>) -> Outcome {
 }
 
 const fn is_hopeless(number: usize) -> bool {
-    number > 0 && number % 10 == 0
+    number > 0 && number.is_multiple_of(10)
 }
 
 fn consume(run: &Arc<common::Run>, client: &Client) -> Outcome {
@@ -54,7 +54,7 @@ fn consume(run: &Arc<common::Run>, client: &Client) -> Outcome {
         // A service that it needs is away: back to the broker, and again in a second, to this
         // consumer or another one of the group. Plain `Retry` takes longer each time, and after
         // `max_reconsume_times` makes a dead letter as well.
-        Some(number) if number % 5 == 0 && message.attempts() == 1 => {
+        Some(number) if number.is_multiple_of(5) && message.attempts() == 1 => {
             again.fetch_add(1, Ordering::Relaxed);
             Verdict::RetryAfter(Duration::from_secs(1))
         }

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use crate::{MessageView, Verdict};
 
+type Tell = dyn Fn(&str) + Send + Sync;
+
 /// A handler that is there already: it keeps each message, or tells a line of each, and acks it.
 ///
 /// ```no_run
@@ -25,7 +27,7 @@ use crate::{MessageView, Verdict};
 #[doc(alias = "MessageListenerConcurrently")]
 pub struct SimpleMessageListener {
     kept: Arc<(Mutex<Vec<MessageView>>, Condvar)>,
-    tell: Option<Arc<dyn Fn(&str) + Send + Sync>>,
+    tell: Option<Arc<Tell>>,
 }
 
 impl fmt::Debug for SimpleMessageListener {

@@ -141,7 +141,10 @@ fn push_01_sixteen_tasks_are_given_every_message_and_all_is_committed(on: On) {
 /// Messages that panic when they first come, one in ten.
 fn panics_once(seen: &Seen, view: &MessageView) {
     let times = seen.add(view);
-    assert!(number(view) % 10 > 0 || times > 1, "the tenth message panics, as it should");
+    assert!(
+        !number(view).is_multiple_of(10) || times > 1,
+        "the tenth message panics, as it should"
+    );
 }
 
 fn push_09_a_panic_is_a_retry_and_its_worker_lives_on(on: On) {
@@ -166,7 +169,7 @@ fn push_09_a_task_that_panics_is_a_retry_and_its_worker_lives_on(on: On) {
     let handler = move |view: MessageView| {
         let own = own.clone();
         // Half of them before there is a future.
-        if number(&view) % 20 == 0 {
+        if number(&view).is_multiple_of(20) {
             panics_once(&own, &view);
             return futures::future::Either::Left(async {});
         }

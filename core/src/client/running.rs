@@ -16,8 +16,7 @@ impl Consumer {
     ///
     /// Messages are shared out one by one: one that takes long keeps one worker, and no other
     /// message waits while there are idle ones. Those of a queue are begun in order, and end in
-    /// any. What was pulled and not begun when its queue goes to another member is not handled
-    /// here.
+    /// any. What was pulled and not begun when its queue goes to another member is not handled.
     ///
     /// ```no_run
     /// # use rocketry_core::client::{Client, RunOptions, Verdict};
