@@ -50,6 +50,7 @@ mod sending;
 mod sharing;
 mod silence;
 mod standing;
+mod statistics;
 mod stopping;
 mod storms;
 mod subscribing;
