@@ -49,6 +49,7 @@ mod send_back;
 mod sending;
 mod sharing;
 mod silence;
+mod standby;
 mod standing;
 mod statistics;
 mod stopping;

@@ -114,6 +114,20 @@ impl From<SharingRule> for Strategy {
 }
 
 impl Strategy {
+    /// Whether its numbers can work: each member has places, and no more than memory allows.
+    pub(crate) fn can_work(&self) -> bool {
+        match self {
+            #[cfg(feature = "consistent-hash")]
+            Self::ConsistentHash { virtual_nodes } => (1..=1000).contains(virtual_nodes),
+            Self::Nearby { within, .. } => within.can_work(),
+            Self::Average
+            | Self::Circle
+            | Self::Config(_)
+            | Self::MachineRoom(_)
+            | Self::Custom(_) => true,
+        }
+    }
+
     /// Java's name of the rule; a proxy's question for assignments carries it.
     pub fn name(&self) -> String {
         match self {

@@ -238,7 +238,10 @@ impl Batch {
 
     /// Settles the message at `index`.
     pub fn settle(&self, index: u32) -> Settled {
-        let Some(word) = self.settled.get(index as usize / 64) else { return Settled::Before };
+        let word = self.settled.get(index as usize / 64);
+        let Some(word) = word.filter(|_| (index as usize) < self.records.len()) else {
+            return Settled::Before;
+        };
         let bit = 1 << (index % 64);
         // In one order with the mark: a consumer that begins to drain sees the bit, or is told.
         if word.fetch_or(bit, Ordering::SeqCst) & bit != 0 {
@@ -257,6 +260,7 @@ impl Batch {
     /// Whether the message at `index` is settled.
     pub fn is_settled(&self, index: u32) -> bool {
         let word = self.settled.get(index as usize / 64);
+        let word = word.filter(|_| (index as usize) < self.records.len());
         word.is_none_or(|word| word.load(Ordering::SeqCst) & (1 << (index % 64)) != 0)
     }
 

@@ -8,14 +8,19 @@ use crate::body::{ConsumeFrom, ConsumeType, ConsumerData, MessageModel, Subscrip
 use crate::id::SubscriptionId;
 
 impl Consumers {
-    /// Those that have not left, each with the version of its subscriptions.
+    /// Those that have not left and read something, each with the version of its subscriptions.
     pub(crate) fn heard(&self) -> impl Iterator<Item = (SubscriptionId, i64)> {
-        self.staying().map(|(sub, consumer)| (sub, consumer.edition.version))
+        self.reading().map(|(sub, consumer)| (sub, consumer.edition.version))
     }
 
-    /// Those that have not left.
+    /// The same as brokers hear of them.
     pub(crate) fn heartbeat(&self) -> Vec<ConsumerData> {
-        self.staying().map(|(_, consumer)| consumer_data(consumer)).collect()
+        self.reading().map(|(_, consumer)| consumer_data(consumer)).collect()
+    }
+
+    /// A member that reads nothing would be given a share, which then is nobody's.
+    fn reading(&self) -> impl Iterator<Item = (SubscriptionId, &Consumer)> {
+        self.staying().filter(|(_, consumer)| !consumer.topics.is_empty())
     }
 }
 

@@ -96,7 +96,16 @@ impl Consumers {
         let Some(key) = consumer.topics.find_own(topic) else { return };
         consumer.topics.remove(key);
         ctx.fx.signal(Signal::GroupsChanged);
-        if consumer.forget_share(key) {
+        let mut forgotten = usize::from(consumer.forget_share(key));
+        if consumer.topics.is_empty() {
+            // One that reads nothing is no member: its share would be nobody's, and what was sent
+            // back would wait in it.
+            for key in consumer.topics.keys() {
+                forgotten += usize::from(consumer.forget_share(key));
+            }
+            ctx.fx.signal(Signal::GroupIdle { group: consumer.group.clone() });
+        }
+        for _ in 0..forgotten {
             self.attend_transfer(ctx, known, sub);
         }
         self.forget_unread(ctx, known);

@@ -209,7 +209,14 @@ impl ConsumerOptions {
             handover_pause: bounds.handover_pause,
             ..config.clone()
         };
-        own.check()
+        own.check()?;
+        match self.strategy.as_ref().is_none_or(Strategy::can_work) {
+            true => Ok(()),
+            false => Err(ConfigError::Field {
+                field: "strategy",
+                problem: "must have 1 to 1000 places for each member on the ring of hashes",
+            }),
+        }
     }
 
     /// What holds for a consumer of a client with those settings.

@@ -183,9 +183,9 @@ impl Consumer {
         }
     }
 
-    /// The offset asked for is not in the queue: the broker says where to go on. What is held is
-    /// given up with the queue's old life, and the new one begins there
-    /// (`DefaultMQPushConsumerImpl.pullMessage`, `OFFSET_ILLEGAL`).
+    /// The offset asked for is not in the queue: the broker says where to go on. Behind it, the
+    /// queue is another one than before, and what is held is given up with its old life, as Java
+    /// does in any case (`DefaultMQPushConsumerImpl.pullMessage`, `OFFSET_ILLEGAL`).
     fn offset_moved(&mut self, ctx: &mut Context, known: Known<'_>, key: QueueKey, to: i64) {
         let (now, plant) = (ctx.fx.now, ctx.fx.plant);
         let Some(queue) = self.queues.get_mut(key) else { return };
@@ -195,7 +195,14 @@ impl Consumer {
             return self.resume_after(ctx, known, key, pause);
         }
         let (name, from) = (queue.name.clone(), queue.cursor.next());
-        let Some(key) = self.take_anew(key, to) else { return };
+        let key = if to > from {
+            // What lies between has expired; what is held was there before, and is good.
+            queue.cursor.leads_on(to);
+            key
+        } else {
+            let Some(key) = self.take_anew(key, to) else { return };
+            key
+        };
         let group = self.group.clone();
         ctx.fx.note(Note::OffsetMoved { group, queue: name, from, to });
         self.resume_after(ctx, known, key, pause);

@@ -90,6 +90,11 @@ impl Topics {
         self.own().next().is_none()
     }
 
+    /// The keys of all.
+    pub(super) fn keys(&self) -> Vec<TopicKey> {
+        self.0.ids()
+    }
+
     /// All that are read.
     pub(super) fn names(&self) -> impl Iterator<Item = &Topic> {
         self.iter().map(|(_, subscription)| &subscription.topic)

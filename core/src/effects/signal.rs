@@ -51,6 +51,8 @@ pub(crate) enum Signal {
     Unregistered(PeerId),
     /// What heartbeats say of our groups has changed: brokers are to hear it now.
     GroupsChanged,
+    /// A consumer of ours reads nothing any more, and is no member until it does.
+    GroupIdle { group: Group },
     /// A consumer has left its group, and its offsets are safe: brokers are to hear that.
     Farewell { sub: SubscriptionId, group: Group },
     /// A message is to be sent. It ends in one [`SendEnded`](Self::SendEnded).

@@ -55,6 +55,10 @@ impl Engine {
                     }
                 }
                 Signal::GroupsChanged => self.register_all(),
+                Signal::GroupIdle { group } => {
+                    let ask = BrokerAsk::Withdraw;
+                    Brokers::unregister_consumer(&mut self.ctx, &group, ask);
+                }
                 Signal::Farewell { sub, group } => {
                     let ask = BrokerAsk::Unregister(Some(sub));
                     let waiting = Brokers::unregister_consumer(&mut self.ctx, &group, ask);
