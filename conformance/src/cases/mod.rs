@@ -2,6 +2,7 @@
 //! that is started for the run, or one that is there.
 
 mod admin;
+mod backlog;
 mod batch;
 pub mod case;
 mod catalogue;

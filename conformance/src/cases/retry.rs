@@ -184,7 +184,9 @@ pub(crate) fn messages_that_always_fail_keep_no_other_waiting(place: &Place) {
 pub(crate) fn a_group_that_is_missing_is_told_of_in_clear_words(place: &Place) {
     heard::listen(None);
     let (topic, group) = (place.topic(1), place.name());
-    let rig = place.rig();
+    let mut config = place.config();
+    config.heartbeat_interval = 2 * SECOND;
+    let rig = place.rig_with(config);
     send_to(&rig, &queues(&rig, &topic)[0], 0..1);
     let mut consumer = consume(&rig, &group, &topic, "*");
     assert!(consumer.recv_timeout(5 * SECOND).is_err(), "it may not consume");
@@ -193,7 +195,7 @@ pub(crate) fn a_group_that_is_missing_is_told_of_in_clear_words(place: &Place) {
     // 5.x says so to pulls alone, and is not pulled from: it has no members of such a group.
     let clear = |text: &str| text.contains("does the group exist?") || text.contains("(26)");
     assert!(lines.iter().any(|(_, text)| clear(text)), "{lines:?}");
-    // Once an operator has made it, it is consumed from.
+    // Once an operator has made it, the next heartbeat makes it a member.
     create(place, &rig, &group, 1);
     assert_eq!(drain(&mut consumer, 10 * SECOND), [0]);
 }

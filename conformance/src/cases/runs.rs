@@ -3,8 +3,8 @@
 use super::case::{Case, EMBEDDED_AND_LIVE, LIVE, Proof, Runtimes, Target};
 use super::place::{OLD_IS_DELETED, Place, Setting};
 use super::{
-    admin, batch, clusters, conn, fault, filt, groups, loss, ns, off, offsets, packed, pull, push,
-    reb, retry, send, stored, volume,
+    admin, backlog, batch, clusters, conn, fault, filt, groups, loss, ns, off, offsets, packed,
+    pull, push, reb, retry, send, stored, volume,
 };
 
 use fault::{comeback, failover, moves, outages, restart};
@@ -70,7 +70,6 @@ const fn long(run: Run) -> Run {
 }
 
 const NO_AUTO_CREATE: &[Setting] = &[("autoCreateTopicEnable", "false")];
-const ACTING: &[Setting] = &[("enableSlaveActingMaster", "true"), ("slaveReadEnable", "true")];
 const GRACE: &[Setting] = &[("enableShutdownGracefully", "true"), ("shutdownWaitTimeSeconds", "4")];
 /// A master that is to have a copy on a slave, which is not there.
 const SYNC_MASTER: &[Setting] =
@@ -229,7 +228,7 @@ pub(super) const RUNS: &[Run] = &[
     run("REB-08", members::a_group_grows_and_shrinks_and_loses_none_of_240),
     run("REB-12", members::a_queue_that_moves_is_committed_first),
     run("REB-14", topics::queues_that_come_and_go_are_followed),
-    alone(live(run("REB-15", comeback::a_broker_that_is_added_or_leaves_a_topic_is_followed))),
+    alone(live(run("REB-15", comeback::a_broker_that_is_added_or_leaves_is_followed))),
     long(live(run("REB-16", mixed::java_go_and_we_share_by_one_rule))),
     run(
         "REB-17",
@@ -266,9 +265,10 @@ pub(super) const RUNS: &[Run] = &[
         failover::sends_go_on_to_the_other_broker_and_nothing_answered_is_missing,
     ))),
     with(
-        ACTING,
-        alone(live(run("FAULT-24", perms::a_slave_alone_is_read_from_and_not_written_to))),
+        off::SLAVE_READS,
+        long(alone(live(run("FAULT-24", perms::a_slave_alone_is_read_from_and_not_written_to)))),
     ),
+    run("LIMIT-07", backlog::a_slow_consumer_holds_what_it_may_and_no_more),
     each(run("BAD-18", stored::of_32_messages_one_can_not_be_opened_and_31_are_delivered)),
     each(run("LIFE-03", outages::a_shutdown_under_load_ends_every_send_and_loses_nothing)),
     alone(live(run(

@@ -9,14 +9,17 @@ use rocketry::proto::body::{
 use rocketry::proto::frame::request::{
     ConsumeDirectlyRequest, ConsumerConnectionsRequest, ConsumerStatusRequest, RunningInfoRequest,
 };
-use rocketry::proto::frame::{Request, ResponseCode};
+use rocketry::proto::frame::{Request, RequestCode, ResponseCode};
 use rocketry::{Consumer, Start};
 
 use crate::cases::place::{Place, note};
 use crate::cases::reading::{
-    QUIET, SOON, acked, ask, await_committed, consume, drained, next, peer, queues, send_to, take,
+    QUIET, SOON, acked, ask, await_committed, committed, consume, drained, next, peer, queues,
+    send_to, take,
 };
 use crate::rig::{Rig, eventually};
+
+const CLONE_GROUP_OFFSET: RequestCode = RequestCode(314);
 
 /// Asks a consumer, through its broker, what it does.
 pub(crate) fn running_info(
@@ -103,6 +106,21 @@ pub(crate) fn a_consumer_tells_its_offsets(place: &Place) {
     let (client, table) = told.clients.iter().next().expect("a client");
     assert_eq!(**client, *rig.client.id());
     assert_eq!(table.get(&queue_of(&rig, &topic)), Some(&5), "{told:?}");
+    if place.served().is_none() {
+        clone_offsets(place, &rig, &group, &topic);
+    }
+}
+
+/// Has a broker give another group the offsets of this one.
+fn clone_offsets(place: &Place, rig: &Rig, group: &str, topic: &str) {
+    let (broker, other) = (place.broker(), place.name());
+    let fields =
+        [("srcGroup", group), ("destGroup", &other), ("topic", topic), ("offline", "true")];
+    let fields = fields.map(|(name, value)| (Box::from(name), Box::from(value))).into();
+    let request = Request::Unknown { code: CLONE_GROUP_OFFSET, fields };
+    let answer = ask(rig, &broker, request, Vec::new());
+    assert_eq!(answer.code, ResponseCode::SUCCESS, "{:?}", answer.remark);
+    assert_eq!(committed(&rig.client, &broker, &other, topic), Some(5));
 }
 
 pub(crate) fn a_broker_shows_what_heartbeats_told(place: &Place) {
