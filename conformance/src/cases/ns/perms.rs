@@ -6,6 +6,7 @@ use rocketry::proto::body::TopicConfig;
 use rocketry::{Config, Message};
 
 use crate::cases::common::{cluster_of, named};
+use crate::cases::off::end;
 use crate::cases::place::Place;
 use crate::cases::reading::{QUIET, SOON, acked, consume, drain, next, send_all};
 use crate::rig::{On, Rig, eventually};
@@ -62,7 +63,8 @@ pub(crate) fn a_slave_alone_is_read_from_and_not_written_to(place: &Place) {
     }
     let watcher = Rig::start(On::Threads, &cluster.namesrv());
     send_all(&watcher, "of_a_slave", 0..40);
-    std::thread::sleep(Duration::from_secs(3));
+    let copied = || end(&watcher.client, &slave, "of_a_slave") == Some(40);
+    assert!(eventually(SOON * 2, copied), "the slave copied nothing");
     cluster.kill("broker-a").expect("killed");
     for on in place.pair() {
         let mut config = Config::new(&cluster.namesrv()).expect("settings");
