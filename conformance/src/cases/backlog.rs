@@ -1,11 +1,11 @@
-//! A large backlog before a slow consumer.
+//! Much of everything: a large backlog before a slow consumer, many queues, long names.
 
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::cases::common::{await_stored, patient};
 use crate::cases::place::{Place, note};
-use crate::cases::reading::{acked, consume, next, send_all};
+use crate::cases::reading::{QUIET, acked, consume, drained, next, number, send_all};
 
 const QUEUES: u32 = 8;
 /// What a client holds of a queue before its pulls pause, and what its last pull may bring.
@@ -55,4 +55,35 @@ pub(crate) fn a_slow_consumer_holds_what_it_may_and_no_more(place: &Place) {
     );
     assert!(most.0 <= HELD, "{} messages of a queue were held", most.0);
     assert!(most.0 >= 900, "{} messages of a queue were held: is it no backlog?", most.0);
+}
+
+pub(crate) fn a_topic_with_1024_queues_works(place: &Place) {
+    const MANY: u32 = 1024;
+    let (topic, group) = (place.topic(MANY), place.name());
+    let rig = patient(place);
+    let mut consumer = consume(&rig, &group, &topic, "*");
+    let (begun, all) = (Instant::now(), 2 * MANY as usize);
+    send_all(&rig, &topic, 0..all);
+    let first = next(&mut consumer);
+    let mut bodies = vec![number(&first)];
+    acked(first);
+    bodies.extend(drained(&mut consumer, QUIET * 2));
+    bodies.sort_unstable();
+    note!(place, "{:?}: {} messages after {:?}", place.on(), bodies.len(), begun.elapsed());
+    assert_eq!(consumer.queues().len(), MANY as usize);
+    assert_eq!(bodies, (0..all).collect::<Vec<_>>());
+}
+
+/// The longest group has a retry topic that is as long as topics may be.
+pub(crate) fn the_longest_group_has_its_retries(place: &Place) {
+    let (topic, name) = (place.topic(1), place.name());
+    let group = format!("{name}{}", "g".repeat(120 - name.len()));
+    let rig = place.rig();
+    send_all(&rig, &topic, 0..1);
+    let mut consumer = consume(&rig, &group, &topic, "*");
+    assert!(next(&mut consumer).retry_after(Duration::from_secs(1)).is_taken(), "ours");
+    let again = next(&mut consumer);
+    assert_eq!((number(&again), again.attempts()), (0, 2));
+    assert_eq!(again.queue().topic.as_str(), format!("%RETRY%{group}"));
+    acked(again);
 }

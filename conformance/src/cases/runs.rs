@@ -108,7 +108,7 @@ pub(super) const RUNS: &[Run] = &[
     run("NS-12", perms::permissions_say_who_may_write_and_read),
     with(
         off::SLAVE_READS,
-        alone(live(run("NS-14", perms::a_slave_alone_is_read_from_and_not_written_to))),
+        long(alone(live(run("NS-14", perms::a_slave_alone_is_read_from_and_not_written_to)))),
     ),
     run("OBS-09", ns::a_brokers_port_as_nameserver_fails_at_once_with_a_hint),
     run("CONN-04", asked::a_broker_shows_what_heartbeats_told),
@@ -259,7 +259,7 @@ pub(super) const RUNS: &[Run] = &[
         "FAULT-21",
         outages::without_a_nameserver_sends_go_on_and_new_topics_wait_for_it,
     ))),
-    alone(live(run("FAULT-22", comeback::all_clients_come_back_with_their_brokers))),
+    long(alone(live(run("FAULT-22", comeback::all_clients_come_back_with_their_brokers)))),
     alone(live(run(
         "FAULT-23",
         failover::sends_go_on_to_the_other_broker_and_nothing_answered_is_missing,
@@ -268,6 +268,8 @@ pub(super) const RUNS: &[Run] = &[
         off::SLAVE_READS,
         long(alone(live(run("FAULT-24", perms::a_slave_alone_is_read_from_and_not_written_to)))),
     ),
+    run("LIMIT-03", backlog::the_longest_group_has_its_retries),
+    run("LIMIT-04", backlog::a_topic_with_1024_queues_works),
     run("LIMIT-07", backlog::a_slow_consumer_holds_what_it_may_and_no_more),
     each(run("BAD-18", stored::of_32_messages_one_can_not_be_opened_and_31_are_delivered)),
     each(run("LIFE-03", outages::a_shutdown_under_load_ends_every_send_and_loses_nothing)),
