@@ -22,7 +22,7 @@ pub(crate) fn a_slow_consumer_holds_what_it_may_and_no_more(place: &Place) {
     let count = match (place.served(), place.is_long()) {
         (Some(_), _) => 20_000,
         (None, false) => 50_000,
-        (None, true) => 1_000_000,
+        (None, true) => 200_000,
     };
     let (topic, group) = (place.topic(QUEUES), place.name());
     let sender = patient(place);
