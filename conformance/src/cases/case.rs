@@ -125,6 +125,8 @@ pub struct Case {
     pub proxy: bool,
     /// It hurts the cluster, so it is run on one of its own.
     pub alone: bool,
+    /// It takes minutes on a live broker, where it is run only if that is asked for.
+    pub long: bool,
     /// What shows that it holds.
     pub proof: Proof,
 }
@@ -154,6 +156,7 @@ impl Case {
             settings: &[],
             proxy: false,
             alone: false,
+            long: false,
             proof: Proof::NotBuilt,
         }
     }

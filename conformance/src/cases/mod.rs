@@ -2,6 +2,7 @@
 //! that is started for the run, or one that is there.
 
 mod admin;
+mod backlog;
 mod batch;
 pub mod case;
 mod catalogue;
@@ -9,15 +10,25 @@ mod clusters;
 mod common;
 mod conn;
 mod fault;
+mod filt;
+mod groups;
+mod loss;
 mod ns;
 mod off;
+mod offsets;
+mod packed;
+mod peers;
 pub mod place;
+mod pull;
 mod push;
+mod reading;
 mod reb;
 pub mod report;
+mod retry;
 pub mod run;
 mod runs;
 mod send;
+mod stored;
 mod volume;
 
 use std::collections::BTreeMap;

@@ -8,46 +8,33 @@ use std::time::{Duration, Instant};
 
 use crate::live::{self, Cluster, Member};
 use bytes::Bytes;
-use rocketry::proto::error::PeerKind;
+use rocketry::proto::frame::Request;
 use rocketry::proto::frame::reply::ReplyFields;
-use rocketry::proto::frame::request::{MaxOffsetRequest, QueryOffsetRequest};
-use rocketry::proto::frame::{Request, ResponseCode};
-use rocketry::proto::name::Endpoint;
-use rocketry::proto::query::Target;
-use rocketry::{Client, Consumer, Delivery, Message, SendOptions, Start, Topic};
+use rocketry::proto::frame::request::MaxOffsetRequest;
+use rocketry::{Client, Consumer, Delivery, Message, SendOptions};
 
-use crate::cases::common::{all, cluster_of};
+use crate::cases::common::{all, cluster_of, named};
 use crate::cases::place::{Place, Setting, note};
+use crate::cases::reading::{self, SOON, acked, committed, peer};
 use crate::rig::{On, Rig, eventually};
-
-const SOON: Duration = Duration::from_secs(20);
-
-fn topic(name: &str) -> Topic {
-    Topic::new(name).expect("a topic")
-}
 
 /// Sends messages of these bodies to the topic's first queue.
 fn send(client: &Client, name: &str, bodies: std::ops::Range<u32>) {
     let producer = client.producer("commits").expect("a producer");
-    let queue = client.queues(&topic(name)).wait().expect("queues").swap_remove(0);
+    let queue = client.queues(&named(name)).wait().expect("queues").swap_remove(0);
     for body in bodies {
-        let message = Message::new(topic(name), body.to_string());
+        let message = Message::new(named(name), body.to_string());
         producer.send_with(message, SendOptions::to(&queue)).wait().expect("stored");
     }
 }
 
 fn consume(rig: &Rig, group: &str, topic: &str) -> Consumer {
-    let builder = rig.client.consumer(group).expect("a group").topic(topic, "*");
-    builder.start_at(Start::First).start().expect("a consumer")
+    reading::consume(rig, group, topic, "*")
 }
 
 fn body(delivery: &Delivery) -> u32 {
     let text = String::from_utf8(delivery.body().to_vec()).expect("text");
     text.parse().expect("a number")
-}
-
-fn acked(delivery: Delivery) {
-    assert!(delivery.ack().is_taken(), "ours");
 }
 
 /// The next `count` deliveries.
@@ -71,30 +58,11 @@ fn drain(consumer: &mut Consumer, quiet: Duration) -> Vec<u32> {
     bodies
 }
 
-/// What a broker has stored of a group for a topic's queue 0; `None` where it has nothing.
-fn committed(client: &Client, broker: &str, group: &str, topic: &str) -> Option<i64> {
-    let target = Target::Peer(PeerKind::Broker, Endpoint::parse(broker).expect("an address"));
-    let request = Request::QueryOffset(QueryOffsetRequest {
-        consumer_group: group.into(),
-        topic: topic.into(),
-        zero_if_absent: Some(false),
-        ..Default::default()
-    });
-    let answer = client.admin().call(target, request, Bytes::new()).wait().ok()?;
-    match &answer.fields {
-        Ok(ReplyFields::Offset(fields)) if answer.code == ResponseCode::SUCCESS => {
-            Some(fields.offset)
-        }
-        _ => None,
-    }
-}
-
 /// The end of a topic's queue 0 at one broker.
-fn end(client: &Client, broker: &str, topic: &str) -> Option<i64> {
-    let target = Target::Peer(PeerKind::Broker, Endpoint::parse(broker).expect("an address"));
+pub(crate) fn end(client: &Client, broker: &str, topic: &str) -> Option<i64> {
     let request =
         Request::MaxOffset(MaxOffsetRequest { topic: topic.into(), ..Default::default() });
-    let answer = client.admin().call(target, request, Bytes::new()).wait().ok()?;
+    let answer = client.admin().call(peer(broker), request, Bytes::new()).wait().ok()?;
     match &answer.fields {
         Ok(ReplyFields::Offset(fields)) => Some(fields.offset),
         _ => None,
@@ -169,7 +137,7 @@ pub(crate) fn a_slave_alone_keeps_offsets_and_a_send_waits_for_the_master(place:
     let patient = SendOptions::default().timeout(Duration::from_secs(90));
     let waiting = works.iter().map(|(rig, _, name)| {
         let producer = rig.client.producer("waits").expect("a producer");
-        let message = Message::new(topic(name), "100");
+        let message = Message::new(named(name), "100");
         (Instant::now(), producer.send_with(message, patient.clone()))
     });
     let waiting: Vec<_> = waiting.collect();
@@ -199,7 +167,7 @@ pub(crate) fn a_slave_alone_keeps_offsets_and_a_send_waits_for_the_master(place:
         note!(place, "{name}: a send waited for {:?}, {late:?} of them of need", begun.elapsed());
         assert_eq!(*receipt.broker, *"broker-a");
         let next = rig.client.producer("waits").expect("a producer");
-        next.send(Message::new(topic(name), "101")).wait().expect("stored");
+        next.send(Message::new(named(name), "101")).wait().expect("stored");
         assert!(registered.elapsed() < Duration::from_secs(3), "{:?}", registered.elapsed());
     }
     for (_, group, name) in &works {
@@ -270,7 +238,7 @@ pub(crate) fn a_topic_made_anew_is_never_committed_past_what_is_unsettled(place:
     assert!(eventually(SOON, || stored() == Some(90)), "{on:?}: {:?}", stored());
 
     let admin = rig.client.admin();
-    admin.delete_topic(&cluster_of(&rig, &name).0, &topic(&name)).wait().expect("deleted");
+    admin.delete_topic(&cluster_of(&rig, &name).0, &named(&name)).wait().expect("deleted");
     live::create_topic(&namesrv, &broker, &name, 1).expect("made anew");
     // Who asks 5.3.3 for too much is sent to the end: it has to ask while that is the begin.
     let next = || rig.client.stats().consumers[0].queues.first().map(|queue| queue.next);
@@ -295,6 +263,9 @@ pub(crate) fn a_topic_made_anew_is_never_committed_past_what_is_unsettled(place:
     assert_eq!(seen.len(), 60, "{on:?}: {:?}", rig.client.stats().consumers);
     let stale = held.into_iter().map(Delivery::ack).filter(|settled| settled.is_moved());
     assert_eq!(stale.count(), 10, "{on:?}: what was held of the old life is not stale");
+    // 4.x keeps the offset of the old life until it is told another.
+    let over = eventually(SOON, || stored() != Some(90));
+    assert!(over, "{on:?}: the old life's offset stays");
     let until = Instant::now() + Duration::from_secs(1);
     while Instant::now() < until {
         let stored = stored();

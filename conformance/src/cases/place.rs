@@ -28,6 +28,16 @@ pub struct Addresses {
     pub version: String,
 }
 
+/// Brokers delete files at once that are full, so that queues lose their first messages.
+pub(crate) const OLD_IS_DELETED: &[Setting] = &[
+    ("mappedFileSizeCommitLog", "1048576"),
+    ("fileReservedTime", "0"),
+    ("deleteWhen", "00;01;02;03;04;05;06;07;08;09;10;11;12;13;14;15;16;17;18;19;20;21;22;23"),
+    ("cleanResourceInterval", "500"),
+    ("deleteCommitLogFilesInterval", "10"),
+    ("destroyMapedFileIntervalForcibly", "1000"),
+];
+
 enum Ground {
     Embedded(Served),
     /// A cluster that cases share, and whether further ones of its version can be started.
@@ -55,6 +65,7 @@ pub struct Place {
     ground: Ground,
     notes: Mutex<Vec<String>>,
     paired: AtomicBool,
+    long: bool,
     stop: Arc<AtomicBool>,
 }
 
@@ -70,7 +81,14 @@ impl Place {
         for (name, value) in case.settings {
             match *name {
                 "autoCreateTopicEnable" => config.auto_create_topics = *value == "true",
+                // A case that deletes what is old has the embedded broker do so by itself.
+                name if OLD_IS_DELETED.iter().any(|(known, _)| *known == name) => {}
+                "autoCreateSubscriptionGroup" => config.auto_create_groups = *value == "true",
+                "messageDelayLevel" => config.delay_levels = delays(value),
                 "slaveReadEnable" => config.slave_reads = *value == "true",
+                "useServerSideResetOffset" => {
+                    config.server_side_reset = Some(*value == "true");
+                }
                 _ => panic!("the embedded broker has no setting {name}"),
             }
         }
@@ -100,7 +118,17 @@ impl Place {
 
     fn new(case: &Case, runtimes: &[On], ground: Ground, stop: Arc<AtomicBool>) -> Self {
         let (runtimes, notes, paired) = (runtimes.to_vec(), Mutex::default(), false.into());
-        Self { runtimes, settings: case.settings, ground, notes, paired, stop }
+        Self { runtimes, settings: case.settings, ground, notes, paired, long: false, stop }
+    }
+
+    /// The same for a run that may take long.
+    pub fn long(self, long: bool) -> Self {
+        Self { long, ..self }
+    }
+
+    /// Whether a case may take long: send more, say.
+    pub fn is_long(&self) -> bool {
+        self.long
     }
 
     /// The runtime; the first of them where the case looks at several in one cluster.
@@ -214,6 +242,13 @@ impl Place {
     pub fn take_notes(&self) -> Vec<String> {
         std::mem::take(&mut *self.notes.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+/// Whole seconds, as `1s 5s`.
+fn delays(levels: &str) -> Vec<Duration> {
+    let seconds = |level: &str| level.strip_suffix('s').and_then(|number| number.parse().ok());
+    let each = levels.split(' ').map(|level| seconds(level).expect("seconds"));
+    each.map(Duration::from_secs).collect()
 }
 
 impl fmt::Debug for Place {

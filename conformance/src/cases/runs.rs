@@ -1,11 +1,15 @@
 //! The cases that run against a broker, each a function of a place.
 
 use super::case::{Case, EMBEDDED_AND_LIVE, LIVE, Proof, Runtimes, Target};
-use super::place::{Place, Setting};
-use super::{admin, batch, clusters, conn, fault, ns, off, push, reb, send, volume};
+use super::place::{OLD_IS_DELETED, Place, Setting};
+use super::{
+    admin, backlog, batch, clusters, conn, fault, filt, groups, loss, ns, off, offsets, packed,
+    pull, push, reb, retry, send, stored, volume,
+};
 
-use fault::{failover, moves, outages, restart};
-use ns::several;
+use fault::{comeback, failover, moves, outages, restart};
+use groups::{asked, handlers, members, mixed, topics};
+use ns::{perms, several};
 use send::{changes, many, one};
 
 /// What runs a case of the catalogue, and what it needs.
@@ -16,13 +20,14 @@ pub(super) struct Run {
     runtimes: Runtimes,
     settings: &'static [Setting],
     alone: bool,
+    long: bool,
 }
 
 impl Run {
     /// The case with this function, against what that can be run.
     pub(super) const fn of(&self, case: Case) -> Case {
-        let Self { run, targets, runtimes, settings, alone, .. } = *self;
-        Case { targets, runtimes, settings, alone, proof: Proof::Run(run), ..case }
+        let Self { run, targets, runtimes, settings, alone, long, .. } = *self;
+        Case { targets, runtimes, settings, alone, long, proof: Proof::Run(run), ..case }
     }
 }
 
@@ -35,6 +40,7 @@ const fn run(id: &'static str, run: fn(&Place)) -> Run {
         runtimes: Runtimes::One,
         settings: &[],
         alone: false,
+        long: false,
     }
 }
 
@@ -56,6 +62,11 @@ const fn with(settings: &'static [Setting], run: Run) -> Run {
 /// It hurts the cluster, and looks at all runtimes in one.
 const fn alone(run: Run) -> Run {
     Run { alone: true, runtimes: Runtimes::All, ..run }
+}
+
+/// It takes minutes on a live broker.
+const fn long(run: Run) -> Run {
+    Run { long: true, ..run }
 }
 
 const NO_AUTO_CREATE: &[Setting] = &[("autoCreateTopicEnable", "false")];
@@ -94,7 +105,14 @@ pub(super) const RUNS: &[Run] = &[
             several::a_silent_nameserver_costs_a_first_send_a_third_of_its_deadline,
         ))),
     ),
+    run("NS-12", perms::permissions_say_who_may_write_and_read),
+    with(
+        off::SLAVE_READS,
+        long(alone(live(run("NS-14", perms::a_slave_alone_is_read_from_and_not_written_to)))),
+    ),
     run("OBS-09", ns::a_brokers_port_as_nameserver_fails_at_once_with_a_hint),
+    run("CONN-04", asked::a_broker_shows_what_heartbeats_told),
+    run("CONN-06", asked::beats_without_subscriptions_keep_a_group_alive),
     live(each(run("CONN-08", conn::a_client_that_has_shut_down_is_gone_from_the_broker_at_once))),
     live(run("CONN-13", conn::two_clients_of_one_id_are_both_listed)),
     live(run("CONN-14", conn::sends_go_to_the_port_two_below_only_when_told_to)),
@@ -140,11 +158,53 @@ pub(super) const RUNS: &[Run] = &[
     run("COMP-01", batch::a_body_over_4096_bytes_is_compressed_and_comes_back_as_it_was),
     run("COMP-07", batch::a_body_that_does_not_shrink_grows_by_less_than_a_thousandth),
     run("COMP-09", batch::a_batch_is_not_compressed_as_in_java),
+    live(run("COMP-02", packed::zlib_goes_both_ways)),
+    live(run("COMP-03", packed::lz4_goes_both_ways)),
+    live(run("COMP-04", packed::zstandard_goes_both_ways)),
     run("PULL-01", admin::a_queue_is_read_by_plain_pulls),
+    run("PULL-02", pull::an_empty_queue_is_answered_at_once),
+    each(run("PULL-03", pull::a_message_is_there_within_a_tenth_of_a_second_of_its_send)),
+    run("PULL-04", pull::a_pull_that_finds_nothing_is_answered_after_its_time),
+    run("PULL-05", pull::outside_its_queue_a_pull_is_told_where_to_go_on),
+    run("PULL-06", pull::where_nothing_matches_a_pull_is_led_on),
+    run("PULL-07", pull::a_pull_from_memory_brings_32_messages_and_256_kibibytes_at_most),
+    run("PULL-09", pull::a_pull_may_bring_an_offset_to_commit),
+    live(each(run("PUSH-01", handlers::sixteen_handlers_are_given_ten_thousand_messages))),
+    run("PUSH-02", handlers::what_is_committed_is_the_lowest_offset_that_is_not_settled),
+    run("PUSH-08", handlers::of_a_batch_the_first_are_done_and_the_rest_comes_again),
+    run("PUSH-09", handlers::a_message_whose_handler_panics_comes_again),
+    run("PUSH-11", handlers::a_suspended_consumer_is_given_nothing_until_it_is_resumed),
+    run("PUSH-13", handlers::three_groups_get_all_of_a_topic_each),
+    run("PUSH-14", topics::a_hundred_topics_all_flow),
+    run("PUSH-15", topics::a_topic_is_subscribed_to_and_left_while_the_consumer_runs),
+    run("PUSH-16", asked::a_consumer_tells_what_it_does_and_handles_a_message_directly),
     live(run("PUSH-18", push::a_group_that_may_not_consume_is_told_of_at_once_and_not_often)),
     run("PUSH-20", push::a_topic_that_may_not_be_read_is_told_of_at_once_and_not_often),
+    run("FILT-01", filt::a_star_and_nothing_bring_all),
+    run("FILT-02", filt::tags_joined_by_two_bars_bring_each_of_them),
+    run("FILT-03", filt::a_filter_that_nothing_matches_brings_none_and_moves_on),
+    run("FILT-04", filt::tags_that_differ_in_case_are_different),
+    run("FILT-05", filt::tags_of_one_hash_are_told_apart),
+    run("FILT-06", filt::a_message_without_a_tag_is_not_for_who_wants_one),
     live(run("FILT-07", push::members_with_other_tags_are_told_of_and_lose_nothing_of_their_own)),
+    run("FILT-08", filt::a_long_tag_is_a_tag),
+    run("FILT-17", filt::a_changed_subscription_is_what_its_broker_goes_by),
+    long(with(
+        OLD_IS_DELETED,
+        run("OFF-01", offsets::a_group_at_the_end_gets_new_messages_and_all_of_its_retries),
+    )),
+    run("OFF-03", offsets::a_group_begins_at_a_time),
     run("OFF-04", volume::a_successor_begins_where_the_last_one_settled),
+    run("OFF-05", offsets::offsets_are_committed_every_five_seconds_and_at_the_end),
+    run("OFF-06", offsets::where_a_group_has_no_offset_a_young_queue_says_0),
+    run("OFF-09", offsets::a_reset_wins_over_what_is_under_way),
+    run("OFF-10", offsets::two_resets_leave_one_loop_of_pulls),
+    run("OFF-11", offsets::a_time_finds_its_offset),
+    long(with(
+        OLD_IS_DELETED,
+        run("OFF-12", offsets::ends_and_times_are_right_after_messages_were_deleted),
+    )),
+    run("OFF-16", asked::a_consumer_tells_its_offsets),
     with(
         off::SLAVE_READS,
         alone(live(run(
@@ -157,8 +217,36 @@ pub(super) const RUNS: &[Run] = &[
         off::SELDOM_FLUSHED,
         alone(live(run("OFF-21", off::offsets_that_died_with_a_killed_broker_are_committed_again))),
     ),
+    with(offsets::RESET_BY_CLIENTS, run("OFF-23", offsets::a_reset_wins_over_what_is_under_way)),
+    with(offsets::RESET_BY_CLIENTS, run("OFF-24", offsets::two_resets_leave_one_loop_of_pulls)),
+    long(with(
+        OLD_IS_DELETED,
+        run("OFF-25", offsets::where_a_group_has_no_offset_an_old_queue_says_so),
+    )),
+    run("REB-06", members::members_beyond_the_number_of_queues_stay_idle),
     each(run("REB-07", reb::the_other_gets_all_when_one_is_killed)),
+    run("REB-08", members::a_group_grows_and_shrinks_and_loses_none_of_240),
+    run("REB-12", members::a_queue_that_moves_is_committed_first),
+    run("REB-14", topics::queues_that_come_and_go_are_followed),
+    alone(live(run("REB-15", comeback::a_broker_that_is_added_or_leaves_is_followed))),
+    long(live(run("REB-16", mixed::java_go_and_we_share_by_one_rule))),
+    run(
+        "REB-17",
+        members::a_broker_that_assigns_queues_is_gone_by_and_one_that_can_not_is_no_trouble,
+    ),
     each(run("REB-20", reb::two_share_and_the_other_gets_all_when_one_closes)),
+    with(retry::QUICK, run("RETRY-01", retry::a_message_comes_again_later_each_time)),
+    run("RETRY-02", retry::a_pause_is_asked_for_and_a_rejected_message_is_dead_at_once),
+    run("RETRY-03", retry::a_message_that_came_too_often_is_a_dead_letter),
+    run("RETRY-05", retry::a_retry_shows_its_topic_its_ids_and_its_count),
+    run("RETRY-08", retry::dead_letters_are_consumed_by_their_topics_name),
+    run("RETRY-11", retry::messages_that_always_fail_keep_no_other_waiting),
+    with(
+        retry::NO_GROUPS,
+        run("RETRY-13", retry::a_group_that_is_missing_is_told_of_in_clear_words),
+    ),
+    run("RETRY-14", retry::a_retry_topic_has_as_many_queues_as_its_group_says),
+    run("RETRY-15", stored::checksums_are_right_wherever_a_message_goes),
     alone(Run {
         targets: EMBEDDED_AND_LIVE,
         ..run("FAULT-02", restart::a_killed_broker_is_used_again_and_nothing_answered_is_missing)
@@ -171,10 +259,19 @@ pub(super) const RUNS: &[Run] = &[
         "FAULT-21",
         outages::without_a_nameserver_sends_go_on_and_new_topics_wait_for_it,
     ))),
+    long(alone(live(run("FAULT-22", comeback::all_clients_come_back_with_their_brokers)))),
     alone(live(run(
         "FAULT-23",
         failover::sends_go_on_to_the_other_broker_and_nothing_answered_is_missing,
     ))),
+    with(
+        off::SLAVE_READS,
+        long(alone(live(run("FAULT-24", perms::a_slave_alone_is_read_from_and_not_written_to)))),
+    ),
+    run("LIMIT-03", backlog::the_longest_group_has_its_retries),
+    run("LIMIT-04", backlog::a_topic_with_1024_queues_works),
+    run("LIMIT-07", backlog::a_slow_consumer_holds_what_it_may_and_no_more),
+    each(run("BAD-18", stored::of_32_messages_one_can_not_be_opened_and_31_are_delivered)),
     each(run("LIFE-03", outages::a_shutdown_under_load_ends_every_send_and_loses_nothing)),
     alone(live(run(
         "LIFE-04",
@@ -184,6 +281,7 @@ pub(super) const RUNS: &[Run] = &[
     each(run("LIFE-15", off::a_shutdown_waits_for_busy_handlers_and_nothing_of_theirs_comes_again)),
     run("ADM-01", admin::a_topic_is_created_changed_and_deleted),
     run("ADM-05", admin::clusters_and_a_brokers_settings_are_read),
+    Run { alone: true, ..run("PUSH-21", loss::members_come_and_go_and_nothing_is_missed) },
     each(run("SEND-33", volume::many_messages_lie_in_the_log_and_come_once_each)),
     live(run("LIVE-01", clusters::a_new_topic_shows_in_the_route_with_its_queues)),
     alone(live(run(

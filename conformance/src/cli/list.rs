@@ -72,6 +72,9 @@ pub(super) fn explain(args: &Explain) -> Outcome {
     if case.alone {
         writeln!(out, "cluster   of its own, which it hurts")?;
     }
+    if case.long {
+        writeln!(out, "time      minutes: with --long alone")?;
+    }
     match &case.proof {
         Proof::Run(_) => writeln!(out, "run       rocketry-conformance run {}", case.id)?,
         Proof::Tests(names) => {

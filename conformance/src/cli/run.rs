@@ -44,6 +44,9 @@ pub(super) struct Args {
     /// Every case on each runtime
     #[arg(long)]
     each: bool,
+    /// Cases that take minutes, too, and others with more messages
+    #[arg(long)]
+    long: bool,
     /// The least level of cases
     #[arg(long = "level", value_enum, default_value_t = Least::All)]
     least: Least,
@@ -111,7 +114,7 @@ pub(super) fn run(args: &Args) -> Outcome {
 fn options(args: &Args, stop: &Stop) -> Options {
     let mut options = Options::default();
     options.runtimes = On::named(&args.runtime).map_or(On::ALL.to_vec(), |on| vec![on]);
-    (options.each, options.jobs) = (args.each, args.jobs);
+    (options.each, options.jobs, options.long) = (args.each, args.jobs, args.long);
     (options.timeout_scale, options.fail_fast) = (args.timeout_scale, args.fail_fast);
     options.stop = stop.flag();
     options

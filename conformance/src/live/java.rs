@@ -67,6 +67,21 @@ pub(super) fn args(
     args
 }
 
+/// A Java program that is to find the classes of a version of RocketMQ, its files below `home`:
+/// what it is to run are further arguments.
+///
+/// # Errors
+///
+/// Those of [`LiveError::is_missing`], and what fetching the jars comes to.
+pub fn java_program(version: &str, home: &Path) -> Result<Command, LiveError> {
+    let (java, jars) = (find()?, super::jars::folder(version)?);
+    let mut command = Command::new(java);
+    command.args(OPEN).args(SMALLEST).arg("-XX:-UsePerfData");
+    command.arg(format!("-Duser.home={}", home.display()));
+    command.args(["-cp".to_owned(), format!("{}/*", jars.display())]);
+    Ok(command)
+}
+
 /// The Java program to start: that of `JAVA_HOME`, else the one on the PATH.
 pub(super) fn find() -> Result<PathBuf, LiveError> {
     let path = match env::var_os("JAVA_HOME").filter(|home| !home.is_empty()) {

@@ -12,6 +12,8 @@ mod astray;
 mod backoff;
 mod bounding;
 mod cancelling;
+mod case_groups;
+mod case_pull;
 mod connecting;
 mod connections;
 mod consuming;

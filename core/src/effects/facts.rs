@@ -496,7 +496,15 @@ impl Note {
                 if let Some(queue) = queue {
                     write!(f, " for {}", Place(queue))?;
                 }
-                write!(f, ": {failure}; {}", without(*ask))
+                write!(f, ": {failure}; {}", without(*ask))?;
+                let list = *ask == RequestCode::GET_CONSUMER_LIST_BY_GROUP;
+                if list && matches!(**failure, Failure::Refused { .. }) {
+                    f.write_str(
+                        " (does the group exist? A broker with autoCreateSubscriptionGroup=false \
+                         makes none)",
+                    )?;
+                }
+                Ok(())
             }
             Self::PullAstray { queue, asked, next, min, max, .. } => write!(
                 f,

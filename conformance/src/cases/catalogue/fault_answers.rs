@@ -43,7 +43,11 @@ pub(super) static CASES: &[Case] = &[
         "Rocketry's own",
     )
     .on(EMBEDDED)
-    .behind_proxy(),
+    .behind_proxy()
+    .held_by(&[
+        "pair::case_pull::fault_20_whichever_byte_of_an_answer_is_changed_no_wrong_body_is_\
+         delivered",
+    ]),
     Case::must(
         "FAULT-21",
         "When the nameservers are down for 10 minutes, sends go on with the routes that are known.",
@@ -65,7 +69,11 @@ pub(super) static CASES: &[Case] = &[
     .on(EMBEDDED_AND_LIVE)
     .behind_proxy()
     .on_every_runtime()
-    .alone(),
+    .alone()
+    .held_by(&[
+        "pair::outages::fault_22_a_broker_that_was_down_is_consumed_from_again_within_three_\
+         seconds",
+    ]),
     Case::must(
         "FAULT-23",
         "When a broker is added or removed under load, nothing is lost.",
@@ -147,7 +155,11 @@ pub(super) static CASES: &[Case] = &[
     )
     .on(EMBEDDED)
     .behind_proxy()
-    .on_every_runtime(),
+    .on_every_runtime()
+    .held_by(&[
+        "pair::case_groups::fault_31_who_is_cut_off_from_one_broker_keeps_its_queues_and_reads_\
+         the_others",
+    ]),
     Case::must(
         "FAULT-32",
         "Under a script of all the faults of this group, drawn from a seed, for 60 s, five \

@@ -135,6 +135,8 @@ pub(super) static CASES: &[Case] = &[
         "pair::moving::conn_17_a_broker_that_says_it_does_not_know_us_hears_of_us_before_the_next_\
          pull",
         "broker::pulling::the_heartbeat_says_what_a_group_may_pull",
+        "pair::subscribing::filt_17_a_changed_filter_counts_at_once_for_what_is_pulled_from_then_\
+         on",
     ]),
     Case::should(
         "FILT-18",

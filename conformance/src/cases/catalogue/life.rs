@@ -89,7 +89,12 @@ pub(super) static CASES: &[Case] = &[
          field.",
         "rocketmq-e2e",
     )
-    .on(CORE),
+    .on(CORE)
+    .held_by(&[
+        "rocketry_core::config::tests::a_list_of_nameservers_is_read_and_a_typo_is_named",
+        "rocketry_core::name::topics_and_groups_are_checked_before_they_are_used",
+        "pair::subscribing::life_08_a_consumer_without_a_topic_is_refused_unless_it_is_meant",
+    ]),
     Case::should(
         "LIFE-09",
         "With a namespace, all names are wrapped on their way out and unwrapped on their way in.",

@@ -71,7 +71,10 @@ pub(super) static CASES: &[Case] = &[
         "Rocketry's own",
     )
     .on(EMBEDDED)
-    .on_every_runtime(),
+    .on_every_runtime()
+    .held_by(&[
+        "pair::case_groups::limit_08_a_hundred_consumers_of_one_client_share_its_connections",
+    ]),
     Case::must(
         "LIMIT-09",
         "After 10,000 clients that were started and stopped, no task, thread or file descriptor \

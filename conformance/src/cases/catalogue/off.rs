@@ -24,7 +24,8 @@ pub(super) static CASES: &[Case] = &[
         "A group that starts at a time gets the messages from that second on.",
         "Java source",
     )
-    .on(EMBEDDED_AND_LIVE),
+    .on(EMBEDDED_AND_LIVE)
+    .held_by(&["pair::resetting::off_03_a_group_begins_at_a_time"]),
     Case::must(
         "OFF-04",
         "Where a group has an offset already, the setting of where to start is ignored.",
@@ -72,20 +73,29 @@ pub(super) static CASES: &[Case] = &[
         "Commits of normal consuming never move an offset back.",
         "Rocketry's own",
     )
-    .on(EMBEDDED),
+    .on(EMBEDDED)
+    .held_by(&[
+        "pair::case_groups::off_08_no_commit_moves_an_offset_back_while_members_come_and_go",
+        "pair::standing::an_older_offset_in_an_answer_without_messages_moves_nothing_back",
+    ]),
     Case::must(
         "OFF-09",
         "An operator's reset of offsets by time (220) while a group consumes wins over commits \
          that are under way.",
         "apache/rocketmq issue 4742",
     )
-    .on(EMBEDDED_AND_LIVE),
+    .on(EMBEDDED_AND_LIVE)
+    .held_by(&[
+        "pair::resetting::off_09_a_reset_wins_over_what_is_held_and_over_a_commit_on_its_way",
+        "pair::resetting::off_09_a_reset_to_the_end_passes_what_is_held_and_one_to_a_time_finds_it",
+    ]),
     Case::must(
         "OFF-10",
         "After two resets of offsets within 10 s each queue has one loop of pulls.",
         "apache/rocketmq issue 2449",
     )
-    .on(EMBEDDED_AND_LIVE),
+    .on(EMBEDDED_AND_LIVE)
+    .held_by(&["pair::resetting::off_10_resets_one_after_the_other_leave_one_pull_for_each_queue"]),
     Case::must(
         "OFF-11",
         "A search for the offset of a time before, at, between and after the messages gives \
@@ -131,14 +141,18 @@ pub(super) static CASES: &[Case] = &[
         "librdkafka 0148",
     )
     .on(EMBEDDED)
-    .behind_proxy(),
+    .behind_proxy()
+    .held_by(&[
+        "pair::case_groups::off_15_a_broker_that_refuses_commits_keeps_the_others_from_none",
+    ]),
     Case::should(
         "OFF-16",
         "A broker's question for the status of a consumer's offsets (221) is answered, and \
          offsets can be cloned to another group.",
         "Java source",
     )
-    .on(LIVE),
+    .on(LIVE)
+    .held_by(&["pair::resetting::off_16_a_consumer_tells_how_far_it_has_come"]),
     Case::must(
         "OFF-17",
         "Offsets that are committed while a slave is alone are kept over a restart of the \
@@ -217,4 +231,26 @@ pub(super) static CASES: &[Case] = &[
         "pair::stopping::a_consumer_leaves_a_broker_that_does_not_answer_by_shutdown_timeout_\
          exactly",
     ]),
+    Case::must(
+        "OFF-23",
+        "Where brokers tell resets of offsets to the group's clients (220, \
+         useServerSideResetOffset=false), a reset wins over what is held and over commits under \
+         way.",
+        "apache/rocketmq issue 4742",
+    )
+    .on(EMBEDDED_AND_LIVE),
+    Case::must(
+        "OFF-24",
+        "Where brokers tell resets of offsets to the group's clients (220), two of them leave each \
+         queue one loop of pulls.",
+        "apache/rocketmq issue 2449",
+    )
+    .on(EMBEDDED_AND_LIVE),
+    Case::must(
+        "OFF-25",
+        "Asked for a group's offset where there is none, in a queue that has lost its first \
+         messages, a broker answers QUERY_NOT_FOUND (22).",
+        "Java source",
+    )
+    .on(LIVE),
 ];

@@ -99,7 +99,8 @@ pub(super) static CASES: &[Case] = &[
          filter and lite pull.",
         "Java source",
     )
-    .on(CORE),
+    .on(CORE)
+    .held_by(&["pair::case_pull::pull_10_a_pull_asks_to_be_held_and_for_nothing_else"]),
     Case::must(
         "PULL-11",
         "A lite consumer that is assigned a queue and seeks an offset polls the messages from \

@@ -65,7 +65,13 @@ pub(super) static CASES: &[Case] = &[
          to the broker and removed.",
         "Java source",
     )
-    .on(EMBEDDED),
+    .on(EMBEDDED)
+    .held_by(&[
+        "pair::send_back::a_message_that_is_held_for_too_long_is_sent_back_and_settled_by_its_\
+         broker",
+        "pair::send_back::a_message_held_for_too_long_that_nobody_takes_is_handed_out_again_and_\
+         counts_then",
+    ]),
     Case::must(
         "PUSH-08",
         "Of a batch given to a handler that acknowledges only its first messages, the rest is \
@@ -128,7 +134,8 @@ pub(super) static CASES: &[Case] = &[
         "Three groups that consume one topic each get all of its messages.",
         "rocketmq-e2e",
     )
-    .on(EMBEDDED_AND_LIVE),
+    .on(EMBEDDED_AND_LIVE)
+    .held_by(&["pair::consuming::several_groups_and_topics_in_one_client_do_not_mix"]),
     Case::must(
         "PUSH-14",
         "The messages of 100 topics in one consumer all flow.",
@@ -141,14 +148,24 @@ pub(super) static CASES: &[Case] = &[
          in the client.",
         "librdkafka 0045",
     )
-    .on(EMBEDDED_AND_LIVE),
+    .on(EMBEDDED_AND_LIVE)
+    .held_by(&[
+        "pair::subscribing::push_15_a_topic_subscribed_to_while_running_is_read_within_a_second",
+        "pair::subscribing::push_15_a_topic_unsubscribed_from_commits_and_is_given_up_within_a_\
+         second",
+    ]),
     Case::should(
         "PUSH-16",
         "A broker's requests CONSUME_MESSAGE_DIRECTLY (309) and GET_CONSUMER_RUNNING_INFO (307) \
          are answered as in Java.",
         "Java source",
     )
-    .on(LIVE),
+    .on(LIVE)
+    .held_by(&[
+        "pair::resetting::push_16_a_consumer_tells_what_it_does",
+        "pair::resetting::push_16_a_message_that_is_to_be_consumed_directly_is_handed_out_and_its_\
+         outcome_told",
+    ]),
     Case::must(
         "PUSH-17",
         "When a handler fails on one message for ever, the others flow, and that message comes \
@@ -201,4 +218,13 @@ pub(super) static CASES: &[Case] = &[
         "Rocketry's own",
     )
     .on(EMBEDDED_AND_LIVE),
+    Case::must(
+        "PUSH-21",
+        "Of many messages (a million in long runs) over 16 queues, with 4 members that join and \
+         leave and a broker that is killed twice, none is missed, and no more come twice than were \
+         settled since the last commits that landed.",
+        "Rocketry's own",
+    )
+    .on(EMBEDDED_AND_LIVE)
+    .alone(),
 ];

@@ -60,7 +60,10 @@ pub(super) static CASES: &[Case] = &[
         "When a group has more members than queues, those that are too many stay idle.",
         "Apache test/",
     )
-    .on(EMBEDDED_AND_LIVE),
+    .on(EMBEDDED_AND_LIVE)
+    .held_by(&[
+        "pair::membership::reb_06_more_clients_than_queues_leave_some_idle_and_nothing_unread",
+    ]),
     Case::must(
         "REB-07",
         "When one of two members crashes, the other one has its queues within 1 s of the broker \
@@ -93,7 +96,11 @@ pub(super) static CASES: &[Case] = &[
          not hold up pulls.",
         "apache/rocketmq-client-cpp issue 137",
     )
-    .on(EMBEDDED),
+    .on(EMBEDDED)
+    .held_by(&[
+        "pair::membership::reb_10_a_thousand_notices_in_a_second_lead_to_two_looks_and_disturb_no_\
+         pull",
+    ]),
     Case::must(
         "REB-11",
         "When brokers give different lists of members, queues do not go to and fro, and the \
@@ -101,7 +108,8 @@ pub(super) static CASES: &[Case] = &[
         "apache/rocketmq issue 7870",
     )
     .on(EMBEDDED)
-    .behind_proxy(),
+    .behind_proxy()
+    .held_by(&["pair::membership::reb_11_lists_that_differ_by_broker_move_no_queue"]),
     Case::must(
         "REB-12",
         "A queue that moves to another member is committed before it is released, so that no \
@@ -111,26 +119,35 @@ pub(super) static CASES: &[Case] = &[
     .on(EMBEDDED_AND_LIVE)
     .held_by(&[
         "pair::joining::reb_a_queue_that_moves_is_committed_at_once_as_far_as_it_was_settled",
+        "pair::handover::reb_12_what_moves_is_committed_first_and_comes_no_second_time",
     ]),
     Case::should(
         "REB-13",
         "A queue whose pulls have been idle for 120 s is dropped and taken again.",
         "Java source",
     )
-    .on(EMBEDDED),
+    .on(EMBEDDED)
+    .held_by(&[
+        "pair::case_pull::reb_13_a_queue_whose_pull_is_lost_is_pulled_again_long_before_two_\
+         minutes",
+    ]),
     Case::must(
         "REB-14",
         "When a topic goes from 8 to 16 queues and then to 4, its consumers follow within the \
          time of a route refresh.",
         "librdkafka 0044",
     )
-    .on(EMBEDDED_AND_LIVE),
+    .on(EMBEDDED_AND_LIVE)
+    .held_by(&[
+        "pair::membership::reb_14_a_queue_count_that_changes_is_followed_with_the_next_route",
+    ]),
     Case::must("REB-15", "Consumers follow when a broker is added or removed.", "Apache test/")
         .on(EMBEDDED_AND_LIVE)
         .alone()
         .held_by(&[
             "pair::reaching::a_broker_that_no_route_names_any_more_is_left_alone",
             "pair::outages::fault_23_one_of_two_brokers_down_stops_nothing_on_the_other",
+            "pair::membership::reb_15_brokers_that_come_and_go_are_followed",
         ]),
     Case::must(
         "REB-16",
@@ -145,7 +162,10 @@ pub(super) static CASES: &[Case] = &[
         "Java source",
     )
     .on(LIVE)
-    .since("5.0.0"),
+    .since("5.0.0")
+    .held_by(&[
+        "pair::membership::reb_17_a_broker_that_can_not_assign_queues_leaves_it_to_the_members",
+    ]),
     Case::should(
         "REB-18",
         "One member's share of 100,000 queues among 10,000 ids takes less than 10 ms.",

@@ -136,4 +136,11 @@ pub(super) static CASES: &[Case] = &[
         "Java source",
     )
     .on(LIVE),
+    Case::must(
+        "RETRY-15",
+        "The checksums that brokers store with plain, batched, delayed and compressed messages, \
+         with those that are sent back and with dead letters are those of their bodies.",
+        "Rocketry's own",
+    )
+    .on(EMBEDDED_AND_LIVE),
 ];

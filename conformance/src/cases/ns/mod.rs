@@ -1,5 +1,6 @@
 //! Routes, and what a nameserver or a broker says to what it does not know.
 
+pub(super) mod perms;
 pub(super) mod several;
 
 use crate::live;

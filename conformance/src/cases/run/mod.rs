@@ -70,6 +70,8 @@ pub struct Options {
     pub jobs: usize,
     /// What the longest time of each case is multiplied with.
     pub timeout_scale: f64,
+    /// Whether cases that take minutes are run as well, and others with more messages.
+    pub long: bool,
     /// Whether the first failure ends the run.
     pub fail_fast: bool,
     /// Raised to end the run early.
@@ -84,6 +86,7 @@ impl Default for Options {
             each: false,
             jobs: 2,
             timeout_scale: 1.0,
+            long: false,
             fail_fast: false,
             stop: Arc::default(),
         }
@@ -110,7 +113,9 @@ pub fn run(
 ) -> Outcome {
     let (mut records, mut jobs) = (Vec::new(), Vec::new());
     for (at, case) in cases.iter().enumerate() {
-        if let Some(reason) = site.skips(case) {
+        let too_long = case.long && !options.long && site.version().is_some();
+        let too_long = too_long.then(|| "takes minutes: --long".to_owned());
+        if let Some(reason) = site.skips(case).or(too_long) {
             records.push((at, skipped(case, reason)));
             continue;
         }

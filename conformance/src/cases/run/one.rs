@@ -14,9 +14,11 @@ use crate::cases::case::{Case, Proof};
 use crate::cases::place::Place;
 use crate::rig::On;
 
-/// How long a case may take, and one with a cluster of its own.
+/// How long a case may take, and one with a cluster or settings of its own.
 const LIMIT: Duration = Duration::from_secs(180);
 const LIMIT_ALONE: Duration = Duration::from_secs(480);
+/// The same of a run that may take long.
+const LIMIT_LONG: Duration = Duration::from_secs(2400);
 /// How often it is looked whether the run is to end.
 const LOOK: Duration = Duration::from_millis(50);
 /// The name of threads whose panics are verdicts.
@@ -64,13 +66,13 @@ pub fn run_one(
     options: &Options,
 ) -> Option<Record> {
     keep_panics();
-    let (begun, limit) = (Instant::now(), limit(case, options.timeout_scale));
+    let (begun, limit, long) = (Instant::now(), limit(case, options), options.long);
     let place = Arc::new(OnceLock::new());
     let (own_site, own_place, on) = (site.clone(), place.clone(), runtimes.to_vec());
     let (told, heard) = mpsc::channel();
     let run = move || {
         let verdict = panic::catch_unwind(AssertUnwindSafe(|| {
-            let place = own_place.get_or_init(|| own_site.place(case, &on));
+            let place = own_place.get_or_init(|| own_site.place(case, &on).long(long));
             if let Proof::Run(run) = case.proof {
                 run(place);
             }
@@ -97,8 +99,13 @@ pub fn run_one(
     Some(Record { case, runtimes, verdict, took: begun.elapsed(), notes })
 }
 
-fn limit(case: &Case, scale: f64) -> Duration {
-    let limit = if case.alone || !case.settings.is_empty() { LIMIT_ALONE } else { LIMIT };
+fn limit(case: &Case, options: &Options) -> Duration {
+    let scale = options.timeout_scale;
+    let limit = match case.alone || case.long || !case.settings.is_empty() {
+        true if options.long => LIMIT_LONG,
+        true => LIMIT_ALONE,
+        false => LIMIT,
+    };
     Duration::try_from_secs_f64(limit.as_secs_f64() * scale).unwrap_or(limit)
 }
 

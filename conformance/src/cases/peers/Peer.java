@@ -1,0 +1,77 @@
+// Apache's client for Java, beside ours: a member of a group, or a producer of bodies in one way of
+// compression. It ends with its standard input.
+//   member NAMESRV GROUP TOPIC          prints `ready`, then `seen BODY` of each message
+//   send NAMESRV TOPIC NONE|ZLIB|LZ4|ZSTD COUNT LENGTH       prints `ready` when all are stored
+import java.nio.charset.StandardCharsets;
+import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
+import org.apache.rocketmq.client.consumer.listener.ConsumeConcurrentlyStatus;
+import org.apache.rocketmq.client.consumer.listener.MessageListenerConcurrently;
+import org.apache.rocketmq.client.producer.DefaultMQProducer;
+import org.apache.rocketmq.common.consumer.ConsumeFromWhere;
+import org.apache.rocketmq.common.message.Message;
+
+public class Peer {
+    static synchronized void say(String line) {
+        System.out.println(line);
+        System.out.flush();
+    }
+
+    static String body(int at, int length) {
+        StringBuilder text = new StringBuilder();
+        while (text.length() < length) text.append("message ").append(at).append(" and on ");
+        text.setLength(length);
+        return text.toString();
+    }
+
+    static String sum(byte[] body) {
+        return body.length + " " + new String(body, StandardCharsets.UTF_8).hashCode();
+    }
+
+    static void member(String namesrv, String group, String topic) throws Exception {
+        DefaultMQPushConsumer consumer = new DefaultMQPushConsumer(group);
+        consumer.setNamesrvAddr(namesrv);
+        consumer.setConsumeFromWhere(ConsumeFromWhere.CONSUME_FROM_FIRST_OFFSET);
+        consumer.subscribe(topic, "*");
+        consumer.registerMessageListener((MessageListenerConcurrently) (messages, context) -> {
+            for (var message : messages) say("seen " + sum(message.getBody()));
+            return ConsumeConcurrentlyStatus.CONSUME_SUCCESS;
+        });
+        consumer.start();
+        say("ready");
+        while (System.in.read() >= 0) { }
+        consumer.shutdown();
+    }
+
+    static void send(String namesrv, String topic, String type, int count, int length)
+            throws Exception {
+        DefaultMQProducer producer = new DefaultMQProducer("peer_" + System.nanoTime());
+        producer.setNamesrvAddr(namesrv);
+        producer.setSendMsgTimeout(10_000);
+        if (!type.equals("NONE")) {
+            System.setProperty("rocketmq.message.compressType", type);
+            producer.setCompressMsgBodyOverHowmuch(100);
+        }
+        if (type.equals("LZ4") || type.equals("ZSTD")) {
+            Class<?> types = Class.forName("org.apache.rocketmq.common.compression.CompressionType");
+            Object wanted = types.getMethod("of", String.class).invoke(null, type);
+            DefaultMQProducer.class.getMethod("setCompressType", types).invoke(producer, wanted);
+        }
+        producer.start();
+        for (int at = 0; at < count; at++) {
+            byte[] body = body(at, length).getBytes(StandardCharsets.UTF_8);
+            producer.send(new Message(topic, body));
+            say("sent " + sum(body));
+        }
+        say("ready");
+        producer.shutdown();
+    }
+
+    public static void main(String[] words) throws Exception {
+        switch (words[0]) {
+            case "member" -> member(words[1], words[2], words[3]);
+            default -> send(words[1], words[2], words[3], Integer.parseInt(words[4]),
+                Integer.parseInt(words[5]));
+        }
+        System.exit(0);
+    }
+}
