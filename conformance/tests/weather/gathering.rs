@@ -26,7 +26,7 @@ const LONG: Duration = Duration::from_secs(20);
 const SHORT: Duration = Duration::from_millis(200);
 
 fn start(on: On, served: &Served, count: usize) -> (Rig, Consumer) {
-    let mut config = Config::new(&served.namesrv()).expect("settings");
+    let mut config = Config::new(served.namesrv()).expect("settings");
     config.commit_interval = Duration::from_millis(50);
     let rig = Rig::with(on, config);
     send(&rig.client, count);

@@ -65,7 +65,7 @@ fn life_05_a_client_starts_without_a_broker_and_sends_once_there_is_one(on: On) 
     let served = served();
     served.stop_broker(0);
     let hasty = Rig::with(on, {
-        let mut config = Config::new(&served.namesrv()).expect("settings that work");
+        let mut config = Config::new(served.namesrv()).expect("settings that work");
         config.send_timeout = Duration::from_millis(300);
         config
     });
@@ -187,7 +187,7 @@ fn fault_30_sends_go_on_once_there_are_descriptors_again(on: On) {
 
 pub(crate) fn without_descriptors(on: On) {
     let served = served();
-    let mut config = Config::new(&served.namesrv()).expect("settings that work");
+    let mut config = Config::new(served.namesrv()).expect("settings that work");
     config.send_timeout = Duration::from_millis(500);
     let rig = Rig::with(on, config);
     let producer = rig.client.producer("starting").expect("a producer");

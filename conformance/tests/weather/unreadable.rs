@@ -38,7 +38,7 @@ fn queue() -> QueueName {
 
 /// A client, and three messages in one queue: the one in the middle says that it is compressed.
 fn with_damage(on: On, served: &Served) -> Rig {
-    let mut config = Config::new(&served.namesrv()).expect("settings");
+    let mut config = Config::new(served.namesrv()).expect("settings");
     config.commit_interval = Duration::from_millis(50);
     config.retry_delay = Duration::from_millis(300);
     let rig = Rig::with(on, config);
