@@ -34,7 +34,7 @@ fn job(run: &Run) -> Outcome {
     let mut cluster = ClusterConfig::default().topic(run.topic().as_str(), 8);
     cluster.auto_create_topics = false;
     let unwell = Served::start(cluster)?;
-    let mut config = Config::new(&unwell.namesrv())?;
+    let mut config = Config::new(unwell.namesrv())?;
     (config.max_pending, config.wait_for_room) = (1, false);
     config.retry_not_ok = true;
     let patient = rocketry::blocking::connect(config)?;

@@ -28,8 +28,8 @@ fn main() -> ExitCode {
 #[tokio::main]
 async fn job(run: &Arc<common::Run>) -> Outcome {
     let client = rocketry::tokio::connect(run.namesrv())?;
-    let to_stop = client.clone();
-    on_ctrl_c(move || drop(to_stop.shutdown()))?;
+    // The handlers end first, by their own grace, and the client after them.
+    on_ctrl_c(|| {})?;
 
     let done = work(run, &client).await;
 
@@ -44,7 +44,8 @@ async fn work(run: &Arc<common::Run>, client: &Client) -> Outcome {
 
 async fn produce(run: &common::Run, client: &Client) -> Outcome {
     let producer = client.producer(run.group())?;
-    let sends = stream::iter(0..run.count()).map(|index| send(run, &producer, index));
+    let wanted = stream::iter((0..run.count()).take_while(|_| !common::is_stopped()));
+    let sends = wanted.map(|index| send(run, &producer, index));
     sends.buffer_unordered(IN_FLIGHT).try_collect::<()>().await?;
     Ok(())
 }
@@ -74,7 +75,7 @@ async fn consume(run: &Arc<common::Run>, client: &Client) -> Outcome {
     tokio::select! {
         () = all_there(run, &handlers) => {}
         _ = terminated.recv() => println!("told to stop"),
-        // Ctrl-C has shut the client down, which ends the handlers as well.
+        // Somebody else ended them: a shutdown of the client, say.
         ended = handlers.ended() => return ended.map(drop).map_err(Into::into),
     }
     // Nothing more is begun, those that are busy finish, and what they did is committed.
@@ -92,10 +93,10 @@ async fn store(run: &common::Run, message: &MessageView) -> Result<(), std::io::
     Ok(())
 }
 
-/// Until every message is there, or none has come for a while.
+/// Until every message is there, or none has come for a while, or Ctrl-C.
 async fn all_there(run: &common::Run, handlers: &Run) {
     let (mut handled, mut since) = (0, Instant::now());
-    while since.elapsed() < run.patience() {
+    while !common::is_stopped() && since.elapsed() < run.patience() {
         sleep(Duration::from_millis(10)).await;
         let now = handlers.stats().handled;
         if now != handled {

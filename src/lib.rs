@@ -111,7 +111,10 @@ pub use rocketry_core::client::{
     Handled, LockStats, ProducerError, ProducerOptions, Pulled, QueueChange, Received, RecvError,
     RecvTimeoutError, Run, RunError, RunOptions, RunStats, Settlement, SubscribeError, Verdict,
 };
-pub use rocketry_core::consumer::{Assignment, ConsumerOptions, FilterError, TopicSubscription};
+pub use rocketry_core::consumer::{
+    Assignment, ConsumerOptions, ConsumerStats, FilterError, OffsetStats, QueueStats,
+    TopicConsumption, TopicSubscription,
+};
 pub use rocketry_core::engine::Cancelled;
 pub use rocketry_core::error::{
     Attempt, Attempts, CloseReason, ConnectError, Failure, Lack, PeerKind, Refused,
@@ -120,6 +123,7 @@ pub use rocketry_core::frame::{Request, RequestCode, ResponseCode};
 pub use rocketry_core::message::{Compression, MessageError, RecordError, UniqueId};
 pub use rocketry_core::name::{Endpoint, NameError};
 pub use rocketry_core::query::{Response, Target};
+pub use rocketry_core::time::UnixMillis;
 
 // One type, whichever runtime is there.
 #[cfg(all(

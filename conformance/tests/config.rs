@@ -12,7 +12,7 @@ use std::{env, fs};
 use rocketry::{Message, Start, Topic};
 use rocketry_conformance::broker::ClusterConfig;
 use rocketry_conformance::serve::Served;
-use rocketry_core::config::{Config, NOT_BUILT, PRESETS, SETTINGS, Setting};
+use rocketry_core::config::{Config, NOT_BUILT, PER_CONSUMER, PRESETS, SETTINGS, Setting};
 
 const HEAD: &str = "\
 # Settings
@@ -57,6 +57,13 @@ const NOT_BUILT_HEAD: &str = "
 What other clients can be told and this one can't. To set one is an error that says the same, by any
 of its names, in a file or behind `ROCKETRY_` in the environment, however its words are set apart
 (`accessKey`, `ROCKETRY_ACCESS_KEY`).
+";
+
+const PER_CONSUMER_HEAD: &str = "
+## Said to each consumer
+
+What Java's client and pyrocketmq have as settings, and what is code here. To set one is an error
+that names the method, as above.
 ";
 
 /// Words that may break a row are kept from it.
@@ -121,12 +128,21 @@ fn not_built(page: &mut String) {
     }
 }
 
+fn per_consumer(page: &mut String) {
+    *page += PER_CONSUMER_HEAD;
+    *page += "\n| Java | here |\n|---|---|\n";
+    for other in PER_CONSUMER {
+        let _ = writeln!(page, "| {} | {} |", code(other.java), cell(other.how));
+    }
+}
+
 fn page() -> String {
     let plain = Config::new("a:1").expect("a nameserver");
     let mut page = HEAD.to_owned();
     settings(&mut page, &plain);
     presets(&mut page, &plain);
     not_built(&mut page);
+    per_consumer(&mut page);
     page
 }
 

@@ -112,7 +112,7 @@ fn comp_03_comp_04_what_each_codec_sends_is_stored_and_consumed_as_it_was_given(
         (Some(Compression::Zstd), "zstd"),
         (None, "off"),
     ] {
-        let mut config = Config::new(&cluster.namesrv()).unwrap();
+        let mut config = Config::new(cluster.namesrv()).unwrap();
         config.compression = codec;
         let client = rocketry::blocking::connect(config).unwrap();
         let topic = Topic::new(name).unwrap();

@@ -35,7 +35,7 @@ fn send(producer: &Producer, count: u64) {
 #[test]
 fn a_caller_that_waits_alone_still_reads_for_itself_after_many_calls() {
     let served = Served::start(ClusterConfig::default().topic(TOPIC, 4)).unwrap();
-    let config = Config::new(&served.namesrv()).unwrap();
+    let config = Config::new(served.namesrv()).unwrap();
     let client = rocketry::blocking::connect(config).unwrap();
     let producer = client.producer("reading").unwrap();
     send(&producer, 200);

@@ -22,10 +22,12 @@ pub enum NameError {
         what: &'static str,
     },
     /// The name is longer than brokers accept.
-    #[error("a {what} has at most {limit} bytes, this one has {length}")]
+    #[error("a {what} has at most {limit} bytes, {given:?} has {length}")]
     TooLong {
         /// What kind of name.
         what: &'static str,
+        /// The name, cut to 128 characters.
+        given: String,
         /// Bytes given.
         length: usize,
         /// Bytes allowed.
@@ -33,10 +35,15 @@ pub enum NameError {
     },
     /// A character outside `%`, `|`, `_`, `-`, letters and digits of ASCII
     /// (`TopicValidator.isTopicOrGroupIllegal`; CVE-2019-17572 came of not checking).
-    #[error("a {what} has only letters, digits, '%', '|', '_' and '-', not {found:?}")]
+    #[error(
+        "{given:?} is no {what}: a {what} has only letters, digits, '%', '|', '_' and '-', not \
+         {found:?}"
+    )]
     Character {
         /// What kind of name.
         what: &'static str,
+        /// The name.
+        given: String,
         /// The first character refused.
         found: char,
     },
@@ -57,16 +64,21 @@ impl From<Infallible> for NameError {
     }
 }
 
+/// A text as it is shown.
+fn cut(text: &str) -> String {
+    text.chars().take(128).collect()
+}
+
 fn check(what: &'static str, name: &str, limit: usize) -> Result<(), NameError> {
     if name.trim().is_empty() {
         return Err(NameError::Blank { what });
     }
     if name.len() > limit {
-        return Err(NameError::TooLong { what, length: name.len(), limit });
+        return Err(NameError::TooLong { what, given: cut(name), length: name.len(), limit });
     }
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '%' | '|' | '_' | '-');
     match name.chars().find(|&c| !allowed(c)) {
-        Some(found) => Err(NameError::Character { what, found }),
+        Some(found) => Err(NameError::Character { what, given: name.to_owned(), found }),
         None => Ok(()),
     }
 }
@@ -148,8 +160,8 @@ name! {
 
 /// What the names of topics begin with that hold a group's messages which are to come again.
 const RETRY: &str = "%RETRY%";
-/// The same of those that came too often.
-const DEAD: &str = "%DLQ%";
+/// The same of its dead letters.
+const DEAD_LETTERS: &str = "%DLQ%";
 
 impl Topic {
     /// The topic of a group's messages that come again (`MixAll.getRetryTopic`). Java's brokers
@@ -161,12 +173,17 @@ impl Topic {
     /// Whether messages are put there that were sent to another topic first: retries and dead
     /// letters of a group.
     pub(crate) fn is_of_group(&self) -> bool {
-        self.is_retry() || self.as_str().starts_with(DEAD)
+        self.is_retry() || self.as_str().starts_with(DEAD_LETTERS)
     }
 
     /// Whether it is a group's retry topic.
     pub(crate) fn is_retry(&self) -> bool {
         self.0.starts_with(RETRY)
+    }
+
+    /// Whether it is one of a group's dead letters, which brokers make with the first of them.
+    pub(crate) fn is_of_dead_letters(&self) -> bool {
+        self.0.starts_with(DEAD_LETTERS)
     }
 }
 
@@ -182,7 +199,7 @@ impl Endpoint {
     /// Reads `host:port` or `[ipv6]:port`; the port is 1 to 65535.
     pub fn parse(text: &str) -> Result<Self, NameError> {
         let text = text.trim();
-        let wrong = || NameError::Address { given: text.chars().take(128).collect() };
+        let wrong = || NameError::Address { given: cut(text) };
         let (host, port) = text.rsplit_once(':').ok_or_else(wrong)?;
         let bracketed = host.starts_with('[') && host.ends_with(']');
         let bare = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
@@ -253,7 +270,7 @@ impl FromStr for Endpoint {
     }
 }
 
-/// A queue by its names.
+/// A queue by its names: as text, `queue 0 of orders on broker-a`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[doc(alias = "MessageQueue")]
 pub struct QueueName {
@@ -265,9 +282,23 @@ pub struct QueueName {
     pub queue: u32,
 }
 
+impl fmt::Display for QueueName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { topic, broker, queue } = self;
+        write!(f, "queue {queue} of {topic} on {broker}")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_queue_is_shown_as_logs_show_it() {
+        let topic = Topic::new("orders").unwrap();
+        let queue = QueueName { topic, broker: "broker-a".into(), queue: 0 };
+        assert_eq!(queue.to_string(), "queue 0 of orders on broker-a");
+    }
 
     #[test]
     fn addresses_of_every_form_are_read_and_typos_named() {
@@ -317,11 +348,24 @@ mod tests {
     fn topics_and_groups_are_checked_before_they_are_used() {
         assert_eq!(Topic::new("%RETRY%group_1|a-b").unwrap().as_str(), "%RETRY%group_1|a-b");
         assert_eq!(Topic::new(" "), Err(NameError::Blank { what: "topic" }));
-        assert_eq!(Topic::new("../x"), Err(NameError::Character { what: "topic", found: '.' }));
+        let given = || "../x".to_owned();
+        assert_eq!(
+            Topic::new("../x"),
+            Err(NameError::Character { what: "topic", given: given(), found: '.' })
+        );
         assert!(Topic::new("t".repeat(127)).is_ok());
         assert_eq!(
             Topic::new("t".repeat(128)),
-            Err(NameError::TooLong { what: "topic", length: 128, limit: 127 })
+            Err(NameError::TooLong {
+                what: "topic",
+                given: "t".repeat(128),
+                length: 128,
+                limit: 127
+            })
+        );
+        assert_eq!(
+            Group::new("a b").unwrap_err().to_string(),
+            "\"a b\" is no group: a group has only letters, digits, '%', '|', '_' and '-', not ' '"
         );
         assert!(Group::new("g".repeat(120)).is_ok());
         assert!(Group::new("g".repeat(121)).is_err());

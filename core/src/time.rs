@@ -3,6 +3,8 @@
 use std::fmt;
 use std::ops::{Add, AddAssign, Sub};
 use std::time::Duration;
+#[expect(clippy::disallowed_types, reason = "a time that is given: no clock is read")]
+use std::time::SystemTime;
 
 /// A point on the embedder's monotonic clock: nanoseconds since an epoch the embedder chooses
 /// (the process's start, say). Only differences mean anything.
@@ -70,6 +72,24 @@ impl fmt::Display for Rounded {
 /// Wall-clock time in milliseconds since 1970-01-01 UTC, as RocketMQ writes it on the wire.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UnixMillis(pub i64);
+
+impl From<i64> for UnixMillis {
+    fn from(millis: i64) -> Self {
+        Self(millis)
+    }
+}
+
+#[expect(clippy::disallowed_types, reason = "a time that is given: no clock is read")]
+impl From<SystemTime> for UnixMillis {
+    /// That time, to the millisecond.
+    fn from(time: SystemTime) -> Self {
+        let millis = |part: Duration| i64::try_from(part.as_millis()).unwrap_or(i64::MAX);
+        Self(match time.duration_since(SystemTime::UNIX_EPOCH) {
+            Ok(after) => millis(after),
+            Err(before) => -millis(before.duration()),
+        })
+    }
+}
 
 impl Add<Duration> for UnixMillis {
     type Output = Self;

@@ -152,14 +152,18 @@ fn send_18_a_topic_that_brokers_refuse_is_refused_before_anything_is_sent() {
     for blank in ["", " ", "\t \n"] {
         assert_eq!(refused(blank), NameError::Blank { what: "topic" });
     }
-    let too_long = NameError::TooLong { what: "topic", length: 128, limit: 127 };
+    let too_long =
+        NameError::TooLong { what: "topic", given: "t".repeat(128), length: 128, limit: 127 };
     assert_eq!(refused(&"t".repeat(128)), too_long);
     assert!(Topic::new("t".repeat(127)).is_ok());
     // CVE-2019-17572: a topic's name is a folder's on the broker.
     for (name, found) in
         [("../../etc", '.'), ("a/b", '/'), ("a b", ' '), ("\u{8bdd}\u{9898}", '话')]
     {
-        assert_eq!(refused(name), NameError::Character { what: "topic", found });
+        assert_eq!(
+            refused(name),
+            NameError::Character { what: "topic", given: name.into(), found }
+        );
     }
     for name in [
         "SCHEDULE_TOPIC_XXXX",

@@ -145,7 +145,7 @@ impl Run {
 /// one of each.
 pub(crate) fn send_all(run: &Run, client: &Client, of: impl Fn(usize) -> Vec<Message>) -> Outcome {
     let producer = client.producer(run.group())?;
-    for first in (0..run.count()).step_by(256) {
+    for first in (0..run.count()).step_by(256).take_while(|_| !is_stopped()) {
         let indices = first..(first + 256).min(run.count());
         let sent: Vec<_> = indices
             .flat_map(|index| of(index).into_iter().enumerate().map(move |(at, m)| (index, at, m)))
@@ -266,7 +266,9 @@ pub(crate) fn is_stopped() -> bool {
 /// The first Ctrl-C calls `stop`, a second one ends the process at once.
 ///
 /// What to do in `stop`: shut the client down. That ends every wait of its producers and consumers,
-/// so that the program leaves by the path it always takes.
+/// so that the program leaves by the path it always takes. It ends handlers as well, within its own
+/// time: a program that gives them longer does nothing here, stops them when [`is_stopped`] says
+/// so, and shuts the client down then.
 pub(crate) fn on_ctrl_c(stop: impl Fn() + Send + 'static) -> Result<(), ctrlc::Error> {
     ctrlc::set_handler(move || {
         if STOPPED.swap(true, Ordering::SeqCst) {

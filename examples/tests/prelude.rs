@@ -17,7 +17,7 @@ async fn once(client: Client) -> Outcome {
 #[test]
 fn a_program_on_two_runtimes_names_the_crates_and_the_prelude() -> Outcome {
     let cluster = EmbeddedCluster::start()?;
-    let config = Config::new(&cluster.namesrv())?;
+    let config = Config::new(cluster.namesrv())?;
     smol::block_on(async { once(rocketry::smol::connect(config.clone())?).await })?;
     let runtime = tokio::runtime::Runtime::new()?;
     runtime.block_on(async {
@@ -41,6 +41,32 @@ fn the_root_names_the_errors() {
     is_error::<rocketry::RecordError>();
     is_error::<rocketry::SendError>();
     is_error::<rocketry::SubscribeError>();
+}
+
+#[test]
+fn the_root_names_what_a_consumer_is_seen_by() -> Outcome {
+    use rocketry::{ConsumerStats, OffsetStats, QueueStats, TopicConsumption, UnixMillis};
+    let cluster = EmbeddedCluster::start()?;
+    cluster.create_topic("orders", 4);
+    let client = rocketry::blocking::connect(cluster.namesrv())?;
+    let consumer = client.consumer("billing")?.topic("orders", "*").start()?;
+    let stats = client.stats();
+    let seen: &ConsumerStats = &stats.consumers[0];
+    let queues: &[QueueStats] = &seen.queues;
+    let offsets: &OffsetStats = &seen.offsets;
+    let topics: Vec<&TopicConsumption> = seen.consumption.iter().collect();
+    println!("{queues:?} {offsets:?} {topics:?} {consumer:?}");
+    // An offset by time: of any clock's, or a number.
+    let topic = Topic::new("orders")?;
+    let queue = client.queues(&topic).wait()?.swap_remove(0);
+    assert_eq!(queue.to_string(), "queue 0 of orders on broker-a");
+    let admin = client.admin();
+    let now = std::time::SystemTime::now();
+    assert_eq!(UnixMillis::from(now), now.into());
+    assert_eq!(admin.search_offset(&queue, now).wait()?, 0);
+    assert_eq!(admin.search_offset(&queue, 1_750_000_000_000).wait()?, 0);
+    client.shutdown().wait()?;
+    Ok(())
 }
 
 #[test]

@@ -92,7 +92,7 @@ fn topic_on_both(cluster: &Cluster, topic: &str) {
 
 /// Another member of a group that has settled 0 to 89: it gets 90 to 99 and settles them.
 fn resume(cluster: &Cluster, group: &str, name: &str) -> (Consumer, Rig) {
-    let mut config = rocketry::Config::new(&cluster.namesrv()).expect("settings");
+    let mut config = rocketry::Config::new(cluster.namesrv()).expect("settings");
     // It sends nothing, and hears of a master when it asks for the route again.
     config.route_refresh_interval = Duration::from_secs(3);
     let rig = Rig::with(On::Threads, config);

@@ -205,7 +205,7 @@ impl Place {
 
     /// The settings that a client begins with.
     pub fn config(&self) -> Config {
-        Config::new(&self.namesrv()).expect("settings that work")
+        Config::new(self.namesrv()).expect("settings that work")
     }
 
     /// A client.

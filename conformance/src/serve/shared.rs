@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rocketry_core::frame::{Inbound, Limits};
 use rocketry_core::time::{Instant, UnixMillis};
@@ -60,10 +60,24 @@ impl Inner {
     }
 }
 
+/// When the cluster is born, by both clocks: at the begin of a millisecond of the wall clock, so
+/// that what it reckons by the other one is never behind. A client's `SystemTime::now()` would be
+/// later else than the messages it sends after it.
+fn born() -> (std::time::Instant, UnixMillis) {
+    // In this order: the time between the two is time that the cluster is ahead.
+    let epoch = std::time::Instant::now();
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let unix = UnixMillis(i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX));
+    let begun = Duration::from_nanos(u64::from(since_1970.subsec_nanos() % 1_000_000));
+    match epoch.checked_sub(begun) {
+        Some(epoch) => (epoch, unix),
+        None => (epoch, unix + Duration::from_millis(1)),
+    }
+}
+
 impl Shared {
     pub(super) fn new(config: ClusterConfig) -> Self {
-        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let unix = UnixMillis(i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX));
+        let (epoch, unix) = born();
         let cluster = Cluster::new(config, SEED, Instant::ZERO, unix);
         let inner = Inner {
             cluster,
@@ -73,7 +87,6 @@ impl Shared {
             armed: None,
             stopping: false,
         };
-        let epoch = std::time::Instant::now();
         Self { inner: Mutex::new(inner), timer: Condvar::new(), epoch }
     }
 

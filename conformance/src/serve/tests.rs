@@ -4,7 +4,7 @@
 use std::io::{IoSlice, Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use rocketry_core::body::RouteBody;
@@ -14,6 +14,7 @@ use rocketry_core::frame::{
     ResponseCode,
 };
 use rocketry_core::message::RecordList;
+use rocketry_core::time::UnixMillis;
 
 use super::{Served, any_port};
 use crate::broker::{ClusterConfig, Fault, ListenerId, Requests};
@@ -272,6 +273,24 @@ fn an_answer_that_is_a_connections_last_arrives_before_its_end() {
         assert_eq!(came, answers, "and then the end, not a wait");
     }
     assert_eq!(served.with(|cluster| cluster.stored("topic_a")), 2);
+}
+
+#[test]
+fn no_message_is_stored_before_the_time_at_which_it_was_sent() {
+    // Many clusters: each is born at another part of a millisecond.
+    for _ in 0..30 {
+        let served = served(1);
+        let mut client = Client::connect(&address(&served, 0));
+        for _ in 0..5 {
+            let sent = UnixMillis::from(SystemTime::now());
+            assert_eq!(client.ask(Kind::Send, message(), "x").0, ResponseCode::SUCCESS);
+            let done = UnixMillis::from(SystemTime::now());
+            let stored = served.with(|cluster| cluster.messages(0, "topic_a", 0));
+            let at = stored.record(stored.len() - 1).unwrap().store_timestamp().0;
+            // What lay between the two looks at the clocks is time that it may be ahead.
+            assert!(sent.0 <= at && at <= done.0 + 50, "{sent:?} {at} {done:?}");
+        }
+    }
 }
 
 #[test]

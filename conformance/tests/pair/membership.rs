@@ -302,7 +302,7 @@ fn a_consumer_leaves_while_its_share_is_computed() {
     assert!(have(&world, &[(client, other)], 8));
     // The same group is one consumer's in one client.
     let twice = world.subscribe(client, Subscribe::new(group(), topic(TOPIC)), Pace::AtOnce);
-    assert_eq!(twice, Err(rocketry_core::error::Refused::DuplicateGroup));
+    assert_eq!(twice, Err(rocketry_core::error::Refused::DuplicateGroup(group())));
 }
 
 fn group() -> rocketry_core::name::Group {

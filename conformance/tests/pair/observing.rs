@@ -5,9 +5,11 @@ use std::time::Duration;
 use rocketry_conformance::broker::{ClusterConfig, TopicConfig};
 use rocketry_conformance::sim::{ClientId, Door, Host, Pace, Way, World, bytes_of};
 use rocketry_core::config::Config;
+use rocketry_core::consumer::Subscribe;
 use rocketry_core::engine::{Cancelled, ClientPhase, ConnectionState, Counters, Note, Snapshot};
 use rocketry_core::error::{ErrorKind, QueryError, Refused, SendError, Stored};
 use rocketry_core::frame::{Kind, Opaque, OutFrame, RequestCode, ResponseCode};
+use rocketry_core::name::Group;
 use rocketry_core::producer::SendOptions;
 use rocketry_core::query::{Query, QueueName};
 
@@ -209,10 +211,26 @@ fn a_consumer_of_a_topic_that_is_not_there_is_told_of_once_and_once_when_it_is()
     let told = notes_about(&world, client, TOPIC);
     assert_eq!(told.len(), 1, "{told:#?}");
     assert!(told[0].contains("ns:9876") && told[0].contains("create the topic"), "{told:#?}");
+    assert!(told[0].contains("or send to it first"), "{told:#?}");
     world.with_cluster(|cluster| cluster.create_topic(&TopicConfig::new(TOPIC, 4)));
     world.run_for(5 * SECOND);
     let told = notes_about(&world, client, TOPIC);
     assert!(told[1].contains("has 4 queues to write and 4 to read"), "{told:#?}");
+}
+
+#[test]
+fn dead_letters_that_there_are_none_of_are_no_trouble() {
+    let (mut world, client) = pair(1, 4);
+    let letters = topic("%DLQ%group_a");
+    let subscribe = Subscribe::new(Group::new(GROUP).unwrap(), letters);
+    world.subscribe(client, subscribe, Pace::AtOnce).unwrap();
+    world.run_for(60 * SECOND);
+    let failed = |note: &&Note| matches!(note, Note::RouteFailed { .. });
+    let told: Vec<&Note> = world.notes(client).filter(failed).collect();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(!told[0].is_trouble());
+    let said = "topic %DLQ%group_a is not there yet: its group has no dead letter";
+    assert_eq!(told[0].to_string(), said);
 }
 
 /// The names and values that a log record of the note would have.

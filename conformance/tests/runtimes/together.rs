@@ -16,7 +16,7 @@ fn served() -> Served {
 }
 
 fn config(served: &Served) -> Config {
-    let mut config = Config::new(&served.namesrv()).expect("settings that work");
+    let mut config = Config::new(served.namesrv()).expect("settings that work");
     config.send_timeout = Duration::from_secs(30);
     config
 }

@@ -32,10 +32,10 @@ struct Appender {
 
 /// A record, as a backend sees it.
 #[derive(Debug)]
-struct Line {
-    level: Level,
+pub(crate) struct Line {
+    pub(crate) level: Level,
     target: String,
-    text: String,
+    pub(crate) text: String,
     facts: Facts,
 }
 
@@ -51,14 +51,14 @@ impl<'kvs> VisitSource<'kvs> for Facts {
 }
 
 impl Line {
-    fn of(record: &Record<'_>) -> Self {
+    pub(crate) fn of(record: &Record<'_>) -> Self {
         let mut facts = Facts::default();
         record.key_values().visit(&mut facts).expect("facts that can be read");
         let (level, target) = (record.level(), record.target().to_owned());
         Self { level, target, text: record.args().to_string(), facts }
     }
 
-    fn fact(&self, name: &str) -> Option<&str> {
+    pub(crate) fn fact(&self, name: &str) -> Option<&str> {
         self.facts.0.get(name).map(String::as_str)
     }
 }

@@ -97,7 +97,7 @@ fn a_consumer_hears_of_messages_soon_while_a_thread_sends_alone() {
 #[test]
 fn a_broker_that_goes_while_a_caller_reads_ends_its_call_by_the_deadline_and_sends_flow_again() {
     let served = served();
-    let mut config = rocketry::Config::new(&served.namesrv()).expect("settings");
+    let mut config = rocketry::Config::new(served.namesrv()).expect("settings");
     config.send_timeout = Duration::from_secs(2);
     let rig = Rig::with(On::Threads, config);
     let producer = rig.client.producer("callers").expect("a producer");

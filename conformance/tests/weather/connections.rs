@@ -30,7 +30,7 @@ on_all!(
 );
 
 fn config(served: &Served) -> Config {
-    Config::new(&served.namesrv()).expect("settings that work")
+    Config::new(served.namesrv()).expect("settings that work")
 }
 
 fn message() -> Message {

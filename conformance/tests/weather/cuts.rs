@@ -82,7 +82,7 @@ fn a_cut_inside_a_route_is_asked_again(on: On) {
 
 fn fault_11_a_broker_that_stalls_ends_calls_by_their_deadline_and_goes_on(on: On) {
     let (served, proxy) = behind_proxy();
-    let mut config = rocketry::Config::new(&served.namesrv()).expect("settings that work");
+    let mut config = rocketry::Config::new(served.namesrv()).expect("settings that work");
     config.send_timeout = Duration::from_millis(500);
     let rig = Rig::with(on, config);
     let producer = rig.client.producer("cuts").expect("a producer");

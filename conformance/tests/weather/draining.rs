@@ -26,7 +26,7 @@ const HANDLERS: usize = 8;
 
 /// A client that has sent `count` messages, and a consumer of them.
 fn start(on: On, served: &Served, count: usize) -> (Rig, Consumer) {
-    let mut config = Config::new(&served.namesrv()).expect("settings");
+    let mut config = Config::new(served.namesrv()).expect("settings");
     config.shutdown_timeout = Duration::from_secs(20);
     let rig = Rig::with(on, config);
     let producer = rig.client.producer(GROUP).expect("a producer");

@@ -80,7 +80,7 @@ fn life_04_a_shutdown_ends_by_its_deadline_with_a_broker_that_is_silent(on: On) 
     let served = served();
     let proxy = Proxy::start(served.broker(0).expect("a broker")).expect("a proxy");
     served.with(|cluster| cluster.set_endpoint(0, &proxy.address().to_string()));
-    let mut config = rocketry::Config::new(&served.namesrv()).expect("settings that work");
+    let mut config = rocketry::Config::new(served.namesrv()).expect("settings that work");
     config.send_timeout = Duration::from_secs(20);
     config.shutdown_timeout = Duration::from_millis(500);
     let rig = Rig::with(on, config);
@@ -102,7 +102,7 @@ fn life_04_a_shutdown_ends_by_its_deadline_with_a_broker_that_is_silent(on: On) 
 
 fn a_shutdown_ends_while_a_connection_is_being_made(on: On) {
     let (hole, ..) = &black_hole();
-    let mut config = rocketry::Config::new(&hole.to_string()).expect("settings that work");
+    let mut config = rocketry::Config::new(hole.to_string()).expect("settings that work");
     config.connect_timeout = Duration::from_secs(6);
     config.shutdown_timeout = Duration::from_millis(300);
     let rig = Rig::with(on, config);

@@ -201,7 +201,7 @@ fn a_message_sent_again_under_its_id_is_told_by_it(on: On) {
 fn a_handle_gives_nothing_of_a_queue_that_has_moved_and_acks_of_it_are_stale(on: On) {
     let served = served();
     let member = |name: &str| {
-        let mut config = Config::new(&served.namesrv()).expect("settings");
+        let mut config = Config::new(served.namesrv()).expect("settings");
         config.instance_name = Some(name.to_owned());
         Rig::with(on, config)
     };

@@ -80,7 +80,7 @@ impl Deaf {
 
 /// Settings of a client that takes the only broker of a cluster to be at `address`, and tries once.
 fn broker_at(address: SocketAddr, served: &Served) -> Config {
-    let mut config = Config::new(&served.namesrv()).expect("settings that work");
+    let mut config = Config::new(served.namesrv()).expect("settings that work");
     let broker = served.broker(0).expect("it listens").to_string();
     let endpoint = Endpoint::parse(&address.to_string()).expect("an address");
     config.rewrite_addresses = vec![(broker, endpoint)];

@@ -6,7 +6,9 @@ use std::time::Duration;
 use rocketry::client::{ProducerError, ProducerOptions, SubscribeError};
 use rocketry::proto::consumer::ConsumerOptions;
 use rocketry::proto::message::MessageError;
-use rocketry::{Consumer, Filter, Message, QueueSelection, SendError, SendOptions, Start, Topic};
+use rocketry::{
+    Consumer, Filter, FilterError, Message, QueueSelection, SendError, SendOptions, Start, Topic,
+};
 
 use crate::rig::{On, Rig, eventually};
 use crate::{TOPIC, on_all, served};
@@ -134,5 +136,10 @@ fn what_is_no_topic_or_out_of_range_is_refused_by_name(on: On) {
     let wrong = start(ConsumerOptions::default().pull_batch(0), "*");
     assert!(matches!(wrong, SubscribeError::Config(_)), "{wrong}");
     let wrong = start(ConsumerOptions::default(), "a | b");
-    assert!(matches!(wrong, SubscribeError::Filter(_)), "{wrong}");
+    let said = wrong.to_string();
+    assert!(matches!(wrong, SubscribeError::Filter { .. }), "{said}");
+    let begins = format!("filter of topic {TOPIC}: \"a | b\" would be one tag with '|' in it");
+    assert!(said.starts_with(&begins), "{said}");
+    let wrong = start(ConsumerOptions::default(), "a||*");
+    assert!(matches!(wrong, SubscribeError::Filter { error: FilterError::Star { .. }, .. }));
 }

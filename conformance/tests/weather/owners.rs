@@ -94,7 +94,7 @@ fn returns(act: impl FnOnce() + Send + 'static) {
 }
 
 fn config(served: &Served) -> Config {
-    let mut config = Config::new(&served.namesrv()).expect("settings that work");
+    let mut config = Config::new(served.namesrv()).expect("settings that work");
     config.send_attempts = 1;
     config
 }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use rocketry::client::SubscribeError;
 use rocketry::proto::error::Refused;
 use rocketry::proto::name::NameError;
-use rocketry::{Config, ConfigError, Message, SendError, Stored, Topic};
+use rocketry::{Config, ConfigError, Group, Message, SendError, Stored, Topic};
 
 use crate::children::{child, tell};
 use crate::rig::load::Load;
@@ -48,7 +48,10 @@ fn life_01_a_second_consumer_of_a_group_in_one_client_is_refused(on: On) {
         builder.start()
     };
     let first = start().expect("a consumer");
-    assert_eq!(start().err(), Some(SubscribeError::Refused(Refused::DuplicateGroup)));
+    let group = Group::new("twice").expect("a group");
+    let twice = Refused::DuplicateGroup(group);
+    assert_eq!(twice.to_string(), "this client already has a consumer of group twice");
+    assert_eq!(start().err(), Some(SubscribeError::Refused(twice)));
     first.close().wait().expect("an end");
     start().expect("the group is free again").close().wait().expect("an end");
     // Shut down twice, at once: both end.
@@ -62,7 +65,7 @@ fn life_05_a_client_starts_without_a_broker_and_sends_once_there_is_one(on: On) 
     let served = served();
     served.stop_broker(0);
     let hasty = Rig::with(on, {
-        let mut config = Config::new(&served.namesrv()).expect("settings that work");
+        let mut config = Config::new(served.namesrv()).expect("settings that work");
         config.send_timeout = Duration::from_millis(300);
         config
     });
@@ -184,7 +187,7 @@ fn fault_30_sends_go_on_once_there_are_descriptors_again(on: On) {
 
 pub(crate) fn without_descriptors(on: On) {
     let served = served();
-    let mut config = Config::new(&served.namesrv()).expect("settings that work");
+    let mut config = Config::new(served.namesrv()).expect("settings that work");
     config.send_timeout = Duration::from_millis(500);
     let rig = Rig::with(on, config);
     let producer = rig.client.producer("starting").expect("a producer");

@@ -1,15 +1,21 @@
 //! Messages that can't be read are held and settled as all others, by whom the application says.
 
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use log::{Level, Log, Metadata, Record};
 use rocketry::client::RecvError;
 use rocketry::proto::frame::Request;
 use rocketry::proto::frame::request::SendRequest;
 use rocketry::proto::message::sys_flag;
 use rocketry::proto::query::Target;
-use rocketry::{Config, Consumer, Delivery, OnUnreadable, QueueName, Start, Topic, Unreadable};
+use rocketry::{
+    Config, Consumer, Delivery, OnUnreadable, QueueName, RunOptions, Start, Topic, Unreadable,
+    Verdict,
+};
 use rocketry_conformance::serve::Served;
 
+use crate::appender::{Line, in_a_process};
 use crate::rig::{On, Rig, eventually};
 use crate::{TOPIC, on_all, served};
 
@@ -19,6 +25,8 @@ on_all!(
     a_consumer_may_make_dead_letters_of_unreadable_messages,
     a_rejected_unreadable_message_becomes_a_dead_letter,
     a_consumer_that_is_told_so_stops_at_the_first_unreadable_message,
+    a_run_tells_of_an_unreadable_message_by_its_place,
+    a_rejected_unreadable_message_counts_as_failed_among_what_handlers_did,
 );
 
 const GROUP: &str = "readers";
@@ -30,7 +38,7 @@ fn queue() -> QueueName {
 
 /// A client, and three messages in one queue: the one in the middle says that it is compressed.
 fn with_damage(on: On, served: &Served) -> Rig {
-    let mut config = Config::new(&served.namesrv()).expect("settings");
+    let mut config = Config::new(served.namesrv()).expect("settings");
     config.commit_interval = Duration::from_millis(50);
     config.retry_delay = Duration::from_millis(300);
     let rig = Rig::with(on, config);
@@ -78,7 +86,7 @@ fn an_unreadable_message_is_settled_by_the_application_alone(on: On) {
     let mut consumer = consumer(&rig, OnUnreadable::default());
     let unreadable = neighbours(&mut consumer);
     let shown = unreadable.to_string();
-    let place = format!("message at offset 1 of queue 0 of {TOPIC} at broker-a can't be read: ");
+    let place = format!("message at offset 1 of queue 0 of {TOPIC} on broker-a can't be read: ");
     assert!(shown.starts_with(&place) && shown.contains("Zlib"), "{shown}");
     assert_eq!((unreadable.offset, &unreadable.queue), (Some(1), &queue()));
     // What the application does not settle comes again, after a pause, and nothing is passed.
@@ -141,4 +149,53 @@ fn a_consumer_that_is_told_so_stops_at_the_first_unreadable_message(on: On) {
     assert!(eventually(Duration::from_secs(5), left), "it leaves the group");
     assert_eq!(committed(&served), Some(1), "nothing is passed");
     assert_eq!(consumer.recv().expect_err("still nothing"), RecvError::Unreadable);
+}
+
+/// Keeps what is logged of the message that can't be read.
+#[derive(Default)]
+struct Keeper(Mutex<Vec<Line>>);
+
+impl Log for Keeper {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.target() == "rocketry"
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if self.enabled(record.metadata()) {
+            self.0.lock().expect("no panic").push(Line::of(record));
+        }
+    }
+
+    fn flush(&self) {}
+}
+
+fn a_run_tells_of_an_unreadable_message_by_its_place(on: On) {
+    in_a_process(on, "unread");
+}
+
+pub(crate) fn unread(on: On) {
+    let keeper = crate::install(Keeper::default());
+    let served = served();
+    let rig = with_damage(on, &served);
+    let handlers = consumer(&rig, OnUnreadable::Hold).run(RunOptions::default(), |_| ());
+    let handlers = handlers.expect("it runs");
+    assert!(eventually(Duration::from_secs(10), || handlers.stats().unreadable > 0));
+    drop(handlers);
+    let lines = keeper.0.lock().expect("no panic");
+    let of_message = |line: &&Line| line.text.contains("can't be read");
+    let line = lines.iter().find(of_message).expect("a line of it");
+    assert_eq!((line.level, line.fact("group")), (Level::Warn, Some(GROUP)));
+    assert_eq!((line.fact("topic"), line.fact("broker")), (Some(TOPIC), Some("broker-a")));
+    assert_eq!((line.fact("queue"), line.fact("offset")), (Some("0"), Some("1")));
+}
+
+fn a_rejected_unreadable_message_counts_as_failed_among_what_handlers_did(on: On) {
+    let served = served();
+    let rig = with_damage(on, &served);
+    let options = RunOptions::default().on_unreadable(|_| Verdict::Reject);
+    let handlers = consumer(&rig, OnUnreadable::Hold).run(options, |_| ()).expect("it runs");
+    assert!(eventually(Duration::from_secs(10), || handlers.stats().handled == 2));
+    assert!(eventually(Duration::from_secs(10), || committed(&served) == Some(3)));
+    let stats = handlers.stats();
+    assert_eq!((stats.handled, stats.failed, stats.unreadable), (2, 1, 1));
 }

@@ -18,6 +18,7 @@ use crate::frame::{ReplyFields, Request, ResponseCode};
 use crate::message::RecordList;
 use crate::name::{Endpoint, Topic};
 use crate::query::{Call, QueueName, Response, Target};
+use crate::time::UnixMillis;
 
 /// The sys flag of a plain pull: with a subscription, without waiting or committing.
 const PLAIN_PULL: i32 = 4;
@@ -224,8 +225,8 @@ impl Admin {
         done.and_then(self.owner.shared(), move |()| own.each(targets, request))
     }
 
-    /// The offset of a queue's first message stored at that time or later, in milliseconds since
-    /// 1970 by the broker's clock (`SEARCH_OFFSET_BY_TIMESTAMP`, 29).
+    /// The offset of a queue's first message stored at that time or later by the broker's clock: a
+    /// `SystemTime`, or milliseconds since 1970 (`SEARCH_OFFSET_BY_TIMESTAMP`, 29).
     ///
     /// ```no_run
     /// # use rocketry_core::client::Admin;
@@ -239,11 +240,11 @@ impl Admin {
     /// # }
     /// ```
     #[doc(alias = "searchOffset")]
-    pub fn search_offset(&self, queue: &QueueName, timestamp: i64) -> Answered<i64> {
+    pub fn search_offset(&self, queue: &QueueName, time: impl Into<UnixMillis>) -> Answered<i64> {
         let request = Request::SearchOffset(SearchOffsetRequest {
             topic: queue.topic.shared(),
             queue_id: queue.queue as i32,
-            timestamp,
+            timestamp: time.into().0,
             broker: Some(queue.broker.clone()),
             ..Default::default()
         });

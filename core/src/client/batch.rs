@@ -78,7 +78,8 @@ impl Consumer {
     /// there, or what there is after `within`, which may be none. Those that can't be read are
     /// among them. Each is settled by itself, or dropped to come again.
     ///
-    /// An error is given where there is nothing to give before it, as by [`recv`](Self::recv).
+    /// An error is given where there is nothing to give before it, as by [`recv`](Self::recv);
+    /// [`RecvError::EmptyBatch`] where `most` is 0.
     ///
     /// ```no_run
     /// # use rocketry_core::client::Consumer;
@@ -145,6 +146,9 @@ impl Consumer {
 
     /// Gathers until so many are there. An error waits until what is there was given.
     fn poll_batch(&mut self, cx: &mut Context<'_>, most: usize) -> Poll<Result<(), RecvError>> {
+        if most == 0 {
+            return Poll::Ready(Err(RecvError::EmptyBatch));
+        }
         while self.gathered.len() < most {
             match self.poll_fresh(cx) {
                 Poll::Ready(Ok(received)) => self.gathered.push_back(received),

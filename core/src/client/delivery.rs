@@ -53,11 +53,8 @@ pub struct Delivery {
 /// verbs then do nothing.
 #[derive(thiserror::Error)]
 #[error(
-    "message at {} of queue {} of {} at {} can't be read: {reason}",
+    "message at {} of {queue} can't be read: {reason}",
     Place(*offset),
-    queue.queue,
-    queue.topic,
-    queue.broker
 )]
 #[must_use = "a message that can't be read is handed out again unless it is acked"]
 pub struct Unreadable {

@@ -1,5 +1,6 @@
 //! How a shutdown, or a consumer's leaving, came to its end.
 
+use std::fmt;
 use std::task::Waker;
 
 /// How a shutdown, or a consumer's leaving, came to its end.
@@ -12,6 +13,18 @@ pub enum Ended {
     /// dropped instead, held to the end, or gone with their queues to another member. They are
     /// delivered again, to whoever gets their queues.
     Unsettled(usize),
+}
+
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::InOrder => f.write_str("ended in order: every message was settled"),
+            Self::Unsettled(1) => f.write_str("ended with 1 message unsettled: it comes again"),
+            Self::Unsettled(count) => {
+                write!(f, "ended with {count} messages unsettled: they come again")
+            }
+        }
+    }
 }
 
 impl Ended {
@@ -60,5 +73,18 @@ impl Stops {
     /// Whom to wake.
     pub(super) fn take_all(&mut self) -> impl Iterator<Item = Waker> {
         std::mem::take(&mut self.0).into_iter().flatten()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_end_is_told_as_a_sentence() {
+        let said = |unsettled| Ended::with(unsettled).to_string();
+        assert_eq!(said(0), "ended in order: every message was settled");
+        assert_eq!(said(1), "ended with 1 message unsettled: it comes again");
+        assert_eq!(said(12), "ended with 12 messages unsettled: they come again");
     }
 }

@@ -20,6 +20,9 @@ pub enum RecvError {
     /// for, and messages go on to come.
     #[error("waiting here would block the thread that does the work: await `next` instead")]
     WouldDeadlock,
+    /// A batch of no messages was asked for.
+    #[error("a batch of 0 messages was asked for: ask for at least one")]
+    EmptyBatch,
     /// This process is a fork of the one that made the client, in which alone messages come.
     #[error("this process is a fork of the one that made the client, in which alone messages come")]
     Forked,
@@ -44,6 +47,9 @@ pub enum RecvTimeoutError {
     /// As [`RecvError::WouldDeadlock`].
     #[error("{}", RecvError::WouldDeadlock)]
     WouldDeadlock,
+    /// As [`RecvError::EmptyBatch`], which no call with this error gives.
+    #[error("{}", RecvError::EmptyBatch)]
+    EmptyBatch,
     /// As [`RecvError::Forked`].
     #[error("{}", RecvError::Forked)]
     Forked,
@@ -56,6 +62,7 @@ impl From<RecvError> for RecvTimeoutError {
             RecvError::Unreadable => Self::Unreadable,
             RecvError::RuntimeGone => Self::RuntimeGone,
             RecvError::WouldDeadlock => Self::WouldDeadlock,
+            RecvError::EmptyBatch => Self::EmptyBatch,
             RecvError::Forked => Self::Forked,
         }
     }

@@ -30,7 +30,22 @@ impl Consumer {
     ///     }
     ///     Verdict::Ack
     /// })?;
-    /// println!("{:?}", run.ended().wait()?);
+    /// println!("{}", run.ended().wait()?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// With `?` in it, a closure says at its end which errors it may give:
+    ///
+    /// ```no_run
+    /// # use rocketry_core::client::{Client, RunOptions};
+    /// # fn f(client: &Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// let consumer = client.consumer("billing")?.topic("orders", "*").start()?;
+    /// let run = consumer.run(RunOptions::default(), |message| {
+    ///     let order: u64 = std::str::from_utf8(message.body())?.parse()?;
+    ///     println!("order {order}");
+    ///     Ok::<_, Box<dyn std::error::Error>>(())
+    /// })?;
     /// # Ok(())
     /// # }
     /// ```
@@ -62,7 +77,26 @@ impl Consumer {
     ///
     /// let consumer = client.consumer("billing")?.topic("orders", "*").start()?;
     /// let run = consumer.run_async(RunOptions::default(), store)?;
-    /// println!("{:?}", run.ended().await?);
+    /// println!("{}", run.ended().await?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// What handlers share is cloned for each message, before `async move`:
+    ///
+    /// ```no_run
+    /// # use rocketry_core::client::{Client, MessageView, RunOptions};
+    /// # use std::sync::Arc;
+    /// # use std::sync::atomic::{AtomicUsize, Ordering};
+    /// # async fn f(client: &Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// let consumer = client.consumer("billing")?.topic("orders", "*").start()?;
+    /// let bytes = Arc::new(AtomicUsize::new(0));
+    /// let run = consumer.run_async(RunOptions::default(), move |message: MessageView| {
+    ///     let bytes = bytes.clone();
+    ///     async move {
+    ///         bytes.fetch_add(message.body().len(), Ordering::Relaxed);
+    ///     }
+    /// })?;
     /// # Ok(())
     /// # }
     /// ```
@@ -100,7 +134,7 @@ impl Consumer {
     ///     batch.done(messages.len());
     ///     std::io::Result::Ok(())
     /// })?;
-    /// println!("{:?}", run.ended().wait()?);
+    /// println!("{}", run.ended().wait()?);
     /// # Ok(())
     /// # }
     /// ```

@@ -23,8 +23,14 @@ pub enum SubscribeError {
     #[error(transparent)]
     Name(#[from] NameError),
     /// What is asked for of a topic can't be meant.
-    #[error(transparent)]
-    Filter(#[from] FilterError),
+    #[error("filter of topic {topic}: {error}")]
+    Filter {
+        /// The topic.
+        topic: Topic,
+        /// Why not.
+        #[source]
+        error: FilterError,
+    },
     /// An option is outside its range.
     #[error(transparent)]
     Config(#[from] ConfigError),
@@ -45,7 +51,7 @@ impl SubscribeError {
     pub const fn kind(&self) -> ErrorKind {
         match self {
             Self::Refused(refused) => refused.kind(),
-            Self::Name(_) | Self::Filter(_) | Self::Config(_) => ErrorKind::Invalid,
+            Self::Name(_) | Self::Filter { .. } | Self::Config(_) => ErrorKind::Invalid,
         }
     }
 }
@@ -223,5 +229,8 @@ where
     FilterError: From<F::Error>,
 {
     let topic = topic.try_into().map_err(NameError::from)?;
-    Ok((topic, filter.try_into().map_err(FilterError::from)?))
+    match filter.try_into().map_err(FilterError::from) {
+        Ok(filter) => Ok((topic, filter)),
+        Err(error) => Err(SubscribeError::Filter { topic, error }),
+    }
 }

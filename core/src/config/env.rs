@@ -1,7 +1,9 @@
 //! Settings from the environment, which the caller reads: the core does not.
 
 use super::value::Value;
-use super::{Config, ConfigError, NOT_BUILT, NotBuilt, SETTINGS, Setting};
+use super::{
+    Config, ConfigError, NOT_BUILT, NotBuilt, PER_CONSUMER, PerConsumer, SETTINGS, Setting,
+};
 use crate::url::Url;
 
 /// What the variables of settings begin with.
@@ -27,7 +29,8 @@ impl Config {
     ///
     /// [`ConfigError::Unknown`] for a near miss: a slip in a setting's name, or its name in Java
     /// or pyrocketmq; [`ConfigError::Value`] for what can't be read, [`ConfigError::NotBuilt`] for
-    /// what other clients can do, and what [`check`](Self::check) finds.
+    /// what other clients can do, [`ConfigError::PerConsumer`] for what is said to each consumer
+    /// here, and what [`check`](Self::check) finds.
     pub fn from_vars<N, V>(vars: impl IntoIterator<Item = (N, V)>) -> Result<Self, ConfigError>
     where
         N: AsRef<str>,
@@ -84,10 +87,11 @@ impl Config {
             Some(other) if page => other,
             Some(_) | None => setting,
         };
-        (setting.read)(self, given).map_err(|expected| ConfigError::Value {
-            name: name.to_owned(),
-            given: cut(&given.text()),
-            expected,
+        (setting.read)(self, given).map_err(|expected| {
+            let given = cut(&given.text());
+            let java = setting.name == "max_reconsume_times" && given == "-1";
+            let hint = if java { ", 16 for what -1 is in Java" } else { "" };
+            ConfigError::Value { name: name.to_owned(), given, expected: expected + hint }
         })
     }
 }
@@ -130,6 +134,7 @@ fn named(variable: &str) -> Result<Option<&'static Setting>, ConfigError> {
 fn is_near(name: &str) -> bool {
     let slips = (name.chars().count() / 4).clamp(1, 3);
     meant(name).is_some()
+        || said_to_consumers(name).is_some()
         || elsewhere(name).is_some()
         || SETTINGS.iter().any(|setting| distance(setting.name, name) <= slips)
 }
@@ -137,6 +142,11 @@ fn is_near(name: &str) -> bool {
 /// The setting that is not built, by any of its names.
 fn meant(name: &str) -> Option<&'static NotBuilt> {
     NOT_BUILT.iter().find(|other| other.names().any(|known| is_same(known, name)))
+}
+
+/// What is said to each consumer, where other clients have a setting.
+fn said_to_consumers(name: &str) -> Option<&'static PerConsumer> {
+    PER_CONSUMER.iter().find(|other| is_same(other.java, name))
 }
 
 /// The setting that other clients call so.
@@ -164,6 +174,9 @@ pub(super) fn unknown(
 ) -> ConfigError {
     if let Some(other) = meant(name) {
         return ConfigError::NotBuilt { name: cut(given), why: other.why };
+    }
+    if let Some(other) = said_to_consumers(name) {
+        return ConfigError::PerConsumer { name: cut(given), how: other.how };
     }
     let alike = || SETTINGS.iter().min_by_key(|setting| distance(setting.name, name));
     let nearest = elsewhere(name).or_else(alike);

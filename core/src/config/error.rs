@@ -63,6 +63,14 @@ pub enum ConfigError {
         /// What holds instead.
         why: &'static str,
     },
+    /// Other clients have this setting; here it is said to each consumer, in code.
+    #[error("{name} is said to each consumer, not to the client: {how}")]
+    PerConsumer {
+        /// The name, as it was given.
+        name: String,
+        /// The method that it is said by.
+        how: &'static str,
+    },
 }
 
 impl From<Infallible> for ConfigError {

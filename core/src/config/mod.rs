@@ -24,7 +24,7 @@ pub use identity::Identity;
 pub use preset::{PRESETS, Preset};
 pub use sharing::SharingRule;
 pub use table::{Config, SETTINGS, Setting};
-pub use unsupported::{NOT_BUILT, NotBuilt};
+pub use unsupported::{NOT_BUILT, NotBuilt, PER_CONSUMER, PerConsumer};
 
 use crate::name::{Endpoint, NameError};
 use crate::url::Url;
@@ -79,8 +79,8 @@ fn endpoints(text: &str) -> Result<Vec<Endpoint>, NameError> {
 impl Config {
     /// The defaults, with nameservers given as `host:port`, several joined by `;` or `,`, or as
     /// the `http://` page of an address server that lists them.
-    pub fn new(name_servers: &str) -> Result<Self, ConfigError> {
-        let mut config = Self::default();
+    pub fn new(name_servers: impl AsRef<str>) -> Result<Self, ConfigError> {
+        let (mut config, name_servers) = (Self::default(), name_servers.as_ref());
         if name_servers.contains("://") {
             config.set(&SETTINGS[0], SETTINGS[0].name, &Value::Text(name_servers.to_owned()))?;
         } else {

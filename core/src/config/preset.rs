@@ -31,7 +31,7 @@ macro_rules! presets {
                     "- [`", stringify!($field), "`](Self::", stringify!($field), "): ",
                     says!($($value)+)
                 )])+
-                pub fn $name(name_servers: &str) -> Result<Self, ConfigError> {
+                pub fn $name(name_servers: impl AsRef<str>) -> Result<Self, ConfigError> {
                     Ok(Self { $($field: value!($($value)+),)+ ..Self::new(name_servers)? })
                 }
             )+
@@ -41,7 +41,7 @@ macro_rules! presets {
         pub const PRESETS: &[Preset] = &[$(Preset {
             name: stringify!($name),
             about: concat!($($doc),+).trim_ascii(),
-            make: Config::$name,
+            make: |name_servers| Config::$name(name_servers),
         }),+];
     };
 }

@@ -357,7 +357,7 @@ settings! {
     retry_delay: Duration as Time = [5 s];
 
     /// How often a message that is sent back comes again; after that its broker makes a dead letter
-    /// of it. 0 makes one at once. Java's -1 is 16.
+    /// of it. With 0 each is a dead letter at once. 16 is what -1 is in Java.
     max_reconsume_times: u32 as Count = [16] in [0 ..= 2147483647],
         java "maxReconsumeTimes", python "max_reconsume_times";
 

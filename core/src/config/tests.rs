@@ -260,6 +260,38 @@ fn a_typo_in_a_variable_names_the_nearest_one() {
 }
 
 #[test]
+fn what_is_said_to_each_consumer_is_refused_with_the_method_that_says_it() {
+    for other in PER_CONSUMER {
+        for word in [other.java.to_owned(), other.java.to_ascii_uppercase()] {
+            let name = format!("ROCKETRY_{word}");
+            let error = vars(&[(&name, "20")]).unwrap_err();
+            assert_eq!(error, ConfigError::PerConsumer { name, how: other.how });
+        }
+        let error = read(&format!("{{\"{}\": 20}}", other.java)).unwrap_err();
+        assert!(error.contains(other.how), "{error}");
+    }
+    let error = vars(&[("ROCKETRY_CONSUME_FROM_WHERE", "first")]).unwrap_err();
+    let said = "ROCKETRY_CONSUME_FROM_WHERE is said to each consumer, not to the client: \
+                ConsumerBuilder::start_at";
+    assert_eq!(error.to_string(), said);
+}
+
+#[test]
+fn java_s_number_of_reconsume_times_is_refused_with_what_it_is_here() {
+    let error = vars(&[("ROCKETRY_MAX_RECONSUME_TIMES", "-1")]).unwrap_err().to_string();
+    assert!(error.ends_with("32 bits, 16 for what -1 is in Java"), "{error}");
+    let error = vars(&[("ROCKETRY_MAX_RECONSUME_TIMES", "-2")]).unwrap_err().to_string();
+    assert!(!error.contains("Java"), "{error}");
+}
+
+#[test]
+fn nameservers_are_taken_as_any_text() {
+    let text = String::from("a:9876;b:9876");
+    assert_eq!(Config::new(&text), Config::new("a:9876;b:9876"));
+    assert_eq!(Config::production(text.clone()), Config::production(&*text));
+}
+
+#[test]
 fn what_is_not_built_says_so_and_shows_no_value() {
     for other in NOT_BUILT {
         let variable = format!("ROCKETRY_{}", other.name.to_ascii_uppercase());

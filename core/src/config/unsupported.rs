@@ -1,4 +1,4 @@
-//! Settings of other clients that this one does not have yet.
+//! Settings of other clients that are none here: not built, or said to each consumer.
 
 /// A setting of other clients that is not built here.
 #[derive(Clone, Copy, Debug)]
@@ -53,4 +53,35 @@ not_built! {
         "sends are not gathered into batches by themselves.";
     message_model, java "messageModel", python "message_model":
         "every group consumes as a cluster; broadcasting is not there.";
+}
+
+/// A setting of Java's client and of pyrocketmq that is said to each consumer here, in code.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct PerConsumer {
+    /// Java's name of it; pyrocketmq's has the same words.
+    pub java: &'static str,
+    /// The method that it is said by.
+    pub how: &'static str,
+}
+
+macro_rules! per_consumer {
+    ($($java:literal: $how:literal;)+) => {
+        /// Settings of Java's client and of pyrocketmq that are said to each consumer here. To set
+        /// one is an error that names the method.
+        pub const PER_CONSUMER: &[PerConsumer] = &[$(PerConsumer { java: $java, how: $how }),+];
+    };
+}
+
+per_consumer! {
+    "consumerGroup": "Client::consumer";
+    "consumeFromWhere": "ConsumerBuilder::start_at";
+    "consumeTimestamp": "ConsumerBuilder::start_at, with Start::Time";
+    "consumeThreadMin": "RunOptions::concurrency";
+    "consumeThreadMax": "RunOptions::concurrency";
+    "consumeMessageBatchMaxSize": "RunOptions::batch";
+    "suspendCurrentQueueTimeMillis": "Delivery::retry_here, or Verdict::RetryHere";
+    "subscription": "ConsumerBuilder::topic";
+    "messageQueueListener": "ConsumerBuilder::on_queues";
+    "messageListener": "Consumer::run";
 }

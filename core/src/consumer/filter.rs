@@ -84,6 +84,9 @@ pub enum FilterError {
         /// The text, cut to 128 characters.
         given: String,
     },
+    /// A list without a tag would ask for nothing.
+    #[error("a list of tags has at least one tag: Filter::all() is for all messages")]
+    Empty,
     /// A tag that is empty, holds `||`, or begins or ends with a blank.
     #[error(
         "tag {given:?} can't be subscribed to: a tag is not empty, has no || and no blank ends"
@@ -142,12 +145,13 @@ impl Filter {
         }
     }
 
-    /// Messages with one of these tags, each taken as it is. Without any it is all messages.
+    /// Messages with one of these tags, each taken as it is.
     ///
     /// # Errors
     ///
     /// [`FilterError::Tag`] for what a broker could not read as one tag, and
-    /// [`FilterError::Star`] for `*`.
+    /// [`FilterError::Star`] for `*`; [`FilterError::Empty`] for a list that came out empty:
+    /// [`all`](Self::all) is for all messages.
     #[doc(alias = "byTag")]
     pub fn tags<T>(tags: impl IntoIterator<Item = T>) -> Result<Self, FilterError>
     where
@@ -165,7 +169,7 @@ impl Filter {
             own.push(tag.to_owned());
         }
         if own.is_empty() {
-            return Ok(Self::All);
+            return Err(FilterError::Empty);
         }
         Ok(Self::Tags(Arc::new(Tags(own))))
     }
@@ -293,7 +297,7 @@ mod tests {
             assert_eq!(Filter::tags([tag]), Err(FilterError::Tag { given }), "{tag:?}");
         }
         assert_eq!(Filter::tags(["a", "*"]), Err(FilterError::Star { given: "*".into() }));
-        assert_eq!(Filter::tags::<&str>([]), Ok(Filter::All));
+        assert_eq!(Filter::tags::<&str>([]), Err(FilterError::Empty));
     }
 
     #[test]

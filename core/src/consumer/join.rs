@@ -19,12 +19,13 @@ impl Consumers {
         if subscribe.topics.is_empty() && !subscribe.options.without_topics {
             return Err(Refused::NoTopic);
         }
-        let named: BTreeSet<&Topic> = subscribe.topics.iter().map(|(topic, _)| topic).collect();
-        if named.len() < subscribe.topics.len() {
-            return Err(Refused::DuplicateTopic);
+        let mut named = BTreeSet::new();
+        let mut topics = subscribe.topics.iter().map(|(topic, _)| topic);
+        if let Some(twice) = topics.find(|topic| !named.insert(*topic)) {
+            return Err(Refused::DuplicateTopic(twice.clone()));
         }
         if self.of_group(&subscribe.group).is_some() {
-            return Err(Refused::DuplicateGroup);
+            return Err(Refused::DuplicateGroup(subscribe.group.clone()));
         }
         Ok(())
     }
@@ -115,6 +116,11 @@ impl Consumers {
     pub(crate) fn reads_of(&self, sub: SubscriptionId, topic: &Topic) -> Result<bool, Stale> {
         let consumer = self.get(sub).filter(|consumer| !consumer.is_leaving());
         consumer.map(|consumer| consumer.topics.find_own(topic).is_some()).ok_or(Stale)
+    }
+
+    /// A consumer's group.
+    pub(crate) fn group(&self, sub: SubscriptionId) -> Option<Group> {
+        self.slots.get(sub).map(|consumer| consumer.group.clone())
     }
 
     /// What a consumer reads.

@@ -164,7 +164,8 @@ impl ConsumerOptions {
         self
     }
 
-    /// Has a message come again so often before it becomes a dead letter; 0: never.
+    /// Has a message come again so often before it becomes a dead letter; 0: each is
+    /// one at once. 16, the default, is what -1 is in Java.
     #[must_use]
     #[doc(alias = "setMaxReconsumeTimes")]
     pub const fn max_reconsume_times(mut self, most: u32) -> Self {

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::time::Duration;
 #[expect(clippy::disallowed_types, reason = "a time that is given: no clock is read")]
 use std::time::SystemTime;
 
@@ -53,11 +52,7 @@ pub struct StartError {
 impl From<SystemTime> for Start {
     /// At that time, to the millisecond.
     fn from(time: SystemTime) -> Self {
-        let millis = |part: Duration| i64::try_from(part.as_millis()).unwrap_or(i64::MAX);
-        Self::Time(UnixMillis(match time.duration_since(SystemTime::UNIX_EPOCH) {
-            Ok(after) => millis(after),
-            Err(before) => -millis(before.duration()),
-        }))
+        Self::Time(time.into())
     }
 }
 
@@ -194,6 +189,8 @@ impl Reader<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn at(text: &str) -> Option<i64> {

@@ -77,9 +77,6 @@ impl<'de> Deserialize<'de> for Filter {
                 while let Some(tag) = list.next_element()? {
                     tags.push(tag);
                 }
-                if tags.is_empty() {
-                    return Err(A::Error::invalid_length(0, &"at least one tag"));
-                }
                 Filter::tags(tags).map_err(A::Error::custom)
             }
         }

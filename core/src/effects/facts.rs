@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::Note;
-use crate::error::lack::advice;
+use crate::error::lack::{CREATE_OR_SEND, is_unknown};
 use crate::error::{Attempt, CloseReason, Failure, Lack, PeerKind, SendError, one_line};
 use crate::frame::RequestCode;
 use crate::name::QueueName;
@@ -65,6 +65,9 @@ impl Note {
     /// Whether it tells of trouble: a warning. The others are information.
     pub fn is_trouble(&self) -> bool {
         match self {
+            Self::RouteFailed { topic, attempt, known } => {
+                !has_no_dead_letter(topic, attempt, *known)
+            }
             Self::Reconnected { .. }
             | Self::Rebalanced { .. }
             | Self::AssignmentDeclined { .. }
@@ -78,7 +81,6 @@ impl Note {
             | Self::OnewayLost { .. }
             | Self::SharedId { .. }
             | Self::HeartbeatRefused { .. }
-            | Self::RouteFailed { .. }
             | Self::UnreadableAddress { .. }
             | Self::RowRefused { .. }
             | Self::NotShared { .. }
@@ -350,7 +352,7 @@ fn not_sent_back(
     error: Option<&SendError>,
     f: &mut fmt::Formatter<'_>,
 ) -> fmt::Result {
-    write!(f, "a message of {} was not sent back: {}", Place(queue), Unasked(failure))?;
+    write!(f, "a message of {queue} was not sent back: {}", Unasked(failure))?;
     match error {
         Some(error) => write!(f, "; nor to the retry topic: {error}")?,
         None => f.write_str("; it can't be read, and so not be sent to the retry topic")?,
@@ -369,16 +371,6 @@ const fn without(ask: RequestCode) -> &'static str {
     }
 }
 
-/// Where a queue is.
-struct Place<'a>(&'a QueueName);
-
-impl fmt::Display for Place<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let QueueName { topic, broker, queue } = self.0;
-        write!(f, "queue {queue} of {topic} on {broker}")
-    }
-}
-
 impl fmt::Display for Note {
     /// On one line, whatever peers have written into it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -394,15 +386,27 @@ impl fmt::Display for Words<'_> {
     }
 }
 
+/// Whether a topic is not there since no message of its group has become a dead letter.
+fn has_no_dead_letter(topic: &Topic, attempt: &Attempt, known: bool) -> bool {
+    topic.is_of_dead_letters() && !known && is_unknown(Some(attempt))
+}
+
 fn without_news(
     topic: &Topic,
     attempt: &Attempt,
     known: bool,
     f: &mut fmt::Formatter<'_>,
 ) -> fmt::Result {
+    if has_no_dead_letter(topic, attempt, known) {
+        return write!(f, "topic {topic} is not there yet: its group has no dead letter");
+    }
     write!(f, "no news of the queues of topic {topic}: {attempt}")?;
     // A topic that was there may have its only broker down.
-    f.write_str(if known { "; those known serve on" } else { advice(Some(attempt)) })
+    f.write_str(match known {
+        true => "; those known serve on",
+        false if is_unknown(Some(attempt)) => CREATE_OR_SEND,
+        false => "",
+    })
 }
 
 impl Note {
@@ -486,15 +490,15 @@ impl Note {
                  for, and passes them over: give all members of a group the same topics and tags"
             ),
             Self::OffsetMoved { queue, from, to, .. } => {
-                write!(f, "{} has no offset {from}: on at {to}", Place(queue))
+                write!(f, "{queue} has no offset {from}: on at {to}")
             }
             Self::OffsetReset { queue, from, to, .. } => {
-                write!(f, "{} was reset from {from}: on at {to}", Place(queue))
+                write!(f, "{queue} was reset from {from}: on at {to}")
             }
             Self::AskFailed { group, ask, queue, failure } => {
                 write!(f, "{ask} of group {group}")?;
                 if let Some(queue) = queue {
-                    write!(f, " for {}", Place(queue))?;
+                    write!(f, " for {queue}")?;
                 }
                 write!(f, ": {failure}; {}", without(*ask))?;
                 let list = *ask == RequestCode::GET_CONSUMER_LIST_BY_GROUP;
@@ -508,13 +512,12 @@ impl Note {
             }
             Self::PullAstray { queue, asked, next, min, max, .. } => write!(
                 f,
-                "pull of {} at offset {asked} has an answer that can't be true: on at {next}, of \
-                 {min} to {max}",
-                Place(queue)
+                "pull of {queue} at offset {asked} has an answer that can't be true: on at {next}, \
+                 of {min} to {max}"
             ),
             Self::PullRefused { queue, code, remark, .. } => {
                 let remark = remark.as_deref().unwrap_or_default();
-                write!(f, "pull of {} refused: {code} {remark}", Place(queue))
+                write!(f, "pull of {queue} refused: {code} {remark}")
             }
             Self::SendBackFailed { queue, failure, error, .. } => {
                 not_sent_back(queue, failure.as_deref(), error.as_deref(), f)
@@ -533,9 +536,8 @@ impl Note {
             ),
             Self::SlowConsumer { group, queue, held, .. } => write!(
                 f,
-                "a message of {} is in the hands of group {group} for {}, unsettled: its offset \
-                 waits for it",
-                Place(queue),
+                "a message of {queue} is in the hands of group {group} for {}, unsettled: its \
+                 offset waits for it",
                 Rounded(*held)
             ),
             _ => Ok(()),

@@ -29,6 +29,7 @@ use crate::name::{Endpoint, Group, Topic};
 /// | `RowRefused` | warn | `topic`, `broker`, `reason` |
 /// | `UnreadableAddress` | warn | `broker`, `address` |
 /// | `RouteFailed` | warn | `topic`, `peer`, `endpoint`, `reason`; `opaque` and `code` if any |
+/// | `RouteFailed` of dead letters that there are none of | info | the same |
 /// | `Rebalanced` | info | `group`, `topic`, `share`, `members` |
 /// | `NotShared` | warn | `group`, `topic`, `reason` |
 /// | `AssignmentDeclined` | info | `group`, `reason` |

@@ -8,7 +8,7 @@ use crate::consumer::{
 };
 use crate::error::{Refused, Stale};
 use crate::id::{PeerId, SubscriptionId};
-use crate::name::{QueueName, Topic};
+use crate::name::{Group, QueueName, Topic};
 use crate::remoting::Context;
 use crate::route::Known;
 use crate::time::Instant;
@@ -79,6 +79,11 @@ impl Engine {
     /// What a consumer reads now; none of one that has left.
     pub fn subscriptions(&self, sub: SubscriptionId) -> Vec<TopicSubscription> {
         self.consumers.subscriptions(sub)
+    }
+
+    /// A consumer's group; none of one that has left.
+    pub(crate) fn group(&self, sub: SubscriptionId) -> Option<Group> {
+        self.consumers.group(sub)
     }
 
     /// The queues that are a consumer's now; none of one that has left.

@@ -78,7 +78,7 @@ impl Refused {
             | Self::FullOfBytes(_)
             | Self::FullOfWaiting(_)
             | Self::FullOfWaitingBytes(_) => ErrorKind::Full,
-            Self::DuplicateGroup | Self::DuplicateTopic | Self::NoTopic | Self::NoTime => {
+            Self::DuplicateGroup(_) | Self::DuplicateTopic(_) | Self::NoTopic | Self::NoTime => {
                 ErrorKind::Invalid
             }
             Self::Forked => ErrorKind::Forked,

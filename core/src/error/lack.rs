@@ -68,11 +68,19 @@ impl Lack {
 pub(crate) const CREATE: &str = " (create the topic, start the broker that has it, or let brokers \
     create topics by themselves with autoCreateTopicEnable=true)";
 
-/// That, where a nameserver's last word was that it does not know the topic.
+/// The same for a consumer, at which no broker creates a topic.
+pub(crate) const CREATE_OR_SEND: &str = " (create the topic, start the broker that has it, or send \
+    to it first: brokers with autoCreateTopicEnable=true create it then)";
+
+/// What a producer is to do, where a nameserver's last word was that it does not know the topic.
 pub(crate) fn advice(last: Option<&Attempt>) -> &'static str {
-    let unknown = last.is_some_and(|attempt| {
+    if is_unknown(last) { CREATE } else { "" }
+}
+
+/// Whether a nameserver's last word was that it does not know the topic.
+pub(crate) fn is_unknown(last: Option<&Attempt>) -> bool {
+    last.is_some_and(|attempt| {
         attempt.peer == PeerKind::NameServer
             && attempt.code() == Some(ResponseCode::TOPIC_NOT_EXIST)
-    });
-    if unknown { CREATE } else { "" }
+    })
 }

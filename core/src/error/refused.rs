@@ -1,7 +1,9 @@
 //! Calls that are refused at once.
 
+use crate::name::{Group, Topic};
+
 /// Why a call was refused at once: nothing was sent and nothing will be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refused {
     /// The client is stopping or has stopped.
@@ -20,11 +22,11 @@ pub enum Refused {
     #[error("sends of {0} bytes wait for room already, as much as max_waiting_bytes allows")]
     FullOfWaitingBytes(usize),
     /// This client has a consumer of that group already: a second one would steal from the first.
-    #[error("this client already has a consumer of that group")]
-    DuplicateGroup,
+    #[error("this client already has a consumer of group {0}")]
+    DuplicateGroup(Group),
     /// The consumer names one topic twice, with tags of which brokers would keep the last ones.
-    #[error("the consumer names a topic twice: join its tags with ||")]
-    DuplicateTopic,
+    #[error("the consumer names topic {0} twice: join its tags with ||")]
+    DuplicateTopic(Topic),
     /// The call was given no time.
     #[error("the call was given no time: its deadline has passed already")]
     NoTime,

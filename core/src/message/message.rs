@@ -456,7 +456,11 @@ mod tests {
         }
         let wrong = Message::new("a.b", "body").tag("").key("k");
         assert_eq!(wrong.topic(), None);
-        let refused = MessageError::Topic(NameError::Character { what: "topic", found: '.' });
+        let refused = MessageError::Topic(NameError::Character {
+            what: "topic",
+            given: "a.b".into(),
+            found: '.',
+        });
         assert_eq!(wrong.check(&limits), Err(refused));
     }
 

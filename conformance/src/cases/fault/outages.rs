@@ -80,7 +80,7 @@ pub(crate) fn a_shutdown_ends_by_its_deadline_while_the_broker_is_silent_or_dead
     cluster.create_topic("ends", 4).expect("the topic is created");
     for silent in [true, false] {
         let rigs = all(place.runtimes(), |on| {
-            let mut config = rocketry::Config::new(&cluster.namesrv()).expect("settings");
+            let mut config = rocketry::Config::new(cluster.namesrv()).expect("settings");
             config.shutdown_timeout = Duration::from_secs(2);
             let rig = place.rig_with(config);
             let load = Load::start(&rig, "ends", 4, Duration::from_millis(5));
@@ -134,7 +134,7 @@ pub(crate) fn only_a_message_that_waits_hears_of_a_slave_that_is_not_there(place
     let cluster = place.cluster(|_| ());
     cluster.create_topic("waits", 4).expect("the topic is created");
     for &on in place.runtimes() {
-        let mut config = rocketry::Config::new(&cluster.namesrv()).expect("settings");
+        let mut config = rocketry::Config::new(cluster.namesrv()).expect("settings");
         config.send_timeout = Duration::from_secs(20);
         let rig = place.rig_with(config);
         let producer = rig.client.producer("waits").expect("a producer");

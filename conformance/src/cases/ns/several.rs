@@ -71,7 +71,7 @@ pub(crate) fn a_topic_that_one_nameserver_forgets_is_sent_to_and_consumed_on(pla
     let cluster = two_nameservers(place);
     cluster.create_topic("forgotten", 4).expect("the topic is created");
     let rigs = all(&place.pair(), |on| {
-        let mut config = Config::new(&cluster.namesrv()).expect("settings");
+        let mut config = Config::new(cluster.namesrv()).expect("settings");
         config.route_refresh_interval = Duration::from_millis(500);
         let rig = place.rig_with(config);
         let consumer = Collector::start(&rig, &format!("g_{on:?}"), "forgotten");
@@ -119,7 +119,7 @@ pub(crate) fn a_silent_nameserver_costs_a_first_send_a_third_of_its_deadline(pla
         cluster.create_topic(name, 4).expect("the topic is created");
     }
     // A third of the deadline, and time for a busy machine.
-    let limit = Config::new(&cluster.namesrv()).expect("settings").send_timeout / 3;
+    let limit = Config::new(cluster.namesrv()).expect("settings").send_timeout / 3;
     let limit = limit + Duration::from_millis(700);
     for silent in ["namesrv-1", "namesrv-2"] {
         let rigs = all(&place.pair(), |on| Rig::start(on, &cluster.namesrv()));

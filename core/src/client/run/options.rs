@@ -102,6 +102,16 @@ impl RunOptions {
     /// time, and the group's offset waits for it: nothing is lost, and nothing is silent. Of a
     /// consumer made with [`OnUnreadable::Settle`](crate::client::OnUnreadable::Settle) it is
     /// settled already, whatever `call` says, and logged once.
+    ///
+    /// | `call` says | the message |
+    /// |---|---|
+    /// | `Ack` | is passed by the group's offset |
+    /// | `Reject` | becomes a dead letter, by its place in the broker's log; it counts as failed |
+    /// | `RetryHere` | comes again to this consumer after that pause |
+    /// | `RetryAfter` | the same: no broker sends again what can't be read |
+    /// | `Retry` | the same, after pauses that grow up to 30 s |
+    ///
+    /// Where `call` is given, the log is its own affair; a panic of it is told, and is a `Retry`.
     #[must_use]
     pub fn on_unreadable(
         mut self,

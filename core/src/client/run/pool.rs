@@ -18,7 +18,7 @@ use super::seat::Seat;
 use super::slice::Claim;
 use super::tally::{RunStats, Tally};
 use super::verdict::{Handled, Verdict};
-use crate::name::QueueName;
+use crate::name::{Group, QueueName};
 use crate::time::Instant;
 
 /// A handler that fails on every message is told of once in this time.
@@ -32,6 +32,7 @@ pub(in crate::client) struct Pool {
     pub(super) feed: Arc<Feed>,
     pub(super) options: RunOptions,
     unreadable: OnUnreadable,
+    group: Option<Group>,
     tallies: Mutex<Vec<Arc<Tally>>>,
     make: Box<MakeWork>,
     /// When a failure was last told, in nanoseconds, and how many were not told since.
@@ -46,8 +47,15 @@ impl Pool {
         unreadable: OnUnreadable,
         make: Box<MakeWork>,
     ) -> Arc<Self> {
+        let sub = feed.control().sub;
+        let group = feed.shared().run(|core, _| core.engine.group(sub)).flatten();
         let (tallies, told, untold) = Default::default();
-        Arc::new(Self { feed, options, unreadable, tallies, make, told, untold })
+        Arc::new(Self { feed, options, unreadable, group, tallies, make, told, untold })
+    }
+
+    /// The consumer's group; empty where it had left before its handlers began.
+    fn group(&self) -> &str {
+        self.group.as_ref().map_or("", Group::as_str)
     }
 
     pub(super) fn shared(&self) -> &Arc<Shared> {
@@ -114,23 +122,38 @@ impl Pool {
                     OnUnreadable::DeadLetters => "it goes to the dead letters",
                     OnUnreadable::Stop => "the consumer stops",
                 };
-                let client = self.shared().client_id();
-                log_once(|| {
-                    log::warn!(target: "rocketry", client:% = client; "{unreadable}; {fate}");
-                });
+                self.tell_unread(&unreadable, fate);
                 // Dropped, it comes again after pauses that grow.
                 return drop(unreadable);
             }
         };
         match verdict {
             Verdict::Ack => _ = unreadable.ack(),
-            Verdict::Reject => _ = unreadable.reject(),
+            Verdict::Reject => {
+                Tally::add(&tally.failed, 1);
+                unreadable.reject();
+            }
             Verdict::RetryHere(pause) | Verdict::RetryAfter(pause) => {
                 unreadable.retry_here(pause);
             }
             // As if it was dropped: after pauses that grow.
             Verdict::Retry => drop(unreadable),
         }
+    }
+
+    /// Tells of a message that can't be read, and of what becomes of it.
+    fn tell_unread(&self, unreadable: &Unreadable, fate: &str) {
+        let (client, group) = (self.shared().client_id(), self.group());
+        let QueueName { topic, broker, queue } = &unreadable.queue;
+        let offset = unreadable.offset.unwrap_or(-1);
+        log_once(|| {
+            log::warn!(
+                target: "rocketry",
+                client:% = client, group = group, topic:% = topic, broker:% = broker,
+                queue = queue, offset = offset;
+                "{unreadable}; {fate}"
+            );
+        });
     }
 
     /// A handler has ended, or panicked: what it says of the message is done, and counted.
@@ -200,15 +223,15 @@ impl Pool {
             return;
         }
         let (client, more) = (self.shared().client_id(), self.untold.swap(0, Ordering::Relaxed));
-        let QueueName { topic, broker, queue } = queue;
+        let (QueueName { topic, broker, queue: number }, group) = (queue, self.group());
         let offset = offset.unwrap_or(-1);
         log_once(|| {
             log::warn!(
                 target: "rocketry",
-                client:% = client, topic:% = topic, broker:% = broker, queue = queue,
-                offset = offset, failures_before = more;
-                "the handler of message {offset} of queue {queue} of {topic} at {broker} failed: \
-                 {why}; {more} failures before it were not told"
+                client:% = client, group = group, topic:% = topic, broker:% = broker,
+                queue = number, offset = offset, failures_before = more;
+                "the handler of message {offset} of {queue} failed: {why}; {more} failures before \
+                 it were not told"
             );
         });
     }

@@ -1,5 +1,6 @@
 //! What handlers did, counted by each worker for itself.
 
+use std::fmt;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -56,7 +57,8 @@ pub struct RunStats {
     pub in_progress: usize,
     /// Messages that were acked.
     pub handled: u64,
-    /// Messages that were not: by verdict, error or panic.
+    /// Messages that were not: by verdict, error or panic; those as well that can't be read and
+    /// were rejected.
     pub failed: u64,
     /// Calls that panicked.
     pub panicked: u64,
@@ -70,6 +72,25 @@ pub struct RunStats {
     pub times: Histogram,
 }
 
+/// On one line: what became of messages, and how long the handlers took.
+impl fmt::Display for RunStats {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { workers, in_progress, handled, failed, .. } = self;
+        write!(f, "{handled} messages handled, {failed} failed, {in_progress} in progress")?;
+        for (count, what) in [
+            (self.panicked, "calls panicked"),
+            (self.moved, "with queues that had moved"),
+            (self.timed_out, "held for too long"),
+            (self.unreadable, "that can't be read"),
+        ] {
+            if count > 0 {
+                write!(f, ", {count} {what}")?;
+            }
+        }
+        write!(f, "; {workers} workers; times: {}", self.times)
+    }
+}
+
 impl RunStats {
     pub(super) fn add(&mut self, tally: &Tally) {
         self.in_progress += tally.in_progress.load(Relaxed);
@@ -80,5 +101,21 @@ impl RunStats {
         self.timed_out += tally.timed_out.load(Relaxed);
         self.unreadable += tally.unreadable.load(Relaxed);
         self.times.add(&tally.times.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_handlers_did_is_shown_on_one_line() {
+        let mut stats = RunStats { workers: 16, handled: 90, failed: 2, ..RunStats::default() };
+        stats.times.record(Duration::from_micros(100), 92);
+        let all = "90 messages handled, 2 failed, 0 in progress; 16 workers; \
+                   times: p50 < 128µs, p99 < 128µs";
+        assert_eq!(stats.to_string(), all);
+        (stats.panicked, stats.unreadable) = (1, 3);
+        assert!(stats.to_string().contains("in progress, 1 calls panicked, 3 that can't be read;"));
     }
 }
