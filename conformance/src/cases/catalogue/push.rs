@@ -31,18 +31,14 @@ pub(super) static CASES: &[Case] = &[
         "Java source",
     )
     .on(EMBEDDED)
-    .held_by(&[
-        "pair::flow::push_03_a_full_window_pauses_the_pulls_and_settling_resumes_them",
-    ]),
+    .held_by(&["pair::flow::push_03_a_full_window_pauses_the_pulls_and_settling_resumes_them"]),
     Case::must(
         "PUSH-04",
         "When 100 MiB of a queue are held, its pulls stop, and they go on once there is room.",
         "Java source",
     )
     .on(EMBEDDED)
-    .held_by(&[
-        "pair::flow::push_04_a_window_full_of_bytes_pauses_the_pulls",
-    ]),
+    .held_by(&["pair::flow::push_04_a_window_full_of_bytes_pauses_the_pulls"]),
     Case::must(
         "PUSH-05",
         "When the offsets held of a queue span 2000, its pulls stop, so that one slow message \
@@ -50,9 +46,7 @@ pub(super) static CASES: &[Case] = &[
         "Java source",
     )
     .on(EMBEDDED)
-    .held_by(&[
-        "pair::bounding::push_05_what_is_held_spans_so_many_offsets_and_no_more",
-    ]),
+    .held_by(&["pair::bounding::push_05_what_is_held_spans_so_many_offsets_and_no_more"]),
     Case::should(
         "PUSH-06",
         "A limit of messages or bytes for a topic is divided among the queues that a consumer \
@@ -128,9 +122,7 @@ pub(super) static CASES: &[Case] = &[
     )
     .on(EMBEDDED)
     .on_every_runtime()
-    .held_by(&[
-        "weather::handlers::push_12_more_and_fewer_workers_take_effect",
-    ]),
+    .held_by(&["weather::handlers::push_12_more_and_fewer_workers_take_effect"]),
     Case::must(
         "PUSH-13",
         "Three groups that consume one topic each get all of its messages.",
