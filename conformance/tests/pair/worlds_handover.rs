@@ -138,17 +138,19 @@ fn explore(plot: Plot, odd: usize, most: usize) -> (usize, usize) {
     (worlds, longest)
 }
 
-/// All worlds of one end, with one choice out of the ordinary.
+/// All worlds of one end, with one choice out of the ordinary; half of the plots where nothing is
+/// optimised.
 fn explore_all(end: End) {
     let start = Instant::now();
-    let plots = [(false, false), (true, false), (false, true), (true, true)];
+    let plots = [(false, false), (true, true), (true, false), (false, true)];
     let (mut worlds, mut longest) = (0, 0);
-    for (back, killed) in plots {
+    let most = if cfg!(debug_assertions) { 2 } else { plots.len() };
+    for (back, killed) in plots.into_iter().take(most) {
         let (count, choices) = explore(Plot { end, back, killed }, 1, usize::MAX);
         (worlds, longest) = (worlds + count, longest.max(choices));
     }
     println!("{end:?}: {worlds} worlds of up to {longest} choices in {:?}", start.elapsed());
-    assert!(worlds > 1000, "{worlds}");
+    assert!(worlds > 200 * most, "{worlds}");
 }
 
 #[test]

@@ -164,7 +164,7 @@ impl Run {
     }
 
     /// Does what was to be done later.
-    pub(super) fn do_it(&mut self, deed: Deed) {
+    pub(super) fn carry_out(&mut self, deed: Deed) {
         match deed {
             Deed::Resume(member) => {
                 let _ = self.world.resume(member.client, member.sub);
@@ -182,7 +182,7 @@ impl Run {
     /// In the calm everybody consumes who stays.
     pub(super) fn settle_down(&mut self) {
         for (_, deed) in std::mem::take(&mut self.deeds) {
-            self.do_it(deed);
+            self.carry_out(deed);
         }
     }
 }

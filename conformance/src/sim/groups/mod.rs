@@ -174,7 +174,7 @@ impl Run {
             let now = self.world.now();
             let due = |(at, _): &mut (Instant, Deed)| *at <= now;
             let deeds: Vec<Deed> = self.deeds.extract_if(.., due).map(|(_, deed)| deed).collect();
-            deeds.into_iter().for_each(|deed| self.do_it(deed));
+            deeds.into_iter().for_each(|deed| self.carry_out(deed));
         }
     }
 
