@@ -3,23 +3,36 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use rocketry_conformance::sim::{Scene, course};
+use rocketry_conformance::sim::{GroupScene, Scene, course, groups};
 use rocketry_core::engine::Planted;
 
 /// Storms until one fails.
 const SEEDS: u64 = 200;
 
-fn assert_found(fault: Planted) {
+fn assert_found_by(fault: Planted, storm: impl Fn(u64, Option<Planted>)) {
     for seed in 1..=SEEDS {
-        let scene = Scene { plant: Some(fault), ..Scene::all(seed) };
-        let Err(why) = catch_unwind(AssertUnwindSafe(|| course(seed, &scene))) else { continue };
+        let failed = catch_unwind(AssertUnwindSafe(|| storm(seed, Some(fault))));
+        let Err(why) = failed else { continue };
         let text = why.downcast_ref::<String>().map(String::as_str);
         let text = text.or(why.downcast_ref::<&str>().copied()).unwrap_or_default();
         println!("{fault:?}: found by seed {seed}: {text}");
-        course(seed, &Scene::all(seed));
+        storm(seed, None);
         return;
     }
     panic!("{fault:?} was not found by {SEEDS} storms");
+}
+
+fn assert_found(fault: Planted) {
+    assert_found_by(fault, |seed, plant| {
+        course(seed, &Scene { plant, ..Scene::all(seed) });
+    });
+}
+
+/// The same by storms upon groups of consumers.
+fn assert_found_in_groups(fault: Planted) {
+    assert_found_by(fault, |seed, plant| {
+        groups(seed, &GroupScene { plant, ..GroupScene::new(seed) });
+    });
 }
 
 #[test]
@@ -45,4 +58,39 @@ fn conn_15_an_address_that_nobody_connects_to_is_found() {
 #[test]
 fn ns_17_one_nameserver_that_is_believed_is_found() {
     assert_found(Planted::BelievesOne);
+}
+
+#[test]
+fn reb_12_a_queue_that_is_read_before_its_last_owner_could_commit_is_found() {
+    assert_found_in_groups(Planted::TakesAtOnce);
+}
+
+#[test]
+fn reb_14_a_share_of_another_route_is_found() {
+    assert_found_in_groups(Planted::AppliesStale);
+}
+
+#[test]
+fn retry_07_a_message_that_was_not_taken_back_and_counts_as_settled_is_found() {
+    assert_found_in_groups(Planted::LosesRefused);
+}
+
+#[test]
+fn retry_07_a_message_that_is_settled_before_it_was_taken_back_is_found() {
+    assert_found_in_groups(Planted::RetrySettles);
+}
+
+#[test]
+fn off_09_an_old_commit_that_lands_after_a_reset_is_found() {
+    assert_found_in_groups(Planted::CommitsAfterReset);
+}
+
+#[test]
+fn a_consumer_that_finishes_before_its_messages_were_taken_back_is_found() {
+    assert_found_in_groups(Planted::DrainsEarly);
+}
+
+#[test]
+fn an_offset_that_a_broker_lost_and_nobody_gives_again_is_found() {
+    assert_found_in_groups(Planted::TrustsCommits);
 }

@@ -173,7 +173,7 @@ impl Topic {
     /// Whether messages are put there that were sent to another topic first: retries and dead
     /// letters of a group.
     pub(crate) fn is_of_group(&self) -> bool {
-        self.is_retry() || self.as_str().starts_with(DEAD_LETTERS)
+        self.is_retry() || self.is_of_dead_letters()
     }
 
     /// Whether it is a group's retry topic.

@@ -48,7 +48,13 @@ impl Cluster {
 
     /// The messages of a queue, from the first one kept on.
     pub fn messages(&self, broker: usize, topic: &str, queue: i32) -> RecordList {
-        RecordList::cut(self.log(broker, topic, queue).map(QueueLog::all).unwrap_or_default())
+        self.messages_from(broker, topic, queue, 0)
+    }
+
+    /// Those from an offset on.
+    pub fn messages_from(&self, broker: usize, topic: &str, queue: i32, offset: u64) -> RecordList {
+        let log = self.log(broker, topic, queue);
+        RecordList::cut(log.map(|log| log.all_from(offset)).unwrap_or_default())
     }
 
     /// The offset of a queue's first message.

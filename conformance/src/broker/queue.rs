@@ -223,10 +223,10 @@ impl QueueLog {
         tags
     }
 
-    /// Every record still kept, end to end.
-    pub(super) fn all(&self) -> Bytes {
-        let kept = self.index.iter().skip(self.min as usize);
-        Bytes::from(kept.flat_map(|entry| self.record(entry).iter().copied()).collect::<Vec<u8>>())
+    /// Every record from `offset` on that is still kept, end to end.
+    pub(super) fn all_from(&self, offset: u64) -> Bytes {
+        let kept = self.index.iter().skip(self.min.max(offset) as usize);
+        Bytes::from(kept.map(|entry| self.record(entry)).collect::<Vec<&[u8]>>().concat())
     }
 
     /// Lets the messages before `offset` go, as retention does.

@@ -1,22 +1,21 @@
 //! The application of each client: what it asks for, and what became of it.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use rocketry_core::config::Config;
-use rocketry_core::consumer::{DeliveryId, Filter, Handout, Outcome, Settled, Subscribe};
 use rocketry_core::engine::{Cancelled, Event, Note};
-use rocketry_core::error::{QueryError, Refused, SendError, Stale};
+use rocketry_core::error::{QueryError, SendError};
 use rocketry_core::id::{OpId, SubscriptionId};
-use rocketry_core::message::{Item, Message, MessageLimits, Publish, UniqueId, UniqueIds};
-use rocketry_core::name::{Group, Topic};
-use rocketry_core::producer::{SendOptions, SendReceipt};
-use rocketry_core::query::{self, Query, QueueName};
+use rocketry_core::message::{UniqueId, UniqueIds};
+use rocketry_core::name::Group;
+use rocketry_core::producer::SendReceipt;
+use rocketry_core::query::{self, QueueName};
 use rocketry_core::time::Instant;
 
 use super::answer::Answer;
-use super::world::{Happening, World};
+use super::fates::place_of;
+use super::world::World;
 
 /// A client of the world, by the order in which they were made.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -37,6 +36,9 @@ pub enum Pace {
     AtOnce,
     /// It is done with each batch after a time drawn up to this.
     Within(Duration),
+    /// It judges each message after a time drawn up to this, by what the message says: see
+    /// [`Kind`](super::Kind).
+    Judging(Duration),
 }
 
 /// When and how something ended.
@@ -100,11 +102,15 @@ pub struct Change {
 /// What one client asked for and got.
 #[derive(Debug)]
 pub(super) struct App {
-    ids: UniqueIds,
-    group: Group,
+    pub(super) ids: UniqueIds,
+    pub(super) group: Group,
     pub(super) sends: BTreeMap<OpId, Sent>,
     pub(super) answers: BTreeMap<OpId, Ended<Result<Answer, QueryError>>>,
     pub(super) paces: BTreeMap<SubscriptionId, Pace>,
+    /// The groups of its consumers.
+    pub(super) groups: BTreeMap<SubscriptionId, Group>,
+    /// Those that finish.
+    pub(super) finishing: BTreeSet<SubscriptionId>,
     /// Oneway messages that were queued for a connection and lost with it.
     pub(super) oneway_lost: usize,
     pub(super) notes: Vec<(Instant, Note)>,
@@ -126,6 +132,8 @@ impl App {
             sends: BTreeMap::new(),
             answers: BTreeMap::new(),
             paces: BTreeMap::new(),
+            groups: BTreeMap::new(),
+            finishing: BTreeSet::new(),
             oneway_lost: 0,
             notes: Vec::new(),
             left: Vec::new(),
@@ -135,266 +143,7 @@ impl App {
     }
 }
 
-/// What an application does.
 impl World {
-    /// Sends a message, to end by `within`.
-    ///
-    /// # Panics
-    /// When the message itself is not valid.
-    pub fn send_within(
-        &mut self,
-        client: ClientId,
-        message: Message,
-        within: Duration,
-    ) -> Result<OpId, Refused> {
-        let options = SendOptions::default().timeout(within);
-        self.send_with(client, message, options)
-    }
-
-    /// Sends a message with options of its own.
-    ///
-    /// # Panics
-    /// When the message itself is not valid.
-    pub fn send_with(
-        &mut self,
-        client: ClientId,
-        message: Message,
-        options: SendOptions,
-    ) -> Result<OpId, Refused> {
-        let born = self.unix();
-        let app = &self.clients[client.0].app;
-        let id = app.ids.next(born);
-        // The length of a body is the length of its frame: tests count on it.
-        let mut limits = MessageLimits::of(self.engine(client).config());
-        limits.compress_over = usize::MAX;
-        let publish = Publish::new(message, &app.group, id, born, &limits);
-        let publish = publish.unwrap_or_else(|error| panic!("{error}"));
-        self.send_publish(client, publish, options)
-    }
-
-    /// Sends a batch.
-    pub fn send_batch(
-        &mut self,
-        client: ClientId,
-        messages: &[Message],
-        options: SendOptions,
-    ) -> Result<OpId, SendError> {
-        let born = self.unix();
-        let app = &self.clients[client.0].app;
-        let limits = MessageLimits::of(self.engine(client).config());
-        let ids = || app.ids.next(born);
-        let publish = Publish::batch(messages, &app.group, ids, born, &limits)?;
-        Ok(self.send_publish(client, publish, options)?)
-    }
-
-    fn send_publish(
-        &mut self,
-        client: ClientId,
-        publish: Publish,
-        options: SendOptions,
-    ) -> Result<OpId, Refused> {
-        let (asked, id) = (self.now, publish.unique_id());
-        let within = options.timeout.unwrap_or(self.engine(client).config().send_timeout);
-        let op = self.tell(client, |session, now| {
-            session.engine_mut().send_with(now, Arc::new(publish), options)
-        })?;
-        let deadline = asked + within;
-        let sent = Sent { id, asked, deadline, ended: None, handed: None, cancelled: None };
-        let twin = self.clients[client.0].app.sends.insert(op, sent);
-        assert!(twin.is_none(), "{op:?} was given out twice");
-        self.pump();
-        Ok(op)
-    }
-
-    /// Sends a message, to end by the client's own `send_timeout`.
-    pub fn try_send(&mut self, client: ClientId, message: Message) -> Result<OpId, Refused> {
-        let within = self.engine(client).config().send_timeout;
-        self.send_within(client, message, within)
-    }
-
-    /// Gives a send up.
-    pub fn cancel(&mut self, client: ClientId, op: OpId) -> Cancelled {
-        let found = self.tell(client, |session, now| session.engine_mut().cancel(now, op));
-        if let Some(sent) = self.clients[client.0].app.sends.get_mut(&op) {
-            sent.cancelled = Some(found);
-        }
-        self.pump();
-        found
-    }
-
-    /// Asks a question.
-    pub fn query(&mut self, client: ClientId, query: Query) -> Result<OpId, Refused> {
-        let op = self.tell(client, |session, now| session.engine_mut().query(now, query))?;
-        self.pump();
-        Ok(op)
-    }
-
-    /// Names the client's producer group in its heartbeats.
-    pub fn produce(&mut self, client: ClientId) {
-        let group = self.clients[client.0].app.group.clone();
-        self.tell(client, |session, now| session.engine_mut().produce(now, &group));
-        self.pump();
-    }
-
-    /// One of those that named the group is done with it.
-    pub fn withdraw(&mut self, client: ClientId) {
-        let group = self.clients[client.0].app.group.clone();
-        self.tell(client, |session, now| session.engine_mut().withdraw(now, &group));
-        self.pump();
-    }
-
-    /// Joins a group.
-    pub fn subscribe(
-        &mut self,
-        client: ClientId,
-        subscribe: Subscribe,
-        pace: Pace,
-    ) -> Result<SubscriptionId, Refused> {
-        let sub =
-            self.tell(client, |session, now| session.engine_mut().subscribe(now, subscribe))?;
-        self.clients[client.0].app.paces.insert(sub, pace);
-        self.pump();
-        Ok(sub)
-    }
-
-    /// Leaves a group.
-    pub fn leave(&mut self, client: ClientId, sub: SubscriptionId) -> Result<(), Stale> {
-        let left = self.tell(client, |session, now| session.engine_mut().leave(now, sub));
-        self.pump();
-        left
-    }
-
-    /// Has a consumer read a topic too, or other messages of it.
-    pub fn subscribe_to(
-        &mut self,
-        client: ClientId,
-        sub: SubscriptionId,
-        topic: Topic,
-        filter: Filter,
-    ) -> Result<(), Stale> {
-        let done = self.tell(client, |session, now| {
-            session.engine_mut().subscribe_to(now, sub, topic, filter)
-        });
-        self.pump();
-        done
-    }
-
-    /// Has a consumer read a topic no more.
-    pub fn unsubscribe_from(
-        &mut self,
-        client: ClientId,
-        sub: SubscriptionId,
-        topic: &Topic,
-    ) -> Result<bool, Stale> {
-        let done = self
-            .tell(client, |session, now| session.engine_mut().unsubscribe_from(now, sub, topic));
-        self.pump();
-        done
-    }
-
-    /// Queues of a client's consumers that changed hands, in order.
-    pub fn changes(&self, client: ClientId) -> &[Change] {
-        &self.clients[client.0].app.changes
-    }
-
-    /// Has a consumer finish within that time, and leave.
-    pub fn drain(
-        &mut self,
-        client: ClientId,
-        sub: SubscriptionId,
-        within: Duration,
-    ) -> Result<(), Stale> {
-        let drained =
-            self.tell(client, |session, now| session.engine_mut().drain(now, sub, within));
-        self.pump();
-        drained
-    }
-
-    /// Suspends a consumer.
-    pub fn suspend(&mut self, client: ClientId, sub: SubscriptionId) -> Result<(), Stale> {
-        let done = self.tell(client, |session, now| session.engine_mut().suspend(now, sub));
-        self.pump();
-        done
-    }
-
-    /// Resumes one that was suspended.
-    pub fn resume(&mut self, client: ClientId, sub: SubscriptionId) -> Result<(), Stale> {
-        let done = self.tell(client, |session, now| session.engine_mut().resume(now, sub));
-        self.pump();
-        done
-    }
-
-    /// Shuts a client down.
-    pub fn shutdown(&mut self, client: ClientId) {
-        self.tell(client, |session, now| session.engine_mut().shutdown(now));
-        self.pump();
-    }
-
-    /// Takes all that a consumer may have now.
-    pub fn take(&mut self, client: ClientId, sub: SubscriptionId) -> Vec<Handout> {
-        std::iter::from_fn(|| self.take_one(client, sub)).collect()
-    }
-
-    /// Takes the next run of messages, if there is one.
-    pub fn take_one(&mut self, client: ClientId, sub: SubscriptionId) -> Option<Handout> {
-        let handout =
-            self.tell(client, |session, now| session.engine_mut().poll_batch(now, sub))?;
-        self.record(client, sub, &handout);
-        Some(handout)
-    }
-
-    /// Says what became of one message.
-    pub fn settle(
-        &mut self,
-        client: ClientId,
-        id: DeliveryId,
-        outcome: Outcome,
-    ) -> Result<(), Stale> {
-        let settled =
-            self.tell(client, |session, now| session.engine_mut().settle(now, id, outcome));
-        self.pump();
-        settled
-    }
-
-    /// Is done with a whole run of messages, as the handles are: bits first, then the engine.
-    pub fn settle_all(&mut self, client: ClientId, handout: &Handout) {
-        self.be_done(client, handout);
-        self.pump();
-    }
-
-    pub(super) fn be_done(&mut self, client: ClientId, handout: &Handout) {
-        let batch = &handout.batch;
-        let settled = self.settled.entry(batch.queue().clone()).or_default();
-        let offsets = (handout.next..handout.end).filter_map(|index| batch.offset(index));
-        settled.extend(offsets);
-        for index in handout.next..handout.end {
-            if batch.settle(index) == Settled::Last {
-                // Stale when the queue was given up meanwhile.
-                let _ = self
-                    .tell(client, |session, now| session.engine_mut().batch_ended(now, batch.id()));
-            }
-        }
-    }
-
-    fn record(&mut self, client: ClientId, sub: SubscriptionId, handout: &Handout) {
-        let batch = &handout.batch;
-        for index in (handout.next..handout.end).filter(|index| batch.wanted(*index)) {
-            let item = batch.records().item(index as usize);
-            let (offset, queue) = (batch.offset(index), batch.queue().clone());
-            let (id, body) = match item {
-                Item::Record(record) => {
-                    let text = |body: bytes::Bytes| String::from_utf8_lossy(&body).into_owned();
-                    let body = record.body().map(text).map_err(|error| error.to_string());
-                    (record.unique_id().map(str::to_owned), body)
-                }
-                Item::Undecodable(bad) => (None, Err(bad.reason.to_string())),
-            };
-            let at = self.now;
-            self.distinct.extend(id.clone());
-            self.delivered.push(Delivered { at, client, sub, queue, offset, id, body });
-        }
-    }
-
     /// Takes an engine's events. True if there was any.
     pub(super) fn listen(&mut self, client: ClientId) -> bool {
         let mut busy = false;
@@ -437,6 +186,12 @@ impl World {
                     }
                 }
                 Event::QueuesChanged { sub, gained, lost } => {
+                    if let Some(group) = app.groups.get(&sub) {
+                        for queue in &lost {
+                            let waited = app.finishing.contains(&sub);
+                            self.fates.give_up(group.as_str(), place_of(queue), waited);
+                        }
+                    }
                     app.changes.push(Change { at: now, sub, gained, lost });
                 }
                 Event::RuleSpent { .. } => {}
@@ -459,24 +214,5 @@ impl World {
             .line(at, format_args!("{client:?} Answered {{ op: {op:?}, result: {result:?} }}"));
         let twin = self.clients[client.0].app.answers.insert(op, Ended { at, result });
         assert!(twin.is_none(), "{op:?} was answered twice");
-    }
-
-    fn deliverable(&mut self, client: ClientId, sub: SubscriptionId) {
-        let pace = self.clients[client.0].app.paces.get(&sub).copied();
-        match pace.unwrap_or(Pace::Manual) {
-            Pace::Manual => {}
-            Pace::AtOnce => {
-                for handout in self.take(client, sub) {
-                    self.be_done(client, &handout);
-                }
-            }
-            Pace::Within(time) => {
-                for handout in self.take(client, sub) {
-                    let after = Duration::from_nanos(self.rng.below(time.as_nanos() as u64));
-                    let settle = Happening::Settle { client, handout };
-                    self.schedule(self.now + after, settle);
-                }
-            }
-        }
     }
 }

@@ -5,8 +5,9 @@ use std::io;
 use rocketry_core::error::CloseReason;
 use rocketry_core::frame::FrameError;
 
+use super::happening::Happening;
 use super::link::{End, LinkId, Way};
-use super::world::{Happening, World};
+use super::world::World;
 
 impl World {
     /// Bytes reach their end, unless the direction is stalled or the connection cut.

@@ -5,9 +5,10 @@ use std::time::Duration;
 use rocketry_core::error::CloseReason;
 
 use super::app::ClientId;
+use super::happening::Happening;
 use super::link::{Door, Host, LinkId, Way};
 use super::network::Split;
-use super::world::{Happening, World};
+use super::world::World;
 
 impl World {
     /// Lets `host` listen at an address: a second nameserver, a peer that speaks something else.
@@ -147,6 +148,17 @@ impl World {
         self.trace.line(self.now, format_args!("{endpoint} goes down"));
         self.door(&endpoint, Door::Refuse);
         self.with_cluster(|cluster| cluster.take_down(broker));
+    }
+
+    /// Kills a broker: it forgets the offsets that it has not written to its disk.
+    pub fn crash(&mut self, broker: usize) {
+        self.with_cluster(|cluster| cluster.lose_offsets(broker));
+        self.take_down(broker);
+    }
+
+    /// Whether a client [vanished](Self::vanish).
+    pub fn is_gone(&self, client: ClientId) -> bool {
+        self.clients[client.0].gone
     }
 
     /// Brings it up again.

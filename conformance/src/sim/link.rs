@@ -4,8 +4,8 @@ use rocketry_core::id::ConnectionId;
 use rocketry_core::time::Instant;
 
 use super::app::ClientId;
+use super::happening::Happening;
 use super::trace::Tap;
-use super::world::Happening;
 use crate::broker::{ConnId, ListenerId};
 
 /// A connection, by the order in which they were asked for.

@@ -10,14 +10,22 @@
 //! | file | what it is |
 //! |---|---|
 //! | `world` | the clock, and what happens next |
+//! | `happening` | what is due at some moment |
 //! | `network` | connections, and bytes on their way |
 //! | `arrival` | what reaches either end |
 //! | `fault` | what a test does to the network and the brokers |
-//! | `app` | the application: sends, consumers, events |
+//! | `app` | the application: what it has, and the events it gets |
+//! | `verbs` | what it asks for |
+//! | `handing` | messages it is handed, and how it is done with them |
+//! | `fates` | what became of the messages of groups, and that offsets pass none |
+//! | `logs` | what brokers have stored |
+//! | `share` | shares that are computed for engines |
 //! | `answer` | what questions were answered with |
 //! | `ledger` | what the applications can look up |
 //! | `storm` | faults drawn at random, then calm |
+//! | `explore` | every order of what happens, in small worlds |
 //! | `rates` | how many requests of each kind came in the busiest second |
+//! | `groups` | one storm upon groups of consumers |
 //! | `course` | one storm from its seed to what it came to |
 //! | `trace` | every command, event and frame as a line of text |
 
@@ -25,18 +33,29 @@ mod answer;
 mod app;
 mod arrival;
 mod course;
+mod explore;
+mod fates;
 mod fault;
+mod groups;
+mod handing;
+mod happening;
 mod ledger;
 mod link;
+mod logs;
 mod network;
 mod rates;
+mod share;
 mod storm;
 mod trace;
+mod verbs;
 mod world;
 
 pub use answer::Answer;
 pub use app::{Change, ClientId, Delivered, Ended, Pace, Sent};
 pub use course::{Course, STORM, Scene, course};
+pub use explore::Choices;
+pub use fates::{Kind, Reads, Repeated};
+pub use groups::{GroupCourse, GroupScene, groups};
 pub use link::{Door, Host, Way};
 pub use network::{Page, Split};
 pub use rates::Rate;

@@ -4,22 +4,23 @@ use std::collections::BTreeMap;
 use std::io;
 use std::time::Duration;
 
-use rocketry_core::engine::{Command, Job};
+use rocketry_core::engine::Command;
 use rocketry_core::error::{CloseReason, ConnectError};
 use rocketry_core::fetch::{FetchError, FetchId, Url};
 use rocketry_core::id::ConnectionId;
 use rocketry_core::rng::Rng;
 
 use super::app::ClientId;
+use super::happening::Happening;
 use super::link::{Door, End, Host, Link, LinkId, Way};
-use super::world::{Happening, World};
+use super::world::World;
 use crate::broker::{ClusterConfig, ListenerId};
 
 /// Bytes one direction takes before its writer has to wait, as a socket's buffers do.
 const WINDOW: usize = 256 << 10;
 
-/// Microseconds that computing something for an engine takes at most, unless a test says otherwise.
-const COMPUTE: u64 = 5_000;
+/// Computing something for an engine takes at most this, unless a test says otherwise.
+pub(super) const COMPUTE: Duration = Duration::from_millis(5);
 
 /// How bytes that were written at once are split on their way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -144,13 +145,6 @@ impl World {
             }
         }
         busy
-    }
-
-    /// Computes something for an engine: at once or, as on a busy machine, a while later.
-    fn compute(&mut self, client: ClientId, job: Job) {
-        let drawn = Duration::from_micros(self.rng.below(2) * self.rng.below(COMPUTE));
-        let at = self.now + self.computes.unwrap_or(drawn);
-        self.schedule(at, Happening::Computed { client, done: job.run() });
     }
 
     fn fetch(&mut self, client: ClientId, fetch: FetchId, url: &Url) {

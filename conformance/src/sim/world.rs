@@ -1,23 +1,21 @@
 //! The clock, and what happens next.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::time::Duration;
 
-use bytes::Bytes;
 use rocketry_core::config::Config;
-use rocketry_core::consumer::Handout;
-use rocketry_core::engine::{Computed, Engine, Session};
-use rocketry_core::error::CloseReason;
-use rocketry_core::fetch::{FetchError, FetchId};
+use rocketry_core::consumer::DeliveryId;
+use rocketry_core::engine::{Engine, Session};
 use rocketry_core::frame::Limits;
 use rocketry_core::query::QueueName;
 use rocketry_core::rng::Rng;
 use rocketry_core::time::{Instant, UnixMillis};
 
 use super::app::{App, ClientId, Delivered};
-use super::link::{LinkId, Way};
-use super::network::Network;
+use super::fates::Fates;
+use super::happening::{Act, Happening};
+use super::logs::Logs;
+use super::network::{COMPUTE, Network};
 use super::rates::Rates;
 use super::storm::{Damage, Gust};
 use super::trace::Trace;
@@ -29,38 +27,6 @@ const BIRTH_UNIX: UnixMillis = UnixMillis(1_700_000_000_000);
 
 /// Where the numbers of the agenda begin, with room on both sides.
 const MIDDLE: u64 = 1 << 40;
-
-/// Something that a test wants done later.
-pub(super) struct Act(pub(super) Box<dyn FnOnce(&mut World)>);
-
-impl fmt::Debug for Act {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Act")
-    }
-}
-
-/// What is due at some moment.
-#[derive(Debug)]
-pub(super) enum Happening {
-    /// An attempt to connect succeeds.
-    Connected(LinkId),
-    /// An attempt to connect is refused.
-    Refused(LinkId),
-    /// The engine's own `Close` is done, or its attempt given up.
-    Closed(LinkId),
-    /// Bytes arrive.
-    Arrived { link: LinkId, way: Way, bytes: Vec<u8> },
-    /// The end of a direction arrives.
-    Ended { link: LinkId, way: Way, reason: CloseReason },
-    /// An address server answers.
-    Fetched { client: ClientId, fetch: FetchId, result: Result<Bytes, FetchError> },
-    /// What an engine wanted is computed.
-    Computed { client: ClientId, done: Computed },
-    /// A consumer is done with some messages.
-    Settle { client: ClientId, handout: Handout },
-    /// The test wants something done.
-    Act(Act),
-}
 
 /// One engine and its application.
 #[derive(Debug)]
@@ -90,8 +56,12 @@ pub struct World {
     pub(super) struck: BTreeMap<Gust, u64>,
     /// Damage that waits for answers to pulls.
     pub(super) damage: Damage,
-    /// Offsets on the brokers' disks, by broker and queue.
-    pub(super) flushed: BTreeMap<(usize, i32), i64>,
+    /// What became of the messages of groups that judge each.
+    pub(super) fates: Fates,
+    /// What brokers have stored, as far as it was read.
+    pub(super) logs: Logs,
+    /// How often each of them had been handed out before, by delivery.
+    pub(super) handed: BTreeMap<(ClientId, DeliveryId), u32>,
     /// One of two nameservers fails the clients.
     pub(super) ailing: bool,
     /// Addresses that brokers have moved to.
@@ -107,6 +77,8 @@ pub struct World {
     plant: Option<rocketry_core::engine::Planted>,
     /// What engines want computed takes as long as this, if a test says so.
     pub(super) computes: Option<Duration>,
+    /// Otherwise it takes at most this.
+    pub(super) computes_within: Duration,
     /// Counts down: what is held goes before what is due.
     front: u64,
     steps: u64,
@@ -136,13 +108,16 @@ impl World {
             sequence: MIDDLE,
             front: MIDDLE,
             computes: None,
+            computes_within: COMPUTE,
             trace: Trace::default(),
             delivered: Vec::new(),
             distinct: BTreeSet::new(),
             settled: BTreeMap::new(),
             struck: BTreeMap::new(),
             damage: Damage::default(),
-            flushed: BTreeMap::new(),
+            fates: Fates::default(),
+            logs: Logs::default(),
+            handed: BTreeMap::new(),
             ailing: false,
             moves: 0,
             forgiven: BTreeSet::new(),
@@ -186,6 +161,11 @@ impl World {
     /// Has what engines want computed take so long.
     pub const fn compute_takes(&mut self, time: Duration) {
         self.computes = Some(time);
+    }
+
+    /// Has it take up to so long, drawn anew each time.
+    pub const fn compute_within(&mut self, most: Duration) {
+        self.computes_within = most;
     }
 
     /// Gives every further client this fault.
@@ -282,9 +262,7 @@ impl World {
     /// When something happens next.
     fn next(&self) -> Option<Instant> {
         let agenda = self.agenda.first_key_value().map(|(&(at, _), _)| at);
-        let living = self.clients.iter().filter(|client| !client.gone);
-        let engines = living.filter_map(|c| c.session.engine().next_timeout());
-        engines.chain(agenda).chain(self.broker.poll_timeout()).min()
+        agenda.into_iter().chain(self.next_timer()).min()
     }
 
     /// Goes to the next moment at which something happens, but not past `limit`. False if nothing
@@ -304,6 +282,19 @@ impl World {
                 self.pump();
             }
         }
+        self.after();
+        true
+    }
+
+    /// When a timer runs out next.
+    pub(super) fn next_timer(&self) -> Option<Instant> {
+        let living = self.clients.iter().filter(|client| !client.gone);
+        let engines = living.filter_map(|c| c.session.engine().next_timeout());
+        engines.chain(self.broker.poll_timeout()).min()
+    }
+
+    /// Whatever is due by now is done.
+    pub(super) fn after(&mut self) {
         self.time_out();
         if self.broker.poll_timeout().is_some_and(|at| at <= self.now) {
             self.broker.timeout(self.now);
@@ -317,7 +308,6 @@ impl World {
             self.pump();
         }
         self.assert_no_spin();
-        true
     }
 
     /// Tells the engines for which something is due that time has passed. True if there was one.
@@ -354,7 +344,7 @@ impl World {
         while self.step(end) {}
     }
 
-    fn happen(&mut self, happening: Happening) {
+    pub(super) fn happen(&mut self, happening: Happening) {
         match happening {
             Happening::Connected(link) => self.connected(link),
             Happening::Refused(link) => self.refused(link),
@@ -364,12 +354,13 @@ impl World {
             Happening::Fetched { client, fetch, result } => {
                 self.tell(client, |session, now| session.fetched(now, fetch, result));
             }
-            Happening::Computed { client, done } => {
+            Happening::Computed { client, done, routes } => {
                 if !self.clients[client.0].gone {
-                    self.tell(client, |session, now| session.computed(now, done));
+                    self.computed(client, done, &routes);
                 }
             }
             Happening::Settle { client, handout } => self.be_done(client, &handout),
+            Happening::Judge { client, handout } => self.judge(client, &handout),
             Happening::Act(act) => (act.0)(self),
         }
     }

@@ -66,3 +66,4 @@ mod turns;
 mod undecodable;
 mod unread;
 mod window;
+mod worlds_handover;

@@ -1,9 +1,9 @@
 //! Faults drawn at random for thirty seconds, then calm: nothing is lost, late or left behind.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use rocketry_conformance::sim::{Gust, Scene, course};
+use rocketry_conformance::sim::{GroupScene, Gust, Scene, course, groups};
 
 use crate::observing::assert_balanced;
 
@@ -64,20 +64,82 @@ fn fault_32_nothing_is_lost_where_routes_change_too() {
     storms(1..25, Scene::all);
 }
 
+/// Storms upon groups of consumers from seed to seed, and what they came to.
+fn group_storms(seeds: std::ops::Range<u64>, scene: impl Fn(u64) -> GroupScene) {
+    let (mut stored, mut delivered, mut repeated, mut dead, mut deeds) = (0, 0, 0, 0, 0);
+    let (mut worst, mut most) = (Duration::ZERO, 0);
+    let mut struck: BTreeMap<Gust, u64> = BTreeMap::new();
+    let start = Instant::now();
+    for seed in seeds.clone() {
+        let shown = Shown(seed);
+        let course = groups(seed, &scene(seed));
+        drop(shown);
+        stored +=
+            ["topic_a", "topic_b"].map(|t| course.world.cluster().stored(t)).iter().sum::<u64>();
+        delivered += course.world.delivered().len();
+        (repeated, most) = (repeated + course.repeated, most.max(course.repeated));
+        (dead, deeds, worst) = (dead + course.dead, deeds + course.deeds, worst.max(course.took));
+        for (gust, count) in course.world.struck() {
+            *struck.entry(*gust).or_default() += count;
+        }
+    }
+    let took = start.elapsed().as_secs_f64();
+    println!(
+        "storms upon groups {seeds:?}: {took:.0} s, {stored} messages stored, {delivered} \
+         deliveries, {dead} dead letters, {deeds} deeds, {repeated} repetitions, at most {most} \
+         in a storm, the last message settled {worst:?} after the calm\n{struck:?}"
+    );
+}
+
+#[test]
+fn fault_32_no_group_loses_anything_in_storms_1_to_3() {
+    group_storms(1..4, GroupScene::new);
+}
+
+#[test]
+fn fault_32_no_group_loses_anything_in_storms_4_to_6() {
+    group_storms(4..7, GroupScene::new);
+}
+
+fn number(name: &str, else_: u64) -> u64 {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(else_)
+}
+
+/// So many seeds from the one that `STORM_SEED` tells.
+fn seeds(count: u64) -> std::ops::Range<u64> {
+    let first = number("STORM_SEED", 1000);
+    first..first + count
+}
+
+/// The kinds of faults that `STORM_GUSTS` names.
+fn gusts() -> Option<Vec<Gust>> {
+    let only = std::env::var("STORM_GUSTS").ok()?;
+    let known: BTreeSet<Gust> = Gust::ALL.iter().chain(Gust::GROUPS).copied().collect();
+    let named = |gust: &Gust| only.split(',').any(|name| name == format!("{gust:?}"));
+    let gusts: Vec<Gust> = known.into_iter().filter(named).collect();
+    assert!(!gusts.is_empty(), "no gust is named so: {only}");
+    Some(gusts)
+}
+
+/// As many storms upon groups as wanted, as below.
+#[test]
+#[ignore = "for long runs by hand: STORM_SEED=1000 STORM_GROUPS=500 STORM_GUSTS=Move,Cut"]
+fn fault_32_no_group_loses_anything_in_as_many_storms_as_wanted() {
+    let gusts = gusts();
+    group_storms(seeds(number("STORM_GROUPS", 100)), |seed| match &gusts {
+        Some(gusts) => GroupScene::of(seed, gusts.clone()),
+        None => GroupScene::new(seed),
+    });
+}
+
 /// As many storms as wanted, from the seed on that `STORM_SEED` tells, of the kinds of faults that
 /// `STORM_GUSTS` names, or of all.
 #[test]
 #[ignore = "for long runs by hand: STORM_SEED=1000 STORM_COUNT=500 STORM_GUSTS=Move,Cut"]
 fn fault_32_nothing_is_lost_in_as_many_storms_as_wanted() {
-    let number = |name: &str, else_: u64| {
-        std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(else_)
-    };
-    let (first, count) = (number("STORM_SEED", 1000), number("STORM_COUNT", 200));
-    let Ok(only) = std::env::var("STORM_GUSTS") else {
-        return storms(first..first + count, Scene::all);
-    };
-    let named = |gust: &Gust| only.split(',').any(|name| name == format!("{gust:?}"));
-    let gusts: Vec<Gust> = Gust::ALL.iter().copied().filter(named).collect();
-    assert!(!gusts.is_empty(), "no gust is named so: {only}");
-    storms(first..first + count, |seed| Scene::of(seed, gusts.clone()));
+    let gusts = gusts();
+    storms(seeds(number("STORM_COUNT", 200)), |seed| match &gusts {
+        Some(gusts) => Scene::of(seed, gusts.clone()),
+        None => Scene::all(seed),
+    });
 }

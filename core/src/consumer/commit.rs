@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::turns::Chore;
 use super::{Consumer, Consumers, Queue, Trouble};
-use crate::effects::{ConsumerTimer, Note, TimerKind};
+use crate::effects::{ConsumerTimer, Note, Planted, TimerKind};
 use crate::error::Failure;
 use crate::frame::request::UpdateOffsetRequest;
 use crate::frame::{Kind, Reply, Request, RequestCode, ResponseCode};
@@ -96,6 +96,22 @@ impl Consumer {
         }
     }
 
+    /// Commits what a queue had settled before it was reset: a fault put back on purpose.
+    pub(super) fn commit_late(
+        &mut self,
+        ctx: &mut Context,
+        known: Known<'_>,
+        (old, settled): (QueueKey, Option<i64>),
+        anew: QueueKey,
+    ) {
+        if let (Some(offset), Some(queue)) = (settled, self.queues.get(anew))
+            && ctx.fx.plant.is(Planted::CommitsAfterReset)
+            && self.send_commit(ctx, known, old, queue, offset)
+        {
+            self.commits += 1;
+        }
+    }
+
     /// Sends one commit to whoever keeps the queue's offsets. Commits wait for their answers: a
     /// oneway one may be lost without a trace. False if nobody is connected.
     fn send_commit(
@@ -124,6 +140,9 @@ impl Consumer {
     /// A broker has heard of us anew. What it, or another one in its place, has confirmed before
     /// may be gone: brokers write offsets to their disks every 5 s. All is committed again.
     pub(super) fn doubt_commits(&mut self, ctx: &Context, known: Known<'_>, peer: PeerId) {
+        if ctx.fx.plant.is(Planted::TrustsCommits) {
+            return;
+        }
         let brokers = known.brokers.with(peer).into_iter();
         let brokers = brokers.filter(|broker| keeper(ctx, known, *broker) == Some(peer));
         let kept: Vec<QueueKey> = brokers.flat_map(|broker| self.on(broker)).collect();

@@ -7,6 +7,7 @@ use std::ops::Range;
 use super::again::Again;
 use super::queue::Window;
 use super::{BatchId, Consumer};
+use crate::effects::{Plant, Planted};
 use crate::remoting::Context;
 use crate::time::Instant;
 use crate::timer::TimerKey;
@@ -25,10 +26,12 @@ pub(super) struct Drain {
 impl Window {
     /// The messages that the application holds, handed out and neither settled nor given back, and
     /// those on their way to a broker.
-    fn out(&self) -> impl Iterator<Item = (BatchId, BTreeSet<u32>)> {
+    fn out(&self, plant: Plant) -> impl Iterator<Item = (BatchId, BTreeSet<u32>)> {
+        let early = plant.is(Planted::DrainsEarly);
+        let is_out = move |again: &Again| again.is_out() && !(early && again.leaving().is_some());
         self.batches().filter_map(move |batch| {
             let number = batch.id().number;
-            let out = |index: &u32| self.again.get(&(number, *index)).is_none_or(Again::is_out);
+            let out = |index: &u32| self.again.get(&(number, *index)).is_none_or(is_out);
             let held = |index: &u32| !batch.is_settled(*index) && out(index);
             let out: BTreeSet<u32> = (0..batch.handed()).filter(held).collect();
             (!out.is_empty()).then(|| (batch.id(), out))
@@ -46,13 +49,14 @@ impl Consumer {
     }
 
     /// Begins to finish, or has less time for it.
-    pub(super) fn drain_by(&mut self, by: Instant, timer: TimerKey) {
+    pub(super) fn drain_by(&mut self, plant: Plant, by: Instant, timer: TimerKey) {
         match &mut self.drain {
             Some(drain) => (drain.by, drain.timer) = (by, timer),
             None => {
                 // First the mark, then the bits: who settles meanwhile sees the one or is seen.
                 self.queues.iter().for_each(|(_, queue)| queue.window.mark_draining());
-                let out = self.queues.iter().flat_map(|(_, queue)| queue.window.out()).collect();
+                let out =
+                    self.queues.iter().flat_map(|(_, queue)| queue.window.out(plant)).collect();
                 self.drain = Some(Drain { by, timer, out, unsettled: 0 });
             }
         }
@@ -71,7 +75,8 @@ impl Consumer {
         match &self.drain {
             Some(drain) => drain.unsettled + drain.out.values().map(BTreeSet::len).sum::<usize>(),
             None => {
-                let out = self.queues.iter().flat_map(|(_, queue)| queue.window.out());
+                let out =
+                    self.queues.iter().flat_map(|(_, queue)| queue.window.out(Plant::default()));
                 out.map(|(_, out)| out.len()).sum()
             }
         }

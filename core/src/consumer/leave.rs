@@ -105,7 +105,7 @@ impl Consumer {
             ctx.fx.timers.cancel(timer);
         }
         let timer = ctx.fx.timers.at(by, TimerKind::Consumer(ConsumerTimer::Drain(self.id)));
-        self.drain_by(by, timer);
+        self.drain_by(ctx.fx.plant, by, timer);
         // Whoever waits for messages learns that none will come.
         ctx.fx.event(Event::Deliverable { sub: self.id });
         self.leave_if_drained(ctx, known);

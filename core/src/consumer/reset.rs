@@ -94,6 +94,7 @@ impl Consumer {
     fn go_on_at(&mut self, ctx: &mut Context, known: Known<'_>, key: QueueKey, to: i64) {
         let Some(queue) = self.queues.get(key) else { return };
         let (name, from) = (queue.name.clone(), queue.cursor.next());
+        let old = (key, queue.to_store(ctx.fx.now));
         let Some(key) = self.take_anew(key, to) else { return };
         if let Some(queue) = self.queues.get_mut(key) {
             queue.cursor.show();
@@ -101,6 +102,7 @@ impl Consumer {
         let group = self.group.clone();
         ctx.fx.note(Note::OffsetReset { group, queue: name, from, to });
         self.commit(ctx, known, key);
+        self.commit_late(ctx, known, old, key);
         self.resume(ctx, known, key);
         self.look_at_queues();
         self.leave_if_drained(ctx, known);

@@ -26,6 +26,13 @@ pub enum Planted {
     /// A share that was computed from another route than the present one is taken all the same
     /// (REB-14).
     AppliesStale,
+    /// What a queue had settled before its offset was reset is committed all the same, after the
+    /// reset (OFF-09).
+    CommitsAfterReset,
+    /// A consumer that finishes does not wait for what is on its way to a broker.
+    DrainsEarly,
+    /// What a broker confirmed before it heard of us anew is not committed again.
+    TrustsCommits,
 }
 
 /// What an engine was given: nothing, where the feature is not built.

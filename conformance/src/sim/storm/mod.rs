@@ -3,6 +3,7 @@
 mod damage;
 mod gust;
 mod route;
+mod strike;
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -27,15 +28,13 @@ pub struct Weather {
     pub gusts: Vec<Gust>,
     /// The topic that loses queues or is made anew.
     pub topic: String,
-    /// The group whose offsets brokers lose.
-    pub group: String,
 }
 
 impl Weather {
     /// Faults of the network, errors and restarts, on average one each `mean`.
     pub fn new(length: Duration, mean: Duration) -> Self {
         let gusts = Gust::NETWORK.to_vec();
-        Self { length, mean, gusts, topic: String::new(), group: String::new() }
+        Self { length, mean, gusts, topic: String::new() }
     }
 }
 
@@ -92,9 +91,6 @@ impl World {
         let end = self.now + weather.length;
         if weather.gusts.iter().any(|gust| matches!(gust, Gust::Older | Gust::Beyond)) {
             self.begin_damage();
-        }
-        if weather.gusts.contains(&Gust::Forgetful) {
-            self.flush_offsets(Rc::new(weather.clone()), end);
         }
         self.blow(Storm { rng, end, weather: Rc::new(weather), gusts: 0 });
     }

@@ -1,21 +1,14 @@
 //! Faults that change routes: brokers that move, masters that are away, topics with other queues.
 
-use std::collections::BTreeMap;
-use std::rc::Rc;
 use std::time::Duration;
 
 use rocketry_core::name::Topic;
 use rocketry_core::query::QueueName;
 use rocketry_core::rng::Rng;
-use rocketry_core::time::Instant;
 
-use super::Weather;
 use crate::broker::{ListenerId, TopicConfig};
 use crate::sim::link::{Door, Host, Way};
 use crate::sim::world::World;
-
-/// How often brokers write offsets to their disks (`flushConsumerOffsetInterval`).
-const FLUSH: Duration = Duration::from_secs(5);
 
 impl World {
     /// Takes a broker down, and brings it up at another address; nobody listens at the old one.
@@ -93,39 +86,6 @@ impl World {
             world.ailing = false;
         });
         true
-    }
-
-    /// Notes each 5 s what brokers have of the group's offsets, as they write them to their disks.
-    pub(super) fn flush_offsets(&mut self, weather: Rc<Weather>, end: Instant) {
-        let (cluster, mut flushed) = (self.cluster(), BTreeMap::new());
-        for broker in 0..cluster.config().brokers.len() {
-            for queue in 0..self.queues_of(&weather.topic).unwrap_or_default() as i32 {
-                let has = cluster.committed(broker, &weather.group, &weather.topic, queue);
-                flushed.insert((broker, queue), has.unwrap_or_default());
-            }
-        }
-        self.flushed = flushed;
-        if self.now < end {
-            self.later(FLUSH, move |world| world.flush_offsets(weather, end));
-        }
-    }
-
-    /// Takes a broker down that forgets what it was told of offsets since it last wrote them.
-    pub(super) fn kill(&mut self, broker: usize, weather: &Weather) {
-        let Weather { group, topic, .. } = weather;
-        let kept: Vec<(i32, i64)> = self
-            .flushed
-            .range((broker, 0)..(broker + 1, 0))
-            .map(|((_, queue), offset)| (*queue, *offset))
-            .collect();
-        self.take_down(broker);
-        self.with_cluster(|cluster| {
-            for (queue, offset) in kept {
-                if cluster.committed(broker, group, topic, queue).is_some_and(|now| now > offset) {
-                    cluster.set_committed(broker, group, topic, queue, offset);
-                }
-            }
-        });
     }
 
     /// Takes down a master that has a slave. False if there is none.
