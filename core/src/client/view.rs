@@ -88,8 +88,8 @@ impl MessageView {
     }
 
     /// The topic it was sent to first. That of its [queue](Self::queue) is the group's retry topic,
-    /// where it comes again after it was sent back, or its dead letters (Java's `getTopic` gives that
-    /// of a dead letter).
+    /// where it comes again after it was sent back, or its dead letters (Java's `getTopic` gives
+    /// the topic of its dead letters then).
     ///
     /// ```no_run
     /// # use rocketry_core::client::MessageView;
@@ -121,8 +121,8 @@ impl MessageView {
     }
 
     /// Which attempt this is, from 1: one more than the message was sent back before, by whomever
-    /// of the group (`reconsumeTimes`), and handed out here before. A dead letter goes on from the attempts of the
-    /// group that it is of.
+    /// of the group (`reconsumeTimes`), and handed out here before. A dead letter goes on from the
+    /// attempts of the group that it is of.
     ///
     /// See the example of [`topic`](Self::topic).
     #[doc(alias = "getReconsumeTimes", alias = "ReconsumeTimes", alias = "delivery_attempt")]

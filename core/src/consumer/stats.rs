@@ -203,8 +203,7 @@ impl fmt::Display for TopicConsumption {
 impl fmt::Display for QueueStats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { queue, state, next, committed, end, lag, messages, bytes } = self;
-        let QueueName { topic, broker, queue } = queue;
-        write!(f, "queue {queue} of {topic} on {broker}: {state}, next {next}")?;
+        write!(f, "{queue}: {state}, next {next}")?;
         match committed {
             Some(offset) => write!(f, ", committed {offset}")?,
             None => f.write_str(", committed none")?,

@@ -360,6 +360,32 @@ fn not_sent_back(
     f.write_str("; it is delivered again here")
 }
 
+fn too_long(
+    group: &Group,
+    queue: &QueueName,
+    count: usize,
+    f: &mut fmt::Formatter<'_>,
+) -> fmt::Result {
+    write!(
+        f,
+        "{count} messages of {queue} were taken from group {group}, which had them for too long, \
+         and are sent back"
+    )
+}
+
+fn too_often(
+    group: &Group,
+    queue: &QueueName,
+    attempts: u32,
+    f: &mut fmt::Formatter<'_>,
+) -> fmt::Result {
+    write!(
+        f,
+        "a message of {queue} was tried {attempts} times by group {group}, and is in %DLQ%{group} \
+         now"
+    )
+}
+
 /// What a consumer does not do without it.
 const fn without(ask: RequestCode) -> &'static str {
     match ask {
@@ -522,18 +548,8 @@ impl Note {
             Self::SendBackFailed { queue, failure, error, .. } => {
                 not_sent_back(queue, failure.as_deref(), error.as_deref(), f)
             }
-            Self::HeldTooLong { group, queue, count } => write!(
-                f,
-                "{count} messages of {} were taken from group {group}, which had them for too long, \
-                 and are sent back",
-                Place(queue)
-            ),
-            Self::DeadLetter { group, queue, attempts, .. } => write!(
-                f,
-                "a message of {} was tried {attempts} times by group {group}, and is in %DLQ%{group} \
-                 now",
-                Place(queue)
-            ),
+            Self::HeldTooLong { group, queue, count } => too_long(group, queue, *count, f),
+            Self::DeadLetter { group, queue, attempts, .. } => too_often(group, queue, *attempts, f),
             Self::SlowConsumer { group, queue, held, .. } => write!(
                 f,
                 "a message of {queue} is in the hands of group {group} for {}, unsettled: its \

@@ -82,7 +82,7 @@ impl Engine {
     }
 
     /// A consumer's group; none of one that has left.
-    pub(crate) fn group(&self, sub: SubscriptionId) -> Option<Group> {
+    pub fn group(&self, sub: SubscriptionId) -> Option<Group> {
         self.consumers.group(sub)
     }
 

@@ -21,12 +21,15 @@ pub(in crate::consumer) struct Keeper {
     confirmed: Option<(Instant, Instant)>,
     /// The commit on its way.
     committing: Option<i64>,
+    /// The offset was stored before: by a former owner, whose last commit may still come.
+    inherited: bool,
 }
 
 impl Keeper {
     /// The stored offset is known, or it is known that there is none.
     pub(super) const fn begin(&mut self, committed: Option<i64>) {
         self.committed = committed;
+        self.inherited = committed.is_some();
     }
 
     /// What is stored.
@@ -50,9 +53,11 @@ impl Keeper {
 
     /// Who had the queue before may have seen late that it has not: its last offset then replaced a
     /// later one of ours. Ours is given again for a while (Java gives all, every 5 s, for ever).
-    pub(super) fn is_unsure(&self, now: Instant) -> bool {
-        self.confirmed
-            .is_some_and(|(first, last)| now.since(first) < OVERLAP && now.since(last) >= REPEATED)
+    /// `shared`: the group has, or had just now, other members; who has left the list of members
+    /// may not have left its connection.
+    pub(super) fn is_unsure(&self, now: Instant, shared: bool) -> bool {
+        let recent = |(first, last)| now.since(first) < OVERLAP && now.since(last) >= REPEATED;
+        (shared || self.inherited) && self.confirmed.is_some_and(recent)
     }
 
     /// A commit is on its way.

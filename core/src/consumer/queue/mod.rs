@@ -126,7 +126,7 @@ impl Queue {
             return None;
         }
         let again = || self.position(now).filter(|at| self.keeper.committed() == Some(*at));
-        self.to_store(now).or_else(|| again().filter(|_| shared && self.keeper.is_unsure(now)))
+        self.to_store(now).or_else(|| again().filter(|_| self.keeper.is_unsure(now, shared)))
     }
 
     /// What the broker should have and, as far as we know, has not.
