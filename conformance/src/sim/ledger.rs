@@ -84,6 +84,13 @@ impl World {
         left.iter().find(|(_, own, _)| *own == sub).map(|(.., unsettled)| *unsettled)
     }
 
+    /// The queues that are a group's consumer's at a client, that of its retry topic among them.
+    pub fn held(&self, client: ClientId, group: &str) -> Vec<QueueName> {
+        let consumers = self.engine(client).snapshot(self.now).consumers.into_iter();
+        let of_group = consumers.filter(|one| one.group.as_str() == group);
+        of_group.flat_map(|one| one.queues).map(|queue| queue.queue).collect()
+    }
+
     /// When a client had stopped.
     pub fn stopped_at(&self, client: ClientId) -> Option<Instant> {
         self.clients[client.0].app.stopped

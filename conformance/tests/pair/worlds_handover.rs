@@ -114,9 +114,8 @@ fn play(plot: Plot, choices: &mut Choices) {
     assert_eq!(dead.len(), usize::from(plot.back), "{dead:?}");
     world.run_for(LOOKS);
     look(&mut world);
-    let owned = [(first, later.get().unwrap()), (second, sub)].map(|(client, sub)| {
-        if world.is_gone(client) { 0 } else { world.engine(client).queues(sub).len() }
-    });
+    let owned = [first, second]
+        .map(|client| if world.is_gone(client) { 0 } else { world.held(client, GROUP).len() });
     assert_eq!(owned, [2, 0], "the queue and the one of the retry topic");
     let loses = plot.killed || plot.end == End::Crashes;
     if !loses && !choices.is_late() {

@@ -549,7 +549,9 @@ impl Note {
                 not_sent_back(queue, failure.as_deref(), error.as_deref(), f)
             }
             Self::HeldTooLong { group, queue, count } => too_long(group, queue, *count, f),
-            Self::DeadLetter { group, queue, attempts, .. } => too_often(group, queue, *attempts, f),
+            Self::DeadLetter { group, queue, attempts, .. } => {
+                too_often(group, queue, *attempts, f)
+            }
             Self::SlowConsumer { group, queue, held, .. } => write!(
                 f,
                 "a message of {queue} is in the hands of group {group} for {}, unsettled: its \

@@ -54,7 +54,7 @@ impl Run {
         for (group, named) in GROUPS.iter().enumerate() {
             let mut owners: BTreeMap<QueueName, usize> = BTreeMap::new();
             for member in self.staying(group) {
-                for queue in self.world.engine(member.client).queues(member.sub) {
+                for queue in self.world.held(member.client, named) {
                     *owners.entry(queue).or_default() += 1;
                 }
             }

@@ -29,7 +29,8 @@ impl Keeper {
     /// The stored offset is known, or it is known that there is none.
     pub(super) const fn begin(&mut self, committed: Option<i64>) {
         self.committed = committed;
-        self.inherited = committed.is_some();
+        // Brokers answer 0 for a young queue of which nothing is stored.
+        self.inherited = matches!(committed, Some(1..));
     }
 
     /// What is stored.
