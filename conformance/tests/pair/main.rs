@@ -17,6 +17,7 @@ mod connections;
 mod consuming;
 mod cutting;
 mod deadlines;
+mod doubts;
 mod draining;
 mod elsewhere;
 mod faults;

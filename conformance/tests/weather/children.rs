@@ -5,11 +5,11 @@ use std::env;
 use std::process::Command;
 
 use crate::rig::On;
-use crate::{appender, driving, hooks, leaks, starting};
+use crate::{appender, doubts, driving, hooks, leaks, starting};
 
 type Body = fn(On);
 
-const BODIES: [(&str, Body); 8] = [
+const BODIES: [(&str, Body); 9] = [
     ("appending", appender::appending),
     ("panicking", hooks::panicking),
     ("waiting in an appender", driving::waiting_in_an_appender),
@@ -18,6 +18,7 @@ const BODIES: [(&str, Body); 8] = [
     ("without descriptors", starting::without_descriptors),
     ("dropped", leaks::dropped),
     ("lost connections", leaks::lost_connections),
+    ("a bad appender", doubts::a_bad_appender),
 ];
 /// These take a number.
 const COUNTED: (&str, fn(On, usize)) = ("cycles", leaks::cycles);
