@@ -148,6 +148,8 @@ name! {
 
 /// What the names of topics begin with that hold a group's messages which are to come again.
 const RETRY: &str = "%RETRY%";
+/// The same of those that came too often.
+const DEAD: &str = "%DLQ%";
 
 impl Topic {
     /// The topic of a group's messages that come again (`MixAll.getRetryTopic`). Java's brokers
@@ -156,7 +158,13 @@ impl Topic {
         Self(Arc::from(format!("{RETRY}{group}")))
     }
 
-    /// Whether it is such a topic.
+    /// Whether messages are put there that were sent to another topic first: retries and dead
+    /// letters of a group.
+    pub(crate) fn is_of_group(&self) -> bool {
+        self.is_retry() || self.as_str().starts_with(DEAD)
+    }
+
+    /// Whether it is a group's retry topic.
     pub(crate) fn is_retry(&self) -> bool {
         self.0.starts_with(RETRY)
     }

@@ -99,7 +99,8 @@ pub struct Report {
     /// Peak memory, in KiB.
     pub rss_kb: u64,
     /// Half the calls took no longer, in microseconds: from making the message, or a batch's, to
-    /// the answer, or to the writer of a oneway one. 0 for consuming, which has no calls.
+    /// the answer, to the writer of a oneway one, or to the delivery of `Latency`. 0 for consuming,
+    /// which has no calls.
     pub p50_us: u64,
     /// 99 of 100 took no longer.
     pub p99_us: u64,

@@ -25,6 +25,9 @@ pub use burst::Burst;
 pub use figures::Report;
 pub use progress::Progress;
 
+/// A consumer that has been given nothing for so long has caught up.
+const QUIET: Duration = Duration::from_secs(2);
+
 /// How long consuming may stand still before the run is given up.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -48,15 +51,18 @@ pub enum Work {
     /// One consumer from the first offset whose `parallel` handlers do nothing: tasks, or threads
     /// where there are no tasks.
     Handlers,
+    /// One caller and one consumer, one message in flight: from before its send to its delivery.
+    Latency,
 }
 
 impl Work {
     /// Messages before the clock starts, as other clients' programs have them: 2,000 sent one by
-    /// one, or 20,000 consumed.
+    /// one, 20,000 consumed, or 200 sent and delivered.
     pub const fn warm(self) -> usize {
         match self {
             Self::Sync | Self::Async | Self::Batch | Self::Oneway | Self::Burst => 2_000,
             Self::Consume | Self::Handlers => 20_000,
+            Self::Latency => 200,
         }
     }
 }
@@ -194,6 +200,7 @@ impl Plan {
             Work::Oneway => "oneway".to_owned(),
             Work::Burst => "burst".to_owned(),
             Work::Consume => "consume".to_owned(),
+            Work::Latency => "latency".to_owned(),
             Work::Handlers => format!("handlers{}", self.parallel),
         }
     }

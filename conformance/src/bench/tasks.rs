@@ -11,7 +11,7 @@ use super::burst::Burst;
 use super::figures::{Latencies, Start};
 use super::handled::{self, GLANCE, Handled};
 use super::runtimes::Tasks;
-use super::{BenchError, Job, PATIENCE, Report, Work, group};
+use super::{BenchError, Job, PATIENCE, QUIET, Report, Work, group};
 
 pub(super) async fn run<T: Tasks>(tasks: T, job: Job) -> Result<Report, BenchError> {
     let client = T::connect(job.plan.config()?)?;
@@ -23,6 +23,7 @@ pub(super) async fn run<T: Tasks>(tasks: T, job: Job) -> Result<Report, BenchErr
         Work::Burst => burst(&client, &job).await,
         Work::Consume => consume::<T>(&client, &job).await,
         Work::Handlers => handlers::<T>(&client, &job).await,
+        Work::Latency => latency::<T>(&client, &job).await,
     };
     let report = report.map(|report| report.watched(&client));
     let _ = client.shutdown().await;
@@ -124,6 +125,31 @@ async fn burst(client: &Client, job: &Job) -> Result<Report, BenchError> {
     let report = start.end(job, &latencies);
     let (begun, next) = begin(plan.count);
     Ok(Report { burst: Some(ends.followed(begun, &next.await)), ..report })
+}
+
+/// Each message is sent once the one before it has come.
+async fn latency<T: Tasks>(client: &Client, job: &Job) -> Result<Report, BenchError> {
+    let (plan, producer) = (&job.plan, client.producer("bench")?);
+    let mut consumer = client.consumer(group())?.topic(plan.topic.clone(), "*").start()?;
+    // What a young topic has already, see `Start::Last`.
+    while let Some(Ok(before)) = T::timeout(QUIET, consumer.next()).await {
+        before?.ack();
+    }
+    let mut latencies = Latencies::new(&job.progress)?;
+    let mut start = Start::now();
+    for number in 0..plan.warm + plan.count {
+        if number == plan.warm {
+            (start, latencies) = (Start::now(), Latencies::new(&job.progress)?);
+        }
+        let begun = Instant::now();
+        let sent = producer.send(plan.message(number));
+        let next = T::timeout(PATIENCE, consumer.next()).await;
+        let Some(Ok(delivery)) = next else { return Err(BenchError::Starved(number)) };
+        latencies.add(begun, 1);
+        delivery?.ack();
+        sent.await?;
+    }
+    Ok(start.end(job, &latencies))
 }
 
 async fn consume<T: Tasks>(client: &Client, job: &Job) -> Result<Report, BenchError> {

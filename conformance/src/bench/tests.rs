@@ -161,3 +161,13 @@ fn a_table_has_a_column_for_each_field() {
         Report { work: "consume".to_owned(), p50_us: 0, p99_us: 0, p999_us: 0, ..report() };
     assert!(consumed.table().ends_with("     -       -         -"), "{}", consumed.table());
 }
+
+#[test]
+fn one_message_in_flight_is_timed_from_its_send_to_its_delivery() {
+    for runtime in RUNTIMES {
+        let served = served();
+        let report = measured(Work::Latency, runtime, &served);
+        assert_eq!(report.work, "latency");
+        assert_eq!(served.with(|cluster| cluster.stored(TOPIC)), (WARM + COUNT) as u64);
+    }
+}

@@ -9,7 +9,7 @@ use rocketry::{Client, Pending, Producer, SendError, SendReceipt, Start as From}
 use super::burst::Burst;
 use super::figures::{Latencies, Start};
 use super::handled::{self, GLANCE, Handled};
-use super::{BenchError, Job, PATIENCE, Report, Work, group};
+use super::{BenchError, Job, PATIENCE, QUIET, Report, Work, group};
 
 type Sent = Result<SendReceipt, SendError>;
 
@@ -23,6 +23,7 @@ pub(super) fn run(job: &Job) -> Result<Report, BenchError> {
         Work::Burst => burst(&client, job),
         Work::Consume => consume(&client, job),
         Work::Handlers => handlers(&client, job),
+        Work::Latency => latency(&client, job),
     };
     let report = report.map(|report| report.watched(&client));
     let _ = client.shutdown().wait();
@@ -123,6 +124,31 @@ fn burst(client: &Client, job: &Job) -> Result<Report, BenchError> {
     let report = start.end(job, &latencies);
     let (begun, next) = begin(plan.count);
     Ok(Report { burst: Some(ends.followed(begun, &next.wait())), ..report })
+}
+
+/// Each message is sent once the one before it has come.
+fn latency(client: &Client, job: &Job) -> Result<Report, BenchError> {
+    let (plan, producer) = (&job.plan, client.producer("bench")?);
+    let mut consumer = client.consumer(group())?.topic(plan.topic.clone(), "*").start()?;
+    // What a young topic has already, see `Start::Last`.
+    while let Ok(before) = consumer.recv_timeout(QUIET) {
+        before?.ack();
+    }
+    let mut latencies = Latencies::new(&job.progress)?;
+    let mut start = Start::now();
+    for number in 0..plan.warm + plan.count {
+        if number == plan.warm {
+            (start, latencies) = (Start::now(), Latencies::new(&job.progress)?);
+        }
+        let begun = Instant::now();
+        let sent = producer.send(plan.message(number));
+        let next = consumer.recv_timeout(PATIENCE);
+        let Ok(delivery) = next else { return Err(BenchError::Starved(number)) };
+        latencies.add(begun, 1);
+        delivery?.ack();
+        sent.wait()?;
+    }
+    Ok(start.end(job, &latencies))
 }
 
 fn consume(client: &Client, job: &Job) -> Result<Report, BenchError> {

@@ -32,6 +32,8 @@ enum WorkArg {
     Consume,
     /// The same with PARALLEL handlers that do nothing
     Handlers,
+    /// One message in flight, from before its send to its delivery
+    Latency,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -66,7 +68,7 @@ pub(super) struct Args {
     /// Who moves the bytes
     #[arg(long, default_value = "tokio")]
     runtime: RuntimeArg,
-    /// Messages before those that count [default: 2000, for consume 20000]
+    /// Messages before those that count [default: 2000, for consume 20000, for latency 200]
     #[arg(long, value_name = "COUNT")]
     warm: Option<u32>,
 }
@@ -80,6 +82,7 @@ pub(super) fn run(args: Args) -> Outcome {
         WorkArg::Burst => Work::Burst,
         WorkArg::Consume => Work::Consume,
         WorkArg::Handlers => Work::Handlers,
+        WorkArg::Latency => Work::Latency,
     };
     let runtime = match args.runtime {
         RuntimeArg::Tokio => Runtime::Tokio,

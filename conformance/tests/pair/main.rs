@@ -51,6 +51,7 @@ mod sending;
 mod sharing;
 mod silence;
 mod standing;
+mod statistics;
 mod stopping;
 mod storms;
 mod subscribing;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use rocketry_conformance::broker::{Fault, ListenerId, Requests};
 use rocketry_conformance::sim::{ClientId, Pace, World};
 use rocketry_core::config::Config;
-use rocketry_core::consumer::{DeliveryId, Handout, Outcome};
+use rocketry_core::consumer::{DeliveryId, Handout, Outcome, TopicConsumption};
 use rocketry_core::engine::Note;
 use rocketry_core::frame::{RequestCode, ResponseCode};
 use rocketry_core::id::SubscriptionId;
@@ -131,7 +131,28 @@ fn retry_03_a_message_that_came_as_often_as_it_may_is_a_dead_letter() {
         world.run_for(60 * SECOND);
         assert!(!world.engine(client).has_batch(sub), "{most}");
         assert_eq!(stored(&world, DEAD).len(), 1, "{most}");
+        let told = |note: &&Note| matches!(note, Note::DeadLetter { attempts, .. } if *attempts == most + 1);
+        assert_eq!(world.notes(client).filter(told).count(), 1);
+        let consumer = world.engine(client).snapshot(world.now()).consumers.remove(0);
+        let sum =
+            |of: fn(&TopicConsumption) -> u64| consumer.consumption.iter().map(of).sum::<u64>();
+        assert_eq!((sum(|one| one.sent_back), sum(|one| one.dead_lettered)), (u64::from(most), 1));
     }
+}
+
+#[test]
+fn a_dead_letter_shows_the_topic_it_was_sent_to_first() {
+    let (mut world, client, sub) = held(1);
+    let id = only(&mut world, client, sub).0;
+    world.settle(client, id, Outcome::Reject).unwrap();
+    world.run_for(SECOND);
+    let reader = world.client(config());
+    let mut letters = from_first("letters");
+    letters.topics[0].0 = topic(DEAD);
+    let sub = world.subscribe(reader, letters, Pace::Manual).unwrap();
+    comes(&mut world, reader, sub);
+    let (_, handout) = only(&mut world, reader, sub);
+    assert_eq!((handout.batch.queue().topic.as_str(), handout.batch.topic(0)), (DEAD, TOPIC));
 }
 
 #[test]
@@ -420,6 +441,8 @@ fn a_message_that_is_held_for_too_long_is_sent_back_and_settled_by_its_broker() 
     world.run_for(6 * SECOND);
     assert!(batch.is_taken_away(0) && !batch.is_taken_away(1));
     assert_eq!(backs(&world), 1);
+    let told = |note: &&Note| matches!(note, Note::HeldTooLong { count: 1, .. });
+    assert_eq!(world.notes(client).filter(told).count(), 1);
     let took = comes(&mut world, client, sub);
     assert!(took > 4 * SECOND && took < 10 * SECOND, "ten seconds after it was taken: {took:?}");
     assert_eq!(committed(&world), Some(2));

@@ -30,6 +30,8 @@ on_all!(
     a_batch_has_what_is_there_and_waits_for_more,
     push_08_of_a_batch_the_first_are_done_and_the_rest_comes_again,
     a_run_ends_with_its_client,
+    how_a_consumer_left_is_told_however_late_it_is_asked,
+    topics_come_and_go_while_handlers_run,
     a_listener_keeps_and_tells_what_comes,
 );
 
@@ -393,6 +395,40 @@ fn a_run_ends_with_its_client(on: On) {
     assert_eq!(run.stats().workers, 0);
     let error = RecvError::Left.to_string();
     assert!(error.contains("left"), "{error}");
+}
+
+fn how_a_consumer_left_is_told_however_late_it_is_asked(on: On) {
+    let served = served();
+    let rig = rig(on, &served);
+    send(&rig.client, 4);
+    let mut consumer = consumer(&rig.client);
+    let control = consumer.control();
+    let held = consumer.recv().expect("one comes").expect("readable");
+    drop(consumer);
+    assert_eq!(control.ended().wait(), Ok(Ended::Unsettled(1)));
+    drop(held);
+    thread::sleep(Duration::from_millis(100));
+    assert_eq!(control.clone().ended().wait(), Ok(Ended::Unsettled(1)), "as before");
+    drop(control);
+    assert_eq!(rig.client.shutdown().wait(), Ok(Ended::InOrder));
+}
+
+fn topics_come_and_go_while_handlers_run(on: On) {
+    let served = served();
+    let rig = rig(on, &served);
+    let builder = rig.client.consumer(GROUP).expect("a group").without_topics();
+    let consumer = builder.start_at(Start::First).start().expect("a consumer");
+    let run = consumer.run(RunOptions::default(), |_| ()).expect("it runs");
+    let control = run.control();
+    assert!(control.queues().is_empty() && control.subscriptions().is_empty());
+    send(&rig.client, 10);
+    control.subscribe(TOPIC, "*").expect("a topic");
+    assert!(eventually(PATIENCE, || run.stats().handled == 10), "{:?}", run.stats());
+    assert!(!control.queues().is_empty() && control.subscriptions().len() == 1);
+    assert_eq!(control.unsubscribe(TOPIC), Ok(true));
+    assert!(eventually(PATIENCE, || control.queues().is_empty()));
+    assert_eq!((stop(run), committed(&served)), (Ended::InOrder, 10));
+    assert!(control.subscribe(TOPIC, "*").is_err(), "it has left");
 }
 
 fn a_listener_keeps_and_tells_what_comes(on: On) {

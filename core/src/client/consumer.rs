@@ -72,11 +72,6 @@ impl Consumer {
         Self { owner, control, current, gathered, unreadable, stopped, ended, handed_on }
     }
 
-    /// The client, and the consumer in it.
-    pub(super) const fn place(&self) -> (&Arc<Owner>, SubscriptionId) {
-        (&self.owner, self.control.sub)
-    }
-
     /// The next message, or why none comes any more. A message that can't be read comes as an
     /// error inside, which is to be settled too; the next call gives its neighbour.
     ///

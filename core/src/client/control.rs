@@ -16,8 +16,22 @@ use crate::id::SubscriptionId;
 pub struct ConsumerHandle {
     pub(super) shared: Arc<Shared>,
     pub(super) sub: SubscriptionId,
+    /// How the consumer leaves is remembered as long as there is one.
+    _watch: Arc<Watch>,
     /// What the consumer looks at before it hands out what it has at hand.
     paused: Arc<AtomicBool>,
+}
+
+/// Somebody may want to know how a consumer left.
+struct Watch {
+    shared: Arc<Shared>,
+    sub: SubscriptionId,
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        drop(self.shared.run(|core, _| core.unwatch(self.sub)));
+    }
 }
 
 impl fmt::Debug for ConsumerHandle {
@@ -27,8 +41,10 @@ impl fmt::Debug for ConsumerHandle {
 }
 
 impl ConsumerHandle {
+    /// Of a consumer that is watched once more for it.
     pub(super) fn new(shared: Arc<Shared>, sub: SubscriptionId) -> Self {
-        Self { shared, sub, paused: Arc::default() }
+        let watch = Arc::new(Watch { shared: shared.clone(), sub });
+        Self { shared, sub, _watch: watch, paused: Arc::default() }
     }
 
     /// Suspends the consumer: nothing more is handed out, and no pull begins, until
@@ -97,7 +113,8 @@ impl ConsumerHandle {
         pending
     }
 
-    /// Resolves when the consumer has left its group, whoever ended it.
+    /// Resolves when the consumer has left its group, whoever ended it, with how it went; at once
+    /// where it has left already.
     ///
     /// ```no_run
     /// # use rocketry_core::client::ConsumerHandle;

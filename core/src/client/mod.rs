@@ -27,6 +27,7 @@ mod producer;
 mod producing;
 mod pump;
 mod question;
+mod reading;
 mod received;
 mod run;
 mod running;

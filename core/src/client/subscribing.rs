@@ -10,7 +10,7 @@ use super::state::Subscribed;
 use crate::config::ConfigError;
 use crate::consumer::{ConsumerOptions, Filter, FilterError, Start, Subscribe, TopicSubscription};
 use crate::error::{ErrorKind, Refused};
-use crate::name::{Group, NameError, QueueName, Topic};
+use crate::name::{Group, NameError, Topic};
 
 /// Why a consumer could not be made.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -204,7 +204,9 @@ impl ConsumerBuilder {
         let (listener, _kept) = (listener.clone(), (listener, subscribe.options.strategy.clone()));
         let sub = shared.run(|core, now| {
             let sub = core.engine.subscribe(now, subscribe)?;
-            core.consumers.insert(sub, Subscribed { listener, ..Default::default() });
+            // Watched by the handle that is made of it.
+            let handle = Subscribed { listener, watching: 1, ..Default::default() };
+            core.consumers.insert(sub, handle);
             Ok::<_, Refused>(sub)
         });
         let sub = sub.ok_or_else(|| shared.nobody(Refused::Stopped))??;
@@ -213,7 +215,7 @@ impl ConsumerBuilder {
 }
 
 /// A topic and a filter, from whatever stands for them.
-fn named<T, F>(topic: T, filter: F) -> Result<(Topic, Filter), SubscribeError>
+pub(super) fn named<T, F>(topic: T, filter: F) -> Result<(Topic, Filter), SubscribeError>
 where
     T: TryInto<Topic>,
     NameError: From<T::Error>,
@@ -222,99 +224,4 @@ where
 {
     let topic = topic.try_into().map_err(NameError::from)?;
     Ok((topic, filter.try_into().map_err(FilterError::from)?))
-}
-
-/// What a consumer reads while it runs.
-impl Consumer {
-    /// Reads one more topic; or other messages of one that is read, for all that is pulled from
-    /// then on. Brokers hear of it at once, and its queues are shared out as soon as they have.
-    /// Messages that were pulled before go by the filter of that time.
-    ///
-    /// All members of a group must subscribe to the same: brokers keep one list for it.
-    ///
-    /// # Errors
-    ///
-    /// For a name that is no topic's, a filter that can't be meant, and after the client's end.
-    ///
-    /// ```no_run
-    /// # use rocketry_core::client::Consumer;
-    /// # fn f(consumer: Consumer) -> Result<(), Box<dyn std::error::Error>> {
-    /// consumer.subscribe("refunds", "*")?;
-    /// consumer.subscribe("orders", "eu || us || ch")?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn subscribe<T, F>(&self, topic: T, filter: F) -> Result<(), SubscribeError>
-    where
-        T: TryInto<Topic>,
-        NameError: From<T::Error>,
-        F: TryInto<Filter>,
-        FilterError: From<F::Error>,
-    {
-        let (topic, filter) = named(topic, filter)?;
-        let (owner, sub) = self.place();
-        let shared = owner.shared();
-        let done = shared.run(|core, now| core.engine.subscribe_to(now, sub, topic, filter));
-        let done = done.ok_or_else(|| shared.nobody(Refused::Stopped))?;
-        Ok(done.map_err(|_| Refused::Stopped)?)
-    }
-
-    /// Reads a topic no more: what is settled of its queues is committed, and they are given up.
-    /// Messages of them that are not settled can't be any more, and go to other members that read
-    /// it. False if it was not read.
-    ///
-    /// # Errors
-    ///
-    /// As [`subscribe`](Self::subscribe).
-    ///
-    /// ```no_run
-    /// # use rocketry_core::client::Consumer;
-    /// # fn f(consumer: Consumer) -> Result<(), Box<dyn std::error::Error>> {
-    /// assert!(consumer.unsubscribe("refunds")?);
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn unsubscribe<T>(&self, topic: T) -> Result<bool, SubscribeError>
-    where
-        T: TryInto<Topic>,
-        NameError: From<T::Error>,
-    {
-        let topic = topic.try_into().map_err(NameError::from)?;
-        let (owner, sub) = self.place();
-        let shared = owner.shared();
-        let done = shared.run(|core, now| core.engine.unsubscribe_from(now, sub, &topic));
-        let done = done.ok_or_else(|| shared.nobody(Refused::Stopped))?;
-        Ok(done.map_err(|_| Refused::Stopped)?)
-    }
-
-    /// What is read now, as data that [`ConsumerBuilder::subscriptions`] takes; nothing after the
-    /// client's end.
-    ///
-    /// ```no_run
-    /// # use rocketry_core::client::Consumer;
-    /// # fn f(consumer: &Consumer) -> Result<(), Box<dyn std::error::Error>> {
-    /// std::fs::write("topics.json", serde_json::to_string(&consumer.subscriptions())?)?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn subscriptions(&self) -> Vec<TopicSubscription> {
-        let (owner, sub) = self.place();
-        owner.shared().run(|core, _| core.engine.subscriptions(sub)).unwrap_or_default()
-    }
-
-    /// The queues that are this consumer's now; none after the client's end.
-    ///
-    /// ```no_run
-    /// # use rocketry_core::client::Consumer;
-    /// # fn f(consumer: &Consumer) {
-    /// for queue in consumer.queues() {
-    ///     println!("queue {} of {} on {}", queue.queue, queue.topic, queue.broker);
-    /// }
-    /// # }
-    /// ```
-    #[doc(alias = "assignment", alias = "fetchMessageQueues")]
-    pub fn queues(&self) -> Vec<QueueName> {
-        let (owner, sub) = self.place();
-        owner.shared().run(|core, _| core.engine.queues(sub)).unwrap_or_default()
-    }
 }

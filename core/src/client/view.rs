@@ -87,8 +87,9 @@ impl MessageView {
         Message::of(self.topic(), &self.message(), self.body.clone())
     }
 
-    /// The topic it was sent to. That of its [queue](Self::queue) is the group's retry topic, where
-    /// it comes again after it was sent back.
+    /// The topic it was sent to first. That of its [queue](Self::queue) is the group's retry topic,
+    /// where it comes again after it was sent back, or its dead letters (Java's `getTopic` gives that
+    /// of a dead letter).
     ///
     /// ```no_run
     /// # use rocketry_core::client::MessageView;
@@ -120,7 +121,8 @@ impl MessageView {
     }
 
     /// Which attempt this is, from 1: one more than the message was sent back before, by whomever
-    /// of the group (`reconsumeTimes`), and handed out here before.
+    /// of the group (`reconsumeTimes`), and handed out here before. A dead letter goes on from the attempts of the
+    /// group that it is of.
     ///
     /// See the example of [`topic`](Self::topic).
     #[doc(alias = "getReconsumeTimes", alias = "ReconsumeTimes", alias = "delivery_attempt")]

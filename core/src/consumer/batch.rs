@@ -307,7 +307,8 @@ impl Batch {
     /// The topic that the message at `index` was first sent to: that of its queue, unless it comes
     /// from its group's retry topic (`DefaultMQPushConsumerImpl.resetRetryAndNamespace`).
     pub fn topic(&self, index: u32) -> &str {
-        let retried = self.records.record(index as usize).filter(|_| self.queue.topic.is_retry());
+        let retried =
+            self.records.record(index as usize).filter(|_| self.queue.topic.is_of_group());
         let first = retried.and_then(|record| record.property(properties::RETRY_TOPIC));
         first.unwrap_or_else(|| self.queue.topic.as_str())
     }

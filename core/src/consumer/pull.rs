@@ -108,7 +108,7 @@ impl Consumer {
         let now = ctx.fx.now;
         let Some(queue) = self.queues.get_mut(key) else { return };
         let took = queue.cursor.pulled_at().map_or(Duration::ZERO, |at| now.since(at));
-        self.tallies.of(queue.topic).pulled(records.len(), took);
+        self.tallies.of(queue.topic).pulled(now, records.len(), took);
         let told = PullAnswer::new(queue.cursor.next(), fields);
         let places = told.places();
         if places.is_empty() || records.is_empty() {

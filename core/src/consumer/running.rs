@@ -31,15 +31,19 @@ impl Consumer {
         RunningInfo {
             mq_table: queues.collect(),
             properties: self.properties(ctx),
-            status_table: self.consume_status(),
+            status_table: self.consume_status(ctx.fx.now),
             subscription_set: subscriptions(self).collect(),
             ..RunningInfo::default()
         }
     }
 
-    fn consume_status(&self) -> BTreeMap<String, ConsumeStatus> {
+    fn consume_status(&self, now: Instant) -> BTreeMap<String, ConsumeStatus> {
+        let open = self.settled_open();
         let tallies = self.topics.iter().filter_map(|(key, of)| {
-            Some((of.topic.to_string(), self.tallies.get(key)?.consume_status()))
+            Some((
+                of.topic.to_string(),
+                self.tallies.get(key)?.consume_status(now, open.get(&key).copied().unwrap_or(0)),
+            ))
         });
         tallies.collect()
     }

@@ -286,6 +286,13 @@ impl Consumer {
         let Some(back) = self.leaving(message).map(|leaving| leaving.back) else { return };
         ctx.fx.counters.sent_back += 1;
         self.find_retry_topic(ctx, known);
+        let back = match self.once_too_often(message) {
+            Some(attempts) if back != Back::Dead => {
+                self.tell_dead(ctx, message, attempts);
+                Back::Dead
+            }
+            _ => back,
+        };
         let Some(queue) = self.queues.get_mut(message.queue) else { return };
         let tally = self.tallies.of(queue.topic);
         match back {
@@ -298,6 +305,22 @@ impl Consumer {
             // Nothing that could be stale: its queue was just looked at.
             let _ = self.batch_ended(ctx, known, batch.id());
         }
+    }
+
+    /// Its attempts, if a broker makes a dead letter of it for their number.
+    fn once_too_often(&self, message: MessageKey) -> Option<u32> {
+        let queue = self.queues.get(message.queue)?;
+        let batch = queue.window.batch(message.batch)?;
+        let times = batch.records().record(message.index as usize)?.reconsume_times();
+        let times = u32::try_from(times).unwrap_or(0);
+        (times >= self.bounds.max_reconsume_times).then(|| times.saturating_add(1))
+    }
+
+    fn tell_dead(&self, ctx: &mut Context, message: MessageKey, attempts: u32) {
+        let Some(queue) = self.queues.get(message.queue) else { return };
+        let offset = queue.window.batch(message.batch).and_then(|one| one.offset(message.index));
+        let (group, queue) = (self.group.clone(), queue.name.clone());
+        ctx.fx.note(Note::DeadLetter { group, queue, offset, attempts });
     }
 
     /// Nobody took the message, as far as is known: it is delivered again here.

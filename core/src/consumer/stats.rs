@@ -45,11 +45,14 @@ pub struct TopicConsumption {
     pub done: u64,
     /// Messages that went to the group's retry topic.
     pub sent_back: u64,
-    /// Messages that went to its dead letters.
+    /// Messages that went to its dead letters: rejected, or sent back once too often.
     pub dead_lettered: u64,
+    /// Those among both that were taken from the application, which had them for longer than
+    /// `consume_timeout`.
+    pub timed_out: u64,
     /// How often a message was handed out here again, since it had been dropped or kept back.
     pub redelivered: u64,
-    /// Messages done a second, over the last minute.
+    /// Messages done a second, over the last minute, or since the first pull that brought some.
     pub done_rate: f64,
     /// Messages a second that were sent back, dead-lettered or redelivered, over the last minute.
     pub failed_rate: f64,
@@ -112,13 +115,13 @@ pub struct QueueStats {
 
 impl Consumers {
     /// Every consumer as data.
-    pub(crate) fn stats(&self) -> impl Iterator<Item = ConsumerStats> {
-        self.iter().map(|(_, consumer)| consumer.stats())
+    pub(crate) fn stats(&self, now: Instant) -> impl Iterator<Item = ConsumerStats> {
+        self.iter().map(move |(_, consumer)| consumer.stats(now))
     }
 }
 
 impl Consumer {
-    fn stats(&self) -> ConsumerStats {
+    fn stats(&self, now: Instant) -> ConsumerStats {
         ConsumerStats {
             group: self.group.clone(),
             topics: self.topics.own().cloned().collect(),
@@ -131,14 +134,14 @@ impl Consumer {
                 Phase::Unregistering { .. } => "unregistering",
             },
             queues: self.queues.iter().map(|(_, queue)| queue.stats()).collect(),
-            consumption: self.consumption(),
+            consumption: self.consumption(now),
             stale: self.stale.load(Ordering::Relaxed),
             offsets: self.stored,
         }
     }
 
     /// What of each topic is settled in batches that have not ended.
-    fn settled_open(&self) -> BTreeMap<TopicKey, u64> {
+    pub(super) fn settled_open(&self) -> BTreeMap<TopicKey, u64> {
         let mut open = BTreeMap::new();
         for (_, queue) in self.queues.iter() {
             let settled: usize = queue.window.batches().map(|batch| batch.settled()).sum();
@@ -153,12 +156,12 @@ impl Consumer {
         self.tallies.look_at(now, &open);
     }
 
-    fn consumption(&self) -> Vec<TopicConsumption> {
+    fn consumption(&self, now: Instant) -> Vec<TopicConsumption> {
         let open = self.settled_open();
         let topics = self.topics.iter().filter_map(|(key, of)| {
             let tally = self.tallies.get(key)?;
             let open = open.get(&key).copied().unwrap_or(0);
-            Some(tally.stats(of.topic.clone(), open))
+            Some(tally.stats(now, of.topic.clone(), open))
         });
         topics.collect()
     }
@@ -183,13 +186,17 @@ impl fmt::Display for ConsumerStats {
 
 impl fmt::Display for TopicConsumption {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { topic, pulled, done, sent_back, dead_lettered, redelivered, held, .. } = self;
+        let Self { topic, pulled, done, sent_back, dead_lettered, redelivered, .. } = self;
         write!(
             f,
             "topic {topic}: {pulled} pulled, {done} done ({:.1} a second), {sent_back} sent back, \
-             {dead_lettered} dead letters, {redelivered} redelivered, held {held}",
-            self.done_rate
-        )
+             {dead_lettered} dead letters, {redelivered} redelivered, {} timed out",
+            self.done_rate, self.timed_out
+        )?;
+        match self.held.count() {
+            0 => Ok(()),
+            _ => write!(f, ", held {}", self.held),
+        }
     }
 }
 

@@ -25,6 +25,8 @@ pub(super) struct Tally {
     pub(super) dead_lettered: u64,
     /// How often a message was to be handed out here again.
     pub(super) redelivered: u64,
+    /// Messages that were taken from the application, which had them for too long.
+    pub(super) timed_out: u64,
     /// Messages that pulls brought.
     pulled: u64,
     /// How long pulls that brought messages took.
@@ -54,7 +56,11 @@ struct Rates {
 
 impl Tally {
     /// A pull brought messages, so long after it was sent.
-    pub(super) fn pulled(&mut self, messages: usize, took: Duration) {
+    pub(super) fn pulled(&mut self, now: Instant, messages: usize, took: Duration) {
+        if self.looks.is_empty() {
+            // A long poll is no time of slow messages.
+            self.look_at(now - took.min(Duration::from_secs(1)), 0);
+        }
         self.pulled += messages as u64;
         self.pulls.record(took, 1);
     }
@@ -82,18 +88,20 @@ impl Tally {
 
     /// Time has passed.
     fn look_at(&mut self, now: Instant, open: u64) {
-        let (done, failed, pulled) = (self.done(open), self.failed(), self.pulled);
-        self.looks.push_back(Look { at: now, done, failed, pulled });
+        self.looks.push_back(self.look(now, open));
         if self.looks.len() > LOOKS {
             self.looks.pop_front();
         }
     }
 
-    /// Messages a second between the oldest look and the newest.
-    fn rates(&self) -> Rates {
-        let (Some(first), Some(last)) = (self.looks.front(), self.looks.back()) else {
-            return Rates::default();
-        };
+    fn look(&self, at: Instant, open: u64) -> Look {
+        Look { at, done: self.done(open), failed: self.failed(), pulled: self.pulled }
+    }
+
+    /// Messages a second since the oldest look.
+    fn rates(&self, now: Instant, open: u64) -> Rates {
+        let Some(first) = self.looks.front() else { return Rates::default() };
+        let last = self.look(now, open);
         let seconds = last.at.since(first.at).as_secs_f64();
         if seconds == 0.0 {
             return Rates::default();
@@ -107,8 +115,8 @@ impl Tally {
     }
 
     /// As data; `open` messages are settled in batches that have not ended.
-    pub(super) fn stats(&self, topic: Topic, open: u64) -> TopicConsumption {
-        let Rates { done, failed, pulled } = self.rates();
+    pub(super) fn stats(&self, now: Instant, topic: Topic, open: u64) -> TopicConsumption {
+        let Rates { done, failed, pulled } = self.rates(now, open);
         TopicConsumption {
             topic,
             pulled: self.pulled,
@@ -116,6 +124,7 @@ impl Tally {
             sent_back: self.sent_back,
             dead_lettered: self.dead_lettered,
             redelivered: self.redelivered,
+            timed_out: self.timed_out,
             done_rate: done,
             failed_rate: failed,
             pulled_rate: pulled,
@@ -124,8 +133,8 @@ impl Tally {
     }
 
     /// As Java's admin tools show it.
-    pub(super) fn consume_status(&self) -> ConsumeStatus {
-        let Rates { done, failed, pulled } = self.rates();
+    pub(super) fn consume_status(&self, now: Instant, open: u64) -> ConsumeStatus {
+        let Rates { done, failed, pulled } = self.rates(now, open);
         let millis = |histogram: &Histogram| histogram.mean().as_secs_f64() * 1000.0;
         ConsumeStatus {
             failed: i64::try_from(self.failed()).unwrap_or(i64::MAX),

@@ -57,6 +57,8 @@ pub(crate) enum Subject {
     Ask(Group, RequestCode, Option<QueueName>),
     Back(Group, QueueName),
     Slow(Group),
+    Held(Group),
+    Dead(Group),
 }
 
 impl Note {
@@ -87,7 +89,9 @@ impl Note {
             | Self::PullAstray { .. }
             | Self::PullRefused { .. }
             | Self::SendBackFailed { .. }
-            | Self::SlowConsumer { .. } => true,
+            | Self::SlowConsumer { .. }
+            | Self::HeldTooLong { .. }
+            | Self::DeadLetter { .. } => true,
             Self::Repeated { last, .. } => last.is_trouble(),
         }
     }
@@ -126,6 +130,8 @@ impl Note {
                 Subject::Back(group.clone(), queue.clone())
             }
             Self::SlowConsumer { group, .. } => Subject::Slow(group.clone()),
+            Self::HeldTooLong { group, .. } => Subject::Held(group.clone()),
+            Self::DeadLetter { group, .. } => Subject::Dead(group.clone()),
             Self::Repeated { last, .. } => last.subject(),
         }
     }
@@ -178,6 +184,8 @@ impl Note {
             | Self::OffsetReset { .. }
             | Self::SendBackFailed { .. }
             | Self::SlowConsumer { .. }
+            | Self::HeldTooLong { .. }
+            | Self::DeadLetter { .. }
             | Self::AskFailed { .. }
             | Self::PullAstray { .. }
             | Self::PullRefused { .. } => self.facts_of_group(tell),
@@ -234,6 +242,17 @@ impl Note {
                 tell("reason", Text(&Unasked(failure.as_deref())));
                 if let Some(error) = error {
                     tell("send", Text(error));
+                }
+            }
+            Self::HeldTooLong { group, queue, count } => {
+                of_queue(group, queue, tell);
+                tell("count", Number(*count as i64));
+            }
+            Self::DeadLetter { group, queue, offset, attempts } => {
+                of_queue(group, queue, tell);
+                tell("attempts", Number(i64::from(*attempts)));
+                if let Some(offset) = offset {
+                    tell("offset", Number(*offset));
                 }
             }
             Self::SlowConsumer { group, queue, offset, held } => {
@@ -433,6 +452,8 @@ impl Note {
             | Self::OffsetReset { .. }
             | Self::SendBackFailed { .. }
             | Self::SlowConsumer { .. }
+            | Self::HeldTooLong { .. }
+            | Self::DeadLetter { .. }
             | Self::AskFailed { .. }
             | Self::PullAstray { .. }
             | Self::PullRefused { .. } => self.words_of_group(f),
@@ -490,6 +511,18 @@ impl Note {
             Self::SendBackFailed { queue, failure, error, .. } => {
                 not_sent_back(queue, failure.as_deref(), error.as_deref(), f)
             }
+            Self::HeldTooLong { group, queue, count } => write!(
+                f,
+                "{count} messages of {} were taken from group {group}, which had them for too long, \
+                 and are sent back",
+                Place(queue)
+            ),
+            Self::DeadLetter { group, queue, attempts, .. } => write!(
+                f,
+                "a message of {} was tried {attempts} times by group {group}, and is in %DLQ%{group} \
+                 now",
+                Place(queue)
+            ),
             Self::SlowConsumer { group, queue, held, .. } => write!(
                 f,
                 "a message of {} is in the hands of group {group} for {}, unsettled: its offset \

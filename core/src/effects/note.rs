@@ -41,6 +41,8 @@ use crate::name::{Endpoint, Group, Topic};
 /// | `PullRefused` | warn | `group`, `topic`, `broker`, `queue`, `code`, `reason` |
 /// | `SendBackFailed` | warn | `group`, `topic`, `broker`, `queue`, `reason`; `send` if any |
 /// | `SlowConsumer` | warn | `group`, `topic`, `broker`, `queue`, `held`; `offset` if any |
+/// | `HeldTooLong` | warn | `group`, `topic`, `broker`, `queue`, `count` |
+/// | `DeadLetter` | warn | `group`, `topic`, `broker`, `queue`, `attempts`; `offset` if any |
 /// | `Repeated` | as its note | as its note, and `suppressed` |
 ///
 /// A logger that sends its records through a client never sees those of its own calls: what its
@@ -285,6 +287,28 @@ pub enum Note {
         offset: Option<i64>,
         /// For how long, at least.
         held: Duration,
+    },
+    /// The application had messages for longer than `consume_timeout`: they were taken from it, and
+    /// are sent back.
+    HeldTooLong {
+        /// The consumer's group.
+        group: Group,
+        /// Their queue.
+        queue: QueueName,
+        /// How many.
+        count: usize,
+    },
+    /// A message was sent back once too often (`max_reconsume_times`), and is a dead letter now, in
+    /// the topic `%DLQ%` and the group's name.
+    DeadLetter {
+        /// The consumer's group.
+        group: Group,
+        /// The queue that it came from last.
+        queue: QueueName,
+        /// Its place there, where it can be read.
+        offset: Option<i64>,
+        /// How often it was tried.
+        attempts: u32,
     },
     /// The last of many notes about one thing: those before it in the last minute were left out.
     Repeated {

@@ -63,7 +63,7 @@ impl Engine {
             brokers: self.brokers(),
             connections: self.ctx.remoting.stats(),
             topics: self.routes.stats(at).collect(),
-            consumers: self.consumers.stats().collect(),
+            consumers: self.consumers.stats(at).collect(),
         }
     }
 }
