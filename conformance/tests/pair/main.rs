@@ -17,7 +17,6 @@ mod connections;
 mod consuming;
 mod cutting;
 mod deadlines;
-mod doubts;
 mod draining;
 mod elsewhere;
 mod faults;

@@ -5,7 +5,7 @@ use std::env;
 use std::process::Command;
 
 use crate::rig::On;
-use crate::{appender, doubts, driving, hooks, leaks, starting};
+use crate::{appender, driving, hooks, leaks, starting, workers};
 
 type Body = fn(On);
 
@@ -18,7 +18,7 @@ const BODIES: [(&str, Body); 9] = [
     ("without descriptors", starting::without_descriptors),
     ("dropped", leaks::dropped),
     ("lost connections", leaks::lost_connections),
-    ("a bad appender", doubts::a_bad_appender),
+    ("a bad appender", workers::a_bad_appender),
 ];
 /// These take a number.
 const COUNTED: (&str, fn(On, usize)) = ("cycles", leaks::cycles);

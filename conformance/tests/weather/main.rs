@@ -7,7 +7,6 @@ mod callers;
 mod children;
 mod connections;
 mod cuts;
-mod doubts;
 mod draining;
 mod driving;
 mod ending;
@@ -28,6 +27,7 @@ mod starting;
 #[path = "../../../runtime-std/src/base/trial.rs"]
 mod trial;
 mod unreadable;
+mod workers;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
