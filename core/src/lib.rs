@@ -244,6 +244,7 @@ mod broker;
 pub mod client;
 pub mod config;
 pub mod consumer;
+mod contain;
 pub mod dial;
 #[cfg(feature = "driver")]
 pub mod driver;

@@ -5,11 +5,11 @@ use std::env;
 use std::process::Command;
 
 use crate::rig::On;
-use crate::{appender, driving, hooks, leaks, starting, unreadable};
+use crate::{appender, driving, hooks, leaks, starting, unreadable, workers};
 
 type Body = fn(On);
 
-const BODIES: [(&str, Body); 9] = [
+const BODIES: [(&str, Body); 10] = [
     ("appending", appender::appending),
     ("panicking", hooks::panicking),
     ("waiting in an appender", driving::waiting_in_an_appender),
@@ -19,6 +19,7 @@ const BODIES: [(&str, Body); 9] = [
     ("dropped", leaks::dropped),
     ("lost connections", leaks::lost_connections),
     ("unread", unreadable::unread),
+    ("a bad appender", workers::a_bad_appender),
 ];
 /// These take a number.
 const COUNTED: (&str, fn(On, usize)) = ("cycles", leaks::cycles);

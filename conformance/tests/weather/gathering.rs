@@ -1,5 +1,7 @@
 //! Messages taken many at once, and one by one as an iterator.
 
+use std::future::Future;
+use std::task::{Context, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -9,7 +11,7 @@ use rocketry::{
 };
 use rocketry_conformance::serve::Served;
 
-use crate::rig::{On, Rig};
+use crate::rig::{On, Rig, eventually};
 use crate::{TOPIC, on_all, served};
 
 on_all!(
@@ -18,6 +20,8 @@ on_all!(
     a_future_for_many_that_is_dropped_loses_nothing,
     an_iterator_gives_message_after_message_until_the_end,
     a_consumer_that_is_suspended_gives_nothing_of_what_it_has_at_hand,
+    push_11_what_a_dropped_call_had_gathered_is_not_handed_out_while_suspended,
+    what_was_gathered_of_queues_that_are_lost_is_passed_over,
     pull_18_a_message_of_a_stream_that_is_dropped_comes_again,
 );
 
@@ -175,4 +179,64 @@ fn pull_18_a_message_of_a_stream_that_is_dropped_comes_again(on: On) {
     let came = batch.iter().flatten().any(|message| offset(message) == place);
     assert!(came, "{place:?} is not there");
     assert_eq!(ack(batch), 3);
+}
+
+/// Has a call for many gather so many, and drops it, as `select!` does.
+fn gather(rig: &Rig, consumer: &mut Consumer, count: usize) {
+    let held = || {
+        let stats = rig.client.stats();
+        stats
+            .consumers
+            .iter()
+            .flat_map(|one| &one.queues)
+            .map(|queue| queue.messages)
+            .sum::<usize>()
+    };
+    assert!(eventually(LONG, || {
+        let mut call = std::pin::pin!(consumer.next_batch(1000, LONG));
+        let polled = call.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        polled.is_pending() && held() == count
+    }));
+}
+
+fn push_11_what_a_dropped_call_had_gathered_is_not_handed_out_while_suspended(on: On) {
+    let served = served();
+    let (rig, mut consumer) = start(on, &served, 20);
+    gather(&rig, &mut consumer, 20);
+    let control = consumer.control();
+    control.suspend();
+    assert_eq!(consumer.recv_batch(20, SHORT).expect("nothing").len(), 0);
+    assert_eq!(smol::block_on(consumer.next_batch(1, SHORT)).expect("nothing").len(), 0);
+    assert!(consumer.recv_timeout(SHORT).is_err(), "something came");
+    let own = control.clone();
+    let resumed = thread::spawn(move || {
+        thread::sleep(SHORT);
+        own.resume();
+    });
+    let began = Instant::now();
+    assert_eq!(ack(consumer.recv_batch(15, LONG).expect("messages")), 15);
+    assert!(began.elapsed() < LONG / 2, "{:?}", began.elapsed());
+    resumed.join().expect("no panic");
+    // Nobody is given the rest, and its end waits for nothing.
+    control.suspend();
+    let ended = control.drain(LONG);
+    assert_eq!(consumer.recv_batch(5, LONG).err(), Some(RecvError::Left));
+    assert_eq!(ended.wait(), Ok(Ended::Unsettled(5)));
+    assert!(began.elapsed() < LONG / 2, "{:?}", began.elapsed());
+    assert_eq!(committed(&served), 15);
+}
+
+fn what_was_gathered_of_queues_that_are_lost_is_passed_over(on: On) {
+    let served = served();
+    let (rig, mut first) = start(on, &served, 80);
+    gather(&rig, &mut first, 80);
+    let (_other, mut second) = start(on, &served, 0);
+    assert!(eventually(LONG, || first.queues().len() == 4 && second.queues().len() == 4));
+    // Each comes once: to the one that has its queue now.
+    let own = ack(first.recv_batch(80, SHORT).expect("messages"));
+    assert_eq!(ack(second.recv_batch(80 - own, LONG).expect("messages")), 80 - own);
+    assert!(own > 0 && own < 80, "{own}");
+    assert_eq!(first.drain(LONG).wait(), Ok(Ended::InOrder));
+    assert_eq!(second.drain(LONG).wait(), Ok(Ended::InOrder));
+    assert_eq!(committed(&served), 80);
 }

@@ -27,6 +27,7 @@ mod starting;
 #[path = "../../../runtime-std/src/base/trial.rs"]
 mod trial;
 mod unreadable;
+mod workers;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};

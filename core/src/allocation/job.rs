@@ -2,7 +2,6 @@
 //! members, and the client's lock must not be held for so long.
 
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -10,6 +9,7 @@ use bytes::Bytes;
 use super::group::{GroupTask, OtherFilter};
 use super::{Allocation, AllocationError, Queue, Strategy, average};
 use crate::body::{Assignments, ConsumerList, Members, RequestMode};
+use crate::contain::contained;
 use crate::id::{BrokerId, RouteQueue, SubscriptionId, TopicKey};
 
 /// Work that the engine wants done without it, and needs no clock or socket for:
@@ -132,7 +132,7 @@ impl Job {
     pub fn run(self) -> Computed {
         Computed(match *self.0 {
             Work::Share(task) => {
-                let result = catch_unwind(AssertUnwindSafe(|| task.share()));
+                let result = contained(|| task.share());
                 let result = result.unwrap_or(Err(AllocationError::Panicked));
                 Outcome::Share { ticket: task.ticket, result }
             }

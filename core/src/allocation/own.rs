@@ -1,10 +1,10 @@
 //! Rules of the application's own.
 
 use std::fmt::Debug;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::{Allocation, AllocationError, Queue};
+use crate::contain::contained;
 
 /// A rule of the application's own (`AllocateMessageQueueStrategy`). All members of a group must
 /// use the same one, which gives each queue to one of them.
@@ -87,13 +87,13 @@ impl Allocation {
             members: if all { &self.members } else { &some_members },
             me: &self.members[me],
         };
-        let asked = catch_unwind(AssertUnwindSafe(|| {
+        let asked = contained(|| {
             let own = |reason: String| {
                 let rule = rule.name().into();
                 AllocationError::Own { rule, reason: reason.into() }
             };
             rule.allocate(&question).map_err(own)
-        }));
+        });
         let mut share = asked.unwrap_or(Err(AllocationError::Panicked))?;
         share.sort_unstable();
         share.dedup();

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use super::consumer::Consumer;
-use super::delivery::Received;
+use super::delivery::{Received, is_held};
 use super::park::block_until;
 use super::received::RecvError;
 use crate::time::Instant;
@@ -27,12 +27,12 @@ impl Future for NextBatch<'_> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let (most, by) = (self.most, self.by);
-        if let Poll::Ready(ended) = self.consumer.poll_batch(cx, most) {
-            return Poll::Ready(ended.map(|()| self.consumer.take_gathered(most)));
+        if let Poll::Ready(batch) = self.consumer.poll_batch(cx, most) {
+            return Poll::Ready(batch);
         }
         let shared = self.consumer.owner.shared().clone();
         if shared.clock().now() >= by {
-            return Poll::Ready(Ok(self.consumer.take_gathered(most)));
+            return Poll::Ready(Ok(self.consumer.gathered_by_now(most)));
         }
         if !std::mem::replace(&mut self.reminded, true) {
             let sub = self.consumer.control.sub;
@@ -75,8 +75,9 @@ impl<'a> IntoIterator for &'a mut Consumer {
 
 impl Consumer {
     /// Up to `most` messages, of any of its queues, blocking this thread: as soon as so many are
-    /// there, or what there is after `within`, which may be none. Those that can't be read are
-    /// among them. Each is settled by itself, or dropped to come again.
+    /// there, or what there is after `within`, which may be none, as it is while the consumer is
+    /// suspended. Those that can't be read are among them. Each is settled by itself, or dropped to
+    /// come again.
     ///
     /// An error is given where there is nothing to give before it, as by [`recv`](Self::recv);
     /// [`RecvError::EmptyBatch`] where `most` is 0.
@@ -104,12 +105,12 @@ impl Consumer {
         let now = self.may_wait()?;
         let shared = self.owner.shared().clone();
         let place = (shared.clock(), shared.host());
-        block_until(now + within, place, |cx| self.poll_batch(cx, most)).unwrap_or(Ok(()))?;
-        Ok(self.take_gathered(most))
+        let batch = block_until(now + within, place, |cx| self.poll_batch(cx, most));
+        batch.unwrap_or_else(|| Ok(self.gathered_by_now(most)))
     }
 
     /// As [`recv_batch`](Self::recv_batch), awaited. Dropping the future loses nothing: what it had
-    /// is given by the next call, of whichever kind.
+    /// is given by the next call, of whichever kind, unless its queue has gone to another member.
     ///
     /// ```no_run
     /// # use rocketry_core::client::Consumer;
@@ -144,26 +145,53 @@ impl Consumer {
         Iter { consumer: self, ended: false }
     }
 
-    /// Gathers until so many are there. An error waits until what is there was given.
-    fn poll_batch(&mut self, cx: &mut Context<'_>, most: usize) -> Poll<Result<(), RecvError>> {
+    /// Gathers until so many are there, and gives them. An error waits until what is there was
+    /// given.
+    fn poll_batch(
+        &mut self,
+        cx: &mut Context<'_>,
+        most: usize,
+    ) -> Poll<Result<Vec<Received>, RecvError>> {
         if most == 0 {
             return Poll::Ready(Err(RecvError::EmptyBatch));
         }
-        while self.gathered.len() < most {
+        loop {
+            let paused = self.control.is_suspended();
+            if !paused && self.gathered.len() >= most {
+                self.gathered.retain(is_held);
+                if self.gathered.len() >= most {
+                    return Poll::Ready(Ok(self.take_gathered(most)));
+                }
+            }
             match self.poll_fresh(cx) {
                 Poll::Ready(Ok(received)) => self.gathered.push_back(received),
-                Poll::Ready(Err(error)) if self.gathered.is_empty() => {
-                    return Poll::Ready(Err(error));
+                Poll::Ready(Err(error)) => {
+                    let batch = self.gathered_by_now(most);
+                    return Poll::Ready(if batch.is_empty() { Err(error) } else { Ok(batch) });
                 }
-                Poll::Ready(Err(_)) => break,
+                // Resumed meanwhile, what was gathered before may do.
+                Poll::Pending if paused && !self.control.is_suspended() => {}
                 Poll::Pending => return Poll::Pending,
             }
         }
-        Poll::Ready(Ok(()))
+    }
+
+    /// Up to so many of those that were gathered and are still held; none while it is suspended.
+    fn gathered_by_now(&mut self, most: usize) -> Vec<Received> {
+        if self.control.is_suspended() {
+            return Vec::new();
+        }
+        self.gathered.retain(is_held);
+        self.take_gathered(most)
     }
 
     fn take_gathered(&mut self, most: usize) -> Vec<Received> {
         let count = most.min(self.gathered.len());
         self.gathered.drain(..count).collect()
+    }
+
+    /// One of those that were gathered and are still held.
+    pub(super) fn one_gathered(&mut self) -> Option<Received> {
+        std::iter::from_fn(|| self.gathered.pop_front()).find(is_held)
     }
 }

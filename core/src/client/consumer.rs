@@ -191,7 +191,7 @@ impl Consumer {
         if self.control.is_suspended() {
             return None;
         }
-        self.gathered.pop_front().or_else(|| self.fresh())
+        self.one_gathered().or_else(|| self.fresh())
     }
 
     /// The next message of those taken from the engine.
@@ -264,6 +264,10 @@ impl Consumer {
             match taken.flatten() {
                 None => {
                     self.current = None;
+                    if paused {
+                        // Nobody is given these any more.
+                        self.gathered.clear();
+                    }
                     let stopped = self.stopped.then_some(RecvError::Unreadable);
                     return Poll::Ready(Err(stopped.unwrap_or_else(|| shared.end_of_messages())));
                 }

@@ -1,11 +1,11 @@
 //! Calls that can't begin yet: another call has to end before.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use super::pending::{Deferred, Pending};
 use super::shared::Shared;
+use crate::contain::contained;
 use crate::engine::Cancelled;
 use crate::error::{Attempts, QueryError, Refused, SendError, Stored};
 use crate::name::Topic;
@@ -85,7 +85,7 @@ pub(super) fn chosen(
     queues: Result<Vec<QueueChoice>, QueryError>,
 ) -> Result<QueueName, SendError> {
     let queues = queues.map_err(|error| no_queues(topic.clone(), error))?;
-    let chosen = catch_unwind(AssertUnwindSafe(|| select(&queues))).ok().flatten();
+    let chosen = contained(|| select(&queues)).flatten();
     let chosen = chosen.and_then(|place| queues.into_iter().nth(place));
     chosen.map(|choice| choice.queue).ok_or(SendError::NoChoice { topic })
 }

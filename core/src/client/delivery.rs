@@ -381,6 +381,15 @@ impl Delivery {
     }
 }
 
+/// Whether a message is this consumer's still: its queue is, and it was not held for too long.
+pub(super) fn is_held(received: &Received) -> bool {
+    let (batch, index) = match received {
+        Ok(delivery) => (&delivery.view.batch, delivery.view.index),
+        Err(unreadable) => (&unreadable.batch, unreadable.index),
+    };
+    !batch.is_revoked() && !batch.is_taken_away(index)
+}
+
 /// Settles one message, and tells the engine if it was the last of its batch, or if its consumer
 /// finishes: then whoever tells first ends it for all that are settled by now.
 pub(crate) fn settle(batch: &Batch, index: u32, shared: &Shared) -> Settlement {

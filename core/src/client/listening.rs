@@ -3,9 +3,9 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
+use crate::contain::contained;
 use crate::name::QueueName;
 
 /// Queues of a consumer that have changed hands.
@@ -61,7 +61,7 @@ impl Listening {
             };
             loop {
                 let Some(change) = self.waiting().pop_front() else { break };
-                drop(catch_unwind(AssertUnwindSafe(|| call(change))));
+                contained(|| call(change));
             }
         }
     }

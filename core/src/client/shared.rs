@@ -1,7 +1,6 @@
 //! One mutex around the engine and the wakers, and the one function that takes it.
 
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
@@ -20,6 +19,7 @@ use super::waiting::{Found, SendEnd};
 use super::wall::Wall;
 use super::work::Work;
 use crate::config::Config;
+use crate::contain::contained;
 use crate::engine::{Computed, Engine, Input, Job, Snapshot};
 use crate::error::{QueryError, Refused, SendError, Stored};
 use crate::id::{ConnectionId, OpId};
@@ -286,7 +286,8 @@ impl Shared {
                 }
             };
             if self.host.spawn(Work::Blocking(Box::new(work))).is_ok() {
-                return contained(|| drop(job));
+                contained(|| drop(job));
+                return;
             }
         }
         self.computed(job.run());
@@ -401,16 +402,10 @@ impl Shared {
 }
 
 /// Takes out one after the other. Most lists are empty, and draining costs even then.
-fn each<T>(list: &mut Vec<T>, act: impl FnMut(T)) {
+fn each<T, R>(list: &mut Vec<T>, mut act: impl FnMut(T) -> R) {
     if !list.is_empty() {
-        list.drain(..).for_each(act);
+        list.drain(..).for_each(|one| drop(act(one)));
     }
-}
-
-/// Runs what may be the user's: a waker, an appender, the owner of a body. One that panics, which
-/// its panic hook has told of, keeps nobody else from being woken.
-fn contained(act: impl FnOnce()) {
-    drop(catch_unwind(AssertUnwindSafe(act)));
 }
 
 /// What the users' handles hold together: when the last is dropped, the client shuts down.

@@ -30,7 +30,8 @@ pub(super) struct Feed {
 #[derive(Default)]
 pub(super) struct Desk {
     pub(super) slices: VecDeque<Arc<Slice>>,
-    pub(super) idle: VecDeque<(usize, Waker)>,
+    /// By ticket: the one that is woken next is the last.
+    pub(super) idle: VecDeque<(u64, Waker)>,
     pub(super) waking: bool,
     /// Nothing comes any more.
     pub(super) over: bool,
@@ -38,6 +39,18 @@ pub(super) struct Desk {
     pub(super) target: usize,
     /// Those that there are.
     pub(super) seated: Vec<bool>,
+    /// Seats that there were: each has a ticket of its own, as one number may have many seats in
+    /// turn.
+    tickets: u64,
+}
+
+impl Desk {
+    /// Has others claim of a slice.
+    pub(super) fn lay(&mut self, slice: Arc<Slice>) {
+        if !self.slices.iter().any(|other| Arc::ptr_eq(other, &slice)) {
+            self.slices.push_back(slice);
+        }
+    }
 }
 
 impl Feed {
@@ -72,16 +85,25 @@ impl Feed {
         if desk.seated.len() < workers {
             desk.seated.resize(workers, false);
         }
-        let mut seats = Vec::new();
-        for slot in 0..workers {
-            if !std::mem::replace(&mut desk.seated[slot], true) {
-                let feed = self.clone();
-                seats.push(Seat::new(feed, slot));
-            }
-        }
         let idle: Vec<Waker> = desk.idle.iter().map(|(_, waker)| waker.clone()).collect();
         drop(desk);
         idle.into_iter().for_each(Waker::wake);
+        self.vacant()
+    }
+
+    /// Seats for those workers that lack.
+    pub(super) fn vacant(self: &Arc<Self>) -> Vec<Seat> {
+        let mut desk = self.desk();
+        if desk.over {
+            return Vec::new();
+        }
+        let mut seats = Vec::new();
+        for slot in 0..desk.target {
+            if !std::mem::replace(&mut desk.seated[slot], true) {
+                desk.tickets += 1;
+                seats.push(Seat::new(self.clone(), slot, desk.tickets));
+            }
+        }
         seats
     }
 

@@ -11,6 +11,8 @@ use super::verdict::Verdict;
 
 /// Workers at the start, unless the options say otherwise.
 const WORKERS: usize = 16;
+/// Workers at most, whatever the options say.
+const MOST: usize = 10_000;
 /// Messages of a batch at most, unless the options say otherwise.
 const BATCH: usize = 32;
 
@@ -68,7 +70,7 @@ impl fmt::Debug for RunOptions {
 impl RunOptions {
     /// So many handlers at once; or, of a range, at least and at most so many, with
     /// [`Run::set_concurrency`](super::Run::set_concurrency) for changes: at the start 16, or what
-    /// of the range is nearest to that.
+    /// of the range is nearest to that. No more than 10 000.
     #[must_use]
     #[doc(alias = "setConsumeThreadMin", alias = "setConsumeThreadMax", alias = "set_thread_count")]
     #[doc(
@@ -124,7 +126,7 @@ impl RunOptions {
     /// What must hold of them.
     pub(super) fn check(&self) -> Result<(), RunError> {
         let (least, most) = (*self.bounds.start(), *self.bounds.end());
-        if least == 0 || least > most {
+        if least == 0 || least > most || most > MOST {
             return Err(RunError::Concurrency(self.bounds.clone()));
         }
         if self.start.is_some_and(|workers| !self.bounds.contains(&workers)) {
@@ -161,8 +163,11 @@ impl RunOptions {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RunError {
-    /// No worker, or bounds that leave no number.
-    #[error("concurrency must be at least 1, and a range begin with the lesser number: {0:?}")]
+    /// No worker, too many, or bounds that leave no number.
+    #[error(
+        "concurrency must be at least 1 and at most {MOST}, and a range begin with the lesser number: \
+         {0:?}"
+    )]
     Concurrency(RangeInclusive<usize>),
     /// Another number of workers at the start than the bounds allow.
     #[error("the number of workers to start with must be within {0:?}")]
@@ -189,6 +194,8 @@ mod tests {
         assert_eq!(options().concurrency(1..=30).start_with(7).begin(), 7);
         let wrong = |options: RunOptions| options.check().unwrap_err().to_string();
         assert!(wrong(options().concurrency(0)).contains("at least 1"));
+        assert!(wrong(options().concurrency(1..=usize::MAX)).contains("at most 10000"));
+        assert!(options().concurrency(MOST).check().is_ok());
         #[expect(clippy::reversed_empty_ranges, reason = "as wrong as can be")]
         let reversed = options().concurrency(3..=2);
         assert!(wrong(reversed).contains("3..=2"));

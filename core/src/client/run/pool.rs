@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -18,6 +17,7 @@ use super::seat::Seat;
 use super::slice::Claim;
 use super::tally::{RunStats, Tally};
 use super::verdict::{Handled, Verdict};
+use crate::contain::contained;
 use crate::name::{Group, QueueName};
 use crate::time::Instant;
 
@@ -65,10 +65,20 @@ impl Pool {
     /// Has so many workers, or the nearest number that is allowed, and says how many.
     pub(super) fn resize(self: &Arc<Self>, workers: usize) -> io::Result<usize> {
         let workers = self.options.clamp(workers);
-        for seat in self.feed.resize(workers) {
+        self.occupy(self.feed.resize(workers))?;
+        Ok(workers)
+    }
+
+    /// Has workers for those that were lost.
+    pub(super) fn refill(self: &Arc<Self>) -> io::Result<()> {
+        self.occupy(self.feed.vacant())
+    }
+
+    fn occupy(self: &Arc<Self>, seats: Vec<Seat>) -> io::Result<()> {
+        for seat in seats {
             self.shared().host().spawn((self.make)(self.clone(), seat))?;
         }
-        Ok(workers)
+        Ok(())
     }
 
     pub(super) fn stats(&self) -> RunStats {
@@ -106,11 +116,11 @@ impl Pool {
         }
         Tally::add(&tally.unreadable, 1);
         let call = |call: &Arc<dyn Fn(&Unreadable) -> Verdict + Send + Sync>| {
-            catch_unwind(AssertUnwindSafe(|| call(&unreadable)))
+            contained(|| call(&unreadable))
         };
         let verdict = match self.options.unreadable().map(call) {
-            Some(Ok(verdict)) => verdict,
-            Some(Err(_)) => {
+            Some(Some(verdict)) => verdict,
+            Some(None) => {
                 let place = (&unreadable.queue, unreadable.offset);
                 self.tell(place, &"the callback for unreadable messages panicked");
                 Verdict::Retry
@@ -146,7 +156,7 @@ impl Pool {
         let (client, group) = (self.shared().client_id(), self.group());
         let QueueName { topic, broker, queue } = &unreadable.queue;
         let offset = unreadable.offset.unwrap_or(-1);
-        log_once(|| {
+        say(|| {
             log::warn!(
                 target: "rocketry",
                 client:% = client, group = group, topic:% = topic, broker:% = broker,
@@ -225,7 +235,7 @@ impl Pool {
         let (client, more) = (self.shared().client_id(), self.untold.swap(0, Ordering::Relaxed));
         let (QueueName { topic, broker, queue: number }, group) = (queue, self.group());
         let offset = offset.unwrap_or(-1);
-        log_once(|| {
+        say(|| {
             log::warn!(
                 target: "rocketry",
                 client:% = client, group = group, topic:% = topic, broker:% = broker,
@@ -235,4 +245,9 @@ impl Pool {
             );
         });
     }
+}
+
+/// Writes a record. An appender that panics harms no worker.
+fn say(write: impl FnOnce()) {
+    contained(|| log_once(write));
 }

@@ -1,10 +1,10 @@
 //! A worker's place at the feed.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, MutexGuard};
 use std::task::{Context, Poll, Waker};
 
-use super::feed::Feed;
+use super::feed::{Desk, Feed};
 use super::slice::{Claim, Slice};
 use crate::consumer::Handout;
 
@@ -13,36 +13,53 @@ pub(in crate::client) struct Seat {
     feed: Arc<Feed>,
     /// The worker's number: the greatest ones go first when there are to be fewer.
     pub(super) slot: usize,
+    /// By which it is known among the idle ones.
+    ticket: u64,
     slice: Option<Arc<Slice>>,
     /// It may be among the idle ones.
     waits: bool,
+    /// Its worker has left, and another one may have its number.
     gone: bool,
+}
+
+/// How a worker looks at the desk.
+enum Look<'a> {
+    /// It has nothing to do, and leaves where it is not wanted any more: nothing further is called.
+    Free(&'a Waker),
+    /// It gathers more of a batch. Not wanted any more, it first handles what it has.
+    Gathers(&'a Waker),
+    /// The same, without waiting.
+    Glances,
 }
 
 /// What a worker finds at the desk.
 enum Found {
     Slice(Arc<Slice>),
-    /// It is not wanted any more.
+    /// There is nothing for it any more.
     Leave,
     /// It is among the idle ones.
     Nothing,
 }
 
 impl Seat {
-    pub(super) const fn new(feed: Arc<Feed>, slot: usize) -> Self {
-        Self { feed, slot, slice: None, waits: false, gone: false }
+    pub(super) const fn new(feed: Arc<Feed>, slot: usize, ticket: u64) -> Self {
+        Self { feed, slot, ticket, slice: None, waits: false, gone: false }
     }
 
-    /// The next message; ready with none where this worker is to leave. One that `gathers` is the
-    /// first to hear of more.
+    /// The next message; ready with none, from then on, where this worker is to leave. One that
+    /// `gathers` is the first to hear of more, and leaves at the next call that does not.
     pub(super) fn poll_next(&mut self, cx: &Context<'_>, gathers: bool) -> Poll<Option<Claim>> {
+        if self.gone {
+            return Poll::Ready(None);
+        }
         self.rise();
         loop {
             let paused = self.feed.is_paused();
             if !paused && let Some(claim) = self.claim() {
                 return Poll::Ready(Some(claim));
             }
-            match self.look(Some((cx.waker(), gathers)), paused) {
+            let look = if gathers { Look::Gathers(cx.waker()) } else { Look::Free(cx.waker()) };
+            match self.look(&look, paused) {
                 Found::Slice(slice) => {
                     self.slice = Some(slice);
                     continue;
@@ -55,7 +72,7 @@ impl Seat {
                     self.feed.end();
                     self.rise();
                 }
-                Some(None) if paused && !self.feed.is_paused() => self.rise(),
+                Some(None) if paused && !self.feed.is_paused() => _ = self.rise(),
                 Some(None) => return Poll::Pending,
                 Some(Some(handout)) => {
                     self.rise();
@@ -75,7 +92,7 @@ impl Seat {
             if let Some(claim) = self.claim() {
                 return Some(claim);
             }
-            match self.look(None, paused) {
+            match self.look(&Look::Glances, paused) {
                 Found::Slice(slice) => self.slice = Some(slice),
                 Found::Leave => return None,
                 Found::Nothing => self.publish(self.feed.take(false)??),
@@ -99,15 +116,17 @@ impl Seat {
         Some(claim)
     }
 
-    /// Looks for a slice at the desk. Without one, this worker is among the idle ones, by that
-    /// waker.
-    fn look(&mut self, idle: Option<(&Waker, bool)>, paused: bool) -> Found {
-        let feed = &self.feed;
+    /// Looks for a slice at the desk. Without one, a worker that waits is among the idle ones, and
+    /// what it has at hand is for whoever comes first.
+    fn look(&mut self, how: &Look<'_>, paused: bool) -> Found {
+        let feed = self.feed.clone();
         let mut desk = feed.desk();
         if desk.over || self.slot >= desk.target {
-            desk.seated[self.slot] = false;
-            self.gone = true;
-            drop(desk);
+            if let Look::Free(_) = how {
+                self.gone = true;
+                desk.seated[self.slot] = false;
+            }
+            self.lay_down(desk);
             // What it was woken for is another one's.
             feed.wake_one();
             return Found::Leave;
@@ -118,43 +137,71 @@ impl Seat {
         if let Some(slice) = desk.slices.front().filter(|_| !paused) {
             return Found::Slice(slice.clone());
         }
-        if let Some((waker, gathers)) = idle {
-            let entry = (self.slot, waker.clone());
-            if gathers {
-                desk.idle.push_back(entry);
-            } else {
-                desk.idle.push_front(entry);
-            }
-            self.waits = true;
-            feed.mirror(&desk);
+        match how {
+            Look::Free(waker) => desk.idle.push_front((self.ticket, (*waker).clone())),
+            Look::Gathers(waker) => desk.idle.push_back((self.ticket, (*waker).clone())),
+            Look::Glances => return Found::Nothing,
         }
+        self.waits = true;
+        feed.mirror(&desk);
+        self.lay_down(desk);
         Found::Nothing
     }
 
-    /// This worker is not idle any more: it looks, or has found something.
-    fn rise(&mut self) {
+    /// What is left at hand, of a pull that came while the consumer was being suspended, is for
+    /// others to claim; the engine's again where none do any more.
+    fn lay_down(&mut self, mut desk: MutexGuard<'_, Desk>) {
+        let Some(slice) = self.slice.take().filter(|slice| slice.has_more()) else { return };
+        if !desk.over {
+            return desk.lay(slice);
+        }
+        drop(desk);
+        slice.give_back_rest(self.feed.shared());
+    }
+
+    /// This worker is not idle any more: it looks, or has found something. Says whether it was
+    /// woken.
+    fn rise(&mut self) -> bool {
         if !std::mem::take(&mut self.waits) {
-            return;
+            return false;
         }
         let mut desk = self.feed.desk();
-        let place = desk.idle.iter().position(|(slot, _)| *slot == self.slot);
+        let place = desk.idle.iter().position(|(ticket, _)| *ticket == self.ticket);
         let entry = place.and_then(|place| desk.idle.remove(place));
         if entry.is_none() {
             desk.waking = false;
         }
         self.feed.mirror(&desk);
         drop(desk);
-        drop(entry);
+        // The waker is dropped without the lock.
+        entry.is_none()
     }
 
-    /// This worker looks for nothing more for now. What it may have been woken for is for others.
+    /// This worker looks for nothing more for now. What it may have been woken for, and what it has
+    /// at hand, is for others.
     pub(super) fn leave_off(&mut self) {
-        self.rise();
-        let feed = &self.feed;
+        let woken = self.rise();
         let mine = self.slice.as_ref().is_some_and(|slice| slice.has_more());
-        if mine || !feed.watched.load(Ordering::Relaxed) {
+        let feed = self.feed.clone();
+        if mine {
+            self.lay_down(feed.desk());
+        }
+        if woken || mine || !feed.watched.load(Ordering::Relaxed) {
             feed.wake_one();
         }
+    }
+
+    /// Leaves for good. What is at hand, and what it may have been woken for, is for others.
+    pub(super) fn leave(&mut self) {
+        self.rise();
+        if std::mem::replace(&mut self.gone, true) {
+            return;
+        }
+        let feed = self.feed.clone();
+        let mut desk = feed.desk();
+        desk.seated[self.slot] = false;
+        self.lay_down(desk);
+        feed.wake_one();
     }
 
     /// Has others claim from it as well.
@@ -163,7 +210,7 @@ impl Seat {
         self.feed.watched.store(false, Ordering::Relaxed);
         let slice = Slice::of(handout);
         if slice.is_shared() {
-            self.feed.desk().slices.push_back(slice.clone());
+            self.feed.desk().lay(slice.clone());
         }
         self.slice = Some(slice);
     }
@@ -172,10 +219,6 @@ impl Seat {
 /// A task that is dropped with its runtime leaves as well.
 impl Drop for Seat {
     fn drop(&mut self) {
-        self.rise();
-        if !self.gone {
-            self.feed.desk().seated[self.slot] = false;
-            self.feed.wake_one();
-        }
+        self.leave();
     }
 }

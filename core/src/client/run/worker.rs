@@ -1,10 +1,10 @@
 //! The loops of workers.
 
 use std::future::{Future, poll_fn};
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
+use std::thread::panicking;
 
 use super::super::delivery::Delivery;
 use super::super::park::{block_on, block_until};
@@ -14,9 +14,34 @@ use super::pool::{MakeWork, Pool};
 use super::seat::Seat;
 use super::tally::Tally;
 use super::verdict::{BatchContext, Handled, Verdict};
+use crate::contain::contained;
 
 /// A task that always finds messages lets others run after so many.
 const TURN: u32 = 64;
+
+/// A worker, from when its loop begins.
+struct Worker {
+    pool: Arc<Pool>,
+    seat: Seat,
+    tally: Arc<Tally>,
+}
+
+impl Worker {
+    fn new(pool: Arc<Pool>, seat: Seat) -> Self {
+        let tally = pool.tally(&seat);
+        Self { pool, seat, tally }
+    }
+}
+
+/// One that is lost by a panic, which is none of a handler's, has another one come.
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.seat.leave();
+        if panicking() {
+            contained(|| self.pool.refill());
+        }
+    }
+}
 
 /// Workers that call `handler` on threads of their own, message by message.
 pub(in crate::client) fn blocking<H, R>(handler: H) -> Box<MakeWork>
@@ -27,19 +52,20 @@ where
     let handler = Arc::new(handler);
     Box::new(move |pool, seat| {
         let handler = handler.clone();
-        Work::Blocking(Box::new(move || call_each(&pool, seat, &*handler)))
+        Work::Blocking(Box::new(move || call_each(Worker::new(pool, seat), &*handler)))
     })
 }
 
-fn call_each<R: Into<Handled>>(pool: &Pool, mut seat: Seat, handler: &dyn Fn(&MessageView) -> R) {
-    let (tally, host) = (pool.tally(&seat), pool.shared().host());
+fn call_each<R: Into<Handled>>(mut worker: Worker, handler: &dyn Fn(&MessageView) -> R) {
+    let Worker { pool, seat, tally } = &mut worker;
+    let host = pool.shared().host();
     while let Some(claim) = block_on(host, |cx| seat.poll_next(cx, false)) {
-        let Some(delivery) = pool.open(&claim, &tally) else { continue };
+        let Some(delivery) = pool.open(&claim, tally) else { continue };
         let (begun, since) = (tally.begin(1), pool.now());
-        let handled = catch_unwind(AssertUnwindSafe(|| handler(&delivery).into())).ok();
+        let handled = contained(|| handler(&delivery).into());
         let took = pool.now().since(since);
         drop(begun);
-        pool.ended(delivery, handled, took, &tally);
+        pool.ended(delivery, handled, took, tally);
     }
 }
 
@@ -53,22 +79,24 @@ where
     Box::new(move |pool, seat| Work::Task(Box::pin(await_each(pool, seat, handler.clone()))))
 }
 
-async fn await_each<H, F>(pool: Arc<Pool>, mut seat: Seat, handler: Arc<H>)
+async fn await_each<H, F>(pool: Arc<Pool>, seat: Seat, handler: Arc<H>)
 where
     H: Fn(MessageView) -> F + Send + Sync + 'static,
     F: Future<Output: Into<Handled>> + Send + 'static,
 {
-    let (tally, mut turn) = (pool.tally(&seat), 0);
+    let mut worker = Worker::new(pool, seat);
+    let Worker { pool, seat, tally } = &mut worker;
+    let mut turn = 0;
     while let Some(claim) = poll_fn(|cx| seat.poll_next(cx, false)).await {
-        let Some(delivery) = pool.open(&claim, &tally) else { continue };
+        let Some(delivery) = pool.open(&claim, tally) else { continue };
         let (begun, since) = (tally.begin(1), pool.now());
-        let handled = match catch_unwind(AssertUnwindSafe(|| handler(delivery.view()))) {
-            Ok(future) => contained(future).await,
-            Err(_) => None,
+        let handled = match contained(|| handler(delivery.view())) {
+            Some(future) => outcome(future).await,
+            None => None,
         };
         let took = pool.now().since(since);
         drop(begun);
-        pool.ended(delivery, handled, took, &tally);
+        pool.ended(delivery, handled, took, tally);
         turn += 1;
         if turn == TURN {
             turn = 0;
@@ -77,16 +105,24 @@ where
     }
 }
 
+/// A handler's future, in its place; it may panic as it is dropped, too.
+struct Held<'a, F>(Pin<&'a mut Option<F>>);
+
+impl<F> Drop for Held<'_, F> {
+    fn drop(&mut self) {
+        contained(|| self.0.set(None));
+    }
+}
+
 /// What the future comes to; `None` if it panics.
-async fn contained(future: impl Future<Output: Into<Handled>>) -> Option<Handled> {
-    let mut future = pin!(future);
+async fn outcome(future: impl Future<Output: Into<Handled>>) -> Option<Handled> {
+    let mut held = Held(pin!(Some(future)));
     poll_fn(|cx| {
-        let polled = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx).map(Into::into)));
-        match polled {
-            Ok(Poll::Ready(handled)) => Poll::Ready(Some(handled)),
-            Ok(Poll::Pending) => Poll::Pending,
-            Err(_) => Poll::Ready(None),
-        }
+        let polled = contained(|| match held.0.as_mut().as_pin_mut() {
+            Some(future) => future.poll(cx).map(|output| Some(output.into())),
+            None => Poll::Ready(None),
+        });
+        polled.unwrap_or(Poll::Ready(None))
     })
     .await
 }
@@ -113,32 +149,30 @@ where
     let handler = Arc::new(handler);
     Box::new(move |pool, seat| {
         let handler = handler.clone();
-        Work::Blocking(Box::new(move || call_batches(&pool, seat, &*handler)))
+        Work::Blocking(Box::new(move || call_batches(Worker::new(pool, seat), &*handler)))
     })
 }
 
 fn call_batches<R: Into<Handled>>(
-    pool: &Pool,
-    mut seat: Seat,
+    mut worker: Worker,
     handler: &dyn Fn(&[MessageView], &mut BatchContext) -> R,
 ) {
-    let tally = pool.tally(&seat);
-    while let Some(batch) = gather(pool, &mut seat, &tally) {
+    let Worker { pool, seat, tally } = &mut worker;
+    while let Some(batch) = gather(pool, seat, tally) {
         if batch.is_empty() {
             continue;
         }
         let views: Vec<MessageView> = batch.iter().map(Delivery::view).collect();
         let mut context = BatchContext::default();
         let (begun, since) = (tally.begin(batch.len()), pool.now());
-        let called = AssertUnwindSafe(|| handler(&views, &mut context).into());
-        let handled = catch_unwind(called).ok();
+        let handled = contained(|| handler(&views, &mut context).into());
         tally.took(pool.now().since(since));
         drop((begun, views));
-        let verdict = pool.verdict(&batch.iter().collect::<Vec<_>>(), handled, &tally);
+        let verdict = pool.verdict(&batch.iter().collect::<Vec<_>>(), handled, tally);
         let (done, rest) = context.split(batch.len(), verdict);
         for (at, delivery) in batch.into_iter().enumerate() {
             let verdict = if at < done { Verdict::Ack } else { rest };
-            pool.settle(delivery, verdict, &tally);
+            pool.settle(delivery, verdict, tally);
         }
     }
 }
@@ -162,4 +196,97 @@ fn gather(pool: &Pool, seat: &mut Seat, tally: &Tally) -> Option<Vec<Delivery>> 
     }
     seat.leave_off();
     Some(batch)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::Mutex;
+    use std::time::Duration;
+
+    use super::super::super::control::ConsumerHandle;
+    use super::super::super::delivery::OnUnreadable;
+    use super::super::super::host::{Clock, Host};
+    use super::super::super::shared::Shared;
+    use super::super::feed::Feed;
+    use super::super::options::RunOptions;
+    use super::*;
+    use crate::config::Config;
+    use crate::id::{Slots, SubscriptionId};
+    use crate::time::{Instant, UnixMillis};
+
+    /// Keeps what it is to run.
+    #[derive(Clone, Default)]
+    struct Bench(Arc<Mutex<Vec<Work>>>);
+
+    impl Clock for Bench {
+        fn now(&self) -> Instant {
+            Instant::ZERO + Duration::from_secs(1)
+        }
+
+        fn unix(&self) -> UnixMillis {
+            UnixMillis(1_700_000_000_000)
+        }
+
+        fn process(&self) -> u32 {
+            1
+        }
+    }
+
+    impl Host for Bench {
+        fn may_block(&self) -> bool {
+            true
+        }
+
+        fn spawn(&self, work: Work) -> io::Result<()> {
+            self.0.lock().unwrap().push(work);
+            Ok(())
+        }
+    }
+
+    impl Bench {
+        /// Runs what there is, whose panics end here.
+        fn turn(&self) -> usize {
+            let works = std::mem::take(&mut *self.0.lock().unwrap());
+            let count = works.len();
+            for work in works {
+                let Work::Blocking(work) = work else { unreachable!("threads alone") };
+                contained(work);
+            }
+            count
+        }
+    }
+
+    fn pool(bench: &Bench, lives: impl Fn() -> bool + Send + Sync + 'static) -> Arc<Pool> {
+        let config = Config::new("ns:9876").unwrap();
+        let shared = Shared::new(config, 7, bench.clone(), bench.clone());
+        let sub = Slots::<SubscriptionId, ()>::default().insert(());
+        let feed = Feed::new(ConsumerHandle::new(shared, sub), None, 3);
+        let lives = Arc::new(lives);
+        let make: Box<MakeWork> = Box::new(move |pool, seat| {
+            let lives = lives.clone();
+            Work::Blocking(Box::new(move || {
+                let _worker = Worker::new(pool, seat);
+                assert!(lives(), "a fault of the client's own");
+            }))
+        });
+        let options = RunOptions::default().concurrency(3);
+        Pool::new(feed, options, OnUnreadable::Hold, make)
+    }
+
+    #[test]
+    fn a_worker_that_is_lost_by_a_panic_is_replaced_and_one_that_ends_is_not() {
+        let (bench, faults) = (Bench::default(), Mutex::new(2));
+        let pool = pool(&bench, move || {
+            let mut faults = faults.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let lives = *faults == 0;
+            *faults -= i32::from(!lives);
+            lives
+        });
+        assert_eq!((pool.resize(3).unwrap(), pool.feed.workers()), (3, (3, 3)));
+        assert_eq!(bench.turn(), 3);
+        assert_eq!(pool.feed.workers(), (2, 3), "two were lost and are there again");
+        assert_eq!((bench.turn(), bench.turn()), (2, 0));
+        assert_eq!(pool.feed.workers(), (0, 3));
+    }
 }
