@@ -30,7 +30,7 @@ const GROUP: &str = "workers";
 const PATIENCE: Duration = Duration::from_secs(8);
 
 fn rig(on: On, served: &Served) -> Rig {
-    let mut config = Config::new(&served.namesrv()).expect("settings");
+    let mut config = Config::new(served.namesrv()).expect("settings");
     config.commit_interval = Duration::from_millis(50);
     config.retry_delay = Duration::from_millis(100);
     config.shutdown_timeout = Duration::from_secs(5);

@@ -67,7 +67,7 @@ pub(crate) fn a_slave_alone_is_read_from_and_not_written_to(place: &Place) {
     assert!(eventually(SOON * 2, copied), "the slave copied nothing");
     cluster.kill("broker-a").expect("killed");
     for on in place.pair() {
-        let mut config = Config::new(&cluster.namesrv()).expect("settings");
+        let mut config = Config::new(cluster.namesrv()).expect("settings");
         config.send_timeout = Duration::from_secs(2);
         let rig = Rig::with(on, config);
         let mut consumer = consume(&rig, &format!("slave_{on:?}"), "of_a_slave", "*");
