@@ -67,6 +67,34 @@ fn who_gains_a_queue_reads_its_offset_after_the_pause_and_who_is_alone_at_once()
 }
 
 #[test]
+fn a_queue_that_is_handed_over_and_reset_is_read_from_there_after_the_pause() {
+    let with = || {
+        let mut config = config();
+        config.handover_pause = 2 * SECOND;
+        config
+    };
+    let mut world = world(3, 8);
+    let (first, _) = join(&mut world, with());
+    store_many(&mut world, first, 80);
+    world.run_until(3 * SECOND, |world| world.distinct() == 80).unwrap();
+    world.run_for(6 * SECOND);
+    let (second, sub) = join(&mut world, with());
+    world.run_until(3 * SECOND, |world| !world.engine(second).queues(sub).is_empty()).unwrap();
+    let gained = world.changes(second)[0].at;
+    for timestamp in [-1, 0] {
+        let reset = (GROUP, TOPIC);
+        world.with_cluster(|cluster| cluster.reset_offset(0, reset, timestamp, true)).unwrap();
+        world.run_for(ms(100));
+    }
+    world.run_for(6 * SECOND);
+    let given = first_given(&world, second).unwrap().since(gained);
+    assert!((2 * SECOND..2 * SECOND + ms(200)).contains(&given), "{given:?}");
+    let begun =
+        |one: &&rocketry_conformance::sim::Delivered| one.client == second && one.offset == Some(0);
+    assert_eq!(world.delivered().iter().filter(begun).count(), 4);
+}
+
+#[test]
 fn the_state_of_a_queue_that_is_handed_over_says_so() {
     let mut world = world(1, 2);
     join(&mut world, config());

@@ -76,6 +76,22 @@ fn a_commit_that_has_nothing_new_is_not_sent() {
     assert!(world.cluster().requests(RequestCode::UPDATE_CONSUMER_OFFSET) <= 2);
 }
 
+#[test]
+fn the_last_commit_of_a_queue_waits_for_the_one_that_is_under_way() {
+    let (mut world, client, sub, ids) = loaded(1);
+    let code = RequestCode::UPDATE_CONSUMER_OFFSET;
+    world.with_cluster(|cluster| cluster.set_delay(code, 2 * SECOND));
+    ids[..20].iter().for_each(|id| world.settle(client, *id, Outcome::Done).unwrap());
+    world.run_until(10 * SECOND, |world| committed(world) == Some(20)).unwrap();
+    let before = world.cluster().requests(code);
+    ids[20..30].iter().for_each(|id| world.settle(client, *id, Outcome::Done).unwrap());
+    world.leave(client, sub).unwrap();
+    world.run_for(SECOND);
+    assert_eq!(world.cluster().requests(code), before, "it could be overtaken");
+    world.run_until(6 * SECOND, |world| world.left_at(client, sub).is_some()).unwrap();
+    assert_eq!((committed(&world), world.cluster().requests(code)), (Some(30), before + 1));
+}
+
 fn assert_successor_begins_at(world: &mut World, offset: i64) {
     let before = world.delivered().len();
     let heir = world.client(config());

@@ -32,6 +32,58 @@ fn a_thousand_queues_are_begun_pulled_and_committed_in_turns_and_none_waits_for_
     assert!(world.most_at_once() <= TURN, "{} requests at once", world.most_at_once());
 }
 
+#[test]
+fn a_thousand_queues_are_given_up_by_a_drain_in_turns() {
+    let (mut world, client) = pair(1, 1000);
+    let sub = consume(&mut world, client, Pace::AtOnce);
+    world.run_for(10 * SECOND);
+    store_many(&mut world, client, 1000);
+    world.run_until(3 * SECOND, |world| world.distinct() == 1000).unwrap();
+    let before = world.most_at_once();
+    assert!(before <= TURN, "{before} requests at once");
+    world.drain(client, sub, SECOND).unwrap();
+    world.run_until(SECOND, |world| world.left_at(client, sub).is_some()).unwrap();
+    assert!(world.most_at_once() <= TURN, "{} requests at once", world.most_at_once());
+    let committed = |queue| world.cluster().committed(0, GROUP, TOPIC, queue);
+    assert!((0..1000).all(|queue| committed(queue) == Some(1)));
+}
+
+#[test]
+fn a_thousand_queues_are_reset_in_turns() {
+    let (mut world, client) = pair(1, 1000);
+    consume(&mut world, client, Pace::AtOnce);
+    world.run_for(10 * SECOND);
+    store_many(&mut world, client, 1000);
+    world.run_until(3 * SECOND, |world| world.distinct() == 1000).unwrap();
+    // So that each has an offset stored, which brokers ask for.
+    world.run_for(6 * SECOND);
+    let before = world.most_at_once();
+    assert!(before <= TURN, "{before} requests at once");
+    world.with_cluster(|cluster| cluster.reset_offset(0, (GROUP, TOPIC), 0, true)).unwrap();
+    world.run_for(5 * SECOND);
+    assert!(world.most_at_once() <= TURN, "{} requests at once", world.most_at_once());
+    assert_eq!(world.delivered().len(), 2000, "each came again");
+}
+
+#[test]
+fn resets_that_follow_each_other_keep_their_order_in_each_queue() {
+    let (mut world, client) = pair(1, 300);
+    consume(&mut world, client, Pace::Manual);
+    world.run_for(10 * SECOND);
+    store_many(&mut world, client, 300);
+    world.run_for(6 * SECOND);
+    for (times, expected) in [([-1, 0], 0), ([0, -1], 1), ([-1, 0], 0)] {
+        for time in times {
+            let reset = (GROUP, TOPIC);
+            world.with_cluster(|cluster| cluster.reset_offset(0, reset, time, true)).unwrap();
+        }
+        world.run_for(4 * SECOND);
+        let committed = |queue| world.cluster().committed(0, GROUP, TOPIC, queue);
+        let last = (0..300).filter(|queue| committed(*queue) == Some(expected)).count();
+        assert_eq!(last, 300, "{times:?}");
+    }
+}
+
 /// An engine that was asked to send so many messages within two seconds, and knows no route.
 fn burst(config: Config, count: usize) -> Engine {
     let (start, group) = (Instant::from_nanos(1), Group::new(GROUP).unwrap());

@@ -295,7 +295,8 @@ impl Consumer {
     /// Finishes, then leaves the group: nothing more is pulled or handed out, and what was handed
     /// out may be settled for `timeout`; then, or as soon as all of it is, what is settled is
     /// committed with the broker's answer, and the queues go to other members. What is given back
-    /// meanwhile goes to them as well.
+    /// meanwhile goes to them as well. Messages that an administrator wants consumed directly are
+    /// not waited for.
     ///
     /// Resolves when that is done, at the latest after `timeout` and `shutdown_timeout`, and says
     /// whether anything was left unsettled; dropping it stops nothing. Keep the deliveries, or hand

@@ -46,7 +46,7 @@ impl Consumers {
             let read = consumer.topics.get(queue.topic).is_some();
             let held_back = consumer.suspended && queue.is_begun();
             let may_rest = !ready || ends || due || !read || held_back;
-            let due = due || consumer.has_transfers();
+            let due = due || consumer.has_transfers() || consumer.is_leaving();
             let bounds = consumer.bounds.of_queue(consumer.places.held(queue.topic));
             queue.check(&ctx.fx, &bounds, &calls, (may_rest, due));
         }
@@ -71,6 +71,11 @@ impl Consumer {
         assert!(
             !waits || turns.has_transfer(self.id),
             "{:?} has changes of nobody's turn",
+            self.id
+        );
+        assert!(
+            !self.is_leaving() || self.queues.is_empty() || turns.has_leave(self.id),
+            "{:?} has queues that nobody gives up",
             self.id
         );
         if !waits && !self.is_draining() && !self.is_leaving() {

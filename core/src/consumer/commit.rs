@@ -4,18 +4,21 @@
 
 use bytes::Bytes;
 
-use super::turns::Chore;
+use super::reset::{Heir, LastCommit};
+use super::share::Place;
 use super::{Consumer, Consumers, Queue, Trouble};
 use crate::effects::{ConsumerTimer, Note, Planted, TimerKind};
 use crate::error::Failure;
 use crate::frame::request::UpdateOffsetRequest;
 use crate::frame::{Kind, Reply, Request, RequestCode, ResponseCode};
 use crate::id::{BrokerId, PeerId, QueueKey};
+use crate::name::QueueName;
 use crate::remoting::{ConsumerAsk, Context, Purpose};
 use crate::route::Known;
 
 impl Consumers {
-    /// Commits what every consumer has settled.
+    /// Commits what every consumer has settled, in turns: what is new shows by a look at all that a
+    /// queue holds.
     pub(super) fn commit_due(&mut self, ctx: &mut Context, known: Known<'_>) {
         let now = ctx.fx.now;
         for sub in self.ids() {
@@ -24,16 +27,8 @@ impl Consumers {
             if consumer.is_leaving() {
                 continue;
             }
-            let shared = consumer.is_shared(now);
-            let queues = consumer.queues.iter();
-            let new = queues.filter(|(_, queue)| queue.to_commit(now, shared).is_some());
-            let new: Vec<QueueKey> = new.map(|(key, _)| key).collect();
-            let unchanged = consumer.queues.len() - new.len();
-            if let Some(consumer) = self.get_mut(sub) {
-                consumer.stored.skipped += unchanged as u64;
-                consumer.look_at_rates(now);
-            }
-            self.attend(ctx, known, sub, new, Chore::Commit);
+            consumer.look_at_rates(now);
+            self.attend_commits(ctx, known, sub);
         }
         let next = now + ctx.fx.config.commit_interval;
         ctx.fx.timers.at(next, TimerKind::Consumer(ConsumerTimer::Commit));
@@ -62,18 +57,49 @@ impl Consumer {
         }
     }
 
+    /// Commits what is new in so many queues behind a place. Gives how many there were, and behind
+    /// which one it goes on.
+    pub(super) fn commit_some(
+        &mut self,
+        ctx: &mut Context,
+        known: Known<'_>,
+        behind: Option<Place>,
+        room: usize,
+    ) -> (usize, Option<Place>) {
+        let (now, part) = (ctx.fx.now, self.places.behind(behind, room));
+        if self.is_leaving() {
+            return (0, None);
+        }
+        let shared = self.is_shared(now);
+        for (_, key) in &part {
+            let Some(queue) = self.queues.get(*key) else { continue };
+            match queue.to_commit(now, shared) {
+                Some(offset) => self.commit_at(ctx, known, *key, offset),
+                None => self.stored.skipped += 1,
+            }
+        }
+        let last = part.last().map(|(place, _)| *place);
+        (part.len(), last.filter(|_| part.len() == room))
+    }
+
     /// Commits what is new in one queue.
     pub(super) fn commit(&mut self, ctx: &mut Context, known: Known<'_>, key: QueueKey) {
         if self.is_leaving() {
             return;
         }
+        let shared = self.is_shared(ctx.fx.now);
+        let Some(queue) = self.queues.get(key) else { return };
+        if let Some(offset) = queue.to_commit(ctx.fx.now, shared) {
+            self.commit_at(ctx, known, key, offset);
+        }
+    }
+
+    fn commit_at(&mut self, ctx: &mut Context, known: Known<'_>, key: QueueKey, offset: i64) {
         if self.predecessors.holds(key) {
             return;
         }
-        let shared = self.is_shared(ctx.fx.now);
         let Some(queue) = self.queues.get(key) else { return };
-        let Some(offset) = queue.to_commit(ctx.fx.now, shared) else { return };
-        if self.send_commit(ctx, known, key, queue, offset) {
+        if self.send_commit(ctx, known, (key, offset), &queue.name, queue.at.broker) {
             self.commits += 1;
             if let Some(queue) = self.queues.get_mut(key) {
                 queue.keeper.committing(offset);
@@ -81,7 +107,8 @@ impl Consumer {
         }
     }
 
-    /// Commits a queue that is no longer in the consumer's table, as far as it was settled.
+    /// Commits a queue that is no longer in the consumer's table, as far as it was settled: once no
+    /// other commit of it is under way, which could arrive late and take the offset back.
     pub(super) fn commit_given_up(
         &mut self,
         ctx: &mut Context,
@@ -89,9 +116,16 @@ impl Consumer {
         key: QueueKey,
         queue: &Queue,
     ) {
-        if let Some(offset) = queue.to_store(ctx.fx.now)
-            && self.send_commit(ctx, known, key, queue, offset)
-        {
+        let Some(offset) = queue.to_store(ctx.fx.now) else { return };
+        let last = LastCommit { key, name: queue.name.clone(), broker: queue.at.broker, offset };
+        if queue.keeper.under_way().is_some() || self.predecessors.holds(key) {
+            return self.predecessors.waits(key, Heir::Last(last));
+        }
+        self.commit_last(ctx, known, &last);
+    }
+
+    pub(super) fn commit_last(&mut self, ctx: &mut Context, known: Known<'_>, last: &LastCommit) {
+        if self.send_commit(ctx, known, (last.key, last.offset), &last.name, last.broker) {
             self.commits += 1;
         }
     }
@@ -106,7 +140,7 @@ impl Consumer {
     ) {
         if let (Some(offset), Some(queue)) = (settled, self.queues.get(anew))
             && ctx.fx.plant.is(Planted::CommitsAfterReset)
-            && self.send_commit(ctx, known, old, queue, offset)
+            && self.send_commit(ctx, known, (old, offset), &queue.name, queue.at.broker)
         {
             self.commits += 1;
         }
@@ -118,17 +152,17 @@ impl Consumer {
         &self,
         ctx: &mut Context,
         known: Known<'_>,
-        key: QueueKey,
-        queue: &Queue,
-        offset: i64,
+        (key, offset): (QueueKey, i64),
+        name: &QueueName,
+        broker: BrokerId,
     ) -> bool {
-        let Some(peer) = keeper(ctx, known, queue.at.broker) else { return false };
+        let Some(peer) = keeper(ctx, known, broker) else { return false };
         let request = Request::UpdateOffset(UpdateOffsetRequest {
             consumer_group: self.group.shared(),
-            topic: queue.name.topic.shared(),
-            queue_id: queue.name.queue as i32,
+            topic: name.topic.shared(),
+            queue_id: name.queue as i32,
             commit_offset: offset,
-            broker: Some(queue.name.broker.clone()),
+            broker: Some(name.broker.clone()),
             ..Default::default()
         });
         let within = ctx.fx.config.request_timeout;
@@ -189,7 +223,7 @@ impl Consumer {
         }
         self.stored.ended(ctx.fx.now, stored.is_some());
         self.commits = self.commits.saturating_sub(1);
-        self.predecessor_ended(ctx, known, key);
+        self.predecessor_ended(ctx, known, key, stored);
         self.unregister_if_committed(ctx);
     }
 }

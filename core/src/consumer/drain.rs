@@ -17,7 +17,8 @@ use crate::timer::TimerKey;
 pub(super) struct Drain {
     by: Instant,
     timer: TimerKey,
-    /// The messages that the application holds, or that are on their way to a broker.
+    /// The messages that the application holds, or that are on their way to a broker. Those that
+    /// came directly (309) are none of them: whoever asked for them hears that the group has left.
     out: BTreeMap<BatchId, BTreeSet<u32>>,
     /// Those that it gave back instead of settling them, and that went away with their queues.
     unsettled: usize,

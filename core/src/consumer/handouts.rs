@@ -80,7 +80,7 @@ impl Consumer {
 
     /// The next messages to hand out.
     pub(super) fn take(&mut self, now: Instant) -> Option<Handout> {
-        if self.is_draining() || self.suspended {
+        if self.is_leaving() || self.is_draining() || self.suspended {
             return None;
         }
         if let Some(handout) = self.direct.take() {
@@ -98,7 +98,7 @@ impl Consumer {
     }
 
     pub(super) fn has_ready(&self) -> bool {
-        let open = !self.is_draining() && !self.suspended;
+        let open = !self.is_leaving() && !self.is_draining() && !self.suspended;
         open && (self.handouts.ready > 0 || self.direct.has_ready())
     }
 

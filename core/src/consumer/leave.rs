@@ -15,24 +15,18 @@ impl Consumers {
     pub(crate) fn drain(
         &mut self,
         ctx: &mut Context,
-        known: Known<'_>,
         sub: SubscriptionId,
         within: Duration,
     ) -> Result<(), Stale> {
-        self.get_mut(sub).ok_or(Stale)?.drain_within(ctx, known, within);
+        self.get_mut(sub).ok_or(Stale)?.drain_within(ctx, within);
         Ok(())
     }
 
     /// A consumer leaves at once, unless it finishes.
-    pub(crate) fn leave(
-        &mut self,
-        ctx: &mut Context,
-        known: Known<'_>,
-        sub: SubscriptionId,
-    ) -> Result<(), Stale> {
+    pub(crate) fn leave(&mut self, ctx: &mut Context, sub: SubscriptionId) -> Result<(), Stale> {
         let consumer = self.get_mut(sub).ok_or(Stale)?;
         if !consumer.is_leaving() && !consumer.is_draining() {
-            consumer.drain_over(ctx, known);
+            consumer.drain_over(ctx);
         }
         Ok(())
     }
@@ -93,7 +87,7 @@ impl Consumers {
 }
 
 impl Consumer {
-    fn drain_within(&mut self, ctx: &mut Context, known: Known<'_>, within: Duration) {
+    fn drain_within(&mut self, ctx: &mut Context, within: Duration) {
         if self.is_leaving() {
             return;
         }
@@ -108,43 +102,36 @@ impl Consumer {
         self.drain_by(ctx.fx.plant, by, timer);
         // Whoever waits for messages learns that none will come.
         ctx.fx.event(Event::Deliverable { sub: self.id });
-        self.leave_if_drained(ctx, known);
+        self.leave_if_drained(ctx);
     }
 
     /// Nothing that was handed out is left: it need not wait any longer.
-    pub(super) fn leave_if_drained(&mut self, ctx: &mut Context, known: Known<'_>) {
+    pub(super) fn leave_if_drained(&mut self, ctx: &mut Context) {
         if self.is_drained() {
-            self.drain_over(ctx, known);
+            self.drain_over(ctx);
         }
     }
 
     /// A consumer has finished, or has taken long enough.
-    pub(super) fn drain_over(&mut self, ctx: &mut Context, known: Known<'_>) {
+    pub(super) fn drain_over(&mut self, ctx: &mut Context) {
         self.end_drain(ctx);
         self.refuse_direct(ctx);
         if let Some((_, timer)) = self.rebalance_timer.take() {
             ctx.fx.timers.cancel(timer);
         }
-        // Commits under way are answered first; giving up the queues makes the last ones final.
+        // Commits under way are answered first; giving up the queues, in turns, makes the last ones
+        // final.
         self.phase = Phase::Committing;
-        let mut lost = Vec::new();
-        for (key, queue) in self.give_up_all() {
-            self.commit_given_up(ctx, known, key, &queue);
-            lost.push(queue.name);
-        }
-        self.topics.retain_own(&mut lost);
-        if !lost.is_empty() {
-            ctx.fx.event(Event::QueuesChanged { sub: self.id, gained: Vec::new(), lost });
-        }
+        self.forget_shares();
+        ctx.fx.signal(Signal::Leaving(self.id));
         let overdue = ctx.fx.now + ctx.fx.config.shutdown_timeout;
         ctx.fx.timers.at(overdue, TimerKind::Consumer(ConsumerTimer::Leave(self.id)));
-        self.unregister_if_committed(ctx);
     }
 
-    /// One that leaves has brokers told once no commit of it is under way: they may give its
-    /// queues to others.
+    /// One that leaves has brokers told once its queues are given up and no commit of it is under
+    /// way: they may give its queues to others.
     pub(super) fn unregister_if_committed(&mut self, ctx: &mut Context) {
-        if self.phase == Phase::Committing && self.commits == 0 {
+        if self.phase == Phase::Committing && self.commits == 0 && self.queues.is_empty() {
             let (sub, group) = (self.id, self.group.clone());
             ctx.fx.signal(Signal::Farewell { sub, group });
         }

@@ -6,7 +6,7 @@
 //! | Member | `drain` or shutdown | Member that finishes: no pulls, nothing handed out |
 //! | | `close` | Committing |
 //! | Member that finishes | all is settled, or the deadline | Committing |
-//! | Committing | every offset answered | Unregistering |
+//! | Committing | every queue given up, in turns, and every offset answered | Unregistering |
 //! | | the deadline | gone, `Event::Left` |
 //! | Unregistering | every broker answered, or the deadline | gone, `Event::Left` |
 //!
@@ -425,7 +425,7 @@ impl Consumers {
             ConsumerTimer::Look(sub) => self.look_due(ctx, known, sub),
             ConsumerTimer::Drain(sub) => {
                 let Some(consumer) = self.get_mut(sub) else { return };
-                consumer.drain_over(ctx, known);
+                consumer.drain_over(ctx);
             }
             ConsumerTimer::Leave(sub) => self.left(ctx, known, sub),
             ConsumerTimer::Turn => self.turn_due(ctx, known),

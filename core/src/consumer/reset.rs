@@ -5,36 +5,67 @@
 
 use std::collections::BTreeMap;
 
-use super::{Consumer, Consumers};
+use super::queue::Lease;
+use super::share::Place;
+use super::{Consumer, Consumers, Queue};
 use crate::body::{ConsumerStatusBody, MessageQueue};
-use crate::effects::Note;
-use crate::id::QueueKey;
+use crate::effects::{ConsumerTimer, Note, TimerKind};
+use crate::id::{BrokerId, QueueKey};
 use crate::name::{Group, QueueName, Topic};
 use crate::remoting::{Context, OffsetReset, PeerAnswer};
 use crate::route::Known;
 use crate::time::Instant;
 
-/// Commits that were under way when their queues were taken anew, and who must wait for them: an
-/// older offset that arrives late would replace the new one.
+/// Who waits for the end of a commit.
+#[derive(Debug)]
+pub(super) enum Heir {
+    /// The queue's next life.
+    Anew(QueueKey),
+    /// The last commit of a queue that was given up.
+    Last(LastCommit),
+}
+
+/// The last commit of a queue.
+#[derive(Debug)]
+pub(super) struct LastCommit {
+    pub(super) key: QueueKey,
+    pub(super) name: QueueName,
+    pub(super) broker: BrokerId,
+    pub(super) offset: i64,
+}
+
+/// Commits that were under way when their queues were taken anew or given up, and who must wait for
+/// them: an older offset that arrives late would replace the new one.
 #[derive(Debug, Default)]
-pub(super) struct Predecessors(BTreeMap<QueueKey, QueueKey>);
+pub(super) struct Predecessors {
+    heirs: BTreeMap<QueueKey, Heir>,
+    /// For which commit a queue's next life waits.
+    waiting: BTreeMap<QueueKey, QueueKey>,
+}
 
 impl Predecessors {
-    /// Nothing of `anew` is to be committed before the commit of `old` is answered.
-    pub(super) fn waits(&mut self, old: QueueKey, anew: QueueKey) {
+    /// Nothing of the heir is to be committed before the commit of `old` is answered.
+    pub(super) fn waits(&mut self, old: QueueKey, heir: Heir) {
         // One that waits itself hands its place on.
-        let first = self.0.iter().find_map(|(first, next)| (*next == old).then_some(*first));
-        self.0.insert(first.unwrap_or(old), anew);
+        let first = self.waiting.remove(&old).unwrap_or(old);
+        if let Heir::Anew(anew) = &heir {
+            self.waiting.insert(*anew, first);
+        }
+        self.heirs.insert(first, heir);
     }
 
     /// The commit was answered, or came to nothing: who may commit now.
-    pub(super) fn ended(&mut self, old: QueueKey) -> Option<QueueKey> {
-        self.0.remove(&old)
+    pub(super) fn ended(&mut self, old: QueueKey) -> Option<Heir> {
+        let heir = self.heirs.remove(&old)?;
+        if let Heir::Anew(anew) = &heir {
+            self.waiting.remove(anew);
+        }
+        Some(heir)
     }
 
     /// Whether the queue waits.
     pub(super) fn holds(&self, queue: QueueKey) -> bool {
-        self.0.values().any(|waits| *waits == queue)
+        self.waiting.contains_key(&queue)
     }
 }
 
@@ -42,7 +73,8 @@ impl Consumers {
     /// A group is to go on elsewhere in some queues of a topic. Those that are ours begin a new
     /// life there, and the offset is committed at once: what is held of them, and what of it is
     /// settled from now on, counts no more (`MQClientInstance.resetOffset`). The queues of other
-    /// members are theirs: the broker tells every member.
+    /// members are theirs: the broker tells every member. Many queues are done in turns, in which
+    /// resets that follow each other keep their order.
     pub(crate) fn reset(
         &mut self,
         ctx: &mut Context,
@@ -60,12 +92,15 @@ impl Consumers {
         let table = offsets.offsets.iter().filter(|(queue, _)| topic.as_str() == queue.topic);
         let offsets: BTreeMap<(&str, i32), i64> =
             table.map(|(queue, offset)| ((&*queue.broker_name, queue.queue_id), *offset)).collect();
+        let mut moves = Vec::new();
         for key in consumer.queues_of(&topic) {
-            let Some(name) = consumer.queues.get(key).map(|queue| &queue.name) else { continue };
+            let Some(Queue { name, topic, at, .. }) = consumer.queues.get(key) else { continue };
             if let Some(offset) = offsets.get(&(&*name.broker, name.queue as i32)) {
-                consumer.go_on_at(ctx, known, key, (*offset).max(0));
+                moves.push(((*topic, *at), (*offset).max(0)));
             }
         }
+        let sub = consumer.id;
+        self.attend_resets(ctx, known, sub, moves);
         PeerAnswer::Done
     }
 
@@ -91,13 +126,24 @@ impl Consumer {
     }
 
     /// A queue begins a new life at an offset that somebody has set.
-    fn go_on_at(&mut self, ctx: &mut Context, known: Known<'_>, key: QueueKey, to: i64) {
+    pub(super) fn go_on_at(&mut self, ctx: &mut Context, known: Known<'_>, at: Place, to: i64) {
+        if self.is_leaving() {
+            return;
+        }
+        let Some(key) = self.places.queue(&at) else { return };
         let Some(queue) = self.queues.get(key) else { return };
-        let (name, from) = (queue.name.clone(), queue.cursor.next());
+        let (name, from, lease) = (queue.name.clone(), queue.cursor.next(), queue.cursor.lease());
         let old = (key, queue.to_store(ctx.fx.now));
         let Some(key) = self.take_anew(key, to) else { return };
         if let Some(queue) = self.queues.get_mut(key) {
             queue.cursor.show();
+            if let Some(lease) = lease {
+                // It is no sooner ours to read: whoever had it may have to hear of the reset yet.
+                ctx.fx.timers.cancel(lease.timer());
+                let timer = TimerKind::Consumer(ConsumerTimer::Queue(self.id, key));
+                let timer = ctx.fx.timers.at(lease.at(), timer);
+                queue.cursor.awaiting(Lease::new(lease.at(), timer));
+            }
         }
         let group = self.group.clone();
         ctx.fx.note(Note::OffsetReset { group, queue: name, from, to });
@@ -105,13 +151,24 @@ impl Consumer {
         self.commit_late(ctx, known, old, key);
         self.resume(ctx, known, key);
         self.look_at_queues();
-        self.leave_if_drained(ctx, known);
+        self.leave_if_drained(ctx);
     }
 
-    /// The commit of a queue's last life was answered, or came to nothing.
-    pub(super) fn predecessor_ended(&mut self, ctx: &mut Context, known: Known<'_>, old: QueueKey) {
-        if let Some(anew) = self.predecessors.ended(old) {
-            self.commit(ctx, known, anew);
+    /// A commit was answered, with the offset that is stored now, or came to nothing: who waited
+    /// for it goes on.
+    pub(super) fn predecessor_ended(
+        &mut self,
+        ctx: &mut Context,
+        known: Known<'_>,
+        old: QueueKey,
+        stored: Option<i64>,
+    ) {
+        match self.predecessors.ended(old) {
+            Some(Heir::Anew(anew)) => self.commit(ctx, known, anew),
+            Some(Heir::Last(last)) if stored != Some(last.offset) => {
+                self.commit_last(ctx, known, &last);
+            }
+            Some(Heir::Last(_)) | None => {}
         }
     }
 }

@@ -121,7 +121,7 @@ impl Consumers {
         let Some(consumer) = self.get_mut(sub) else { return };
         match result {
             Ok(()) => consumer.taken_back(ctx, known, message),
-            Err(error) => consumer.not_taken(ctx, known, message, Some(error)),
+            Err(error) => consumer.not_taken(ctx, message, Some(error)),
         }
         consumer.next_back(ctx, known, broker);
     }
@@ -198,7 +198,7 @@ impl Consumer {
         };
         let asked = known.brokers.master(broker).zip(batch.commit_log_offset(message.index));
         let Some((peer, offset)) = asked else {
-            return self.send_retry(ctx, known, message, broker, None);
+            return self.send_retry(ctx, message, broker, None);
         };
         leaving.stage = Stage::Asked;
         let record = batch.records().record(message.index as usize);
@@ -246,7 +246,7 @@ impl Consumer {
             self.taken_back(ctx, known, message);
             return self.next_back(ctx, known, broker);
         }
-        if !self.send_retry(ctx, known, message, broker, Some(failure)) {
+        if !self.send_retry(ctx, message, broker, Some(failure)) {
             self.next_back(ctx, known, broker);
         }
     }
@@ -258,7 +258,6 @@ impl Consumer {
     fn send_retry(
         &mut self,
         ctx: &mut Context,
-        known: Known<'_>,
         message: MessageKey,
         broker: BrokerId,
         failure: Option<Failure>,
@@ -276,7 +275,7 @@ impl Consumer {
                 let owner = SendOwner::Consumer { sub, message, broker };
                 ctx.fx.signal(Signal::SendWanted { owner, publish: Arc::new(publish) });
             }
-            None => self.not_taken(ctx, known, message, None),
+            None => self.not_taken(ctx, message, None),
         }
         sent
     }
@@ -324,29 +323,23 @@ impl Consumer {
     }
 
     /// Nobody took the message, as far as is known: it is delivered again here.
-    fn not_taken(
-        &mut self,
-        ctx: &mut Context,
-        known: Known<'_>,
-        message: MessageKey,
-        error: Option<Box<SendError>>,
-    ) {
+    fn not_taken(&mut self, ctx: &mut Context, message: MessageKey, error: Option<Box<SendError>>) {
         let Some((batch, leaving)) = self.batch_leaving(message) else { return };
         ctx.fx.counters.sent_back_failed += 1;
         let (refused, id) = (leaving.refused.take(), batch.id());
         let id = DeliveryId { batch: id, index: message.index };
         self.tell_not_taken(ctx, message, refused, error);
-        self.come_here(ctx, known, id);
+        self.come_here(ctx, id);
     }
 
     /// A message that was to leave stays.
-    fn come_here(&mut self, ctx: &mut Context, known: Known<'_>, id: DeliveryId) {
+    fn come_here(&mut self, ctx: &mut Context, id: DeliveryId) {
         let Some(queue) = self.queues.get_mut(id.batch.queue) else { return };
         if let Some(again) = queue.window.again.get_mut(&(id.batch.number, id.index)) {
             again.place = Place::Out(ctx.fx.now);
         }
         let after = self.bounds.retry_delay;
-        self.give_back_after(ctx, known, id, after);
+        self.give_back_after(ctx, id, after);
     }
 
     /// Tells of it, once a minute for each broker.

@@ -54,6 +54,9 @@ impl Consumers {
             if batch.settle(id.index) == Settled::Last {
                 consumer.batch_ended(ctx, known, id.batch)?;
             }
+        } else if consumer.is_leaving() {
+            // Its queues are being given up: what is not settled goes to other members.
+            return Err(Stale);
         } else if !batch.is_settled(id.index) && !consumer.is_on_its_way(id) {
             consumer.give_back(ctx, known, id, outcome);
         }
@@ -78,11 +81,11 @@ impl Consumers {
 
     /// Messages that were taken, and that were not handed on since.
     #[cfg(feature = "client")]
-    pub(crate) fn give_back(&mut self, ctx: &mut Context, known: Known<'_>, handout: &Handout) {
+    pub(crate) fn give_back(&mut self, ctx: &mut Context, handout: &Handout) {
         let id = handout.batch.id();
         if let Some(consumer) = self.get_mut(id.sub) {
             consumer.withhold(id, handout.next..handout.end);
-            consumer.leave_if_drained(ctx, known);
+            consumer.leave_if_drained(ctx);
         }
     }
 }
@@ -100,7 +103,7 @@ impl Consumer {
         }
         self.resume(ctx, known, id.queue);
         self.look_at(id);
-        self.leave_if_drained(ctx, known);
+        self.leave_if_drained(ctx);
         Ok(())
     }
 
@@ -116,28 +119,22 @@ impl Consumer {
         match outcome {
             Outcome::Retry { after } => self.send_back(ctx, known, id, Back::after(after)),
             Outcome::Reject => self.send_back(ctx, known, id, Back::Dead),
-            Outcome::Here(after) => self.give_back_after(ctx, known, id, after),
+            Outcome::Here(after) => self.give_back_after(ctx, id, after),
             Outcome::Again if !self.is_draining() => {
                 let delay = self.bounds.retry_delay;
                 self.offer_again(ctx.fx.now, id, |again| again.dropped(delay));
                 self.await_again(ctx);
             }
-            Outcome::Again | Outcome::Done => self.give_back_after(ctx, known, id, Duration::ZERO),
+            Outcome::Again | Outcome::Done => self.give_back_after(ctx, id, Duration::ZERO),
         }
     }
 
     /// A message is to be delivered again to this consumer, after so long; not by one that
     /// finishes.
-    pub(super) fn give_back_after(
-        &mut self,
-        ctx: &mut Context,
-        known: Known<'_>,
-        id: DeliveryId,
-        after: Duration,
-    ) {
+    pub(super) fn give_back_after(&mut self, ctx: &mut Context, id: DeliveryId, after: Duration) {
         if self.is_draining() {
             self.given_back(id.batch, id.index);
-            self.leave_if_drained(ctx, known);
+            self.leave_if_drained(ctx);
         } else {
             self.offer_again(ctx.fx.now, id, |_| after);
             self.await_again(ctx);

@@ -12,12 +12,14 @@
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::Bound;
 use std::sync::Arc;
 use std::vec::IntoIter;
 
 use bytes::Bytes;
 
 use super::queue::Lease;
+use super::reset::Heir;
 use super::turns::Handled;
 use super::{Consumer, Consumers, Queue, Trouble};
 use crate::allocation::{AllocationError, Computed, Job, Outcome, Rule, Share, Task, Ticket};
@@ -27,6 +29,9 @@ use crate::id::{BrokerId, QueueKey, RouteQueue, TopicKey};
 use crate::name::QueueName;
 use crate::remoting::Context;
 use crate::route::{Known, Route};
+
+/// Where a queue is: of which topic, on which broker, and its number there.
+pub(super) type Place = (TopicKey, RouteQueue);
 
 /// What the share of a topic follows from, besides the consumer's strategy: while all of it is the
 /// same, so is the share.
@@ -77,7 +82,7 @@ struct Transfer {
 /// Where the queues of a consumer are.
 #[derive(Debug, Default)]
 pub(super) struct Places {
-    by_place: BTreeMap<(TopicKey, RouteQueue), QueueKey>,
+    by_place: BTreeMap<Place, QueueKey>,
     shares: BTreeMap<TopicKey, TopicShare>,
     transfers: VecDeque<Transfer>,
     /// How many queues there are of each topic.
@@ -104,13 +109,13 @@ impl Consumers {
 }
 
 impl Places {
-    fn insert(&mut self, place: (TopicKey, RouteQueue), key: QueueKey) {
+    fn insert(&mut self, place: Place, key: QueueKey) {
         if self.by_place.insert(place, key).is_none() {
             *self.held.entry(place.0).or_default() += 1;
         }
     }
 
-    fn remove(&mut self, place: &(TopicKey, RouteQueue)) -> Option<QueueKey> {
+    fn remove(&mut self, place: &Place) -> Option<QueueKey> {
         let key = self.by_place.remove(place)?;
         if let Entry::Occupied(mut held) = self.held.entry(place.0) {
             *held.get_mut() -= 1;
@@ -119,6 +124,18 @@ impl Places {
             }
         }
         Some(key)
+    }
+
+    /// The queue of a place.
+    pub(super) fn queue(&self, place: &Place) -> Option<QueueKey> {
+        self.by_place.get(place).copied()
+    }
+
+    /// So many queues, those behind a place or all.
+    pub(super) fn behind(&self, place: Option<Place>, room: usize) -> Vec<(Place, QueueKey)> {
+        let from = place.map_or(Bound::Unbounded, Bound::Excluded);
+        let behind = self.by_place.range((from, Bound::Unbounded));
+        behind.take(room).map(|(place, key)| (*place, *key)).collect()
     }
 
     /// Queues of one topic.
@@ -282,31 +299,21 @@ impl Consumer {
         }
         self.look_at_queues();
         if self.is_drained() {
-            self.drain_over(ctx, known);
+            self.drain_over(ctx);
             return Handled { queues, more: false };
         }
         Handled { queues, more }
     }
 
     /// Gives up one queue, which commits before.
-    fn lose(
-        &mut self,
-        ctx: &mut Context,
-        known: Known<'_>,
-        place: (TopicKey, RouteQueue),
-    ) -> Option<QueueName> {
+    fn lose(&mut self, ctx: &mut Context, known: Known<'_>, place: Place) -> Option<QueueName> {
         let (key, queue) = self.give_up(place)?;
         self.commit_given_up(ctx, known, key, &queue);
         Some(queue.name)
     }
 
     /// Takes one queue, unless it is there or the consumer finishes.
-    fn gain(
-        &mut self,
-        ctx: &mut Context,
-        known: Known<'_>,
-        place: (TopicKey, RouteQueue),
-    ) -> Option<QueueName> {
+    fn gain(&mut self, ctx: &mut Context, known: Known<'_>, place: Place) -> Option<QueueName> {
         let (topic, at) = place;
         let of = self.topics.get(topic)?;
         if self.is_draining() || self.places.by_place.contains_key(&place) {
@@ -320,7 +327,7 @@ impl Consumer {
         match (pause, self.queues.get_mut(key)) {
             (Some(pause), Some(queue)) => {
                 let timer = TimerKind::Consumer(ConsumerTimer::Queue(self.id, key));
-                queue.cursor.awaiting(Lease::new(ctx.fx.after(pause, timer)));
+                queue.cursor.awaiting(Lease::new(ctx.fx.now + pause, ctx.fx.after(pause, timer)));
             }
             _ => self.resume(ctx, known, key),
         }
@@ -353,7 +360,7 @@ impl Consumer {
     }
 
     /// Gives a queue up, with all that is to be handed out of it.
-    fn give_up(&mut self, place: (TopicKey, RouteQueue)) -> Option<(QueueKey, Queue)> {
+    fn give_up(&mut self, place: Place) -> Option<(QueueKey, Queue)> {
         let key = self.places.remove(&place)?;
         let queue = self.queues.remove(key)?;
         queue.window.revoke();
@@ -373,18 +380,43 @@ impl Consumer {
         self.give_up(place)?;
         let old = std::mem::replace(&mut key, self.queues.insert(anew));
         if commits {
-            self.predecessors.waits(old, key);
+            self.predecessors.waits(old, Heir::Anew(key));
         }
         self.places.insert(place, key);
         Some(key)
     }
 
-    /// Gives up every queue.
-    pub(super) fn give_up_all(&mut self) -> Vec<(QueueKey, Queue)> {
+    /// No share is wanted any more.
+    pub(super) fn forget_shares(&mut self) {
         self.places.transfers.clear();
         self.places.shares.clear();
-        let places: Vec<_> = self.places.by_place.keys().copied().collect();
-        places.into_iter().filter_map(|place| self.give_up(place)).collect()
+    }
+
+    /// Gives up so many queues of a consumer that leaves, each of which commits before.
+    pub(super) fn lose_some(
+        &mut self,
+        ctx: &mut Context,
+        known: Known<'_>,
+        room: usize,
+    ) -> Handled {
+        let part = self.places.behind(None, room);
+        let queues = part.len();
+        let lost = part.into_iter().filter_map(|(place, _)| self.lose(ctx, known, place));
+        let mut lost: Vec<QueueName> = lost.collect();
+        self.topics.retain_own(&mut lost);
+        if !lost.is_empty() {
+            ctx.fx.event(Event::QueuesChanged { sub: self.id, gained: Vec::new(), lost });
+        }
+        self.unregister_if_committed(ctx);
+        Handled { queues, more: !self.places.by_place.is_empty() }
+    }
+
+    /// Gives up every queue, without a commit.
+    pub(super) fn give_up_all(&mut self) {
+        self.forget_shares();
+        for (place, _) in self.places.behind(None, usize::MAX) {
+            self.give_up(place);
+        }
     }
 
     /// What is held is what the shares say.

@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 
+use super::share::Place;
 use super::{Consumer, Consumers};
 use crate::effects::{ConsumerTimer, TimerKind};
 use crate::id::{BrokerId, QueueKey, SubscriptionId};
@@ -19,8 +20,6 @@ const QUEUES: usize = 256;
 pub(super) enum Chore {
     /// The queue goes on, if it can.
     Resume,
-    /// What is new is committed.
-    Commit,
     /// The pull that is under way is given up, and another one begun: its filter is another one.
     PullAnew,
     /// What the application has of it is looked at.
@@ -34,6 +33,26 @@ enum Left {
     Queue(SubscriptionId, QueueKey, Chore),
     /// A consumer's oldest change of its share.
     Transfer(SubscriptionId),
+    /// A queue goes on at an offset that somebody has set. It is named by its place: it begins a
+    /// new life with each.
+    Reset(SubscriptionId, Place, i64),
+    /// What is new is committed, in all queues of a consumer, or those behind that place.
+    Commit(SubscriptionId, Option<Place>),
+    /// A consumer leaves: its queues are given up.
+    Leave(SubscriptionId),
+}
+
+impl Left {
+    /// Whose it is.
+    const fn sub(self) -> SubscriptionId {
+        match self {
+            Self::Queue(sub, ..)
+            | Self::Transfer(sub)
+            | Self::Reset(sub, ..)
+            | Self::Commit(sub, _)
+            | Self::Leave(sub) => sub,
+        }
+    }
 }
 
 /// What is left for the next turns, the oldest first.
@@ -57,6 +76,11 @@ impl Turns {
     /// Whether a change of a consumer's share waits.
     pub(super) fn has_transfer(&self, sub: SubscriptionId) -> bool {
         self.left.contains(&Left::Transfer(sub))
+    }
+
+    /// Whether queues of a consumer that leaves wait to be given up.
+    pub(super) fn has_leave(&self, sub: SubscriptionId) -> bool {
+        self.left.contains(&Left::Leave(sub))
     }
 }
 
@@ -118,6 +142,38 @@ impl Consumers {
         self.take_turn_unless_armed(ctx, known);
     }
 
+    /// The same for queues that go on at offsets that somebody has set.
+    pub(super) fn attend_resets(
+        &mut self,
+        ctx: &mut Context,
+        known: Known<'_>,
+        sub: SubscriptionId,
+        moves: Vec<(Place, i64)>,
+    ) {
+        self.turns.left.extend(moves.into_iter().map(|(at, to)| Left::Reset(sub, at, to)));
+        self.take_turn_unless_armed(ctx, known);
+    }
+
+    /// The same for what is new in a consumer's queues, unless that is being done.
+    pub(super) fn attend_commits(
+        &mut self,
+        ctx: &mut Context,
+        known: Known<'_>,
+        sub: SubscriptionId,
+    ) {
+        let under_way = |left: &Left| matches!(left, Left::Commit(of, _) if *of == sub);
+        if !self.turns.left.iter().any(under_way) {
+            self.turns.left.push_back(Left::Commit(sub, None));
+        }
+        self.take_turn_unless_armed(ctx, known);
+    }
+
+    /// The same for the queues of a consumer that leaves.
+    pub(crate) fn leaving(&mut self, ctx: &mut Context, known: Known<'_>, sub: SubscriptionId) {
+        self.turns.left.push_back(Left::Leave(sub));
+        self.take_turn_unless_armed(ctx, known);
+    }
+
     fn take_turn_unless_armed(&mut self, ctx: &mut Context, known: Known<'_>) {
         if !self.turns.armed {
             self.take_turn(ctx, known);
@@ -134,20 +190,37 @@ impl Consumers {
         let Self { slots, turns } = self;
         while turns.handled < QUEUES {
             let Some(left) = turns.left.pop_front() else { break };
+            let Some(consumer) = slots.get_mut(left.sub()) else { continue };
+            let room = QUEUES - turns.handled;
             match left {
-                Left::Queue(sub, queue, chore) => {
+                Left::Queue(_, queue, chore) => {
                     turns.handled += 1;
-                    if let Some(consumer) = slots.get_mut(sub) {
-                        consumer.attend(ctx, known, queue, chore);
+                    consumer.attend(ctx, known, queue, chore);
+                }
+                Left::Reset(_, at, to) => {
+                    turns.handled += 1;
+                    consumer.go_on_at(ctx, known, at, to);
+                }
+                Left::Commit(sub, behind) => {
+                    let (handled, behind) = consumer.commit_some(ctx, known, behind, room);
+                    turns.handled += handled;
+                    if behind.is_some() {
+                        turns.left.push_front(Left::Commit(sub, behind));
+                    }
+                }
+                Left::Leave(_) => {
+                    let handled = consumer.lose_some(ctx, known, room);
+                    turns.handled += handled.queues;
+                    if handled.more {
+                        turns.left.push_front(left);
                     }
                 }
                 Left::Transfer(sub) => {
-                    let Some(consumer) = slots.get_mut(sub) else { continue };
-                    let handled = consumer.transfer(ctx, known, QUEUES - turns.handled);
+                    let handled = consumer.transfer(ctx, known, room);
                     turns.handled += handled.queues.max(1);
                     if handled.more {
                         turns.left.push_front(left);
-                    } else if consumer.bounds.are_divided() {
+                    } else if consumer.bounds.are_divided() && !consumer.is_leaving() {
                         // Each queue's part of what its topic may hold is another one.
                         let queues = consumer.resting().into_iter();
                         turns.left.extend(queues.map(|key| Left::Queue(sub, key, Chore::Resume)));
@@ -180,7 +253,6 @@ impl Consumer {
     fn attend(&mut self, ctx: &mut Context, known: Known<'_>, queue: QueueKey, chore: Chore) {
         match chore {
             Chore::Resume => self.resume(ctx, known, queue),
-            Chore::Commit => self.commit(ctx, known, queue),
             Chore::PullAnew => self.pull_anew(ctx, known, queue),
             Chore::Look => self.look(ctx, known, queue),
         }

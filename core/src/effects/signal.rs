@@ -61,4 +61,6 @@ pub(crate) enum Signal {
     SendEnded { owner: SendOwner, result: Result<(), Box<SendError>> },
     /// A consumer's to itself: its share is to be looked at, after what it has signalled before.
     Rebalance(SubscriptionId),
+    /// A consumer's to itself: it leaves, and its queues are to be given up.
+    Leaving(SubscriptionId),
 }

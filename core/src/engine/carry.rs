@@ -75,6 +75,10 @@ impl Engine {
                     let (consumers, ctx, known) = self.consumers();
                     consumers.rebalance(ctx, known, sub);
                 }
+                Signal::Leaving(sub) => {
+                    let (consumers, ctx, known) = self.consumers();
+                    consumers.leaving(ctx, known, sub);
+                }
             }
         }
     }

@@ -167,13 +167,14 @@ impl Engine {
     /// Messages that [`poll_batch`](Self::poll_batch) gave, and that were not handed on since.
     #[cfg(feature = "client")]
     pub(crate) fn give_back(&mut self, now: Instant, handout: &Handout) {
-        self.ask_consumers(now, |consumers, ctx, known| consumers.give_back(ctx, known, handout));
+        self.ask_consumers(now, |consumers, ctx, _| consumers.give_back(ctx, handout));
     }
 
     /// Leaves a group in good order: no message is pulled or handed out any more, those that were
     /// handed out may be settled for `timeout`, and then it [leaves](Self::leave), at once when
     /// none is left. Meanwhile it stays a member, and gains no queue. What is given back is not
-    /// handed out here again: it stays unsettled, and goes to other members.
+    /// handed out here again: it stays unsettled, and goes to other members. Messages that an
+    /// administrator wants consumed directly are not waited for, and not counted.
     ///
     /// A second call may only shorten the time.
     ///
@@ -184,7 +185,7 @@ impl Engine {
         sub: SubscriptionId,
         timeout: Duration,
     ) -> Result<(), Stale> {
-        self.ask_consumers(now, |consumers, ctx, known| consumers.drain(ctx, known, sub, timeout))
+        self.ask_consumers(now, |consumers, ctx, _| consumers.drain(ctx, sub, timeout))
     }
 
     /// Leaves a group at once: what is settled is committed with an answer, every broker is told,
@@ -193,7 +194,7 @@ impl Engine {
     ///
     /// After this: commands, events, timeout.
     pub fn leave(&mut self, now: Instant, sub: SubscriptionId) -> Result<(), Stale> {
-        self.ask_consumers(now, |consumers, ctx, known| consumers.leave(ctx, known, sub))
+        self.ask_consumers(now, |consumers, ctx, _| consumers.leave(ctx, sub))
     }
 
     /// One verb, and what follows of it elsewhere.

@@ -165,8 +165,8 @@ impl RunOptions {
 pub enum RunError {
     /// No worker, too many, or bounds that leave no number.
     #[error(
-        "concurrency must be at least 1 and at most {MOST}, and a range begin with the lesser number: \
-         {0:?}"
+        "concurrency must be at least 1 and at most {MOST}, and a range begin with the lesser \
+         number: {0:?}"
     )]
     Concurrency(RangeInclusive<usize>),
     /// Another number of workers at the start than the bounds allow.

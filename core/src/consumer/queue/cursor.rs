@@ -16,7 +16,10 @@ const SHOWN: Duration = Duration::from_secs(1);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     /// It will be ours to read.
-    AwaitingLease(Lease),
+    AwaitingLease {
+        lease: Lease,
+        has_offset: bool,
+    },
     NeedsOffset,
     FetchingOffset(Opaque),
     Ready,
@@ -94,7 +97,7 @@ impl Cursor {
         match self.state {
             State::NeedsOffset => Want::Offset,
             State::Ready => Want::Messages,
-            State::AwaitingLease(_)
+            State::AwaitingLease { .. }
             | State::FetchingOffset(_)
             | State::Pulling(_)
             | State::Pausing { .. }
@@ -104,7 +107,15 @@ impl Cursor {
 
     /// The queue is not ours to read yet.
     pub(in crate::consumer) const fn awaiting(&mut self, lease: Lease) {
-        self.state = State::AwaitingLease(lease);
+        self.state = State::AwaitingLease { lease, has_offset: self.has_offset() };
+    }
+
+    /// From when on it is ours to read, if it is not yet.
+    pub(in crate::consumer) const fn lease(&self) -> Option<Lease> {
+        match self.state {
+            State::AwaitingLease { lease, .. } => Some(lease),
+            _ => None,
+        }
     }
 
     /// The pull that is under way, which is given up: its filter is another one by now.
@@ -184,7 +195,7 @@ impl Cursor {
 
     /// The pause is over. False if there was none.
     pub(in crate::consumer) const fn pause_over(&mut self) -> bool {
-        let pausing = matches!(self.state, State::Pausing { .. } | State::AwaitingLease(_));
+        let pausing = matches!(self.state, State::Pausing { .. } | State::AwaitingLease { .. });
         if pausing {
             self.ask_failed();
         }
@@ -193,8 +204,10 @@ impl Cursor {
 
     pub(super) const fn has_offset(&self) -> bool {
         match self.state {
-            State::AwaitingLease(_) | State::NeedsOffset | State::FetchingOffset(_) => false,
-            State::Pausing { has_offset, .. } => has_offset,
+            State::NeedsOffset | State::FetchingOffset(_) => false,
+            State::AwaitingLease { has_offset, .. } | State::Pausing { has_offset, .. } => {
+                has_offset
+            }
             State::Ready | State::Pulling(_) | State::Throttled => true,
         }
     }
@@ -203,7 +216,7 @@ impl Cursor {
     pub(in crate::consumer) const fn rests(&self) -> bool {
         match self.state {
             State::NeedsOffset | State::Ready | State::Throttled => true,
-            State::AwaitingLease(_)
+            State::AwaitingLease { .. }
             | State::FetchingOffset(_)
             | State::Pulling(_)
             | State::Pausing { .. } => false,
@@ -220,7 +233,7 @@ impl Cursor {
         match self.state {
             State::FetchingOffset(opaque) | State::Pulling(opaque) => GoesBy::Answer(opaque),
             State::Pausing { timer, .. } => GoesBy::Timer(timer),
-            State::AwaitingLease(lease) => GoesBy::Timer(lease.timer()),
+            State::AwaitingLease { lease, .. } => GoesBy::Timer(lease.timer()),
             State::Throttled => GoesBy::Room,
             State::Ready | State::NeedsOffset => GoesBy::Broker,
         }
@@ -265,7 +278,7 @@ impl Cursor {
     /// The state for people.
     pub(super) const fn name(&self) -> &'static str {
         match self.state {
-            State::AwaitingLease(_) => "awaiting hand-over",
+            State::AwaitingLease { .. } => "awaiting hand-over",
             State::NeedsOffset => "needs offset",
             State::FetchingOffset(_) => "fetching offset",
             State::Ready => "ready",

@@ -15,7 +15,9 @@ const LATELY: Duration = Duration::from_secs(5);
 /// A queue that will be ours to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::consumer) struct Lease {
-    /// When it begins: this timer's time.
+    /// When it begins.
+    at: Instant,
+    /// The timer of that time.
     timer: TimerKey,
 }
 
@@ -30,13 +32,18 @@ impl Lease {
         (lately && !pause.is_zero()).then_some(pause)
     }
 
-    /// One that begins when the timer fires.
-    pub(in crate::consumer) const fn new(timer: TimerKey) -> Self {
-        Self { timer }
+    /// One that begins at that time, when the timer fires.
+    pub(in crate::consumer) const fn new(at: Instant, timer: TimerKey) -> Self {
+        Self { at, timer }
+    }
+
+    /// When it begins.
+    pub(in crate::consumer) const fn at(self) -> Instant {
+        self.at
     }
 
     /// The timer that brings its begin.
-    pub(super) const fn timer(self) -> TimerKey {
+    pub(in crate::consumer) const fn timer(self) -> TimerKey {
         self.timer
     }
 }

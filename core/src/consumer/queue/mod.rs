@@ -8,7 +8,7 @@
 //!
 //! | state of the cursor | leaves on | to |
 //! |---|---|---|
-//! | awaiting hand-over | its lease begins | needs offset |
+//! | awaiting hand-over | its lease begins | needs offset, or ready where an offset was set |
 //! | needs offset | its broker is there and knows us | fetching offset |
 //! | fetching offset | an offset | ready |
 //! | | a failure | pausing |
