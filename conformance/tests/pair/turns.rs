@@ -35,6 +35,7 @@ fn a_thousand_queues_are_begun_pulled_and_committed_in_turns_and_none_waits_for_
 #[test]
 fn a_thousand_queues_are_given_up_by_a_drain_in_turns() {
     let (mut world, client) = pair(1, 1000);
+    world.check_each(16);
     let sub = consume(&mut world, client, Pace::AtOnce);
     world.run_for(10 * SECOND);
     store_many(&mut world, client, 1000);
@@ -51,6 +52,7 @@ fn a_thousand_queues_are_given_up_by_a_drain_in_turns() {
 #[test]
 fn a_thousand_queues_are_reset_in_turns() {
     let (mut world, client) = pair(1, 1000);
+    world.check_each(16);
     consume(&mut world, client, Pace::AtOnce);
     world.run_for(10 * SECOND);
     store_many(&mut world, client, 1000);

@@ -198,7 +198,8 @@ impl Consumers {
                     consumer.attend(ctx, known, queue, chore);
                 }
                 Left::Reset(_, at, to) => {
-                    turns.handled += 1;
+                    // It commits, and pulls.
+                    turns.handled += 2;
                     consumer.go_on_at(ctx, known, at, to);
                 }
                 Left::Commit(sub, behind) => {
