@@ -251,6 +251,9 @@ impl Run<'_> {
                 may += (self.ledger.settled(queue) - least).max(0);
             }
         }
+        // After a kill members come back one by one: the first takes all queues from what the kill
+        // has left, and another one may take them from there before that is committed anew.
+        may *= if killed { 2 } else { 1 };
         self.bound += may;
         let (handed, again) = (self.ledger.handed.load(Ordering::Relaxed), self.ledger.again());
         note!(

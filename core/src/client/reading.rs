@@ -71,6 +71,8 @@ impl ConsumerHandle {
     /// What is read now, as data that [`ConsumerBuilder::subscriptions`] takes; nothing after the
     /// client's end.
     ///
+    /// [`ConsumerBuilder::subscriptions`]: super::ConsumerBuilder::subscriptions
+    ///
     /// ```no_run
     /// # use rocketry_core::client::ConsumerHandle;
     /// # fn f(consumer: &ConsumerHandle) -> Result<(), Box<dyn std::error::Error>> {
