@@ -41,9 +41,17 @@ fn route(at: SocketAddr, more_queues: &str, more_brokers: &str) -> Bytes {
     json.into()
 }
 
+fn asks_for_retries(asked: &Asked<'_>) -> bool {
+    matches!(asked.request, Some(Request::Route(route)) if route.topic.starts_with("%RETRY%"))
+}
+
 /// What an honest peer says. Pulls are held for ever.
 fn honest(asked: &Asked<'_>) -> Deed {
     let fields = match asked.code {
+        // One topic alone: what is measured is what it costs, and no retry topic's beside it.
+        RequestCode::GET_ROUTEINFO_BY_TOPIC if asks_for_retries(asked) => {
+            return one(asked.answer(ResponseCode::TOPIC_NOT_EXIST, ReplyFields::None));
+        }
         RequestCode::GET_ROUTEINFO_BY_TOPIC => {
             let body = route(asked.at, "", "");
             return one(asked.answer_with(ResponseCode::SUCCESS, ReplyFields::None, body));
