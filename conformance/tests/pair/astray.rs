@@ -38,10 +38,6 @@ fn edit_pulls(
     });
 }
 
-fn committed(world: &World) -> Option<i64> {
-    world.cluster().committed(0, GROUP, TOPIC, 0)
-}
-
 fn pulls(world: &World) -> u64 {
     world.cluster().requests(RequestCode::PULL_MESSAGE)
 }

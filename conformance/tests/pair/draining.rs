@@ -35,10 +35,6 @@ fn settle(world: &mut World, client: ClientId, ids: &[DeliveryId]) -> Result<(),
     ids.iter().try_for_each(|id| world.settle(client, *id, Outcome::Done))
 }
 
-fn committed(world: &World) -> Option<i64> {
-    world.cluster().committed(0, GROUP, TOPIC, 0)
-}
-
 #[test]
 fn life_03_a_shutdown_waits_for_what_is_being_handled_and_commits_it() {
     let (mut world, client, sub, handouts) = holding(1);

@@ -3,24 +3,16 @@
 use std::time::Duration;
 
 use rocketry_conformance::sim::{ClientId, Pace, World};
+use rocketry_core::config::Config;
 use rocketry_core::consumer::{DeliveryId, Handout, Outcome};
 use rocketry_core::frame::RequestCode;
 use rocketry_core::id::SubscriptionId;
 
 use crate::setting::*;
 
-fn consumer_of(
-    count: usize,
-    set: impl FnOnce(&mut rocketry_core::config::Config),
-) -> (World, ClientId, SubscriptionId) {
-    let mut world = world(1, 1);
-    let producer = world.client(config());
-    store_many(&mut world, producer, count);
-    let mut config = config();
-    set(&mut config);
-    let client = world.client(config);
-    let sub = consume(&mut world, client, Pace::Manual);
-    world.run_for(10 * SECOND);
+fn consumer_of(count: usize, set: impl FnOnce(&mut Config)) -> (World, ClientId, SubscriptionId) {
+    let (mut world, client, sub) = held_in(world(1, 1), count, set);
+    world.run_for(5 * SECOND);
     (world, client, sub)
 }
 

@@ -4,18 +4,12 @@ use std::collections::BTreeSet;
 
 use rocketry_conformance::broker::ClusterConfig;
 use rocketry_conformance::sim::{ClientId, Pace, World};
-use rocketry_core::consumer::{DeliveryId, Handout, Outcome};
+use rocketry_core::consumer::{DeliveryId, Outcome};
 use rocketry_core::frame::{RequestCode, ResponseCode};
 use rocketry_core::id::SubscriptionId;
 use rocketry_core::rng::Rng;
 
 use crate::setting::*;
-
-fn ids(handouts: &[Handout]) -> Vec<DeliveryId> {
-    let runs = handouts.iter();
-    runs.flat_map(|h| (h.next..h.end).map(|index| DeliveryId { batch: h.batch.id(), index }))
-        .collect()
-}
 
 /// A consumer that has taken 100 messages of one queue and settled none.
 fn loaded(seed: u64) -> (World, ClientId, SubscriptionId, Vec<DeliveryId>) {
@@ -27,10 +21,6 @@ fn loaded(seed: u64) -> (World, ClientId, SubscriptionId, Vec<DeliveryId>) {
     let ids = ids(&handouts);
     assert_eq!(ids.len(), 100);
     (world, client, sub, ids)
-}
-
-fn committed(world: &World) -> Option<i64> {
-    world.cluster().committed(0, GROUP, TOPIC, 0)
 }
 
 #[test]

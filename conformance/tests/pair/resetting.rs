@@ -12,10 +12,6 @@ use rocketry_core::time::UnixMillis;
 
 use crate::setting::*;
 
-fn committed(world: &World, queue: i32) -> Option<i64> {
-    world.cluster().committed(0, GROUP, TOPIC, queue)
-}
-
 fn reset(world: &mut World, timestamp: i64) {
     let told =
         world.with_cluster(|cluster| cluster.reset_offset(0, (GROUP, TOPIC), timestamp, true));
@@ -48,14 +44,14 @@ fn off_09_a_reset_wins_over_what_is_held_and_over_a_commit_on_its_way() {
     world.with_cluster(|cluster| {
         cluster.set_delay(RequestCode::UPDATE_CONSUMER_OFFSET, 2 * SECOND);
     });
-    world.run_until(10 * SECOND, |world| committed(world, 0) == Some(20));
+    world.run_until(10 * SECOND, |world| committed_of(world, 0) == Some(20));
     reset(&mut world, 0);
     world.run_for(ms(100));
     assert_eq!(resets(&world, client), 1);
     assert_eq!(held[0].batch.settle(20), Settled::Now, "what is held is of the queue's old life");
     world.run_for(ms(2500));
     assert_eq!(
-        committed(&world, 0),
+        committed_of(&world, 0),
         Some(0),
         "the reset is stored once the old commit is answered"
     );
@@ -69,7 +65,7 @@ fn off_09_a_reset_wins_over_what_is_held_and_over_a_commit_on_its_way() {
         world.settle_all(client, &handout);
     }
     world.run_for(10 * SECOND);
-    assert_eq!(committed(&world, 0), Some(40));
+    assert_eq!(committed_of(&world, 0), Some(40));
     let stats = world.engine(client).snapshot(world.now()).consumers.remove(0);
     assert_eq!(stats.stale, 1);
 }
@@ -83,11 +79,11 @@ fn off_09_a_reset_to_the_end_passes_what_is_held_and_one_to_a_time_finds_it() {
     world.take(client, sub).iter().for_each(|handout| world.settle_all(client, handout));
     store_many(&mut world, client, 18);
     world.run_for(6 * SECOND);
-    assert_eq!([committed(&world, 0), committed(&world, 1)], [Some(1), Some(1)]);
+    assert_eq!([committed_of(&world, 0), committed_of(&world, 1)], [Some(1), Some(1)]);
     assert!(!world.take(client, sub).is_empty());
     reset(&mut world, -1);
     world.run_for(2 * SECOND);
-    assert_eq!([committed(&world, 0), committed(&world, 1)], [Some(10), Some(10)]);
+    assert_eq!([committed_of(&world, 0), committed_of(&world, 1)], [Some(10), Some(10)]);
     assert_eq!(world.take(client, sub).len(), 0);
     let between = world.unix();
     world.run_for(SECOND);
@@ -95,7 +91,7 @@ fn off_09_a_reset_to_the_end_passes_what_is_held_and_one_to_a_time_finds_it() {
     world.run_for(SECOND);
     world.take(client, sub).iter().for_each(|handout| world.settle_all(client, handout));
     world.run_for(10 * SECOND);
-    assert_eq!([committed(&world, 0), committed(&world, 1)], [Some(12), Some(12)]);
+    assert_eq!([committed_of(&world, 0), committed_of(&world, 1)], [Some(12), Some(12)]);
     reset(&mut world, between.0);
     world.run_for(2 * SECOND);
     let again = world.take(client, sub);
@@ -114,7 +110,7 @@ fn off_10_resets_one_after_the_other_leave_one_pull_for_each_queue() {
         world.run_for(ms(37));
     }
     world.run_for(10 * SECOND);
-    assert_eq!((0..4).map(|queue| committed(&world, queue)).collect::<Vec<_>>(), [Some(10); 4]);
+    assert_eq!((0..4).map(|queue| committed_of(&world, queue)).collect::<Vec<_>>(), [Some(10); 4]);
     // The broker has answered by then what it held for the queues' former lives.
     world.run_for(20 * SECOND);
     let now = world.engine(client).snapshot(world.now());
@@ -138,7 +134,7 @@ fn a_reset_of_another_group_or_of_queues_of_others_changes_nothing() {
     world.run_for(8 * SECOND);
     // Each is told of both queues, and moves its own.
     assert_eq!([resets(&world, client), resets(&world, other)], [1, 1]);
-    assert_eq!([committed(&world, 0), committed(&world, 1)], [Some(5), Some(5)]);
+    assert_eq!([committed_of(&world, 0), committed_of(&world, 1)], [Some(5), Some(5)]);
 }
 
 #[test]
@@ -200,7 +196,7 @@ fn push_16_a_message_that_is_to_be_consumed_directly_is_handed_out_and_its_outco
     world.run_for(2 * SECOND);
     world.take(client, sub).iter().for_each(|handout| world.settle_all(client, handout));
     world.run_for(6 * SECOND);
-    assert_eq!(committed(&world, 0), Some(1));
+    assert_eq!(committed_of(&world, 0), Some(1));
     for (outcome, result) in
         [(Outcome::Done, DirectResult::CrSuccess), (Outcome::Again, DirectResult::CrLater)]
     {
@@ -215,7 +211,7 @@ fn push_16_a_message_that_is_to_be_consumed_directly_is_handed_out_and_its_outco
         assert!((50..300).contains(&answer.spent_millis), "{answer:?}");
     }
     world.run_for(20 * SECOND);
-    assert_eq!((committed(&world, 0), world.take(client, sub).len()), (Some(1), 0));
+    assert_eq!((committed_of(&world, 0), world.take(client, sub).len()), (Some(1), 0));
 }
 
 #[test]

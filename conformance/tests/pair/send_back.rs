@@ -20,15 +20,7 @@ const AGAIN: Outcome = Outcome::Retry { after: None };
 
 /// A world with so many messages in one queue, and one who consumes them by hand.
 fn held_with(count: usize, set: impl FnOnce(&mut Config)) -> (World, ClientId, SubscriptionId) {
-    let mut world = with_retries(1, 1);
-    let producer = world.client(config());
-    store_many(&mut world, producer, count);
-    let mut config = config();
-    set(&mut config);
-    let client = world.client(config);
-    let sub = consume(&mut world, client, Pace::Manual);
-    world.run_for(5 * SECOND);
-    (world, client, sub)
+    held_in(with_retries(1, 1), count, set)
 }
 
 fn held(count: usize) -> (World, ClientId, SubscriptionId) {
@@ -48,10 +40,6 @@ fn only(world: &mut World, client: ClientId, sub: SubscriptionId) -> (DeliveryId
     let mut all = take(world, client, sub);
     assert_eq!(all.len(), 1, "{all:?}");
     all.remove(0)
-}
-
-fn committed(world: &World) -> Option<i64> {
-    world.cluster().committed(0, GROUP, TOPIC, 0)
 }
 
 fn stored(world: &World, topic: &str) -> RecordList {

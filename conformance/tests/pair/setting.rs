@@ -7,7 +7,7 @@ use rocketry_conformance::broker::ClusterConfig;
 use rocketry_conformance::sim::{ClientId, Pace, World};
 use rocketry_core::body::GroupConfig;
 use rocketry_core::config::Config;
-use rocketry_core::consumer::{Start, Subscribe};
+use rocketry_core::consumer::{DeliveryId, Handout, Start, Subscribe};
 use rocketry_core::error::Stored;
 use rocketry_core::id::{OpId, SubscriptionId};
 use rocketry_core::message::Message;
@@ -118,6 +118,41 @@ pub(crate) fn from_first(group: &str) -> Subscribe {
 /// A consumer of `TOPIC` in `GROUP` from the first message on.
 pub(crate) fn consume(world: &mut World, client: ClientId, pace: Pace) -> SubscriptionId {
     world.subscribe(client, from_first(GROUP), pace).unwrap()
+}
+
+/// So many messages in a world of one queue, and one who consumes them by hand.
+pub(crate) fn held_in(
+    mut world: World,
+    count: usize,
+    set: impl FnOnce(&mut Config),
+) -> (World, ClientId, SubscriptionId) {
+    let producer = world.client(config());
+    store_many(&mut world, producer, count);
+    let mut config = config();
+    set(&mut config);
+    let client = world.client(config);
+    let sub = consume(&mut world, client, Pace::Manual);
+    world.run_for(5 * SECOND);
+    (world, client, sub)
+}
+
+/// The messages of these runs, one by one.
+pub(crate) fn ids<'a>(handouts: impl IntoIterator<Item = &'a Handout>) -> Vec<DeliveryId> {
+    let each = |one: &Handout| {
+        let batch = one.batch.id();
+        (one.next..one.end).map(move |index| DeliveryId { batch, index })
+    };
+    handouts.into_iter().flat_map(each).collect()
+}
+
+/// What the group has stored of the first queue.
+pub(crate) fn committed(world: &World) -> Option<i64> {
+    committed_of(world, 0)
+}
+
+/// The same of any queue.
+pub(crate) fn committed_of(world: &World, queue: i32) -> Option<i64> {
+    world.cluster().committed(0, GROUP, TOPIC, queue)
 }
 
 /// The bodies delivered, in order.

@@ -7,14 +7,6 @@ use rocketry_core::id::SubscriptionId;
 
 use crate::setting::*;
 
-fn takes(world: &mut World, client: ClientId, sub: SubscriptionId) -> Vec<DeliveryId> {
-    let handouts = world.take(client, sub).into_iter();
-    let each = |one: rocketry_core::consumer::Handout| {
-        (one.next..one.end).map(move |index| DeliveryId { batch: one.batch.id(), index })
-    };
-    handouts.flat_map(each).collect()
-}
-
 fn standby(world: &mut World) -> (ClientId, SubscriptionId) {
     let client = world.client(config());
     let mut subscribe = from_first(GROUP);
@@ -42,7 +34,7 @@ fn a_member_without_a_topic_hides_no_message_that_was_sent_back() {
         world.run_for(5 * SECOND);
         store_many(&mut world, client, 8);
         world.run_for(5 * SECOND);
-        let ids = takes(&mut world, client, sub);
+        let ids = ids(&world.take(client, sub));
         assert!(!ids.is_empty());
         world.settle(client, ids[0], Outcome::Retry { after: None }).unwrap();
         for id in &ids[1..] {
@@ -85,7 +77,7 @@ fn a_place_behind_the_last_message_of_a_batch_settles_nothing() {
     store_many(&mut world, client, 3);
     let sub = consume(&mut world, client, Pace::Manual);
     world.run_for(5 * SECOND);
-    let ids = takes(&mut world, client, sub);
+    let ids = ids(&world.take(client, sub));
     assert_eq!(ids.len(), 3);
     let beyond = DeliveryId { index: 40, ..ids[0] };
     let _ = world.settle(client, beyond, Outcome::Done);
@@ -117,7 +109,7 @@ fn messages_that_are_held_are_handed_out_where_those_behind_them_have_expired() 
     world.with_cluster(|cluster| cluster.expire(0, TOPIC, 0, 90));
     world.settle_all(client, &first);
     world.run_for(30 * SECOND);
-    let ids = takes(&mut world, client, sub).len();
+    let ids = ids(&world.take(client, sub)).len();
     let committed = world.cluster().committed(0, GROUP, TOPIC, 0);
     assert_eq!(
         ids,

@@ -24,10 +24,6 @@ fn queue(world: &World, client: ClientId) -> QueueStats {
     snapshot.consumers[0].queues[0].clone()
 }
 
-fn committed(world: &World) -> Option<i64> {
-    world.cluster().committed(0, GROUP, TOPIC, 0)
-}
-
 #[test]
 fn an_older_offset_in_an_answer_without_messages_moves_nothing_back() {
     for code in ["\"code\":19", "\"code\":20"] {

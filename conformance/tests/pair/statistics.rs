@@ -1,7 +1,7 @@
 //! What became of messages and offsets, counted.
 
 use rocketry_conformance::sim::{ClientId, Pace, World};
-use rocketry_core::consumer::{ConsumerStats, DeliveryId, Handout, Outcome, TopicConsumption};
+use rocketry_core::consumer::{ConsumerStats, Outcome, TopicConsumption};
 use rocketry_core::frame::{RequestCode, ResponseCode};
 use rocketry_core::time::Instant;
 
@@ -20,11 +20,6 @@ fn lag(world: &World, client: ClientId) -> u64 {
     stats(world, client).queues.iter().filter_map(|queue| queue.lag).sum()
 }
 
-fn each(handout: &Handout) -> impl Iterator<Item = DeliveryId> {
-    let batch = handout.batch.id();
-    (handout.next..handout.end).map(move |index| DeliveryId { batch, index })
-}
-
 #[test]
 fn each_message_counts_by_what_became_of_it() {
     let mut world = with_retries(1, 1);
@@ -33,7 +28,7 @@ fn each_message_counts_by_what_became_of_it() {
     let sub = consume(&mut world, client, Pace::Manual);
     world.run_for(5 * SECOND);
     assert_eq!(lag(&world, client), 10);
-    let ids: Vec<DeliveryId> = world.take(client, sub).iter().flat_map(each).collect();
+    let all = ids(&world.take(client, sub));
     let outcomes = [
         (Outcome::Done, 5),
         (Outcome::Retry { after: None }, 2),
@@ -41,7 +36,7 @@ fn each_message_counts_by_what_became_of_it() {
         (Outcome::Again, 2),
     ];
     let each = outcomes.into_iter().flat_map(|(outcome, times)| vec![outcome; times]);
-    for (id, outcome) in ids.into_iter().zip(each) {
+    for (id, outcome) in all.into_iter().zip(each) {
         world.settle(client, id, outcome).unwrap();
     }
     world.run_for(SECOND);
@@ -50,7 +45,7 @@ fn each_message_counts_by_what_became_of_it() {
     assert_eq!(now.redelivered, 2);
     // Those that were dropped are the last two: all before them is settled.
     assert_eq!(lag(&world, client), 2);
-    let again: Vec<DeliveryId> = world.take(client, sub).iter().flat_map(self::each).collect();
+    let again = ids(&world.take(client, sub));
     assert_eq!(again.len(), 2);
     for id in again {
         world.settle(client, id, Outcome::Done).unwrap();
