@@ -151,13 +151,7 @@ impl Node {
             return self.read(log, turn, request, filter);
         };
         let (min, max) = log.map_or((0, 0), |log| (log.min() as i64, log.max() as i64));
-        let fields = ReplyFields::Pull(PullReply {
-            suggest_broker_id: Some(0),
-            next_begin_offset: next,
-            min_offset: min,
-            max_offset: max,
-            ..Default::default()
-        });
+        let fields = fields(next, min, max);
         let (code, remark) = (ResponseCode::PULL_OFFSET_MOVED, Some(Arc::from("OFFSET_RESET")));
         Answer { code, remark, fields, body: Bytes::new() }
     }
@@ -212,6 +206,17 @@ impl Node {
         check_type(&found.data.expression_type)?;
         Ok(found.filter.clone())
     }
+}
+
+/// What an answer says of where the queue goes on, and of its ends.
+fn fields(next: i64, min: i64, max: i64) -> ReplyFields {
+    ReplyFields::Pull(PullReply {
+        suggest_broker_id: Some(0),
+        next_begin_offset: next,
+        min_offset: min,
+        max_offset: max,
+        ..Default::default()
+    })
 }
 
 /// SQL filters are off, as `enablePropertyFilter` is by default.
@@ -269,13 +274,6 @@ impl Node {
                 Bytes::new(),
             ),
         };
-        let fields = ReplyFields::Pull(PullReply {
-            suggest_broker_id: Some(0),
-            next_begin_offset: next,
-            min_offset: min,
-            max_offset: max,
-            ..Default::default()
-        });
-        Answer { code, remark: Some(Arc::from(status)), fields, body }
+        Answer { code, remark: Some(Arc::from(status)), fields: fields(next, min, max), body }
     }
 }
