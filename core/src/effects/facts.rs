@@ -61,6 +61,26 @@ pub(crate) enum Subject {
     Dead(Group),
 }
 
+/// Notes about a consumer's group, which have functions of their own below.
+macro_rules! about_a_group {
+    () => {
+        Note::Rebalanced { .. }
+            | Note::NotShared { .. }
+            | Note::AssignmentDeclined { .. }
+            | Note::OtherSubscription { .. }
+            | Note::ForeignTags { .. }
+            | Note::OffsetMoved { .. }
+            | Note::OffsetReset { .. }
+            | Note::SendBackFailed { .. }
+            | Note::SlowConsumer { .. }
+            | Note::HeldTooLong { .. }
+            | Note::DeadLetter { .. }
+            | Note::AskFailed { .. }
+            | Note::PullAstray { .. }
+            | Note::PullRefused { .. }
+    };
+}
+
 impl Note {
     /// Whether it tells of trouble: a warning. The others are information.
     pub fn is_trouble(&self) -> bool {
@@ -177,20 +197,7 @@ impl Note {
                 all(tell, &[("broker", Text(broker)), ("address", Text(&address.escape_debug()))]);
             }
             Self::RowRefused { topic, broker, reason } => of_row(topic, broker, reason, tell),
-            Self::Rebalanced { .. }
-            | Self::NotShared { .. }
-            | Self::AssignmentDeclined { .. }
-            | Self::OtherSubscription { .. }
-            | Self::ForeignTags { .. }
-            | Self::OffsetMoved { .. }
-            | Self::OffsetReset { .. }
-            | Self::SendBackFailed { .. }
-            | Self::SlowConsumer { .. }
-            | Self::HeldTooLong { .. }
-            | Self::DeadLetter { .. }
-            | Self::AskFailed { .. }
-            | Self::PullAstray { .. }
-            | Self::PullRefused { .. } => self.facts_of_group(tell),
+            about_a_group!() => self.facts_of_group(tell),
             Self::Repeated { last, suppressed } => {
                 last.facts(tell);
                 tell("suppressed", Number(*suppressed as i64));
@@ -473,20 +480,7 @@ impl Note {
             Self::UnreadableAddress { broker, address } => {
                 write!(f, "{}", Lack::Address { broker: broker.clone(), address: address.clone() })
             }
-            Self::Rebalanced { .. }
-            | Self::NotShared { .. }
-            | Self::AssignmentDeclined { .. }
-            | Self::OtherSubscription { .. }
-            | Self::ForeignTags { .. }
-            | Self::OffsetMoved { .. }
-            | Self::OffsetReset { .. }
-            | Self::SendBackFailed { .. }
-            | Self::SlowConsumer { .. }
-            | Self::HeldTooLong { .. }
-            | Self::DeadLetter { .. }
-            | Self::AskFailed { .. }
-            | Self::PullAstray { .. }
-            | Self::PullRefused { .. } => self.words_of_group(f),
+            about_a_group!() => self.words_of_group(f),
             Self::Repeated { last, suppressed } => {
                 write!(f, "{last} ({suppressed} lines about it left out in the last minute)")
             }
