@@ -27,7 +27,6 @@ impl Consumers {
             if consumer.is_leaving() {
                 continue;
             }
-            consumer.look_at_rates(now);
             self.attend_commits(ctx, known, sub);
         }
         let next = now + ctx.fx.config.commit_interval;
@@ -73,13 +72,17 @@ impl Consumer {
         let shared = self.is_shared(now);
         for (_, key) in &part {
             let Some(queue) = self.queues.get(*key) else { continue };
+            self.tallies.settled_open(queue.topic, queue.window.settled());
             match queue.to_commit(now, shared) {
                 Some(offset) => self.commit_at(ctx, known, *key, offset),
                 None => self.stored.skipped += 1,
             }
         }
-        let last = part.last().map(|(place, _)| *place);
-        (part.len(), last.filter(|_| part.len() == room))
+        let last = part.last().map(|(place, _)| *place).filter(|_| part.len() == room);
+        if last.is_none() {
+            self.tallies.look_at(now);
+        }
+        (part.len(), last)
     }
 
     /// Commits what is new in one queue.

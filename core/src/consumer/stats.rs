@@ -144,16 +144,9 @@ impl Consumer {
     pub(super) fn settled_open(&self) -> BTreeMap<TopicKey, u64> {
         let mut open = BTreeMap::new();
         for (_, queue) in self.queues.iter() {
-            let settled: usize = queue.window.batches().map(|batch| batch.settled()).sum();
-            *open.entry(queue.topic).or_default() += settled as u64;
+            *open.entry(queue.topic).or_default() += queue.window.settled();
         }
         open
-    }
-
-    /// Time has passed.
-    pub(super) fn look_at_rates(&mut self, now: Instant) {
-        let open = self.settled_open();
-        self.tallies.look_at(now, &open);
     }
 
     fn consumption(&self, now: Instant) -> Vec<TopicConsumption> {

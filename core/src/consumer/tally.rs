@@ -33,6 +33,8 @@ pub(super) struct Tally {
     pulls: Histogram,
     /// From a pull's answer until all its messages were settled, counted for each message.
     held: Histogram,
+    /// Messages settled in batches that have not ended, of the queues looked at so far.
+    seen_open: u64,
     /// What the counts were, of late.
     looks: VecDeque<Look>,
 }
@@ -160,10 +162,18 @@ impl Tallies {
         self.0.get(&topic)
     }
 
-    /// Time has passed; `open` are the messages settled in batches that have not ended.
-    pub(super) fn look_at(&mut self, now: Instant, open: &BTreeMap<TopicKey, u64>) {
-        for (topic, tally) in &mut self.0 {
-            tally.look_at(now, open.get(topic).copied().unwrap_or(0));
+    /// So many messages of a queue are settled in batches that have not ended.
+    pub(super) fn settled_open(&mut self, topic: TopicKey, messages: u64) {
+        if let Some(tally) = self.0.get_mut(&topic) {
+            tally.seen_open += messages;
+        }
+    }
+
+    /// A look at all queues has ended.
+    pub(super) fn look_at(&mut self, now: Instant) {
+        for tally in self.0.values_mut() {
+            let open = std::mem::take(&mut tally.seen_open);
+            tally.look_at(now, open);
         }
     }
 }

@@ -98,6 +98,11 @@ impl Window {
         self.flags = Arc::new(QueueFlags { stale, ..QueueFlags::default() });
     }
 
+    /// Those of the messages held that are settled, in batches that have not ended.
+    pub(in crate::consumer) fn settled(&self) -> u64 {
+        self.batches.iter().map(|batch| batch.settled() as u64).sum()
+    }
+
     /// Messages held.
     pub(in crate::consumer) const fn messages(&self) -> usize {
         self.messages
