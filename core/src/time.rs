@@ -69,6 +69,11 @@ impl fmt::Display for Rounded {
     }
 }
 
+/// Whole milliseconds, as RocketMQ counts them; the most there are for what is longer.
+pub(crate) fn millis(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
+}
+
 /// Wall-clock time in milliseconds since 1970-01-01 UTC, as RocketMQ writes it on the wire.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UnixMillis(pub i64);
@@ -83,7 +88,6 @@ impl From<i64> for UnixMillis {
 impl From<SystemTime> for UnixMillis {
     /// That time, to the millisecond.
     fn from(time: SystemTime) -> Self {
-        let millis = |part: Duration| i64::try_from(part.as_millis()).unwrap_or(i64::MAX);
         Self(match time.duration_since(SystemTime::UNIX_EPOCH) {
             Ok(after) => millis(after),
             Err(before) => -millis(before.duration()),
@@ -95,7 +99,7 @@ impl Add<Duration> for UnixMillis {
     type Output = Self;
 
     fn add(self, by: Duration) -> Self {
-        Self(self.0.saturating_add(i64::try_from(by.as_millis()).unwrap_or(i64::MAX)))
+        Self(self.0.saturating_add(millis(by)))
     }
 }
 

@@ -236,12 +236,15 @@ impl Batch {
         }
     }
 
+    /// Where the bit of the message at `index` is; none behind the last message.
+    fn word(&self, index: u32) -> Option<&AtomicU64> {
+        let word = self.settled.get(index as usize / 64);
+        word.filter(|_| (index as usize) < self.records.len())
+    }
+
     /// Settles the message at `index`.
     pub fn settle(&self, index: u32) -> Settled {
-        let word = self.settled.get(index as usize / 64);
-        let Some(word) = word.filter(|_| (index as usize) < self.records.len()) else {
-            return Settled::Before;
-        };
+        let Some(word) = self.word(index) else { return Settled::Before };
         let bit = 1 << (index % 64);
         // In one order with the mark: a consumer that begins to drain sees the bit, or is told.
         if word.fetch_or(bit, Ordering::SeqCst) & bit != 0 {
@@ -259,9 +262,7 @@ impl Batch {
 
     /// Whether the message at `index` is settled.
     pub fn is_settled(&self, index: u32) -> bool {
-        let word = self.settled.get(index as usize / 64);
-        let word = word.filter(|_| (index as usize) < self.records.len());
-        word.is_none_or(|word| word.load(Ordering::SeqCst) & (1 << (index % 64)) != 0)
+        self.word(index).is_none_or(|word| word.load(Ordering::SeqCst) & (1 << (index % 64)) != 0)
     }
 
     /// The message at `index` alone, in memory of its own. Nothing of it is to be settled here.

@@ -5,7 +5,6 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::batch::{PulledRecords, QueueFlags};
 use super::{Batch, BatchId, Consumer, Consumers, DeliveryId, Handout, Outcome};
@@ -15,14 +14,11 @@ use crate::frame::ResponseCode;
 use crate::id::{QueueKey, RequestId, Slots};
 use crate::message::Item;
 use crate::name::{QueueName, Topic};
-use crate::remoting::{Context, DirectMessage, PeerAnswer};
-use crate::time::Instant;
+use crate::remoting::{ANSWER_WITHIN, Context, DirectMessage, PeerAnswer};
+use crate::time::{Instant, millis};
 
 /// Such messages that may wait for one consumer's application.
 const OPEN: usize = 64;
-
-/// Brokers wait so long for the answer (`Broker2Client.callClient`).
-const WITHIN: Duration = Duration::from_secs(10);
 
 /// A message on its way to the application and back.
 #[derive(Debug)]
@@ -56,7 +52,7 @@ impl Direct {
         let Self { open, ready } = self;
         ready.retain(|handout| {
             let key = handout.batch.id().queue;
-            let waits = open.get(key).is_some_and(|open| now.since(open.since) < WITHIN);
+            let waits = open.get(key).is_some_and(|open| now.since(open.since) < ANSWER_WITHIN);
             if !waits {
                 open.remove(key);
             }
@@ -139,13 +135,12 @@ impl Consumer {
                 DirectResult::CrLater
             }
         };
-        let spent = ctx.fx.now.since(open.since).as_millis();
         let answer = ConsumeDirectlyResult {
             auto_commit: true,
             result,
             order: false,
             remark: None,
-            spent_millis: i64::try_from(spent).unwrap_or(i64::MAX),
+            spent_millis: millis(ctx.fx.now.since(open.since)),
         };
         ctx.reply(asked, PeerAnswer::Body(answer.to_json().into()));
     }

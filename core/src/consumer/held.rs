@@ -134,18 +134,17 @@ impl Consumer {
         let Some(queue) = self.queues.get_mut(key) else { return };
         let look = queue.window.look(now, self.bounds.consume_timeout);
         let (name, topic, slow) = (queue.name.clone(), queue.topic, self.bounds.slow_after);
-        let overdue = name.clone();
         if let Some((since, id)) = look.oldest
             && slow.is_some_and(|slow| now.since(since) >= slow)
             && self.tells(now, Trouble::Slow)
         {
             let offset = self.batch(id.batch).and_then(|batch| batch.offset(id.index));
             let (group, held) = (self.group.clone(), now.since(since));
-            ctx.fx.note(Note::SlowConsumer { group, queue: name, offset, held });
+            ctx.fx.note(Note::SlowConsumer { group, queue: name.clone(), offset, held });
         }
         if !look.overdue.is_empty() {
             let (group, count) = (self.group.clone(), look.overdue.len());
-            ctx.fx.note(Note::HeldTooLong { group, queue: overdue, count });
+            ctx.fx.note(Note::HeldTooLong { group, queue: name, count });
             self.tallies.of(topic).timed_out += count as u64;
         }
         for id in look.overdue {

@@ -85,7 +85,7 @@ impl Consumers {
         }
     }
 
-    /// One reads a topic no more: its queues commit and are given up. False if it did not read it.
+    /// One reads a topic no more: its queues commit and are given up.
     pub(crate) fn unread(
         &mut self,
         ctx: &mut Context,

@@ -12,7 +12,7 @@ use crate::body::{ConsumeStatus, PullQueueInfo, RunningInfo};
 use crate::frame::version;
 use crate::name::Group;
 use crate::remoting::{Context, PeerAnswer};
-use crate::time::Instant;
+use crate::time::{Instant, millis};
 
 impl Consumers {
     /// The running info of a group's consumer. There are no stacks of threads in it.
@@ -72,8 +72,7 @@ impl Queue {
     /// The queue as Java's admin tools show it.
     fn info(&self, ctx: &Context) -> PullQueueInfo {
         let now = ctx.fx.now;
-        let millis = |at: Instant| i64::try_from(now.since(at).as_millis()).unwrap_or(i64::MAX);
-        let unix = |at: Instant| ctx.fx.unix().0.saturating_sub(millis(at));
+        let unix = |at: Instant| ctx.fx.unix().0.saturating_sub(millis(now.since(at)));
         let last = self.window.batches().filter_map(|batch| batch.last()).max();
         PullQueueInfo {
             cached_msg_count: i32::try_from(self.window.messages()).unwrap_or(i32::MAX),

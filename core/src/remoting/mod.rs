@@ -17,7 +17,9 @@ pub(crate) use loss::ConnectionLoss;
 pub(crate) use peers::*;
 pub use peers::{ConnectionState, ConnectionStats};
 use requests::Requests;
-pub(crate) use requests::{DirectMessage, Incoming, OffsetReset, PeerAnswer, PeerRequest};
+pub(crate) use requests::{
+    ANSWER_WITHIN, DirectMessage, Incoming, OffsetReset, PeerAnswer, PeerRequest,
+};
 
 use crate::effects::Effects;
 use crate::frame::Opaque;

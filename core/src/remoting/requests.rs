@@ -42,7 +42,7 @@ use crate::timer::TimerKey;
 const OPEN: usize = 1024;
 /// Brokers wait for ten seconds at most (`Broker2Client.callClient`); what is told them later is
 /// told nobody.
-const WITHIN: Duration = Duration::from_secs(10);
+pub(crate) const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
 /// What a peer asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -217,7 +217,7 @@ impl Context {
         }
         let fx = &mut self.fx;
         let id = self.remoting.requests.open.insert_with(|id| {
-            let timer = fx.after(WITHIN, TimerKind::Request(id));
+            let timer = fx.after(ANSWER_WITHIN, TimerKind::Request(id));
             Open { peer, conn, opaque, timer }
         });
         Some((asked, Some(id)))
@@ -319,7 +319,7 @@ mod tests {
     fn what_nobody_answers_in_time_is_answered_with_an_error() {
         let (mut ctx, peer, conn) = connected();
         let id = open(&mut ctx, peer, conn, 1);
-        ctx.fx.now = Instant::ZERO + WITHIN;
+        ctx.fx.now = Instant::ZERO + ANSWER_WITHIN;
         let due = std::iter::from_fn(|| ctx.fx.timers.pop_due(ctx.fx.now)).collect::<Vec<_>>();
         assert!(due.contains(&TimerKind::Request(id)), "{due:?}");
         ctx.request_overdue(id);
