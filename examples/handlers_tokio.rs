@@ -80,8 +80,8 @@ async fn consume(run: &Arc<common::Run>, client: &Client) -> Outcome {
     }
     // Nothing more is begun, those that are busy finish, and what they did is committed.
     match handlers.stop(GRACE).await? {
-        Ended::Unsettled(count) => println!("{count} messages will come again"),
-        _ => println!("every message that was begun is settled"),
+        Ended::InOrder => println!("every message that was begun is settled"),
+        ended => println!("{ended}"),
     }
     Ok(())
 }

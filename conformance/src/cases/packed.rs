@@ -1,5 +1,7 @@
 //! Bodies that Java compressed, and what Java opens of ours.
 
+use std::time::Duration;
+
 use rocketry::proto::config::Compression;
 use rocketry::proto::message::java_string_hash;
 use rocketry::{Message, MessageView};
@@ -7,11 +9,13 @@ use rocketry::{Message, MessageView};
 use crate::cases::common::named;
 use crate::cases::peers::Peer;
 use crate::cases::place::{Place, note};
-use crate::cases::reading::{SOON, acked, consume, next};
+use crate::cases::reading::{acked, consume, next};
 use crate::rig::eventually;
 
 const COUNT: usize = 8;
 const LENGTH: usize = 20_000;
+/// A member of Java's that was not in the list when it joined looks at its share again after 20 s.
+const REBALANCED: Duration = Duration::from_secs(60);
 
 /// What Java's program prints of a body.
 fn sum(body: &[u8]) -> String {
@@ -54,7 +58,11 @@ fn both_ways(place: &Place, kind: Compression, name: &str) {
             sum(body.as_bytes())
         })
         .collect();
-    assert!(eventually(SOON, || reader.told("seen").len() >= COUNT), "{:?}", reader.told("seen"));
+    assert!(
+        eventually(REBALANCED, || reader.told("seen").len() >= COUNT),
+        "{:?}",
+        reader.told("seen")
+    );
     let mut seen = reader.told("seen");
     sent.sort_unstable();
     seen.sort_unstable();

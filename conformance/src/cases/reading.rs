@@ -94,13 +94,24 @@ pub(crate) fn ask(rig: &Rig, broker: &str, request: Request, body: Vec<u8>) -> R
     answer.wait().expect("an answer")
 }
 
-/// What a broker has stored of a group for a queue of a topic; `None` where it has nothing.
+/// What a broker has stored of a group for a queue of a topic; `None` where it has nothing, or does
+/// not say.
 pub(crate) fn committed_at(
     client: &Client,
     broker: &str,
     group: &str,
-    (topic, queue): (&str, i32),
+    queue: (&str, i32),
 ) -> Option<i64> {
+    ask_committed(client, broker, group, queue).ok().flatten()
+}
+
+/// What a broker says that it has stored; the error is whatever else it says.
+fn ask_committed(
+    client: &Client,
+    broker: &str,
+    group: &str,
+    (topic, queue): (&str, i32),
+) -> Result<Option<i64>, String> {
     let request = Request::QueryOffset(QueryOffsetRequest {
         consumer_group: group.into(),
         topic: topic.into(),
@@ -108,12 +119,14 @@ pub(crate) fn committed_at(
         zero_if_absent: Some(false),
         ..Default::default()
     });
-    let answer = client.admin().call(peer(broker), request, Bytes::new()).wait().ok()?;
+    let answer = client.admin().call(peer(broker), request, Bytes::new()).wait();
+    let answer = answer.map_err(|error| error.to_string())?;
     match &answer.fields {
         Ok(ReplyFields::Offset(fields)) if answer.code == ResponseCode::SUCCESS => {
-            Some(fields.offset)
+            Ok(Some(fields.offset))
         }
-        _ => None,
+        _ if answer.code == ResponseCode::QUERY_NOT_FOUND => Ok(None),
+        _ => Err(format!("{answer:?}")),
     }
 }
 
@@ -131,6 +144,17 @@ pub(crate) fn await_committed(rig: &Rig, broker: &str, group: &str, topic: &str,
 
 /// The sum of what a group has stored for so many queues.
 pub(crate) fn committed_sum(rig: &Rig, broker: &str, group: &str, topic: &str, many: i32) -> i64 {
-    let of = |queue| committed_at(&rig.client, broker, group, (topic, queue)).unwrap_or(0);
-    (0..many).map(of).sum()
+    committed_each(rig, broker, group, topic, many).into_iter().flatten().sum()
+}
+
+/// What a broker that answers has stored of each queue.
+pub(crate) fn committed_each(
+    rig: &Rig,
+    broker: &str,
+    group: &str,
+    topic: &str,
+    many: i32,
+) -> Vec<Option<i64>> {
+    let of = |queue| ask_committed(&rig.client, broker, group, (topic, queue)).expect("an answer");
+    (0..many).map(of).collect()
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use rocketry_core::config::Config;
-use rocketry_core::engine::{Cancelled, Event, Note};
+use rocketry_core::engine::{Cancelled, Event, Leftover, Note};
 use rocketry_core::error::{QueryError, SendError};
 use rocketry_core::id::{OpId, SubscriptionId};
 use rocketry_core::message::{UniqueId, UniqueIds};
@@ -115,7 +115,7 @@ pub(super) struct App {
     pub(super) oneway_lost: usize,
     pub(super) notes: Vec<(Instant, Note)>,
     /// When which consumer left, and how many messages it had not settled.
-    pub(super) left: Vec<(Instant, SubscriptionId, usize)>,
+    pub(super) left: Vec<(Instant, SubscriptionId, Leftover)>,
     /// Queues that changed hands.
     pub(super) changes: Vec<Change>,
     pub(super) stopped: Option<Instant>,
@@ -196,7 +196,7 @@ impl World {
                 }
                 Event::RuleSpent { .. } => {}
                 Event::Deliverable { sub } => self.deliverable(client, sub),
-                Event::Left { sub, unsettled } => app.left.push((now, sub, unsettled)),
+                Event::Left { sub, leftover } => app.left.push((now, sub, leftover)),
                 Event::Note(note) => app.notes.push((now, note)),
                 Event::Stopped => {
                     assert!(app.stopped.is_none(), "{client:?} stopped twice");

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use rocketry_core::engine::Note;
+use rocketry_core::engine::{Leftover, Note};
 use rocketry_core::error::{QueryError, SendError};
 use rocketry_core::id::{OpId, SubscriptionId};
 use rocketry_core::name::Topic;
@@ -80,8 +80,17 @@ impl World {
 
     /// How many of the messages that a consumer was given it had not settled when it left.
     pub fn left_unsettled(&self, client: ClientId, sub: SubscriptionId) -> Option<usize> {
+        self.leftover(client, sub).map(|of| of.unsettled)
+    }
+
+    /// Of how many queues it had no word that their last offset was stored.
+    pub fn left_uncommitted(&self, client: ClientId, sub: SubscriptionId) -> Option<usize> {
+        self.leftover(client, sub).map(|of| of.uncommitted)
+    }
+
+    fn leftover(&self, client: ClientId, sub: SubscriptionId) -> Option<Leftover> {
         let left = &self.clients[client.0].app.left;
-        left.iter().find(|(_, own, _)| *own == sub).map(|(.., unsettled)| *unsettled)
+        left.iter().find(|(_, own, _)| *own == sub).map(|(.., leftover)| *leftover)
     }
 
     /// The queues that are a group's consumer's at a client, that of its retry topic among them.

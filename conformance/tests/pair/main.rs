@@ -30,6 +30,7 @@ mod idle;
 mod joining;
 mod keeping;
 mod lanes;
+mod last_commits;
 mod leaving;
 mod lookups;
 mod membership;

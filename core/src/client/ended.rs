@@ -3,6 +3,8 @@
 use std::fmt;
 use std::task::Waker;
 
+use crate::effects::Leftover;
+
 /// How a shutdown, or a consumer's leaving, came to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -13,12 +15,27 @@ pub enum Ended {
     /// dropped instead, held to the end, or gone with their queues to another member. They are
     /// delivered again, to whoever gets their queues.
     Unsettled(usize),
+    /// It is done, but brokers did not confirm, within `shutdown_timeout`, how far some queues were
+    /// settled: what was settled there since the commit before, within 5 s as a rule, may be
+    /// delivered again.
+    Uncommitted {
+        /// Queues of which that is so.
+        queues: usize,
+        /// Messages that were not settled, as those of [`Unsettled`](Self::Unsettled).
+        unsettled: usize,
+    },
 }
 
 impl fmt::Display for Ended {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::InOrder => f.write_str("ended in order: every message was settled"),
+            Self::Uncommitted { queues, unsettled } => write!(
+                f,
+                "ended with {unsettled} messages unsettled, and with no broker's word that the \
+                 last offsets of {queues} queues are stored: what was settled since the ones \
+                 before may come again"
+            ),
             Self::Unsettled(1) => f.write_str("ended with 1 message unsettled: it comes again"),
             Self::Unsettled(count) => {
                 write!(f, "ended with {count} messages unsettled: they come again")
@@ -28,8 +45,12 @@ impl fmt::Display for Ended {
 }
 
 impl Ended {
-    pub(super) const fn with(unsettled: usize) -> Self {
-        if unsettled == 0 { Self::InOrder } else { Self::Unsettled(unsettled) }
+    pub(super) const fn with(leftover: Leftover) -> Self {
+        match leftover {
+            Leftover { unsettled: 0, uncommitted: 0 } => Self::InOrder,
+            Leftover { unsettled, uncommitted: 0 } => Self::Unsettled(unsettled),
+            Leftover { unsettled, uncommitted: queues } => Self::Uncommitted { queues, unsettled },
+        }
     }
 }
 
@@ -82,7 +103,7 @@ mod tests {
 
     #[test]
     fn an_end_is_told_as_a_sentence() {
-        let said = |unsettled| Ended::with(unsettled).to_string();
+        let said = |unsettled| Ended::with(Leftover { unsettled, uncommitted: 0 }).to_string();
         assert_eq!(said(0), "ended in order: every message was settled");
         assert_eq!(said(1), "ended with 1 message unsettled: it comes again");
         assert_eq!(said(12), "ended with 12 messages unsettled: they come again");

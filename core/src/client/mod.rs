@@ -299,8 +299,8 @@ impl Client {
     /// # use rocketry_core::client::{Client, Ended};
     /// # async fn f(client: Client) -> Result<(), Box<dyn std::error::Error>> {
     /// match client.shutdown().await? {
-    ///     Ended::Unsettled(count) => eprintln!("{count} messages will come again elsewhere"),
-    ///     _ => println!("all is settled, sent and told"),
+    ///     Ended::InOrder => println!("all is settled, sent and told"),
+    ///     ended => eprintln!("some will come again elsewhere: {ended}"),
     /// }
     /// # Ok(())
     /// # }
@@ -309,7 +309,7 @@ impl Client {
     pub fn shutdown(&self) -> Pending<Result<Ended, EndError>> {
         let shared = self.owner.shared();
         shared.run(|core, now| {
-            core.unsettled.get_or_insert(0);
+            core.leftover.get_or_insert_default();
             core.engine.shutdown(now);
         });
         Pending::stop(shared.clone())

@@ -11,6 +11,7 @@ use super::links::{Links, On};
 use super::listening::Listening;
 use super::waiting::{SendEnd, Waiting};
 use super::wall::Wall;
+use crate::effects::Leftover;
 use crate::engine::{Command, Engine, Event};
 use crate::id::{ConnectionId, OpId, SubscriptionId};
 use crate::query::Answer;
@@ -26,7 +27,7 @@ pub(crate) struct Subscribed {
     pub(super) watching: usize,
     pub(super) watchers: Vec<Waker>,
     /// The consumer has left, with so many messages unsettled.
-    pub(super) left: Option<usize>,
+    pub(super) left: Option<Leftover>,
 }
 
 /// Everything behind the lock.
@@ -42,8 +43,8 @@ pub(crate) struct Core {
     pub(crate) armed: Instant,
     pub(crate) stops: Stops,
     pub(super) wall: Wall,
-    /// Messages that consumers held unsettled when they left, once the client ends.
-    pub(super) unsettled: Option<usize>,
+    /// What consumers left undone, once the client ends.
+    pub(super) leftover: Option<Leftover>,
     pub(crate) stopped: bool,
     /// The runtime is gone, or a thread panicked under the lock.
     pub(crate) gone: bool,
@@ -64,7 +65,7 @@ impl Core {
             armed: Instant::FAR,
             stops: Stops::default(),
             wall,
-            unsettled: None,
+            leftover: None,
             stopped: false,
             gone: false,
             cut_short: false,
@@ -151,10 +152,10 @@ impl Core {
                     }
                 }
                 Event::RuleSpent { rule } => after.rules.push(rule),
-                Event::Left { sub, unsettled } => {
+                Event::Left { sub, leftover } => {
                     let consumer = self.consumers.get_mut(&sub);
                     after.listeners.extend(consumer.and_then(|consumer| consumer.listener.take()));
-                    after.wakers.extend(self.left(sub, unsettled));
+                    after.wakers.extend(self.left(sub, leftover));
                 }
                 Event::Note(note) => after.notes.push(note),
                 Event::Stopped => {
@@ -227,7 +228,7 @@ impl Core {
             self.stops.keep(place, waker);
             return None;
         }
-        Some(self.in_time().map(|()| Ended::with(self.unsettled.unwrap_or(0))))
+        Some(self.in_time().map(|()| Ended::with(self.leftover.unwrap_or_default())))
     }
 
     const fn in_time(&self) -> Result<(), EndError> {
@@ -235,10 +236,12 @@ impl Core {
     }
 
     /// A consumer has left. Gives who is to be woken.
-    pub(super) fn left(&mut self, sub: SubscriptionId, unsettled: usize) -> Vec<Waker> {
-        self.unsettled = self.unsettled.map(|before| before + unsettled);
+    pub(super) fn left(&mut self, sub: SubscriptionId, leftover: Leftover) -> Vec<Waker> {
+        if let Some(all) = &mut self.leftover {
+            *all += leftover;
+        }
         let Some(consumer) = self.consumers.get_mut(&sub) else { return Vec::new() };
-        consumer.left = Some(unsettled);
+        consumer.left = Some(leftover);
         let mut wakers = std::mem::take(&mut consumer.watchers);
         wakers.extend(consumer.waker.take());
         if consumer.watching == 0 {
@@ -277,8 +280,8 @@ impl Core {
         let Some(consumer) = self.consumers.get_mut(&sub) else {
             return Some(self.in_time().map(|()| Ended::InOrder));
         };
-        if let Some(unsettled) = consumer.left {
-            return Some(Ok(Ended::with(unsettled)));
+        if let Some(leftover) = consumer.left {
+            return Some(Ok(Ended::with(leftover)));
         }
         let known = |own: &Waker| consumer.watchers.iter().any(|kept| kept.will_wake(own));
         if !waker.as_ref().is_some_and(known) {

@@ -4,9 +4,8 @@
 
 use bytes::Bytes;
 
-use super::reset::{Heir, LastCommit};
 use super::share::Place;
-use super::{Consumer, Consumers, Queue, Trouble};
+use super::{Consumer, Consumers, Trouble};
 use crate::effects::{ConsumerTimer, Note, Planted, TimerKind};
 use crate::error::Failure;
 use crate::frame::request::UpdateOffsetRequest;
@@ -110,29 +109,6 @@ impl Consumer {
         }
     }
 
-    /// Commits a queue that is no longer in the consumer's table, as far as it was settled: once no
-    /// other commit of it is under way, which could arrive late and take the offset back.
-    pub(super) fn commit_given_up(
-        &mut self,
-        ctx: &mut Context,
-        known: Known<'_>,
-        key: QueueKey,
-        queue: &Queue,
-    ) {
-        let Some(offset) = queue.to_store(ctx.fx.now) else { return };
-        let last = LastCommit { key, name: queue.name.clone(), broker: queue.at.broker, offset };
-        if queue.keeper.under_way().is_some() || self.predecessors.holds(key) {
-            return self.predecessors.waits(key, Heir::Last(last));
-        }
-        self.commit_last(ctx, known, &last);
-    }
-
-    pub(super) fn commit_last(&mut self, ctx: &mut Context, known: Known<'_>, last: &LastCommit) {
-        if self.send_commit(ctx, known, (last.key, last.offset), &last.name, last.broker) {
-            self.commits += 1;
-        }
-    }
-
     /// Commits what a queue had settled before it was reset: a fault put back on purpose.
     pub(super) fn commit_late(
         &mut self,
@@ -151,7 +127,7 @@ impl Consumer {
 
     /// Sends one commit to whoever keeps the queue's offsets. Commits wait for their answers: a
     /// oneway one may be lost without a trace. False if nobody is connected.
-    fn send_commit(
+    pub(super) fn send_commit(
         &self,
         ctx: &mut Context,
         known: Known<'_>,
@@ -168,8 +144,9 @@ impl Consumer {
             broker: Some(name.broker.clone()),
             ..Default::default()
         });
-        let within = ctx.fx.config.request_timeout;
-        let purpose = Purpose::Consumer(self.id, ConsumerAsk::Commit { queue: key, offset });
+        let within = self.commit_within(&ctx.fx.config);
+        let purpose =
+            Purpose::Consumer(self.id, ConsumerAsk::Commit { queue: key, offset, within });
         ctx.ask(peer, purpose, Kind::Plain, request, Bytes::new(), within);
         true
     }
@@ -199,18 +176,33 @@ impl Consumer {
         reply: Reply,
     ) {
         let code = reply.code;
-        let stored = code == ResponseCode::SUCCESS;
-        if let Some(queue) = self.queues.get(key).filter(|_| !stored) {
-            let (broker, queue) = (queue.at.broker, Some(queue.name.clone()));
-            if self.tells(ctx.fx.now, Trouble::Commit(broker)) {
-                let remark = reply.remark.map(Into::into);
-                let failure = Box::new(Failure::Refused { code, remark });
-                let ask = RequestCode::UPDATE_CONSUMER_OFFSET;
-                let group = self.group.clone();
-                ctx.fx.note(Note::AskFailed { group, ask, queue, failure });
-            }
+        if code == ResponseCode::SUCCESS {
+            return self.commit_ended(ctx, known, key, Some(offset));
         }
-        self.commit_ended(ctx, known, key, stored.then_some(offset));
+        let remark = reply.remark.map(Into::into);
+        self.commit_failed(ctx, known, key, Failure::Refused { code, remark });
+    }
+
+    /// A commit was refused, or came to nothing: of a queue that is held, or its last one. The loss
+    /// of a connection is told by others, and what is held is committed again after it.
+    pub(super) fn commit_failed(
+        &mut self,
+        ctx: &mut Context,
+        known: Known<'_>,
+        key: QueueKey,
+        failure: Failure,
+    ) {
+        let answers = matches!(failure, Failure::Refused { .. } | Failure::TimedOut(_));
+        let held = self.queues.get(key).filter(|_| answers);
+        let held = held.map(|queue| (queue.at.broker, queue.name.clone()));
+        if let Some((broker, queue)) = held.or_else(|| self.lasts.queue(key))
+            && self.tells(ctx.fx.now, Trouble::Commit(broker))
+        {
+            let (ask, group) = (RequestCode::UPDATE_CONSUMER_OFFSET, self.group.clone());
+            let (queue, failure) = (Some(queue), Box::new(failure));
+            ctx.fx.note(Note::AskFailed { group, ask, queue, failure });
+        }
+        self.commit_ended(ctx, known, key, None);
     }
 
     /// A commit was answered, or came to nothing.
@@ -226,6 +218,11 @@ impl Consumer {
         }
         self.stored.ended(ctx.fx.now, stored.is_some());
         self.commits = self.commits.saturating_sub(1);
+        if let Some(last) = self.lasts.ended(key)
+            && stored.is_none()
+        {
+            self.last_failed(ctx, last);
+        }
         self.predecessor_ended(ctx, known, key, stored);
         self.unregister_if_committed(ctx);
     }

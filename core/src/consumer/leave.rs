@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::{Consumer, Consumers, Phase};
-use crate::effects::{ConsumerTimer, Event, Signal, TimerKind};
+use crate::effects::{ConsumerTimer, Event, Leftover, Signal, TimerKind};
 use crate::error::Stale;
 use crate::id::SubscriptionId;
 use crate::remoting::Context;
@@ -71,11 +71,12 @@ impl Consumers {
         if !consumer.is_leaving() {
             consumer.end_drain(ctx);
         }
+        let leftover =
+            Leftover { unsettled: consumer.left_unsettled, uncommitted: consumer.uncommitted(ctx) };
         consumer.give_up_all();
         self.forget_unread(ctx, known);
-        let unsettled = consumer.left_unsettled;
         ctx.fx.event(Event::RuleSpent { rule: consumer.strategy });
-        ctx.fx.event(Event::Left { sub, unsettled });
+        ctx.fx.event(Event::Left { sub, leftover });
     }
 
     /// The client has taken long enough: all are gone.
@@ -131,7 +132,8 @@ impl Consumer {
     /// One that leaves has brokers told once its queues are given up and no commit of it is under
     /// way: they may give its queues to others.
     pub(super) fn unregister_if_committed(&mut self, ctx: &mut Context) {
-        if self.phase == Phase::Committing && self.commits == 0 && self.queues.is_empty() {
+        let committed = self.commits == 0 && self.lasts.is_quiet();
+        if self.phase == Phase::Committing && committed && self.queues.is_empty() {
             let (sub, group) = (self.id, self.group.clone());
             ctx.fx.signal(Signal::Farewell { sub, group });
         }

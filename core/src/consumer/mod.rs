@@ -28,6 +28,7 @@ mod handouts;
 mod heartbeat;
 mod held;
 mod join;
+mod last_commit;
 mod leave;
 mod next_offset;
 mod offset;
@@ -63,6 +64,7 @@ use direct::Direct;
 use drain::Drain;
 pub use filter::{Filter, FilterError, Tags};
 use handouts::Handouts;
+use last_commit::LastCommits;
 use next_offset::{NextOffset, PullAnswer};
 use options::Bounds;
 pub use options::{Assignment, ConsumerOptions};
@@ -185,6 +187,7 @@ struct Consumer {
     /// Commits without an answer, those of queues given up included.
     commits: usize,
     predecessors: Predecessors,
+    lasts: LastCommits,
     direct: Direct,
     tallies: Tallies,
     /// Messages settled after their queue had been given up.
@@ -234,6 +237,7 @@ impl Consumer {
             look_timer: None,
             commits: 0,
             predecessors: Predecessors::default(),
+            lasts: LastCommits::default(),
             direct: Direct::default(),
             tallies: Tallies::default(),
             stale: Arc::default(),
@@ -351,7 +355,7 @@ impl Consumers {
                 let Some(consumer) = consumer else { return };
                 consumer.pull_answered(ctx, known, peer, queue, reply, body);
             }
-            ConsumerAsk::Commit { queue, offset } => {
+            ConsumerAsk::Commit { queue, offset, .. } => {
                 let stored = reply.code == ResponseCode::SUCCESS;
                 count_commit(ctx, stored);
                 let Some(consumer) = consumer else { return };
@@ -391,7 +395,9 @@ impl Consumers {
             ConsumerAsk::Pull { queue } => {
                 consumer.queue_failed(ctx, known, queue, RequestCode::PULL_MESSAGE, failure);
             }
-            ConsumerAsk::Commit { queue, .. } => consumer.commit_ended(ctx, known, queue, None),
+            ConsumerAsk::Commit { queue, .. } => {
+                consumer.commit_failed(ctx, known, queue, failure.clone());
+            }
             ConsumerAsk::SendBack { message, broker } => {
                 consumer.back_failed(ctx, known, (message, broker), failure.clone());
             }
@@ -427,6 +433,7 @@ impl Consumers {
                 let Some(consumer) = self.get_mut(sub) else { return };
                 consumer.drain_over(ctx);
             }
+            ConsumerTimer::CommitAgain(sub) => self.commit_again(ctx, known, sub),
             ConsumerTimer::Leave(sub) => self.left(ctx, known, sub),
             ConsumerTimer::Turn => self.turn_due(ctx, known),
             ConsumerTimer::Commit => self.commit_due(ctx, known),

@@ -5,12 +5,13 @@
 
 use std::collections::BTreeMap;
 
+use super::last_commit::LastCommit;
 use super::queue::Lease;
 use super::share::Place;
 use super::{Consumer, Consumers, Queue};
 use crate::body::{ConsumerStatusBody, MessageQueue};
 use crate::effects::{ConsumerTimer, Note, TimerKind};
-use crate::id::{BrokerId, QueueKey};
+use crate::id::QueueKey;
 use crate::name::{Group, QueueName, Topic};
 use crate::remoting::{Context, OffsetReset, PeerAnswer};
 use crate::route::Known;
@@ -23,15 +24,6 @@ pub(super) enum Heir {
     Anew(QueueKey),
     /// The last commit of a queue that was given up.
     Last(LastCommit),
-}
-
-/// The last commit of a queue.
-#[derive(Debug)]
-pub(super) struct LastCommit {
-    pub(super) key: QueueKey,
-    pub(super) name: QueueName,
-    pub(super) broker: BrokerId,
-    pub(super) offset: i64,
 }
 
 /// Commits that were under way when their queues were taken anew or given up, and who must wait for
@@ -61,6 +53,11 @@ impl Predecessors {
             self.waiting.remove(anew);
         }
         Some(heir)
+    }
+
+    /// Last commits that wait for others.
+    pub(super) fn lasts(&self) -> usize {
+        self.heirs.values().filter(|heir| matches!(heir, Heir::Last(_))).count()
     }
 
     /// Whether the queue waits.
@@ -166,7 +163,7 @@ impl Consumer {
         match self.predecessors.ended(old) {
             Some(Heir::Anew(anew)) => self.commit(ctx, known, anew),
             Some(Heir::Last(last)) if stored != Some(last.offset) => {
-                self.commit_last(ctx, known, &last);
+                self.commit_last(ctx, known, last);
             }
             Some(Heir::Last(_)) | None => {}
         }

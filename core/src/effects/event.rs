@@ -13,6 +13,23 @@ use crate::id::{OpId, SubscriptionId};
 use crate::message::Publish;
 use crate::name::QueueName;
 
+/// What consumers leave undone: others are given it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Leftover {
+    /// Messages that were handed out and not settled.
+    pub unsettled: usize,
+    /// Queues whose brokers did not confirm the last offset in time: what was settled since the
+    /// commit before may be delivered again.
+    pub uncommitted: usize,
+}
+
+impl std::ops::AddAssign for Leftover {
+    fn add_assign(&mut self, other: Self) {
+        self.unsettled += other.unsettled;
+        self.uncommitted += other.uncommitted;
+    }
+}
+
 /// What became of what the application asked for.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -83,8 +100,8 @@ pub enum Event {
     Left {
         /// The consumer.
         sub: SubscriptionId,
-        /// Messages that were handed out and not settled: others are given them.
-        unsettled: usize,
+        /// What others are given of it.
+        leftover: Leftover,
     },
     /// Something worth a line in a log.
     Note(Note),

@@ -24,7 +24,7 @@ pub(crate) use admission::{OpKind, Ops};
 pub use answer::{Answer, QueueChoice, Response};
 pub use command::Command;
 pub use counters::Counters;
-pub use event::Event;
+pub use event::{Event, Leftover};
 pub use facts::Fact;
 pub use input::Input;
 pub use note::Note;

@@ -80,6 +80,8 @@ pub enum ConsumerTimer {
     Look(SubscriptionId),
     /// A consumer has had its time to finish.
     Drain(SubscriptionId),
+    /// A consumer that leaves is to give the last commits again that failed.
+    CommitAgain(SubscriptionId),
     /// A consumer's leave has taken long enough.
     Leave(SubscriptionId),
     /// Work is left that was too much for one turn.

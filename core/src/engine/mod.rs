@@ -29,7 +29,7 @@ pub use crate::consumer::{ConsumerStats, QueueStats};
 #[cfg(feature = "planted")]
 pub use crate::effects::Planted;
 pub use crate::effects::{
-    Cancelled, Command, ConsumerTimer, Counters, Event, Fact, Input, Note, TimerKind,
+    Cancelled, Command, ConsumerTimer, Counters, Event, Fact, Input, Leftover, Note, TimerKind,
 };
 pub(crate) use crate::remoting::Body;
 pub use crate::remoting::{ConnectionState, ConnectionStats, Decoder, InFrame};

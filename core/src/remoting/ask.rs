@@ -161,6 +161,7 @@ impl Context {
         let within = match call.purpose {
             Purpose::Consumer(_, ConsumerAsk::Pull { .. }) => self.fx.config.pull_timeout,
             Purpose::Consumer(_, ConsumerAsk::SendBack { .. }) => SEND_BACK,
+            Purpose::Consumer(_, ConsumerAsk::Commit { within, .. }) => within,
             _ => self.fx.config.request_timeout,
         };
         Some((call, Failure::TimedOut(within)))

@@ -7,6 +7,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::frame::{Kind, Opaque};
 use crate::id::{BrokerId, ConnectionId, MessageKey, OpId, PeerId, QueueKey, SubscriptionId};
@@ -59,7 +60,7 @@ pub(crate) enum ConsumerAsk {
     /// Messages of a queue.
     Pull { queue: QueueKey },
     /// The group's offset of a queue, stored.
-    Commit { queue: QueueKey, offset: i64 },
+    Commit { queue: QueueKey, offset: i64, within: Duration },
     /// A message of that broker, taken back.
     SendBack { message: MessageKey, broker: BrokerId },
 }

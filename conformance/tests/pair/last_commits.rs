@@ -1,0 +1,69 @@
+//! The last commits of a consumer that leaves, which brokers refuse, lose, or answer late.
+
+use rocketry_conformance::broker::Fault;
+use rocketry_conformance::sim::{ClientId, Pace, World};
+use rocketry_core::engine::Note;
+use rocketry_core::frame::{RequestCode, ResponseCode};
+use rocketry_core::id::SubscriptionId;
+
+use crate::setting::*;
+
+const COMMIT: RequestCode = RequestCode::UPDATE_CONSUMER_OFFSET;
+
+/// A consumer that has settled ten messages of one queue, before a commit of them was due.
+fn settled(seed: u64) -> (World, ClientId, SubscriptionId) {
+    let (mut world, client) = pair(seed, 1);
+    let sub = consume(&mut world, client, Pace::AtOnce);
+    world.run_for(6 * SECOND);
+    store_many(&mut world, client, 10);
+    world.run_until(ms(500), |world| world.delivered().len() == 10).unwrap();
+    (world, client, sub)
+}
+
+/// Leaves, while its commits meet these faults. Gives of how many queues it had no word, and how
+/// many commits it sent.
+fn leave(world: &mut World, (client, sub): (ClientId, SubscriptionId), faults: &[Fault]) -> usize {
+    let before = world.cluster().requests(COMMIT);
+    world.with_cluster(|cluster| cluster.push_faults(COMMIT, faults.iter().copied()));
+    let within = world.engine(client).config().shutdown_timeout;
+    world.leave(client, sub).unwrap();
+    world.run_until(within, |world| world.left_at(client, sub).is_some()).unwrap();
+    (world.cluster().requests(COMMIT) - before) as usize
+}
+
+const BUSY: Fault = Fault::Refuse(ResponseCode::SYSTEM_BUSY);
+
+#[test]
+fn a_last_commit_that_fails_is_given_again() {
+    for faults in [&[BUSY, BUSY][..], &[Fault::Lose, BUSY], &[Fault::Mute], &[Fault::LoseAndClose]]
+    {
+        let (mut world, client, sub) = settled(1);
+        let sent = leave(&mut world, (client, sub), faults);
+        assert_eq!((committed(&world), sent), (Some(10), faults.len() + 1), "{faults:?}");
+        assert_eq!(world.left_uncommitted(client, sub), Some(0), "{faults:?}");
+    }
+}
+
+#[test]
+fn one_that_no_broker_takes_is_told_and_counted() {
+    let (mut world, client, sub) = settled(2);
+    let before = committed(&world);
+    assert_eq!(leave(&mut world, (client, sub), &[BUSY; 9]), 3, "with a floor and an end");
+    assert_eq!((committed(&world), world.left_uncommitted(client, sub)), (before, Some(1)));
+    let told = world.notes(client).filter(
+        |note| matches!(note, Note::AskFailed { ask, queue: Some(_), .. } if *ask == COMMIT),
+    );
+    assert_eq!(told.count(), 1, "once a minute");
+    assert!(world.cluster().consumers(0, GROUP).is_empty(), "the broker was told all the same");
+}
+
+#[test]
+fn a_broker_that_is_away_is_not_waited_for_and_what_it_lacks_is_counted() {
+    let (mut world, client, sub) = settled(3);
+    world.with_cluster(|cluster| cluster.push_faults(COMMIT, [Fault::LoseAndClose; 9]));
+    let start = world.now();
+    world.leave(client, sub).unwrap();
+    world.run_until(2 * SECOND, |world| world.left_at(client, sub).is_some()).unwrap();
+    assert!(world.now().since(start) < 2 * SECOND);
+    assert_eq!(world.left_uncommitted(client, sub), Some(1));
+}

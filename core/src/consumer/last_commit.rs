@@ -1,0 +1,156 @@
+//! The last commits of queues that were given up. What such a commit does not store comes again to
+//! whoever gets the queue, so that one that fails is given again, and counted where that is of no
+//! use either.
+//!
+//! Codes: `UPDATE_CONSUMER_OFFSET` (15).
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::reset::Heir;
+use super::{Consumer, Consumers, Phase, Queue};
+use crate::config::Config;
+use crate::effects::{ConsumerTimer, TimerKind};
+use crate::id::{BrokerId, QueueKey, SubscriptionId};
+use crate::name::QueueName;
+use crate::remoting::Context;
+use crate::route::Known;
+use crate::timer::TimerKey;
+
+/// The pause before a consumer that leaves gives one again that failed; the next ones are each
+/// twice as long.
+const AGAIN: Duration = Duration::from_millis(200);
+/// How often one is given.
+const TRIES: u32 = 3;
+
+/// The last commit of a queue.
+#[derive(Debug)]
+pub(super) struct LastCommit {
+    pub(super) key: QueueKey,
+    pub(super) name: QueueName,
+    pub(super) broker: BrokerId,
+    pub(super) offset: i64,
+    /// How often it has failed.
+    failed: u32,
+}
+
+impl LastCommit {
+    pub(super) fn new(key: QueueKey, queue: &Queue, offset: i64) -> Self {
+        let (name, broker) = (queue.name.clone(), queue.at.broker);
+        Self { key, name, broker, offset, failed: 0 }
+    }
+}
+
+/// Those of one consumer.
+#[derive(Debug, Default)]
+pub(super) struct LastCommits {
+    under_way: BTreeMap<QueueKey, LastCommit>,
+    /// Those that are given again when the timer fires.
+    failed: Vec<LastCommit>,
+    timer: Option<TimerKey>,
+    /// Queues whose last commit came to nothing.
+    lost: usize,
+}
+
+impl LastCommits {
+    /// None waits to be given again.
+    pub(super) const fn is_quiet(&self) -> bool {
+        self.failed.is_empty()
+    }
+
+    /// The queue whose last commit is on its way under that key.
+    pub(super) fn queue(&self, key: QueueKey) -> Option<(BrokerId, QueueName)> {
+        self.under_way.get(&key).map(|last| (last.broker, last.name.clone()))
+    }
+
+    /// The one on its way of that queue, which has ended.
+    pub(super) fn ended(&mut self, key: QueueKey) -> Option<LastCommit> {
+        self.under_way.remove(&key)
+    }
+
+    /// Of how many queues no last commit was stored, if nothing more comes.
+    pub(super) fn unstored(&self) -> usize {
+        self.lost + self.under_way.len() + self.failed.len()
+    }
+}
+
+impl Consumers {
+    /// Last commits that failed are given again.
+    pub(super) fn commit_again(
+        &mut self,
+        ctx: &mut Context,
+        known: Known<'_>,
+        sub: SubscriptionId,
+    ) {
+        let Some(consumer) = self.get_mut(sub) else { return };
+        consumer.lasts.timer = None;
+        for last in std::mem::take(&mut consumer.lasts.failed) {
+            consumer.commit_last(ctx, known, last);
+        }
+        consumer.unregister_if_committed(ctx);
+    }
+}
+
+impl Consumer {
+    /// Commits a queue that is no longer in the consumer's table, as far as it was settled: once no
+    /// other commit of it is under way, which could arrive late and take the offset back.
+    pub(super) fn commit_given_up(
+        &mut self,
+        ctx: &mut Context,
+        known: Known<'_>,
+        key: QueueKey,
+        queue: &Queue,
+    ) {
+        let Some(offset) = queue.to_store(ctx.fx.now) else { return };
+        let last = LastCommit::new(key, queue, offset);
+        if queue.keeper.under_way().is_some() || self.predecessors.holds(key) {
+            return self.predecessors.waits(key, Heir::Last(last));
+        }
+        self.commit_last(ctx, known, last);
+    }
+
+    pub(super) fn commit_last(&mut self, ctx: &mut Context, known: Known<'_>, last: LastCommit) {
+        if self.send_commit(ctx, known, (last.key, last.offset), &last.name, last.broker) {
+            self.commits += 1;
+            self.lasts.under_way.insert(last.key, last);
+        } else {
+            self.last_failed(ctx, last);
+        }
+    }
+
+    /// A last commit was refused, or came to nothing. A consumer that leaves gives it again: nobody
+    /// else has the queue before it has left. Of a queue that another member has by now, an offset
+    /// that comes late may replace a later one.
+    pub(super) fn last_failed(&mut self, ctx: &mut Context, mut last: LastCommit) {
+        if self.phase != Phase::Committing {
+            return;
+        }
+        last.failed += 1;
+        if last.failed == TRIES {
+            self.lasts.lost += 1;
+            return;
+        }
+        if self.lasts.timer.is_none() {
+            let at = ctx.fx.now + AGAIN * (1 << (last.failed - 1));
+            let timer = TimerKind::Consumer(ConsumerTimer::CommitAgain(self.id));
+            self.lasts.timer = Some(ctx.fx.timers.at(at, timer));
+        }
+        self.lasts.failed.push(last);
+    }
+
+    /// How long a commit waits for its answer: one of a consumer that leaves so long that there is
+    /// time for another.
+    pub(super) fn commit_within(&self, config: &Config) -> Duration {
+        if self.is_leaving() {
+            config.request_timeout.min(config.shutdown_timeout / 2)
+        } else {
+            config.request_timeout
+        }
+    }
+
+    /// Queues whose offsets are not stored as far as they were settled, if nothing more is done.
+    pub(super) fn uncommitted(&self, ctx: &Context) -> usize {
+        let held = self.queues.iter().filter(|(_, queue)| queue.to_store(ctx.fx.now).is_some());
+        held.count() + self.lasts.unstored() + self.predecessors.lasts()
+    }
+}
