@@ -1,8 +1,10 @@
 //! The works as tasks, on any runtime that has them.
 
 use std::collections::VecDeque;
-use std::future::ready;
+use std::future::{Future, poll_fn, ready};
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Instant;
 
 use rocketry::{Client, Producer, Start as From};
@@ -161,7 +163,12 @@ async fn consume<T: Tasks>(client: &Client, job: &Job) -> Result<Report, BenchEr
         if seen == plan.warm {
             start = Start::now();
         }
-        let next = T::timeout(PATIENCE, consumer.next()).await;
+        // A timer for each message that is at hand would cost more than the message.
+        let at_hand = poll_fn(|cx| Poll::Ready(pin!(consumer.next()).poll(cx))).await;
+        let next = match at_hand {
+            Poll::Ready(next) => Some(next),
+            Poll::Pending => T::timeout(PATIENCE, consumer.next()).await,
+        };
         let Some(Ok(delivery)) = next else { return Err(BenchError::Starved(seen)) };
         // The queue stays ours: there is no other member.
         delivery?.ack();

@@ -6,14 +6,18 @@ use super::content::{Content, Frame};
 use super::error::FrameError;
 use super::foreign::Foreign;
 use super::head::{Head, HeaderForm};
+use super::recycled::Recycled;
 use crate::config::Config;
 
-/// What a read buffer usually holds.
+/// What a read buffer holds at first.
 const CHUNK: usize = 64 << 10;
+/// What it holds where reads fill it: more frames come with one system call then, and what answers
+/// them leaves with one.
+const CHUNK_MAX: usize = 256 << 10;
+/// After so many reads that would have had room in half of the first size, it is that again.
+const CALM: u32 = 64;
 /// The least that is handed out to read into.
 const SPACE_MIN: usize = 16 << 10;
-/// Larger buffers are not kept for later frames.
-const KEEP_MAX: usize = 4 * CHUNK;
 /// The two words before a header: the frame's length, and the header's form and length.
 const WORDS: usize = 8;
 /// From here up a length word may be the text of another protocol; below it, it never is.
@@ -60,12 +64,20 @@ impl Limits {
 ///
 /// Read into [`space`](Self::space), tell [`filled`](Self::filled) how much came, and take frames
 /// until there is none. Memory follows what has arrived, never what a length word promises; and
-/// what is kept of it follows what is kept of its frames, see [`Whole::body`].
+/// what is kept of it follows what is kept of its frames, see [`Whole::body`]; beside that, up to
+/// 512 KiB of buffers whose bodies are gone wait for the next reads.
 #[derive(Debug)]
 pub struct Inbound {
     /// Initialised up to its length; data lies in `start..filled`. Taking a frame only moves
     /// `start`, unless the buffer goes with the body.
     buffer: Vec<u8>,
+    recycled: Recycled,
+    /// What the next buffer is to hold.
+    chunk: usize,
+    /// Small reads in a row.
+    calm: u32,
+    /// The last read filled what it was given.
+    full: bool,
     start: usize,
     filled: usize,
     /// Size of the frame whose beginning is here, when known.
@@ -92,13 +104,28 @@ pub struct Whole<T> {
 impl Inbound {
     /// An empty one; allocates nothing yet.
     pub fn new(limits: Limits) -> Self {
-        Self { buffer: Vec::new(), start: 0, filled: 0, wanted: 0, limits, failed: None }
+        let (buffer, recycled, failed) = Default::default();
+        let (start, filled, wanted) = Default::default();
+        Self {
+            buffer,
+            recycled,
+            chunk: CHUNK,
+            calm: 0,
+            full: false,
+            start,
+            filled,
+            wanted,
+            limits,
+            failed,
+        }
     }
 
-    /// Where to read the next bytes to: at least 16 KiB, usually 64 KiB.
+    /// Where to read the next bytes to: at least 16 KiB, usually 64 KiB, and up to 256 KiB where
+    /// what is read fills it.
     ///
-    /// Grows towards a large frame in steps, each at most twice what has arrived and 64 KiB.
+    /// Grows towards a large frame in steps, each at most twice what has arrived and that.
     pub fn space(&mut self) -> &mut [u8] {
+        self.resize();
         self.rewind();
         if self.buffer.len() - self.filled < SPACE_MIN {
             self.make_room();
@@ -108,8 +135,22 @@ impl Inbound {
 
     /// The first `n` bytes of [`space`](Self::space) hold data now. More than it had is clamped.
     pub fn filled(&mut self, n: usize) {
-        if self.failed.is_none() {
-            self.filled += n.min(self.buffer.len() - self.filled);
+        if self.failed.is_some() {
+            return;
+        }
+        let space = self.buffer.len() - self.filled;
+        self.filled += n.min(space);
+        self.full = n >= space;
+        self.calm = if n > CHUNK / 2 { 0 } else { (self.calm + 1).min(CALM) };
+    }
+
+    /// Sizes the next buffer by how the last reads filled theirs. A large frame fills what it is
+    /// given, too, and has room made for it anyhow.
+    fn resize(&mut self) {
+        if std::mem::take(&mut self.full) && self.wanted <= CHUNK_MAX {
+            self.chunk = (2 * self.chunk).min(CHUNK_MAX);
+        } else if self.calm == CALM {
+            self.chunk = CHUNK;
         }
     }
 
@@ -174,17 +215,17 @@ impl Inbound {
             let rest = self.filled - end;
             let mut fresh = Vec::new();
             if rest > 0 {
-                fresh = vec![0; (rest + SPACE_MIN).max(CHUNK)];
+                fresh = self.recycled.buffer((rest + SPACE_MIN).max(self.chunk));
                 fresh[..rest].copy_from_slice(&self.buffer[end..self.filled]);
             }
             let full = std::mem::replace(&mut self.buffer, fresh);
             (self.start, self.filled) = (0, rest);
             let held = full.len();
-            (Bytes::from(full).slice(from..end), held)
+            (self.recycled.lend(full).slice(from..end), held)
         } else {
             // A read buffer is as large as what came with this body: a kept one must not hold it.
             self.start = end;
-            (Bytes::copy_from_slice(&self.buffer[from..end]), length)
+            self.recycled.copy(&self.buffer[from..end])
         };
         self.rewind();
         taken
@@ -194,7 +235,7 @@ impl Inbound {
     fn rewind(&mut self) {
         if self.start == self.filled {
             (self.start, self.filled) = (0, 0);
-            if self.buffer.len() > KEEP_MAX {
+            if self.buffer.len() > 2 * self.chunk {
                 self.buffer = Vec::new();
             }
         }
@@ -202,15 +243,15 @@ impl Inbound {
 
     fn make_room(&mut self) {
         let data = self.buffered();
-        let most = 2 * data + CHUNK;
+        let most = 2 * data + self.chunk;
         let target = if self.wanted > data {
             // With a little over, so that the end of the frame is not read in crumbs.
-            (self.wanted + SPACE_MIN).clamp(data + SPACE_MIN, most).max(CHUNK)
+            (self.wanted + SPACE_MIN).clamp(data + SPACE_MIN, most).max(self.chunk)
         } else {
             most
         };
-        if self.buffer.len() <= CHUNK && target > self.buffer.len() {
-            let mut fresh = vec![0; target];
+        if self.buffer.len() <= CHUNK_MAX && target > self.buffer.len() {
+            let mut fresh = self.recycled.buffer(target);
             fresh[..data].copy_from_slice(&self.buffer[self.start..self.filled]);
             self.buffer = fresh;
         } else {

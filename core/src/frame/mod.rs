@@ -20,6 +20,7 @@ pub mod opaque;
 mod out_frame;
 pub mod outbound;
 mod queue;
+mod recycled;
 pub mod reply;
 pub mod request;
 pub mod version;

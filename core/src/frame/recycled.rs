@@ -1,0 +1,70 @@
+//! Read buffers used again: a new one would be zeroed, 64 KiB for each pull.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+
+/// Bytes of buffers that one connection keeps for its next reads.
+const KEEP: usize = 512 << 10;
+/// Less than this is copied as it is.
+const SMALL: usize = 4 << 10;
+
+/// The buffers of one connection that nobody uses now. All of their bytes are initialised.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Recycled(Arc<Mutex<Vec<Vec<u8>>>>);
+
+/// A buffer whose bodies are being looked at; the last of them gives it back.
+struct Lent {
+    buffer: Vec<u8>,
+    to: Recycled,
+}
+
+impl AsRef<[u8]> for Lent {
+    fn as_ref(&self) -> &[u8] {
+        &self.buffer
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        self.to.keep(std::mem::take(&mut self.buffer));
+    }
+}
+
+impl Recycled {
+    /// A buffer of at least so many bytes, and less than twice as many: whatever stands in it.
+    pub(super) fn buffer(&self, least: usize) -> Vec<u8> {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let fits = |buffer: &Vec<u8>| (least..2 * least).contains(&buffer.len());
+        let found = kept.iter().rposition(fits).map(|place| kept.swap_remove(place));
+        drop(kept);
+        found.unwrap_or_else(|| vec![0; least])
+    }
+
+    /// A copy, and how much memory it holds. A small one is not worth a buffer.
+    pub(super) fn copy(&self, bytes: &[u8]) -> (Bytes, usize) {
+        let length = bytes.len();
+        if length < SMALL {
+            return (Bytes::copy_from_slice(bytes), length);
+        }
+        // Rounded, so that others of about this length can use it next.
+        let mut buffer = self.buffer(length.next_multiple_of(SMALL));
+        buffer[..length].copy_from_slice(bytes);
+        let held = buffer.len();
+        (self.lend(buffer).slice(..length), held)
+    }
+
+    /// A buffer as bytes, which come back here when the last slice of them is dropped.
+    pub(super) fn lend(&self, buffer: Vec<u8>) -> Bytes {
+        Bytes::from_owner(Lent { buffer, to: self.clone() })
+    }
+
+    /// Keeps a buffer for later, while those that are kept are few.
+    fn keep(&self, buffer: Vec<u8>) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let bytes: usize = kept.iter().map(Vec::len).sum();
+        if bytes + buffer.len() <= KEEP {
+            kept.push(buffer);
+        }
+    }
+}
