@@ -81,6 +81,51 @@ fn fault_23_one_of_two_brokers_down_stops_nothing_on_the_other() {
 }
 
 #[test]
+fn fault_22_who_only_reads_hears_within_seconds_of_queues_that_are_back() {
+    for (seed, away) in [(1, 10), (2, 40), (3, 200)] {
+        let mut world = World::new(seed, ClusterConfig::default().brokers(2).topic(TOPIC, 4));
+        let (reader, sender) = (world.client(config()), world.client(config()));
+        let sub = consume(&mut world, reader, Pace::AtOnce);
+        world.run_for(5 * SECOND);
+        for broker in [0, 1] {
+            world.take_down(broker);
+            // A route of the other one alone comes meanwhile.
+            world.run_for(40 * SECOND);
+        }
+        world.run_for(away * SECOND);
+        for broker in [1, 0] {
+            world.bring_up(broker);
+            world.run_for(SECOND);
+        }
+        store_many(&mut world, sender, 16);
+        let all = |world: &World| world.engine(reader).queues(sub).len() == 8;
+        let took = world.run_until(60 * SECOND, |world| all(world) && world.distinct() == 16);
+        assert!(took.unwrap() < 20 * SECOND, "{took:?}");
+    }
+}
+
+#[test]
+fn a_topic_that_has_lost_queues_for_good_is_looked_up_more_often_for_ten_minutes_alone() {
+    let mut world = World::new(1, ClusterConfig::default().brokers(2).topic(TOPIC, 4));
+    let reader = world.client(config());
+    consume(&mut world, reader, Pace::AtOnce);
+    world.run_for(5 * SECOND);
+    world.take_down(1);
+    let asked = |world: &World| world.cluster().requests(RequestCode::GET_ROUTEINFO_BY_TOPIC);
+    world.run_for(60 * SECOND);
+    let before = asked(&world);
+    world.run_for(300 * SECOND);
+    let soon = asked(&world) - before;
+    world.run_for(360 * SECOND);
+    let before = asked(&world);
+    world.run_for(300 * SECOND);
+    let later = asked(&world) - before;
+    // Its retry topic, which the brokers make, is asked for as well.
+    assert!(soon <= 2 * (300 / 5) + 2 * 11 && later <= 2 * 11, "{soon}, {later}");
+    assert!(soon > later, "{soon}, {later}");
+}
+
+#[test]
 fn a_refused_heartbeat_keeps_a_consumer_waiting_for_a_moment_only() {
     for code in [ResponseCode::SYSTEM_ERROR, ResponseCode::SYSTEM_BUSY] {
         let (mut world, client) = pair(1, 4);

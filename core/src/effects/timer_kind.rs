@@ -43,6 +43,9 @@ pub enum TimerKind {
     Route(Topic),
     /// A nameserver has been silent for as long as it may: the next one is asked.
     RouteSlow(Topic),
+    /// A topic that has lost queues is to be looked up: they may be back.
+    #[doc(hidden)]
+    RouteShrunk(Topic),
     /// All routes in use are to be looked up again.
     Routes,
     /// The address server is to be asked.

@@ -322,6 +322,7 @@ impl Engine {
             TimerKind::RouteSlow(topic) => {
                 self.with_routes(|routes, ctx, dir| routes.slow(ctx, dir, &topic))
             }
+            TimerKind::RouteShrunk(topic) => self.route_shrunk(&topic),
             TimerKind::Routes => self.refresh_routes(),
             TimerKind::Fetch => self.fetch_servers(),
             TimerKind::FetchSlow(fetch) => self.names.fetch_slow(&mut self.ctx, fetch),

@@ -28,6 +28,13 @@ impl Engine {
         }
     }
 
+    /// A topic has lost queues a while ago: whoever reads it should hear when they are back.
+    pub(super) fn route_shrunk(&mut self, topic: &Topic) {
+        if self.routes.shrunk_due(&mut self.ctx, topic) && self.consumers.reads(topic) {
+            self.refresh_route(topic);
+        }
+    }
+
     /// All routes in use are to be looked up again.
     pub(super) fn refresh_routes(&mut self) {
         let (consumed, running) = (self.consumers.consumed(), self.shutdown.is_running());

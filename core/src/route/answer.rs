@@ -187,6 +187,7 @@ impl Routes {
         let moved = brokers.take_moved();
         let start = ctx.fx.rng.next_u64();
         let told = self.learned(now, topic, route, source, start);
+        self.await_queues(ctx, topic);
         news(ctx, topic, told);
         if !moved.is_empty() {
             ctx.fx.signal(Signal::BrokersMoved(moved));

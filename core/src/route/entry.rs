@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::lookup::Lookup;
-use super::{Route, Wait, Waiters};
+use super::{Route, Shrunk, Wait, Waiters};
 use crate::body::RouteBody;
 use crate::error::Attempts;
 use crate::id::OpId;
@@ -68,6 +68,8 @@ pub(super) struct Entry {
     pub(super) used: Cell<bool>,
     /// Refreshes since a call did.
     pub(super) unused: u32,
+    /// Whether queues to read have gone.
+    pub(super) shrunk: Shrunk,
 }
 
 impl Entry {
@@ -89,6 +91,7 @@ impl Entry {
             turn: 0,
             used: Cell::new(false),
             unused: 0,
+            shrunk: Shrunk::default(),
         }
     }
 

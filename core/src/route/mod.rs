@@ -3,6 +3,7 @@
 //! | state of a topic | leaves on | to |
 //! |---|---|---|
 //! | Idle | a call needs it, or a better one; the refresh interval; its broker is lost | Asking |
+//! | | it has lost queues that a consumer reads, for a while | Asking |
 //! | Asking | a route | Idle; Paused while somebody waits for another one |
 //! | | one nameserver does not know the topic, fails, or is silent | the next one is asked |
 //! | | all that answer say that there is none | Idle; Paused while somebody waits |
@@ -23,6 +24,7 @@ mod entry;
 mod known;
 mod lookup;
 mod outcome;
+mod shrunk;
 mod stats;
 mod table;
 mod waiters;
@@ -34,6 +36,7 @@ use entry::{Entry, Fetch, Source, Told};
 pub(crate) use known::Known;
 use lookup::{Said, Step};
 use outcome::Missing;
+use shrunk::Shrunk;
 pub use stats::TopicStats;
 use table::Next;
 pub(crate) use table::Routes;

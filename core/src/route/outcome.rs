@@ -55,6 +55,8 @@ impl Routes {
         entry.source = Some(source);
         let changed = entry.route.as_deref() != Some(&route);
         if changed {
+            let before = entry.route.as_ref().map_or(0, |route| route.readable.len());
+            entry.shrunk.counts(now, before, route.readable.len());
             entry.turn = start as u32;
             entry.route = Some(Arc::new(route));
         }

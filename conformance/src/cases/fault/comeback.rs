@@ -49,7 +49,7 @@ pub(crate) fn all_clients_come_back_with_their_brokers(place: &Place) {
     note!(place, "{on:?}: sends flow {:?} after both were back", back.elapsed());
     let mut moments = Vec::new();
     let mut seen = vec![BTreeSet::new(); CLIENTS];
-    // Who only reads hears of them with its next look at the route, 30 s apart.
+    // Who only reads hears of them with its next look at the route, 5 s apart at first.
     let all = eventually(SOON * 2, || {
         for (at, (_, consumer)) in readers.iter_mut().enumerate() {
             while let Ok(next) = consumer.recv_timeout(Duration::from_millis(1)) {
