@@ -14,6 +14,7 @@ mod rooms;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::config::SharingRule;
 pub(crate) use group::{GroupTask, OtherFilter};
@@ -179,6 +180,9 @@ pub enum AllocationError {
         /// Why, in its words.
         reason: Arc<str>,
     },
+    /// A rule of the application's own has not returned for so long; its share counts when it does.
+    #[error("the rule has not returned for {}", crate::time::Rounded(*.0))]
+    Late(Duration),
     /// A rule of the application's own panicked.
     #[error("the rule panicked")]
     Panicked,

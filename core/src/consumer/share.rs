@@ -14,6 +14,7 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound;
 use std::sync::Arc;
+use std::time::Duration;
 use std::vec::IntoIter;
 
 use bytes::Bytes;
@@ -29,6 +30,10 @@ use crate::id::{BrokerId, QueueKey, RouteQueue, TopicKey};
 use crate::name::QueueName;
 use crate::remoting::Context;
 use crate::route::{Known, Route};
+use crate::time::Instant;
+
+/// A rule that has not returned for so long is told of.
+const LATE: Duration = Duration::from_secs(10);
 
 /// Where a queue is: of which topic, on which broker, and its number there.
 pub(super) type Place = (TopicKey, RouteQueue);
@@ -63,8 +68,8 @@ struct TopicShare {
     basis: Option<Basis>,
     /// The queues, in the order of places: what is held once all turns are taken.
     held: Arc<[RouteQueue]>,
-    /// The job under way, by its number, and what it goes by.
-    computing: Option<(u64, Basis)>,
+    /// The job under way, by its number, what it goes by, and since when.
+    computing: Option<(u64, Basis, Instant)>,
     /// What it follows from has changed meanwhile.
     again: bool,
     /// Jobs in a row that failed.
@@ -168,9 +173,10 @@ impl Consumer {
         let basis = Basis { queues: route.readable.clone(), by };
         let share = self.places.shares.entry(topic).or_default();
         match &share.computing {
-            Some((_, under_way)) => {
+            Some((_, under_way, since)) => {
                 share.again |= *under_way != basis;
-                return;
+                let since = *since;
+                return self.computed_late(ctx, topic, since);
             }
             None if share.basis.as_ref() == Some(&basis) => return,
             None => {}
@@ -196,8 +202,19 @@ impl Consumer {
             rule,
             held: share.held.clone(),
         };
-        share.computing = Some((generation, basis));
+        share.computing = Some((generation, basis, ctx.fx.now));
         ctx.fx.command(Command::Compute { job: Job::from(task) });
+    }
+
+    /// Tells of a rule that has not returned for long: until it does, the topic's queues stay with
+    /// whom they are.
+    fn computed_late(&mut self, ctx: &mut Context, topic: TopicKey, since: Instant) {
+        let took = ctx.fx.now.since(since);
+        let Some(name) = self.topics.get(topic).map(|of| of.topic.clone()) else { return };
+        if took >= LATE && self.tells(ctx.fx.now, Trouble::Share) {
+            let (group, error) = (self.group.clone(), AllocationError::Late(took));
+            ctx.fx.note(Note::NotShared { group, topic: name, error });
+        }
     }
 
     /// A share is computed, or could not be. True if something changes hands.
@@ -212,8 +229,8 @@ impl Consumer {
             return false;
         };
         let Some(share) = self.places.shares.get_mut(&ticket.topic) else { return false };
-        let mine = |(number, _): &mut (u64, Basis)| *number == ticket.generation;
-        let Some((_, basis)) = share.computing.take_if(mine) else { return false };
+        let mine = |(number, ..): &mut (u64, Basis, Instant)| *number == ticket.generation;
+        let Some((_, basis, _)) = share.computing.take_if(mine) else { return false };
         if matches!(self.phase, super::Phase::Committing | super::Phase::Unregistering { .. }) {
             return false;
         }
