@@ -31,6 +31,11 @@ impl World {
         self.network.latency = (least, spread);
     }
 
+    /// Lets at most so many bytes a second through to or from an address, on each connection.
+    pub fn slow(&mut self, endpoint: &str, way: Way, rate: u64) {
+        self.network.rates.insert((endpoint.to_owned(), way), rate);
+    }
+
     /// Changes what is written to and by an address from now on; a server's bytes come as whole
     /// frames.
     pub fn tamper(&mut self, tamper: impl FnMut(&str, Way, &mut Vec<u8>) + 'static) {

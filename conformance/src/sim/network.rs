@@ -56,6 +56,8 @@ pub(super) struct Network {
     pages: BTreeMap<String, Page>,
     pub(super) tamper: Option<Box<Tamper>>,
     pub(super) split: Split,
+    /// Bytes a second, where there is a limit.
+    pub(super) rates: BTreeMap<(String, Way), u64>,
     /// The shortest delay one way, and how much may be added to it.
     pub(super) latency: (Duration, Duration),
     pub(super) issued: u64,
@@ -85,6 +87,7 @@ impl Network {
             pages: BTreeMap::new(),
             tamper: None,
             split: Split::default(),
+            rates: BTreeMap::new(),
             latency: (Duration::from_micros(500), Duration::from_millis(1)),
             issued: 0,
             rng: Rng::new(seed),
@@ -259,9 +262,11 @@ impl World {
         for bytes in self.network.cut_up(bytes) {
             let at = self.now + self.network.delay();
             let Some(link) = self.network.links.get_mut(&id) else { return };
+            let rate = self.network.rates.get(&(link.endpoint.clone(), way));
+            let takes = rate.map_or(0, |rate| bytes.len() as u64 * 1_000_000_000 / rate.max(&1));
             let flow = link.flow(way);
             flow.outstanding += bytes.len();
-            flow.last = flow.last.max(at);
+            flow.last = flow.last.max(at) + Duration::from_nanos(takes);
             let at = flow.last;
             self.schedule(at, Happening::Arrived { link: id, way, bytes });
         }

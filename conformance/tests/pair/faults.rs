@@ -4,11 +4,13 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use rocketry_conformance::broker::{Fault, Requests};
-use rocketry_conformance::sim::{ClientId, Door, Way, World};
+use rocketry_conformance::broker::{ClusterConfig, Fault, Requests};
+use rocketry_conformance::sim::{ClientId, Delivered, Door, Pace, Way, World};
+use rocketry_core::consumer::Filter;
 use rocketry_core::error::{SendError, Stored};
 use rocketry_core::frame::RequestCode;
 use rocketry_core::id::OpId;
+use rocketry_core::message::Message;
 
 use crate::setting::*;
 
@@ -234,4 +236,36 @@ fn life_07_a_broker_knows_each_client_of_a_producer_group() {
     }
     world.run_for(SECOND);
     assert_eq!(world.cluster().producers(0, "producers").len(), 2);
+}
+
+#[test]
+fn fault_13_large_pulls_from_a_broker_that_writes_slowly_do_not_starve_long_polls() {
+    // A Java broker's 256 KiB an answer, at 1 MiB a second, by the scale of 1 to 16.
+    const RATE: u64 = 64 << 10;
+    let cluster = ClusterConfig { pull_bytes: 16 << 10, ..ClusterConfig::default() };
+    let mut world = World::new(1, cluster.topic(TOPIC, 4).topic("small", 1));
+    let (reader, sender) = (world.client(config()), world.client(config()));
+    let mut subscribe = from_first(GROUP);
+    subscribe.topics.push((topic("small"), Filter::All));
+    world.subscribe(reader, subscribe, Pace::AtOnce).unwrap();
+    world.run_for(5 * SECOND);
+    // The sender has connections of its own, which are as slow only towards it.
+    world.slow(BROKER, Way::Down, RATE);
+    let large = 400;
+    for _ in 0..large {
+        let op = world.try_send(sender, message(vec![b'x'; 6 << 10])).unwrap();
+        world.end_of(sender, op).1.unwrap();
+    }
+    // They take forty seconds to come. What is small comes between them.
+    let small = |one: &&Delivered| one.queue.topic.as_str() == "small";
+    for number in 0..8 {
+        let op = world.try_send(sender, Message::new(topic("small"), number.to_string())).unwrap();
+        world.end_of(sender, op).1.unwrap();
+        let came = |world: &World| world.delivered().iter().filter(small).count() == number + 1;
+        let took = world.run_until(10 * SECOND, came).unwrap();
+        // One answer of each other queue is before it.
+        assert!(took < 2 * SECOND, "{took:?}");
+        assert!(world.distinct() < large, "the large ones are still coming");
+    }
+    world.run_until(60 * SECOND, |world| world.distinct() == large + 8).unwrap();
 }
