@@ -2,9 +2,11 @@
 
 use rocketry_conformance::broker::Fault;
 use rocketry_conformance::sim::{ClientId, Pace, World};
+use rocketry_core::consumer::Subscribe;
 use rocketry_core::engine::Note;
 use rocketry_core::frame::{RequestCode, ResponseCode};
 use rocketry_core::id::SubscriptionId;
+use rocketry_core::name::Group;
 
 use crate::setting::*;
 
@@ -66,4 +68,21 @@ fn a_broker_that_is_away_is_not_waited_for_and_what_it_lacks_is_counted() {
     world.run_until(2 * SECOND, |world| world.left_at(client, sub).is_some()).unwrap();
     assert!(world.now().since(start) < 2 * SECOND);
     assert_eq!(world.left_uncommitted(client, sub), Some(1));
+}
+
+#[test]
+fn brokers_hear_of_a_leave_whose_commits_are_not_answered() {
+    let (mut world, client, sub) = settled(4);
+    // The client lives on, and so does its connection: nothing else would end the membership.
+    let other = Group::new("others").unwrap();
+    world.subscribe(client, Subscribe::new(other, topic(TOPIC)), Pace::AtOnce).unwrap();
+    world.run_for(2 * SECOND);
+    store_many(&mut world, client, 10);
+    world.run_until(ms(500), |world| world.delivered().len() >= 20).unwrap();
+    world.with_cluster(|cluster| cluster.push_faults(COMMIT, vec![Fault::Lose; 100]));
+    world.leave(client, sub).unwrap();
+    let within = world.engine(client).config().shutdown_timeout;
+    world.run_until(within, |world| world.left_at(client, sub).is_some()).unwrap();
+    assert_eq!(world.left_uncommitted(client, sub), Some(1));
+    assert!(world.cluster().consumers(0, GROUP).is_empty(), "a member that nobody is");
 }

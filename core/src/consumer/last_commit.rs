@@ -122,11 +122,11 @@ impl Consumer {
     /// else has the queue before it has left. Of a queue that another member has by now, an offset
     /// that comes late may replace a later one.
     pub(super) fn last_failed(&mut self, ctx: &mut Context, mut last: LastCommit) {
-        if self.phase != Phase::Committing {
+        if !self.is_leaving() {
             return;
         }
         last.failed += 1;
-        if last.failed == TRIES {
+        if last.failed == TRIES || self.phase != Phase::Committing {
             self.lasts.lost += 1;
             return;
         }
@@ -142,15 +142,20 @@ impl Consumer {
     /// time for another.
     pub(super) fn commit_within(&self, config: &Config) -> Duration {
         if self.is_leaving() {
-            config.request_timeout.min(config.shutdown_timeout / 2)
+            config.request_timeout.min(config.shutdown_timeout / 3)
         } else {
             config.request_timeout
         }
     }
 
+    /// The queues that are held still are given up without a commit.
+    pub(super) fn lose_uncommitted(&mut self, ctx: &Context) {
+        let lacks = |queue: &Queue| queue.to_store(ctx.fx.now).is_some();
+        self.lasts.lost += self.queues.iter().filter(|(_, queue)| lacks(queue)).count();
+    }
+
     /// Queues whose offsets are not stored as far as they were settled, if nothing more is done.
-    pub(super) fn uncommitted(&self, ctx: &Context) -> usize {
-        let held = self.queues.iter().filter(|(_, queue)| queue.to_store(ctx.fx.now).is_some());
-        held.count() + self.lasts.unstored() + self.predecessors.lasts()
+    pub(super) fn uncommitted(&self) -> usize {
+        self.lasts.unstored() + self.predecessors.lasts()
     }
 }

@@ -65,15 +65,37 @@ impl Consumers {
         }
     }
 
+    /// Commits have taken long enough: brokers are told without them, or the group would count a
+    /// member that is none for as long as its client's connections live, up to two minutes. When
+    /// that takes too long as well, it has left.
+    pub(super) fn leave_overdue(
+        &mut self,
+        ctx: &mut Context,
+        known: Known<'_>,
+        sub: SubscriptionId,
+    ) {
+        let Some(consumer) = self.get_mut(sub) else { return };
+        if consumer.phase != Phase::Committing {
+            return self.left(ctx, known, sub);
+        }
+        consumer.lose_uncommitted(ctx);
+        consumer.give_up_all();
+        let group = consumer.group.clone();
+        ctx.fx.signal(Signal::Farewell { sub, group });
+        let rest = ctx.fx.now + ctx.fx.config.shutdown_timeout / 4;
+        ctx.fx.timers.at(rest, TimerKind::Consumer(ConsumerTimer::Leave(sub)));
+    }
+
     /// Every broker has heard that it left, or it has taken long enough.
     pub(super) fn left(&mut self, ctx: &mut Context, known: Known<'_>, sub: SubscriptionId) {
         let Some(mut consumer) = self.slots.remove(sub) else { return };
         if !consumer.is_leaving() {
             consumer.end_drain(ctx);
         }
-        let leftover =
-            Leftover { unsettled: consumer.left_unsettled, uncommitted: consumer.uncommitted(ctx) };
+        consumer.lose_uncommitted(ctx);
         consumer.give_up_all();
+        let (unsettled, uncommitted) = (consumer.left_unsettled, consumer.uncommitted());
+        let leftover = Leftover { unsettled, uncommitted };
         self.forget_unread(ctx, known);
         ctx.fx.event(Event::RuleSpent { rule: consumer.strategy });
         ctx.fx.event(Event::Left { sub, leftover });
@@ -125,7 +147,7 @@ impl Consumer {
         self.phase = Phase::Committing;
         self.forget_shares();
         ctx.fx.signal(Signal::Leaving(self.id));
-        let overdue = ctx.fx.now + ctx.fx.config.shutdown_timeout;
+        let overdue = ctx.fx.now + ctx.fx.config.shutdown_timeout * 3 / 4;
         ctx.fx.timers.at(overdue, TimerKind::Consumer(ConsumerTimer::Leave(self.id)));
     }
 

@@ -7,7 +7,7 @@
 //! | | `close` | Committing |
 //! | Member that finishes | all is settled, or the deadline | Committing |
 //! | Committing | every queue given up, in turns, and every offset answered | Unregistering |
-//! | | the deadline | gone, `Event::Left` |
+//! | | three quarters of `shutdown_timeout` | Unregistering |
 //! | Unregistering | every broker answered, or the deadline | gone, `Event::Left` |
 //!
 //! The files beside name the codes that they ask with, and `queue/` the states of one queue. What
@@ -434,7 +434,7 @@ impl Consumers {
                 consumer.drain_over(ctx);
             }
             ConsumerTimer::CommitAgain(sub) => self.commit_again(ctx, known, sub),
-            ConsumerTimer::Leave(sub) => self.left(ctx, known, sub),
+            ConsumerTimer::Leave(sub) => self.leave_overdue(ctx, known, sub),
             ConsumerTimer::Turn => self.turn_due(ctx, known),
             ConsumerTimer::Commit => self.commit_due(ctx, known),
         }
