@@ -86,3 +86,17 @@ fn brokers_hear_of_a_leave_whose_commits_are_not_answered() {
     assert_eq!(world.left_uncommitted(client, sub), Some(1));
     assert!(world.cluster().consumers(0, GROUP).is_empty(), "a member that nobody is");
 }
+
+#[test]
+fn an_inherited_offset_outlives_the_late_last_commit_of_a_former_owner() {
+    let (mut world, first, sub) = settled(5);
+    world.leave(first, sub).unwrap();
+    world.run_until(3 * SECOND, |world| world.left_at(first, sub).is_some()).unwrap();
+    let heir = world.client(config());
+    consume(&mut world, heir, Pace::AtOnce);
+    world.run_for(5 * SECOND);
+    assert_eq!(committed(&world), Some(10));
+    // It was under way for all the time; nothing new comes after it.
+    world.with_cluster(|cluster| cluster.set_committed(0, GROUP, TOPIC, 0, 4));
+    world.run_until(60 * SECOND, |world| committed(world) == Some(10)).unwrap();
+}

@@ -85,7 +85,7 @@ impl Consumer {
         match (reply.code, reply.fields) {
             (ResponseCode::SUCCESS, Ok(ReplyFields::Offset(fields))) if fields.offset >= 0 => {
                 if let Some(queue) = self.queues.get_mut(key) {
-                    queue.offset_received(fields.offset, of);
+                    queue.offset_received(ctx.fx.now, fields.offset, of);
                 }
                 self.resume(ctx, known, key);
             }

@@ -17,7 +17,7 @@ pub(in crate::consumer) struct Keeper {
     committed: Option<i64>,
     /// What it confirmed may have died with it since.
     doubted: bool,
-    /// When it first confirmed one, and when last.
+    /// When it first told or confirmed one, and when last.
     confirmed: Option<(Instant, Instant)>,
     /// The commit on its way.
     committing: Option<i64>,
@@ -26,11 +26,18 @@ pub(in crate::consumer) struct Keeper {
 }
 
 impl Keeper {
-    /// The stored offset is known, or it is known that there is none.
-    pub(super) const fn begin(&mut self, committed: Option<i64>) {
-        self.committed = committed;
+    /// The stored offset is known. It is given again for a while even where nothing new comes: who
+    /// had the queue before may not have seen yet that it has not, and its last offset would
+    /// replace this one.
+    pub(super) fn inherits(&mut self, now: Instant, offset: i64) {
         // Brokers answer 0 for a young queue of which nothing is stored.
-        self.inherited = matches!(committed, Some(1..));
+        self.inherited = offset > 0;
+        (self.committed, self.confirmed) = (Some(offset), self.inherited.then_some((now, now)));
+    }
+
+    /// Nothing is known to be stored: a fault put back on purpose.
+    pub(super) const fn forget(&mut self) {
+        (self.committed, self.inherited) = (None, false);
     }
 
     /// What is stored.

@@ -77,7 +77,7 @@ impl Queue {
     pub(super) fn anew(&self, offset: i64) -> Self {
         let mut anew = Self::new(self.name.clone(), self.at, self.topic);
         anew.cursor = Cursor::new(self.cursor.backoff());
-        anew.offset_received(offset, OffsetOf::End);
+        anew.cursor.begin(offset);
         anew
     }
 
@@ -92,16 +92,18 @@ impl Queue {
     }
 
     /// An offset to begin at is known.
-    pub(super) fn offset_received(&mut self, offset: i64, of: OffsetOf) {
+    pub(super) fn offset_received(&mut self, now: Instant, offset: i64, of: OffsetOf) {
         self.cursor.begin(offset);
         let next = self.cursor.next();
-        self.keeper.begin((of == OffsetOf::Group).then_some(next));
+        if of == OffsetOf::Group {
+            self.keeper.inherits(now, next);
+        }
     }
 
     /// The queue goes on at `to` with all that is held: a fault put back on purpose.
     pub(super) const fn move_in_place(&mut self, to: i64, plant: Plant) {
         self.cursor.move_to(to);
-        self.keeper.begin(None);
+        self.keeper.forget();
         self.plant = plant;
     }
 
