@@ -24,7 +24,7 @@ impl Consumers {
         for sub in self.ids() {
             let Some(consumer) = self.get_mut(sub) else { continue };
             consumer.look_at_tags(ctx);
-            if consumer.is_leaving() {
+            if consumer.is_leaving() || !consumer.auto_commits() {
                 continue;
             }
             self.attend_commits(ctx, known, sub);
@@ -74,7 +74,7 @@ impl Consumer {
             let Some(queue) = self.queues.get(*key) else { continue };
             self.tallies.settled_open(queue.topic, queue.window.settled());
             match queue.to_commit(now, shared) {
-                Some(offset) => self.commit_at(ctx, known, *key, offset),
+                Some(offset) => _ = self.commit_at(ctx, known, *key, offset),
                 None => self.stored.skipped += 1,
             }
         }
@@ -85,8 +85,20 @@ impl Consumer {
         (part.len(), last)
     }
 
-    /// Commits what is new in one queue.
+    /// Commits what is new in one queue, unless nothing is committed that was not asked for.
     pub(super) fn commit(&mut self, ctx: &mut Context, known: Known<'_>, key: QueueKey) {
+        if self.auto_commits() {
+            self.commit_in_any_case(ctx, known, key);
+        }
+    }
+
+    /// Commits what is new in one queue.
+    pub(super) fn commit_in_any_case(
+        &mut self,
+        ctx: &mut Context,
+        known: Known<'_>,
+        key: QueueKey,
+    ) {
         if self.is_leaving() {
             return;
         }
@@ -97,17 +109,26 @@ impl Consumer {
         }
     }
 
-    fn commit_at(&mut self, ctx: &mut Context, known: Known<'_>, key: QueueKey, offset: i64) {
+    /// Commits an offset of a queue, unless it waits for another commit. False if nothing is sent.
+    pub(super) fn commit_at(
+        &mut self,
+        ctx: &mut Context,
+        known: Known<'_>,
+        key: QueueKey,
+        offset: i64,
+    ) -> bool {
         if self.predecessors.holds(key) {
-            return;
+            return false;
         }
-        let Some(queue) = self.queues.get(key) else { return };
-        if self.send_commit(ctx, known, (key, offset), &queue.name, queue.at.broker) {
+        let Some(queue) = self.queues.get(key) else { return false };
+        let sent = self.send_commit(ctx, known, (key, offset), &queue.name, queue.at.broker);
+        if sent {
             self.commits += 1;
             if let Some(queue) = self.queues.get_mut(key) {
                 queue.keeper.committing(offset);
             }
         }
+        sent
     }
 
     /// Commits a queue that is no longer in the consumer's table, as far as it was settled: once no
@@ -119,7 +140,8 @@ impl Consumer {
         key: QueueKey,
         queue: &Queue,
     ) {
-        let Some(offset) = queue.to_store(ctx.fx.now) else { return };
+        let offset = queue.to_store(ctx.fx.now).filter(|_| self.auto_commits());
+        let Some(offset) = offset else { return };
         let last = LastCommit { key, name: queue.name.clone(), broker: queue.at.broker, offset };
         if queue.keeper.under_way().is_some() || self.predecessors.holds(key) {
             return self.predecessors.waits(key, Heir::Last(last));
@@ -199,18 +221,20 @@ impl Consumer {
         reply: Reply,
     ) {
         let code = reply.code;
-        let stored = code == ResponseCode::SUCCESS;
-        if let Some(queue) = self.queues.get(key).filter(|_| !stored) {
+        if code == ResponseCode::SUCCESS {
+            return self.commit_ended(ctx, known, key, Ok(offset));
+        }
+        let failure = Failure::Refused { code, remark: reply.remark.map(Into::into) };
+        if let Some(queue) = self.queues.get(key) {
             let (broker, queue) = (queue.at.broker, Some(queue.name.clone()));
             if self.tells(ctx.fx.now, Trouble::Commit(broker)) {
-                let remark = reply.remark.map(Into::into);
-                let failure = Box::new(Failure::Refused { code, remark });
+                let failure = Box::new(failure.clone());
                 let ask = RequestCode::UPDATE_CONSUMER_OFFSET;
                 let group = self.group.clone();
                 ctx.fx.note(Note::AskFailed { group, ask, queue, failure });
             }
         }
-        self.commit_ended(ctx, known, key, stored.then_some(offset));
+        self.commit_ended(ctx, known, key, Err(failure));
     }
 
     /// A commit was answered, or came to nothing.
@@ -219,14 +243,16 @@ impl Consumer {
         ctx: &mut Context,
         known: Known<'_>,
         key: QueueKey,
-        stored: Option<i64>,
+        ended: Result<i64, Failure>,
     ) {
+        let stored = ended.as_ref().ok().copied();
         if let Some(queue) = self.queues.get_mut(key) {
             queue.keeper.commit_ended(ctx.fx.now, stored);
         }
         self.stored.ended(ctx.fx.now, stored.is_some());
         self.commits = self.commits.saturating_sub(1);
         self.predecessor_ended(ctx, known, key, stored);
+        self.commit_call_ended(ctx, known, key, &ended);
         self.unregister_if_committed(ctx);
     }
 }

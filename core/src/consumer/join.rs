@@ -16,7 +16,9 @@ use crate::route::Known;
 impl Consumers {
     /// Whether such a consumer may join.
     pub(crate) fn admits(&self, subscribe: &Subscribe) -> Result<(), Refused> {
-        if subscribe.topics.is_empty() && !subscribe.options.without_topics {
+        let polling = subscribe.options.taking.polling();
+        let assigned = polling.is_some_and(|polling| polling.queues.is_some());
+        if subscribe.topics.is_empty() && !subscribe.options.without_topics && !assigned {
             return Err(Refused::NoTopic);
         }
         let mut named = BTreeSet::new();
@@ -48,6 +50,9 @@ impl Consumers {
             }
             ctx.fx.signal(Signal::GroupsChanged);
             consumer.rebalance_after(ctx, AGAIN);
+            if consumer.assigned.is_some() {
+                ctx.fx.signal(Signal::Rebalance(sub));
+            }
         }
         sub
     }
@@ -218,6 +223,7 @@ impl Consumers {
         let there: Vec<BrokerId> = known.read_at(peer).collect();
         for sub in self.ids() {
             if let Some(consumer) = self.get_mut(sub) {
+                consumer.plain.remove(&peer);
                 if consumer.phase == Phase::Joining || consumer.questions.lack_brokers() {
                     consumer.rebalance(ctx, known);
                 }

@@ -72,6 +72,7 @@ impl Consumers {
             consumer.end_drain(ctx);
         }
         consumer.give_up_all();
+        consumer.end_commit_calls(ctx);
         self.forget_unread(ctx, known);
         let unsettled = consumer.left_unsettled;
         ctx.fx.event(Event::RuleSpent { rule: consumer.strategy });

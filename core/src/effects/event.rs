@@ -8,7 +8,7 @@ use super::Answer;
 use super::Note;
 use super::SendReceipt;
 use crate::allocation::Strategy;
-use crate::error::SendError;
+use crate::error::{CommitError, SendError};
 use crate::id::{OpId, SubscriptionId};
 use crate::message::Publish;
 use crate::name::QueueName;
@@ -56,6 +56,13 @@ pub enum Event {
         op: OpId,
         /// What it ended with.
         answer: Answer,
+    },
+    /// Offsets were committed that were asked to be, or not.
+    Committed {
+        /// The call.
+        op: OpId,
+        /// What it ended with.
+        result: Result<(), CommitError>,
     },
     /// A consumer has messages: take them with `poll_batch` until it gives none.
     Deliverable {

@@ -13,6 +13,7 @@ mod consumers;
 mod dispatch;
 mod ending;
 mod heartbeat;
+mod polling;
 mod routes;
 mod session;
 mod snapshot;

@@ -54,6 +54,10 @@ pub(super) struct Queue {
     pub(super) cursor: Cursor,
     pub(super) window: Window,
     pub(super) keeper: Keeper,
+    /// It begins no pull and hands nothing out, until it is released.
+    pub(super) held: bool,
+    /// The application has chosen an offset of its own to commit.
+    pub(super) chosen: bool,
     /// A fault put back on purpose, where such are built.
     plant: Plant,
 }
@@ -62,7 +66,8 @@ impl Queue {
     pub(super) fn new(name: QueueName, at: RouteQueue, topic: TopicKey) -> Self {
         let cursor = Cursor::new(PullBackoff::default());
         let (window, keeper) = (Window::default(), Keeper::default());
-        Self { name, at, topic, cursor, window, keeper, plant: Plant::default() }
+        let (held, chosen) = (false, false);
+        Self { name, at, topic, cursor, window, keeper, held, chosen, plant: Plant::default() }
     }
 
     /// Messages of it that are settled too late are counted there.
@@ -77,6 +82,7 @@ impl Queue {
     pub(super) fn anew(&self, offset: i64) -> Self {
         let mut anew = Self::new(self.name.clone(), self.at, self.topic);
         anew.cursor = Cursor::new(self.cursor.backoff());
+        anew.held = self.held;
         anew.offset_received(offset, OffsetOf::End);
         anew
     }
@@ -127,6 +133,11 @@ impl Queue {
         }
         let again = || self.position(now).filter(|at| self.keeper.committed() == Some(*at));
         self.to_store(now).or_else(|| again().filter(|_| self.keeper.is_unsure(now, shared)))
+    }
+
+    /// The offset up to which all is settled, if it is known.
+    pub(super) fn settled_to(&self, now: Instant) -> Option<i64> {
+        self.position(now)
     }
 
     /// What the broker should have and, as far as we know, has not.
