@@ -137,6 +137,9 @@ impl Core {
                     after.spent.extend(messages);
                     after.bodies.extend(bodies);
                 }
+                Event::Committed { op, result } => {
+                    after.wakers.extend(self.waiting.end(op, result));
+                }
                 Event::Answered { op, answer } => after.wakers.extend(self.answered(op, answer)),
                 Event::Deliverable { sub } => {
                     let consumer = self.consumers.get_mut(&sub);

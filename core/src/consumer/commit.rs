@@ -24,7 +24,7 @@ impl Consumers {
         for sub in self.ids() {
             let Some(consumer) = self.get_mut(sub) else { continue };
             consumer.look_at_tags(ctx);
-            if consumer.is_leaving() || !consumer.auto_commits() {
+            if consumer.is_leaving() {
                 continue;
             }
             self.attend_commits(ctx, known, sub);
@@ -69,10 +69,13 @@ impl Consumer {
         if self.is_leaving() {
             return (0, None);
         }
-        let shared = self.is_shared(now);
+        let (shared, auto) = (self.is_shared(now), self.auto_commits());
         for (_, key) in &part {
             let Some(queue) = self.queues.get(*key) else { continue };
             self.tallies.settled_open(queue.topic, queue.window.settled());
+            if !auto {
+                continue;
+            }
             match queue.to_commit(now, shared) {
                 Some(offset) => _ = self.commit_at(ctx, known, *key, offset),
                 None => self.stored.skipped += 1,
