@@ -21,11 +21,39 @@ pub(super) struct Assigned {
     pub(super) queues: Arc<BTreeSet<QueueName>>,
     /// What is wanted of a topic, where that is not all.
     filters: BTreeMap<Topic, Filter>,
+    /// What is wanted of queues that are not there yet: a route may have to come first.
+    wishes: BTreeMap<QueueName, Wish>,
+}
+
+/// What a queue begins with, once it is there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Wish {
+    /// The offset to go on at.
+    pub(super) offset: Option<i64>,
+    /// It begins no pull and hands nothing out.
+    pub(super) held: bool,
 }
 
 impl Assigned {
     pub(super) fn new(queues: BTreeSet<QueueName>, filters: Vec<(Topic, Filter)>) -> Self {
-        Self { queues: Arc::new(queues), filters: filters.into_iter().collect() }
+        let (filters, wishes) = (filters.into_iter().collect(), BTreeMap::new());
+        Self { queues: Arc::new(queues), filters, wishes }
+    }
+
+    /// What a queue that is among its own, and not there yet, is to begin with.
+    pub(super) fn wish(&mut self, queue: &QueueName) -> Option<&mut Wish> {
+        let known = self.queues.contains(queue);
+        known.then(|| self.wishes.entry(queue.clone()).or_default())
+    }
+
+    /// The same, where something was wished.
+    pub(super) fn wished(&self, queue: &QueueName) -> Option<Wish> {
+        self.wishes.get(queue).copied()
+    }
+
+    /// The queue is there: what was wished of it, which holds for now.
+    pub(super) fn take_wish(&mut self, queue: &QueueName) -> Wish {
+        self.wishes.remove(queue).unwrap_or_default()
     }
 
     /// The topics of its queues.
@@ -49,6 +77,7 @@ impl Consumers {
     ) -> Result<bool, Stale> {
         let consumer = self.get_mut(sub).filter(|consumer| !consumer.is_leaving()).ok_or(Stale)?;
         let Some(assigned) = &mut consumer.assigned else { return Ok(false) };
+        assigned.wishes.retain(|queue, _| queues.contains(queue));
         assigned.queues = Arc::new(queues);
         let wanted = assigned.topics();
         let read: Vec<Topic> = consumer.topics.own().cloned().collect();

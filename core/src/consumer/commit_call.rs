@@ -232,7 +232,8 @@ impl Consumer {
             assert!(!call.wanted.is_empty(), "{:?} has ended and is not told", call.op);
             for (key, wanted) in &call.wanted {
                 let queue = self.queues.get(*key);
-                let waits = wanted.sent
+                let sent = |call: &Call| call.wanted.get(key).is_some_and(|wanted| wanted.sent);
+                let waits = self.commit_calls.0.iter().any(sent)
                     || self.predecessors.holds(*key)
                     || queue.is_some_and(|queue| queue.keeper.under_way().is_some());
                 assert!(waits, "nobody commits {:?} of {:?}", wanted, call.op);

@@ -55,7 +55,11 @@ impl Consumers {
         queue: &QueueName,
     ) -> Option<i64> {
         let consumer = self.get(sub)?;
-        let queue = consumer.queues.get(consumer.own(known, queue)?)?;
+        let Some(key) = consumer.own(known, queue) else {
+            let wished = consumer.assigned.as_ref()?.wished(queue);
+            return wished?.offset;
+        };
+        let queue = consumer.queues.get(key)?;
         let ready = queue.window.ready.front();
         let next = ready.and_then(|ready| {
             let mut indices = ready.next..ready.end;

@@ -22,8 +22,11 @@ impl Consumers {
         (queue, to): (&QueueName, i64),
     ) -> Result<(), Stale> {
         let consumer = self.get_mut(sub).filter(|consumer| !consumer.is_leaving()).ok_or(Stale)?;
-        let key = consumer.own(known, queue).ok_or(Stale)?;
-        consumer.seek(ctx, known, key, to);
+        match (consumer.own(known, queue), &mut consumer.assigned) {
+            (Some(key), _) => consumer.seek(ctx, known, key, to),
+            (None, Some(assigned)) => assigned.wish(queue).ok_or(Stale)?.offset = Some(to),
+            (None, None) => return Err(Stale),
+        }
         Ok(())
     }
 
@@ -41,7 +44,13 @@ impl Consumers {
             match consumer.own(known, name) {
                 Some(key) if held => consumer.hold(key),
                 Some(key) => consumer.release(ctx, known, key),
-                None => others.push(name.clone()),
+                None => {
+                    let assigned = consumer.assigned.as_mut();
+                    match assigned.and_then(|assigned| assigned.wish(name)) {
+                        Some(wish) => wish.held = held,
+                        None => others.push(name.clone()),
+                    }
+                }
             }
         }
         others

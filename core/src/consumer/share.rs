@@ -324,7 +324,11 @@ impl Consumer {
             return None;
         }
         let name = known.brokers.queue_name(&of.topic, at.broker, at.queue);
-        let key = self.queues.insert(Queue::new(name.clone(), at, topic).counting(&self.stale));
+        let mut queue = Queue::new(name.clone(), at, topic).counting(&self.stale);
+        if let Some(assigned) = &mut self.assigned {
+            queue.begin_as(assigned.take_wish(&name));
+        }
+        let key = self.queues.insert(queue);
         self.places.insert(place, key);
         let pause = Lease::pause(ctx.fx.now, self.shared, self.bounds.handover_pause);
         let pause = pause.filter(|_| !ctx.fx.plant.is(Planted::TakesAtOnce));

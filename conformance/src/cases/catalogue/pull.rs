@@ -140,7 +140,11 @@ pub(super) static CASES: &[Case] = &[
          dropped and not committed.",
         "apache/rocketmq issue 2732",
     )
-    .on(EMBEDDED),
+    .on(EMBEDDED)
+    .held_by(&[
+        "pair::polling::pull_16_a_batch_in_hand_of_a_queue_that_goes_to_another_member_is_not_\
+         committed",
+    ]),
     Case::must(
         "PULL-17",
         "A poll of a lite consumer with no time returns at once, and one with a timeout returns \

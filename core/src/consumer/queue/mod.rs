@@ -35,6 +35,7 @@ pub(super) use window::Window;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use super::assign::Wish;
 use super::options::Bounds;
 use super::{PullBackoff, QueueStats};
 use crate::effects::{Plant, Planted};
@@ -85,6 +86,15 @@ impl Queue {
         anew.held = self.held;
         anew.offset_received(offset, OffsetOf::End);
         anew
+    }
+
+    /// What the application wished of it before it was there.
+    pub(super) fn begin_as(&mut self, wish: Wish) {
+        self.held = wish.held;
+        if let Some(offset) = wish.offset {
+            self.offset_received(offset, OffsetOf::End);
+            self.cursor.show();
+        }
     }
 
     /// Whether it knows where to pull.
