@@ -298,7 +298,10 @@ impl Run {
             let count = self.pollers.len();
             self.queues.iter().all(|queue| {
                 let end = self.end_of(queue);
-                members.by_ref().take(count).any(|poller| poller.next(queue) == Some(end))
+                members
+                    .by_ref()
+                    .take(count)
+                    .any(|poller| poller.reached(&self.world, queue) == Some(end))
             })
         })
     }

@@ -63,6 +63,11 @@ impl Poller {
         self.next.get(queue).copied()
     }
 
+    /// How far it is: a queue that it has gained may be at its end already.
+    pub(super) fn reached(&self, world: &World, queue: &QueueName) -> Option<i64> {
+        self.next(queue).or_else(|| world.engine(self.client).position(self.sub, queue))
+    }
+
     /// Queues that it lost begin wherever the group is, once they are back, and are not held.
     fn look(&mut self, world: &World) {
         let changes = world.changes(self.client);
