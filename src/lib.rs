@@ -110,7 +110,8 @@ pub use rocketry_core::client::{
     BatchContext, Blockable, Concurrency, ConsumerBuilder, ConsumerHandle, EndError, Ended,
     Handled, LockStats, NextPoll, NotAssigned, Polled, ProducerError, ProducerOptions,
     PullConsumerBuilder, PullControl, Pulled, QueueChange, Received, RecvError, RecvTimeoutError,
-    Run, RunError, RunOptions, RunStats, SeekError, Settlement, SubscribeError, Verdict,
+    Run, RunError, RunOptions, RunStats, SeekError, Settlement, SubscribeError, TopicQueues,
+    Verdict,
 };
 pub use rocketry_core::consumer::{
     Assignment, ConsumerOptions, ConsumerStats, FilterError, OffsetStats, QueueStats,
@@ -169,6 +170,7 @@ mod pages {
     #[doc = include_str!("../docs/sending.md")]
     struct Sending;
     #[doc = include_str!("../docs/consuming.md")]
+    #[doc = include_str!("../docs/pulling.md")]
     struct Consuming;
     #[doc = include_str!("../docs/errors.md")]
     struct Errors;

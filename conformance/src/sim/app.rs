@@ -119,6 +119,8 @@ pub(super) struct App {
     pub(super) left: Vec<(Instant, SubscriptionId, usize)>,
     /// Queues that changed hands.
     pub(super) changes: Vec<Change>,
+    /// The queues of topics, as consumers were told of them.
+    pub(super) topics: Vec<(Instant, Vec<QueueName>)>,
     pub(super) stopped: Option<Instant>,
 }
 
@@ -140,6 +142,7 @@ impl App {
             notes: Vec::new(),
             left: Vec::new(),
             changes: Vec::new(),
+            topics: Vec::new(),
             stopped: None,
         }
     }
@@ -200,6 +203,7 @@ impl World {
                     let twin = app.commits.insert(op, Ended { at: now, result });
                     assert!(twin.is_none(), "{op:?} was committed twice");
                 }
+                Event::TopicQueues { queues, .. } => app.topics.push((now, queues)),
                 Event::RuleSpent { .. } => {}
                 Event::Deliverable { sub } => self.deliverable(client, sub),
                 Event::Left { sub, unsettled } => app.left.push((now, sub, unsettled)),

@@ -6,6 +6,7 @@ use rocketry_core::consumer::{Commit, Handout};
 use rocketry_core::error::{CommitError, Stale};
 use rocketry_core::id::{OpId, SubscriptionId};
 use rocketry_core::query::QueueName;
+use rocketry_core::time::Instant;
 
 use super::app::{ClientId, Ended};
 use super::world::World;
@@ -91,6 +92,11 @@ impl World {
         let op = self.tell(client, |session, now| session.engine_mut().commit(now, sub, what));
         self.pump();
         op
+    }
+
+    /// The queues of topics that consumers of a client were told of, in order.
+    pub fn topic_queues(&self, client: ClientId) -> &[(Instant, Vec<QueueName>)] {
+        &self.clients[client.0].app.topics
     }
 
     /// What a commit ended with, if it has.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use rocketry_conformance::broker::Fault;
 use rocketry_conformance::sim::{ClientId, Pace, World};
+use rocketry_core::body::TopicConfig;
 use rocketry_core::consumer::{Commit, Handout, Polling, Subscribe, Taking};
 use rocketry_core::error::{CommitError, Failure};
 use rocketry_core::frame::{Request, RequestCode, ResponseCode, version};
@@ -31,7 +32,8 @@ fn polled(auto_commit: bool, of: Option<BTreeSet<QueueName>>) -> Subscribe {
     if of.is_some() {
         subscribe.topics.clear();
     }
-    subscribe.options.taking = Taking::Polled(Polling { auto_commit, queues: of });
+    let polling = Polling { auto_commit, queues: of, watches: true };
+    subscribe.options.taking = Taking::Polled(polling);
     subscribe
 }
 
@@ -456,4 +458,25 @@ fn pull_11_queues_that_were_assigned_are_sought_and_held_before_they_are_there()
     world.hold(late, sub, (&[queue(1)], false));
     world.run_for(SECOND);
     assert_eq!(world.poll_all(late, sub), (0..40).collect::<Vec<_>>());
+}
+
+#[test]
+fn reb_who_is_assigned_queues_is_told_when_the_topic_has_others() {
+    let (mut world, client, sub) = assigned(10, true);
+    let told = |world: &World| {
+        let told: Vec<usize> =
+            world.topic_queues(client).iter().map(|(_, queues)| queues.len()).collect();
+        told
+    };
+    assert_eq!(told(&world), [1]);
+    let grown = TopicConfig::new(TOPIC, 3);
+    world.with_cluster(|cluster| cluster.create_topic(&grown));
+    world.run_for(60 * SECOND);
+    assert_eq!(told(&world), [1, 3]);
+    // It reads what it was assigned, until it is assigned all.
+    assert_eq!(world.engine(client).queues(sub), [queue(0)]);
+    let all = world.topic_queues(client)[1].1.iter().cloned().collect();
+    assert_eq!(world.assign(client, sub, all), Ok(true));
+    world.run_for(2 * SECOND);
+    assert_eq!(world.engine(client).queues(sub).len(), 3);
 }

@@ -50,7 +50,7 @@ pub use consumer::{Consumer, Next};
 pub use control::ConsumerHandle;
 pub use delivery::{Delivery, OnUnreadable, Received, Unreadable};
 pub use ended::{EndError, Ended};
-pub use listening::QueueChange;
+pub use listening::{QueueChange, TopicQueues};
 pub use lock_stats::LockStats;
 pub use pending::{Blockable, Pending};
 pub use polling::{

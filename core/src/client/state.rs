@@ -153,6 +153,14 @@ impl Core {
                         after.listeners.push(listener.clone());
                     }
                 }
+                Event::TopicQueues { sub, topic, queues } => {
+                    let consumer = self.consumers.get(&sub);
+                    if let Some(listener) = consumer.and_then(|consumer| consumer.listener.as_ref())
+                    {
+                        listener.keep_topic(topic, queues);
+                        after.listeners.push(listener.clone());
+                    }
+                }
                 Event::RuleSpent { rule } => after.rules.push(rule),
                 Event::Left { sub, unsettled } => {
                     let consumer = self.consumers.get_mut(&sub);

@@ -6,9 +6,9 @@ use super::rebalance::AGAIN;
 use super::topics::{Role, Subscription};
 use super::turns::Chore;
 use super::{Consumer, Consumers, Edition, Filter, Phase, Subscribe, TopicSubscription};
-use crate::effects::{Planted, Signal};
+use crate::effects::{Event, Planted, Signal};
 use crate::error::{Refused, Stale};
-use crate::id::{BrokerId, PeerId, QueueKey, SubscriptionId};
+use crate::id::{BrokerId, PeerId, QueueKey, RouteQueue, SubscriptionId};
 use crate::name::{Group, QueueName, Topic};
 use crate::remoting::Context;
 use crate::route::Known;
@@ -186,6 +186,9 @@ impl Consumers {
             reach_brokers(ctx, known, topic);
         }
         for sub in readers {
+            if let Some(consumer) = self.get(sub).filter(|consumer| consumer.watches()) {
+                consumer.tell_queues(ctx, known, topic);
+            }
             self.rebalance(ctx, known, sub);
         }
     }
@@ -285,6 +288,19 @@ impl Consumer {
 
     fn reads(&self, topic: &Topic) -> bool {
         self.topics.names().any(|own| own == topic)
+    }
+
+    fn watches(&self) -> bool {
+        self.options.taking.polling().is_some_and(|polling| polling.watches)
+    }
+
+    /// Tells of the queues of a topic.
+    fn tell_queues(&self, ctx: &mut Context, known: Known<'_>, topic: &Topic) {
+        let route = known.routes.known(topic).filter(|route| !route.unread);
+        let Some(route) = route else { return };
+        let named = |at: &RouteQueue| known.brokers.queue_name(topic, at.broker, at.queue);
+        let queues = route.readable.iter().map(named).collect();
+        ctx.fx.event(Event::TopicQueues { sub: self.id, topic: topic.clone(), queues });
     }
 
     /// Has the retry topic of the group looked up, unless it is known: a broker has just heard of

@@ -67,7 +67,8 @@ impl Consumer {
     fn seek(&mut self, ctx: &mut Context, known: Known<'_>, key: QueueKey, to: i64) {
         let plant = ctx.fx.plant;
         let Some(queue) = self.queues.get_mut(key) else { return };
-        if plant.is(Planted::TakesBeforeSeek) {
+        let pulls = queue.is_begun() && !queue.cursor.rests() && queue.cursor.timer().is_none();
+        if pulls && queue.window.ready.is_empty() && plant.is(Planted::TakesBeforeSeek) {
             queue.move_in_place(to, plant);
             return self.resume(ctx, known, key);
         }

@@ -24,11 +24,14 @@ pub struct Polling {
     /// The queues that it reads, whoever else is in the group: no members are asked for. `None`: it
     /// subscribes to topics, whose queues the group's members share.
     pub queues: Option<BTreeSet<QueueName>>,
+    /// It is told of the queues of the topics that it reads, whoever reads them, at first and when
+    /// they change ([`Event::TopicQueues`](crate::engine::Event::TopicQueues)).
+    pub watches: bool,
 }
 
 impl Default for Polling {
     fn default() -> Self {
-        Self { auto_commit: true, queues: None }
+        Self { auto_commit: true, queues: None, watches: false }
     }
 }
 

@@ -11,7 +11,7 @@ use crate::allocation::Strategy;
 use crate::error::{CommitError, SendError};
 use crate::id::{OpId, SubscriptionId};
 use crate::message::Publish;
-use crate::name::QueueName;
+use crate::name::{QueueName, Topic};
 
 /// What became of what the application asked for.
 #[derive(Clone, Debug)]
@@ -79,6 +79,16 @@ pub enum Event {
         gained: Vec<QueueName>,
         /// Queues that are not any more.
         lost: Vec<QueueName>,
+    },
+    /// The queues of a topic that a consumer reads, which is told of them: the route is known, or
+    /// others than before.
+    TopicQueues {
+        /// The consumer.
+        sub: SubscriptionId,
+        /// The topic.
+        topic: Topic,
+        /// All its queues that may be read, whoever reads them.
+        queues: Vec<QueueName>,
     },
     /// The rule by which a consumer's queues were shared is needed no more. It may be the
     /// application's own, which alone should free it.

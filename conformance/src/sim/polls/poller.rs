@@ -40,7 +40,7 @@ impl Poller {
         let client = world.client(config());
         let name = Group::new(group).unwrap_or_else(|error| panic!("{error}"));
         let mut subscribe = Subscribe::new(name, topic());
-        let polling = Polling { auto_commit, queues: assigned.clone() };
+        let polling = Polling { auto_commit, queues: assigned.clone(), ..Polling::default() };
         subscribe.options = subscribe.options.poll_batch(BATCH).start_at(Start::First);
         subscribe.options.taking = Taking::Polled(polling);
         subscribe.topics = vec![(topic(), Filter::All)];

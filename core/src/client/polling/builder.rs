@@ -1,10 +1,11 @@
 //! A consumer to be that is polled.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::Arc;
 
 use super::consumer::PullConsumer;
-use crate::client::listening::{Listening, QueueChange};
+use crate::client::listening::{Listening, OnQueues, OnTopics, QueueChange, TopicQueues};
 use crate::client::shared::Owner;
 use crate::client::state::Subscribed;
 use crate::client::subscribing::{SubscribeError, named};
@@ -14,7 +15,6 @@ use crate::name::{Group, NameError, QueueName, Topic};
 
 /// A consumer to be that is polled: name its topics, whose queues the members of the group share, or
 /// the queues that it is to read; then [`start`](Self::start) it.
-#[derive(Debug)]
 pub struct PullConsumerBuilder {
     owner: Arc<Owner>,
     group: Group,
@@ -23,8 +23,17 @@ pub struct PullConsumerBuilder {
     filters: Vec<(Topic, Filter)>,
     options: ConsumerOptions,
     polling: Polling,
-    listener: Option<Listening>,
+    on_queues: Option<OnQueues>,
+    on_topics: Option<OnTopics>,
     wrong: Option<SubscribeError>,
+}
+
+impl fmt::Debug for PullConsumerBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("PullConsumerBuilder");
+        shown.field("group", &self.group).field("topics", &self.topics);
+        shown.field("polling", &self.polling).finish_non_exhaustive()
+    }
 }
 
 impl PullConsumerBuilder {
@@ -34,8 +43,8 @@ impl PullConsumerBuilder {
         options: ConsumerOptions,
     ) -> Self {
         let (topics, filters) = (Vec::new(), Vec::new());
-        let (polling, listener, wrong) = (Polling::default(), None, None);
-        Self { owner, group, topics, filters, options, polling, listener, wrong }
+        let (polling, on_queues, on_topics, wrong) = (Polling::default(), None, None, None);
+        Self { owner, group, topics, filters, options, polling, on_queues, on_topics, wrong }
     }
 
     /// Subscribes to a topic: the members of the group share its queues. What is wanted of it is a
@@ -168,7 +177,37 @@ impl PullConsumerBuilder {
     /// ```
     #[doc(alias = "MessageQueueListener")]
     pub fn on_queues(mut self, told: impl FnMut(QueueChange) + Send + 'static) -> Self {
-        self.listener = Some(Listening::new(Box::new(told)));
+        self.on_queues = Some(Box::new(told));
+        self
+    }
+
+    /// Has `told` called with all queues of a topic that it reads, whoever reads them: when they are
+    /// known, and whenever they change, which the client sees within `route_refresh_interval` (30
+    /// s). Who is to read all of a topic can be [assigned](super::PullControl::assign) them there.
+    /// It is called as that of [`on_queues`](Self::on_queues), one call at a time for both.
+    ///
+    /// ```no_run
+    /// # use rocketry_core::client::{Client, PullControl};
+    /// # use rocketry_core::name::Topic;
+    /// # use std::sync::OnceLock;
+    /// # fn f(client: &Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// static CONTROL: OnceLock<PullControl> = OnceLock::new();
+    ///
+    /// let queues = client.queues(&Topic::new("orders")?).wait()?;
+    /// let builder = client.pull_consumer("audit")?.assign(queues).on_topics(|now| {
+    ///     if let Some(control) = CONTROL.get() {
+    ///         let _ = control.assign(now.queues);
+    ///     }
+    /// });
+    /// let mut consumer = builder.start()?;
+    /// CONTROL.get_or_init(|| consumer.control());
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[doc(alias = "registerTopicMessageQueueChangeListener")]
+    #[doc(alias = "TopicMessageQueueChangeListener")]
+    pub fn on_topics(mut self, told: impl FnMut(TopicQueues) + Send + 'static) -> Self {
+        self.on_topics = Some(Box::new(told));
         self
     }
 
@@ -186,13 +225,16 @@ impl PullConsumerBuilder {
         if let Some(wrong) = self.wrong {
             return Err(wrong);
         }
-        let Self { owner, group, topics, filters, mut options, polling, listener, .. } = self;
+        let Self { owner, group, topics, filters, mut options, mut polling, .. } = self;
+        let (on_queues, on_topics) = (self.on_queues, self.on_topics);
+        polling.watches = on_topics.is_some();
         let assigned = polling.queues.is_some();
         if assigned && !topics.is_empty() {
             return Err(SubscribeError::Assigned);
         }
         options.taking = Taking::Polled(polling);
-        let listener = listener.map(Arc::new);
+        let listens = on_queues.is_some() || on_topics.is_some();
+        let listener = listens.then(|| Arc::new(Listening::of(on_queues, on_topics)));
         options.check(owner.shared().config())?;
         let topics = if assigned { filters } else { topics };
         let subscribe = Subscribe { group: group.clone(), topics, options };
