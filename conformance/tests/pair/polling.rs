@@ -4,9 +4,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use rocketry_conformance::broker::Fault;
+use rocketry_conformance::broker::{Fault, TopicConfig};
 use rocketry_conformance::sim::{ClientId, Pace, World};
-use rocketry_core::body::TopicConfig;
 use rocketry_core::consumer::{Commit, Handout, Polling, Subscribe, Taking};
 use rocketry_core::error::{CommitError, Failure};
 use rocketry_core::frame::{Request, RequestCode, ResponseCode, version};

@@ -1,5 +1,5 @@
-//! Messages that are polled: what one poll gives is settled by the next one, or at the end, and never
-//! by being handed out (`DefaultLitePullConsumerImpl.poll` counts it as consumed at once).
+//! Messages that are polled: what one poll gives is settled by the next one, or at the end, and
+//! never by being handed out (`DefaultLitePullConsumerImpl.poll` counts it as consumed at once).
 
 use super::{Consumer, Consumers, Handout, Settled};
 use crate::id::{QueueKey, SubscriptionId};

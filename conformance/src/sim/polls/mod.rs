@@ -1,11 +1,11 @@
 //! One storm upon consumers that are polled, from its seed to what it came to: they poll, seek,
-//! pause and commit, queues are assigned and move between members, while faults come; then calm, and
-//! what must hold of it all.
+//! pause and commit, queues are assigned and move between members, while faults come; then calm,
+//! and what must hold of it all.
 //!
 //! | group | its members |
 //! |---|---|
 //! | `group_a` | one that is assigned queues, and seeks anywhere; it commits by itself or not |
-//! | `group_b` | up to two that share the queues and seek back only: between them they miss nothing |
+//! | `group_b` | up to two that share the queues and seek back only: together they miss nothing |
 
 mod poller;
 

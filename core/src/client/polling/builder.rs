@@ -13,8 +13,8 @@ use crate::consumer::{ConsumerOptions, Filter, FilterError, Polling, Start, Subs
 use crate::error::Refused;
 use crate::name::{Group, NameError, QueueName, Topic};
 
-/// A consumer to be that is polled: name its topics, whose queues the members of the group share, or
-/// the queues that it is to read; then [`start`](Self::start) it.
+/// A consumer to be that is polled: name its topics, whose queues the members of the group share,
+/// or the queues that it is to read; then [`start`](Self::start) it.
 pub struct PullConsumerBuilder {
     owner: Arc<Owner>,
     group: Group,
@@ -181,10 +181,10 @@ impl PullConsumerBuilder {
         self
     }
 
-    /// Has `told` called with all queues of a topic that it reads, whoever reads them: when they are
-    /// known, and whenever they change, which the client sees within `route_refresh_interval` (30
-    /// s). Who is to read all of a topic can be [assigned](super::PullControl::assign) them there.
-    /// It is called as that of [`on_queues`](Self::on_queues), one call at a time for both.
+    /// Has `told` called with all queues of a topic that it reads, whoever reads them: when they
+    /// are known, and whenever they change, which the client sees within `route_refresh_interval`
+    /// (30 s). Who is to read all of a topic can be [assigned](super::PullControl::assign) them
+    /// there. It is called as that of [`on_queues`](Self::on_queues), one call at a time for both.
     ///
     /// ```no_run
     /// # use rocketry_core::client::{Client, PullControl};
@@ -217,8 +217,8 @@ impl PullConsumerBuilder {
     ///
     /// # Errors
     ///
-    /// Where topics and queues are both named, or neither; for names, filters and options that can't
-    /// be meant; where this client has a consumer of the group already; after its end.
+    /// Where topics and queues are both named, or neither; for names, filters and options that
+    /// can't be meant; where this client has a consumer of the group already; after its end.
     ///
     /// See the example of [`topic`](Self::topic).
     pub fn start(self) -> Result<PullConsumer, SubscribeError> {

@@ -21,9 +21,9 @@ use crate::id::SubscriptionId;
 use crate::name::Group;
 use crate::time::Instant;
 
-/// A message that was polled, or one that can't be read: the next poll settles it as all others, and
-/// its own verbs do nothing. Who does not want it passed [seeks](PullControl::seek) back to it, or
-/// commits by hand and leaves it out.
+/// A message that was polled, or one that can't be read: the next poll settles it as all others,
+/// and its own verbs do nothing. Who does not want it passed [seeks](PullControl::seek) back to it,
+/// or commits by hand and leaves it out.
 pub type Polled = Result<MessageView, Unreadable>;
 
 /// Polls messages, as Java's lite pull consumer does: of the queues that the members of the group
@@ -112,9 +112,9 @@ impl PullConsumer {
         Self { owner, control }
     }
 
-    /// Settles what the last poll gave, and gives up to `poll_batch` (10) messages: as soon as there
-    /// is one, or none after `within`. With [`Duration::ZERO`] it gives what is there now, and waits
-    /// for nothing on any thread.
+    /// Settles what the last poll gave, and gives up to `poll_batch` (10) messages: as soon as
+    /// there is one, or none after `within`. With [`Duration::ZERO`] it gives what is there now,
+    /// and waits for nothing on any thread.
     ///
     /// They are of any of its queues, each queue's in order. What a filter leaves out is left out
     /// here as well.

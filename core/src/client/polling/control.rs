@@ -270,8 +270,9 @@ impl PullControl {
     ///
     /// # Errors
     ///
-    /// As [`pause`](Self::pause), whose example shows this as well. See the
-    /// example of [`pause`](Self::pause).
+    /// As [`pause`](Self::pause).
+    ///
+    /// See the example of [`pause`](Self::pause).
     pub fn resume(&self, queues: &[QueueName]) -> Result<(), NotAssigned> {
         let sub = self.sub();
         let others = self.shared().run(|core, now| core.engine.release(now, sub, queues));
@@ -319,13 +320,14 @@ impl PullControl {
         self.commit_what(Commit::Queue(queue.clone()))
     }
 
-    /// Commits these offsets, each that of the message to go on with, whatever was polled; it may be
-    /// less than was committed before. Otherwise as [`commit`](Self::commit). With `auto_commit`
-    /// what is settled replaces an offset before it within `commit_interval`.
+    /// Commits these offsets, each that of the message to go on with, whatever was polled; it may
+    /// be less than was committed before. Otherwise as [`commit`](Self::commit). With
+    /// `auto_commit` what is settled replaces an offset before it within `commit_interval`.
     ///
     /// ```no_run
     /// # use rocketry_core::client::{MessageView, PullConsumer};
-    /// # fn f(consumer: &PullConsumer, last: &MessageView) -> Result<(), Box<dyn std::error::Error>> {
+    /// # type Outcome = Result<(), Box<dyn std::error::Error>>;
+    /// # fn f(consumer: &PullConsumer, last: &MessageView) -> Outcome {
     /// let next = last.offset().map(|offset| (last.queue().clone(), offset + 1));
     /// consumer.commit_offsets(next).wait()?;
     /// # Ok(())
