@@ -47,6 +47,7 @@ impl Consumers {
             for topic in consumer.topics.own() {
                 ctx.fx.signal(Signal::RouteWanted(topic.clone()));
                 reach_brokers(ctx, known, topic);
+                consumer.tell_queues(ctx, known, topic);
             }
             ctx.fx.signal(Signal::GroupsChanged);
             consumer.rebalance_after(ctx, AGAIN);
@@ -83,6 +84,7 @@ impl Consumers {
             None => {
                 ctx.fx.signal(Signal::RouteWanted(topic.clone()));
                 reach_brokers(ctx, known, &topic);
+                consumer.tell_queues(ctx, known, &topic);
                 let role = Role::Own;
                 consumer.topics.insert(Subscription { topic, filter, edition, role });
                 ctx.fx.signal(Signal::Rebalance(sub));
@@ -186,7 +188,7 @@ impl Consumers {
             reach_brokers(ctx, known, topic);
         }
         for sub in readers {
-            if let Some(consumer) = self.get(sub).filter(|consumer| consumer.watches()) {
+            if let Some(consumer) = self.get(sub) {
                 consumer.tell_queues(ctx, known, topic);
             }
             self.rebalance(ctx, known, sub);
@@ -290,13 +292,10 @@ impl Consumer {
         self.topics.names().any(|own| own == topic)
     }
 
-    fn watches(&self) -> bool {
-        self.options.taking.polling().is_some_and(|polling| polling.watches)
-    }
-
-    /// Tells of the queues of a topic.
+    /// Tells of the queues of a topic, as far as they are known, where that is wanted.
     fn tell_queues(&self, ctx: &mut Context, known: Known<'_>, topic: &Topic) {
-        let route = known.routes.known(topic).filter(|route| !route.unread);
+        let watches = self.options.taking.polling().is_some_and(|polling| polling.watches);
+        let route = known.routes.known(topic).filter(|route| watches && !route.unread);
         let Some(route) = route else { return };
         let named = |at: &RouteQueue| known.brokers.queue_name(topic, at.broker, at.queue);
         let queues = route.readable.iter().map(named).collect();
