@@ -17,7 +17,7 @@ impl Consumers {
         }
         for (sub, consumer) in self.iter() {
             consumer.check_handouts();
-            consumer.check_commit_calls();
+            consumer.check_commit_calls(&self.turns);
             consumer.check_timers(ctx);
             consumer.check_share(&self.turns);
             assert!(!consumer.is_drained(), "{sub:?} has finished and does not leave");

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use super::turns::{Chore, Turns};
 use super::{Consumer, Consumers};
 use crate::effects::{Event, OpKind};
 use crate::error::{CommitError, Failure, Refused};
@@ -86,10 +87,8 @@ impl Consumers {
         let op = ctx.fx.ops.insert(OpKind::Commit);
         let keys: Vec<QueueKey> = wanted.keys().copied().collect();
         consumer.commit_calls.0.push(Call { op, wanted, failed: None });
-        for key in keys {
-            consumer.commit_wanted(ctx, known, key);
-        }
         consumer.commit_calls.tell(ctx);
+        self.attend(ctx, known, sub, keys, Chore::Commit);
         Ok(op)
     }
 
@@ -226,14 +225,15 @@ impl Consumer {
     }
 
     /// What must hold between two calls: whoever waits for a commit has one under way, or waits for
-    /// the end of another one of the queue.
-    pub(super) fn check_commit_calls(&self) {
+    /// the end of another one of the queue, or for its turn.
+    pub(super) fn check_commit_calls(&self, turns: &Turns) {
         for call in &self.commit_calls.0 {
             assert!(!call.wanted.is_empty(), "{:?} has ended and is not told", call.op);
             for (key, wanted) in &call.wanted {
                 let queue = self.queues.get(*key);
                 let sent = |call: &Call| call.wanted.get(key).is_some_and(|wanted| wanted.sent);
-                let waits = self.commit_calls.0.iter().any(sent)
+                let waits = turns.holds(self.id, *key)
+                    || self.commit_calls.0.iter().any(sent)
                     || self.predecessors.holds(*key)
                     || queue.is_some_and(|queue| queue.keeper.under_way().is_some());
                 assert!(waits, "nobody commits {:?} of {:?}", wanted, call.op);

@@ -30,10 +30,9 @@ pub(super) struct Handouts {
 }
 
 impl Handouts {
-    /// So many runs of a queue have no turn any more.
-    pub(super) fn hold(&mut self, key: QueueKey, runs: usize) {
+    /// So many runs of a queue are to have no turn any more.
+    pub(super) const fn hold(&mut self, runs: usize) {
         self.ready -= runs;
-        self.turns.retain(|turn| *turn != key);
     }
 
     /// So many runs of a queue have their turns again.
@@ -97,6 +96,12 @@ impl Consumer {
                 self.handouts.ready += 1;
             }
         }
+    }
+
+    /// Forgets the turns of queues that are held.
+    pub(super) fn forget_turns(&mut self) {
+        let Self { handouts, queues, .. } = self;
+        handouts.turns.retain(|key| queues.get(*key).is_some_and(|queue| !queue.held));
     }
 
     /// Puts back what was taken, to be handed out before all else.

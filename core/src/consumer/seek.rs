@@ -4,6 +4,7 @@
 //! moves does: what was pulled before, an answer that is still on its way, and what the last poll
 //! gave of it belong to the old one, and count no more.
 
+use super::turns::Chore;
 use super::{Consumer, Consumers};
 use crate::effects::{Event, Planted};
 use crate::error::Stale;
@@ -39,11 +40,11 @@ impl Consumers {
         (queues, held): (&[QueueName], bool),
     ) -> Vec<QueueName> {
         let Some(consumer) = self.get_mut(sub) else { return queues.to_vec() };
-        let mut others = Vec::new();
+        let (mut others, mut released) = (Vec::new(), Vec::new());
         for name in queues {
             match consumer.own(known, name) {
                 Some(key) if held => consumer.hold(key),
-                Some(key) => consumer.release(ctx, known, key),
+                Some(key) => released.extend(consumer.release(key).then_some(key)),
                 None => {
                     let assigned = consumer.assigned.as_mut();
                     match assigned.and_then(|assigned| assigned.wish(name)) {
@@ -53,6 +54,12 @@ impl Consumers {
                 }
             }
         }
+        if held {
+            consumer.forget_turns();
+        } else if consumer.has_ready() {
+            ctx.fx.event(Event::Deliverable { sub });
+        }
+        self.attend(ctx, known, sub, released, Chore::Resume);
         others
     }
 
@@ -81,21 +88,17 @@ impl Consumer {
 
     /// A queue begins no pull and hands nothing out.
     fn hold(&mut self, key: QueueKey) {
-        let Some(queue) = self.queues.get_mut(key).filter(|queue| !queue.held) else { return };
-        queue.held = true;
-        let waiting = queue.window.ready.len();
-        self.handouts.hold(key, waiting);
+        if let Some(queue) = self.queues.get_mut(key).filter(|queue| !queue.held) {
+            queue.held = true;
+            self.handouts.hold(queue.window.ready.len());
+        }
     }
 
-    /// It goes on: what it has is handed out.
-    fn release(&mut self, ctx: &mut Context, known: Known<'_>, key: QueueKey) {
-        let Some(queue) = self.queues.get_mut(key).filter(|queue| queue.held) else { return };
+    /// What it has is handed out again. False if it was not held.
+    fn release(&mut self, key: QueueKey) -> bool {
+        let Some(queue) = self.queues.get_mut(key).filter(|queue| queue.held) else { return false };
         queue.held = false;
-        let waiting = queue.window.ready.len();
-        self.handouts.release(key, waiting);
-        if waiting > 0 {
-            ctx.fx.event(Event::Deliverable { sub: self.id });
-        }
-        self.resume(ctx, known, key);
+        self.handouts.release(key, queue.window.ready.len());
+        true
     }
 }
