@@ -92,7 +92,7 @@ pub use listener::SimpleMessageListener;
 pub use rocketry_core as proto;
 pub use rocketry_core::client::{
     self, Admin, Client, Consumer, Delivery, MessageView, OnUnreadable, Pending, Producer,
-    Unreadable,
+    PullConsumer, Unreadable,
 };
 pub use rocketry_core::config::{Config, ConfigError};
 pub use rocketry_core::consumer::{Filter, Start};
@@ -108,8 +108,10 @@ pub use rocketry_core::allocation::{Allocate, AllocationError, Question, Strateg
 pub use rocketry_core::body::{BodyError, ClusterInfo, RouteBody, TopicConfig, TopicList};
 pub use rocketry_core::client::{
     BatchContext, Blockable, Concurrency, ConsumerBuilder, ConsumerHandle, EndError, Ended,
-    Handled, LockStats, ProducerError, ProducerOptions, Pulled, QueueChange, Received, RecvError,
-    RecvTimeoutError, Run, RunError, RunOptions, RunStats, Settlement, SubscribeError, Verdict,
+    Handled, LockStats, NextPoll, NotAssigned, Polled, ProducerError, ProducerOptions,
+    PullConsumerBuilder, PullControl, Pulled, QueueChange, Received, RecvError, RecvTimeoutError,
+    Run, RunError, RunOptions, RunStats, SeekError, Settlement, SubscribeError, TopicQueues,
+    Verdict,
 };
 pub use rocketry_core::consumer::{
     Assignment, ConsumerOptions, ConsumerStats, FilterError, OffsetStats, QueueStats,
@@ -117,7 +119,7 @@ pub use rocketry_core::consumer::{
 };
 pub use rocketry_core::engine::Cancelled;
 pub use rocketry_core::error::{
-    Attempt, Attempts, CloseReason, ConnectError, Failure, Lack, PeerKind, Refused,
+    Attempt, Attempts, CloseReason, CommitError, ConnectError, Failure, Lack, PeerKind, Refused,
 };
 pub use rocketry_core::frame::{Request, RequestCode, ResponseCode};
 pub use rocketry_core::message::{Compression, MessageError, RecordError, UniqueId};
@@ -168,6 +170,7 @@ mod pages {
     #[doc = include_str!("../docs/sending.md")]
     struct Sending;
     #[doc = include_str!("../docs/consuming.md")]
+    #[doc = include_str!("../docs/pulling.md")]
     struct Consuming;
     #[doc = include_str!("../docs/errors.md")]
     struct Errors;

@@ -3,7 +3,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use rocketry_conformance::sim::{GroupScene, Scene, course, groups};
+use rocketry_conformance::sim::{GroupScene, PollScene, Scene, course, groups, polls};
 use rocketry_core::engine::Planted;
 
 /// Storms until one fails.
@@ -93,4 +93,11 @@ fn a_consumer_that_finishes_before_its_messages_were_taken_back_is_found() {
 #[test]
 fn an_offset_that_a_broker_lost_and_nobody_gives_again_is_found() {
     assert_found_in_groups(Planted::TrustsCommits);
+}
+
+#[test]
+fn pull_11_an_answer_from_before_a_seek_that_is_taken_is_found() {
+    assert_found_by(Planted::TakesBeforeSeek, |seed, plant| {
+        polls(seed, &PollScene { plant, ..PollScene::default() });
+    });
 }

@@ -5,6 +5,7 @@ mod cluster;
 mod tally;
 
 use std::error::Error;
+use std::ops::Range;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -144,9 +145,23 @@ impl Run {
 /// Sends the messages that `of` gives for each number, 256 numbers at a time, and notes the first
 /// one of each.
 pub(crate) fn send_all(run: &Run, client: &Client, of: impl Fn(usize) -> Vec<Message>) -> Outcome {
+    send_range(run, client, 0..run.count(), of)
+}
+
+/// Sends the messages of these numbers, and notes each.
+pub(crate) fn send_some(run: &Run, client: &Client, numbers: Range<usize>) -> Outcome {
+    send_range(run, client, numbers, |index| vec![run.message(index)])
+}
+
+fn send_range(
+    run: &Run,
+    client: &Client,
+    numbers: Range<usize>,
+    of: impl Fn(usize) -> Vec<Message>,
+) -> Outcome {
     let producer = client.producer(run.group())?;
-    for first in (0..run.count()).step_by(256).take_while(|_| !is_stopped()) {
-        let indices = first..(first + 256).min(run.count());
+    for first in numbers.clone().step_by(256).take_while(|_| !is_stopped()) {
+        let indices = first..(first + 256).min(numbers.end);
         let sent: Vec<_> = indices
             .flat_map(|index| of(index).into_iter().enumerate().map(move |(at, m)| (index, at, m)))
             .map(|(index, at, message)| (index, at, producer.send(message)))

@@ -18,7 +18,7 @@ use rustix::process::{Pid, Signal, kill_process};
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// Those that end with a tally: nothing may be missing, nothing may come twice.
-const EXACT: [&str; 13] = [
+const EXACT: [&str; 14] = [
     "quickstart",
     "blocking",
     "tokio",
@@ -32,6 +32,7 @@ const EXACT: [&str; 13] = [
     "handlers_tokio",
     "batch_writer",
     "idempotent",
+    "pull_by_time",
 ];
 /// Those that end in their own words, or say more on the way.
 const TALKATIVE: [&str; 4] = ["oneway", "logging", "errors", "retries"];

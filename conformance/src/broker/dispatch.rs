@@ -34,7 +34,7 @@ impl Cluster {
         }
         let (server, fault) = (self.version_of(listener), Fault::Pass);
         let from = match &request {
-            Ok(Request::Pull(pull)) => Some(pull.queue_offset),
+            Ok(Request::Pull(pull) | Request::LitePull(pull)) => Some(pull.queue_offset),
             Ok(_) | Err(_) => None,
         };
         let mut caller =

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use rocketry_core::body::QueueData;
-use rocketry_core::frame::Request;
+use rocketry_core::frame::{Request, version};
 use rocketry_core::time::Instant;
 
 use super::ConnId;
@@ -138,6 +138,10 @@ impl Node {
             }
             Request::SendV1(send) => return self.take(turn, caller, send.into(), body),
             Request::Pull(pull) => return self.pull(turn, caller, pull),
+            // Java's, unless `litePullMessageEnable` is false.
+            Request::LitePull(pull) if version::pops(self.version) => {
+                return self.pull(turn, caller, pull);
+            }
             Request::InvokeStatus(ask) => return self.status(turn, caller, &ask),
             Request::RunningInfo(ask) => return self.running_info(turn, caller, ask),
             Request::ConsumeDirectly(order) => return self.consume_directly(turn, caller, order),

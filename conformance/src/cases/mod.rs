@@ -19,6 +19,7 @@ mod offsets;
 mod packed;
 mod peers;
 pub mod place;
+mod polling;
 mod pull;
 mod push;
 mod reading;

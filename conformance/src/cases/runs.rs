@@ -4,7 +4,7 @@ use super::case::{Case, EMBEDDED_AND_LIVE, LIVE, Proof, Runtimes, Target};
 use super::place::{OLD_IS_DELETED, Place, Setting};
 use super::{
     admin, backlog, batch, clusters, conn, fault, filt, groups, loss, ns, off, offsets, packed,
-    pull, push, reb, retry, send, stored, volume,
+    polling, pull, push, reb, retry, send, stored, volume,
 };
 
 use fault::{comeback, failover, moves, outages, restart};
@@ -169,6 +169,12 @@ pub(super) const RUNS: &[Run] = &[
     run("PULL-06", pull::where_nothing_matches_a_pull_is_led_on),
     run("PULL-07", pull::a_pull_from_memory_brings_32_messages_and_256_kibibytes_at_most),
     run("PULL-09", pull::a_pull_may_bring_an_offset_to_commit),
+    run("PULL-11", polling::an_assigned_queue_is_polled_from_where_it_was_sought),
+    run("PULL-12", polling::two_that_subscribe_share_the_queues),
+    run("PULL-13", polling::a_paused_queue_gives_nothing_and_loses_nothing),
+    run("PULL-14", polling::begin_end_and_a_time_are_sought),
+    run("PULL-15", polling::what_was_not_committed_comes_again),
+    each(run("PULL-17", polling::a_poll_keeps_its_time)),
     live(each(run("PUSH-01", handlers::sixteen_handlers_are_given_ten_thousand_messages))),
     run("PUSH-02", handlers::what_is_committed_is_the_lowest_offset_that_is_not_settled),
     run("PUSH-08", handlers::of_a_batch_the_first_are_done_and_the_rest_comes_again),

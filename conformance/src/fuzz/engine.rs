@@ -1,12 +1,14 @@
 //! The whole client against a hostile network and hostile peers, under a clock of our own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use rocketry_core::config::Config;
-use rocketry_core::consumer::{ConsumerOptions, Filter, Handout, Outcome, Start, Subscribe};
+use rocketry_core::consumer::{
+    Commit, ConsumerOptions, Filter, Handout, Outcome, Polling, Start, Subscribe, Taking,
+};
 use rocketry_core::engine::{Command, Computed, Engine, Event, Session};
 use rocketry_core::error::{CloseReason, ConnectError};
 use rocketry_core::fetch::{FetchError, FetchId, Url};
@@ -58,6 +60,7 @@ struct Run {
     peers: BTreeMap<ConnectionId, Peer>,
     calls: BTreeMap<OpId, ()>,
     subs: Vec<SubscriptionId>,
+    polled: BTreeSet<SubscriptionId>,
     handouts: Vec<Handout>,
     made: usize,
     stopped: bool,
@@ -92,6 +95,7 @@ impl Run {
             peers: BTreeMap::new(),
             calls: BTreeMap::new(),
             subs: Vec::new(),
+            polled: BTreeSet::new(),
             handouts: Vec::new(),
             made: 0,
             stopped: false,
@@ -223,14 +227,59 @@ impl Run {
     }
 
     fn subscribe(&mut self, supply: &mut Supply<'_>) {
-        let Ok(group) = Group::new(format!("group-{}", supply.byte() % 4)) else { return };
+        let drawn = supply.byte();
+        let Ok(group) = Group::new(format!("group-{}", drawn % 4)) else { return };
         let expression = Filter::parse(&supply.text()).unwrap_or_default();
         let topics = vec![(self.topic.clone(), expression)];
         let start = if supply.byte() & 1 == 0 { Start::First } else { Start::Last };
-        let options = ConsumerOptions::default().start_at(start);
+        let mut options = ConsumerOptions::default().start_at(start);
+        let polled = drawn >= 128;
+        if polled {
+            let queues =
+                (drawn & 64 != 0).then(|| (0..drawn % 16).map(|at| self.queue(at)).collect());
+            options.taking =
+                Taking::Polled(Polling { auto_commit: drawn & 32 == 0, queues, watches: true });
+        }
         let subscribe = Subscribe { group, topics, options };
         if let Ok(sub) = self.session.engine_mut().subscribe(self.now, subscribe) {
             self.subs.push(sub);
+            if polled {
+                self.polled.insert(sub);
+            }
+        }
+    }
+
+    fn queue(&self, at: u8) -> QueueName {
+        let broker = format!("b-{}", at % 4).into();
+        QueueName { topic: self.topic.clone(), broker, queue: u32::from(at / 4) }
+    }
+
+    /// Polls, or asks something else of one that is polled.
+    fn poll(&mut self, sub: SubscriptionId, supply: &mut Supply<'_>) {
+        let (drawn, now) = (supply.byte(), self.now);
+        let queue = self.queue(drawn / 8);
+        let engine = self.session.engine_mut();
+        match drawn % 8 {
+            0 => _ = engine.seek(now, sub, &queue, i64::from(drawn)),
+            1 => _ = engine.hold(now, sub, &[queue]),
+            2 => _ = engine.release(now, sub, &[queue]),
+            3 => _ = engine.assign(now, sub, [queue].into()),
+            4 | 5 => {
+                let what = match drawn / 8 % 3 {
+                    0 => Commit::Queue(queue),
+                    1 => Commit::Offsets([(queue, i64::from(drawn) - 16)].into()),
+                    _ => Commit::Polled,
+                };
+                if let Ok(op) = engine.commit(now, sub, what) {
+                    assert!(self.calls.insert(op, ()).is_none(), "{op:?} was given out twice");
+                }
+            }
+            _ => {
+                for handout in engine.poll_messages(now, sub) {
+                    assert!(handout.next < handout.end);
+                    assert!(handout.end as usize <= handout.batch.records().len());
+                }
+            }
         }
     }
 
@@ -240,6 +289,9 @@ impl Run {
 
     fn take(&mut self, supply: &mut Supply<'_>) {
         let Some(sub) = self.some_sub(supply) else { return };
+        if self.polled.contains(&sub) {
+            return self.poll(sub, supply);
+        }
         if let Some(handout) = self.session.engine_mut().poll_batch(self.now, sub) {
             assert!(handout.next < handout.end);
             assert!(handout.end as usize <= handout.batch.records().len());
@@ -362,7 +414,9 @@ impl Run {
         }
         while let Some(event) = self.session.engine_mut().poll_event() {
             match event {
-                Event::Sent { op, .. } | Event::Answered { op, .. } => {
+                Event::Sent { op, .. }
+                | Event::Answered { op, .. }
+                | Event::Committed { op, .. } => {
                     assert!(self.calls.remove(&op).is_some(), "{op:?} ended twice");
                 }
                 Event::Stopped => {

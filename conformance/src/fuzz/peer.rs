@@ -84,7 +84,7 @@ fn content(code: RequestCode, client_id: &str, supply: &mut Supply<'_>) -> (Repl
             ];
             (streams::pairs(fields), Bytes::new())
         }
-        RequestCode::PULL_MESSAGE => {
+        RequestCode::PULL_MESSAGE | RequestCode::LITE_PULL_MESSAGE => {
             let fields = [
                 ("suggestWhichBrokerId", (small(supply) & 1).to_string()),
                 ("nextBeginOffset", small(supply).to_string()),

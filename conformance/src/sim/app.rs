@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rocketry_core::config::Config;
 use rocketry_core::engine::{Cancelled, Event, Leftover, Note};
-use rocketry_core::error::{QueryError, SendError};
+use rocketry_core::error::{CommitError, QueryError, SendError};
 use rocketry_core::id::{OpId, SubscriptionId};
 use rocketry_core::message::{UniqueId, UniqueIds};
 use rocketry_core::name::Group;
@@ -106,6 +106,7 @@ pub(super) struct App {
     pub(super) group: Group,
     pub(super) sends: BTreeMap<OpId, Sent>,
     pub(super) answers: BTreeMap<OpId, Ended<Result<Answer, QueryError>>>,
+    pub(super) commits: BTreeMap<OpId, Ended<Result<(), CommitError>>>,
     pub(super) paces: BTreeMap<SubscriptionId, Pace>,
     /// The groups of its consumers.
     pub(super) groups: BTreeMap<SubscriptionId, Group>,
@@ -118,6 +119,8 @@ pub(super) struct App {
     pub(super) left: Vec<(Instant, SubscriptionId, Leftover)>,
     /// Queues that changed hands.
     pub(super) changes: Vec<Change>,
+    /// The queues of topics, as consumers were told of them.
+    pub(super) topics: Vec<(Instant, Vec<QueueName>)>,
     pub(super) stopped: Option<Instant>,
 }
 
@@ -131,6 +134,7 @@ impl App {
             group,
             sends: BTreeMap::new(),
             answers: BTreeMap::new(),
+            commits: BTreeMap::new(),
             paces: BTreeMap::new(),
             groups: BTreeMap::new(),
             finishing: BTreeSet::new(),
@@ -138,6 +142,7 @@ impl App {
             notes: Vec::new(),
             left: Vec::new(),
             changes: Vec::new(),
+            topics: Vec::new(),
             stopped: None,
         }
     }
@@ -194,6 +199,11 @@ impl World {
                     }
                     app.changes.push(Change { at: now, sub, gained, lost });
                 }
+                Event::Committed { op, result } => {
+                    let twin = app.commits.insert(op, Ended { at: now, result });
+                    assert!(twin.is_none(), "{op:?} was committed twice");
+                }
+                Event::TopicQueues { queues, .. } => app.topics.push((now, queues)),
                 Event::RuleSpent { .. } => {}
                 Event::Deliverable { sub } => self.deliverable(client, sub),
                 Event::Left { sub, leftover } => app.left.push((now, sub, leftover)),

@@ -60,7 +60,7 @@ impl World {
         }
     }
 
-    fn record(&mut self, client: ClientId, sub: SubscriptionId, handout: &Handout) {
+    pub(super) fn record(&mut self, client: ClientId, sub: SubscriptionId, handout: &Handout) {
         let batch = &handout.batch;
         for index in (handout.next..handout.end).filter(|index| batch.wanted(*index)) {
             let item = batch.records().item(index as usize);

@@ -42,6 +42,7 @@ mod offsets;
 mod outages;
 mod oversize;
 mod places;
+mod polling;
 mod promises;
 mod reaching;
 mod refusing;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use rocketry_conformance::sim::{GroupScene, Gust, Scene, course, groups};
+use rocketry_conformance::sim::{GroupScene, Gust, PollScene, Scene, course, groups, polls};
 
 use crate::observing::assert_balanced;
 
@@ -99,6 +99,35 @@ fn fault_32_no_group_loses_anything_in_storms_1_to_3() {
 #[test]
 fn fault_32_no_group_loses_anything_in_storms_4_to_6() {
     group_storms(4..7, GroupScene::new);
+}
+
+/// Storms upon consumers that are polled, from seed to seed, and what they came to.
+fn poll_storms(seeds: std::ops::Range<u64>) {
+    let (mut polled, mut seeks, mut worst) = (0, 0, Duration::ZERO);
+    let start = Instant::now();
+    for seed in seeds.clone() {
+        let shown = Shown(seed);
+        let course = polls(seed, &PollScene::default());
+        drop(shown);
+        (polled, seeks) = (polled + course.polled, seeks + course.seeks);
+        worst = worst.max(course.took);
+    }
+    let rate = (seeds.end - seeds.start) as f64 / start.elapsed().as_secs_f64() * 60.0;
+    println!(
+        "storms upon pollers {seeds:?}: {rate:.0} seeds a minute, {polled} messages polled, \
+         {seeks} seeks, all of it polled {worst:?} after the calm"
+    );
+}
+
+#[test]
+fn pull_14_seeks_under_load_skip_nothing_in_storms_1_to_20() {
+    poll_storms(1..21);
+}
+
+#[test]
+#[ignore = "for long runs by hand: STORM_SEED=1000 STORM_POLLS=500"]
+fn pull_14_seeks_under_load_skip_nothing_in_as_many_storms_as_wanted() {
+    poll_storms(seeds(number("STORM_POLLS", 200)));
 }
 
 fn number(name: &str, else_: u64) -> u64 {

@@ -4,7 +4,7 @@
 use crate::{Source, sources};
 
 /// Those of `core/src/client/` that users hold. The others are for adapters.
-const HANDLES: [&str; 13] = [
+const HANDLES: [&str; 16] = [
     "admin.rs",
     "batch.rs",
     "consumer.rs",
@@ -12,6 +12,9 @@ const HANDLES: [&str; 13] = [
     "delivery.rs",
     "mod.rs",
     "pending.rs",
+    "polling/builder.rs",
+    "polling/consumer.rs",
+    "polling/control.rs",
     "producer.rs",
     "producing.rs",
     "received.rs",

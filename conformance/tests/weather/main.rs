@@ -17,6 +17,7 @@ mod hooks;
 mod leaks;
 mod options;
 mod owners;
+mod polling;
 mod reentry;
 mod restart;
 mod scale;

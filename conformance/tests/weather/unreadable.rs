@@ -31,13 +31,13 @@ on_all!(
 
 const GROUP: &str = "readers";
 
-fn queue() -> QueueName {
+pub(crate) fn queue() -> QueueName {
     let topic = Topic::new(TOPIC).expect("a topic");
     QueueName { topic, broker: "broker-a".into(), queue: 0 }
 }
 
 /// A client, and three messages in one queue: the one in the middle says that it is compressed.
-fn with_damage(on: On, served: &Served) -> Rig {
+pub(crate) fn with_damage(on: On, served: &Served) -> Rig {
     let mut config = Config::new(served.namesrv()).expect("settings");
     config.commit_interval = Duration::from_millis(50);
     config.retry_delay = Duration::from_millis(300);

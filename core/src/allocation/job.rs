@@ -1,6 +1,7 @@
 //! A share computed apart from the engine: its cost grows with the topic's queues and the group's
 //! members, and the client's lock must not be held for so long.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use super::{Allocation, AllocationError, Queue, Strategy, average};
 use crate::body::{Assignments, ConsumerList, Members, RequestMode};
 use crate::contain::contained;
 use crate::id::{BrokerId, RouteQueue, SubscriptionId, TopicKey};
+use crate::name::QueueName;
 
 /// Work that the engine wants done without it, and needs no clock or socket for:
 /// [`run`](Self::run) it, on whatever thread, and say so by
@@ -79,6 +81,8 @@ pub(crate) enum Rule {
     Members { strategy: Strategy, members: Members, list: Bytes },
     /// The broker, which has said so in a body of `QUERY_ASSIGNMENT` (400).
     Broker(Bytes),
+    /// The application, which has named the queues.
+    Assigned(Arc<BTreeSet<QueueName>>),
 }
 
 /// A share, and what changes by it.
@@ -162,6 +166,7 @@ impl Task {
             }
             Rule::Members { strategy, list, .. } => self.by_ids(strategy, list)?,
             Rule::Broker(assigned) => self.assigned(assigned)?,
+            Rule::Assigned(queues) => self.named(queues),
         };
         wanted.sort_unstable();
         Ok(Share::after(&self.held, wanted))
@@ -196,6 +201,17 @@ impl Task {
         there.sort_unstable();
         own.retain(|at| there.binary_search(at).is_ok());
         Ok(own)
+    }
+
+    /// The queues of the route that the application names.
+    fn named(&self, queues: &BTreeSet<QueueName>) -> Vec<RouteQueue> {
+        let names: BTreeSet<(&str, u32)> = queues
+            .iter()
+            .filter(|queue| *queue.topic.as_str() == *self.topic)
+            .map(|queue| (&*queue.broker, queue.queue))
+            .collect();
+        let wanted = |at: &&RouteQueue| names.contains(&(&*self.name(at.broker), at.queue));
+        self.queues.iter().filter(wanted).copied().collect()
     }
 
     fn name(&self, broker: BrokerId) -> Arc<str> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::offsets;
 use super::pending::{Pending, ask};
 use super::question::Question;
 use super::shared::Owner;
@@ -12,7 +13,7 @@ use crate::body::{BodyError, ClusterInfo, RouteBody, TopicConfig, TopicList};
 use crate::error::{Failure, PeerKind, QueryError};
 use crate::frame::request::{
     CreateTopicRequest, DeleteTopicInNameServerRequest, DeleteTopicRequest, PlainRequest,
-    PullRequest, RouteRequest, SearchOffsetRequest,
+    PullRequest, RouteRequest,
 };
 use crate::frame::{ReplyFields, Request, ResponseCode};
 use crate::message::RecordList;
@@ -241,18 +242,7 @@ impl Admin {
     /// ```
     #[doc(alias = "searchOffset")]
     pub fn search_offset(&self, queue: &QueueName, time: impl Into<UnixMillis>) -> Answered<i64> {
-        let request = Request::SearchOffset(SearchOffsetRequest {
-            topic: queue.topic.shared(),
-            queue_id: queue.queue as i32,
-            timestamp: time.into().0,
-            broker: Some(queue.broker.clone()),
-            ..Default::default()
-        });
-        self.ask(Target::Queue(queue.clone()), request, |response| match &response.fields {
-            Ok(ReplyFields::Offset(fields)) => Ok(fields.offset),
-            Ok(_) => Err(response.failed(Failure::Body("no offset".into()))),
-            Err(error) => Err(response.failed(Failure::Unreadable(error.clone()))),
-        })
+        offsets::search(self.owner.shared(), queue, time.into())
     }
 
     /// At most `count` messages of a queue from `offset` on, as they lie there: no group, no

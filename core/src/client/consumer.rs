@@ -28,8 +28,7 @@ use crate::time::Instant;
 /// pulls pause. Dropping the consumer leaves its group at once, in the background, with what is
 /// settled committed: what others still handle is delivered again elsewhere. [`drain`](Self::drain)
 /// waits for them, as [`Client::shutdown`](super::Client::shutdown) does.
-#[doc(alias = "DefaultMQPushConsumer", alias = "DefaultLitePullConsumer", alias = "PushConsumer")]
-#[doc(alias = "PullConsumer", alias = "SimpleConsumer")]
+#[doc(alias = "DefaultMQPushConsumer", alias = "PushConsumer", alias = "SimpleConsumer")]
 pub struct Consumer {
     pub(super) owner: Arc<Owner>,
     pub(super) control: ConsumerHandle,

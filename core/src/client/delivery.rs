@@ -158,6 +158,16 @@ impl fmt::Debug for Unreadable {
 }
 
 impl Unreadable {
+    fn new(
+        batch: &Arc<Batch>,
+        index: u32,
+        reason: RecordError,
+        shared: Option<Arc<Shared>>,
+    ) -> Self {
+        let (queue, offset) = (batch.queue().clone(), batch.offset(index));
+        Self { queue, offset, reason, batch: batch.clone(), index, shared }
+    }
+
     fn give(&mut self, outcome: Outcome) -> Settlement {
         give(&mut self.shared, &self.batch, self.index, outcome)
     }
@@ -235,23 +245,19 @@ impl Delivery {
         unreadable: OnUnreadable,
     ) -> Result<Self, Unreadable> {
         let mut shared = Some(shared.clone());
-        let reason = match batch.records().item(index as usize) {
-            Item::Record(record) => match record.body() {
-                Ok(body) => {
-                    let view = MessageView { batch: batch.clone(), index, again, body };
-                    return Ok(Self { view, shared });
-                }
-                Err(reason) => reason,
-            },
-            Item::Undecodable(undecodable) => undecodable.reason,
+        let reason = match body(batch, index) {
+            Ok(body) => {
+                let view = MessageView { batch: batch.clone(), index, again, body };
+                return Ok(Self { view, shared });
+            }
+            Err(reason) => reason,
         };
         match unreadable {
             OnUnreadable::Hold | OnUnreadable::Stop => {}
             OnUnreadable::Settle => _ = ack(&mut shared, batch, index),
             OnUnreadable::DeadLetters => _ = give(&mut shared, batch, index, Outcome::Reject),
         }
-        let (queue, offset) = (batch.queue().clone(), batch.offset(index));
-        Err(Unreadable { queue, offset, reason, batch: batch.clone(), index, shared })
+        Err(Unreadable::new(batch, index, reason, shared))
     }
 
     fn give(&mut self, outcome: Outcome) -> Settlement {
@@ -378,6 +384,22 @@ impl Delivery {
     #[doc(alias = "SUSPEND_CURRENT_QUEUE_A_MOMENT")]
     pub fn retry_here(mut self, pause: Duration) -> Settlement {
         self.give(Outcome::Here(pause))
+    }
+}
+
+/// A message to be read, without the duty to settle it; one that can't be read has none either.
+pub(super) fn opened(batch: &Arc<Batch>, index: u32) -> Result<MessageView, Unreadable> {
+    match body(batch, index) {
+        Ok(body) => Ok(MessageView { batch: batch.clone(), index, again: 0, body }),
+        Err(reason) => Err(Unreadable::new(batch, index, reason, None)),
+    }
+}
+
+/// The body of the message at `index`, its checksum looked at.
+fn body(batch: &Batch, index: u32) -> Result<Bytes, RecordError> {
+    match batch.records().item(index as usize) {
+        Item::Record(record) => record.body(),
+        Item::Undecodable(undecodable) => Err(undecodable.reason),
     }
 }
 

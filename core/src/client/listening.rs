@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
 use crate::contain::contained;
-use crate::name::QueueName;
+use crate::name::{QueueName, Topic};
 
 /// Queues of a consumer that have changed hands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,13 +21,41 @@ pub struct QueueChange {
     pub lost: Vec<QueueName>,
 }
 
+/// The queues of a topic, whoever reads them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+#[doc(alias = "TopicMessageQueueChangeListener")]
+pub struct TopicQueues {
+    /// The topic.
+    pub topic: Topic,
+    /// All its queues that may be read.
+    pub queues: Vec<QueueName>,
+}
+
+/// What a listener is told of.
+#[derive(Debug)]
+pub(crate) enum Told {
+    /// Queues of its consumer.
+    Own(QueueChange),
+    /// Those of a topic.
+    Topic(TopicQueues),
+}
+
 /// Code of the application's.
 pub(crate) type OnQueues = Box<dyn FnMut(QueueChange) + Send>;
+pub(crate) type OnTopics = Box<dyn FnMut(TopicQueues) + Send>;
 
 /// One listener, and the changes that it has not been told of.
 pub(crate) struct Listening {
-    waiting: Mutex<VecDeque<QueueChange>>,
-    call: Mutex<OnQueues>,
+    waiting: Mutex<VecDeque<Told>>,
+    call: Mutex<Calls>,
+}
+
+/// The code of the application's that there is.
+#[derive(Default)]
+struct Calls {
+    own: Option<OnQueues>,
+    topics: Option<OnTopics>,
 }
 
 impl fmt::Debug for Listening {
@@ -38,16 +66,25 @@ impl fmt::Debug for Listening {
 
 impl Listening {
     pub(super) fn new(call: OnQueues) -> Self {
-        Self { waiting: Mutex::default(), call: Mutex::new(call) }
+        Self::of(Some(call), None)
     }
 
-    fn waiting(&self) -> MutexGuard<'_, VecDeque<QueueChange>> {
+    pub(super) fn of(own: Option<OnQueues>, topics: Option<OnTopics>) -> Self {
+        Self { waiting: Mutex::default(), call: Mutex::new(Calls { own, topics }) }
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, VecDeque<Told>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Keeps a change, under the client's lock: their order is that of the engine.
     pub(super) fn keep(&self, gained: Vec<QueueName>, lost: Vec<QueueName>) {
-        self.waiting().push_back(QueueChange { gained, lost });
+        self.waiting().push_back(Told::Own(QueueChange { gained, lost }));
+    }
+
+    /// Keeps the queues of a topic, likewise.
+    pub(super) fn keep_topic(&self, topic: Topic, queues: Vec<QueueName>) {
+        self.waiting().push_back(Told::Topic(TopicQueues { topic, queues }));
     }
 
     /// Tells what was kept, without the client's lock. A thread that is telling already, this one
@@ -60,8 +97,12 @@ impl Listening {
                 Err(TryLockError::WouldBlock) => return,
             };
             loop {
-                let Some(change) = self.waiting().pop_front() else { break };
-                contained(|| call(change));
+                let Some(told) = self.waiting().pop_front() else { break };
+                contained(|| match (told, &mut *call) {
+                    (Told::Own(change), Calls { own: Some(own), .. }) => own(change),
+                    (Told::Topic(queues), Calls { topics: Some(topics), .. }) => topics(queues),
+                    _ => {}
+                });
             }
         }
     }
@@ -72,7 +113,6 @@ mod tests {
     use std::sync::{Arc, OnceLock};
 
     use super::*;
-    use crate::name::Topic;
 
     fn queue(queue: u32) -> QueueName {
         QueueName { topic: Topic::new("t").unwrap(), broker: "b".into(), queue }

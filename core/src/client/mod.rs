@@ -21,8 +21,10 @@ mod links;
 mod listening;
 mod lock_stats;
 mod log;
+mod offsets;
 mod park;
 mod pending;
+mod polling;
 mod producer;
 mod producing;
 mod pump;
@@ -48,9 +50,12 @@ pub use consumer::{Consumer, Next};
 pub use control::ConsumerHandle;
 pub use delivery::{Delivery, OnUnreadable, Received, Unreadable};
 pub use ended::{EndError, Ended};
-pub use listening::QueueChange;
+pub use listening::{QueueChange, TopicQueues};
 pub use lock_stats::LockStats;
 pub use pending::{Blockable, Pending};
+pub use polling::{
+    NextPoll, NotAssigned, Polled, PullConsumer, PullConsumerBuilder, PullControl, SeekError,
+};
 pub use producer::Producer;
 pub use producing::{ProducerError, ProducerOptions};
 pub use received::{RecvError, RecvTimeoutError, Settlement};
@@ -194,6 +199,53 @@ impl Client {
         NameError: From<G::Error>,
     {
         Ok(ConsumerBuilder::new(self.owner.clone(), group.try_into()?, options))
+    }
+
+    /// A consumer of the group `group` that is polled, once its topics or its queues are named.
+    ///
+    /// ```no_run
+    /// # use rocketry_core::client::Client;
+    /// # use std::time::Duration;
+    /// # fn f(client: &Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut consumer = client.pull_consumer("audit")?.topic("orders", "*").start()?;
+    /// for message in consumer.poll(Duration::from_secs(5))?.iter().flatten() {
+    ///     println!("{:?}", message.body());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[doc(alias = "DefaultLitePullConsumer", alias = "DefaultMQPullConsumer")]
+    #[doc(alias = "NewPullConsumer", alias = "PullConsumer")]
+    pub fn pull_consumer<G>(&self, group: G) -> Result<PullConsumerBuilder, NameError>
+    where
+        G: TryInto<Group>,
+        NameError: From<G::Error>,
+    {
+        self.pull_consumer_with(group, ConsumerOptions::default())
+    }
+
+    /// As [`pull_consumer`](Self::pull_consumer), with what it does otherwise than the client's
+    /// settings say; what is for messages that are sent back or held for long means nothing there.
+    ///
+    /// ```no_run
+    /// # use rocketry_core::client::Client;
+    /// # use rocketry_core::consumer::ConsumerOptions;
+    /// # fn f(client: &Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// let many = ConsumerOptions::default().poll_batch(500);
+    /// let consumer = client.pull_consumer_with("audit", many)?.topic("orders", "*").start()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn pull_consumer_with<G>(
+        &self,
+        group: G,
+        options: ConsumerOptions,
+    ) -> Result<PullConsumerBuilder, NameError>
+    where
+        G: TryInto<Group>,
+        NameError: From<G::Error>,
+    {
+        Ok(PullConsumerBuilder::new(self.owner.clone(), group.try_into()?, options))
     }
 
     /// The queues of a topic that may be read. Sends one route request where the route is not

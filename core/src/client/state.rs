@@ -138,6 +138,9 @@ impl Core {
                     after.spent.extend(messages);
                     after.bodies.extend(bodies);
                 }
+                Event::Committed { op, result } => {
+                    after.wakers.extend(self.waiting.end(op, result));
+                }
                 Event::Answered { op, answer } => after.wakers.extend(self.answered(op, answer)),
                 Event::Deliverable { sub } => {
                     let consumer = self.consumers.get_mut(&sub);
@@ -148,6 +151,14 @@ impl Core {
                     if let Some(listener) = consumer.and_then(|consumer| consumer.listener.as_ref())
                     {
                         listener.keep(gained, lost);
+                        after.listeners.push(listener.clone());
+                    }
+                }
+                Event::TopicQueues { sub, topic, queues } => {
+                    let consumer = self.consumers.get(&sub);
+                    if let Some(listener) = consumer.and_then(|consumer| consumer.listener.as_ref())
+                    {
+                        listener.keep_topic(topic, queues);
                         after.listeners.push(listener.clone());
                     }
                 }

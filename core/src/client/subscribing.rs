@@ -8,7 +8,9 @@ use super::listening::{Listening, QueueChange};
 use super::shared::Owner;
 use super::state::Subscribed;
 use crate::config::ConfigError;
-use crate::consumer::{ConsumerOptions, Filter, FilterError, Start, Subscribe, TopicSubscription};
+use crate::consumer::{
+    ConsumerOptions, Filter, FilterError, Start, Subscribe, Taking, TopicSubscription,
+};
 use crate::error::{ErrorKind, Refused};
 use crate::name::{Group, NameError, Topic};
 
@@ -31,6 +33,10 @@ pub enum SubscribeError {
         #[source]
         error: FilterError,
     },
+    /// Topics are subscribed to, whose queues the group shares, and queues are assigned: a consumer
+    /// does the one or the other.
+    #[error("a consumer subscribes to topics or is assigned queues, and not both")]
+    Assigned,
     /// An option is outside its range.
     #[error(transparent)]
     Config(#[from] ConfigError),
@@ -51,7 +57,9 @@ impl SubscribeError {
     pub const fn kind(&self) -> ErrorKind {
         match self {
             Self::Refused(refused) => refused.kind(),
-            Self::Name(_) | Self::Filter { .. } | Self::Config(_) => ErrorKind::Invalid,
+            Self::Name(_) | Self::Filter { .. } | Self::Assigned | Self::Config(_) => {
+                ErrorKind::Invalid
+            }
         }
     }
 }
@@ -201,7 +209,9 @@ impl ConsumerBuilder {
         if let Some(wrong) = self.wrong {
             return Err(wrong);
         }
-        let Self { owner, group, topics, options, unreadable, listener, .. } = self;
+        let Self { owner, group, topics, mut options, unreadable, listener, .. } = self;
+        // What is polled has a handle of its own.
+        options.taking = Taking::Delivered;
         let listener = listener.map(Arc::new);
         options.check(owner.shared().config())?;
         let subscribe = Subscribe { group, topics, options };

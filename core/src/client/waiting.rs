@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::task::{Poll, Waker};
 
-use crate::error::{QueryError, SendError, Stored};
+use crate::error::{CommitError, QueryError, SendError, Stored};
 use crate::id::OpId;
 use crate::message::MessageIds;
 use crate::name::QueueName;
@@ -109,6 +109,20 @@ impl Found for Response {
     }
 }
 
+impl CallResult for Result<(), CommitError> {
+    fn calls(waiting: &mut Waiting) -> &mut Calls<Self> {
+        &mut waiting.commits
+    }
+
+    fn gone(_: Option<&MessageIds>) -> Self {
+        Err(CommitError::Stopped)
+    }
+
+    fn forked() -> Self {
+        Err(CommitError::Forked)
+    }
+}
+
 /// How far a call has come.
 pub(crate) enum Progress<E> {
     /// The call is under way.
@@ -153,6 +167,7 @@ pub(crate) struct Waiting {
     choices: Calls<Result<Vec<QueueChoice>, QueryError>>,
     offsets: Calls<Result<i64, QueryError>>,
     responses: Calls<Result<Response, QueryError>>,
+    commits: Calls<Result<(), CommitError>>,
     /// How many of them have a waker.
     parked: usize,
 }
@@ -241,6 +256,7 @@ impl Waiting {
         abandon(&mut self.choices, wakers);
         abandon(&mut self.offsets, wakers);
         abandon(&mut self.responses, wakers);
+        abandon(&mut self.commits, wakers);
     }
 }
 

@@ -321,6 +321,9 @@ settings! {
     pull_batch: u32 as Count = [32] in [1 ..= 1024],
         java "pullBatchSize", python "pull_batch_size";
 
+    /// Messages that one poll of a pull consumer gives at most, of those that pulls brought.
+    poll_batch: u32 as Count = [10] in [1 ..= 1024];
+
     /// How long a broker may hold a pull while there is nothing new.
     pull_suspend: Duration as Time = [15 s], java "brokerSuspendMaxTimeMillis";
 

@@ -17,6 +17,7 @@ impl Consumers {
         }
         for (sub, consumer) in self.iter() {
             consumer.check_handouts();
+            consumer.check_commit_calls(&self.turns);
             consumer.check_timers(ctx);
             consumer.check_share(&self.turns);
             assert!(!consumer.is_drained(), "{sub:?} has finished and does not leave");
@@ -44,7 +45,7 @@ impl Consumers {
                 .is_some_and(|peer| known.is_ready(ctx, peer, consumer.revision(queue.topic)));
             let due = self.turns.holds(sub, key);
             let read = consumer.topics.get(queue.topic).is_some();
-            let held_back = consumer.suspended && queue.is_begun();
+            let held_back = (consumer.suspended || queue.held) && queue.is_begun();
             let may_rest = !ready || ends || due || !read || held_back;
             let due = due || consumer.has_transfers() || consumer.is_leaving();
             let bounds = consumer.bounds.of_queue(consumer.places.held(queue.topic));

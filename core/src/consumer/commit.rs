@@ -68,12 +68,15 @@ impl Consumer {
         if self.is_leaving() {
             return (0, None);
         }
-        let shared = self.is_shared(now);
+        let (shared, auto) = (self.is_shared(now), self.auto_commits());
         for (_, key) in &part {
             let Some(queue) = self.queues.get(*key) else { continue };
             self.tallies.settled_open(queue.topic, queue.window.settled());
+            if !auto {
+                continue;
+            }
             match queue.to_commit(now, shared) {
-                Some(offset) => self.commit_at(ctx, known, *key, offset),
+                Some(offset) => _ = self.commit_at(ctx, known, *key, offset),
                 None => self.stored.skipped += 1,
             }
         }
@@ -84,8 +87,20 @@ impl Consumer {
         (part.len(), last)
     }
 
-    /// Commits what is new in one queue.
+    /// Commits what is new in one queue, unless nothing is committed that was not asked for.
     pub(super) fn commit(&mut self, ctx: &mut Context, known: Known<'_>, key: QueueKey) {
+        if self.auto_commits() {
+            self.commit_in_any_case(ctx, known, key);
+        }
+    }
+
+    /// Commits what is new in one queue.
+    pub(super) fn commit_in_any_case(
+        &mut self,
+        ctx: &mut Context,
+        known: Known<'_>,
+        key: QueueKey,
+    ) {
         if self.is_leaving() {
             return;
         }
@@ -96,17 +111,26 @@ impl Consumer {
         }
     }
 
-    fn commit_at(&mut self, ctx: &mut Context, known: Known<'_>, key: QueueKey, offset: i64) {
+    /// Commits an offset of a queue, unless it waits for another commit. False if nothing is sent.
+    pub(super) fn commit_at(
+        &mut self,
+        ctx: &mut Context,
+        known: Known<'_>,
+        key: QueueKey,
+        offset: i64,
+    ) -> bool {
         if self.predecessors.holds(key) {
-            return;
+            return false;
         }
-        let Some(queue) = self.queues.get(key) else { return };
-        if self.send_commit(ctx, known, (key, offset), &queue.name, queue.at.broker) {
+        let Some(queue) = self.queues.get(key) else { return false };
+        let sent = self.send_commit(ctx, known, (key, offset), &queue.name, queue.at.broker);
+        if sent {
             self.commits += 1;
             if let Some(queue) = self.queues.get_mut(key) {
                 queue.keeper.committing(offset);
             }
         }
+        sent
     }
 
     /// Commits what a queue had settled before it was reset: a fault put back on purpose.
@@ -177,7 +201,7 @@ impl Consumer {
     ) {
         let code = reply.code;
         if code == ResponseCode::SUCCESS {
-            return self.commit_ended(ctx, known, key, Some(offset));
+            return self.commit_ended(ctx, known, key, Ok(offset));
         }
         let remark = reply.remark.map(Into::into);
         self.commit_failed(ctx, known, key, Failure::Refused { code, remark });
@@ -199,10 +223,10 @@ impl Consumer {
             && self.tells(ctx.fx.now, Trouble::Commit(broker))
         {
             let (ask, group) = (RequestCode::UPDATE_CONSUMER_OFFSET, self.group.clone());
-            let (queue, failure) = (Some(queue), Box::new(failure));
+            let (queue, failure) = (Some(queue), Box::new(failure.clone()));
             ctx.fx.note(Note::AskFailed { group, ask, queue, failure });
         }
-        self.commit_ended(ctx, known, key, None);
+        self.commit_ended(ctx, known, key, Err(failure));
     }
 
     /// A commit was answered, or came to nothing.
@@ -211,8 +235,9 @@ impl Consumer {
         ctx: &mut Context,
         known: Known<'_>,
         key: QueueKey,
-        stored: Option<i64>,
+        ended: Result<i64, Failure>,
     ) {
+        let stored = ended.as_ref().ok().copied();
         if let Some(queue) = self.queues.get_mut(key) {
             queue.keeper.commit_ended(ctx.fx.now, stored);
         }
@@ -224,6 +249,7 @@ impl Consumer {
             self.last_failed(ctx, last);
         }
         self.predecessor_ended(ctx, known, key, stored);
+        self.commit_call_ended(ctx, known, key, &ended);
         self.unregister_if_committed(ctx);
     }
 }

@@ -97,6 +97,9 @@ impl Consumer {
         direct: &DirectMessage,
         asked: Option<RequestId>,
     ) -> Result<(), &'static str> {
+        if self.is_polled() {
+            return Err("its messages are polled: none is consumed directly");
+        }
         let first = direct.records.items().next();
         let Some(Item::Record(record)) = first.filter(|_| direct.records.len() == 1) else {
             return Err("the body is not one message that can be read");

@@ -30,6 +30,17 @@ pub(super) struct Handouts {
 }
 
 impl Handouts {
+    /// So many runs of a queue are to have no turn any more.
+    pub(super) const fn hold(&mut self, runs: usize) {
+        self.ready -= runs;
+    }
+
+    /// So many runs of a queue have their turns again.
+    pub(super) fn release(&mut self, key: QueueKey, runs: usize) {
+        self.ready += runs;
+        self.turns.extend(std::iter::repeat_n(key, runs));
+    }
+
     /// A message that was to come later does not.
     pub(super) fn forget(&mut self, due: Due) {
         self.later.remove(&due);
@@ -67,13 +78,38 @@ impl Window {
     }
 }
 
+impl Queue {
+    /// Runs that have their turns to be handed out: none of a queue that is held.
+    fn turns(&self) -> usize {
+        if self.held { 0 } else { self.window.ready.len() }
+    }
+}
+
 impl Consumer {
     /// Queues messages to be handed out.
     pub(super) fn offer(&mut self, handout: Handout) {
         let key = handout.batch.id().queue;
         if let Some(queue) = self.queues.get_mut(key) {
             queue.window.ready.push_back(handout);
-            self.handouts.turns.push_back(key);
+            if !queue.held {
+                self.handouts.turns.push_back(key);
+                self.handouts.ready += 1;
+            }
+        }
+    }
+
+    /// Forgets the turns of queues that are held.
+    pub(super) fn forget_turns(&mut self) {
+        let Self { handouts, queues, .. } = self;
+        handouts.turns.retain(|key| queues.get(*key).is_some_and(|queue| !queue.held));
+    }
+
+    /// Puts back what was taken, to be handed out before all else.
+    pub(super) fn put_back(&mut self, rest: Handout) {
+        let key = rest.batch.id().queue;
+        if let Some(queue) = self.queues.get_mut(key) {
+            queue.window.ready.push_front(rest);
+            self.handouts.turns.push_front(key);
             self.handouts.ready += 1;
         }
     }
@@ -155,7 +191,7 @@ impl Consumer {
     /// Forgets what was to be handed out of a queue that is given up.
     pub(super) fn forget_handouts(&mut self, queue: &Queue) {
         let handouts = &mut self.handouts;
-        handouts.ready -= queue.window.ready.len();
+        handouts.ready -= queue.turns();
         for due in queue.window.again.values().filter_map(Again::due) {
             handouts.later.remove(&due);
         }
@@ -171,7 +207,7 @@ impl Consumer {
     /// What must hold between two calls.
     pub(super) fn check_handouts(&self) {
         let queues = || self.queues.iter().map(|(_, queue)| queue);
-        let ready: usize = queues().map(|queue| queue.window.ready.len()).sum();
+        let ready: usize = queues().map(Queue::turns).sum();
         assert_eq!(ready, self.handouts.ready, "runs of messages to hand out");
         let due = queues().flat_map(|queue| queue.window.again.values()).filter_map(Again::due);
         assert_eq!(due.count(), self.handouts.later.len(), "messages that come later");

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::topics::Subscription;
-use super::{Consumer, Consumers, Start};
+use super::{Consumer, Consumers, Start, Taking};
 use crate::body::{ConsumeFrom, ConsumeType, ConsumerData, MessageModel, SubscriptionData};
 use crate::id::SubscriptionId;
 
@@ -31,10 +31,17 @@ fn consumer_data(consumer: &Consumer) -> ConsumerData {
             Start::Last => ConsumeFrom::Last,
             Start::Time(_) => ConsumeFrom::Timestamp,
         },
-        consume_type: ConsumeType::Passively,
+        consume_type: match &consumer.options.taking {
+            Taking::Delivered => ConsumeType::Passively,
+            Taking::Polled(_) => ConsumeType::Actively,
+        },
         group: consumer.group.to_string(),
         model: MessageModel::Clustering,
-        subscriptions: subscriptions(consumer).collect(),
+        // What was assigned is no part of what the group shares.
+        subscriptions: match consumer.assigned {
+            Some(_) => Vec::new(),
+            None => subscriptions(consumer).collect(),
+        },
         unit_mode: false,
     }
 }

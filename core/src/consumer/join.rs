@@ -6,9 +6,9 @@ use super::rebalance::AGAIN;
 use super::topics::{Role, Subscription};
 use super::turns::Chore;
 use super::{Consumer, Consumers, Edition, Filter, Phase, Subscribe, TopicSubscription};
-use crate::effects::{Planted, Signal};
+use crate::effects::{Event, Planted, Signal};
 use crate::error::{Refused, Stale};
-use crate::id::{BrokerId, PeerId, QueueKey, SubscriptionId};
+use crate::id::{BrokerId, PeerId, QueueKey, RouteQueue, SubscriptionId};
 use crate::name::{Group, QueueName, Topic};
 use crate::remoting::Context;
 use crate::route::Known;
@@ -16,7 +16,9 @@ use crate::route::Known;
 impl Consumers {
     /// Whether such a consumer may join.
     pub(crate) fn admits(&self, subscribe: &Subscribe) -> Result<(), Refused> {
-        if subscribe.topics.is_empty() && !subscribe.options.without_topics {
+        let polling = subscribe.options.taking.polling();
+        let assigned = polling.is_some_and(|polling| polling.queues.is_some());
+        if subscribe.topics.is_empty() && !subscribe.options.without_topics && !assigned {
             return Err(Refused::NoTopic);
         }
         let mut named = BTreeSet::new();
@@ -45,9 +47,13 @@ impl Consumers {
             for topic in consumer.topics.own() {
                 ctx.fx.signal(Signal::RouteWanted(topic.clone()));
                 reach_brokers(ctx, known, topic);
+                consumer.tell_queues(ctx, known, topic);
             }
             ctx.fx.signal(Signal::GroupsChanged);
             consumer.rebalance_after(ctx, AGAIN);
+            if consumer.assigned.is_some() {
+                ctx.fx.signal(Signal::Rebalance(sub));
+            }
         }
         sub
     }
@@ -78,6 +84,7 @@ impl Consumers {
             None => {
                 ctx.fx.signal(Signal::RouteWanted(topic.clone()));
                 reach_brokers(ctx, known, &topic);
+                consumer.tell_queues(ctx, known, &topic);
                 let role = Role::Own;
                 consumer.topics.insert(Subscription { topic, filter, edition, role });
                 ctx.fx.signal(Signal::Rebalance(sub));
@@ -181,6 +188,9 @@ impl Consumers {
             reach_brokers(ctx, known, topic);
         }
         for sub in readers {
+            if let Some(consumer) = self.get(sub) {
+                consumer.tell_queues(ctx, known, topic);
+            }
             self.rebalance(ctx, known, sub);
         }
     }
@@ -218,6 +228,7 @@ impl Consumers {
         let there: Vec<BrokerId> = known.read_at(peer).collect();
         for sub in self.ids() {
             if let Some(consumer) = self.get_mut(sub) {
+                consumer.plain.remove(&peer);
                 if consumer.phase == Phase::Joining || consumer.questions.lack_brokers() {
                     consumer.rebalance(ctx, known);
                 }
@@ -279,6 +290,16 @@ impl Consumer {
 
     fn reads(&self, topic: &Topic) -> bool {
         self.topics.names().any(|own| own == topic)
+    }
+
+    /// Tells of the queues of a topic, as far as they are known, where that is wanted.
+    fn tell_queues(&self, ctx: &mut Context, known: Known<'_>, topic: &Topic) {
+        let watches = self.options.taking.polling().is_some_and(|polling| polling.watches);
+        let route = known.routes.known(topic).filter(|route| watches && !route.unread);
+        let Some(route) = route else { return };
+        let named = |at: &RouteQueue| known.brokers.queue_name(topic, at.broker, at.queue);
+        let queues = route.readable.iter().map(named).collect();
+        ctx.fx.event(Event::TopicQueues { sub: self.id, topic: topic.clone(), queues });
     }
 
     /// Has the retry topic of the group looked up, unless it is known: a broker has just heard of

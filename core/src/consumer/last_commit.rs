@@ -101,7 +101,8 @@ impl Consumer {
         key: QueueKey,
         queue: &Queue,
     ) {
-        let Some(offset) = queue.to_store(ctx.fx.now) else { return };
+        let offset = queue.to_store(ctx.fx.now).filter(|_| self.auto_commits());
+        let Some(offset) = offset else { return };
         let last = LastCommit::new(key, queue, offset);
         if queue.keeper.under_way().is_some() || self.predecessors.holds(key) {
             return self.predecessors.waits(key, Heir::Last(last));
@@ -150,6 +151,9 @@ impl Consumer {
 
     /// The queues that are held still are given up without a commit.
     pub(super) fn lose_uncommitted(&mut self, ctx: &Context) {
+        if !self.auto_commits() {
+            return;
+        }
         let lacks = |queue: &Queue| queue.to_store(ctx.fx.now).is_some();
         self.lasts.lost += self.queues.iter().filter(|(_, queue)| lacks(queue)).count();
     }

@@ -96,6 +96,7 @@ impl Consumers {
         consumer.give_up_all();
         let (unsettled, uncommitted) = (consumer.left_unsettled, consumer.uncommitted());
         let leftover = Leftover { unsettled, uncommitted };
+        consumer.end_commit_calls(ctx);
         self.forget_unread(ctx, known);
         ctx.fx.event(Event::RuleSpent { rule: consumer.strategy });
         ctx.fx.event(Event::Left { sub, leftover });

@@ -16,11 +16,13 @@
 //!
 
 mod again;
+mod assign;
 mod assigned;
 mod backoff;
 mod batch;
 mod check;
 mod commit;
+mod commit_call;
 mod direct;
 mod drain;
 mod filter;
@@ -34,12 +36,14 @@ mod next_offset;
 mod offset;
 mod options;
 mod others;
+mod polled;
 mod pull;
 mod queue;
 mod rebalance;
 mod reset;
 mod resume;
 mod running;
+mod seek;
 mod send_back;
 mod settle;
 mod share;
@@ -48,18 +52,22 @@ mod stats;
 mod subscribe;
 mod subscription;
 mod suspend;
+mod taking;
 mod tally;
 mod topics;
 mod turns;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
+use assign::Assigned;
 use backoff::PullBackoff;
 pub use batch::{Batch, BatchId, DeliveryId, Handout, Settled};
 use batch::{PulledRecords, QueueFlags};
+pub use commit_call::Commit;
+use commit_call::CommitCalls;
 use direct::Direct;
 use drain::Drain;
 pub use filter::{Filter, FilterError, Tags};
@@ -76,6 +84,7 @@ pub use start::{Start, StartError};
 pub use stats::{ConsumerStats, OffsetStats, QueueStats, TopicConsumption};
 pub use subscribe::Subscribe;
 pub use subscription::TopicSubscription;
+pub use taking::{Polling, Taking};
 use tally::Tallies;
 use topics::{Edition, Topics};
 use turns::Turns;
@@ -210,15 +219,33 @@ struct Consumer {
     compared: Option<(u64, i64)>,
     /// When the group last had other members.
     shared: Option<Instant>,
+    /// The queues that it reads, where the application names them.
+    assigned: Option<Assigned>,
+    /// What the last poll gave, where messages are polled: it is settled by the next one.
+    polled: Vec<Handout>,
+    commit_calls: CommitCalls,
+    /// Brokers that do not know `LITE_PULL_MESSAGE` (361), as of this connection to them.
+    plain: BTreeSet<PeerId>,
     told: BTreeMap<Trouble, Instant>,
 }
 
 impl Consumer {
     fn new(id: SubscriptionId, subscribe: Subscribe, config: &Config, edition: Edition) -> Self {
         let Subscribe { group, topics, options } = subscribe;
+        let polling = options.taking.polling();
+        let queues = polling.and_then(|polling| polling.queues.clone());
+        let (assigned, topics) = match queues {
+            Some(queues) => {
+                let assigned = Assigned::new(queues, topics);
+                let topics = assigned.topics().into_iter().collect();
+                (Some(assigned), topics)
+            }
+            None => (None, topics),
+        };
+        let retry = polling.is_none();
         Self {
             id,
-            topics: Topics::new(&group, topics, edition),
+            topics: Topics::new(&group, topics, edition, retry),
             group,
             bounds: options.over(config),
             strategy: options.strategy_over(config),
@@ -250,6 +277,10 @@ impl Consumer {
             doubled: false,
             compared: None,
             shared: None,
+            assigned,
+            polled: Vec::new(),
+            commit_calls: CommitCalls::default(),
+            plain: BTreeSet::new(),
             told: BTreeMap::new(),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Start;
+use super::{Start, Taking};
 use crate::allocation::Strategy;
 use crate::config::{Config, ConfigError};
 
@@ -53,6 +53,10 @@ pub struct ConsumerOptions {
     pub assignment: Assignment,
     /// It may begin without a topic.
     pub without_topics: bool,
+    /// How its messages are taken. Whoever makes a handle says it there.
+    pub taking: Taking,
+    /// Messages given by one poll, where they are polled.
+    pub poll_batch: Option<u32>,
 }
 
 /// Who computes which member reads which queue.
@@ -122,6 +126,13 @@ impl ConsumerOptions {
     #[doc(alias = "setPullBatchSize")]
     pub const fn pull_batch(mut self, most: u32) -> Self {
         self.pull_batch = Some(most);
+        self
+    }
+
+    /// Gives at most so many messages by one poll: 1 to 1024. For consumers that are polled.
+    #[must_use]
+    pub const fn poll_batch(mut self, most: u32) -> Self {
+        self.poll_batch = Some(most);
         self
     }
 
@@ -203,6 +214,7 @@ impl ConsumerOptions {
             topic_messages: bounds.topic_messages,
             topic_bytes: bounds.topic_bytes,
             pull_batch: bounds.pull_batch,
+            poll_batch: bounds.poll_batch,
             retry_delay: bounds.retry_delay,
             max_reconsume_times: bounds.max_reconsume_times,
             consume_timeout: bounds.consume_timeout,
@@ -222,6 +234,8 @@ impl ConsumerOptions {
 
     /// What holds for a consumer of a client with those settings.
     pub(crate) fn over(&self, config: &Config) -> Bounds {
+        // What is polled is held until the next poll, however long that takes, and not sent back.
+        let sends_back = self.taking == Taking::Delivered;
         Bounds {
             queue_messages: self.queue_messages.unwrap_or(config.queue_messages),
             queue_bytes: self.queue_bytes.unwrap_or(config.queue_bytes),
@@ -229,10 +243,14 @@ impl ConsumerOptions {
             topic_messages: self.topic_messages.or(config.topic_messages),
             topic_bytes: self.topic_bytes.or(config.topic_bytes),
             pull_batch: self.pull_batch.unwrap_or(config.pull_batch),
+            poll_batch: self.poll_batch.unwrap_or(config.poll_batch),
             retry_delay: self.retry_delay.unwrap_or(config.retry_delay),
             handover_pause: self.handover_pause.unwrap_or(config.handover_pause),
             max_reconsume_times: self.max_reconsume_times.unwrap_or(config.max_reconsume_times),
-            consume_timeout: self.consume_timeout.unwrap_or(config.consume_timeout),
+            consume_timeout: self
+                .consume_timeout
+                .unwrap_or(config.consume_timeout)
+                .filter(|_| sends_back),
             slow_after: self.slow_after.unwrap_or(config.slow_after),
         }
     }
@@ -252,6 +270,7 @@ pub(crate) struct Bounds {
     pub(crate) topic_messages: Option<usize>,
     pub(crate) topic_bytes: Option<usize>,
     pub(crate) pull_batch: u32,
+    pub(crate) poll_batch: u32,
     pub(crate) retry_delay: Duration,
     pub(crate) handover_pause: Duration,
     pub(crate) max_reconsume_times: u32,

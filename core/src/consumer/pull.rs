@@ -1,6 +1,7 @@
 //! The next pull of a queue, what it brought, and where that leads.
 //!
-//! Codes: `PULL_MESSAGE` (11), answered with `SUCCESS` (0), `PULL_NOT_FOUND` (19),
+//! Codes: `PULL_MESSAGE` (11), and `LITE_PULL_MESSAGE` (361) of consumers that are polled, which no
+//! broker before 5.0 knows; answered with `SUCCESS` (0), `PULL_NOT_FOUND` (19),
 //! `PULL_RETRY_IMMEDIATELY` (20), `PULL_OFFSET_MOVED` (21), or a refusal.
 
 use std::time::Duration;
@@ -8,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::topics::Subscription;
-use super::{Consumer, Handout, NextOffset, PullAnswer, PulledRecords, Trouble};
+use super::{Consumer, Handout, NextOffset, PullAnswer, PulledRecords, Taking, Trouble};
 use crate::effects::{Event, Note, Planted, Signal};
 use crate::frame::reply::PullReply;
 use crate::frame::request::PullRequest;
@@ -20,6 +21,10 @@ use crate::route::Known;
 
 /// `PullSysFlag`: the broker may hold the pull until something comes.
 const SUSPEND: i32 = 2;
+/// It says what is wanted of the topic, and need not know the group.
+const SUBSCRIPTION: i32 = 4;
+/// It is a pull of a lite consumer's.
+const LITE: i32 = 16;
 /// Pause after a broker says that it is busy (`PULL_TIME_DELAY_MILLS_WHEN_BROKER_FLOW_CONTROL`).
 /// The least one; it grows to a second while the broker stays so.
 const FLOW_CONTROL: Duration = Duration::from_millis(20);
@@ -32,13 +37,19 @@ impl Consumer {
         let Some(Subscription { topic, filter, edition, .. }) = self.topics.get(queue.topic) else {
             return;
         };
-        let request = Request::Pull(PullRequest {
+        let lite = self.options.taking.polling().is_some() && !self.plain.contains(&peer);
+        let sys_flag = match (&self.options.taking, lite) {
+            (Taking::Delivered, _) => SUSPEND,
+            (Taking::Polled(_), false) => SUSPEND | SUBSCRIPTION,
+            (Taking::Polled(_), true) => SUSPEND | SUBSCRIPTION | LITE,
+        };
+        let request = PullRequest {
             consumer_group: self.group.shared(),
             topic: topic.shared(),
             queue_id: queue.name.queue as i32,
             queue_offset: queue.cursor.next(),
             max_messages: self.bounds.pull_batch as i32,
-            sys_flag: SUSPEND,
+            sys_flag,
             commit_offset: 0,
             suspend_timeout_millis: config.pull_suspend.as_millis() as i64,
             subscription: Some(filter.text().into()),
@@ -46,7 +57,8 @@ impl Consumer {
             expression_type: Some("TAG".into()),
             broker: Some(queue.name.broker.clone()),
             ..Default::default()
-        });
+        };
+        let request = if lite { Request::LitePull(request) } else { Request::Pull(request) };
         let purpose = Purpose::Consumer(self.id, ConsumerAsk::Pull { queue: key });
         let opaque = ctx.ask(peer, purpose, Kind::Pull, request, Bytes::new(), within);
         queue.cursor.pulling(opaque, now);
@@ -90,6 +102,12 @@ impl Consumer {
             ) => {
                 let told = PullAnswer::new(queue.cursor.next(), &fields);
                 self.pull_leads(ctx, known, key, told, told.empty(code));
+            }
+            // Before 5.0: the plain pull does as well, until the broker is another one.
+            (ResponseCode::REQUEST_CODE_NOT_SUPPORTED, ..)
+                if self.is_polled() && self.plain.insert(peer) =>
+            {
+                self.resume(ctx, known, key);
             }
             (code, ..) => self.pull_refused(ctx, peer, key, code, remark),
         }

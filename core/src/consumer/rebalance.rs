@@ -202,6 +202,10 @@ impl Consumer {
         if self.is_leaving() {
             return;
         }
+        if let Some(assigned) = &self.assigned {
+            let queues = assigned.queues.clone();
+            return self.rebalance_assigned(ctx, known, &queues);
+        }
         if !self.questions.is_empty() {
             return self.rebalance_after(ctx, GATHER);
         }

@@ -129,26 +129,34 @@ impl Consumer {
         }
         let Some(key) = self.places.queue(&at) else { return };
         let Some(queue) = self.queues.get(key) else { return };
-        let (name, from, lease) = (queue.name.clone(), queue.cursor.next(), queue.cursor.lease());
+        let (name, from) = (queue.name.clone(), queue.cursor.next());
         let old = (key, queue.to_store(ctx.fx.now));
-        let Some(key) = self.take_anew(key, to) else { return };
+        let Some(key) = self.begin_anew(ctx, at, to) else { return };
+        let group = self.group.clone();
+        ctx.fx.note(Note::OffsetReset { group, queue: name, from, to });
+        self.commit_in_any_case(ctx, known, key);
+        self.commit_late(ctx, known, old, key);
+        self.resume(ctx, known, key);
+        self.look_at_queues();
+        self.leave_if_drained(ctx);
+    }
+
+    /// A queue begins a new life at an offset that is known to be there.
+    pub(super) fn begin_anew(&mut self, ctx: &mut Context, at: Place, to: i64) -> Option<QueueKey> {
+        let old = self.places.queue(&at)?;
+        let lease = self.queues.get(old)?.cursor.lease();
+        let key = self.take_anew(old, to)?;
         if let Some(queue) = self.queues.get_mut(key) {
             queue.cursor.show();
             if let Some(lease) = lease {
-                // It is no sooner ours to read: whoever had it may have to hear of the reset yet.
+                // It is no sooner ours to read: whoever had it may have to hear of the move yet.
                 ctx.fx.timers.cancel(lease.timer());
                 let timer = TimerKind::Consumer(ConsumerTimer::Queue(self.id, key));
                 let timer = ctx.fx.timers.at(lease.at(), timer);
                 queue.cursor.awaiting(Lease::new(lease.at(), timer));
             }
         }
-        let group = self.group.clone();
-        ctx.fx.note(Note::OffsetReset { group, queue: name, from, to });
-        self.commit(ctx, known, key);
-        self.commit_late(ctx, known, old, key);
-        self.resume(ctx, known, key);
-        self.look_at_queues();
-        self.leave_if_drained(ctx);
+        Some(key)
     }
 
     /// A commit was answered, with the offset that is stored now, or came to nothing: who waited
@@ -161,7 +169,10 @@ impl Consumer {
         stored: Option<i64>,
     ) {
         match self.predecessors.ended(old) {
-            Some(Heir::Anew(anew)) => self.commit(ctx, known, anew),
+            Some(Heir::Anew(anew)) => {
+                self.commit(ctx, known, anew);
+                self.commit_calls_go_on(ctx, known, anew);
+            }
             Some(Heir::Last(last)) if stored != Some(last.offset) => {
                 self.commit_last(ctx, known, last);
             }

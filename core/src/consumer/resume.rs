@@ -21,6 +21,7 @@ impl Consumer {
         let Some(queue) = self.queues.get_mut(key) else { return };
         let bounds = self.bounds.of_queue(self.places.held(queue.topic));
         let (want, topic) = (queue.resume(&bounds), queue.topic);
+        let suspended = suspended || queue.held;
         if draining {
             return;
         }

@@ -57,7 +57,13 @@ impl Consumer {
             ("PROP_CLIENT_VERSION", version::OWN.to_owned()),
             ("PROP_CONSUMEORDERLY", false.to_string()),
             ("PROP_CONSUMER_START_TIMESTAMP", self.started.0.to_string()),
-            ("PROP_CONSUME_TYPE", "CONSUME_PASSIVELY".to_owned()),
+            (
+                "PROP_CONSUME_TYPE",
+                match self.is_polled() {
+                    true => "CONSUME_ACTIVELY".to_owned(),
+                    false => "CONSUME_PASSIVELY".to_owned(),
+                },
+            ),
             ("PROP_NAMESERVER_ADDR", servers.join(";")),
             ("consumerGroup", self.group.to_string()),
             ("pullBatchSize", self.bounds.pull_batch.to_string()),

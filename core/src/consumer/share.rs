@@ -11,7 +11,7 @@
 //! costs one comparison, and what has changed is done in turns; what it is, a job computes.
 
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,6 +53,8 @@ pub(super) enum By {
     Members(Members),
     /// The broker.
     Broker(Bytes),
+    /// The application.
+    Assigned(Arc<BTreeSet<QueueName>>),
 }
 
 impl PartialEq for Basis {
@@ -189,6 +191,7 @@ impl Consumer {
                 Rule::Members { strategy, members, list }
             }
             By::Broker(assigned) => Rule::Broker(assigned.clone()),
+            By::Assigned(queues) => Rule::Assigned(queues.clone()),
         };
         let by_place = matches!(&rule, Rule::Members { strategy, .. } if strategy.goes_by_place());
         let named = |broker: &BrokerId| (*broker, known.brokers.name(*broker).clone());
@@ -259,7 +262,7 @@ impl Consumer {
         }
         let members = match &basis.by {
             By::Members(members) => members.count,
-            By::Broker(_) => 0,
+            By::Broker(_) | By::Assigned(_) => 0,
         };
         let (group, share) = (self.group.clone(), queues.len());
         ctx.fx.note(Note::Rebalanced { group, topic: name, share, members });
@@ -315,6 +318,7 @@ impl Consumer {
             ctx.fx.event(Event::QueuesChanged { sub: self.id, gained, lost });
         }
         self.look_at_queues();
+        self.commit_calls_look(ctx, known);
         if self.is_drained() {
             self.drain_over(ctx);
             return Handled { queues, more: false };
@@ -337,7 +341,11 @@ impl Consumer {
             return None;
         }
         let name = known.brokers.queue_name(&of.topic, at.broker, at.queue);
-        let key = self.queues.insert(Queue::new(name.clone(), at, topic).counting(&self.stale));
+        let mut queue = Queue::new(name.clone(), at, topic).counting(&self.stale);
+        if let Some(assigned) = &mut self.assigned {
+            queue.begin_as(assigned.take_wish(&name));
+        }
+        let key = self.queues.insert(queue);
         self.places.insert(place, key);
         let pause = Lease::pause(ctx.fx.now, self.shared, self.bounds.handover_pause);
         let pause = pause.filter(|_| !ctx.fx.plant.is(Planted::TakesAtOnce));
@@ -424,6 +432,7 @@ impl Consumer {
         if !lost.is_empty() {
             ctx.fx.event(Event::QueuesChanged { sub: self.id, gained: Vec::new(), lost });
         }
+        self.commit_calls_look(ctx, known);
         self.unregister_if_committed(ctx);
         Handled { queues, more: !self.places.by_place.is_empty() }
     }

@@ -40,18 +40,22 @@ pub(super) struct Subscription {
 pub(super) struct Topics(Slots<TopicKey, Subscription>);
 
 impl Topics {
+    /// Those that are asked for, and the group's retry topic where messages may be sent back.
     pub(super) fn new(
         group: &Group,
         topics: impl IntoIterator<Item = (Topic, Filter)>,
         edition: Edition,
+        sends_back: bool,
     ) -> Self {
         let mut slots = Slots::default();
         let retry = Topic::retry_of(group);
         for (topic, filter) in topics.into_iter().filter(|(topic, _)| *topic != retry) {
             slots.insert(Subscription { topic, filter, edition, role: Role::Own });
         }
-        let (filter, role) = (Filter::All, Role::Retry);
-        slots.insert(Subscription { topic: retry, filter, edition, role });
+        if sends_back {
+            let (filter, role) = (Filter::All, Role::Retry);
+            slots.insert(Subscription { topic: retry, filter, edition, role });
+        }
         Self(slots)
     }
 

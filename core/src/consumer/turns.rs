@@ -24,6 +24,8 @@ pub(super) enum Chore {
     PullAnew,
     /// What the application has of it is looked at.
     Look,
+    /// What somebody waits for is committed.
+    Commit,
 }
 
 /// What is left to do.
@@ -256,6 +258,7 @@ impl Consumer {
             Chore::Resume => self.resume(ctx, known, queue),
             Chore::PullAnew => self.pull_anew(ctx, known, queue),
             Chore::Look => self.look(ctx, known, queue),
+            Chore::Commit => self.commit_calls_go_on(ctx, known, queue),
         }
     }
 }

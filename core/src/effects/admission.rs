@@ -9,6 +9,8 @@ pub(crate) enum OpKind {
     Send,
     /// The query's.
     Query,
+    /// A consumer's, that commits.
+    Commit,
 }
 
 /// The calls that have not ended, each kept by the machine whose it is.

@@ -8,10 +8,10 @@ use super::Answer;
 use super::Note;
 use super::SendReceipt;
 use crate::allocation::Strategy;
-use crate::error::SendError;
+use crate::error::{CommitError, SendError};
 use crate::id::{OpId, SubscriptionId};
 use crate::message::Publish;
-use crate::name::QueueName;
+use crate::name::{QueueName, Topic};
 
 /// What consumers leave undone: others are given it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -74,6 +74,13 @@ pub enum Event {
         /// What it ended with.
         answer: Answer,
     },
+    /// Offsets were committed that were asked to be, or not.
+    Committed {
+        /// The call.
+        op: OpId,
+        /// What it ended with.
+        result: Result<(), CommitError>,
+    },
     /// A consumer has messages: take them with `poll_batch` until it gives none.
     Deliverable {
         /// The consumer.
@@ -89,6 +96,16 @@ pub enum Event {
         gained: Vec<QueueName>,
         /// Queues that are not any more.
         lost: Vec<QueueName>,
+    },
+    /// The queues of a topic that a consumer reads, which is told of them: the route is known, or
+    /// others than before.
+    TopicQueues {
+        /// The consumer.
+        sub: SubscriptionId,
+        /// The topic.
+        topic: Topic,
+        /// All its queues that may be read, whoever reads them.
+        queues: Vec<QueueName>,
     },
     /// The rule by which a consumer's queues were shared is needed no more. It may be the
     /// application's own, which alone should free it.

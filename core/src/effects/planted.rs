@@ -33,6 +33,8 @@ pub enum Planted {
     DrainsEarly,
     /// What a broker confirmed before it heard of us anew is not committed again.
     TrustsCommits,
+    /// An answer to a pull from before a seek is taken for one to a pull behind it (PULL-11).
+    TakesBeforeSeek,
 }
 
 /// What an engine was given: nothing, where the feature is not built.

@@ -121,6 +121,10 @@ impl Engine {
                 let (queries, ctx, mut ways, _) = self.queries();
                 queries.cancel(ctx, &mut ways, op)
             }
+            Some(OpKind::Commit) => {
+                self.consumers.cancel_commit(&mut self.ctx, op);
+                Cancelled::Detached
+            }
         };
         self.advance();
         found
@@ -149,7 +153,8 @@ impl Engine {
                 let (queries, ctx, mut ways, _) = self.queries();
                 queries.deadline(ctx, &mut ways, op);
             }
-            None => {}
+            // Each of its requests has a deadline.
+            Some(OpKind::Commit) | None => {}
         }
     }
 
@@ -164,7 +169,7 @@ impl Engine {
                 let (queries, ctx, mut ways, healths) = self.queries();
                 queries.route(ctx, &mut ways, healths, op);
             }
-            None => {}
+            Some(OpKind::Commit) | None => {}
         }
     }
 
@@ -173,7 +178,7 @@ impl Engine {
         match self.ctx.fx.ops.get(op) {
             Some(OpKind::Send) => self.producers.unrouted(&mut self.ctx, op, unrouted),
             Some(OpKind::Query) => self.queries.unrouted(&mut self.ctx, op, unrouted),
-            None => {}
+            Some(OpKind::Commit) | None => {}
         }
     }
 
@@ -186,6 +191,7 @@ impl Engine {
                     producers.abandon(ctx, &mut ways, op);
                 }
                 Some(OpKind::Query) => self.queries.abandon(&mut self.ctx, op),
+                Some(OpKind::Commit) => self.consumers.abandon_commit(&mut self.ctx, op),
                 None => {}
             }
         }

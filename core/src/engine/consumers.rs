@@ -198,7 +198,7 @@ impl Engine {
     }
 
     /// One verb, and what follows of it elsewhere.
-    fn ask_consumers<T>(
+    pub(super) fn ask_consumers<T>(
         &mut self,
         now: Instant,
         verb: impl FnOnce(&mut Consumers, &mut Context, Known<'_>) -> T,

@@ -13,6 +13,7 @@ mod consumers;
 mod dispatch;
 mod ending;
 mod heartbeat;
+mod polling;
 mod routes;
 mod session;
 mod snapshot;
@@ -67,6 +68,10 @@ use crate::time::{Instant, UnixMillis};
 /// | [`subscribe`] | `Connect`, `Transmit` | `Note` | new |
 /// | [`settle`], [`batch_ended`] | `Connect`, `Transmit` | `Deliverable`, `Left` | new |
 /// | [`drain`], [`leave`] | `Connect`, `Transmit` | `Deliverable`, `Left` | new |
+/// | [`poll_messages`], [`settle_polled`] | `Connect`, `Transmit` | `Left` | new |
+/// | [`seek`], [`release`] | `Connect`, `Transmit` | `Deliverable`, `Left` | new |
+/// | [`assign`] | `Connect`, `Transmit`, `Compute` | `TopicQueues`, `Note` | new |
+/// | [`commit`] | `Transmit` | `Committed` | new |
 /// | [`shutdown`] | any | any | new, or `None` |
 /// | [`poll_frame`] | as other calls begin | `Handed`, `Spent`, other calls' ends | new |
 /// | [`withdraw`], [`poll_batch`], other `poll_*`, getters | | | |
@@ -91,6 +96,12 @@ use crate::time::{Instant, UnixMillis};
 /// [`batch_ended`]: Self::batch_ended
 /// [`drain`]: Self::drain
 /// [`leave`]: Self::leave
+/// [`poll_messages`]: Self::poll_messages
+/// [`settle_polled`]: Self::settle_polled
+/// [`release`]: Self::release
+/// [`seek`]: Self::seek
+/// [`assign`]: Self::assign
+/// [`commit`]: Self::commit
 /// [`shutdown`]: Self::shutdown
 /// [`poll_frame`]: Self::poll_frame
 /// [`withdraw`]: Self::withdraw

@@ -103,13 +103,18 @@ impl Attempt {
     }
 
     const fn kind(&self) -> ErrorKind {
-        match &self.failure {
-            Failure::Refused { .. } => ErrorKind::Rejected,
-            Failure::Connect(_) | Failure::Closed(_) | Failure::Cut(_) | Failure::Fetch(_) => {
-                ErrorKind::Lost
-            }
-            Failure::Unreadable(_) | Failure::Body(_) => ErrorKind::Unreadable,
-            Failure::TimedOut(_) | Failure::NotTaken(_) => ErrorKind::TimedOut,
+        self.failure.kind()
+    }
+}
+
+impl Failure {
+    /// What it comes to.
+    pub(super) const fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Refused { .. } => ErrorKind::Rejected,
+            Self::Connect(_) | Self::Closed(_) | Self::Cut(_) | Self::Fetch(_) => ErrorKind::Lost,
+            Self::Unreadable(_) | Self::Body(_) => ErrorKind::Unreadable,
+            Self::TimedOut(_) | Self::NotTaken(_) => ErrorKind::TimedOut,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What can go wrong, as facts: one enum per operation, each `Clone + PartialEq`, so that one cause
 //! reaches every waiter.
 
+mod commit;
 mod connection;
 mod hint;
 mod kind;
@@ -13,6 +14,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use commit::CommitError;
 pub use connection::{AddressFailure, CloseReason, ConnectError};
 use hint::hint;
 pub use kind::ErrorKind;

@@ -100,7 +100,11 @@ pub(super) static CASES: &[Case] = &[
         "Java source",
     )
     .on(CORE)
-    .held_by(&["pair::case_pull::pull_10_a_pull_asks_to_be_held_and_for_nothing_else"]),
+    .held_by(&[
+        "pair::case_pull::pull_10_a_pull_asks_to_be_held_and_for_nothing_else",
+        "pair::polling::wire_a_broker_that_does_not_know_lite_pulls_gets_plain_ones_until_it_is_\
+         another",
+    ]),
     Case::must(
         "PULL-11",
         "A lite consumer that is assigned a queue and seeks an offset polls the messages from \
@@ -140,7 +144,11 @@ pub(super) static CASES: &[Case] = &[
          dropped and not committed.",
         "apache/rocketmq issue 2732",
     )
-    .on(EMBEDDED),
+    .on(EMBEDDED)
+    .held_by(&[
+        "pair::polling::pull_16_a_batch_in_hand_of_a_queue_that_goes_to_another_member_is_not_\
+         committed",
+    ]),
     Case::must(
         "PULL-17",
         "A poll of a lite consumer with no time returns at once, and one with a timeout returns \

@@ -32,6 +32,9 @@ impl Queue {
 
     /// What may be committed, or is, passes nothing unsettled.
     fn check_committed(&self) {
+        if self.chosen {
+            return;
+        }
         let position = self.position(Instant::FAR);
         for low in self.window.batches().filter_map(|batch| batch.low()) {
             for passed in [position, self.keeper.under_way(), self.keeper.committed()] {

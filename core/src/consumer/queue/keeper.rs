@@ -45,6 +45,11 @@ impl Keeper {
         self.committed
     }
 
+    /// Whether just that offset is there, as far as we know.
+    pub(in crate::consumer) const fn has(&self, offset: i64) -> bool {
+        matches!(self.committed, Some(last) if last == offset && !self.doubted)
+    }
+
     /// What is on its way there.
     pub(in crate::consumer) const fn under_way(&self) -> Option<i64> {
         self.committing

@@ -35,6 +35,7 @@ pub(super) use window::Window;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use super::assign::Wish;
 use super::options::Bounds;
 use super::{PullBackoff, QueueStats};
 use crate::effects::{Plant, Planted};
@@ -54,6 +55,10 @@ pub(super) struct Queue {
     pub(super) cursor: Cursor,
     pub(super) window: Window,
     pub(super) keeper: Keeper,
+    /// It begins no pull and hands nothing out, until it is released.
+    pub(super) held: bool,
+    /// The application has chosen an offset of its own to commit.
+    pub(super) chosen: bool,
     /// A fault put back on purpose, where such are built.
     plant: Plant,
 }
@@ -62,7 +67,8 @@ impl Queue {
     pub(super) fn new(name: QueueName, at: RouteQueue, topic: TopicKey) -> Self {
         let cursor = Cursor::new(PullBackoff::default());
         let (window, keeper) = (Window::default(), Keeper::default());
-        Self { name, at, topic, cursor, window, keeper, plant: Plant::default() }
+        let (held, chosen) = (false, false);
+        Self { name, at, topic, cursor, window, keeper, held, chosen, plant: Plant::default() }
     }
 
     /// Messages of it that are settled too late are counted there.
@@ -77,8 +83,18 @@ impl Queue {
     pub(super) fn anew(&self, offset: i64) -> Self {
         let mut anew = Self::new(self.name.clone(), self.at, self.topic);
         anew.cursor = Cursor::new(self.cursor.backoff());
+        anew.held = self.held;
         anew.cursor.begin(offset);
         anew
+    }
+
+    /// What the application wished of it before it was there.
+    pub(super) fn begin_as(&mut self, wish: Wish) {
+        self.held = wish.held;
+        if let Some(offset) = wish.offset {
+            self.cursor.begin(offset);
+            self.cursor.show();
+        }
     }
 
     /// Whether it knows where to pull.
@@ -129,6 +145,11 @@ impl Queue {
         }
         let again = || self.position(now).filter(|at| self.keeper.committed() == Some(*at));
         self.to_store(now).or_else(|| again().filter(|_| self.keeper.is_unsure(now, shared)))
+    }
+
+    /// The offset up to which all is settled, if it is known.
+    pub(super) fn settled_to(&self, now: Instant) -> Option<i64> {
+        self.position(now)
     }
 
     /// What the broker should have and, as far as we know, has not.
