@@ -16,7 +16,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::config::SharingRule;
-pub(crate) use group::{GroupTask, OtherFilter};
+pub(crate) use group::{GroupTask, OtherFilter, OwnFilter};
 pub use job::{Computed, Job};
 pub(crate) use job::{Outcome, Rule, Share, Task, Ticket};
 pub use own::{Allocate, Question};

@@ -42,6 +42,7 @@ mod running;
 mod send_back;
 mod settle;
 mod share;
+mod source;
 mod start;
 mod stats;
 mod subscribe;
@@ -50,6 +51,7 @@ mod suspend;
 mod tally;
 mod topics;
 mod turns;
+mod vet;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -77,6 +79,7 @@ pub use subscription::TopicSubscription;
 use tally::Tallies;
 use topics::{Edition, Topics};
 use turns::Turns;
+use vet::Wishes;
 
 use crate::allocation::Strategy;
 use crate::config::Config;
@@ -131,6 +134,8 @@ enum Phase {
 enum Trouble {
     /// Messages with tags that it does not ask for.
     Tags,
+    /// No word on its filters.
+    Check,
     /// No list of the group's members.
     Members,
     /// No share, by its rule.
@@ -158,6 +163,8 @@ struct Consumer {
     id: SubscriptionId,
     group: Group,
     topics: Topics,
+    /// What it reads once a broker has taken its filters.
+    wishes: Wishes,
     options: ConsumerOptions,
     bounds: Bounds,
     /// The rule by which queues are shared.
@@ -213,9 +220,12 @@ struct Consumer {
 impl Consumer {
     fn new(id: SubscriptionId, subscribe: Subscribe, config: &Config, edition: Edition) -> Self {
         let Subscribe { group, topics, options } = subscribe;
+        let (wished, topics): (Vec<_>, Vec<_>) =
+            topics.into_iter().partition(|(_, filter)| filter.is_judged());
         Self {
             id,
             topics: Topics::new(&group, topics, edition),
+            wishes: Wishes::new(wished),
             group,
             bounds: options.over(config),
             strategy: options.strategy_over(config),
@@ -357,6 +367,7 @@ impl Consumers {
                 let Some(consumer) = consumer else { return };
                 consumer.commit_answered(ctx, known, (queue, offset), reply);
             }
+            ConsumerAsk::Check { wish } => self.filter_judged(ctx, (sub, wish), reply),
             ConsumerAsk::SendBack { message, broker } => {
                 let Some(consumer) = consumer else { return };
                 consumer.back_answered(ctx, known, (message, broker), reply);
@@ -392,6 +403,7 @@ impl Consumers {
                 consumer.queue_failed(ctx, known, queue, RequestCode::PULL_MESSAGE, failure);
             }
             ConsumerAsk::Commit { queue, .. } => consumer.commit_ended(ctx, known, queue, None),
+            ConsumerAsk::Check { wish } => consumer.not_judged(ctx, wish, failure.clone()),
             ConsumerAsk::SendBack { message, broker } => {
                 consumer.back_failed(ctx, known, (message, broker), failure.clone());
             }

@@ -33,6 +33,9 @@ pub enum Planted {
     DrainsEarly,
     /// What a broker confirmed before it heard of us anew is not committed again.
     TrustsCommits,
+    /// A broker's suggestion where to read next is followed also where no route names such a
+    /// broker (PULL-08).
+    FollowsUnlisted,
 }
 
 /// What an engine was given: nothing, where the feature is not built.

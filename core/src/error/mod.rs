@@ -2,6 +2,7 @@
 //! reaches every waiter.
 
 mod connection;
+mod filter;
 mod hint;
 mod kind;
 pub(crate) mod lack;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use connection::{AddressFailure, CloseReason, ConnectError};
+pub use filter::FilterRefused;
 use hint::hint;
 pub use kind::ErrorKind;
 pub use lack::Lack;

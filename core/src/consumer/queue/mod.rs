@@ -54,6 +54,8 @@ pub(super) struct Queue {
     pub(super) cursor: Cursor,
     pub(super) window: Window,
     pub(super) keeper: Keeper,
+    /// The id of the broker that the last answer to a pull sends the next one to: 0 is the master.
+    pub(super) suggested: Option<u64>,
     /// A fault put back on purpose, where such are built.
     plant: Plant,
 }
@@ -62,7 +64,7 @@ impl Queue {
     pub(super) fn new(name: QueueName, at: RouteQueue, topic: TopicKey) -> Self {
         let cursor = Cursor::new(PullBackoff::default());
         let (window, keeper) = (Window::default(), Keeper::default());
-        Self { name, at, topic, cursor, window, keeper, plant: Plant::default() }
+        Self { name, at, topic, cursor, window, keeper, suggested: None, plant: Plant::default() }
     }
 
     /// Messages of it that are settled too late are counted there.
@@ -77,6 +79,7 @@ impl Queue {
     pub(super) fn anew(&self, offset: i64) -> Self {
         let mut anew = Self::new(self.name.clone(), self.at, self.topic);
         anew.cursor = Cursor::new(self.cursor.backoff());
+        anew.suggested = self.suggested;
         anew.offset_received(offset, OffsetOf::End);
         anew
     }
