@@ -117,7 +117,7 @@ pub use rocketry_core::consumer::{
 };
 pub use rocketry_core::engine::Cancelled;
 pub use rocketry_core::error::{
-    Attempt, Attempts, CloseReason, ConnectError, Failure, Lack, PeerKind, Refused,
+    Attempt, Attempts, CloseReason, ConnectError, Failure, FilterRefused, Lack, PeerKind, Refused,
 };
 pub use rocketry_core::frame::{Request, RequestCode, ResponseCode};
 pub use rocketry_core::message::{Compression, MessageError, RecordError, UniqueId};
