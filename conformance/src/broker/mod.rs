@@ -31,10 +31,10 @@
 //! Known differences from a live 5.3.3: long polls end at their time, not at the next tick of 5 s,
 //! and delayed messages come at theirs, not up to 100 ms later; some remarks are shorter; the
 //! answer to a stored message does not name the default region; of the broker's own topics only
-//! TBW102 is there, and `SCHEDULE_TOPIC_XXXX` once something waits in it; SQL expressions have a bound
-//! of depth and of size, and filters are forgotten with their groups; transactional messages, and those with a timer
-//! instead of a delay level, are stored as plain ones; queues are not locked (41, 42), and messages
-//! not popped; the languages of clients are not looked at, and no rates are told; all clients of a
+//! TBW102 is there, and `SCHEDULE_TOPIC_XXXX` once something waits in it; SQL expressions have a
+//! bound of depth and of size, and filters are forgotten with their groups; transactional messages,
+//! and those with a timer instead of a delay level, are stored as plain ones; queues are not locked
+//! (41, 42), and messages not popped; the languages of clients are not looked at, and no rates are told; all clients of a
 //! group are asked for their offsets at once; retry topics are never of global order; what
 //! retention or deletion took can't be sent back at once, not only when the file goes; slaves have
 //! everything at once. 4.x brokers also write no `enableActingMaster`.
