@@ -34,10 +34,10 @@
 //! TBW102 is there, and `SCHEDULE_TOPIC_XXXX` once something waits in it; SQL expressions have a
 //! bound of depth and of size, and filters are forgotten with their groups; transactional messages,
 //! and those with a timer instead of a delay level, are stored as plain ones; queues are not locked
-//! (41, 42), and messages not popped; the languages of clients are not looked at, and no rates are told; all clients of a
-//! group are asked for their offsets at once; retry topics are never of global order; what
-//! retention or deletion took can't be sent back at once, not only when the file goes; slaves have
-//! everything at once. 4.x brokers also write no `enableActingMaster`.
+//! (41, 42), and messages not popped; the languages of clients are not looked at, and no rates are
+//! told; all clients of a group are asked for their offsets at once; retry topics are never of
+//! global order; what retention or deletion took can't be sent back at once, not only when the file
+//! goes; slaves have everything at once. 4.x brokers also write no `enableActingMaster`.
 
 mod admin;
 mod answer;
