@@ -86,6 +86,7 @@ impl Consumer {
             (ResponseCode::SUCCESS, Ok(ReplyFields::Offset(fields))) if fields.offset >= 0 => {
                 if let Some(queue) = self.queues.get_mut(key) {
                     queue.offset_received(fields.offset, of);
+                    queue.keeper.inherit(ctx.fx.now);
                 }
                 self.resume(ctx, known, key);
             }

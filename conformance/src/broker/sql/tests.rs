@@ -160,6 +160,13 @@ fn what_follows_is_not_read_and_what_cannot_be_is_refused() {
 }
 
 #[test]
+fn a_text_ends_at_its_last_quote_that_can_end_it() {
+    hold(&["name = 'O''Neil' 'x'' OR", "'x''' = 'x'''", "'x'' y' = 'x'' y' ''"]);
+    fail(&["name'x'' OR", "name 'a''b''"]);
+    refused(&["'x", "name = 'x' '"]);
+}
+
+#[test]
 fn filt_15_what_is_nested_without_end_is_refused_and_long_lists_are_not() {
     for nested in ["(", "-", "+", "NOT ", "NOT(", "-(a BETWEEN 1 AND "] {
         assert_eq!(of(&nested.repeat(10_000), ALL), None, "{nested}");

@@ -98,16 +98,17 @@ impl<'a> Words<'a> {
         }
     }
 
-    /// Two quotes inside are one.
+    /// Two quotes inside are one; where no other one follows, the first of them is the end.
     fn text(&mut self) -> Option<Token> {
-        let mut end = 1;
-        loop {
-            end += self.rest[end..].find('\'')?;
-            match self.rest[end..].starts_with("''") {
-                true => end += 2,
-                false => break,
+        let (mut next, mut pair) = (1, None);
+        let end = loop {
+            let Some(found) = self.rest[next..].find('\'') else { break pair? };
+            let at = next + found;
+            if !self.rest[at..].starts_with("''") {
+                break at;
             }
-        }
+            (next, pair) = (at + 2, Some(at));
+        };
         let whole = self.take(end + 1);
         Some(Token::Text(whole[1..end].replace("''", "'")))
     }

@@ -33,6 +33,14 @@ impl Keeper {
         self.inherited = matches!(committed, Some(1..));
     }
 
+    /// Somebody else stored it, and may store something older yet: it is given again as one of ours
+    /// is, also while there is nothing newer.
+    pub(in crate::consumer) const fn inherit(&mut self, now: Instant) {
+        if self.inherited {
+            self.confirmed = Some((now, now));
+        }
+    }
+
     /// What is stored.
     pub(super) const fn committed(&self) -> Option<i64> {
         self.committed
