@@ -119,7 +119,8 @@ pub use rocketry_core::consumer::{
 };
 pub use rocketry_core::engine::Cancelled;
 pub use rocketry_core::error::{
-    Attempt, Attempts, CloseReason, CommitError, ConnectError, Failure, Lack, PeerKind, Refused,
+    Attempt, Attempts, CloseReason, CommitError, ConnectError, Failure, FilterRefused, Lack,
+    PeerKind, Refused,
 };
 pub use rocketry_core::frame::{Request, RequestCode, ResponseCode};
 pub use rocketry_core::message::{Compression, MessageError, RecordError, UniqueId};
@@ -172,6 +173,8 @@ mod pages {
     #[doc = include_str!("../docs/consuming.md")]
     #[doc = include_str!("../docs/pulling.md")]
     struct Consuming;
+    #[doc = include_str!("../docs/filters.md")]
+    struct Filters;
     #[doc = include_str!("../docs/errors.md")]
     struct Errors;
     #[doc = include_str!("../docs/operating.md")]

@@ -170,6 +170,7 @@ holds! {
     names,
     outbound_partial,
     publish,
+    sql,
     engine_session,
 }
 

@@ -46,6 +46,11 @@ fn pull_20_an_offset_beyond_the_end_is_found() {
 }
 
 #[test]
+fn pull_08_a_suggestion_that_no_route_names_and_that_is_followed_is_found() {
+    assert_found(Planted::FollowsUnlisted);
+}
+
+#[test]
 fn off_18_what_is_committed_past_an_open_message_is_found() {
     assert_found(Planted::CommitsFirstPull);
 }

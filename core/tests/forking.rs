@@ -107,8 +107,8 @@ fn life_06_what_was_begun_before_a_fork_ends_in_the_child_with_an_error_that_say
     assert!(error.to_string().contains("fork"), "{error}");
     assert_eq!(poll(polled), Poll::Ready(Err(SendError::Forked)));
     assert_eq!(asked.wait(), Err(QueryError::Forked));
-    let forked = Err(EndError::Forked);
-    assert_eq!((ended.wait(), poll(end)), (forked, Poll::Ready(forked)));
+    let forked = || Err(EndError::Forked);
+    assert_eq!((ended.wait(), poll(end)), (forked(), Poll::Ready(forked())));
     assert_eq!(consumer.recv().unwrap_err(), RecvError::Forked);
     let received = consumer.recv_timeout(Duration::from_secs(1));
     assert_eq!(received.unwrap_err(), RecvTimeoutError::Forked);
@@ -118,7 +118,7 @@ fn life_06_what_was_begun_before_a_fork_ends_in_the_child_with_an_error_that_say
     };
     assert_eq!(streamed(), Poll::Ready(Some(Err(RecvError::Forked))));
     assert_eq!(streamed(), Poll::Ready(None), "a stream ends after what ended it");
-    assert_eq!(consumer.close().wait(), forked);
+    assert_eq!(consumer.close().wait(), forked());
     drop(dropped);
 }
 

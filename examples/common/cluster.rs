@@ -21,7 +21,8 @@ impl Cluster {
         match env::var("NAMESRV_ADDR") {
             Ok(namesrv) if !namesrv.trim().is_empty() => Ok(Self::Given(namesrv)),
             _ => {
-                let config = ClusterConfig::default().topic(topic.as_str(), 8);
+                let config = ClusterConfig { property_filter: true, ..ClusterConfig::default() };
+                let config = config.topic(topic.as_str(), 8);
                 let served = Served::start(config)?;
                 Ok(Self::Embedded { namesrv: served.namesrv(), _served: served })
             }

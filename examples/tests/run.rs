@@ -35,7 +35,7 @@ const EXACT: [&str; 14] = [
     "pull_by_time",
 ];
 /// Those that end in their own words, or say more on the way.
-const TALKATIVE: [&str; 4] = ["oneway", "logging", "errors", "retries"];
+const TALKATIVE: [&str; 5] = ["oneway", "logging", "errors", "retries", "sql"];
 
 fn example(name: &str) -> Command {
     let test = std::env::current_exe().unwrap();
@@ -407,6 +407,15 @@ fn retries_come_again_and_the_hopeless_are_dead_letters() {
     let shown = text(&output.stdout);
     assert!(shown.contains("28 handled, 4 retried, 2 of 2 dead letters read\n"), "{shown}");
     assert_eq!(shown.matches("dead letter: ").count(), 2, "{shown}");
+}
+
+#[test]
+fn each_group_gets_what_it_asks_for_in_sql() {
+    let output = run(example("sql").arg("600"));
+    assert_delivers(&output, 600);
+    // Of three orders one has no region, and half of all are large.
+    let shown = text(&output.stdout);
+    assert!(shown.contains("200 large ones: ") && shown.contains("400 small ones: "), "{shown}");
 }
 
 #[test]

@@ -182,6 +182,7 @@ impl Node {
             ("brokerPermission", self.perm.to_string()),
             ("brokerRole", role.to_owned()),
             ("defaultTopicQueueNums", config.default_queues.to_string()),
+            ("enablePropertyFilter", config.property_filter.to_string()),
             ("maxMessageSize", config.body_limit.to_string()),
             ("slaveReadEnable", config.slave_reads.to_string()),
         ];

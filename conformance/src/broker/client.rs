@@ -1,13 +1,16 @@
-//! Heartbeats, leaving, and the members of a group (34, 35, 38): `ClientManageProcessor`.
+//! Heartbeats, leaving, the members of a group, and whether a subscription can be filtered by (34,
+//! 35, 38, 46): `ClientManageProcessor`.
 
 use bytes::Bytes;
-use rocketry_core::body::{ConsumerList, Heartbeat};
+use rocketry_core::body::{CheckClientBody, ConsumerList, Heartbeat};
 use rocketry_core::frame::reply::HeartbeatReply;
 use rocketry_core::frame::request::{ConsumerListRequest, UnregisterRequest};
 use rocketry_core::frame::{ReplyFields, ResponseCode};
 
 use super::answer::{Answer, Caller, Turn};
 use super::node::Node;
+use super::pull::check_type;
+use super::subscription::{Filter, SQL, is_tag_type};
 
 /// The first version (5.1.3) that takes heartbeats without subscriptions.
 const HEARTBEAT_V2: i32 = 439;
@@ -55,6 +58,28 @@ impl Node {
             self.announce(turn, &change, None);
         }
         Answer::fields(ReplyFields::None)
+    }
+
+    /// Whether a broker could filter by a subscription (46, `checkClientConfig`).
+    pub(super) fn check_client(turn: &Turn<'_>, caller: &Caller, body: &Bytes) -> Answer {
+        let subscription = match CheckClientBody::parse(body) {
+            Ok(body) => body.subscription,
+            Err(error) => return Answer::error(ResponseCode::SYSTEM_ERROR, error.to_string()),
+        };
+        let kind = &subscription.expression_type;
+        if is_tag_type(kind) {
+            return Answer::fields(ReplyFields::None);
+        }
+        if let Err(refused) = check_type(turn, kind) {
+            return refused;
+        }
+        match Filter::sql(&subscription.expression, caller.server).filter(|_| kind == SQL) {
+            Some(_) => Answer::fields(ReplyFields::None),
+            None => {
+                let remark = "Invalid MessageSelector. ";
+                Answer::error(ResponseCode::SUBSCRIPTION_PARSE_FAILED, remark)
+            }
+        }
     }
 
     /// An empty group is an error, not an empty list.

@@ -113,6 +113,8 @@ pub struct ClusterConfig {
     pub version: i32,
     /// Whether slaves answer pulls (`slaveReadEnable`).
     pub slave_reads: bool,
+    /// Whether the properties of messages are filtered by (`enablePropertyFilter`).
+    pub property_filter: bool,
     /// The largest body stored, in bytes (`maxMessageSize`, 4 MiB).
     pub body_limit: usize,
     /// The most messages one pull gets (`maxTransferCountOnMessageInMemory`, 32).
@@ -147,6 +149,7 @@ impl Default for ClusterConfig {
             route_keys: RouteKeys::default(),
             version: 479,
             slave_reads: false,
+            property_filter: false,
             body_limit: 4 << 20,
             pull_messages: 32,
             pull_bytes: 256 << 10,

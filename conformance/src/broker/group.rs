@@ -65,7 +65,7 @@ impl Group {
     /// a topic the group had replaces it in silence (`ConsumerGroupInfo.updateSubscription`). Of a
     /// topic named twice in one heartbeat the newer one counts, or the last of two of one version,
     /// as measured on a 5.3.3.
-    fn subscribe(&mut self, list: &[SubscriptionData]) -> bool {
+    fn subscribe(&mut self, list: &[SubscriptionData], version: i32) -> bool {
         let mut topics: BTreeMap<&str, &SubscriptionData> = BTreeMap::new();
         for data in list {
             if topics.get(&*data.topic).is_none_or(|known| known.version <= data.version) {
@@ -77,10 +77,13 @@ impl Group {
         let mut changed = self.subscriptions.len() != before;
         for (topic, new) in topics {
             match self.subscriptions.get_mut(topic) {
-                Some(old) if new.version > old.data.version => *old = Subscription::new(new),
+                Some(old) if new.version > old.data.version => {
+                    *old = Subscription::new(new, version);
+                }
                 Some(_) => {}
                 None => {
-                    self.subscriptions.insert(Box::from(topic), Subscription::new(new));
+                    let subscription = Subscription::new(new, version);
+                    self.subscriptions.insert(Box::from(topic), subscription);
                     changed = true;
                 }
             }
@@ -126,7 +129,7 @@ impl Groups {
             let member =
                 Member { client_id, peer: caller.peer, version: caller.version, seen: now };
             let joined = group.members.insert(conn, member).is_none();
-            let subscribed = !without_sub && group.subscribe(&data.subscriptions);
+            let subscribed = !without_sub && group.subscribe(&data.subscriptions, caller.server);
             if joined || subscribed {
                 changes.extend(group.change(&data.group));
             }

@@ -151,6 +151,7 @@ impl Node {
             Request::ConsumeStats(ask) => self.consume_stats(&ask),
             Request::QueryAssignment(_) => self.assignment(turn, &caller, body),
             Request::Heartbeat(_) => self.heartbeat(turn, &caller, body),
+            Request::CheckClient(_) => Self::check_client(turn, &caller, body),
             Request::Unregister(leave) => self.unregister(turn, &caller, &leave),
             Request::ConsumerList(ask) => self.consumer_list(&ask),
             Request::QueryOffset(ask) => self.query_offset(&ask),

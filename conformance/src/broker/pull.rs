@@ -13,7 +13,7 @@ use super::answer::{Answer, Caller, Turn, see};
 use super::fault::words;
 use super::node::{MASTER, Node};
 use super::queue::{QueueLog, Read, ReadLimits};
-use super::subscription::{Filter, is_tag_type};
+use super::subscription::{Filter, SQL, TAG, is_tag_type};
 use super::topic::{self, Topic};
 
 const COMMIT: i32 = 1;
@@ -34,7 +34,7 @@ impl Node {
             let answer = Answer::error(ResponseCode::SUBSCRIPTION_GROUP_NOT_EXIST, remark);
             return turn.reply(&caller, answer);
         }
-        let (filter, answer) = match self.filter_of(&request) {
+        let (filter, answer) = match self.filter_of(turn, &request) {
             Err(refused) => return turn.reply(&caller, refused),
             Ok((topic, filter)) => {
                 let answer = self.read_or_reset(topic, turn, &request, &filter);
@@ -110,7 +110,13 @@ impl Node {
         let max = log.max() as i64;
         for id in std::mem::take(&mut log.waiting) {
             let Some(held) = self.polls.held(id) else { continue };
-            if held.request.queue_offset < max && held.filter.matches(tag) {
+            let from = held.request.queue_offset;
+            let log = self.topics.find(topic).and_then(|topic| topic.queue(queue));
+            let passes = match held.filter.reads() {
+                true => log.is_some_and(|log| log.has_from(from, &held.filter)),
+                false => held.filter.matches(tag, &[]),
+            };
+            if from < max && passes {
                 if let Some(held) = self.polls.take(id) {
                     let answer = self.resume(turn, &held.request);
                     turn.reply(&held.caller, answer);
@@ -125,7 +131,7 @@ impl Node {
 
     /// Runs a held pull again, this time to its end.
     pub(super) fn resume(&mut self, turn: &Turn<'_>, request: &PullRequest) -> Answer {
-        let answer = match self.filter_of(request) {
+        let answer = match self.filter_of(turn, request) {
             Ok((topic, filter)) => {
                 let answer = self.read_or_reset(topic, turn, request, &filter);
                 self.directed(turn, topic, answer)
@@ -157,7 +163,11 @@ impl Node {
     }
 
     /// The topic a pull may read, and what it wants of it.
-    fn filter_of(&self, request: &PullRequest) -> Result<(&Topic, Filter), Answer> {
+    fn filter_of(
+        &self,
+        turn: &Turn<'_>,
+        request: &PullRequest,
+    ) -> Result<(&Topic, Filter), Answer> {
         let name = &*request.topic;
         let Some(topic) = self.topics.find(name) else {
             let remark =
@@ -170,7 +180,7 @@ impl Node {
         }
         let queue = request.queue_id;
         if u32::try_from(queue).is_ok_and(|queue| queue < topic.read_queues) {
-            Ok((topic, self.subscribed(request)?))
+            Ok((topic, self.subscribed(turn, request)?))
         } else {
             let remark = format!(
                 "queueId[{queue}] is illegal, topic:[{name}] topicConfig.readQueueNums:[{}]",
@@ -181,14 +191,9 @@ impl Node {
     }
 
     /// The subscription in the request, or else that of the group's heartbeats.
-    fn subscribed(&self, request: &PullRequest) -> Result<Filter, Answer> {
+    fn subscribed(&self, turn: &Turn<'_>, request: &PullRequest) -> Result<Filter, Answer> {
         if request.sys_flag & SUBSCRIPTION != 0 {
-            check_type(request.expression_type.as_deref().unwrap_or_default())?;
-            let expression = request.subscription.as_deref().unwrap_or_default();
-            return Filter::parse(expression).ok_or_else(|| {
-                let remark = "parse the consumer's subscription failed";
-                Answer::error(ResponseCode::SUBSCRIPTION_PARSE_FAILED, remark)
-            });
+            return self.carried(turn, request);
         }
         let absent = |what: &str| {
             let remark = format!("the consumer's {what} not exist{}", see(self.version));
@@ -203,8 +208,34 @@ impl Node {
             let remark = "the consumer's subscription not latest";
             return Err(Answer::error(ResponseCode::SUBSCRIPTION_NOT_LATEST, remark));
         }
-        check_type(&found.data.expression_type)?;
-        Ok(found.filter.clone())
+        found.filter.clone().map_or_else(
+            || {
+                let remark =
+                    "The broker's consumer filter data is not exist!Your expression may be wrong!";
+                Err(Answer::error(ResponseCode::FILTER_DATA_NOT_EXIST, remark))
+            },
+            |filter| check_type(turn, &found.data.expression_type).map(|()| filter),
+        )
+    }
+
+    /// The subscription that a pull carries. One in SQL that can't be read lets all pass: only an
+    /// assertion of Java's is against it (`ConsumerFilterManager.build`).
+    fn carried(&self, turn: &Turn<'_>, request: &PullRequest) -> Result<Filter, Answer> {
+        let kind = request.expression_type.as_deref().unwrap_or(TAG);
+        let expression = request.subscription.as_deref().unwrap_or_default();
+        let filter = match kind {
+            TAG => Filter::parse(expression),
+            _ if expression.is_empty() => None,
+            // It has no codes, and no tag is among them.
+            "" => Some(Filter::Codes(Vec::new())),
+            SQL => Some(Filter::sql(expression, self.version).unwrap_or(Filter::All)),
+            _ => Some(Filter::All),
+        };
+        let filter = filter.ok_or_else(|| {
+            let remark = "parse the consumer's subscription failed";
+            Answer::error(ResponseCode::SUBSCRIPTION_PARSE_FAILED, remark)
+        })?;
+        check_type(turn, kind).map(|()| filter)
     }
 }
 
@@ -219,9 +250,9 @@ fn fields(next: i64, min: i64, max: i64) -> ReplyFields {
     })
 }
 
-/// SQL filters are off, as `enablePropertyFilter` is by default.
-fn check_type(expression_type: &str) -> Result<(), Answer> {
-    if is_tag_type(expression_type) {
+/// Whether a broker filters by expressions of this type.
+pub(super) fn check_type(turn: &Turn<'_>, expression_type: &str) -> Result<(), Answer> {
+    if is_tag_type(expression_type) || turn.config.property_filter {
         return Ok(());
     }
     let remark =

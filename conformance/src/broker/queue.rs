@@ -163,7 +163,7 @@ impl QueueLog {
                 break;
             }
             next += 1;
-            if !filter.matches(entry.tag) {
+            if !filter.matches(entry.tag, self.record(entry)) {
                 continue;
             }
             if taken == 0 {
@@ -206,6 +206,13 @@ impl QueueLog {
             },
         };
         self.min + found as u64
+    }
+
+    /// Whether a message from an offset on passes a filter, of those that one pull looks at.
+    pub(super) fn has_from(&self, offset: i64, filter: &Filter) -> bool {
+        let offset = usize::try_from(offset).unwrap_or(0);
+        let mut entries = self.index.iter().skip(offset).take(SCAN as usize);
+        entries.any(|entry| filter.matches(entry.tag, self.record(entry)))
     }
 
     /// Takes over what a master's log has beyond this one, and lets go what it let go; returns the

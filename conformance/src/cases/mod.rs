@@ -9,6 +9,7 @@ mod catalogue;
 mod clusters;
 mod common;
 mod conn;
+mod expressions;
 mod fault;
 mod filt;
 mod groups;
@@ -29,6 +30,8 @@ mod retry;
 pub mod run;
 mod runs;
 mod send;
+mod slaves;
+mod sql;
 mod stored;
 mod volume;
 

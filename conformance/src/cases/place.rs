@@ -85,6 +85,9 @@ impl Place {
                 name if OLD_IS_DELETED.iter().any(|(known, _)| *known == name) => {}
                 "autoCreateSubscriptionGroup" => config.auto_create_groups = *value == "true",
                 "messageDelayLevel" => config.delay_levels = delays(value),
+                "enablePropertyFilter" => config.property_filter = *value == "true",
+                // A case of suggested slaves has them suggested by itself.
+                "accessMessageInMemoryMaxRatio" => {}
                 "slaveReadEnable" => config.slave_reads = *value == "true",
                 "useServerSideResetOffset" => {
                     config.server_side_reset = Some(*value == "true");

@@ -3,8 +3,8 @@
 use super::case::{Case, EMBEDDED_AND_LIVE, LIVE, Proof, Runtimes, Target};
 use super::place::{OLD_IS_DELETED, Place, Setting};
 use super::{
-    admin, backlog, batch, clusters, conn, fault, filt, groups, loss, ns, off, offsets, packed,
-    polling, pull, push, reb, retry, send, stored, volume,
+    admin, backlog, batch, clusters, conn, expressions, fault, filt, groups, loss, ns, off,
+    offsets, packed, polling, pull, push, reb, retry, send, slaves, sql, stored, volume,
 };
 
 use fault::{comeback, failover, moves, outages, restart};
@@ -168,6 +168,10 @@ pub(super) const RUNS: &[Run] = &[
     run("PULL-05", pull::outside_its_queue_a_pull_is_told_where_to_go_on),
     run("PULL-06", pull::where_nothing_matches_a_pull_is_led_on),
     run("PULL-07", pull::a_pull_from_memory_brings_32_messages_and_256_kibibytes_at_most),
+    with(
+        slaves::SUGGESTED,
+        alone(run("PULL-08", slaves::a_suggested_slave_is_read_from_and_left_again)),
+    ),
     run("PULL-09", pull::a_pull_may_bring_an_offset_to_commit),
     run("PULL-11", polling::an_assigned_queue_is_polled_from_where_it_was_sought),
     run("PULL-12", polling::two_that_subscribe_share_the_queues),
@@ -194,7 +198,18 @@ pub(super) const RUNS: &[Run] = &[
     run("FILT-06", filt::a_message_without_a_tag_is_not_for_who_wants_one),
     live(run("FILT-07", push::members_with_other_tags_are_told_of_and_lose_nothing_of_their_own)),
     run("FILT-08", filt::a_long_tag_is_a_tag),
+    with(sql::FILTERS, run("FILT-09", sql::a_comparison_brings_what_matches)),
+    with(sql::FILTERS, run("FILT-10", sql::each_word_of_the_language_means_what_it_does)),
+    with(sql::FILTERS, run("FILT-11", sql::a_property_that_nothing_has_brings_nothing)),
+    with(sql::FILTERS, each(run("FILT-12", sql::an_expression_that_cannot_be_read_is_an_error))),
+    with(sql::FILTERS_NOT, run("FILT-13", sql::brokers_that_filter_by_no_properties_are_told_of)),
+    with(sql::FILTERS, run("FILT-15", sql::parentheses_without_end_are_an_error)),
+    with(sql::FILTERS, run("FILT-16", sql::texts_and_numbers_mean_what_they_do_in_java)),
     run("FILT-17", filt::a_changed_subscription_is_what_its_broker_goes_by),
+    with(
+        sql::FILTERS,
+        run("FILT-19", expressions::expressions_bring_what_they_do_on_the_embedded_broker),
+    ),
     long(with(
         OLD_IS_DELETED,
         run("OFF-01", offsets::a_group_at_the_end_gets_new_messages_and_all_of_its_retries),

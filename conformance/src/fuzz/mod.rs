@@ -13,6 +13,7 @@ mod names;
 mod peer;
 mod publish;
 mod seeds;
+mod sql;
 mod streams;
 mod supply;
 
@@ -23,6 +24,7 @@ pub use messages::{batch_body, compressed_body, properties, record_list};
 pub use mutate::mutate;
 pub use names::{ids, names, trace};
 pub use publish::publish;
+pub use sql::sql;
 pub use streams::{inbound_stream, outbound_partial};
 
 /// One function to fuzz.
@@ -60,5 +62,6 @@ targets! {
     names,
     outbound_partial,
     publish,
+    sql,
     engine_session,
 }

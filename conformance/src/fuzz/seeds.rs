@@ -216,6 +216,24 @@ pub(super) fn outbound_partial() -> Vec<Vec<u8>> {
     random(64, 300)
 }
 
+/// Expressions, each with properties.
+pub(super) fn sql() -> Vec<Vec<u8>> {
+    let expressions = [
+        "a > 5 AND b IS NOT NULL",
+        "a BETWEEN -1 AND 5L OR c NOT BETWEEN .5 AND 1E3",
+        "name IN ('x', 'O''Neil') and not (yes = TRUE)",
+        "name CONTAINS 'N' -- a comment\n AND NOT name STARTSWITH 'x' /* * */ OR NULL",
+        "((a = b) IS NULL) <> (- -a < +5)",
+        "(((((((((((a)))))))))))",
+    ];
+    let wire = "a\u{1}6\u{2}b\u{1}2.5\u{2}name\u{1}O'Neil\u{2}yes\u{1}true\u{2}";
+    let seed = |text: &str| {
+        let length = (text.len() as u16).to_be_bytes();
+        [&[0][..], &length, text.as_bytes(), wire.as_bytes()].concat()
+    };
+    expressions.map(seed).to_vec()
+}
+
 pub(super) fn publish() -> Vec<Vec<u8>> {
     let mut seed = Vec::new();
     for text in ["orders", "shop", "broker-a"] {

@@ -204,7 +204,8 @@ impl World {
                     assert!(twin.is_none(), "{op:?} was committed twice");
                 }
                 Event::TopicQueues { queues, .. } => app.topics.push((now, queues)),
-                Event::RuleSpent { .. } => {}
+                // The note says the same.
+                Event::RuleSpent { .. } | Event::FilterRefused { .. } => {}
                 Event::Deliverable { sub } => self.deliverable(client, sub),
                 Event::Left { sub, leftover } => app.left.push((now, sub, leftover)),
                 Event::Note(note) => app.notes.push((now, note)),

@@ -11,9 +11,17 @@ use crate::id::SubscriptionId;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct GroupTask {
     pub(crate) sub: SubscriptionId,
-    /// The member's own topics, each with its expression.
-    pub(crate) own: Vec<(Arc<str>, Arc<str>)>,
+    /// The member's own topics.
+    pub(crate) own: Vec<OwnFilter>,
     pub(crate) body: Bytes,
+}
+
+/// One topic of a member's, with its expression and the type of that.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct OwnFilter {
+    pub(crate) topic: Arc<str>,
+    pub(crate) kind: &'static str,
+    pub(crate) text: Arc<str>,
 }
 
 /// A topic that the group asks for otherwise than a member.
@@ -31,10 +39,16 @@ impl GroupTask {
     /// topics of both are compared: the others are on their way, or are retry topics.
     pub(super) fn compare(&self) -> Vec<OtherFilter> {
         let Ok(group) = ConsumerConnections::parse(&self.body) else { return Vec::new() };
-        let other = |(topic, own): &(Arc<str>, Arc<str>)| {
-            let other = &group.subscriptions.get(&**topic)?.expression;
-            let differs = words(other) != words(own);
-            let (topic, own) = (topic.clone(), own.clone());
+        let other = |OwnFilter { topic, kind, text }: &OwnFilter| {
+            let said = group.subscriptions.get(&**topic)?;
+            let other = &said.expression;
+            let tags = |kind: &str| matches!(kind, "" | "TAG");
+            let differs = match (tags(kind), tags(&said.expression_type)) {
+                (true, true) => words(other) != words(text),
+                (false, false) => **text != **other,
+                _ => true,
+            };
+            let (topic, own) = (topic.clone(), text.clone());
             differs.then(|| OtherFilter { topic, own, other: other.as_str().into() })
         };
         self.own.iter().filter_map(other).collect()
@@ -70,24 +84,48 @@ mod tests {
             };
             (topic.to_owned(), data)
         };
+        let sql = |topic: &str, expression: &str| {
+            let (topic, mut data) = said(topic, expression);
+            data.expression_type = "SQL92".to_owned();
+            (topic, data)
+        };
         let group = ConsumerConnections {
             subscriptions: [
                 said("same", "us||eu"),
                 said("all", ""),
                 said("other", "ch"),
+                sql("same_sql", "a > 5"),
+                sql("typed", "eu"),
                 said("%RETRY%group", "*"),
             ]
             .into(),
             ..ConsumerConnections::default()
         };
-        let own = [("same", "eu || us"), ("all", "*"), ("other", "eu"), ("unheard", "x")];
+        let own = [
+            ("same", "TAG", "eu || us"),
+            ("all", "TAG", "*"),
+            ("other", "TAG", "eu"),
+            ("unheard", "TAG", "x"),
+            ("same_sql", "SQL92", "a > 5"),
+            ("typed", "TAG", "eu"),
+        ];
+        let own = own.map(|(topic, kind, text)| OwnFilter {
+            topic: topic.into(),
+            kind,
+            text: text.into(),
+        });
         let task = |body: Vec<u8>| GroupTask {
             sub: Slots::<SubscriptionId, ()>::default().insert(()),
-            own: own.map(|(topic, filter)| (topic.into(), filter.into())).into(),
+            own: own.clone().into(),
             body: body.into(),
         };
-        let expected = OtherFilter { topic: "other".into(), own: "eu".into(), other: "ch".into() };
-        assert_eq!(task(group.to_json()).compare(), [expected]);
+        let told = |topic: &str, own: &str, other: &str| OtherFilter {
+            topic: topic.into(),
+            own: own.into(),
+            other: other.into(),
+        };
+        let expected = [told("other", "eu", "ch"), told("typed", "eu", "eu")];
+        assert_eq!(task(group.to_json()).compare(), expected);
         assert_eq!(task(b"[".to_vec()).compare(), []);
     }
 }

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::SharingRule;
-pub(crate) use group::{GroupTask, OtherFilter};
+pub(crate) use group::{GroupTask, OtherFilter, OwnFilter};
 pub use job::{Computed, Job};
 pub(crate) use job::{Outcome, Rule, Share, Task, Ticket};
 pub use own::{Allocate, Question};

@@ -161,6 +161,11 @@ impl Brokers {
         self.list[id.0 as usize].peers.get(&0).copied()
     }
 
+    /// That of the broker of this name with that id, if a route tells of it.
+    pub(crate) fn peer(&self, id: BrokerId, number: u64) -> Option<PeerId> {
+        self.list[id.0 as usize].peers.get(&number).copied()
+    }
+
     /// All addresses of a broker, the master's first.
     pub(crate) fn peers(&self, id: BrokerId) -> impl Iterator<Item = PeerId> {
         self.list[id.0 as usize].peers.values().copied()

@@ -247,9 +247,11 @@ impl Consumer {
             let mut waker = Some(cx.waker().clone());
             let (shared, sub) = (self.owner.shared().clone(), self.control.sub);
             let rest = self.current.as_ref();
+            let mut refused = None;
             let taken = shared.run(|core, now| {
                 let consumer = core.consumers.get_mut(&sub)?;
                 if !core.engine.gives(sub) {
+                    refused = consumer.refused.clone();
                     rest.into_iter().for_each(|rest| core.engine.give_back(now, rest));
                     return None;
                 }
@@ -268,7 +270,8 @@ impl Consumer {
                         self.gathered.clear();
                     }
                     let stopped = self.stopped.then_some(RecvError::Unreadable);
-                    return Poll::Ready(Err(stopped.unwrap_or_else(|| shared.end_of_messages())));
+                    let ended = stopped.or(refused.map(RecvError::Filter));
+                    return Poll::Ready(Err(ended.unwrap_or_else(|| shared.end_of_messages())));
                 }
                 Some(None) if paused && !self.control.is_suspended() => {}
                 Some(None) => return Poll::Pending,

@@ -1,9 +1,11 @@
 //! How a shutdown, or a consumer's leaving, came to its end.
 
 use std::fmt;
+use std::sync::Arc;
 use std::task::Waker;
 
 use crate::effects::Leftover;
+use crate::error::FilterRefused;
 
 /// How a shutdown, or a consumer's leaving, came to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,13 +57,19 @@ impl Ended {
 }
 
 /// Why a shutdown, or a consumer's leaving, was not seen to its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EndError {
     /// The runtime was dropped before, or a thread panicked in this client: nothing more was
     /// committed, and no broker was told.
     #[error("the client's runtime is gone: nothing more was committed, and no broker was told")]
     RuntimeGone,
+    /// A broker can't filter as the consumer asked for ([`Filter::sql`]): it left its group for
+    /// that, in good order, or never joined it.
+    ///
+    /// [`Filter::sql`]: crate::consumer::Filter::sql
+    #[error("{0}: the consumer has left its group")]
+    Filter(Arc<FilterRefused>),
     /// Nothing was waited for: waiting would block the very thread that has to do it. It goes on in
     /// the background, and a program that ends now cuts it short.
     #[error("waiting here would block the thread that does the work: await the end instead")]

@@ -1,7 +1,11 @@
 //! Why a consumer gives no message, and what became of those that it gave.
 
+use std::sync::Arc;
+
+use crate::error::FilterRefused;
+
 /// Why [`Consumer::recv`](super::Consumer::recv), and the stream of messages, gave none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RecvError {
     /// The consumer hands out nothing more: it finishes, or has left its group, as the client was
@@ -12,6 +16,12 @@ pub enum RecvError {
     /// ([`OnUnreadable::Stop`](super::OnUnreadable::Stop)): it leaves its group.
     #[error("the consumer has stopped at a message that can't be read: no more messages come")]
     Unreadable,
+    /// A broker can't filter as this consumer asked for ([`Filter::sql`]): it has left its group,
+    /// or never joined it.
+    ///
+    /// [`Filter::sql`]: crate::consumer::Filter::sql
+    #[error("{0}: no more messages come")]
+    Filter(Arc<FilterRefused>),
     /// The client's runtime was dropped before it had stopped, or a thread panicked in the client:
     /// nobody moves its bytes.
     #[error("the client's runtime is gone: no more messages come")]
@@ -29,7 +39,7 @@ pub enum RecvError {
 }
 
 /// Why [`Consumer::recv_timeout`](super::Consumer::recv_timeout) gave no message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RecvTimeoutError {
     /// None came in time; later ones may.
@@ -41,6 +51,9 @@ pub enum RecvTimeoutError {
     /// As [`RecvError::Unreadable`].
     #[error("{}", RecvError::Unreadable)]
     Unreadable,
+    /// As [`RecvError::Filter`].
+    #[error("{}", RecvError::Filter(.0.clone()))]
+    Filter(Arc<FilterRefused>),
     /// As [`RecvError::RuntimeGone`].
     #[error("{}", RecvError::RuntimeGone)]
     RuntimeGone,
@@ -60,6 +73,7 @@ impl From<RecvError> for RecvTimeoutError {
         match error {
             RecvError::Left => Self::Left,
             RecvError::Unreadable => Self::Unreadable,
+            RecvError::Filter(refused) => Self::Filter(refused),
             RecvError::RuntimeGone => Self::RuntimeGone,
             RecvError::WouldDeadlock => Self::WouldDeadlock,
             RecvError::EmptyBatch => Self::EmptyBatch,

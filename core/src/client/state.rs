@@ -13,6 +13,7 @@ use super::waiting::{SendEnd, Waiting};
 use super::wall::Wall;
 use crate::effects::Leftover;
 use crate::engine::{Command, Engine, Event};
+use crate::error::FilterRefused;
 use crate::id::{ConnectionId, OpId, SubscriptionId};
 use crate::query::Answer;
 use crate::time::{Instant, UnixMillis};
@@ -26,6 +27,8 @@ pub(crate) struct Subscribed {
     /// So many want to know how it left, and are woken then.
     pub(super) watching: usize,
     pub(super) watchers: Vec<Waker>,
+    /// A broker can't filter as it asked for.
+    pub(super) refused: Option<Arc<FilterRefused>>,
     /// The consumer has left, with so many messages unsettled.
     pub(super) left: Option<Leftover>,
 }
@@ -162,6 +165,12 @@ impl Core {
                         after.listeners.push(listener.clone());
                     }
                 }
+                Event::FilterRefused { sub, refused } => {
+                    if let Some(consumer) = self.consumers.get_mut(&sub) {
+                        consumer.refused = Some(refused);
+                        after.wakers.extend(consumer.waker.take());
+                    }
+                }
                 Event::RuleSpent { rule } => after.rules.push(rule),
                 Event::Left { sub, leftover } => {
                     let consumer = self.consumers.get_mut(&sub);
@@ -292,7 +301,9 @@ impl Core {
             return Some(self.in_time().map(|()| Ended::InOrder));
         };
         if let Some(leftover) = consumer.left {
-            return Some(Ok(Ended::with(leftover)));
+            let ended = Ok(Ended::with(leftover));
+            let refused = consumer.refused.clone().map(EndError::Filter);
+            return Some(refused.map_or(ended, Err));
         }
         let known = |own: &Waker| consumer.watchers.iter().any(|kept| kept.will_wake(own));
         if !waker.as_ref().is_some_and(known) {

@@ -82,7 +82,7 @@ impl Consumers {
         let wanted = assigned.topics();
         let read: Vec<Topic> = consumer.topics.own().cloned().collect();
         for topic in read.iter().filter(|topic| !wanted.contains_key(topic)) {
-            self.unread(ctx, known, sub, topic);
+            self.unread(ctx, known, sub, topic, revision);
         }
         for (topic, filter) in wanted.into_iter().filter(|(topic, _)| !read.contains(topic)) {
             self.read(ctx, known, sub, (topic, filter), revision);

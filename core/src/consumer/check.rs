@@ -19,6 +19,7 @@ impl Consumers {
             consumer.check_handouts();
             consumer.check_commit_calls(&self.turns);
             consumer.check_timers(ctx);
+            consumer.check_wishes();
             consumer.check_share(&self.turns);
             assert!(!consumer.is_drained(), "{sub:?} has finished and does not leave");
             self.check_queues(ctx, known, (sub, consumer), &mut asked);
@@ -40,9 +41,7 @@ impl Consumers {
         let ends = consumer.is_leaving() || consumer.is_draining();
         for (key, queue) in consumer.queues.iter() {
             let calls = asked.remove(&(sub, key)).unwrap_or_default();
-            let reader = known.brokers.reader(queue.at.broker);
-            let ready = reader
-                .is_some_and(|peer| known.is_ready(ctx, peer, consumer.revision(queue.topic)));
+            let ready = consumer.source(ctx, known, queue).is_some();
             let due = self.turns.holds(sub, key);
             let read = consumer.topics.get(queue.topic).is_some();
             let held_back = (consumer.suspended || queue.held) && queue.is_begun();

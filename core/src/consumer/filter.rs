@@ -54,7 +54,12 @@ pub enum Filter {
     All,
     /// Those with one of these tags: `TagA || TagB`.
     Tags(Arc<Tags>),
+    /// Those whose properties match an expression in SQL: `a > 5 AND b IS NOT NULL`.
+    Sql(Arc<str>),
 }
+
+/// Bytes that an expression in SQL may take.
+const SQL_SIZE: usize = 32 << 10;
 
 /// Why a text is no filter, or a tag can't be subscribed to. Brokers take any text, and a
 /// consumer with one of these would wait for messages that no producer sends.
@@ -79,10 +84,19 @@ pub enum FilterError {
         separator: char,
     },
     /// `TAGS in ('A', 'B')` is a filter in SQL, which would be one tag.
-    #[error("{given:?} is a filter in SQL, which is not built: write tags as A || B")]
+    #[error("{given:?} is a filter in SQL: give it as Filter::sql(..), or write tags as A || B")]
     Sql {
         /// The text, cut to 128 characters.
         given: String,
+    },
+    /// An expression in SQL that is empty, or nothing but blanks.
+    #[error("a filter in SQL is not empty: Filter::all() is for all messages")]
+    NoSql,
+    /// An expression in SQL of more than 32 KiB.
+    #[error("a filter in SQL has at most {SQL_SIZE} bytes, and not {size}")]
+    SqlTooLong {
+        /// Its size.
+        size: usize,
     },
     /// A list without a tag would ask for nothing.
     #[error("a list of tags has at least one tag: Filter::all() is for all messages")]
@@ -174,23 +188,74 @@ impl Filter {
         Ok(Self::Tags(Arc::new(Tags(own))))
     }
 
+    /// Messages whose properties match an expression in SQL, such as `a > 5 AND b IS NOT NULL`.
+    /// Brokers read it, and filter by it where `enablePropertyFilter=true`: a consumer joins once
+    /// one has taken it, and ends with [`FilterRefused`](crate::error::FilterRefused) where one
+    /// says that it can't.
+    ///
+    /// `=`, `<>`, `<`, `<=`, `>`, `>=`, `BETWEEN`, `IN ('a', 'b')`, `IS NULL`, `AND`, `OR`, `NOT`
+    /// and parentheses are known, and from 5.1.3 on `CONTAINS`, `STARTSWITH` and `ENDSWITH`.
+    /// Properties are texts, and compared as numbers with what is a number; a quote in a text is
+    /// written twice; a property that a message lacks makes what is said of it unknown, which is
+    /// not true.
+    ///
+    /// ```
+    /// use rocketry_core::consumer::Filter;
+    ///
+    /// let some = Filter::sql("amount > 100 AND region IN ('eu', 'us')")?;
+    /// assert_eq!(some.text(), "amount > 100 AND region IN ('eu', 'us')");
+    /// # Ok::<(), rocketry_core::consumer::FilterError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`FilterError::NoSql`] for an expression of blanks, and [`FilterError::SqlTooLong`] for more
+    /// than 32 KiB. Whether it can be read is for a broker to say.
+    #[doc(alias = "bySql", alias = "SQL92")]
+    pub fn sql(expression: &str) -> Result<Self, FilterError> {
+        if trimmed(expression).is_empty() {
+            return Err(FilterError::NoSql);
+        }
+        let size = expression.len();
+        if size > SQL_SIZE {
+            return Err(FilterError::SqlTooLong { size });
+        }
+        Ok(Self::Sql(expression.into()))
+    }
+
     /// The filter as a broker reads it.
     pub fn text(&self) -> String {
         match self {
             Self::All => "*".to_owned(),
             Self::Tags(tags) => tags.0.join(" || "),
+            Self::Sql(expression) => String::from(&**expression),
         }
     }
 
+    /// The language of [`text`](Self::text), as brokers name it: `TAG` or `SQL92`.
+    #[doc(alias = "ExpressionType")]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::All | Self::Tags(_) => "TAG",
+            Self::Sql(_) => "SQL92",
+        }
+    }
+
+    /// Whether only a broker can say that it is one.
+    pub(crate) const fn is_judged(&self) -> bool {
+        matches!(self, Self::Sql(_))
+    }
+
+    /// The tags that this client looks at: a broker knows them by their hashes.
     pub(crate) fn wanted(&self) -> Option<Arc<Tags>> {
         match self {
-            Self::All => None,
+            Self::All | Self::Sql(_) => None,
             Self::Tags(tags) => Some(tags.clone()),
         }
     }
 }
 
-/// As text that reads back, unless a tag looks like something else.
+/// As text that reads back, unless a tag looks like something else, or it is SQL.
 impl fmt::Display for Filter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text())
@@ -298,6 +363,18 @@ mod tests {
         }
         assert_eq!(Filter::tags(["a", "*"]), Err(FilterError::Star { given: "*".into() }));
         assert_eq!(Filter::tags::<&str>([]), Err(FilterError::Empty));
+    }
+
+    #[test]
+    fn an_expression_in_sql_is_taken_as_it_is_unless_it_is_none_or_endless() {
+        let (given, size) = ("a > 5 AND b = 'x||y' ", SQL_SIZE);
+        let filter = Filter::sql(given).unwrap();
+        assert_eq!((filter.text().as_str(), filter.kind()), (given, "SQL92"));
+        assert_eq!((filter.wanted(), filter.is_judged()), (None, true));
+        assert_eq!(Filter::sql(" \n"), Err(FilterError::NoSql));
+        assert!(Filter::sql(&"(".repeat(size)).is_ok(), "a broker says what it is");
+        let size = size + 1;
+        assert_eq!(Filter::sql(&"(".repeat(size)), Err(FilterError::SqlTooLong { size }));
     }
 
     #[test]

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::topics::Subscription;
-use super::{Consumer, Consumers, Start, Taking};
+use super::{Consumer, Consumers, Filter, Start, Taking};
 use crate::body::{ConsumeFrom, ConsumeType, ConsumerData, MessageModel, SubscriptionData};
 use crate::id::SubscriptionId;
+use crate::name::Topic;
 
 impl Consumers {
     /// Those that have not left and read something, each with the version of its subscriptions.
@@ -18,9 +19,11 @@ impl Consumers {
         self.reading().map(|(_, consumer)| consumer_data(consumer)).collect()
     }
 
-    /// A member that reads nothing would be given a share, which then is nobody's.
+    /// A member that reads nothing would be given a share, which then is nobody's. One that waits
+    /// for brokers' words on its filters has not joined.
     fn reading(&self) -> impl Iterator<Item = (SubscriptionId, &Consumer)> {
-        self.staying().filter(|(_, consumer)| !consumer.topics.is_empty())
+        let reads = |one: &Consumer| !one.topics.is_empty() && !one.wishes.hold_back();
+        self.staying().filter(move |(_, consumer)| reads(consumer))
     }
 }
 
@@ -52,14 +55,18 @@ pub(super) fn subscriptions(consumer: &Consumer) -> impl Iterator<Item = Subscri
 }
 
 fn subscription(of: &Subscription) -> SubscriptionData {
-    let Subscription { topic, filter, edition, .. } = of;
+    data(&of.topic, &of.filter, of.edition.version)
+}
+
+/// One topic, read by that filter (`FilterAPI`).
+pub(super) fn data(topic: &Topic, filter: &Filter, version: i64) -> SubscriptionData {
     let tags = filter.wanted();
     SubscriptionData {
         class_filter: false,
         codes: tags.iter().flat_map(|tags| tags.codes()).collect(),
-        expression_type: "TAG".to_owned(),
+        expression_type: filter.kind().to_owned(),
         expression: filter.text(),
-        version: edition.version,
+        version,
         tags: tags.iter().flat_map(|tags| tags.iter()).map(str::to_owned).collect::<BTreeSet<_>>(),
         topic: topic.to_string(),
     }

@@ -44,7 +44,7 @@ impl Consumers {
         let config = &ctx.fx.config;
         let sub = self.slots.insert_with(|id| Consumer::new(id, subscribe, config, edition));
         if let Some(consumer) = self.get_mut(sub) {
-            for topic in consumer.topics.own() {
+            for topic in consumer.topics.own().chain(consumer.wishes.topics()) {
                 ctx.fx.signal(Signal::RouteWanted(topic.clone()));
                 reach_brokers(ctx, known, topic);
                 consumer.tell_queues(ctx, known, topic);
@@ -58,7 +58,8 @@ impl Consumers {
         sub
     }
 
-    /// One reads a topic from now on, or other messages of it than before.
+    /// One reads a topic from now on, or other messages of it than before: at once, or when a
+    /// broker has taken the filter.
     pub(crate) fn read(
         &mut self,
         ctx: &mut Context,
@@ -71,6 +72,24 @@ impl Consumers {
         if consumer.topics.retry() == Some(&topic) {
             return;
         }
+        if filter.is_judged() {
+            return self.wish(ctx, known, sub, (topic, filter));
+        }
+        consumer.wishes.forget(&topic);
+        consumer.join_if_taken(revision);
+        self.adopt(ctx, known, sub, (topic, filter), revision);
+    }
+
+    /// One reads a topic by that filter from now on.
+    pub(super) fn adopt(
+        &mut self,
+        ctx: &mut Context,
+        known: Known<'_>,
+        sub: SubscriptionId,
+        (topic, filter): (Topic, Filter),
+        revision: u64,
+    ) {
+        let Some(consumer) = self.get_mut(sub) else { return };
         let edition = consumer.next_edition(ctx, revision);
         ctx.fx.signal(Signal::GroupsChanged);
         match consumer.topics.find_own(&topic) {
@@ -99,11 +118,14 @@ impl Consumers {
         known: Known<'_>,
         sub: SubscriptionId,
         topic: &Topic,
+        revision: u64,
     ) {
         let Some(consumer) = self.get_mut(sub) else { return };
+        consumer.wishes.forget(topic);
+        consumer.join_if_taken(revision);
+        ctx.fx.signal(Signal::GroupsChanged);
         let Some(key) = consumer.topics.find_own(topic) else { return };
         consumer.topics.remove(key);
-        ctx.fx.signal(Signal::GroupsChanged);
         let mut forgotten = usize::from(consumer.forget_share(key));
         if consumer.topics.is_empty() {
             // One that reads nothing is no member: its share would be nobody's, and what was sent
@@ -122,7 +144,10 @@ impl Consumers {
     /// Whether a consumer, which has to be there, reads the topic.
     pub(crate) fn reads_of(&self, sub: SubscriptionId, topic: &Topic) -> Result<bool, Stale> {
         let consumer = self.get(sub).filter(|consumer| !consumer.is_leaving());
-        consumer.map(|consumer| consumer.topics.find_own(topic).is_some()).ok_or(Stale)
+        let reads = |one: &Consumer| {
+            one.topics.find_own(topic).is_some() || one.wishes.topics().any(|own| own == topic)
+        };
+        consumer.map(reads).ok_or(Stale)
     }
 
     /// A consumer's group.
@@ -132,12 +157,17 @@ impl Consumers {
 
     /// What a consumer reads.
     pub(crate) fn subscriptions(&self, sub: SubscriptionId) -> Vec<TopicSubscription> {
-        let topics = self.get(sub).into_iter().flat_map(|consumer| consumer.topics.iter());
-        let data = |of: &Subscription| TopicSubscription {
-            topic: of.topic.clone(),
-            filter: of.filter.clone(),
+        let Some(consumer) = self.get(sub) else { return Vec::new() };
+        let topics = consumer.topics.iter().map(|(_, of)| of).filter(|of| of.role == Role::Own);
+        // A filter that a broker has not taken yet is the newer one of its topic.
+        let old = topics.map(|of| (&of.topic, &of.filter));
+        let old = old.filter(|(topic, _)| !consumer.wishes.topics().any(|new| new == *topic));
+        let all = old.chain(consumer.wishes.iter());
+        let data = |(topic, filter): (&Topic, &Filter)| TopicSubscription {
+            topic: topic.clone(),
+            filter: filter.clone(),
         };
-        topics.filter(|(_, of)| of.role == Role::Own).map(|(_, of)| data(of)).collect()
+        all.map(data).collect()
     }
 
     /// The queues that are a consumer's, of the topics that the application asks for.
@@ -155,7 +185,7 @@ impl Consumers {
 
     /// The topics that consumers read.
     pub(crate) fn consumed(&self) -> BTreeSet<Topic> {
-        self.staying().flat_map(|(_, consumer)| consumer.topics.names()).cloned().collect()
+        self.staying().flat_map(|(_, consumer)| consumer.names()).cloned().collect()
     }
 
     fn readers(&self, topic: &Topic) -> Vec<SubscriptionId> {
@@ -225,13 +255,14 @@ impl Consumers {
 
     /// The broker has heard of us on this connection: what waited for that goes on.
     pub(crate) fn registered(&mut self, ctx: &mut Context, known: Known<'_>, peer: PeerId) {
-        let there: Vec<BrokerId> = known.read_at(peer).collect();
+        let there: Vec<BrokerId> = known.brokers.with(peer);
         for sub in self.ids() {
             if let Some(consumer) = self.get_mut(sub) {
                 consumer.plain.remove(&peer);
                 if consumer.phase == Phase::Joining || consumer.questions.lack_brokers() {
                     consumer.rebalance(ctx, known);
                 }
+                consumer.vet(ctx, known);
                 consumer.doubt_commits(ctx, known, peer);
                 consumer.find_retry_topic(ctx, known);
             }
@@ -260,7 +291,7 @@ impl Consumers {
 
     /// Lets go of brokers that no consumer reads from any more.
     pub(super) fn forget_unread(&self, ctx: &mut Context, known: Known<'_>) {
-        let topics = self.iter().flat_map(|(_, consumer)| consumer.topics.names());
+        let topics = self.iter().flat_map(|(_, consumer)| consumer.names());
         let routes = topics.filter_map(|topic| known.routes.known(topic));
         let brokers = routes.flat_map(|route| route.readers.iter());
         let used = brokers.flat_map(|broker| known.brokers.peers(*broker)).collect();
@@ -289,7 +320,7 @@ impl Consumer {
     }
 
     fn reads(&self, topic: &Topic) -> bool {
-        self.topics.names().any(|own| own == topic)
+        self.names().any(|own| own == topic)
     }
 
     /// Tells of the queues of a topic, as far as they are known, where that is wanted.
@@ -314,7 +345,7 @@ impl Consumer {
     /// Connects to every broker that has queues of its topics.
     pub(super) fn reach_brokers(&self, ctx: &mut Context, known: Known<'_>) {
         if !ctx.fx.plant.is(Planted::StaysAtAddress) {
-            self.topics.names().for_each(|topic| reach_brokers(ctx, known, topic));
+            self.names().for_each(|topic| reach_brokers(ctx, known, topic));
         }
     }
 }

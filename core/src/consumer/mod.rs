@@ -47,6 +47,7 @@ mod seek;
 mod send_back;
 mod settle;
 mod share;
+mod source;
 mod start;
 mod stats;
 mod subscribe;
@@ -56,6 +57,7 @@ mod taking;
 mod tally;
 mod topics;
 mod turns;
+mod vet;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -88,6 +90,7 @@ pub use taking::{Polling, Taking};
 use tally::Tallies;
 use topics::{Edition, Topics};
 use turns::Turns;
+use vet::Wishes;
 
 use crate::allocation::Strategy;
 use crate::config::Config;
@@ -142,6 +145,8 @@ enum Phase {
 enum Trouble {
     /// Messages with tags that it does not ask for.
     Tags,
+    /// No word on its filters.
+    Check,
     /// No list of the group's members.
     Members,
     /// No share, by its rule.
@@ -169,6 +174,8 @@ struct Consumer {
     id: SubscriptionId,
     group: Group,
     topics: Topics,
+    /// What it reads once a broker has taken its filters.
+    wishes: Wishes,
     options: ConsumerOptions,
     bounds: Bounds,
     /// The rule by which queues are shared.
@@ -242,10 +249,13 @@ impl Consumer {
             }
             None => (None, topics),
         };
+        let (wished, topics): (Vec<_>, Vec<_>) =
+            topics.into_iter().partition(|(_, filter)| filter.is_judged());
         let retry = polling.is_none();
         Self {
             id,
             topics: Topics::new(&group, topics, edition, retry),
+            wishes: Wishes::new(wished),
             group,
             bounds: options.over(config),
             strategy: options.strategy_over(config),
@@ -392,6 +402,7 @@ impl Consumers {
                 let Some(consumer) = consumer else { return };
                 consumer.commit_answered(ctx, known, (queue, offset), reply);
             }
+            ConsumerAsk::Check { wish } => self.filter_judged(ctx, (sub, wish), reply),
             ConsumerAsk::SendBack { message, broker } => {
                 let Some(consumer) = consumer else { return };
                 consumer.back_answered(ctx, known, (message, broker), reply);
@@ -429,6 +440,7 @@ impl Consumers {
             ConsumerAsk::Commit { queue, .. } => {
                 consumer.commit_failed(ctx, known, queue, failure.clone());
             }
+            ConsumerAsk::Check { wish } => consumer.not_judged(ctx, wish, failure.clone()),
             ConsumerAsk::SendBack { message, broker } => {
                 consumer.back_failed(ctx, known, (message, broker), failure.clone());
             }

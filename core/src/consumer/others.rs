@@ -7,7 +7,7 @@
 use bytes::Bytes;
 
 use super::Consumer;
-use crate::allocation::{GroupTask, Job, OtherFilter};
+use crate::allocation::{GroupTask, Job, OtherFilter, OwnFilter};
 use crate::body::Members;
 use crate::effects::{Command, Note};
 use crate::frame::request::ConsumerConnectionsRequest;
@@ -43,7 +43,11 @@ impl Consumer {
         if self.is_leaving() {
             return;
         }
-        let own = self.topics.iter().map(|(_, of)| (of.topic.shared(), of.filter.text().into()));
+        let own = self.topics.iter().map(|(_, of)| OwnFilter {
+            topic: of.topic.shared(),
+            kind: of.filter.kind(),
+            text: of.filter.text().into(),
+        });
         let task = GroupTask { sub: self.id, own: own.collect(), body };
         ctx.fx.command(Command::Compute { job: Job::from(task) });
     }

@@ -52,9 +52,10 @@ impl Consumer {
             sys_flag,
             commit_offset: 0,
             suspend_timeout_millis: config.pull_suspend.as_millis() as i64,
-            subscription: Some(filter.text().into()),
+            // A broker knows it by our heartbeat; one in SQL may be long.
+            subscription: Some(filter.text().into()).filter(|_| !filter.is_judged()),
             sub_version: edition.version,
-            expression_type: Some("TAG".into()),
+            expression_type: Some(filter.kind().into()),
             broker: Some(queue.name.broker.clone()),
             ..Default::default()
         };
@@ -80,6 +81,9 @@ impl Consumer {
         let draining = self.is_draining();
         let Some(queue) = self.queues.get_mut(key) else { return };
         queue.cursor.pull_answered();
+        if let Ok(ReplyFields::Pull(fields)) = &reply.fields {
+            queue.suggested = fields.suggest_broker_id.and_then(|id| u64::try_from(id).ok());
+        }
         if draining {
             return;
         }
@@ -244,7 +248,9 @@ impl Consumer {
             // the queues that it refuses.
             ResponseCode::SUBSCRIPTION_NOT_EXIST
             | ResponseCode::SUBSCRIPTION_NOT_LATEST
-            | ResponseCode::SUBSCRIPTION_GROUP_NOT_EXIST => {
+            | ResponseCode::SUBSCRIPTION_GROUP_NOT_EXIST
+            | ResponseCode::FILTER_DATA_NOT_EXIST
+            | ResponseCode::FILTER_DATA_NOT_LATEST => {
                 ctx.fx.signal(Signal::Unregistered(peer));
             }
             _ => {}

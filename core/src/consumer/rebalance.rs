@@ -190,7 +190,8 @@ impl Consumer {
         self.rebalance_timer = None;
         self.notices.looked(ctx.fx.now);
         // A consumer may be started before its topic exists, or while no broker of it is there.
-        for topic in self.topics.own().filter(|topic| known.routes.is_unread(topic)) {
+        let own = self.topics.own().chain(self.wishes.topics());
+        for topic in own.filter(|topic| known.routes.is_unread(topic)) {
             ctx.fx.signal(Signal::RouteWanted(topic.clone()));
         }
         // After the question for the routes.
@@ -201,6 +202,10 @@ impl Consumer {
     pub(super) fn rebalance(&mut self, ctx: &mut Context, known: Known<'_>) {
         if self.is_leaving() {
             return;
+        }
+        self.vet(ctx, known);
+        if self.wishes.hold_back() {
+            return self.rebalance_after(ctx, AGAIN);
         }
         if let Some(assigned) = &self.assigned {
             let queues = assigned.queues.clone();

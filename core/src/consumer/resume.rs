@@ -20,17 +20,14 @@ impl Consumer {
         let (draining, suspended) = (self.is_draining(), self.suspended);
         let Some(queue) = self.queues.get_mut(key) else { return };
         let bounds = self.bounds.of_queue(self.places.held(queue.topic));
-        let (want, topic) = (queue.resume(&bounds), queue.topic);
+        let want = queue.resume(&bounds);
         let suspended = suspended || queue.held;
         if draining {
             return;
         }
-        let Some(peer) = known.brokers.reader(queue.at.broker) else { return };
-        let revision = self.revision(topic);
-        if !known.is_ready(ctx, peer, revision) {
-            // Nobody may have waited for it before.
-            return ctx.want(peer);
-        }
+        let Some(queue) = self.queues.get(key) else { return };
+        self.want_sources(ctx, known, queue);
+        let Some(peer) = self.source(ctx, known, queue) else { return };
         match want {
             Want::Offset => self.fetch_offset(ctx, peer, key),
             // A consumer that is suspended begins no pull: its own resume leads here again.
@@ -80,11 +77,11 @@ impl Consumer {
         queue.cursor.ask_failed();
         match failure {
             // The queue goes on when the broker knows us again; where it is read over another
-            // connection by now (the next one after a GO_AWAY, the master instead of a slave),
-            // nothing else would make it go on.
+            // connection by now (the next one after a GO_AWAY, the master instead of a slave, or
+            // a slave instead of the master), nothing else would make it go on.
             Failure::Connect(_) | Failure::Closed(_) => {
-                let (reader, topic) = (known.brokers.reader(queue.at.broker), queue.topic);
-                if reader.is_some_and(|peer| known.is_ready(ctx, peer, self.revision(topic))) {
+                let queue = self.queues.get(key);
+                if queue.is_some_and(|queue| self.source(ctx, known, queue).is_some()) {
                     self.resume(ctx, known, key);
                 }
             }

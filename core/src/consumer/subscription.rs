@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use serde::de::{Error, SeqAccess, Visitor};
+use serde::de::{Error, MapAccess, SeqAccess, Visitor};
+use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::Filter;
@@ -11,7 +12,8 @@ use crate::name::Topic;
 /// One topic that a consumer reads, and which of its messages.
 ///
 /// It is data for serde: the topic's name, and the filter as it is subscribed by. Where that text
-/// would not read back, since a tag looks like something else, the filter is a list of tags.
+/// would not read back, since a tag looks like something else, the filter is a list of tags; an
+/// expression in SQL is `{"sql": "a > 5"}`.
 ///
 /// ```
 /// use rocketry_core::consumer::{Filter, TopicSubscription};
@@ -42,7 +44,7 @@ fn topic_from<'de, D: Deserializer<'de>>(from: D) -> Result<Topic, D::Error> {
     Topic::new(&name).map_err(D::Error::custom)
 }
 
-/// As text, or as a list of tags where the text would not read back.
+/// As text, as a list of tags where the text would not read back, or as an expression in SQL.
 impl Serialize for Filter {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let text = self.text();
@@ -50,12 +52,17 @@ impl Serialize for Filter {
             Self::Tags(tags) if Self::parse(&text).as_ref() != Ok(self) => {
                 to.collect_seq(tags.iter())
             }
+            Self::Sql(expression) => {
+                let mut map = to.serialize_map(Some(1))?;
+                map.serialize_entry("sql", &**expression)?;
+                map.end()
+            }
             Self::All | Self::Tags(_) => to.serialize_str(&text),
         }
     }
 }
 
-/// From text, or from a list of tags; what can't be meant is refused as
+/// From text, from a list of tags, or from an expression in SQL; what can't be meant is refused as
 /// [`FilterError`](super::FilterError) says.
 impl<'de> Deserialize<'de> for Filter {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
@@ -65,7 +72,7 @@ impl<'de> Deserialize<'de> for Filter {
             type Value = Filter;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a filter as \"*\" or \"A || B\", or a list of tags")
+                f.write_str("a filter as \"*\" or \"A || B\", a list of tags, or {\"sql\": ..}")
             }
 
             fn visit_str<E: Error>(self, text: &str) -> Result<Filter, E> {
@@ -78,6 +85,19 @@ impl<'de> Deserialize<'de> for Filter {
                     tags.push(tag);
                 }
                 Filter::tags(tags).map_err(A::Error::custom)
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Filter, A::Error> {
+                let Some((key, expression)) = map.next_entry::<String, String>()? else {
+                    return Err(A::Error::missing_field("sql"));
+                };
+                if key != "sql" {
+                    return Err(A::Error::unknown_field(&key, &["sql"]));
+                }
+                if map.next_key::<String>()?.is_some() {
+                    return Err(A::Error::custom("a filter in SQL has nothing beside it"));
+                }
+                Filter::sql(&expression).map_err(A::Error::custom)
             }
         }
 
@@ -103,6 +123,7 @@ mod tests {
             // Texts of these would be refused, or be other tags.
             Filter::tags(["a,b", "x | y"]).unwrap(),
             Filter::tags(["a or b"]).unwrap(),
+            Filter::sql("a > 5 AND b = 'x'").unwrap(),
         ];
         for filter in filters {
             let one = TopicSubscription { topic: topic("orders"), filter };
@@ -118,6 +139,10 @@ mod tests {
         for (json, says) in [
             (r#"[{"filter":"*"}]"#, "missing field `topic`"),
             (r#"[{"topic":"a b"}]"#, "a topic has only letters"),
+            (r#"[{"topic":"a","filter":{"sql":" "}}]"#, "a filter in SQL is not empty"),
+            (r#"[{"topic":"a","filter":{}}]"#, "missing field `sql`"),
+            (r#"[{"topic":"a","filter":{"mvel":"a"}}]"#, "unknown field `mvel`"),
+            (r#"[{"topic":"a","filter":{"sql":"a","tags":"b"}}]"#, "has nothing beside it"),
             (r#"[{"topic":"a","filter":"A|B"}]"#, "tags are separated by ||"),
             (r#"[{"topic":"a","filter":["*"]}]"#, "* among tags"),
             (r#"[{"topic":"a","filter":[]}]"#, "at least one tag"),

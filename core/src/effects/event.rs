@@ -8,7 +8,7 @@ use super::Answer;
 use super::Note;
 use super::SendReceipt;
 use crate::allocation::Strategy;
-use crate::error::{CommitError, SendError};
+use crate::error::{CommitError, FilterRefused, SendError};
 use crate::id::{OpId, SubscriptionId};
 use crate::message::Publish;
 use crate::name::{QueueName, Topic};
@@ -112,6 +112,14 @@ pub enum Event {
     RuleSpent {
         /// The rule.
         rule: Strategy,
+    },
+    /// A broker can't filter as a consumer asked for: it leaves its group, or has never joined it,
+    /// and [`Left`](Self::Left) follows.
+    FilterRefused {
+        /// The consumer.
+        sub: SubscriptionId,
+        /// What was refused, and why.
+        refused: Arc<FilterRefused>,
     },
     /// A consumer has left its group: nothing more will come.
     Left {

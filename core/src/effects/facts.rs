@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use super::Note;
 use crate::error::lack::{CREATE_OR_SEND, is_unknown};
-use crate::error::{Attempt, CloseReason, Failure, Lack, PeerKind, SendError, one_line};
+use crate::error::{
+    Attempt, CloseReason, Failure, FilterRefused, Lack, PeerKind, SendError, one_line,
+};
 use crate::frame::RequestCode;
 use crate::name::QueueName;
 use crate::name::{Endpoint, Group, Topic};
@@ -53,6 +55,7 @@ pub(crate) enum Subject {
     Subscription(Group, Topic),
     Offset(Group, QueueName),
     Pull(Group, QueueName),
+    Filter(Group),
     Tags(Group),
     Ask(Group, RequestCode, Option<QueueName>),
     Back(Group, QueueName),
@@ -68,6 +71,7 @@ macro_rules! about_a_group {
             | Note::NotShared { .. }
             | Note::AssignmentDeclined { .. }
             | Note::OtherSubscription { .. }
+            | Note::FilterRefused { .. }
             | Note::ForeignTags { .. }
             | Note::OffsetMoved { .. }
             | Note::OffsetReset { .. }
@@ -105,6 +109,7 @@ impl Note {
             | Self::RowRefused { .. }
             | Self::NotShared { .. }
             | Self::OtherSubscription { .. }
+            | Self::FilterRefused { .. }
             | Self::ForeignTags { .. }
             | Self::OffsetMoved { .. }
             | Self::AskFailed { .. }
@@ -138,6 +143,7 @@ impl Note {
             Self::OtherSubscription { group, topic, .. } => {
                 Subject::Subscription(group.clone(), topic.clone())
             }
+            Self::FilterRefused { group, .. } => Subject::Filter(group.clone()),
             Self::ForeignTags { group, .. } => Subject::Tags(group.clone()),
             Self::AskFailed { group, ask, queue, .. } => {
                 Subject::Ask(group.clone(), *ask, queue.clone())
@@ -225,6 +231,7 @@ impl Note {
                 all(tell, &[("group", Text(group)), ("topic", Text(topic))]);
                 all(tell, &[("own", Text(own)), ("other", Text(other))]);
             }
+            Self::FilterRefused { group, refused } => of_filter(group, refused, tell),
             Self::ForeignTags { group, topic } => {
                 all(tell, &[("group", Text(group)), ("topic", Text(topic))]);
             }
@@ -280,6 +287,15 @@ type Tell<'t> = &'t mut dyn FnMut(&'static str, Fact<'_>);
 
 fn all(tell: Tell<'_>, facts: &[(&'static str, Fact<'_>)]) {
     facts.iter().for_each(|(name, fact)| tell(name, *fact));
+}
+
+fn of_filter(group: &Group, refused: &FilterRefused, tell: Tell<'_>) {
+    all(tell, &[("group", Fact::Text(group)), ("topic", Fact::Text(&refused.topic))]);
+    tell("filter", Fact::Text(&refused.filter));
+    tell("code", Fact::Number(refused.code.0.into()));
+    if let Some(remark) = &refused.remark {
+        tell("reason", Fact::Text(remark));
+    }
 }
 
 fn of_row(topic: &Topic, broker: &str, reason: &str, tell: Tell<'_>) {
@@ -504,6 +520,9 @@ impl Note {
                 "group {group} asks for {own} of {topic} here, and for {other} elsewhere: give all \
                  members of a group the same topics and tags"
             ),
+            Self::FilterRefused { group, refused } => {
+                write!(f, "group {group} is left: {refused}")
+            }
             Self::ForeignTags { group, topic } => write!(
                 f,
                 "group {group} is sent messages of {topic} with tags that this member does not ask \

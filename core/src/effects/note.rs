@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::allocation::AllocationError;
-use crate::error::{Attempt, CloseReason, ConnectError, Failure, PeerKind, SendError};
+use crate::error::{
+    Attempt, CloseReason, ConnectError, Failure, FilterRefused, PeerKind, SendError,
+};
 use crate::fetch::{FetchError, Url};
 use crate::frame::{RequestCode, ResponseCode};
 use crate::name::QueueName;
@@ -34,6 +36,7 @@ use crate::name::{Endpoint, Group, Topic};
 /// | `NotShared` | warn | `group`, `topic`, `reason` |
 /// | `AssignmentDeclined` | info | `group`, `reason` |
 /// | `OtherSubscription` | warn | `group`, `topic`, `own`, `other` |
+/// | `FilterRefused` | warn | `group`, `topic`, `filter`, `code`; `reason` if any |
 /// | `ForeignTags` | warn | `group`, `topic` |
 /// | `OffsetMoved` | warn | `group`, `topic`, `broker`, `queue`, `from`, `to` |
 /// | `OffsetReset` | info | `group`, `topic`, `broker`, `queue`, `from`, `to` |
@@ -180,6 +183,14 @@ pub enum Note {
         own: Arc<str>,
         /// What the broker says that the group asks for.
         other: Arc<str>,
+    },
+    /// A broker can't filter as a consumer asked for: the consumer leaves its group, or has never
+    /// joined it. Told once for each consumer.
+    FilterRefused {
+        /// The group.
+        group: Group,
+        /// What was refused, and why.
+        refused: Arc<FilterRefused>,
     },
     /// The broker lists this client's id more than once among a group's members: another client has
     /// the same id, or the broker has not missed yet a connection of ours that is gone. Said once

@@ -35,6 +35,9 @@ pub enum Planted {
     TrustsCommits,
     /// An answer to a pull from before a seek is taken for one to a pull behind it (PULL-11).
     TakesBeforeSeek,
+    /// A broker's suggestion where to read next is followed also where no route names such a
+    /// broker (PULL-08).
+    FollowsUnlisted,
 }
 
 /// What an engine was given: nothing, where the feature is not built.

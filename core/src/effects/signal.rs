@@ -55,6 +55,8 @@ pub(crate) enum Signal {
     GroupIdle { group: Group },
     /// A consumer has left its group, and its offsets are safe: brokers are to hear that.
     Farewell { sub: SubscriptionId, group: Group },
+    /// A broker takes the filter by which a consumer wants to read a topic.
+    FilterTaken { sub: SubscriptionId, wish: u32 },
     /// A message is to be sent. It ends in one [`SendEnded`](Self::SendEnded).
     SendWanted { owner: SendOwner, publish: Arc<Publish> },
     /// A message that was wanted is stored, or will not be, as far as is known.

@@ -65,6 +65,11 @@ impl Engine {
                     let (consumers, ctx, known) = self.consumers();
                     consumers.unregistering(ctx, known, sub, waiting);
                 }
+                Signal::FilterTaken { sub, wish } => {
+                    let revision = self.brokers.changed();
+                    let (consumers, ctx, known) = self.consumers();
+                    consumers.filter_taken(ctx, known, (sub, wish), revision);
+                }
                 Signal::SendWanted { owner, publish } => self.send_for(owner, publish),
                 Signal::SendEnded { owner, result } => {
                     let SendOwner::Consumer { sub, message, broker } = owner;

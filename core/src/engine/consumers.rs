@@ -36,7 +36,9 @@ impl Engine {
 
     /// Has a consumer read one more topic; or other messages of one that it reads: the filter
     /// counts for all that is pulled from then on. Brokers hear of it at once, and nothing is
-    /// pulled with the new filter before they have.
+    /// pulled with the new filter before they have. A filter in SQL counts once a broker has taken
+    /// it; one that is refused ends the consumer by
+    /// [`Event::FilterRefused`](super::Event::FilterRefused).
     ///
     /// After this: commands, events, timeout.
     pub fn subscribe_to(
@@ -68,9 +70,9 @@ impl Engine {
         self.tick(now);
         let reads = self.consumers.reads_of(sub, topic)?;
         if reads {
-            self.brokers.changed();
+            let revision = self.brokers.changed();
             self.ask_consumers(now, |consumers, ctx, known| {
-                consumers.unread(ctx, known, sub, topic);
+                consumers.unread(ctx, known, sub, topic, revision);
             });
         }
         Ok(reads)

@@ -3,6 +3,7 @@
 
 mod commit;
 mod connection;
+mod filter;
 mod hint;
 mod kind;
 pub(crate) mod lack;
@@ -16,6 +17,7 @@ use std::time::Duration;
 
 pub use commit::CommitError;
 pub use connection::{AddressFailure, CloseReason, ConnectError};
+pub use filter::FilterRefused;
 use hint::hint;
 pub use kind::ErrorKind;
 pub use lack::Lack;

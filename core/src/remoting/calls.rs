@@ -61,6 +61,8 @@ pub(crate) enum ConsumerAsk {
     Pull { queue: QueueKey },
     /// The group's offset of a queue, stored.
     Commit { queue: QueueKey, offset: i64, within: Duration },
+    /// Whether a broker can filter as it wishes to.
+    Check { wish: u32 },
     /// A message of that broker, taken back.
     SendBack { message: MessageKey, broker: BrokerId },
 }

@@ -144,4 +144,11 @@ pub(super) static CASES: &[Case] = &[
         "Java source",
     )
     .on(EMBEDDED),
+    Case::must(
+        "FILT-19",
+        "Random expressions in SQL, 10,000 where it may take long, are read, refused and matched \
+         by a live broker as by the embedded one.",
+        "Rocketry's own",
+    )
+    .on(EMBEDDED_AND_LIVE),
 ];

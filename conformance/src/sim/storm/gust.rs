@@ -39,6 +39,9 @@ pub enum Gust {
     Beyond,
     /// A broker holds no pulls for up to 15 s: it answers at once that there is nothing.
     HoldsNone,
+    /// A broker suggests another one to read at for up to 15 s: its master, a slave, or one that
+    /// nobody knows.
+    Suggests,
     /// One of two nameservers does not know the topic for up to 15 s.
     Unknown,
     /// One of two nameservers takes connections and says nothing for up to 15 s.
@@ -72,6 +75,7 @@ impl Gust {
         Self::Older,
         Self::Beyond,
         Self::HoldsNone,
+        Self::Suggests,
         Self::Forgetful,
         Self::Unknown,
         Self::Silent,
@@ -96,6 +100,7 @@ impl Gust {
         Self::Older,
         Self::Beyond,
         Self::HoldsNone,
+        Self::Suggests,
         Self::Forgetful,
         Self::Unknown,
         Self::Silent,

@@ -124,6 +124,7 @@ impl World {
                 });
                 true
             }
+            Gust::Suggests => self.suggest(broker, rng.below(4), endless),
             Gust::Unknown => self.forget_topic(rng, &weather.topic, endless),
             Gust::Silent => self.silence(rng, endless),
             Gust::Forgetful => {
@@ -170,6 +171,19 @@ impl World {
         self.with_cluster(|cluster| cluster.set_delay(code, by));
         self.later(time, move |world| {
             world.with_cluster(|cluster| cluster.set_delay(code, Duration::ZERO));
+        });
+        true
+    }
+
+    /// A broker suggests that one to read at for a while, where there are slaves at all.
+    fn suggest(&mut self, broker: usize, id: u64, time: Duration) -> bool {
+        if !self.cluster().config().slave_reads {
+            return false;
+        }
+        self.trace.line(self.now, format_args!("broker {broker} suggests {id}"));
+        self.with_cluster(|cluster| cluster.set_suggested(broker, id));
+        self.later(time, move |world| {
+            world.with_cluster(|cluster| cluster.set_suggested(broker, 0));
         });
         true
     }

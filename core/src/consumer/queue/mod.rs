@@ -59,6 +59,8 @@ pub(super) struct Queue {
     pub(super) held: bool,
     /// The application has chosen an offset of its own to commit.
     pub(super) chosen: bool,
+    /// The id of the broker that the last answer to a pull sends the next one to: 0 is the master.
+    pub(super) suggested: Option<u64>,
     /// A fault put back on purpose, where such are built.
     plant: Plant,
 }
@@ -67,8 +69,8 @@ impl Queue {
     pub(super) fn new(name: QueueName, at: RouteQueue, topic: TopicKey) -> Self {
         let cursor = Cursor::new(PullBackoff::default());
         let (window, keeper) = (Window::default(), Keeper::default());
-        let (held, chosen) = (false, false);
-        Self { name, at, topic, cursor, window, keeper, held, chosen, plant: Plant::default() }
+        let (held, chosen, suggested, plant) = Default::default();
+        Self { name, at, topic, cursor, window, keeper, held, chosen, suggested, plant }
     }
 
     /// Messages of it that are settled too late are counted there.
@@ -84,6 +86,7 @@ impl Queue {
         let mut anew = Self::new(self.name.clone(), self.at, self.topic);
         anew.cursor = Cursor::new(self.cursor.backoff());
         anew.held = self.held;
+        anew.suggested = self.suggested;
         anew.cursor.begin(offset);
         anew
     }
