@@ -259,6 +259,7 @@ pub mod id;
 pub mod message;
 pub mod name;
 mod nameserver;
+pub mod offsets;
 pub mod producer;
 pub mod query;
 mod remoting;

@@ -15,6 +15,7 @@ use rocketry_core::frame::{Opaque, OutFrame, Outbound, Request, RequestCode};
 use rocketry_core::id::{ConnectionId, OpId, SubscriptionId};
 use rocketry_core::message::{Message, MessageLimits, Publish, UniqueIds};
 use rocketry_core::name::{Group, Topic};
+use rocketry_core::offsets::NoFiles;
 use rocketry_core::query::{Query, QueueName};
 use rocketry_core::time::{Instant, UnixMillis};
 
@@ -348,6 +349,8 @@ impl Run {
                 // Half of them late, the others at once.
                 Command::Compute { job } if out % 2 == 0 => self.computed.push(job.run()),
                 Command::Compute { job } => self.session.computed(self.now, job.run()),
+                Command::Load { job } => self.session.loaded(self.now, job.run(&NoFiles)),
+                Command::Save { job } => self.session.saved(self.now, job.run(&NoFiles)),
                 Command::Close { conn, reason } => {
                     if self.peers.remove(&conn).is_some() {
                         self.session.closed(self.now, conn, reason);

@@ -194,7 +194,7 @@ impl World {
                     }
                     app.changes.push(Change { at: now, sub, gained, lost });
                 }
-                Event::RuleSpent { .. } => {}
+                Event::RuleSpent { .. } | Event::StoreSpent { .. } => {}
                 Event::Deliverable { sub } => self.deliverable(client, sub),
                 Event::Left { sub, unsettled } => app.left.push((now, sub, unsettled)),
                 Event::Note(note) => app.notes.push((now, note)),

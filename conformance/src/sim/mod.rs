@@ -19,6 +19,7 @@
 //! | `handing` | messages it is handed, and how it is done with them |
 //! | `fates` | what became of the messages of groups, and that offsets pass none |
 //! | `logs` | what brokers have stored |
+//! | `disk` | files of offsets, torn, lost, slow or full |
 //! | `share` | shares that are computed for engines |
 //! | `answer` | what questions were answered with |
 //! | `ledger` | what the applications can look up |
@@ -33,6 +34,7 @@ mod answer;
 mod app;
 mod arrival;
 mod course;
+mod disk;
 mod explore;
 mod fates;
 mod fault;
@@ -53,6 +55,7 @@ mod world;
 pub use answer::Answer;
 pub use app::{Change, ClientId, Delivered, Ended, Pace, Sent};
 pub use course::{Course, STORM, Scene, course};
+pub use disk::{DiskFaults, OffsetFiles};
 pub use explore::Choices;
 pub use fates::{Kind, Reads, Repeated};
 pub use groups::{GroupCourse, GroupScene, groups};

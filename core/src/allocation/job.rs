@@ -79,6 +79,8 @@ pub(crate) enum Rule {
     Members { strategy: Strategy, members: Members, list: Bytes },
     /// The broker, which has said so in a body of `QUERY_ASSIGNMENT` (400).
     Broker(Bytes),
+    /// Nobody: each member has all.
+    All,
 }
 
 /// A share, and what changes by it.
@@ -162,6 +164,7 @@ impl Task {
             }
             Rule::Members { strategy, list, .. } => self.by_ids(strategy, list)?,
             Rule::Broker(assigned) => self.assigned(assigned)?,
+            Rule::All => self.queues.to_vec(),
         };
         wanted.sort_unstable();
         Ok(Share::after(&self.held, wanted))

@@ -1,4 +1,5 @@
-//! Offsets committed: when, to whom, and what becomes of it.
+//! Offsets committed: when, to whom, and what becomes of it. Those that no broker keeps are saved
+//! instead (`local.rs`).
 //!
 //! Codes: `UPDATE_CONSUMER_OFFSET` (15).
 
@@ -73,7 +74,11 @@ impl Consumer {
         for (_, key) in &part {
             let Some(queue) = self.queues.get(*key) else { continue };
             self.tallies.settled_open(queue.topic, queue.window.settled());
-            match queue.to_commit(now, shared) {
+            let due = match &self.local {
+                Some(_) => self.offset_to_save(ctx, queue),
+                None => queue.to_commit(now, shared),
+            };
+            match due {
                 Some(offset) => self.commit_at(ctx, known, *key, offset),
                 None => self.stored.skipped += 1,
             }
@@ -92,6 +97,10 @@ impl Consumer {
         }
         let shared = self.is_shared(ctx.fx.now);
         let Some(queue) = self.queues.get(key) else { return };
+        if self.local.is_some() {
+            let due = queue.to_store(ctx.fx.now);
+            return due.map_or((), |offset| self.commit_at(ctx, known, key, offset));
+        }
         if let Some(offset) = queue.to_commit(ctx.fx.now, shared) {
             self.commit_at(ctx, known, key, offset);
         }
@@ -102,6 +111,9 @@ impl Consumer {
             return;
         }
         let Some(queue) = self.queues.get(key) else { return };
+        if let Some(local) = &mut self.local {
+            return local.put(&mut ctx.fx, &queue.name, (key, offset));
+        }
         if self.send_commit(ctx, known, (key, offset), &queue.name, queue.at.broker) {
             self.commits += 1;
             if let Some(queue) = self.queues.get_mut(key) {
@@ -120,6 +132,9 @@ impl Consumer {
         queue: &Queue,
     ) {
         let Some(offset) = queue.to_store(ctx.fx.now) else { return };
+        if let Some(local) = &mut self.local {
+            return local.put(&mut ctx.fx, &queue.name, (key, offset));
+        }
         let last = LastCommit { key, name: queue.name.clone(), broker: queue.at.broker, offset };
         if queue.keeper.under_way().is_some() || self.predecessors.holds(key) {
             return self.predecessors.waits(key, Heir::Last(last));
@@ -142,6 +157,7 @@ impl Consumer {
         anew: QueueKey,
     ) {
         if let (Some(offset), Some(queue)) = (settled, self.queues.get(anew))
+            && self.local.is_none()
             && ctx.fx.plant.is(Planted::CommitsAfterReset)
             && self.send_commit(ctx, known, (old, offset), &queue.name, queue.at.broker)
         {
@@ -177,7 +193,7 @@ impl Consumer {
     /// A broker has heard of us anew. What it, or another one in its place, has confirmed before
     /// may be gone: brokers write offsets to their disks every 5 s. All is committed again.
     pub(super) fn doubt_commits(&mut self, ctx: &Context, known: Known<'_>, peer: PeerId) {
-        if ctx.fx.plant.is(Planted::TrustsCommits) {
+        if self.local.is_some() || ctx.fx.plant.is(Planted::TrustsCommits) {
             return;
         }
         let brokers = known.brokers.with(peer).into_iter();

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::topics::Subscription;
 use super::{Consumer, Consumers, Start};
-use crate::body::{ConsumeFrom, ConsumeType, ConsumerData, MessageModel, SubscriptionData};
+use crate::body::{ConsumeFrom, ConsumeType, ConsumerData, SubscriptionData};
 use crate::id::SubscriptionId;
 
 impl Consumers {
@@ -33,7 +33,7 @@ fn consumer_data(consumer: &Consumer) -> ConsumerData {
         },
         consume_type: ConsumeType::Passively,
         group: consumer.group.to_string(),
-        model: MessageModel::Clustering,
+        model: consumer.options.model,
         subscriptions: subscriptions(consumer).collect(),
         unit_mode: false,
     }

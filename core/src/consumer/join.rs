@@ -48,6 +48,7 @@ impl Consumers {
             }
             ctx.fx.signal(Signal::GroupsChanged);
             consumer.rebalance_after(ctx, AGAIN);
+            consumer.load_ahead(ctx);
         }
         sub
     }

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::local::Local;
 use super::{Consumer, Consumers, Phase};
 use crate::effects::{ConsumerTimer, Event, Signal, TimerKind};
 use crate::error::Stale;
@@ -74,6 +75,9 @@ impl Consumers {
         consumer.give_up_all();
         self.forget_unread(ctx, known);
         let unsettled = consumer.left_unsettled;
+        if let Some(store) = consumer.local.take().and_then(Local::into_store) {
+            ctx.fx.event(Event::StoreSpent { store });
+        }
         ctx.fx.event(Event::RuleSpent { rule: consumer.strategy });
         ctx.fx.event(Event::Left { sub, unsettled });
     }
@@ -131,7 +135,10 @@ impl Consumer {
     /// One that leaves has brokers told once its queues are given up and no commit of it is under
     /// way: they may give its queues to others.
     pub(super) fn unregister_if_committed(&mut self, ctx: &mut Context) {
-        if self.phase == Phase::Committing && self.commits == 0 && self.queues.is_empty() {
+        if self.phase != Phase::Committing || self.commits > 0 || !self.queues.is_empty() {
+            return;
+        }
+        if self.is_saved(ctx) {
             let (sub, group) = (self.id, self.group.clone());
             ctx.fx.signal(Signal::Farewell { sub, group });
         }

@@ -19,6 +19,7 @@ mod again;
 mod assigned;
 mod backoff;
 mod batch;
+mod broadcast;
 mod check;
 mod commit;
 mod direct;
@@ -29,6 +30,7 @@ mod heartbeat;
 mod held;
 mod join;
 mod leave;
+mod local;
 mod next_offset;
 mod offset;
 mod options;
@@ -63,6 +65,7 @@ use direct::Direct;
 use drain::Drain;
 pub use filter::{Filter, FilterError, Tags};
 use handouts::Handouts;
+use local::Local;
 use next_offset::{NextOffset, PullAnswer};
 use options::Bounds;
 pub use options::{Assignment, ConsumerOptions};
@@ -79,12 +82,14 @@ use topics::{Edition, Topics};
 use turns::Turns;
 
 use crate::allocation::Strategy;
+use crate::body::MessageModel;
 use crate::config::Config;
 use crate::effects::ConsumerTimer;
 use crate::error::Failure;
 use crate::frame::{Reply, RequestCode, ResponseCode};
 use crate::id::{BrokerId, PeerId, QueueKey, Slots, SubscriptionId, TopicKey};
 use crate::name::Group;
+use crate::offsets::OffsetOwner;
 use crate::remoting::{Body, ConsumerAsk, Context};
 use crate::route::Known;
 use crate::time::{Instant, UnixMillis};
@@ -147,6 +152,10 @@ enum Trouble {
     Back(BrokerId),
     /// Messages that the application has for long.
     Slow,
+    /// Offsets that can't be loaded.
+    Load,
+    /// Offsets that can't be saved.
+    Save,
 }
 
 /// How often it tells of it.
@@ -184,6 +193,8 @@ struct Consumer {
     look_timer: Option<(Instant, TimerKey)>,
     /// Commits without an answer, those of queues given up included.
     commits: usize,
+    /// Its offsets, where no broker keeps them.
+    local: Option<Local>,
     predecessors: Predecessors,
     direct: Direct,
     tallies: Tallies,
@@ -213,9 +224,13 @@ struct Consumer {
 impl Consumer {
     fn new(id: SubscriptionId, subscribe: Subscribe, config: &Config, edition: Edition) -> Self {
         let Subscribe { group, topics, options } = subscribe;
+        let (model, own) = (options.model, options.offset_store.clone());
+        let elsewhere = model == MessageModel::Broadcasting || own.is_some();
+        let of = OffsetOwner::new(config.offset_client(), group.clone());
+        let local = elsewhere.then(|| Local::new(id, of, (model, own)));
         Self {
             id,
-            topics: Topics::new(&group, topics, edition),
+            topics: Topics::new(&group, topics, edition, options.model),
             group,
             bounds: options.over(config),
             strategy: options.strategy_over(config),
@@ -233,6 +248,7 @@ impl Consumer {
             backs: SendBacks::default(),
             look_timer: None,
             commits: 0,
+            local,
             predecessors: Predecessors::default(),
             direct: Direct::default(),
             tallies: Tallies::default(),
@@ -428,6 +444,14 @@ impl Consumers {
                 consumer.drain_over(ctx);
             }
             ConsumerTimer::Leave(sub) => self.left(ctx, known, sub),
+            ConsumerTimer::Load(sub) => {
+                let Some(consumer) = self.get_mut(sub) else { return };
+                consumer.load_due(ctx);
+            }
+            ConsumerTimer::Save(sub) => {
+                let Some(consumer) = self.get_mut(sub) else { return };
+                consumer.save_due(ctx);
+            }
             ConsumerTimer::Turn => self.turn_due(ctx, known),
             ConsumerTimer::Commit => self.commit_due(ctx, known),
         }

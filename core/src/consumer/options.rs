@@ -1,10 +1,13 @@
 //! What one consumer does otherwise than its client's settings say.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Start;
 use crate::allocation::Strategy;
+use crate::body::MessageModel;
 use crate::config::{Config, ConfigError};
+use crate::offsets::{OffsetStore, OwnStore};
 
 /// How one consumer works. What is not set here is as the client's [`Config`] says, in the fields
 /// of the same names and with the same ranges.
@@ -53,6 +56,10 @@ pub struct ConsumerOptions {
     pub assignment: Assignment,
     /// It may begin without a topic.
     pub without_topics: bool,
+    /// Whether the members share the queues, or each reads all of them.
+    pub model: MessageModel,
+    /// Who keeps its offsets, instead of the brokers, or of a file where it broadcasts.
+    pub offset_store: Option<OwnStore>,
 }
 
 /// Who computes which member reads which queue.
@@ -186,6 +193,22 @@ impl ConsumerOptions {
     #[must_use]
     pub const fn slow_after(mut self, time: Option<Duration>) -> Self {
         self.slow_after = Some(time);
+        self
+    }
+
+    /// Has the members share the queues, or each of them read all.
+    #[must_use]
+    #[doc(alias = "setMessageModel")]
+    pub const fn model(mut self, model: MessageModel) -> Self {
+        self.model = model;
+        self
+    }
+
+    /// Has its offsets kept there.
+    #[must_use]
+    #[doc(alias = "setOffsetStore")]
+    pub fn offset_store(mut self, store: Arc<dyn OffsetStore>) -> Self {
+        self.offset_store = Some(OwnStore::new(store));
         self
     }
 

@@ -31,7 +31,7 @@ impl Consumer {
             return ctx.want(peer);
         }
         match want {
-            Want::Offset => self.fetch_offset(ctx, peer, key),
+            Want::Offset => self.fetch_offset(ctx, known, peer, key),
             // A consumer that is suspended begins no pull: its own resume leads here again.
             Want::Messages if suspended => {}
             Want::Messages => self.pull(ctx, peer, key),

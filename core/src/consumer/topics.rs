@@ -3,6 +3,7 @@
 //! (`DefaultMQPushConsumerImpl.copySubscription`).
 
 use super::{Filter, Start};
+use crate::body::MessageModel;
 use crate::id::{Slots, TopicKey};
 use crate::name::{Group, QueueName, Topic};
 
@@ -44,14 +45,18 @@ impl Topics {
         group: &Group,
         topics: impl IntoIterator<Item = (Topic, Filter)>,
         edition: Edition,
+        model: MessageModel,
     ) -> Self {
         let mut slots = Slots::default();
         let retry = Topic::retry_of(group);
         for (topic, filter) in topics.into_iter().filter(|(topic, _)| *topic != retry) {
             slots.insert(Subscription { topic, filter, edition, role: Role::Own });
         }
-        let (filter, role) = (Filter::All, Role::Retry);
-        slots.insert(Subscription { topic: retry, filter, edition, role });
+        // What could not be handled is sent to nobody by a group that broadcasts.
+        if model == MessageModel::Clustering {
+            let (filter, role) = (Filter::All, Role::Retry);
+            slots.insert(Subscription { topic: retry, filter, edition, role });
+        }
         Self(slots)
     }
 

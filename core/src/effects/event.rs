@@ -12,6 +12,7 @@ use crate::error::SendError;
 use crate::id::{OpId, SubscriptionId};
 use crate::message::Publish;
 use crate::name::QueueName;
+use crate::offsets::OwnStore;
 
 /// What became of what the application asked for.
 #[derive(Clone, Debug)]
@@ -78,6 +79,12 @@ pub enum Event {
     RuleSpent {
         /// The rule.
         rule: Strategy,
+    },
+    /// The store that a consumer was given for its offsets is needed no more. It is the
+    /// application's own, which alone should free it.
+    StoreSpent {
+        /// The store.
+        store: OwnStore,
     },
     /// A consumer has left its group: nothing more will come.
     Left {

@@ -59,6 +59,10 @@ pub(crate) enum Subject {
     Slow(Group),
     Held(Group),
     Dead(Group),
+    Dropped(Group),
+    Loads(Group),
+    Saves(Group),
+    Damage(Group),
 }
 
 /// Notes about a consumer's group, which have functions of their own below.
@@ -75,6 +79,10 @@ macro_rules! about_a_group {
             | Note::SlowConsumer { .. }
             | Note::HeldTooLong { .. }
             | Note::DeadLetter { .. }
+            | Note::Dropped { .. }
+            | Note::OffsetsNotLoaded { .. }
+            | Note::OffsetsNotSaved { .. }
+            | Note::OffsetsDamaged { .. }
             | Note::AskFailed { .. }
             | Note::PullAstray { .. }
             | Note::PullRefused { .. }
@@ -113,7 +121,11 @@ impl Note {
             | Self::SendBackFailed { .. }
             | Self::SlowConsumer { .. }
             | Self::HeldTooLong { .. }
-            | Self::DeadLetter { .. } => true,
+            | Self::DeadLetter { .. }
+            | Self::Dropped { .. }
+            | Self::OffsetsNotLoaded { .. }
+            | Self::OffsetsNotSaved { .. }
+            | Self::OffsetsDamaged { .. } => true,
             Self::Repeated { last, .. } => last.is_trouble(),
         }
     }
@@ -154,6 +166,10 @@ impl Note {
             Self::SlowConsumer { group, .. } => Subject::Slow(group.clone()),
             Self::HeldTooLong { group, .. } => Subject::Held(group.clone()),
             Self::DeadLetter { group, .. } => Subject::Dead(group.clone()),
+            Self::Dropped { group, .. } => Subject::Dropped(group.clone()),
+            Self::OffsetsNotLoaded { group, .. } => Subject::Loads(group.clone()),
+            Self::OffsetsNotSaved { group, .. } => Subject::Saves(group.clone()),
+            Self::OffsetsDamaged { group, .. } => Subject::Damage(group.clone()),
             Self::Repeated { last, .. } => last.subject(),
         }
     }
@@ -257,7 +273,14 @@ impl Note {
                 of_queue(group, queue, tell);
                 tell("count", Number(*count as i64));
             }
-            Self::DeadLetter { group, queue, offset, attempts } => {
+            Self::OffsetsNotLoaded { group, error } | Self::OffsetsNotSaved { group, error } => {
+                all(tell, &[("group", Text(group)), ("reason", Text(error))]);
+            }
+            Self::OffsetsDamaged { group, damage } => {
+                all(tell, &[("group", Text(group)), ("reason", Text(damage))]);
+            }
+            Self::DeadLetter { group, queue, offset, attempts }
+            | Self::Dropped { group, queue, offset, attempts } => {
                 of_queue(group, queue, tell);
                 tell("attempts", Number(i64::from(*attempts)));
                 if let Some(offset) = offset {
@@ -490,6 +513,9 @@ impl Note {
     /// The same of notes about a consumer's group.
     fn words_of_group(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Rebalanced { group, topic, share, members: 0 } => {
+                write!(f, "{share} queues of {topic} are ours in group {group}")
+            }
             Self::Rebalanced { group, topic, share, members } => {
                 write!(f, "group {group} has {members} members; {share} queues of {topic} are ours")
             }
@@ -543,6 +569,23 @@ impl Note {
                 not_sent_back(queue, failure.as_deref(), error.as_deref(), f)
             }
             Self::HeldTooLong { group, queue, count } => too_long(group, queue, *count, f),
+            Self::Dropped { group, queue, attempts, .. } => write!(
+                f,
+                "a message of {queue} was tried {attempts} times by group {group}, which \
+                 broadcasts: it is dropped"
+            ),
+            Self::OffsetsNotLoaded { group, error } => write!(
+                f,
+                "no offsets of group {group}: {error}; nothing is consumed until they are there"
+            ),
+            Self::OffsetsNotSaved { group, error } => write!(
+                f,
+                "offsets of group {group} are not saved: {error}; what is done with would come \
+                 again after a restart"
+            ),
+            Self::OffsetsDamaged { group, damage } => {
+                write!(f, "offsets of group {group}: {damage}")
+            }
             Self::DeadLetter { group, queue, attempts, .. } => {
                 too_often(group, queue, *attempts, f)
             }

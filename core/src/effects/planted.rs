@@ -33,6 +33,9 @@ pub enum Planted {
     DrainsEarly,
     /// What a broker confirmed before it heard of us anew is not committed again.
     TrustsCommits,
+    /// What is saved of a queue is where its next pull begins, whatever is not settled before it
+    /// (BCAST-03).
+    SavesPulled,
 }
 
 /// What an engine was given: nothing, where the feature is not built.
