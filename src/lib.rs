@@ -105,7 +105,9 @@ pub use rocketry_core::query::{QueueChoice, QueueName};
 
 // What `Admin` is asked for and answers, and what errors and handles tell.
 pub use rocketry_core::allocation::{Allocate, AllocationError, Question, Strategy};
-pub use rocketry_core::body::{BodyError, ClusterInfo, RouteBody, TopicConfig, TopicList};
+pub use rocketry_core::body::{
+    BodyError, ClusterInfo, MessageModel, RouteBody, TopicConfig, TopicList,
+};
 pub use rocketry_core::client::{
     BatchContext, Blockable, Concurrency, ConsumerBuilder, ConsumerHandle, EndError, Ended,
     Handled, LockStats, ProducerError, ProducerOptions, Pulled, QueueChange, Received, RecvError,
@@ -122,6 +124,9 @@ pub use rocketry_core::error::{
 pub use rocketry_core::frame::{Request, RequestCode, ResponseCode};
 pub use rocketry_core::message::{Compression, MessageError, RecordError, UniqueId};
 pub use rocketry_core::name::{Endpoint, NameError};
+pub use rocketry_core::offsets::{
+    OffsetOwner, OffsetStore, OffsetStoreError, Offsets, StoreFailure, StoredOffsets,
+};
 pub use rocketry_core::query::{Response, Target};
 pub use rocketry_core::time::UnixMillis;
 

@@ -34,7 +34,7 @@ const EXACT: [&str; 13] = [
     "idempotent",
 ];
 /// Those that end in their own words, or say more on the way.
-const TALKATIVE: [&str; 4] = ["oneway", "logging", "errors", "retries"];
+const TALKATIVE: [&str; 5] = ["oneway", "logging", "errors", "retries", "broadcast"];
 
 fn example(name: &str) -> Command {
     let test = std::env::current_exe().unwrap();
@@ -406,6 +406,15 @@ fn retries_come_again_and_the_hopeless_are_dead_letters() {
     let shown = text(&output.stdout);
     assert!(shown.contains("28 handled, 4 retried, 2 of 2 dead letters read\n"), "{shown}");
     assert_eq!(shown.matches("dead letter: ").count(), 2, "{shown}");
+}
+
+#[test]
+fn caches_hear_of_every_change_that_is_broadcast_while_away_too() {
+    let output = run(example("broadcast").arg("40"));
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    let expected = "front-1 heard of 40 changes, front-2 of 40, 20 of them when it was back, with \
+                    8 stale values; both caches are right";
+    assert_eq!(text(&output.stdout).lines().last(), Some(expected), "{output:?}");
 }
 
 #[test]

@@ -117,7 +117,8 @@ impl OffsetStore for View {
     }
 
     fn close(&self, of: &OffsetOwner) {
-        self.disk.state().locks.remove(of);
+        let held = |key: &OffsetOwner, holder: &ClientId| key == of && *holder == self.client;
+        self.disk.state().locks.retain(|key, holder| !held(key, holder));
     }
 }
 

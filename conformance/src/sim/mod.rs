@@ -27,12 +27,14 @@
 //! | `explore` | every order of what happens, in small worlds |
 //! | `rates` | how many requests of each kind came in the busiest second |
 //! | `groups` | one storm upon groups of consumers |
+//! | `broadcast` | one storm upon a group that broadcasts |
 //! | `course` | one storm from its seed to what it came to |
 //! | `trace` | every command, event and frame as a line of text |
 
 mod answer;
 mod app;
 mod arrival;
+mod broadcast;
 mod course;
 mod disk;
 mod explore;
@@ -54,6 +56,7 @@ mod world;
 
 pub use answer::Answer;
 pub use app::{Change, ClientId, Delivered, Ended, Pace, Sent};
+pub use broadcast::{BroadcastCourse, BroadcastScene, broadcast};
 pub use course::{Course, STORM, Scene, course};
 pub use disk::{DiskFaults, OffsetFiles};
 pub use explore::Choices;

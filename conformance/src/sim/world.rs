@@ -53,6 +53,8 @@ pub struct World {
     pub(super) distinct: BTreeSet<String>,
     /// What any consumer was ever done with, by queue.
     pub(super) settled: BTreeMap<QueueName, BTreeSet<i64>>,
+    /// The same by client, while its process was there.
+    pub(super) settled_by: BTreeMap<(ClientId, QueueName), BTreeSet<i64>>,
     /// How often each kind of fault struck.
     pub(super) struck: BTreeMap<Gust, u64>,
     /// Damage that waits for answers to pulls.
@@ -116,6 +118,7 @@ impl World {
             delivered: Vec::new(),
             distinct: BTreeSet::new(),
             settled: BTreeMap::new(),
+            settled_by: BTreeMap::new(),
             struck: BTreeMap::new(),
             damage: Damage::default(),
             fates: Fates::default(),

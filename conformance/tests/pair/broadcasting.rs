@@ -1,15 +1,20 @@
 //! Groups that broadcast, and offsets that no broker keeps.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
 use rocketry_conformance::broker::{Cluster, ClusterConfig};
 use rocketry_conformance::sim::{ClientId, DiskFaults, Pace, World};
-use rocketry_core::body::{MessageModel, OffsetFile};
+use rocketry_core::body::{ConsumerStatusBody, MessageModel, OffsetFile};
 use rocketry_core::config::Config;
 use rocketry_core::consumer::{Outcome, Subscribe};
 use rocketry_core::engine::Note;
 use rocketry_core::frame::RequestCode;
 use rocketry_core::id::SubscriptionId;
 use rocketry_core::name::Group;
-use rocketry_core::offsets::{OffsetOwner, OffsetStoreError};
+use rocketry_core::offsets::{
+    OffsetOwner, OffsetStore, OffsetStoreError, Offsets, StoreFailure, StoredOffsets,
+};
 
 use crate::setting::*;
 
@@ -380,16 +385,103 @@ fn two_topics_are_in_one_file_and_one_that_is_given_up_stays_there() {
 #[test]
 fn a_reset_and_a_question_how_far_it_is_are_answered_as_ever() {
     let mut world = world(15, 1);
+    let former = world.client(config());
+    store_many(&mut world, former, 4);
+    // Brokers reset nothing of a group that they keep no offsets of.
+    let sub = consume(&mut world, former, Pace::AtOnce);
+    world.run_for(SECOND);
+    world.leave(former, sub).unwrap();
+    world.run_for(SECOND);
+    assert_eq!(committed(&world), Some(4));
     let client = world.client(named("one"));
     listen(&mut world, client, Pace::AtOnce);
-    world.run_for(SECOND);
-    store_many(&mut world, client, 4);
     world.run_for(6 * SECOND);
-    assert_eq!(stored(&world, "one"), [(0, 4)]);
-    let reset = |cluster: &mut Cluster| {
-        cluster.reset_offset(0, (GROUP, TOPIC), 0, true)
-    };
+    assert_eq!((seen(&world, client), stored(&world, "one")), (4, vec![(0, 4)]));
+    let reset = |cluster: &mut Cluster| cluster.reset_offset(0, (GROUP, TOPIC), 0, true);
     world.with_cluster(reset).unwrap();
     world.run_for(10 * SECOND);
     assert_eq!((seen(&world, client), stored(&world, "one")), (8, vec![(0, 4)]));
+    world.with_cluster(|cluster| cluster.take_answers());
+    world.with_cluster(|cluster| cluster.ask_status(0, GROUP, TOPIC));
+    world.run_for(SECOND);
+    let answer = world.with_cluster(|cluster| cluster.take_answers()).remove(0);
+    let status = ConsumerStatusBody::parse(&answer.body).unwrap();
+    assert_eq!(status.offsets.iter().map(|(_, offset)| *offset).collect::<Vec<_>>(), [4]);
+}
+
+/// A store of the application's, and what was asked of it.
+#[derive(Debug, Default)]
+struct Table {
+    offsets: Mutex<Offsets>,
+    panics: AtomicBool,
+    closed: AtomicBool,
+}
+
+impl OffsetStore for Table {
+    fn load(&self, _: &OffsetOwner) -> Result<StoredOffsets, StoreFailure> {
+        Ok(self.offsets.lock().map_err(|_| "poisoned")?.clone().into())
+    }
+
+    fn save(&self, _: &OffsetOwner, offsets: &Offsets) -> Result<(), StoreFailure> {
+        assert!(!self.panics.load(Ordering::Relaxed), "as it should");
+        self.offsets.lock().map_err(|_| "poisoned")?.extend(offsets.clone());
+        Ok(())
+    }
+
+    fn close(&self, _: &OffsetOwner) {
+        self.closed.store(true, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn members_that_share_their_queues_may_keep_their_offsets_in_a_store_of_their_own() {
+    let mut world = with_retries(16, 4);
+    let table = Arc::<Table>::default();
+    let mut subscribe = from_first(GROUP);
+    subscribe.options = subscribe.options.offset_store(table.clone());
+    let [one, two] = [(); 2].map(|()| world.client(config()));
+    let sub = world.subscribe(one, subscribe.clone(), Pace::AtOnce).unwrap();
+    world.run_for(2 * SECOND);
+    store_many(&mut world, one, 40);
+    world.run_for(10 * SECOND);
+    world.subscribe(two, subscribe, Pace::AtOnce).unwrap();
+    world.run_for(10 * SECOND);
+    store_many(&mut world, one, 40);
+    world.run_for(10 * SECOND);
+    let of_topic =
+        |client| world.held(client, GROUP).iter().filter(|q| q.topic.as_str() == TOPIC).count();
+    assert_eq!((of_topic(one), of_topic(two)), (2, 2));
+    world.leave(one, sub).unwrap();
+    world.run_for(20 * SECOND);
+    store_many(&mut world, two, 40);
+    world.run_for(10 * SECOND);
+    assert_eq!((seen(&world, one) + seen(&world, two), world.distinct()), (120, 120));
+    let stored = table.offsets.lock().unwrap().clone();
+    let own = stored.iter().filter(|(queue, _)| queue.topic.as_str() == TOPIC);
+    assert_eq!(own.map(|(_, offset)| offset).sum::<i64>(), 120, "{stored:?}");
+    assert_eq!((committed(&world), world.disk_work()), (None, (0, 0)));
+    assert!(table.closed.load(Ordering::Relaxed));
+}
+
+#[test]
+fn a_store_that_panics_is_told_of_and_asked_again() {
+    let mut world = world(17, 1);
+    let table = Arc::<Table>::default();
+    table.panics.store(true, Ordering::Relaxed);
+    let mut subscribe = broadcast();
+    subscribe.options = subscribe.options.offset_store(table.clone());
+    let client = world.client(named("one"));
+    let sub = world.subscribe(client, subscribe, Pace::AtOnce).unwrap();
+    world.run_for(SECOND);
+    store_many(&mut world, client, 3);
+    world.run_for(10 * SECOND);
+    let panicked = |note: &Note| {
+        matches!(note, Note::OffsetsNotSaved { error: OffsetStoreError::Panicked, .. })
+    };
+    assert_eq!((told(&world, client, panicked), seen(&world, client)), (1, 3));
+    table.panics.store(false, Ordering::Relaxed);
+    world.leave(client, sub).unwrap();
+    world.run_for(SECOND);
+    assert!(world.left_at(client, sub).is_some());
+    assert_eq!(table.offsets.lock().unwrap().values().copied().collect::<Vec<_>>(), [3]);
 }

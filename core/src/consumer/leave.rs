@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use super::local::Local;
 use super::{Consumer, Consumers, Phase};
 use crate::effects::{ConsumerTimer, Event, Signal, TimerKind};
 use crate::error::Stale;
@@ -75,8 +74,10 @@ impl Consumers {
         consumer.give_up_all();
         self.forget_unread(ctx, known);
         let unsettled = consumer.left_unsettled;
-        if let Some(store) = consumer.local.take().and_then(Local::into_store) {
-            ctx.fx.event(Event::StoreSpent { store });
+        if let Some(local) = consumer.local.take() {
+            let (store, orphan) = local.end(&mut ctx.fx);
+            self.orphans.extend(orphan.map(|orphan| (sub, orphan)));
+            ctx.fx.events.extend(store.map(|store| Event::StoreSpent { store }));
         }
         ctx.fx.event(Event::RuleSpent { rule: consumer.strategy });
         ctx.fx.event(Event::Left { sub, unsettled });
@@ -126,6 +127,7 @@ impl Consumer {
         // Commits under way are answered first; giving up the queues, in turns, makes the last ones
         // final.
         self.phase = Phase::Committing;
+        self.hurry_saves(ctx);
         self.forget_shares();
         ctx.fx.signal(Signal::Leaving(self.id));
         let overdue = ctx.fx.now + ctx.fx.config.shutdown_timeout;

@@ -57,6 +57,15 @@ struct Save {
     last: bool,
 }
 
+/// What is left of a consumer that has gone while its file was read, or written: it is let go of
+/// after that.
+#[derive(Debug)]
+pub(super) struct Orphan {
+    work: Work,
+    /// Loads and saves under way.
+    left: usize,
+}
+
 /// The offsets of one consumer that no broker keeps.
 #[derive(Debug)]
 pub(super) struct Local {
@@ -109,9 +118,21 @@ impl Local {
         }
     }
 
-    /// The application's store, which it alone should free.
-    pub(super) fn into_store(self) -> Option<OwnStore> {
-        self.own
+    /// The consumer has gone, with all that is left done or not: a file is to be let go of all the
+    /// same. Gives the application's store, which it alone should free, and what is to be waited
+    /// for before.
+    pub(super) fn end(mut self, fx: &mut Effects) -> (Option<OwnStore>, Option<Orphan>) {
+        let closes = self.closed || self.save.as_ref().is_some_and(|save| save.last);
+        let loads = matches!(self.load, Load::UnderWay(_));
+        let left = usize::from(loads) + usize::from(self.save.is_some());
+        let waits = !closes && left > 0 && self.own.is_none();
+        let orphan = waits.then(|| Orphan { work: self.work(), left });
+        self.timers().for_each(|timer| fx.timers.cancel(timer));
+        if !closes && left == 0 {
+            self.pause = None;
+            self.save(fx, true);
+        }
+        (self.own, orphan)
     }
 
     fn work(&mut self) -> Work {
@@ -194,6 +215,8 @@ impl Local {
         if self.save.is_some() || self.pause.is_some() || self.closed {
             return;
         }
+        // A load that ends later would open anew what is closed.
+        let last = last && !matches!(self.load, Load::UnderWay(_));
         if self.next.is_empty() && !last {
             return;
         }
@@ -258,8 +281,11 @@ impl Consumers {
     /// Offsets of a consumer are loaded, or could not be.
     pub(crate) fn loaded(&mut self, ctx: &mut Context, known: Known<'_>, done: LoadedOffsets) {
         let LoadedOffsets { ticket, result } = done;
-        let Some(consumer) = self.get_mut(ticket.sub) else { return };
+        let Some(consumer) = self.get_mut(ticket.sub) else {
+            return self.orphan_done(ctx, ticket.sub);
+        };
         let told = consumer.take_loaded(ctx, ticket.number, result);
+        consumer.unregister_if_committed(ctx);
         self.attend(ctx, known, ticket.sub, told, Chore::Resume);
     }
 
@@ -268,7 +294,19 @@ impl Consumers {
         let SavedOffsets { ticket, result } = done;
         match self.get_mut(ticket.sub) {
             Some(consumer) => consumer.take_saved(ctx, ticket.number, result),
-            None => count_commit(ctx, result.is_ok()),
+            None => self.orphan_done(ctx, ticket.sub),
+        }
+    }
+
+    /// A load, or a save, of a consumer that has gone is over.
+    fn orphan_done(&mut self, ctx: &mut Context, sub: SubscriptionId) {
+        let Some(orphan) = self.orphans.get_mut(&sub) else { return };
+        orphan.left -= 1;
+        if orphan.left == 0
+            && let Some(Orphan { work, .. }) = self.orphans.remove(&sub)
+        {
+            let (offsets, last) = (Offsets::new(), true);
+            ctx.fx.command(Command::Save { job: SaveJob { work, offsets, last } });
         }
     }
 
@@ -296,7 +334,9 @@ impl Consumer {
         peer: PeerId,
         key: QueueKey,
     ) {
-        let (Some(queue), Some(local)) = (self.queues.get_mut(key), &mut self.local) else { return };
+        let (Some(queue), Some(local)) = (self.queues.get_mut(key), &mut self.local) else {
+            return;
+        };
         match local.stored(key, &queue.name) {
             Some(Some(offset)) => {
                 local.forget(key);
@@ -384,12 +424,7 @@ impl Consumer {
         }
     }
 
-    fn take_saved(
-        &mut self,
-        ctx: &mut Context,
-        number: u64,
-        result: Result<(), OffsetStoreError>,
-    ) {
+    fn take_saved(&mut self, ctx: &mut Context, number: u64, result: Result<(), OffsetStoreError>) {
         let (now, saved, leaving) = (ctx.fx.now, result.is_ok(), self.is_leaving());
         let Some(local) = &mut self.local else { return };
         let Some(entries) = local.save_ended(number, saved) else { return };
@@ -415,6 +450,17 @@ impl Consumer {
         self.unregister_if_committed(ctx);
     }
 
+    /// It leaves: what waits for a pause to be over is saved now.
+    pub(super) fn hurry_saves(&mut self, ctx: &mut Context) {
+        let Some(local) = &mut self.local else { return };
+        local.timers().for_each(|timer| ctx.fx.timers.cancel(timer));
+        local.pause = None;
+        if matches!(local.load, Load::Pausing(_)) {
+            local.load = Load::Idle;
+        }
+        self.save_offsets(ctx);
+    }
+
     /// Has the last save done, with all that is left. True once it is.
     pub(super) fn is_saved(&mut self, ctx: &mut Context) -> bool {
         self.save_offsets(ctx);
@@ -433,7 +479,9 @@ impl Consumer {
             assert!(low.is_none_or(|low| *offset <= low), "{name:?} saves {offset}, past {low:?}");
         }
         let ends = self.phase == Phase::Committing && self.queues.is_empty();
-        assert!(!ends || comes || local.closed, "{:?} leaves and does not save", self.id);
+        let loads = matches!(local.load, Load::UnderWay(_));
+        let ended = comes || local.closed || loads;
+        assert!(!ends || ended || self.commits > 0, "{:?} leaves and does not save", self.id);
         for key in local.waiting.keys().chain(local.answers.keys()) {
             assert!(self.queues.get(*key).is_some(), "{key:?} is gone and waits for offsets");
         }

@@ -65,7 +65,7 @@ use direct::Direct;
 use drain::Drain;
 pub use filter::{Filter, FilterError, Tags};
 use handouts::Handouts;
-use local::Local;
+use local::{Local, Orphan};
 use next_offset::{NextOffset, PullAnswer};
 use options::Bounds;
 pub use options::{Assignment, ConsumerOptions};
@@ -303,6 +303,8 @@ impl Consumer {
 pub(crate) struct Consumers {
     slots: Slots<SubscriptionId, Consumer>,
     turns: Turns,
+    /// What is left of those that have gone.
+    orphans: BTreeMap<SubscriptionId, Orphan>,
 }
 
 impl Consumers {

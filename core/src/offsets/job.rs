@@ -14,7 +14,7 @@ pub(crate) struct Ticket {
 }
 
 /// Where it is done, and for whom.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Work {
     pub(crate) ticket: Ticket,
     pub(crate) of: OffsetOwner,
@@ -109,14 +109,13 @@ impl SaveJob {
         let Self { work: Work { ticket, of, own }, offsets, last } = self;
         let saved = contained(|| {
             let store = store(&own, files);
-            if !offsets.is_empty() {
-                store.save(&of, &offsets).map_err(|failure| OffsetStoreError::of(&failure))?;
-            }
+            let saved = if offsets.is_empty() { Ok(()) } else { store.save(&of, &offsets) };
+            // Nobody may be left to say so once more.
             if last {
                 store.close(&of);
             }
             drop(own);
-            Ok(())
+            saved.map_err(|failure| OffsetStoreError::of(&failure))
         });
         let result = saved.unwrap_or(Err(OffsetStoreError::Panicked));
         SavedOffsets { ticket, result }

@@ -10,8 +10,8 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-pub(crate) use job::{Ticket, Work};
 pub use job::{LoadJob, LoadedOffsets, SaveJob, SavedOffsets};
+pub(crate) use job::{Ticket, Work};
 pub use restore::{BACKUP, FILE, restore};
 
 use crate::name::{Group, QueueName};
@@ -112,8 +112,8 @@ pub trait OffsetStore: Send + Sync + 'static {
     /// When it is not known that they are stored. Consuming goes on, and they are given again.
     fn save(&self, of: &OffsetOwner, offsets: &Offsets) -> Result<(), StoreFailure>;
 
-    /// The consumer has left, and what it had was saved: nothing more comes until the next
-    /// [`load`](Self::load). For stores that hold a file open, or a lock.
+    /// The consumer leaves, and what it had was saved, or failed to be: nothing more comes unless
+    /// that is tried again. For stores that hold a file open, or a lock.
     fn close(&self, of: &OffsetOwner) {
         let _ = of;
     }
