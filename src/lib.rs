@@ -172,6 +172,8 @@ mod pages {
     struct Readme;
     #[doc = include_str!("../docs/sending.md")]
     struct Sending;
+    #[doc = include_str!("../docs/broadcasting.md")]
+    struct Broadcasting;
     #[doc = include_str!("../docs/consuming.md")]
     struct Consuming;
     #[doc = include_str!("../docs/errors.md")]

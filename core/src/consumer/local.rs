@@ -19,9 +19,10 @@ use super::queue::Queue;
 use super::turns::Chore;
 use super::{Consumer, Consumers, Phase, Trouble, count_commit};
 use crate::body::MessageModel;
+use crate::config::Config;
 use crate::effects::{Command, ConsumerTimer, Effects, Note, Planted, Signal, TimerKind};
 use crate::id::{PeerId, QueueKey, SubscriptionId};
-use crate::name::QueueName;
+use crate::name::{Group, QueueName};
 use crate::offsets::{
     LoadJob, LoadedOffsets, OffsetOwner, OffsetStoreError, Offsets, OwnStore, SaveJob,
     SavedOffsets, StoredOffsets, Ticket, Work,
@@ -94,13 +95,19 @@ pub(super) struct Local {
 }
 
 impl Local {
-    /// Nothing is loaded yet.
-    pub(super) fn new(
+    /// Nothing is loaded yet. None, where brokers keep the offsets.
+    pub(super) fn of(
         sub: SubscriptionId,
-        of: OffsetOwner,
+        config: &Config,
+        group: &Group,
         (model, own): (MessageModel, Option<OwnStore>),
-    ) -> Self {
-        Self {
+    ) -> Option<Self> {
+        let of = match model {
+            MessageModel::Broadcasting => OffsetOwner::new(config.offset_client(), group.clone()),
+            MessageModel::Clustering if own.is_some() => OffsetOwner::shared(group.clone()),
+            MessageModel::Clustering => return None,
+        };
+        Some(Self {
             sub,
             of,
             own,
@@ -115,7 +122,7 @@ impl Local {
             failures: (0, 0),
             jobs: 0,
             closed: false,
-        }
+        })
     }
 
     /// The consumer has gone, with all that is left done or not: a file is to be let go of all the

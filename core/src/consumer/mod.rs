@@ -89,7 +89,6 @@ use crate::error::Failure;
 use crate::frame::{Reply, RequestCode, ResponseCode};
 use crate::id::{BrokerId, PeerId, QueueKey, Slots, SubscriptionId, TopicKey};
 use crate::name::Group;
-use crate::offsets::OffsetOwner;
 use crate::remoting::{Body, ConsumerAsk, Context};
 use crate::route::Known;
 use crate::time::{Instant, UnixMillis};
@@ -225,9 +224,7 @@ impl Consumer {
     fn new(id: SubscriptionId, subscribe: Subscribe, config: &Config, edition: Edition) -> Self {
         let Subscribe { group, topics, options } = subscribe;
         let (model, own) = (options.model, options.offset_store.clone());
-        let elsewhere = model == MessageModel::Broadcasting || own.is_some();
-        let of = OffsetOwner::new(config.offset_client(), group.clone());
-        let local = elsewhere.then(|| Local::new(id, of, (model, own)));
+        let local = Local::of(id, config, &group, (model, own));
         Self {
             id,
             topics: Topics::new(&group, topics, edition, options.model),

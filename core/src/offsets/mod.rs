@@ -27,9 +27,10 @@ pub type StoreFailure = Box<dyn Error + Send + Sync>;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub struct OffsetOwner {
-    /// The client: `address@instance_name`, and `address@DEFAULT` for one without a name, as Java
-    /// names a client that broadcasts.
-    pub client: Arc<str>,
+    /// The client whose own they are, of a group that broadcasts: `address@instance_name`, and
+    /// `address@DEFAULT` for one without a name, as Java names such a client. None where the
+    /// members share the queues: the offsets are the group's.
+    pub client: Option<Arc<str>>,
     /// The group.
     pub group: Group,
 }
@@ -37,7 +38,12 @@ pub struct OffsetOwner {
 impl OffsetOwner {
     /// The offsets of that group, as that client has them.
     pub fn new(client: impl Into<Arc<str>>, group: Group) -> Self {
-        Self { client: client.into(), group }
+        Self { client: Some(client.into()), group }
+    }
+
+    /// The offsets of a group whose members share the queues.
+    pub const fn shared(group: Group) -> Self {
+        Self { client: None, group }
     }
 }
 

@@ -62,7 +62,9 @@ impl OffsetFiles {
     /// Without a home, and where a name can't be a folder's.
     pub fn folder(&self, of: &OffsetOwner) -> Result<PathBuf, OffsetStoreError> {
         let root = self.root.as_ref().ok_or(OffsetStoreError::NoHome)?;
-        Ok(root.join(component(&of.client)?).join(component(of.group.as_str())?))
+        Ok(root
+            .join(component(of.client.as_deref().unwrap_or_default())?)
+            .join(component(of.group.as_str())?))
     }
 
     fn with_open<T>(
