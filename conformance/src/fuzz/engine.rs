@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use rocketry_core::body::MessageModel;
 use rocketry_core::config::Config;
 use rocketry_core::consumer::{ConsumerOptions, Filter, Handout, Outcome, Start, Subscribe};
 use rocketry_core::engine::{Command, Computed, Engine, Event, Session};
@@ -15,7 +16,9 @@ use rocketry_core::frame::{Opaque, OutFrame, Outbound, Request, RequestCode};
 use rocketry_core::id::{ConnectionId, OpId, SubscriptionId};
 use rocketry_core::message::{Message, MessageLimits, Publish, UniqueIds};
 use rocketry_core::name::{Group, Topic};
-use rocketry_core::offsets::NoFiles;
+use rocketry_core::offsets::{
+    NoFiles, OffsetOwner, OffsetStore, Offsets, StoreFailure, StoredOffsets,
+};
 use rocketry_core::query::{Query, QueueName};
 use rocketry_core::time::{Instant, UnixMillis};
 
@@ -42,6 +45,19 @@ pub fn engine_session(data: &[u8]) {
         run.settle_down();
     }
     run.end();
+}
+
+/// Where nothing is stored.
+struct Nothing;
+
+impl OffsetStore for Nothing {
+    fn load(&self, _: &OffsetOwner) -> Result<StoredOffsets, StoreFailure> {
+        Ok(StoredOffsets::default())
+    }
+
+    fn save(&self, _: &OffsetOwner, _: &Offsets) -> Result<(), StoreFailure> {
+        Ok(())
+    }
 }
 
 struct Run {
@@ -228,7 +244,10 @@ impl Run {
         let expression = Filter::parse(&supply.text()).unwrap_or_default();
         let topics = vec![(self.topic.clone(), expression)];
         let start = if supply.byte() & 1 == 0 { Start::First } else { Start::Last };
-        let options = ConsumerOptions::default().start_at(start);
+        let mut options = ConsumerOptions::default().start_at(start);
+        if supply.byte() & 3 == 0 {
+            options.model = MessageModel::Broadcasting;
+        }
         let subscribe = Subscribe { group, topics, options };
         if let Ok(sub) = self.session.engine_mut().subscribe(self.now, subscribe) {
             self.subs.push(sub);
@@ -349,7 +368,14 @@ impl Run {
                 // Half of them late, the others at once.
                 Command::Compute { job } if out % 2 == 0 => self.computed.push(job.run()),
                 Command::Compute { job } => self.session.computed(self.now, job.run()),
+                // Half of the disks are broken.
+                Command::Load { job } if out % 2 == 0 => {
+                    self.session.loaded(self.now, job.run(&Nothing));
+                }
                 Command::Load { job } => self.session.loaded(self.now, job.run(&NoFiles)),
+                Command::Save { job } if out % 2 == 0 => {
+                    self.session.saved(self.now, job.run(&Nothing));
+                }
                 Command::Save { job } => self.session.saved(self.now, job.run(&NoFiles)),
                 Command::Close { conn, reason } => {
                     if self.peers.remove(&conn).is_some() {

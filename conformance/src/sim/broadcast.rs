@@ -1,7 +1,7 @@
-//! One storm upon a group that broadcasts, from its seed to what it came to: its members are killed,
-//! leave and come back under their names, their files are torn and lost, the disk is full, slow and
-//! unreadable for a while, and faults come; then calm, and what must hold of it all: each member has
-//! handled every message, and its file says so.
+//! One storm upon a group that broadcasts, from its seed to what it came to: its members are
+//! killed, leave and come back under their names, their files are torn and lost, the disk is full,
+//! slow and unreadable for a while, and faults come; then calm, and what must hold of it all: each
+//! member has handled every message, and its file says so.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

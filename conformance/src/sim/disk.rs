@@ -1,5 +1,5 @@
-//! The disk of a world's host: files of offsets, in Java's layout, that are locked by those who have
-//! them open, and that may be torn, lost, slow, or full.
+//! The disk of a world's host: files of offsets, in Java's layout, that are locked by those who
+//! have them open, and that may be torn, lost, slow, or full.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -73,7 +73,8 @@ mod tests {
     #[test]
     fn bcast_05_a_file_is_what_java_writes() {
         let file = OffsetFile { offsets: [(queue("T", "b-0", 3), 7)].into() };
-        let java = "{\n\t\"offsetTable\":{{\n\t\t\t\"brokerName\":\"b-0\",\n\t\t\t\"queueId\":3,\n\t\
+        let java = "{\n\t\"offsetTable\":{{\n\t\t\t\"brokerName\":\"b-0\",\n\t\t\t\"queueId\":3,\n\
+                    \t\
                     \t\t\"topic\":\"T\"\n\t\t}:7\n\t}\n}";
         assert_eq!(file.to_json().unwrap(), java.as_bytes());
         assert_eq!(OffsetFile::parse(java.as_bytes()), Ok(file));

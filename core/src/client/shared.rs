@@ -310,8 +310,8 @@ impl Shared {
         self.computed(job.run());
     }
 
-    /// Loads or saves offsets: on a thread of its own on every runtime, since files block, and the
-    /// application's store does as it likes. A consumer has one load and one save under way at most.
+    /// Loads or saves offsets: on a thread of its own on every runtime, since files block, and a
+    /// store of the application's does as it likes. A consumer has one of each under way at most.
     fn keep_offsets(&self, job: OffsetJob) {
         let (me, files, apart) = (self.me.clone(), self.files.clone(), job.clone());
         let work = move || {

@@ -180,7 +180,7 @@ impl ConsumerBuilder {
 
     /// Has the members of the group share the queues ([`MessageModel::Clustering`], the default), or
     /// each of them read all ([`MessageModel::Broadcasting`]): then no broker keeps its offsets, but
-    /// a file of this host, `<offset_store_path>/<address@instance_name>/<group>/offsets.json`, which
+    /// a file of this host, `<offset_store_path>/<address@instance_name>/<group>/offsets.json`. It
     /// is Java's, and is locked while this consumer is there. It is written each `commit_interval`
     /// and at the end. A second client with the same name and group consumes nothing meanwhile, and
     /// its log says why.

@@ -82,7 +82,6 @@ use topics::{Edition, Topics};
 use turns::Turns;
 
 use crate::allocation::Strategy;
-use crate::body::MessageModel;
 use crate::config::Config;
 use crate::effects::ConsumerTimer;
 use crate::error::Failure;

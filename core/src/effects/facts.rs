@@ -59,10 +59,7 @@ pub(crate) enum Subject {
     Slow(Group),
     Held(Group),
     Dead(Group),
-    Dropped(Group),
-    Loads(Group),
-    Saves(Group),
-    Damage(Group),
+    Store(Group, &'static str),
 }
 
 /// Notes about a consumer's group, which have functions of their own below.
@@ -79,13 +76,19 @@ macro_rules! about_a_group {
             | Note::SlowConsumer { .. }
             | Note::HeldTooLong { .. }
             | Note::DeadLetter { .. }
-            | Note::Dropped { .. }
-            | Note::OffsetsNotLoaded { .. }
-            | Note::OffsetsNotSaved { .. }
-            | Note::OffsetsDamaged { .. }
             | Note::AskFailed { .. }
             | Note::PullAstray { .. }
             | Note::PullRefused { .. }
+    };
+}
+
+/// Notes about a group whose offsets no broker keeps, which are in `store_facts.rs`.
+macro_rules! about_a_store {
+    () => {
+        Note::Dropped { .. }
+            | Note::OffsetsNotLoaded { .. }
+            | Note::OffsetsNotSaved { .. }
+            | Note::OffsetsDamaged { .. }
     };
 }
 
@@ -122,10 +125,7 @@ impl Note {
             | Self::SlowConsumer { .. }
             | Self::HeldTooLong { .. }
             | Self::DeadLetter { .. }
-            | Self::Dropped { .. }
-            | Self::OffsetsNotLoaded { .. }
-            | Self::OffsetsNotSaved { .. }
-            | Self::OffsetsDamaged { .. } => true,
+            | about_a_store!() => true,
             Self::Repeated { last, .. } => last.is_trouble(),
         }
     }
@@ -166,10 +166,7 @@ impl Note {
             Self::SlowConsumer { group, .. } => Subject::Slow(group.clone()),
             Self::HeldTooLong { group, .. } => Subject::Held(group.clone()),
             Self::DeadLetter { group, .. } => Subject::Dead(group.clone()),
-            Self::Dropped { group, .. } => Subject::Dropped(group.clone()),
-            Self::OffsetsNotLoaded { group, .. } => Subject::Loads(group.clone()),
-            Self::OffsetsNotSaved { group, .. } => Subject::Saves(group.clone()),
-            Self::OffsetsDamaged { group, .. } => Subject::Damage(group.clone()),
+            about_a_store!() => self.subject_of_store(),
             Self::Repeated { last, .. } => last.subject(),
         }
     }
@@ -214,6 +211,7 @@ impl Note {
             }
             Self::RowRefused { topic, broker, reason } => of_row(topic, broker, reason, tell),
             about_a_group!() => self.facts_of_group(tell),
+            about_a_store!() => self.facts_of_store(tell),
             Self::Repeated { last, suppressed } => {
                 last.facts(tell);
                 tell("suppressed", Number(*suppressed as i64));
@@ -273,14 +271,7 @@ impl Note {
                 of_queue(group, queue, tell);
                 tell("count", Number(*count as i64));
             }
-            Self::OffsetsNotLoaded { group, error } | Self::OffsetsNotSaved { group, error } => {
-                all(tell, &[("group", Text(group)), ("reason", Text(error))]);
-            }
-            Self::OffsetsDamaged { group, damage } => {
-                all(tell, &[("group", Text(group)), ("reason", Text(damage))]);
-            }
-            Self::DeadLetter { group, queue, offset, attempts }
-            | Self::Dropped { group, queue, offset, attempts } => {
+            Self::DeadLetter { group, queue, offset, attempts } => {
                 of_queue(group, queue, tell);
                 tell("attempts", Number(i64::from(*attempts)));
                 if let Some(offset) = offset {
@@ -299,9 +290,9 @@ impl Note {
     }
 }
 
-type Tell<'t> = &'t mut dyn FnMut(&'static str, Fact<'_>);
+pub(super) type Tell<'t> = &'t mut dyn FnMut(&'static str, Fact<'_>);
 
-fn all(tell: Tell<'_>, facts: &[(&'static str, Fact<'_>)]) {
+pub(super) fn all(tell: Tell<'_>, facts: &[(&'static str, Fact<'_>)]) {
     facts.iter().for_each(|(name, fact)| tell(name, *fact));
 }
 
@@ -357,7 +348,7 @@ fn of_ask(
     tell("reason", Fact::Text(failure));
 }
 
-fn of_queue(group: &Group, queue: &QueueName, tell: Tell<'_>) {
+pub(super) fn of_queue(group: &Group, queue: &QueueName, tell: Tell<'_>) {
     tell("group", Fact::Text(group));
     tell("topic", Fact::Text(&queue.topic));
     tell("broker", Fact::Text(&queue.broker));
@@ -504,6 +495,7 @@ impl Note {
                 write!(f, "{}", Lack::Address { broker: broker.clone(), address: address.clone() })
             }
             about_a_group!() => self.words_of_group(f),
+            about_a_store!() => self.words_of_store(f),
             Self::Repeated { last, suppressed } => {
                 write!(f, "{last} ({suppressed} lines about it left out in the last minute)")
             }
@@ -569,23 +561,6 @@ impl Note {
                 not_sent_back(queue, failure.as_deref(), error.as_deref(), f)
             }
             Self::HeldTooLong { group, queue, count } => too_long(group, queue, *count, f),
-            Self::Dropped { group, queue, attempts, .. } => write!(
-                f,
-                "a message of {queue} was tried {attempts} times by group {group}, which \
-                 broadcasts: it is dropped"
-            ),
-            Self::OffsetsNotLoaded { group, error } => write!(
-                f,
-                "no offsets of group {group}: {error}; nothing is consumed until they are there"
-            ),
-            Self::OffsetsNotSaved { group, error } => write!(
-                f,
-                "offsets of group {group} are not saved: {error}; what is done with would come \
-                 again after a restart"
-            ),
-            Self::OffsetsDamaged { group, damage } => {
-                write!(f, "offsets of group {group}: {damage}")
-            }
             Self::DeadLetter { group, queue, attempts, .. } => {
                 too_often(group, queue, *attempts, f)
             }
