@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex};
 
 use rocketry_conformance::broker::{Cluster, ClusterConfig};
 use rocketry_conformance::sim::{ClientId, DiskFaults, Pace, World};
-use rocketry_core::body::{ConsumerStatusBody, MessageModel, OffsetFile};
+use rocketry_core::body::{ConsumerStatusBody, GroupConfig, MessageModel, OffsetFile};
 use rocketry_core::config::Config;
 use rocketry_core::consumer::{Outcome, Subscribe};
 use rocketry_core::engine::Note;
-use rocketry_core::frame::RequestCode;
+use rocketry_core::frame::{RequestCode, ResponseCode};
 use rocketry_core::id::SubscriptionId;
 use rocketry_core::name::Group;
 use rocketry_core::offsets::{
@@ -407,6 +407,27 @@ fn a_reset_and_a_question_how_far_it_is_are_answered_as_ever() {
     let answer = world.with_cluster(|cluster| cluster.take_answers()).remove(0);
     let status = ConsumerStatusBody::parse(&answer.body).unwrap();
     assert_eq!(status.offsets.iter().map(|(_, offset)| *offset).collect::<Vec<_>>(), [4]);
+}
+
+#[test]
+fn a_group_that_may_not_broadcast_is_told_so_and_goes_on_once_it_may() {
+    let mut world = world(18, 1);
+    let client = world.client(named("one"));
+    let config = GroupConfig { group_name: GROUP.to_owned(), ..GroupConfig::default() };
+    let allow = |world: &mut World, consume_broadcast_enable| {
+        let config = GroupConfig { consume_broadcast_enable, ..config.clone() };
+        world.with_cluster(|cluster| cluster.set_group(&config));
+    };
+    allow(&mut world, false);
+    store_many(&mut world, client, 3);
+    listen(&mut world, client, Pace::AtOnce);
+    world.run_for(10 * SECOND);
+    let refused =
+        |note: &Note| matches!(note, Note::PullRefused { code: ResponseCode::NO_PERMISSION, .. });
+    assert_eq!((told(&world, client, refused), seen(&world, client)), (1, 0));
+    allow(&mut world, true);
+    world.run_for(2 * SECOND);
+    assert_eq!(seen(&world, client), 3);
 }
 
 /// A store of the application's, and what was asked of it.

@@ -363,7 +363,9 @@ settings! {
     retry_delay: Duration as Time = [5 s];
 
     /// How often a message that is sent back comes again; after that its broker makes a dead letter
-    /// of it. With 0 each is a dead letter at once. 16 is what -1 is in Java.
+    /// of it. With 0 each is a dead letter at once. 16 is what -1 is in Java. In a group that
+    /// broadcasts, how often a message that could not be handled comes again to the same consumer;
+    /// after that it is dropped.
     max_reconsume_times: u32 as Count = [16] in [0 ..= 2147483647],
         java "maxReconsumeTimes", python "max_reconsume_times";
 

@@ -103,13 +103,14 @@ pub enum Outcome {
     /// `max_reconsume_times` often. A broker that does not take it within 5 s has it sent to the
     /// group's retry topic by this client, as an ordinary message; where that fails as well it
     /// comes again to this consumer, after `retry_delay`. Until one of them has it, it is
-    /// unsettled.
+    /// unsettled. In a group that broadcasts it comes again to this consumer, up to
+    /// `max_reconsume_times`, and is dropped then.
     Retry {
         /// About how long it is to take: the nearest of brokers' 18 delay levels, 1 s to 2 h.
         /// `None` leaves that to the broker: 10 s at first, longer each time.
         after: Option<Duration>,
     },
-    /// The message becomes a dead letter at once. Otherwise as [`Retry`](Self::Retry): it is asked
+    /// The message becomes a dead letter at once; a group that broadcasts drops it. Otherwise as [`Retry`](Self::Retry): it is asked
     /// for in the same way, and tried here again when nobody takes it.
     Reject,
     /// The message is to be delivered again, to this consumer, after so long.

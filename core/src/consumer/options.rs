@@ -42,7 +42,8 @@ pub struct ConsumerOptions {
     /// The pause before a message that could not be sent back is delivered again here; it also
     /// bounds the first pause of one that is dropped.
     pub retry_delay: Option<Duration>,
-    /// How often a message may come again before it becomes a dead letter.
+    /// How often a message may come again before it becomes a dead letter, or is dropped where the
+    /// group broadcasts.
     pub max_reconsume_times: Option<u32>,
     /// How long the application may have a message before it is sent back. `Some(None)`: for ever.
     pub consume_timeout: Option<Option<Duration>>,

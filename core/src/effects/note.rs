@@ -294,7 +294,7 @@ pub enum Note {
         held: Duration,
     },
     /// The application had messages for longer than `consume_timeout`: they were taken from it, and
-    /// are sent back.
+    /// are sent back, or come again here where the group broadcasts.
     HeldTooLong {
         /// The consumer's group.
         group: Group,

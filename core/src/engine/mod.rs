@@ -64,9 +64,9 @@ use crate::time::{Instant, UnixMillis};
 /// | [`send`], [`send_with`], [`query`] | `Connect`, `Transmit` | the call's end, `Note` | new |
 /// | [`cancel`] | as other calls begin | `Spent`, other calls' ends | new |
 /// | [`produce`] | `Transmit` | | new |
-/// | [`subscribe`] | `Connect`, `Transmit` | `Note` | new |
+/// | [`subscribe`] | `Connect`, `Transmit`, `Load` | `Note` | new |
 /// | [`settle`], [`batch_ended`] | `Connect`, `Transmit` | `Deliverable`, `Left` | new |
-/// | [`drain`], [`leave`] | `Connect`, `Transmit` | `Deliverable`, `Left` | new |
+/// | [`drain`], [`leave`] | `Connect`, `Transmit`, `Save` | `Deliverable`, `Left` | new |
 /// | [`shutdown`] | any | any | new, or `None` |
 /// | [`poll_frame`] | as other calls begin | `Handed`, `Spent`, other calls' ends | new |
 /// | [`withdraw`], [`poll_batch`], other `poll_*`, getters | | | |
