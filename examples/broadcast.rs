@@ -1,6 +1,6 @@
-//! A cache in each of two front ends, and changes that are broadcast: each one hears of every change
-//! and forgets what it has of that key. One of them is away for half of the changes, and goes on
-//! from the file of its offsets when it is back.
+//! A cache in each of two front ends, and changes that are broadcast: each one hears of every
+//! change and forgets what it has of that key. One of them is away for half of the changes, and
+//! goes on from the file of its offsets when it is back.
 //!
 //! `cargo run --release --example broadcast -- 40`, with `NAMESRV_ADDR` set for a cluster of yours.
 //! Keep `offset_store_path` where it outlives the program: without it, offsets are below the home,
@@ -167,8 +167,8 @@ fn job(run: &Run) -> Outcome {
         }
     }
     println!(
-        "front-1 heard of {} changes, front-2 of {}, {} of them when it was back, with {stale} stale \
-         values; both caches are right",
+        "front-1 heard of {} changes, front-2 of {}, {} of them when it was back, with {stale} \
+         stale values; both caches are right",
         one.heard(),
         two.heard(),
         two.heard() - half

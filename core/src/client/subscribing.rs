@@ -178,12 +178,12 @@ impl ConsumerBuilder {
         self
     }
 
-    /// Has the members of the group share the queues ([`MessageModel::Clustering`], the default), or
-    /// each of them read all ([`MessageModel::Broadcasting`]): then no broker keeps its offsets, but
-    /// a file of this host, `<offset_store_path>/<address@instance_name>/<group>/offsets.json`. It
-    /// is Java's, and is locked while this consumer is there. It is written each `commit_interval`
-    /// and at the end. A second client with the same name and group consumes nothing meanwhile, and
-    /// its log says why.
+    /// Has the members of the group share the queues ([`Clustering`](MessageModel::Clustering), the
+    /// default), or each of them read all: of one that [broadcasts](MessageModel::Broadcasting) no
+    /// broker keeps the offsets, but a file of this host,
+    /// `<offset_store_path>/<address@instance_name>/<group>/offsets.json`. It is Java's, and is
+    /// locked while this consumer is there. It is written each `commit_interval` and at the end. A
+    /// second client with the same name and group consumes nothing meanwhile, and its log says why.
     ///
     /// What is given back comes again to this consumer, up to `max_reconsume_times`, and is dropped
     /// then, as what is rejected is at once: a log record tells of it, and
@@ -212,7 +212,8 @@ impl ConsumerBuilder {
     /// # use std::sync::Arc;
     /// # use rocketry_core::client::{Client, Consumer};
     /// # use rocketry_core::offsets::OffsetStore;
-    /// # fn f(client: &Client, table: Arc<dyn OffsetStore>) -> Result<Consumer, Box<dyn std::error::Error>> {
+    /// # type Started = Result<Consumer, Box<dyn std::error::Error>>;
+    /// # fn start(client: &Client, table: Arc<dyn OffsetStore>) -> Started {
     /// let builder = client.consumer("billing")?.topic("orders", "*");
     /// Ok(builder.offset_store(table).start()?)
     /// # }

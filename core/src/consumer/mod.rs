@@ -110,8 +110,9 @@ pub enum Outcome {
         /// `None` leaves that to the broker: 10 s at first, longer each time.
         after: Option<Duration>,
     },
-    /// The message becomes a dead letter at once; a group that broadcasts drops it. Otherwise as [`Retry`](Self::Retry): it is asked
-    /// for in the same way, and tried here again when nobody takes it.
+    /// The message becomes a dead letter at once; a group that broadcasts drops it. Otherwise as
+    /// [`Retry`](Self::Retry): it is asked for in the same way, and tried here again when nobody
+    /// takes it.
     Reject,
     /// The message is to be delivered again, to this consumer, after so long.
     Here(Duration),

@@ -186,7 +186,8 @@ impl fmt::Display for TopicConsumption {
         write!(
             f,
             "topic {topic}: {pulled} pulled, {done} done ({:.1} a second), {sent_back} sent back, \
-             {dead_lettered} dead letters, {dropped} dropped, {redelivered} redelivered, {} timed out",
+             {dead_lettered} dead letters, {dropped} dropped, {redelivered} redelivered, \
+             {} timed out",
             self.done_rate, self.timed_out
         )?;
         match self.held.count() {

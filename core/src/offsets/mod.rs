@@ -1,5 +1,6 @@
 //! Offsets that are kept elsewhere than by brokers: whose they are, who keeps them, and the work of
-//! loading and saving them, which is done outside of the engine and of whatever lock is held for it.
+//! loading and saving them, which is done outside of the engine and of whatever lock is held for
+//! it.
 
 mod job;
 mod restore;
