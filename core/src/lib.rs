@@ -27,7 +27,8 @@
 //!    | [`Close`] | close the socket | [`closed`], or [`connect_failed`] where it is not open yet |
 //!    | [`Fetch`] | get the page by HTTP | [`fetched`] |
 //!    | [`Compute`] | [`run`](engine::Job::run) the job | [`computed`] |
-//!    | [`Load`], [`Save`] | [`run`](offsets::LoadJob) it, where it may block | [`loaded`], [`saved`] |
+//!    | [`Load`] | [`run`](offsets::LoadJob::run) the job, where it may block | [`loaded`] |
+//!    | [`Save`] | [`run`](offsets::SaveJob::run) the job, likewise | [`saved`] |
 //!
 //!    None of it has to be done at once: a loop that connects in the background says so later, and
 //!    the engine says [`Close`] if it took longer than `connect_timeout`. [`dial`] decides for a
