@@ -25,6 +25,7 @@ use rocketry::proto::frame::Limits;
 use rocketry::proto::id::{ConnectionId, OpId, SubscriptionId};
 use rocketry::proto::message::{Item, MessageLimits, Publish, UniqueIds};
 use rocketry::proto::name::Endpoint;
+use rocketry::proto::offsets::NoFiles;
 use rocketry::proto::time::{Instant, UnixMillis};
 use rocketry::{Config, Start};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -209,6 +210,10 @@ impl Sockets {
                 Command::Transmit { conn } => self.write(conn),
                 Command::Close { conn, reason } => self.close(conn, reason),
                 Command::Compute { job } => self.session.computed(self.clock.now(), job.run()),
+                // They come of consumers that broadcast, or keep their offsets elsewhere. A loop
+                // with such has a store for them, and a thread that may wait for it.
+                Command::Load { job } => self.session.loaded(self.clock.now(), job.run(&NoFiles)),
+                Command::Save { job } => self.session.saved(self.clock.now(), job.run(&NoFiles)),
                 // This loop speaks no HTTP: its nameservers are given as addresses. Calls end by
                 // their deadlines and say why.
                 Command::Fetch { fetch, .. } => {

@@ -105,7 +105,9 @@ pub use rocketry_core::query::{QueueChoice, QueueName};
 
 // What `Admin` is asked for and answers, and what errors and handles tell.
 pub use rocketry_core::allocation::{Allocate, AllocationError, Question, Strategy};
-pub use rocketry_core::body::{BodyError, ClusterInfo, RouteBody, TopicConfig, TopicList};
+pub use rocketry_core::body::{
+    BodyError, ClusterInfo, MessageModel, RouteBody, TopicConfig, TopicList,
+};
 pub use rocketry_core::client::{
     BatchContext, Blockable, Concurrency, ConsumerBuilder, ConsumerHandle, EndError, Ended,
     Handled, LockStats, NextPoll, NotAssigned, Polled, ProducerError, ProducerOptions,
@@ -125,6 +127,9 @@ pub use rocketry_core::error::{
 pub use rocketry_core::frame::{Request, RequestCode, ResponseCode};
 pub use rocketry_core::message::{Compression, MessageError, RecordError, UniqueId};
 pub use rocketry_core::name::{Endpoint, NameError};
+pub use rocketry_core::offsets::{
+    OffsetOwner, OffsetStore, OffsetStoreError, Offsets, StoreFailure, StoredOffsets,
+};
 pub use rocketry_core::query::{Response, Target};
 pub use rocketry_core::time::UnixMillis;
 
@@ -170,6 +175,8 @@ mod pages {
     struct Readme;
     #[doc = include_str!("../docs/sending.md")]
     struct Sending;
+    #[doc = include_str!("../docs/broadcasting.md")]
+    struct Broadcasting;
     #[doc = include_str!("../docs/consuming.md")]
     #[doc = include_str!("../docs/pulling.md")]
     struct Consuming;

@@ -5,7 +5,7 @@
 
 pub use crate::{
     BatchContext, Client, Config, Consumer, ConsumerHandle, ConsumerOptions, Delivery, Filter,
-    Group, Message, MessageView, Pending, Producer, ProducerOptions, QueueName, QueueSelection,
-    RecvError, Run, RunOptions, SendError, SendOptions, SendReceipt, Settlement, Start, Stored,
-    Topic, Unreadable, Verdict,
+    Group, Message, MessageModel, MessageView, Pending, Producer, ProducerOptions, QueueName,
+    QueueSelection, RecvError, Run, RunOptions, SendError, SendOptions, SendReceipt, Settlement,
+    Start, Stored, Topic, Unreadable, Verdict,
 };

@@ -164,6 +164,7 @@ holds! {
     route_body,
     tolerant_json,
     json_bodies,
+    offset_file,
     compressed_body,
     trace,
     ids,

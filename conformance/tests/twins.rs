@@ -3,7 +3,9 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use rocketry_conformance::sim::{GroupScene, PollScene, Scene, course, groups, polls};
+use rocketry_conformance::sim::{
+    BroadcastScene, GroupScene, PollScene, Scene, broadcast, course, groups, polls,
+};
 use rocketry_core::engine::Planted;
 
 /// Storms until one fails.
@@ -32,6 +34,14 @@ fn assert_found(fault: Planted) {
 fn assert_found_in_groups(fault: Planted) {
     assert_found_by(fault, |seed, plant| {
         groups(seed, &GroupScene { plant, ..GroupScene::new(seed) });
+    });
+}
+
+/// The same by storms upon a group that broadcasts.
+#[test]
+fn bcast_03_what_is_saved_past_an_open_message_is_found() {
+    assert_found_by(Planted::SavesPulled, |seed, plant| {
+        broadcast(seed, &BroadcastScene { plant, ..BroadcastScene::new(seed) });
     });
 }
 

@@ -122,6 +122,7 @@ impl World {
                 Command::Compute { job } => self.jobs.push(job),
                 Command::Transmit { conn } => self.answer(conn),
                 Command::Close { .. } | Command::Fetch { .. } => {}
+                Command::Load { .. } | Command::Save { .. } => {}
             }
             while self.engine.poll_event().is_some() {}
         }

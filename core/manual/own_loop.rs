@@ -13,6 +13,7 @@ use rocketry_core::frame::Limits;
 use rocketry_core::id::ConnectionId;
 use rocketry_core::message::{Message, MessageLimits, Publish, UniqueIds};
 use rocketry_core::name::{Endpoint, Group};
+use rocketry_core::offsets::NoFiles;
 use rocketry_core::time::{Instant, UnixMillis};
 
 /// Sends `count` messages, and tells how many are stored.
@@ -83,6 +84,9 @@ impl World {
                 Command::Transmit { conn } => self.write(conn),
                 Command::Close { conn, reason } => self.close(conn, reason),
                 Command::Compute { job } => self.session.computed(self.now(), job.run()),
+                // They come of consumers that broadcast, or have an `OffsetStore` of their own.
+                Command::Load { job } => self.session.loaded(self.now(), job.run(&NoFiles)),
+                Command::Save { job } => self.session.saved(self.now(), job.run(&NoFiles)),
                 // It comes with the setting `address_server` alone.
                 Command::Fetch { fetch, .. } => {
                     let unsupported = std::io::Error::from(ErrorKind::Unsupported);

@@ -27,6 +27,8 @@
 //!    | [`Close`] | close the socket | [`closed`], or [`connect_failed`] where it is not open yet |
 //!    | [`Fetch`] | get the page by HTTP | [`fetched`] |
 //!    | [`Compute`] | [`run`](engine::Job::run) the job | [`computed`] |
+//!    | [`Load`] | [`run`](offsets::LoadJob::run) the job, where it may block | [`loaded`] |
+//!    | [`Save`] | [`run`](offsets::SaveJob::run) the job, likewise | [`saved`] |
 //!
 //!    None of it has to be done at once: a loop that connects in the background says so later, and
 //!    the engine says [`Close`] if it took longer than `connect_timeout`. [`dial`] decides for a
@@ -215,6 +217,10 @@
 //! [`Close`]: engine::Command::Close
 //! [`Fetch`]: engine::Command::Fetch
 //! [`Compute`]: engine::Command::Compute
+//! [`Load`]: engine::Command::Load
+//! [`Save`]: engine::Command::Save
+//! [`loaded`]: engine::Session::loaded
+//! [`saved`]: engine::Session::saved
 //! [`computed`]: engine::Session::computed
 //! [`connected`]: engine::Session::connected
 //! [`connect_failed`]: engine::Session::connect_failed
@@ -259,6 +265,7 @@ pub mod id;
 pub mod message;
 pub mod name;
 mod nameserver;
+pub mod offsets;
 pub mod producer;
 pub mod query;
 mod remoting;

@@ -35,7 +35,7 @@ const EXACT: [&str; 14] = [
     "pull_by_time",
 ];
 /// Those that end in their own words, or say more on the way.
-const TALKATIVE: [&str; 5] = ["oneway", "logging", "errors", "retries", "sql"];
+const TALKATIVE: [&str; 6] = ["oneway", "logging", "errors", "retries", "sql", "broadcast"];
 
 fn example(name: &str) -> Command {
     let test = std::env::current_exe().unwrap();
@@ -416,6 +416,15 @@ fn each_group_gets_what_it_asks_for_in_sql() {
     // Of three orders one has no region, and half of all are large.
     let shown = text(&output.stdout);
     assert!(shown.contains("200 large ones: ") && shown.contains("400 small ones: "), "{shown}");
+}
+
+#[test]
+fn caches_hear_of_every_change_that_is_broadcast_while_away_too() {
+    let output = run(example("broadcast").arg("40"));
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    let expected = "front-1 heard of 40 changes, front-2 of 40, 20 of them when it was back, with \
+                    8 stale values; both caches are right";
+    assert_eq!(text(&output.stdout).lines().last(), Some(expected), "{output:?}");
 }
 
 #[test]

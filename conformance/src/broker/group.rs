@@ -102,6 +102,13 @@ impl Group {
 }
 
 impl Groups {
+    /// Whether the members of a group broadcast, which it may not (`consumeBroadcastEnable`).
+    pub(super) fn broadcasts_in_vain(&self, group: &str) -> bool {
+        let model = self.consumers.get(group).map(|group| group.model);
+        let allowed = self.configs.get(group).is_none_or(|of| of.consume_broadcast_enable);
+        model == Some(MessageModel::Broadcasting) && !allowed
+    }
+
     /// Takes a heartbeat, of either version if `v2` is known. Returns the groups that changed, and
     /// whether a group was last described by a client with another fingerprint; one that was never
     /// described was not (`ClientManageProcessor.heartBeatV2`).

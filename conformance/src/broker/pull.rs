@@ -203,6 +203,10 @@ impl Node {
         if !self.groups.exists(group) {
             return Err(absent("group info"));
         }
+        if self.groups.broadcasts_in_vain(group) {
+            let remark = format!("the consumer group[{group}] can not consume by broadcast way");
+            return Err(Answer::error(ResponseCode::NO_PERMISSION, remark));
+        }
         let found = self.groups.subscription(group, topic).ok_or_else(|| absent("subscription"))?;
         if found.data.version < request.sub_version {
             let remark = "the consumer's subscription not latest";

@@ -4,6 +4,7 @@
 mod admin;
 mod backlog;
 mod batch;
+mod bcast;
 pub mod case;
 mod catalogue;
 mod clusters;

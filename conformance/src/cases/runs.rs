@@ -3,7 +3,7 @@
 use super::case::{Case, EMBEDDED_AND_LIVE, LIVE, Proof, Runtimes, Target};
 use super::place::{OLD_IS_DELETED, Place, Setting};
 use super::{
-    admin, backlog, batch, clusters, conn, expressions, fault, filt, groups, loss, ns, off,
+    admin, backlog, batch, bcast, clusters, conn, expressions, fault, filt, groups, loss, ns, off,
     offsets, packed, polling, pull, push, reb, retry, send, slaves, sql, stored, volume,
 };
 
@@ -190,6 +190,11 @@ pub(super) const RUNS: &[Run] = &[
     run("PUSH-16", asked::a_consumer_tells_what_it_does_and_handles_a_message_directly),
     live(run("PUSH-18", push::a_group_that_may_not_consume_is_told_of_at_once_and_not_often)),
     run("PUSH-20", push::a_topic_that_may_not_be_read_is_told_of_at_once_and_not_often),
+    run("BCAST-01", bcast::each_member_gets_all),
+    run("BCAST-02", bcast::one_that_starts_later_begins_where_it_says),
+    run("BCAST-03", bcast::one_that_crashes_goes_on_from_its_file),
+    run("BCAST-04", bcast::what_can_not_be_handled_is_dropped_and_told),
+    live(run("BCAST-05", bcast::java_goes_on_from_our_file_and_we_from_javas)),
     run("FILT-01", filt::a_star_and_nothing_bring_all),
     run("FILT-02", filt::tags_joined_by_two_bars_bring_each_of_them),
     run("FILT-03", filt::a_filter_that_nothing_matches_brings_none_and_moves_on),

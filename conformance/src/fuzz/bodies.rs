@@ -1,6 +1,7 @@
 //! Bodies in JSON.
 
 use rocketry_core::body::*;
+use rocketry_core::offsets::restore;
 use serde_json::Value;
 
 /// A route: what is read can be written and read again, and claims a bounded number of queues.
@@ -69,6 +70,25 @@ const CHECKS: [Check; 22] = checks! {
 pub fn json_bodies(data: &[u8]) {
     let Some((kind, json)) = data.split_first() else { return };
     CHECKS[usize::from(*kind) % CHECKS.len()](json);
+}
+
+/// A file of offsets, whole or torn: what is read can be written and read again, and what is not
+/// is told of.
+pub fn offset_file(data: &[u8]) {
+    let restored = restore(Some(data), None);
+    match OffsetFile::parse(data) {
+        Ok(file) => {
+            let json = file.to_json();
+            let again = json.as_deref().map(OffsetFile::parse);
+            assert!(again.is_none_or(|again| again.as_ref() == Ok(&file)), "{file:?}");
+            assert!(file.offsets.values().all(|offset| *offset >= 0), "{file:?}");
+            assert_eq!((restored.offsets, restored.damage), (file.offsets, None));
+        }
+        Err(error) => {
+            assert!(error.to_string().len() < 4096, "a bounded reason");
+            assert!(restored.offsets.is_empty() && restored.damage.is_some(), "{restored:?}");
+        }
+    }
 }
 
 /// Every kind of body with the number that [`json_bodies`] knows it by.

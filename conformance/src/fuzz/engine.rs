@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use rocketry_core::body::MessageModel;
 use rocketry_core::config::Config;
 use rocketry_core::consumer::{
     Commit, ConsumerOptions, Filter, Handout, Outcome, Polling, Start, Subscribe, Taking,
@@ -17,6 +18,9 @@ use rocketry_core::frame::{Opaque, OutFrame, Outbound, Request, RequestCode};
 use rocketry_core::id::{ConnectionId, OpId, SubscriptionId};
 use rocketry_core::message::{Message, MessageLimits, Publish, UniqueIds};
 use rocketry_core::name::{Group, Topic};
+use rocketry_core::offsets::{
+    NoFiles, OffsetOwner, OffsetStore, Offsets, StoreFailure, StoredOffsets,
+};
 use rocketry_core::query::{Query, QueueName};
 use rocketry_core::time::{Instant, UnixMillis};
 
@@ -43,6 +47,19 @@ pub fn engine_session(data: &[u8]) {
         run.settle_down();
     }
     run.end();
+}
+
+/// Where nothing is stored.
+struct Nothing;
+
+impl OffsetStore for Nothing {
+    fn load(&self, _: &OffsetOwner) -> Result<StoredOffsets, StoreFailure> {
+        Ok(StoredOffsets::default())
+    }
+
+    fn save(&self, _: &OffsetOwner, _: &Offsets) -> Result<(), StoreFailure> {
+        Ok(())
+    }
 }
 
 struct Run {
@@ -239,6 +256,8 @@ impl Run {
                 (drawn & 64 != 0).then(|| (0..drawn % 16).map(|at| self.queue(at)).collect());
             options.taking =
                 Taking::Polled(Polling { auto_commit: drawn & 32 == 0, queues, watches: true });
+        } else if supply.byte() & 3 == 0 {
+            options.model = MessageModel::Broadcasting;
         }
         let subscribe = Subscribe { group, topics, options };
         if let Ok(sub) = self.session.engine_mut().subscribe(self.now, subscribe) {
@@ -400,6 +419,15 @@ impl Run {
                 // Half of them late, the others at once.
                 Command::Compute { job } if out % 2 == 0 => self.computed.push(job.run()),
                 Command::Compute { job } => self.session.computed(self.now, job.run()),
+                // Half of the disks are broken.
+                Command::Load { job } if out % 2 == 0 => {
+                    self.session.loaded(self.now, job.run(&Nothing));
+                }
+                Command::Load { job } => self.session.loaded(self.now, job.run(&NoFiles)),
+                Command::Save { job } if out % 2 == 0 => {
+                    self.session.saved(self.now, job.run(&Nothing));
+                }
+                Command::Save { job } => self.session.saved(self.now, job.run(&NoFiles)),
                 Command::Close { conn, reason } => {
                     if self.peers.remove(&conn).is_some() {
                         self.session.closed(self.now, conn, reason);

@@ -17,7 +17,7 @@ mod sql;
 mod streams;
 mod supply;
 
-pub use bodies::{json_bodies, route_body, tolerant_json};
+pub use bodies::{json_bodies, offset_file, route_body, tolerant_json};
 pub use engine::engine_session;
 pub use headers::{binary_header, json_header};
 pub use messages::{batch_body, compressed_body, properties, record_list};
@@ -56,6 +56,7 @@ targets! {
     route_body,
     tolerant_json,
     json_bodies,
+    offset_file,
     compressed_body,
     trace,
     ids,

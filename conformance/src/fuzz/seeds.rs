@@ -1,9 +1,11 @@
 //! Valid inputs: what real Java classes wrote, what we write, and steps for the engine.
 
+use rocketry_core::body::OffsetFile;
 use rocketry_core::frame::{
     HeaderForm, Kind, Opaque, OutFrame, Outbound, Request, RequestCode, ResponseCode,
 };
 use rocketry_core::message::{Batched, Properties};
+use rocketry_core::name::{QueueName, Topic};
 use rocketry_core::rng::Rng;
 use serde_json::Value;
 
@@ -171,6 +173,22 @@ pub(super) fn json_bodies() -> Vec<Vec<u8>> {
         kinds.map(|kind| [&[kind as u8][..], text].concat())
     });
     some.collect()
+}
+
+/// Java's own file, one of ours, and what is left of them.
+pub(super) fn offset_file() -> Vec<Vec<u8>> {
+    let java = BODIES.lines().find_map(|line| line.strip_prefix("offsets.json="));
+    let java = java.unwrap_or_default().replace("\\n", "\n").replace("\\t", "\t");
+    let of = |queue| {
+        let topic = Topic::new("orders").ok()?;
+        Some((QueueName { topic, broker: "broker-a".into(), queue }, 1 << (3 * queue)))
+    };
+    let mut ours = OffsetFile::default();
+    ours.offsets.extend((0..12).filter_map(of));
+    let ours = ours.to_json().unwrap_or_default();
+    let torn = ours[..ours.len() / 2].to_vec();
+    let none = OffsetFile::default().to_json().unwrap_or_default();
+    vec![java.into_bytes(), ours, torn, none, vec![0; 16]]
 }
 
 pub(super) fn trace() -> Vec<Vec<u8>> {

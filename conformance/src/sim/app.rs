@@ -204,8 +204,10 @@ impl World {
                     assert!(twin.is_none(), "{op:?} was committed twice");
                 }
                 Event::TopicQueues { queues, .. } => app.topics.push((now, queues)),
-                // The note says the same.
-                Event::RuleSpent { .. } | Event::FilterRefused { .. } => {}
+                // The note says the same of a filter.
+                Event::RuleSpent { .. }
+                | Event::StoreSpent { .. }
+                | Event::FilterRefused { .. } => {}
                 Event::Deliverable { sub } => self.deliverable(client, sub),
                 Event::Left { sub, leftover } => app.left.push((now, sub, leftover)),
                 Event::Note(note) => app.notes.push((now, note)),

@@ -84,7 +84,9 @@ impl Happening {
             Self::Arrived { link, way, .. } | Self::Ended { link, way, .. } => {
                 Lane::Bytes(*link, *way)
             }
-            Self::Fetched { client, .. } | Self::Computed { client, .. } => Lane::Work(*client),
+            Self::Fetched { client, .. }
+            | Self::Computed { client, .. }
+            | Self::Disk { client, .. } => Lane::Work(*client),
             Self::Settle { .. } | Self::Judge { .. } | Self::Act(_) => Lane::Alone(number),
         }
     }

@@ -134,6 +134,7 @@ impl World {
     /// no further ones.
     pub fn vanish(&mut self, client: ClientId) {
         self.clients[client.0].gone = true;
+        self.unlock_files(client);
         let links = self.network.links.iter();
         let own: Vec<LinkId> =
             links.filter(|(_, l)| l.client == client).map(|(id, _)| *id).collect();

@@ -1,5 +1,6 @@
 //! Messages that consumers are handed, and what becomes of them.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use rocketry_core::consumer::{DeliveryId, Handout, Outcome, Settled};
@@ -46,11 +47,20 @@ impl World {
         self.pump();
     }
 
+    /// What a client was done with in a queue while its process was there.
+    pub(super) fn settled_by(&self, client: ClientId, queue: &QueueName) -> BTreeSet<i64> {
+        self.settled_by.get(&(client, queue.clone())).cloned().unwrap_or_default()
+    }
+
     pub(super) fn be_done(&mut self, client: ClientId, handout: &Handout) {
         let batch = &handout.batch;
         let settled = self.settled.entry(batch.queue().clone()).or_default();
         let offsets = (handout.next..handout.end).filter_map(|index| batch.offset(index));
-        settled.extend(offsets);
+        settled.extend(offsets.clone());
+        if !self.clients[client.0].gone {
+            let own = self.settled_by.entry((client, batch.queue().clone())).or_default();
+            own.extend(offsets);
+        }
         for index in handout.next..handout.end {
             if batch.settle(index) == Settled::Last {
                 // Stale when the queue was given up meanwhile.

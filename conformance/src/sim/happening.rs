@@ -9,6 +9,7 @@ use rocketry_core::error::CloseReason;
 use rocketry_core::fetch::{FetchError, FetchId};
 
 use super::app::ClientId;
+use super::disk::DiskJob;
 use super::link::{LinkId, Way};
 use super::share::Routes;
 use super::world::World;
@@ -39,6 +40,8 @@ pub(super) enum Happening {
     Fetched { client: ClientId, fetch: FetchId, result: Result<Bytes, FetchError> },
     /// What an engine wanted is computed.
     Computed { client: ClientId, done: Computed, routes: Routes },
+    /// The disk comes to a load, or a save, of an engine's.
+    Disk { client: ClientId, job: DiskJob },
     /// A consumer is done with some messages.
     Settle { client: ClientId, handout: Handout },
     /// It is done with one of them.

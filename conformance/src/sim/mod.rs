@@ -19,6 +19,7 @@
 //! | `handing` | messages it is handed, and how it is done with them |
 //! | `fates` | what became of the messages of groups, and that offsets pass none |
 //! | `logs` | what brokers have stored |
+//! | `disk` | files of offsets, torn, lost, slow or full |
 //! | `share` | shares that are computed for engines |
 //! | `answer` | what questions were answered with |
 //! | `ledger` | what the applications can look up |
@@ -26,13 +27,16 @@
 //! | `explore` | every order of what happens, in small worlds |
 //! | `rates` | how many requests of each kind came in the busiest second |
 //! | `groups` | one storm upon groups of consumers |
+//! | `broadcast` | one storm upon a group that broadcasts |
 //! | `course` | one storm from its seed to what it came to |
 //! | `trace` | every command, event and frame as a line of text |
 
 mod answer;
 mod app;
 mod arrival;
+mod broadcast;
 mod course;
+mod disk;
 mod explore;
 mod fates;
 mod fault;
@@ -54,7 +58,9 @@ mod world;
 
 pub use answer::Answer;
 pub use app::{Change, ClientId, Delivered, Ended, Pace, Sent};
+pub use broadcast::{BroadcastCourse, BroadcastScene, broadcast};
 pub use course::{Course, STORM, Scene, course};
+pub use disk::{DiskFaults, OffsetFiles};
 pub use explore::Choices;
 pub use fates::{Kind, Reads, Repeated};
 pub use groups::{GroupCourse, GroupScene, groups};

@@ -11,6 +11,7 @@ use rocketry_core::id::ConnectionId;
 use rocketry_core::rng::Rng;
 
 use super::app::ClientId;
+use super::disk::DiskJob;
 use super::happening::Happening;
 use super::link::{Door, End, Host, Link, LinkId, Way};
 use super::world::World;
@@ -145,6 +146,8 @@ impl World {
                 Command::Close { conn, .. } => self.close_asked(client, conn),
                 Command::Fetch { fetch, url } => self.fetch(client, fetch, &url),
                 Command::Compute { job } => self.compute(client, job),
+                Command::Load { job } => self.keep_offsets(client, DiskJob::Load(job)),
+                Command::Save { job } => self.keep_offsets(client, DiskJob::Save(job)),
             }
         }
         busy

@@ -12,6 +12,7 @@ use rocketry_core::rng::Rng;
 use rocketry_core::time::{Instant, UnixMillis};
 
 use super::app::{App, ClientId, Delivered};
+use super::disk::Disk;
 use super::fates::Fates;
 use super::happening::{Act, Happening};
 use super::logs::Logs;
@@ -52,6 +53,8 @@ pub struct World {
     pub(super) distinct: BTreeSet<String>,
     /// What any consumer was ever done with, by queue.
     pub(super) settled: BTreeMap<QueueName, BTreeSet<i64>>,
+    /// The same by client, while its process was there.
+    pub(super) settled_by: BTreeMap<(ClientId, QueueName), BTreeSet<i64>>,
     /// How often each kind of fault struck.
     pub(super) struck: BTreeMap<Gust, u64>,
     /// Damage that waits for answers to pulls.
@@ -72,6 +75,8 @@ pub struct World {
     pub(super) remade: bool,
     /// Requests by the second, once that is watched.
     pub(super) rates: Rates,
+    /// Files of offsets that brokers do not keep.
+    pub(super) disk: Disk,
     /// The fault that clients are given.
     #[cfg(feature = "planted")]
     plant: Option<rocketry_core::engine::Planted>,
@@ -113,6 +118,7 @@ impl World {
             delivered: Vec::new(),
             distinct: BTreeSet::new(),
             settled: BTreeMap::new(),
+            settled_by: BTreeMap::new(),
             struck: BTreeMap::new(),
             damage: Damage::default(),
             fates: Fates::default(),
@@ -123,6 +129,7 @@ impl World {
             forgiven: BTreeSet::new(),
             remade: false,
             rates: Rates::default(),
+            disk: Disk::default(),
             #[cfg(feature = "planted")]
             plant: None,
             steps: 0,
@@ -359,6 +366,7 @@ impl World {
                     self.computed(client, done, &routes);
                 }
             }
+            Happening::Disk { client, job } => self.disk_turns(client, job),
             Happening::Settle { client, handout } => self.be_done(client, &handout),
             Happening::Judge { client, handout } => self.judge(client, &handout),
             Happening::Act(act) => (act.0)(self),

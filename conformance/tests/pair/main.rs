@@ -11,6 +11,7 @@ mod asking;
 mod astray;
 mod backoff;
 mod bounding;
+mod broadcasting;
 mod cancelling;
 mod case_groups;
 mod case_pull;

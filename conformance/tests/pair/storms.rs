@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use rocketry_conformance::sim::{GroupScene, Gust, PollScene, Scene, course, groups, polls};
+use rocketry_conformance::sim::{
+    BroadcastScene, GroupScene, Gust, PollScene, Scene, broadcast, course, groups, polls,
+};
 
 use crate::observing::assert_balanced;
 
@@ -119,6 +121,23 @@ fn poll_storms(seeds: std::ops::Range<u64>) {
     );
 }
 
+/// Storms upon a group that broadcasts from seed to seed, and what they came to.
+fn broadcast_storms(seeds: std::ops::Range<u64>) {
+    let (mut lives, mut torn, mut delivered, mut worst) = (0, 0, 0, Duration::ZERO);
+    for seed in seeds.clone() {
+        let shown = Shown(seed);
+        let course = broadcast(seed, &BroadcastScene::new(seed));
+        drop(shown);
+        (lives, torn) = (lives + course.lives, torn + course.torn);
+        delivered += course.world.delivered().len();
+        worst = worst.max(course.took);
+    }
+    println!(
+        "storms upon a group that broadcasts {seeds:?}: {lives} lives of members, {torn} files \
+         torn, {delivered} deliveries, all stored {worst:?} after the calm at most"
+    );
+}
+
 #[test]
 fn pull_14_seeks_under_load_skip_nothing_in_storms_1_to_20() {
     poll_storms(1..21);
@@ -128,6 +147,18 @@ fn pull_14_seeks_under_load_skip_nothing_in_storms_1_to_20() {
 #[ignore = "for long runs by hand: STORM_SEED=1000 STORM_POLLS=500"]
 fn pull_14_seeks_under_load_skip_nothing_in_as_many_storms_as_wanted() {
     poll_storms(seeds(number("STORM_POLLS", 200)));
+}
+
+#[test]
+fn fault_32_each_that_broadcasts_handles_all_in_storms_1_to_6() {
+    broadcast_storms(1..7);
+}
+
+/// As many as wanted, as below.
+#[test]
+#[ignore = "for long runs by hand: STORM_SEED=1000 STORM_COUNT=500"]
+fn fault_32_each_that_broadcasts_handles_all_in_as_many_storms_as_wanted() {
+    broadcast_storms(seeds(number("STORM_COUNT", 200)));
 }
 
 fn number(name: &str, else_: u64) -> u64 {

@@ -25,6 +25,7 @@ mod shares;
 mod sharing;
 mod sieges;
 mod starting;
+mod stores;
 #[path = "../../../runtime-std/src/base/trial.rs"]
 mod trial;
 mod unreadable;

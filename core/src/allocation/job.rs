@@ -83,6 +83,8 @@ pub(crate) enum Rule {
     Broker(Bytes),
     /// The application, which has named the queues.
     Assigned(Arc<BTreeSet<QueueName>>),
+    /// Nobody: each member has all.
+    All,
 }
 
 /// A share, and what changes by it.
@@ -167,6 +169,7 @@ impl Task {
             Rule::Members { strategy, list, .. } => self.by_ids(strategy, list)?,
             Rule::Broker(assigned) => self.assigned(assigned)?,
             Rule::Assigned(queues) => self.named(queues),
+            Rule::All => self.queues.to_vec(),
         };
         wanted.sort_unstable();
         Ok(Share::after(&self.held, wanted))

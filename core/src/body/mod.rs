@@ -13,6 +13,7 @@ mod error;
 mod heartbeat;
 mod locks;
 mod members;
+mod offset_file;
 mod offsets;
 mod queue;
 mod route;
@@ -32,6 +33,7 @@ pub use heartbeat::{
 };
 pub use locks::{LockBody, LockedBody};
 pub(crate) use members::Members;
+pub use offset_file::OffsetFile;
 pub use offsets::{
     ConsumeOffset, ConsumeStats, ConsumerStatusBody, ResetOffsetBody, TopicOffset, TopicStats,
 };

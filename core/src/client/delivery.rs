@@ -32,6 +32,10 @@ use crate::query::QueueName;
 /// and one that always does so keeps no other message waiting: what comes again comes behind what
 /// has come meanwhile.
 ///
+/// A group that [broadcasts](super::ConsumerBuilder::model) sends nothing back: what is retried
+/// comes again to this consumer, `max_reconsume_times` times, and is dropped then, as is what is
+/// rejected.
+///
 /// One that is held for longer than `consume_timeout` (15 min) is taken away and sent back; what is
 /// said of it later is answered with [`Settlement::TimedOut`].
 #[must_use = "a delivery that is dropped is delivered again: ack it"]

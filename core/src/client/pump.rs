@@ -54,6 +54,8 @@ impl Shared {
                 Command::Connect { .. }
                 | Command::Transmit { .. }
                 | Command::Compute { .. }
+                | Command::Load { .. }
+                | Command::Save { .. }
                 | Command::Close { .. } => {}
             }
         }

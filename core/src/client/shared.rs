@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
 use std::time::Duration;
 
-use super::after_unlock::{AfterUnlock, PendingWrite};
+use super::after_unlock::{AfterUnlock, OffsetJob, PendingWrite};
 use super::driving::{Driving, is_driven, log_once};
 use super::host::{Clock, Host};
 use super::link::{Action, Writer, Written};
@@ -24,6 +24,7 @@ use crate::engine::{Computed, Engine, Input, Job, Snapshot};
 use crate::error::{QueryError, Refused, SendError, Stored};
 use crate::id::{ConnectionId, OpId};
 use crate::message::{Publish, UniqueIds};
+use crate::offsets::{NoFiles, OffsetStore, OffsetStoreError};
 use crate::producer::SendOptions;
 use crate::time::Instant;
 
@@ -45,6 +46,8 @@ pub struct Shared {
     config: Arc<Config>,
     client_id: Arc<str>,
     ids: UniqueIds,
+    /// Where offsets are kept that no broker keeps, unless a consumer has a store of its own.
+    files: Arc<dyn OffsetStore>,
     core: Mutex<Core>,
     /// Itself, for work that goes on beside it.
     me: Weak<Self>,
@@ -62,7 +65,18 @@ impl fmt::Debug for Shared {
 
 impl Shared {
     /// A client that has done nothing yet. `seed` decides what its engine draws.
+    /// It keeps no files: consumers that broadcast need a store of their own.
     pub fn new(config: Config, seed: u64, clock: impl Clock, host: impl Host) -> Arc<Self> {
+        Self::with_files(config, seed, (clock, host), Arc::new(NoFiles))
+    }
+
+    /// The same, where offsets that no broker keeps are kept in `files`.
+    pub fn with_files(
+        config: Config,
+        seed: u64,
+        (clock, host): (impl Clock, impl Host),
+        files: Arc<dyn OffsetStore>,
+    ) -> Arc<Self> {
         let config = Arc::new(config);
         let ids = UniqueIds::of(&config);
         let (now, unix) = (clock.now(), clock.unix());
@@ -82,6 +96,7 @@ impl Shared {
             config,
             client_id,
             ids,
+            files,
             core,
             free_readers: AtomicU32::new(0),
             #[cfg(feature = "lock-stats")]
@@ -271,6 +286,8 @@ impl Shared {
             contained(|| drop(listener));
         });
         each(&mut after.rules, |rule| contained(|| drop(rule)));
+        each(&mut after.stores, |store| contained(|| drop(store)));
+        each(&mut after.offsets, |job| self.keep_offsets(job));
         each(&mut after.jobs, |job| self.compute(job));
     }
 
@@ -291,6 +308,27 @@ impl Shared {
             }
         }
         self.computed(job.run());
+    }
+
+    /// Loads or saves offsets: on a thread of its own on every runtime, since files block, and a
+    /// store of the application's does as it likes. A consumer has one of each under way at most.
+    fn keep_offsets(&self, job: OffsetJob) {
+        let (me, files, apart) = (self.me.clone(), self.files.clone(), job.clone());
+        let work = move || {
+            let told = apart.run(&*files);
+            drop(files);
+            if let Some(shared) = me.upgrade() {
+                shared.run(|core, now| core.engine.handle(now, told));
+            }
+        };
+        let spawned = self.host.spawn(Work::Blocking(Box::new(work)));
+        contained(|| match spawned {
+            Ok(()) => drop(job),
+            Err(error) => {
+                let told = job.fail(OffsetStoreError::NoThread { error: error.to_string() });
+                self.run(|core, now| core.engine.handle(now, told));
+            }
+        });
     }
 
     fn computed(&self, done: Computed) {

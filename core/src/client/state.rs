@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::task::Waker;
 
-use super::after_unlock::AfterUnlock;
+use super::after_unlock::{AfterUnlock, OffsetJob};
 use super::ended::{EndError, Ended, Stops};
 use super::link::{Action, Open, Writer};
 use super::links::{Links, On};
@@ -172,6 +172,7 @@ impl Core {
                     }
                 }
                 Event::RuleSpent { rule } => after.rules.push(rule),
+                Event::StoreSpent { store } => after.stores.push(store),
                 Event::Left { sub, leftover } => {
                     let consumer = self.consumers.get_mut(&sub);
                     after.listeners.extend(consumer.and_then(|consumer| consumer.listener.take()));
@@ -209,6 +210,8 @@ impl Core {
                 after.wakers.extend(self.pump.take());
             }
             Command::Compute { job } => after.jobs.push(job),
+            Command::Load { job } => after.offsets.push(OffsetJob::Load(job)),
+            Command::Save { job } => after.offsets.push(OffsetJob::Save(job)),
             Command::Transmit { conn } => {
                 let busy = after.write.is_some();
                 let Some((open, on)) = self.open(conn) else { return };

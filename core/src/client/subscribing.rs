@@ -7,12 +7,14 @@ use super::delivery::OnUnreadable;
 use super::listening::{Listening, QueueChange};
 use super::shared::Owner;
 use super::state::Subscribed;
+use crate::body::MessageModel;
 use crate::config::ConfigError;
 use crate::consumer::{
     ConsumerOptions, Filter, FilterError, Start, Subscribe, Taking, TopicSubscription,
 };
 use crate::error::{ErrorKind, Refused};
 use crate::name::{Group, NameError, Topic};
+use crate::offsets::{OffsetStore, OwnStore};
 
 /// Why a consumer could not be made.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -184,6 +186,52 @@ impl ConsumerBuilder {
         self
     }
 
+    /// Has the members of the group share the queues ([`Clustering`](MessageModel::Clustering), the
+    /// default), or each of them read all: of one that [broadcasts](MessageModel::Broadcasting) no
+    /// broker keeps the offsets, but a file of this host,
+    /// `<offset_store_path>/<address@instance_name>/<group>/offsets.json`. It is Java's, and is
+    /// locked while this consumer is there. It is written each `commit_interval` and at the end. A
+    /// second client with the same name and group consumes nothing meanwhile, and its log says why.
+    ///
+    /// What is given back comes again to this consumer, up to `max_reconsume_times`, and is dropped
+    /// then, as what is rejected is at once: a log record tells of it, and
+    /// [`TopicConsumption::dropped`](crate::consumer::TopicConsumption::dropped) counts it.
+    ///
+    /// ```no_run
+    /// # use rocketry_core::body::MessageModel;
+    /// # use rocketry_core::client::Client;
+    /// # fn f(client: &Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// let builder = client.consumer("cache")?.topic("changes", "*");
+    /// let consumer = builder.model(MessageModel::Broadcasting).start()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[doc(alias = "setMessageModel", alias = "WithConsumerModel")]
+    pub const fn model(mut self, model: MessageModel) -> Self {
+        self.options.model = model;
+        self
+    }
+
+    /// Has this consumer's offsets kept in a store of the application's, in either model: brokers
+    /// keep none of them then. Its functions are called on a thread that may block, and never with
+    /// the client's lock held; it is dropped when the consumer has left.
+    ///
+    /// ```no_run
+    /// # use std::sync::Arc;
+    /// # use rocketry_core::client::{Client, Consumer};
+    /// # use rocketry_core::offsets::OffsetStore;
+    /// # type Started = Result<Consumer, Box<dyn std::error::Error>>;
+    /// # fn start(client: &Client, table: Arc<dyn OffsetStore>) -> Started {
+    /// let builder = client.consumer("billing")?.topic("orders", "*");
+    /// Ok(builder.offset_store(table).start()?)
+    /// # }
+    /// ```
+    #[doc(alias = "setOffsetStore")]
+    pub fn offset_store(mut self, store: Arc<dyn OffsetStore>) -> Self {
+        self.options.offset_store = Some(OwnStore::new(store));
+        self
+    }
+
     /// Who settles messages that can't be read: the application, unless told otherwise here.
     ///
     /// ```no_run
@@ -217,7 +265,9 @@ impl ConsumerBuilder {
         let subscribe = Subscribe { group, topics, options };
         let shared = owner.shared().clone();
         // Code of the application's is not dropped under the lock, if it is refused there.
-        let (listener, _kept) = (listener.clone(), (listener, subscribe.options.strategy.clone()));
+        let ConsumerOptions { strategy, offset_store, .. } = &subscribe.options;
+        let (listener, _kept) =
+            (listener.clone(), (listener, strategy.clone(), offset_store.clone()));
         let sub = shared.run(|core, now| {
             let sub = core.engine.subscribe(now, subscribe)?;
             // Watched by the handle that is made of it.

@@ -111,13 +111,24 @@ impl Config {
     /// Java's `ClientConfig.buildMQClientId`. Without an `instance_name` the instance is
     /// `process#salt`, which differs even between two clients of one process.
     pub fn client_id(&self) -> Arc<str> {
-        let [a, b, c, d] = self.identity.address;
         let named = self.instance_name.as_deref().filter(|name| *name != UNNAMED);
         let instance = named.map_or_else(|| self.identity.instance(), str::to_owned);
+        self.id_of(&instance)
+    }
+
+    fn id_of(&self, instance: &str) -> Arc<str> {
+        let [a, b, c, d] = self.identity.address;
         match &self.unit_name {
             Some(unit) => Arc::from(format!("{a}.{b}.{c}.{d}@{instance}@{unit}")),
             None => Arc::from(format!("{a}.{b}.{c}.{d}@{instance}")),
         }
+    }
+
+    /// As whose the offsets of groups that broadcast are kept: the client id, with Java's `DEFAULT`
+    /// for a client without a name, which stays the same from run to run.
+    pub(crate) fn offset_client(&self) -> Arc<str> {
+        let name = self.instance_name.clone().unwrap_or_else(|| UNNAMED.to_owned());
+        self.id_of(&name)
     }
 
     /// The page that lists the nameservers, that of the unit if there is one.

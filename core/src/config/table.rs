@@ -313,6 +313,12 @@ settings! {
     /// offset is read: time for that member to commit. A consumer that is alone does not wait.
     handover_pause: Duration as Time = [500 ms] in [0 s ..= 10 s];
 
+    /// The folder for the offsets of groups that broadcast, each in
+    /// `<address@instance_name>/<group>/offsets.json` below it, or `<address@DEFAULT>` without an
+    /// `instance_name`. None is where Java has it: `.rocketmq_offsets` in the user's home.
+    offset_store_path: Option<String> as Name = [none],
+        java "rocketmq.client.localOffsetStoreDir";
+
     /// How often consumed offsets are committed.
     commit_interval: Duration as Time = [5 s] in [not zero],
         java "persistConsumerOffsetInterval", python "persist_interval";
@@ -360,7 +366,9 @@ settings! {
     retry_delay: Duration as Time = [5 s];
 
     /// How often a message that is sent back comes again; after that its broker makes a dead letter
-    /// of it. With 0 each is a dead letter at once. 16 is what -1 is in Java.
+    /// of it. With 0 each is a dead letter at once. 16 is what -1 is in Java. In a group that
+    /// broadcasts, how often a message that could not be handled comes again to the same consumer;
+    /// after that it is dropped.
     max_reconsume_times: u32 as Count = [16] in [0 ..= 2147483647],
         java "maxReconsumeTimes", python "max_reconsume_times";
 

@@ -479,3 +479,18 @@ fn a_codec_that_is_not_built_is_refused_when_settings_are_read() {
     let error = vars(&[("ROCKETRY_COMPRESSION", "gzip")]).unwrap_err().to_string();
     assert!(error.ends_with("give zlib, lz4, zstd or off"), "{error}");
 }
+
+#[test]
+fn offsets_are_kept_under_a_name_that_stays_from_run_to_run() {
+    let kept = |salt, instance: Option<&str>, unit: Option<&str>| {
+        let identity = Identity { address: [10, 0, 0, 1], process: 7, salt };
+        let [instance_name, unit_name] = [instance, unit].map(|name| name.map(str::to_owned));
+        Config { identity, instance_name, unit_name, ..config() }.offset_client()
+    };
+    assert_eq!(
+        (&*kept(1, None, None), &*kept(2, None, None)),
+        ("10.0.0.1@DEFAULT", "10.0.0.1@DEFAULT")
+    );
+    assert_eq!(&*kept(1, Some("DEFAULT"), None), "10.0.0.1@DEFAULT");
+    assert_eq!(&*kept(1, Some("one"), Some("u")), "10.0.0.1@one@u");
+}

@@ -51,8 +51,6 @@ not_built! {
         "no trace of messages is sent to brokers.";
     auto_batch, java "autoBatch", python "batch_size":
         "sends are not gathered into batches by themselves.";
-    message_model, java "messageModel", python "message_model":
-        "every group consumes as a cluster; broadcasting is not there.";
 }
 
 /// A setting of Java's client and of pyrocketmq that is said to each consumer here, in code.
@@ -84,4 +82,6 @@ per_consumer! {
     "subscription": "ConsumerBuilder::topic";
     "messageQueueListener": "ConsumerBuilder::on_queues";
     "messageListener": "Consumer::run";
+    "messageModel": "ConsumerBuilder::model";
+    "offsetStore": "ConsumerBuilder::offset_store";
 }

@@ -30,6 +30,8 @@ const LONGEST: Duration = Duration::from_secs(30);
 pub(super) struct Again {
     /// How often it was dropped.
     drops: u32,
+    /// How often the application could not handle it, where that is counted here.
+    failures: u32,
     /// How often it was queued to be handed out again.
     pub(super) times: u32,
     pub(super) place: Place,
@@ -51,7 +53,7 @@ pub(super) enum Place {
 impl Again {
     /// One that is given back for the first time, and that the application had since `since`.
     pub(super) const fn out(since: Instant) -> Self {
-        Self { drops: 0, times: 0, place: Place::Out(since) }
+        Self { drops: 0, failures: 0, times: 0, place: Place::Out(since) }
     }
 
     /// Whether the application has it, or it is on its way to a broker: whether it is not here.
@@ -73,6 +75,12 @@ impl Again {
             Place::Leaving(leaving) => Some(leaving),
             Place::Later(_) | Place::Ready | Place::Out(_) => None,
         }
+    }
+
+    /// It could not be handled once more: how often that makes.
+    pub(super) const fn failed(&mut self) -> u32 {
+        self.failures = self.failures.saturating_add(1);
+        self.failures
     }
 
     /// It was dropped once more: the pause before it comes again.

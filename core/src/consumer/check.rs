@@ -21,6 +21,7 @@ impl Consumers {
             consumer.check_timers(ctx);
             consumer.check_wishes();
             consumer.check_share(&self.turns);
+            consumer.check_local(ctx);
             assert!(!consumer.is_drained(), "{sub:?} has finished and does not leave");
             self.check_queues(ctx, known, (sub, consumer), &mut asked);
             if !consumer.is_leaving() {
@@ -30,7 +31,8 @@ impl Consumers {
     }
 
     /// Each queue has one question in flight, one timer, or one named condition: its window is
-    /// full, its broker is not there or does not know us, or its consumer is suspended.
+    /// full, its consumer loads its offset or is suspended, or its broker is not there or does not
+    /// know us.
     fn check_queues(
         &self,
         ctx: &Context,
@@ -48,7 +50,9 @@ impl Consumers {
             let may_rest = !ready || ends || due || !read || held_back;
             let due = due || consumer.has_transfers() || consumer.is_leaving();
             let bounds = consumer.bounds.of_queue(consumer.places.held(queue.topic));
-            queue.check(&ctx.fx, &bounds, &calls, (may_rest, due));
+            let loads = consumer.local.as_ref().is_some_and(|local| local.loads(&ctx.fx));
+            let loads = loads || consumer.is_leaving();
+            queue.check(&ctx.fx, &bounds, &calls, (may_rest, due, loads));
         }
     }
 }
@@ -59,6 +63,7 @@ impl Consumer {
         let queues = self.queues.iter().filter_map(|(_, queue)| queue.cursor.timer());
         let own = [self.rebalance_timer, self.handouts.timer, self.drain_timer()];
         let own = own.into_iter().chain([self.look_timer, self.reminder]);
+        let queues = queues.chain(self.local.iter().flat_map(|local| local.timers()));
         for key in queues.chain(own.flatten().map(|(_, timer)| timer)) {
             assert!(ctx.fx.timers.gave(key), "{key:?} is of another table");
         }

@@ -1,4 +1,5 @@
-//! Offsets committed: when, to whom, and what becomes of it.
+//! Offsets committed: when, to whom, and what becomes of it. Those that no broker keeps are saved
+//! instead (`local.rs`).
 //!
 //! Codes: `UPDATE_CONSUMER_OFFSET` (15).
 
@@ -75,7 +76,11 @@ impl Consumer {
             if !auto {
                 continue;
             }
-            match queue.to_commit(now, shared) {
+            let due = match &self.local {
+                Some(_) => self.offset_to_save(ctx, queue),
+                None => queue.to_commit(now, shared),
+            };
+            match due {
                 Some(offset) => _ = self.commit_at(ctx, known, *key, offset),
                 None => self.stored.skipped += 1,
             }
@@ -106,7 +111,11 @@ impl Consumer {
         }
         let shared = self.is_shared(ctx.fx.now);
         let Some(queue) = self.queues.get(key) else { return };
-        if let Some(offset) = queue.to_commit(ctx.fx.now, shared) {
+        let due = match &self.local {
+            Some(_) => queue.to_store(ctx.fx.now),
+            None => queue.to_commit(ctx.fx.now, shared),
+        };
+        if let Some(offset) = due {
             self.commit_at(ctx, known, key, offset);
         }
     }
@@ -123,6 +132,10 @@ impl Consumer {
             return false;
         }
         let Some(queue) = self.queues.get(key) else { return false };
+        if let Some(local) = &mut self.local {
+            local.put(&mut ctx.fx, &queue.name, (key, offset));
+            return true;
+        }
         let sent = self.send_commit(ctx, known, (key, offset), &queue.name, queue.at.broker);
         if sent {
             self.commits += 1;
@@ -142,6 +155,7 @@ impl Consumer {
         anew: QueueKey,
     ) {
         if let (Some(offset), Some(queue)) = (settled, self.queues.get(anew))
+            && self.local.is_none()
             && ctx.fx.plant.is(Planted::CommitsAfterReset)
             && self.send_commit(ctx, known, (old, offset), &queue.name, queue.at.broker)
         {
@@ -178,7 +192,7 @@ impl Consumer {
     /// A broker has heard of us anew. What it, or another one in its place, has confirmed before
     /// may be gone: brokers write offsets to their disks every 5 s. All is committed again.
     pub(super) fn doubt_commits(&mut self, ctx: &Context, known: Known<'_>, peer: PeerId) {
-        if ctx.fx.plant.is(Planted::TrustsCommits) {
+        if self.local.is_some() || ctx.fx.plant.is(Planted::TrustsCommits) {
             return;
         }
         let brokers = known.brokers.with(peer).into_iter();

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::topics::Subscription;
 use super::{Consumer, Consumers, Filter, Start, Taking};
-use crate::body::{ConsumeFrom, ConsumeType, ConsumerData, MessageModel, SubscriptionData};
+use crate::body::{ConsumeFrom, ConsumeType, ConsumerData, SubscriptionData};
 use crate::id::SubscriptionId;
 use crate::name::Topic;
 
@@ -39,7 +39,7 @@ fn consumer_data(consumer: &Consumer) -> ConsumerData {
             Taking::Polled(_) => ConsumeType::Actively,
         },
         group: consumer.group.to_string(),
-        model: MessageModel::Clustering,
+        model: consumer.options.model,
         // What was assigned is no part of what the group shares.
         subscriptions: match consumer.assigned {
             Some(_) => Vec::new(),

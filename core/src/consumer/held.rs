@@ -15,7 +15,7 @@ use super::again::Place;
 use super::queue::Window;
 use super::send_back::Back;
 use super::turns::Chore;
-use super::{Batch, Consumer, Consumers, DeliveryId, Trouble};
+use super::{Batch, Consumer, Consumers, DeliveryId, Outcome, Trouble};
 use crate::effects::{ConsumerTimer, Note, TimerKind};
 use crate::id::{QueueKey, SubscriptionId};
 use crate::remoting::Context;
@@ -151,7 +151,11 @@ impl Consumer {
             if let Some(batch) = self.batch(id.batch) {
                 batch.take_away(id.index);
                 ctx.fx.counters.taken_away += 1;
-                self.send_back(ctx, known, id, Back::OVERDUE);
+                if self.broadcasts() {
+                    self.fail_here(ctx, known, id, Outcome::Retry { after: None });
+                } else {
+                    self.send_back(ctx, known, id, Back::OVERDUE);
+                }
             }
         }
     }

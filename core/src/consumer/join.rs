@@ -54,6 +54,7 @@ impl Consumers {
             if consumer.assigned.is_some() {
                 ctx.fx.signal(Signal::Rebalance(sub));
             }
+            consumer.load_ahead(ctx);
         }
         sub
     }

@@ -103,6 +103,9 @@ impl Consumer {
     ) {
         let offset = queue.to_store(ctx.fx.now).filter(|_| self.auto_commits());
         let Some(offset) = offset else { return };
+        if let Some(local) = &mut self.local {
+            return local.put(&mut ctx.fx, &queue.name, (key, offset));
+        }
         let last = LastCommit::new(key, queue, offset);
         if queue.keeper.under_way().is_some() || self.predecessors.holds(key) {
             return self.predecessors.waits(key, Heir::Last(last));
@@ -151,7 +154,7 @@ impl Consumer {
 
     /// The queues that are held still are given up without a commit.
     pub(super) fn lose_uncommitted(&mut self, ctx: &Context) {
-        if !self.auto_commits() {
+        if !self.auto_commits() || self.local.is_some() {
             return;
         }
         let lacks = |queue: &Queue| queue.to_store(ctx.fx.now).is_some();

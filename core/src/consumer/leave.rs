@@ -98,6 +98,11 @@ impl Consumers {
         let leftover = Leftover { unsettled, uncommitted };
         consumer.end_commit_calls(ctx);
         self.forget_unread(ctx, known);
+        if let Some(local) = consumer.local.take() {
+            let (store, orphan) = local.end(&mut ctx.fx);
+            self.orphans.extend(orphan.map(|orphan| (sub, orphan)));
+            ctx.fx.events.extend(store.map(|store| Event::StoreSpent { store }));
+        }
         ctx.fx.event(Event::RuleSpent { rule: consumer.strategy });
         ctx.fx.event(Event::Left { sub, leftover });
     }
@@ -146,6 +151,7 @@ impl Consumer {
         // Commits under way are answered first; giving up the queues, in turns, makes the last ones
         // final.
         self.phase = Phase::Committing;
+        self.hurry_saves(ctx);
         self.forget_shares();
         ctx.fx.signal(Signal::Leaving(self.id));
         let overdue = ctx.fx.now + ctx.fx.config.shutdown_timeout * 3 / 4;
@@ -155,8 +161,11 @@ impl Consumer {
     /// One that leaves has brokers told once its queues are given up and no commit of it is under
     /// way: they may give its queues to others.
     pub(super) fn unregister_if_committed(&mut self, ctx: &mut Context) {
-        let committed = self.commits == 0 && self.lasts.is_quiet();
-        if self.phase == Phase::Committing && committed && self.queues.is_empty() {
+        let committed = self.commits == 0 && self.lasts.is_quiet() && self.queues.is_empty();
+        if self.phase != Phase::Committing || !committed {
+            return;
+        }
+        if self.is_saved(ctx) {
             let (sub, group) = (self.id, self.group.clone());
             ctx.fx.signal(Signal::Farewell { sub, group });
         }

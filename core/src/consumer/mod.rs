@@ -20,6 +20,7 @@ mod assign;
 mod assigned;
 mod backoff;
 mod batch;
+mod broadcast;
 mod check;
 mod commit;
 mod commit_call;
@@ -32,6 +33,7 @@ mod held;
 mod join;
 mod last_commit;
 mod leave;
+mod local;
 mod next_offset;
 mod offset;
 mod options;
@@ -75,6 +77,7 @@ use drain::Drain;
 pub use filter::{Filter, FilterError, Tags};
 use handouts::Handouts;
 use last_commit::LastCommits;
+use local::{Local, Orphan};
 use next_offset::{NextOffset, PullAnswer};
 use options::Bounds;
 pub use options::{Assignment, ConsumerOptions};
@@ -93,6 +96,7 @@ use turns::Turns;
 use vet::Wishes;
 
 use crate::allocation::Strategy;
+use crate::body::MessageModel;
 use crate::config::Config;
 use crate::effects::ConsumerTimer;
 use crate::error::Failure;
@@ -114,14 +118,16 @@ pub enum Outcome {
     /// `max_reconsume_times` often. A broker that does not take it within 5 s has it sent to the
     /// group's retry topic by this client, as an ordinary message; where that fails as well it
     /// comes again to this consumer, after `retry_delay`. Until one of them has it, it is
-    /// unsettled.
+    /// unsettled. In a group that broadcasts it comes again to this consumer, up to
+    /// `max_reconsume_times`, and is dropped then.
     Retry {
         /// About how long it is to take: the nearest of brokers' 18 delay levels, 1 s to 2 h.
         /// `None` leaves that to the broker: 10 s at first, longer each time.
         after: Option<Duration>,
     },
-    /// The message becomes a dead letter at once. Otherwise as [`Retry`](Self::Retry): it is asked
-    /// for in the same way, and tried here again when nobody takes it.
+    /// The message becomes a dead letter at once; a group that broadcasts drops it. Otherwise as
+    /// [`Retry`](Self::Retry): it is asked for in the same way, and tried here again when nobody
+    /// takes it.
     Reject,
     /// The message is to be delivered again, to this consumer, after so long.
     Here(Duration),
@@ -163,6 +169,10 @@ enum Trouble {
     Back(BrokerId),
     /// Messages that the application has for long.
     Slow,
+    /// Offsets that can't be loaded.
+    Load,
+    /// Offsets that can't be saved.
+    Save,
 }
 
 /// How often it tells of it.
@@ -202,6 +212,8 @@ struct Consumer {
     look_timer: Option<(Instant, TimerKey)>,
     /// Commits without an answer, those of queues given up included.
     commits: usize,
+    /// Its offsets, where no broker keeps them.
+    local: Option<Local>,
     predecessors: Predecessors,
     lasts: LastCommits,
     direct: Direct,
@@ -251,7 +263,9 @@ impl Consumer {
         };
         let (wished, topics): (Vec<_>, Vec<_>) =
             topics.into_iter().partition(|(_, filter)| filter.is_judged());
-        let retry = polling.is_none();
+        let (model, own) = (options.model, options.offset_store.clone());
+        let local = Local::of(id, config, &group, (model, own));
+        let retry = polling.is_none() && model == MessageModel::Clustering;
         Self {
             id,
             topics: Topics::new(&group, topics, edition, retry),
@@ -273,6 +287,7 @@ impl Consumer {
             backs: SendBacks::default(),
             look_timer: None,
             commits: 0,
+            local,
             predecessors: Predecessors::default(),
             lasts: LastCommits::default(),
             direct: Direct::default(),
@@ -332,6 +347,8 @@ impl Consumer {
 pub(crate) struct Consumers {
     slots: Slots<SubscriptionId, Consumer>,
     turns: Turns,
+    /// What is left of those that have gone.
+    orphans: BTreeMap<SubscriptionId, Orphan>,
 }
 
 impl Consumers {
@@ -478,6 +495,14 @@ impl Consumers {
             }
             ConsumerTimer::CommitAgain(sub) => self.commit_again(ctx, known, sub),
             ConsumerTimer::Leave(sub) => self.leave_overdue(ctx, known, sub),
+            ConsumerTimer::Load(sub) => {
+                let Some(consumer) = self.get_mut(sub) else { return };
+                consumer.load_due(ctx);
+            }
+            ConsumerTimer::Save(sub) => {
+                let Some(consumer) = self.get_mut(sub) else { return };
+                consumer.save_due(ctx);
+            }
             ConsumerTimer::Turn => self.turn_due(ctx, known),
             ConsumerTimer::Commit => self.commit_due(ctx, known),
         }

@@ -18,7 +18,16 @@ impl Consumer {
     /// Asks for the offset the group has stored. For a queue whose first message is still in memory
     /// brokers answer 0 where there is none; from 5.0 on they can be told not to, which a time to
     /// begin at needs.
-    pub(super) fn fetch_offset(&mut self, ctx: &mut Context, peer: PeerId, key: QueueKey) {
+    pub(super) fn fetch_offset(
+        &mut self,
+        ctx: &mut Context,
+        known: Known<'_>,
+        peer: PeerId,
+        key: QueueKey,
+    ) {
+        if self.local.is_some() {
+            return self.begin_stored(ctx, known, peer, key);
+        }
         let Some(queue) = self.queues.get(key) else { return };
         let timed = matches!(self.options.start, Start::Time(_));
         let zero_if_absent = timed.then_some(false);
@@ -34,7 +43,7 @@ impl Consumer {
     }
 
     /// The group has none: it begins at an end of the queue.
-    fn fetch_end(&mut self, ctx: &mut Context, peer: PeerId, key: QueueKey) {
+    pub(super) fn fetch_end(&mut self, ctx: &mut Context, peer: PeerId, key: QueueKey) {
         let Some(queue) = self.queues.get(key) else { return };
         let request = match self.topics.start(queue.topic, self.options.start) {
             Start::First => queue.name.ask_min_offset(),

@@ -1,10 +1,13 @@
 //! What one consumer does otherwise than its client's settings say.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Start, Taking};
 use crate::allocation::Strategy;
+use crate::body::MessageModel;
 use crate::config::{Config, ConfigError};
+use crate::offsets::{OffsetStore, OwnStore};
 
 /// How one consumer works. What is not set here is as the client's [`Config`] says, in the fields
 /// of the same names and with the same ranges.
@@ -39,7 +42,8 @@ pub struct ConsumerOptions {
     /// The pause before a message that could not be sent back is delivered again here; it also
     /// bounds the first pause of one that is dropped.
     pub retry_delay: Option<Duration>,
-    /// How often a message may come again before it becomes a dead letter.
+    /// How often a message may come again before it becomes a dead letter, or is dropped where the
+    /// group broadcasts.
     pub max_reconsume_times: Option<u32>,
     /// How long the application may have a message before it is sent back. `Some(None)`: for ever.
     pub consume_timeout: Option<Option<Duration>>,
@@ -57,6 +61,10 @@ pub struct ConsumerOptions {
     pub taking: Taking,
     /// Messages given by one poll, where they are polled.
     pub poll_batch: Option<u32>,
+    /// Whether the members share the queues, or each reads all of them.
+    pub model: MessageModel,
+    /// Who keeps its offsets, instead of the brokers, or of a file where it broadcasts.
+    pub offset_store: Option<OwnStore>,
 }
 
 /// Who computes which member reads which queue.
@@ -200,6 +208,22 @@ impl ConsumerOptions {
         self
     }
 
+    /// Has the members share the queues, or each of them read all.
+    #[must_use]
+    #[doc(alias = "setMessageModel")]
+    pub const fn model(mut self, model: MessageModel) -> Self {
+        self.model = model;
+        self
+    }
+
+    /// Has its offsets kept there.
+    #[must_use]
+    #[doc(alias = "setOffsetStore")]
+    pub fn offset_store(mut self, store: Arc<dyn OffsetStore>) -> Self {
+        self.offset_store = Some(OwnStore::new(store));
+        self
+    }
+
     /// Names the first value that can't work, and says what it must be.
     ///
     /// # Errors
@@ -223,6 +247,13 @@ impl ConsumerOptions {
             ..config.clone()
         };
         own.check()?;
+        let broadcasts = self.model == MessageModel::Broadcasting;
+        if self.taking != Taking::Delivered && (broadcasts || self.offset_store.is_some()) {
+            return Err(ConfigError::Field {
+                field: "model",
+                problem: "must be clustering, with offsets at the brokers, where messages are polled",
+            });
+        }
         match self.strategy.as_ref().is_none_or(Strategy::can_work) {
             true => Ok(()),
             false => Err(ConfigError::Field {
@@ -313,6 +344,11 @@ mod tests {
             Err(ConfigError::Field { field, .. }) => Some(field),
             _ => None,
         };
+        let mut polled = ConsumerOptions::default();
+        polled.taking = Taking::Polled(Default::default());
+        assert_eq!(wrong(polled.clone()), None);
+        polled.model = MessageModel::Broadcasting;
+        assert_eq!(wrong(polled), Some("model"));
         assert_eq!(wrong(ConsumerOptions::default().pull_batch(0)), Some("pull_batch"));
         assert_eq!(wrong(ConsumerOptions::default().queue_messages(0)), Some("queue_messages"));
         assert_eq!(wrong(ConsumerOptions::default().queue_bytes(0)), Some("queue_bytes"));

@@ -218,6 +218,9 @@ impl Consumer {
             self.phase = Phase::Member;
             return self.rebalance_after(ctx, ctx.fx.config.rebalance_interval);
         }
+        if self.broadcasts() {
+            return self.take_all(ctx, known);
+        }
         let mut asks: BTreeMap<PeerId, Vec<TopicKey>> = BTreeMap::new();
         let (mut unasked, mut elsewhere) = (false, Vec::new());
         for (key, of) in self.topics.iter() {

@@ -29,7 +29,7 @@ impl Consumer {
         self.want_sources(ctx, known, queue);
         let Some(peer) = self.source(ctx, known, queue) else { return };
         match want {
-            Want::Offset => self.fetch_offset(ctx, peer, key),
+            Want::Offset => self.fetch_offset(ctx, known, peer, key),
             // A consumer that is suspended begins no pull: its own resume leads here again.
             Want::Messages if suspended => {}
             Want::Messages => self.pull(ctx, peer, key),

@@ -117,6 +117,7 @@ impl Consumer {
     /// The application is not done with a message.
     fn give_back(&mut self, ctx: &mut Context, known: Known<'_>, id: DeliveryId, outcome: Outcome) {
         match outcome {
+            outcome if self.broadcasts() => self.fail_here(ctx, known, id, outcome),
             Outcome::Retry { after } => self.send_back(ctx, known, id, Back::after(after)),
             Outcome::Reject => self.send_back(ctx, known, id, Back::Dead),
             Outcome::Here(after) => self.give_back_after(ctx, id, after),
@@ -151,7 +152,7 @@ impl Consumer {
     }
 
     /// Sets the one timer for what the consumer is to be given again.
-    fn await_again(&mut self, ctx: &mut Context) {
+    pub(super) fn await_again(&mut self, ctx: &mut Context) {
         let (next, timer) = (self.next_again(), self.handouts.timer);
         let Some(at) = next.filter(|at| timer.is_none_or(|(set, _)| *at < set)) else { return };
         if let Some((_, timer)) = timer {

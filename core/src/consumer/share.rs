@@ -55,6 +55,8 @@ pub(super) enum By {
     Broker(Bytes),
     /// The application.
     Assigned(Arc<BTreeSet<QueueName>>),
+    /// Nobody's: all queues are its own.
+    All,
 }
 
 impl PartialEq for Basis {
@@ -192,6 +194,7 @@ impl Consumer {
             }
             By::Broker(assigned) => Rule::Broker(assigned.clone()),
             By::Assigned(queues) => Rule::Assigned(queues.clone()),
+            By::All => Rule::All,
         };
         let by_place = matches!(&rule, Rule::Members { strategy, .. } if strategy.goes_by_place());
         let named = |broker: &BrokerId| (*broker, known.brokers.name(*broker).clone());
@@ -262,7 +265,7 @@ impl Consumer {
         }
         let members = match &basis.by {
             By::Members(members) => members.count,
-            By::Broker(_) | By::Assigned(_) => 0,
+            By::Broker(_) | By::Assigned(_) | By::All => 0,
         };
         let (group, share) = (self.group.clone(), queues.len());
         ctx.fx.note(Note::Rebalanced { group, topic: name, share, members });
@@ -388,6 +391,9 @@ impl Consumer {
     fn give_up(&mut self, place: Place) -> Option<(QueueKey, Queue)> {
         let key = self.places.remove(&place)?;
         let queue = self.queues.remove(key)?;
+        if let Some(local) = &mut self.local {
+            local.forget(key);
+        }
         queue.window.revoke();
         for batch in queue.window.batches() {
             self.tallies.of(queue.topic).gave_up(batch);

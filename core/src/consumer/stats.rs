@@ -47,6 +47,9 @@ pub struct TopicConsumption {
     pub sent_back: u64,
     /// Messages that went to its dead letters: rejected, or sent back once too often.
     pub dead_lettered: u64,
+    /// Messages of a group that broadcasts that were dropped: rejected, or tried here as often as
+    /// `max_reconsume_times` says.
+    pub dropped: u64,
     /// Those among both that were taken from the application, which had them for longer than
     /// `consume_timeout`.
     pub timed_out: u64,
@@ -95,12 +98,12 @@ impl OffsetStats {
 pub struct QueueStats {
     /// The queue.
     pub queue: QueueName,
-    /// What it is doing: `awaiting hand-over`, `needs offset`, `fetching offset`, `ready`,
-    /// `pulling`, `pausing` or `throttled`.
+    /// What it is doing: `awaiting hand-over`, `needs offset`, `fetching offset`, `loading offset`,
+    /// `ready`, `pulling`, `pausing` or `throttled`.
     pub state: &'static str,
     /// The offset of the next pull.
     pub next: i64,
-    /// The offset the broker last confirmed as the group's.
+    /// The offset that the broker, or a store, last confirmed as the group's.
     pub committed: Option<i64>,
     /// The queue's end as the last pull told it: the offset of the next message that is stored.
     pub end: Option<i64>,
@@ -179,11 +182,12 @@ impl fmt::Display for ConsumerStats {
 
 impl fmt::Display for TopicConsumption {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { topic, pulled, done, sent_back, dead_lettered, redelivered, .. } = self;
+        let Self { topic, pulled, done, sent_back, dead_lettered, dropped, redelivered, .. } = self;
         write!(
             f,
             "topic {topic}: {pulled} pulled, {done} done ({:.1} a second), {sent_back} sent back, \
-             {dead_lettered} dead letters, {redelivered} redelivered, {} timed out",
+             {dead_lettered} dead letters, {dropped} dropped, {redelivered} redelivered, \
+             {} timed out",
             self.done_rate, self.timed_out
         )?;
         match self.held.count() {

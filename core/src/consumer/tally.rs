@@ -23,6 +23,8 @@ pub(super) struct Tally {
     pub(super) sent_back: u64,
     /// Those of them that went to the dead letters.
     pub(super) dead_lettered: u64,
+    /// Those of them that were dropped, by a group that broadcasts.
+    pub(super) dropped: u64,
     /// How often a message was to be handed out here again.
     pub(super) redelivered: u64,
     /// Messages that were taken from the application, which had them for too long.
@@ -80,12 +82,13 @@ impl Tally {
 
     /// Messages that did not go well.
     const fn failed(&self) -> u64 {
-        self.sent_back + self.dead_lettered + self.redelivered
+        self.sent_back + self.dead_lettered + self.dropped + self.redelivered
     }
 
     /// Messages that the application was done with, `open` of them in batches that have not ended.
     const fn done(&self, open: u64) -> u64 {
-        (self.settled + open).saturating_sub(self.sent_back + self.dead_lettered)
+        let failed = self.sent_back + self.dead_lettered + self.dropped;
+        (self.settled + open).saturating_sub(failed)
     }
 
     /// Time has passed.
@@ -125,6 +128,7 @@ impl Tally {
             done: self.done(open),
             sent_back: self.sent_back,
             dead_lettered: self.dead_lettered,
+            dropped: self.dropped,
             redelivered: self.redelivered,
             timed_out: self.timed_out,
             done_rate: done,

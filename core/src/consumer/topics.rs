@@ -52,6 +52,7 @@ impl Topics {
         for (topic, filter) in topics.into_iter().filter(|(topic, _)| *topic != retry) {
             slots.insert(Subscription { topic, filter, edition, role: Role::Own });
         }
+        // What could not be handled is sent to nobody by a group that broadcasts, or polls.
         if sends_back {
             let (filter, role) = (Filter::All, Role::Retry);
             slots.insert(Subscription { topic: retry, filter, edition, role });

@@ -95,6 +95,7 @@ impl Consumers {
     /// The client has stopped: nothing is left to do.
     pub(crate) fn stop(&mut self) {
         self.turns = Turns::default();
+        self.orphans.clear();
     }
 
     /// Lets every queue of a consumer that can go on do so.
@@ -189,7 +190,7 @@ impl Consumers {
     }
 
     fn take_turn(&mut self, ctx: &mut Context, known: Known<'_>) {
-        let Self { slots, turns } = self;
+        let Self { slots, turns, .. } = self;
         while turns.handled < QUEUES {
             let Some(left) = turns.left.pop_front() else { break };
             let Some(consumer) = slots.get_mut(left.sub()) else { continue };

@@ -5,6 +5,7 @@ use crate::error::CloseReason;
 use crate::fetch::{FetchId, Url};
 use crate::id::ConnectionId;
 use crate::name::Endpoint;
+use crate::offsets::{LoadJob, SaveJob};
 
 /// What the engine wants done. Exhaustive on purpose: an adapter that compiles does them all.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,5 +42,17 @@ pub enum Command {
     Compute {
         /// What: its [`run`](Job::run) gives what to tell.
         job: Job,
+    },
+    /// Load these offsets, on a thread that may block. Ends in `Loaded`. Comes of consumers that
+    /// broadcast or have a store of their own, and of no others.
+    Load {
+        /// Which: its [`run`](LoadJob::run) gives what to tell.
+        job: LoadJob,
+    },
+    /// Save these offsets, on a thread that may block. Ends in `Saved`. One consumer's loads and
+    /// saves never overlap with others of their kind.
+    Save {
+        /// Which: its [`run`](SaveJob::run) gives what to tell.
+        job: SaveJob,
     },
 }

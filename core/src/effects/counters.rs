@@ -65,7 +65,7 @@ pub struct Counters {
     pub messages_pulled: u64,
     /// Those of them that were dropped, since they are from before the offset asked for.
     pub messages_older: u64,
-    /// Offsets that a broker confirmed to have stored.
+    /// Offsets that a broker, or a store of the application's, confirmed to have stored.
     pub commits: u64,
     /// Offsets that came to nothing; they are committed again later.
     pub commits_failed: u64,

@@ -12,6 +12,7 @@ use crate::error::{CommitError, FilterRefused, SendError};
 use crate::id::{OpId, SubscriptionId};
 use crate::message::Publish;
 use crate::name::{QueueName, Topic};
+use crate::offsets::OwnStore;
 
 /// What consumers leave undone: others are given it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -120,6 +121,12 @@ pub enum Event {
         sub: SubscriptionId,
         /// What was refused, and why.
         refused: Arc<FilterRefused>,
+    },
+    /// The store that a consumer was given for its offsets is needed no more. It is the
+    /// application's own, which alone should free it.
+    StoreSpent {
+        /// The store.
+        store: OwnStore,
     },
     /// A consumer has left its group: nothing more will come.
     Left {

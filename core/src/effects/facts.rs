@@ -62,6 +62,7 @@ pub(crate) enum Subject {
     Slow(Group),
     Held(Group),
     Dead(Group),
+    Store(Group, &'static str),
 }
 
 /// Notes about a consumer's group, which have functions of their own below.
@@ -82,6 +83,16 @@ macro_rules! about_a_group {
             | Note::AskFailed { .. }
             | Note::PullAstray { .. }
             | Note::PullRefused { .. }
+    };
+}
+
+/// Notes about a group whose offsets no broker keeps, which are in `store_facts.rs`.
+macro_rules! about_a_store {
+    () => {
+        Note::Dropped { .. }
+            | Note::OffsetsNotLoaded { .. }
+            | Note::OffsetsNotSaved { .. }
+            | Note::OffsetsDamaged { .. }
     };
 }
 
@@ -118,7 +129,8 @@ impl Note {
             | Self::SendBackFailed { .. }
             | Self::SlowConsumer { .. }
             | Self::HeldTooLong { .. }
-            | Self::DeadLetter { .. } => true,
+            | Self::DeadLetter { .. }
+            | about_a_store!() => true,
             Self::Repeated { last, .. } => last.is_trouble(),
         }
     }
@@ -160,6 +172,7 @@ impl Note {
             Self::SlowConsumer { group, .. } => Subject::Slow(group.clone()),
             Self::HeldTooLong { group, .. } => Subject::Held(group.clone()),
             Self::DeadLetter { group, .. } => Subject::Dead(group.clone()),
+            about_a_store!() => self.subject_of_store(),
             Self::Repeated { last, .. } => last.subject(),
         }
     }
@@ -204,6 +217,7 @@ impl Note {
             }
             Self::RowRefused { topic, broker, reason } => of_row(topic, broker, reason, tell),
             about_a_group!() => self.facts_of_group(tell),
+            about_a_store!() => self.facts_of_store(tell),
             Self::Repeated { last, suppressed } => {
                 last.facts(tell);
                 tell("suppressed", Number(*suppressed as i64));
@@ -283,9 +297,9 @@ impl Note {
     }
 }
 
-type Tell<'t> = &'t mut dyn FnMut(&'static str, Fact<'_>);
+pub(super) type Tell<'t> = &'t mut dyn FnMut(&'static str, Fact<'_>);
 
-fn all(tell: Tell<'_>, facts: &[(&'static str, Fact<'_>)]) {
+pub(super) fn all(tell: Tell<'_>, facts: &[(&'static str, Fact<'_>)]) {
     facts.iter().for_each(|(name, fact)| tell(name, *fact));
 }
 
@@ -350,7 +364,7 @@ fn of_ask(
     tell("reason", Fact::Text(failure));
 }
 
-fn of_queue(group: &Group, queue: &QueueName, tell: Tell<'_>) {
+pub(super) fn of_queue(group: &Group, queue: &QueueName, tell: Tell<'_>) {
     tell("group", Fact::Text(group));
     tell("topic", Fact::Text(&queue.topic));
     tell("broker", Fact::Text(&queue.broker));
@@ -497,6 +511,7 @@ impl Note {
                 write!(f, "{}", Lack::Address { broker: broker.clone(), address: address.clone() })
             }
             about_a_group!() => self.words_of_group(f),
+            about_a_store!() => self.words_of_store(f),
             Self::Repeated { last, suppressed } => {
                 write!(f, "{last} ({suppressed} lines about it left out in the last minute)")
             }
@@ -506,6 +521,9 @@ impl Note {
     /// The same of notes about a consumer's group.
     fn words_of_group(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Rebalanced { group, topic, share, members: 0 } => {
+                write!(f, "{share} queues of {topic} are ours in group {group}")
+            }
             Self::Rebalanced { group, topic, share, members } => {
                 write!(f, "group {group} has {members} members; {share} queues of {topic} are ours")
             }

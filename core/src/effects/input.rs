@@ -7,6 +7,7 @@ use crate::error::{CloseReason, ConnectError};
 use crate::fetch::{FetchError, FetchId};
 use crate::frame::{FrameError, Opaque};
 use crate::id::ConnectionId;
+use crate::offsets::{LoadedOffsets, SavedOffsets};
 use crate::time::UnixMillis;
 
 /// What happened in the world. Frames come by [`Engine::handle_frames`].
@@ -60,6 +61,17 @@ pub enum Input {
     Computed {
         /// What the job came to.
         done: Computed,
+    },
+    /// The offsets that `Load` asked for are there, or could not be had. Those that come too late
+    /// are let drop.
+    Loaded {
+        /// What the job came to.
+        done: LoadedOffsets,
+    },
+    /// The offsets that `Save` gave are saved, or could not be. What comes too late is let drop.
+    Saved {
+        /// What the job came to.
+        done: SavedOffsets,
     },
     /// The wall clock was read: it may have been set, or the process may have slept.
     ClockSync {

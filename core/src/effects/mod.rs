@@ -13,6 +13,7 @@ mod planted;
 mod receipt;
 mod signal;
 mod spent;
+mod store_facts;
 mod throttle;
 mod timer_kind;
 

@@ -11,6 +11,7 @@ use crate::fetch::{FetchError, Url};
 use crate::frame::{RequestCode, ResponseCode};
 use crate::name::QueueName;
 use crate::name::{Endpoint, Group, Topic};
+use crate::offsets::OffsetStoreError;
 
 /// One change of state that an operator would want to know of.
 ///
@@ -47,6 +48,9 @@ use crate::name::{Endpoint, Group, Topic};
 /// | `SlowConsumer` | warn | `group`, `topic`, `broker`, `queue`, `held`; `offset` if any |
 /// | `HeldTooLong` | warn | `group`, `topic`, `broker`, `queue`, `count` |
 /// | `DeadLetter` | warn | `group`, `topic`, `broker`, `queue`, `attempts`; `offset` if any |
+/// | `Dropped` | warn | `group`, `topic`, `broker`, `queue`, `attempts`; `offset` if any |
+/// | `OffsetsNotLoaded`, `OffsetsNotSaved` | warn | `group`, `reason` |
+/// | `OffsetsDamaged` | warn | `group`, `reason` |
 /// | `Repeated` | as its note | as its note, and `suppressed` |
 ///
 /// A logger that sends its records through a client never sees those of its own calls: what its
@@ -152,7 +156,7 @@ pub enum Note {
         topic: Topic,
         /// Queues it has now.
         share: usize,
-        /// Members of the group; 0 where the broker computes the shares.
+        /// Members of the group; 0 where the broker computes the shares, or each has all.
         members: usize,
     },
     /// A consumer's share of a topic could not be computed: it keeps what it has, and tries again
@@ -301,7 +305,7 @@ pub enum Note {
         held: Duration,
     },
     /// The application had messages for longer than `consume_timeout`: they were taken from it, and
-    /// are sent back.
+    /// are sent back, or come again here where the group broadcasts.
     HeldTooLong {
         /// The consumer's group.
         group: Group,
@@ -321,6 +325,43 @@ pub enum Note {
         offset: Option<i64>,
         /// How often it was tried.
         attempts: u32,
+    },
+    /// A message of a group that broadcasts was rejected, or came again as often as it may
+    /// (`max_reconsume_times`): it is passed over, and is nowhere else.
+    Dropped {
+        /// The consumer's group.
+        group: Group,
+        /// The queue that it is in.
+        queue: QueueName,
+        /// Its place there, where it can be read.
+        offset: Option<i64>,
+        /// How often it was tried.
+        attempts: u32,
+    },
+    /// A consumer's offsets could not be loaded from its file or store: it begins nowhere until
+    /// they are, and they are asked for again after pauses from 1 s to 30 s. Told at once, and then
+    /// once a minute.
+    OffsetsNotLoaded {
+        /// Its group.
+        group: Group,
+        /// Why.
+        error: OffsetStoreError,
+    },
+    /// A consumer's offsets could not be saved: consuming goes on, and they are given again after
+    /// pauses from 1 s to 30 s. Told at once, and then once a minute.
+    OffsetsNotSaved {
+        /// Its group.
+        group: Group,
+        /// Why.
+        error: OffsetStoreError,
+    },
+    /// Something of what is stored of a consumer's offsets could not be read. What could be was
+    /// read: the backup of a file, or nothing, where the group begins as if it were new.
+    OffsetsDamaged {
+        /// Its group.
+        group: Group,
+        /// What could not be.
+        damage: Arc<str>,
     },
     /// The last of many notes about one thing: those before it in the last minute were left out.
     Repeated {

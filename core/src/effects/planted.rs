@@ -38,6 +38,9 @@ pub enum Planted {
     /// A broker's suggestion where to read next is followed also where no route names such a
     /// broker (PULL-08).
     FollowsUnlisted,
+    /// What is saved of a queue is where its next pull begins, whatever is not settled before it
+    /// (BCAST-03).
+    SavesPulled,
 }
 
 /// What an engine was given: nothing, where the feature is not built.

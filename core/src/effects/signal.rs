@@ -65,4 +65,6 @@ pub(crate) enum Signal {
     Rebalance(SubscriptionId),
     /// A consumer's to itself: it leaves, and its queues are to be given up.
     Leaving(SubscriptionId),
+    /// A consumer's to itself: offsets wait to be saved elsewhere than by brokers.
+    OffsetsToSave(SubscriptionId),
 }

@@ -87,6 +87,10 @@ pub enum ConsumerTimer {
     CommitAgain(SubscriptionId),
     /// A consumer's leave has taken long enough.
     Leave(SubscriptionId),
+    /// Offsets that could not be loaded are to be loaded again.
+    Load(SubscriptionId),
+    /// Offsets that could not be saved are to be saved again.
+    Save(SubscriptionId),
     /// Work is left that was too much for one turn.
     Turn,
     /// All are to commit.

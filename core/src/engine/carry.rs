@@ -84,6 +84,7 @@ impl Engine {
                     let (consumers, ctx, known) = self.consumers();
                     consumers.leaving(ctx, known, sub);
                 }
+                Signal::OffsetsToSave(sub) => self.consumers.save_offsets(&mut self.ctx, sub),
             }
         }
     }

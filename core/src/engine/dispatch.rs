@@ -62,6 +62,11 @@ impl Engine {
                 let (consumers, ctx, known) = self.consumers();
                 consumers.computed(ctx, known, done);
             }
+            Input::Loaded { done } => {
+                let (consumers, ctx, known) = self.consumers();
+                consumers.loaded(ctx, known, done);
+            }
+            Input::Saved { done } => self.consumers.saved(&mut self.ctx, done),
             Input::Timeout => self.time_passed(),
             Input::ClockSync { unix } => {
                 (self.ctx.fx.unix, self.ctx.fx.anchor) = (unix, self.ctx.fx.now);

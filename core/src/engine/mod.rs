@@ -65,9 +65,9 @@ use crate::time::{Instant, UnixMillis};
 /// | [`send`], [`send_with`], [`query`] | `Connect`, `Transmit` | the call's end, `Note` | new |
 /// | [`cancel`] | as other calls begin | `Spent`, other calls' ends | new |
 /// | [`produce`] | `Transmit` | | new |
-/// | [`subscribe`] | `Connect`, `Transmit` | `Note` | new |
+/// | [`subscribe`] | `Connect`, `Transmit`, `Load` | `Note` | new |
 /// | [`settle`], [`batch_ended`] | `Connect`, `Transmit` | `Deliverable`, `Left` | new |
-/// | [`drain`], [`leave`] | `Connect`, `Transmit` | `Deliverable`, `Left` | new |
+/// | [`drain`], [`leave`] | `Connect`, `Transmit`, `Save` | `Deliverable`, `Left` | new |
 /// | [`poll_messages`], [`settle_polled`] | `Connect`, `Transmit` | `Left` | new |
 /// | [`seek`], [`release`] | `Connect`, `Transmit` | `Deliverable`, `Left` | new |
 /// | [`assign`] | `Connect`, `Transmit`, `Compute` | `TopicQueues`, `Note` | new |

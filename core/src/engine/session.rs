@@ -11,6 +11,7 @@ use crate::error::{CloseReason, ConnectError};
 use crate::fetch::{FetchError, FetchId};
 use crate::frame::{Inbound, Limits, Outbound};
 use crate::id::ConnectionId;
+use crate::offsets::{LoadedOffsets, SavedOffsets};
 use crate::time::Instant;
 
 /// Frames encoded ahead of the socket: enough for one write.
@@ -98,6 +99,20 @@ impl Session {
     /// After this: commands, events, timeout.
     pub fn computed(&mut self, now: Instant, done: Computed) {
         self.engine.handle(now, Input::Computed { done });
+    }
+
+    /// What `Load` asked for is loaded, or could not be.
+    ///
+    /// After this: commands, events, timeout.
+    pub fn loaded(&mut self, now: Instant, done: LoadedOffsets) {
+        self.engine.handle(now, Input::Loaded { done });
+    }
+
+    /// What `Save` gave is saved, or could not be.
+    ///
+    /// After this: commands, events, timeout.
+    pub fn saved(&mut self, now: Instant, done: SavedOffsets) {
+        self.engine.handle(now, Input::Saved { done });
     }
 
     /// Time passed: whatever is due by `now` is done, up to 256 timers.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use rocketry_core::client::adapter::{Host, Shared};
 use rocketry_core::config::{Config, ConfigError, Identity, SocketOptions};
 
-use super::{ClientError, Clocks};
+use super::{ClientError, Clocks, OffsetFiles};
 
 /// A client that has done nothing yet, and what its adapter needs to move its bytes.
 #[derive(Debug)]
@@ -39,7 +39,8 @@ where
     config.check()?;
     identify(&mut config.identity);
     let (clocks, options) = (Clocks::default(), config.socket());
-    let shared = Shared::new(config, random(), clocks, host()?);
+    let files = Arc::new(OffsetFiles::new(config.offset_store_path.as_deref()));
+    let shared = Shared::with_files(config, random(), (clocks, host()?), files);
     Ok(Begun { shared, clocks, options })
 }
 

@@ -10,6 +10,7 @@ mod begin;
 mod clocks;
 mod environment;
 mod error;
+mod offset_files;
 mod socket;
 mod threads;
 #[cfg(test)]
@@ -24,6 +25,7 @@ pub use begin::{Begun, begin};
 pub use clocks::Clocks;
 pub use environment::{config_from_env, vars};
 pub use error::ClientError;
+pub use offset_files::OffsetFiles;
 pub use socket::{begin_connect, socket};
 pub(crate) use threads::waker;
 pub use threads::{run, spawn};

@@ -16,7 +16,7 @@ const CRATES: [(&str, &str); 5] = [
     ("rocketry_tokio", "runtime-tokio/src"),
 ];
 /// Where the test binaries lie.
-const BINARIES: [&str; 2] = ["conformance/tests", "core/tests"];
+const BINARIES: [&str; 3] = ["conformance/tests", "core/tests", "runtime-std/tests"];
 
 /// Whether a test of that name is in the file that its path leads to.
 fn is_there(test: &str) -> bool {

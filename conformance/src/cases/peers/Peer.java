@@ -1,6 +1,8 @@
 // Apache's client for Java, beside ours: a member of a group, or a producer of bodies in one way of
 // compression. It ends with its standard input.
 //   member NAMESRV GROUP TOPIC          prints `ready`, then `seen BODY` of each message
+//   broadcast NAMESRV GROUP TOPIC ROOT ADDRESS NAME     the same for a member of that name that
+//     broadcasts, and keeps its offsets below ROOT
 //   send NAMESRV TOPIC NONE|ZLIB|LZ4|ZSTD COUNT LENGTH       prints `ready` when all are stored
 import java.nio.charset.StandardCharsets;
 import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
@@ -27,8 +29,23 @@ public class Peer {
         return body.length + " " + new String(body, StandardCharsets.UTF_8).hashCode();
     }
 
-    static void member(String namesrv, String group, String topic) throws Exception {
-        DefaultMQPushConsumer consumer = new DefaultMQPushConsumer(group);
+    static void broadcast(String[] words) throws Exception {
+        System.setProperty("rocketmq.client.localOffsetStoreDir", words[4]);
+        DefaultMQPushConsumer consumer = new DefaultMQPushConsumer(words[2]);
+        // The type lies elsewhere in 4.x than in 5.x.
+        for (var method : DefaultMQPushConsumer.class.getMethods()) {
+            if (!method.getName().equals("setMessageModel")) continue;
+            for (Object model : method.getParameterTypes()[0].getEnumConstants()) {
+                if (model.toString().equals("BROADCASTING")) method.invoke(consumer, model);
+            }
+        }
+        consumer.setClientIP(words[5]);
+        consumer.setInstanceName(words[6]);
+        member(consumer, words[1], words[3]);
+    }
+
+    static void member(DefaultMQPushConsumer consumer, String namesrv, String topic)
+            throws Exception {
         consumer.setNamesrvAddr(namesrv);
         consumer.setConsumeFromWhere(ConsumeFromWhere.CONSUME_FROM_FIRST_OFFSET);
         consumer.subscribe(topic, "*");
@@ -68,7 +85,8 @@ public class Peer {
 
     public static void main(String[] words) throws Exception {
         switch (words[0]) {
-            case "member" -> member(words[1], words[2], words[3]);
+            case "member" -> member(new DefaultMQPushConsumer(words[2]), words[1], words[3]);
+            case "broadcast" -> broadcast(words);
             default -> send(words[1], words[2], words[3], Integer.parseInt(words[4]),
                 Integer.parseInt(words[5]));
         }

@@ -10,18 +10,19 @@ use crate::time::Instant;
 impl Queue {
     /// What must hold between two calls: one question is in flight, `calls` being those there are,
     /// one timer is set, or there is one named condition: its window is full, or was and its turn
-    /// to look again is `due`; or it `may_rest`.
+    /// to look again is `due`; its consumer `loads` offsets; or it `may_rest`.
     pub(in crate::consumer) fn check(
         &self,
         fx: &Effects,
         bounds: &Bounds,
         calls: &[Opaque],
-        (may_rest, due): (bool, bool),
+        (may_rest, due, loads): (bool, bool, bool),
     ) {
         let goes_by = self.cursor.goes_by();
         let waits = match goes_by {
             GoesBy::Answer(opaque) => calls == [opaque],
             GoesBy::Timer(timer) => calls.is_empty() && fx.timers.is_set(timer),
+            GoesBy::Store => calls.is_empty() && loads,
             GoesBy::Room => calls.is_empty() && (due || self.window.is_full(bounds)),
             GoesBy::Broker => calls.is_empty() && may_rest,
         };

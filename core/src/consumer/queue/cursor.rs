@@ -22,6 +22,8 @@ enum State {
     },
     NeedsOffset,
     FetchingOffset(Opaque),
+    /// Its offset is to be loaded from elsewhere than a broker.
+    AwaitingStore,
     Ready,
     Pulling(Opaque),
     Pausing {
@@ -49,6 +51,8 @@ pub(super) enum GoesBy {
     Answer(Opaque),
     /// This timer.
     Timer(TimerKey),
+    /// What its consumer loads.
+    Store,
     /// Room among what is held.
     Room,
     /// Its broker.
@@ -99,6 +103,7 @@ impl Cursor {
             State::Ready => Want::Messages,
             State::AwaitingLease { .. }
             | State::FetchingOffset(_)
+            | State::AwaitingStore
             | State::Pulling(_)
             | State::Pausing { .. }
             | State::Throttled => Want::Nothing,
@@ -128,6 +133,18 @@ impl Cursor {
     /// The question where to begin is on its way.
     pub(in crate::consumer) const fn fetching_offset(&mut self, opaque: Opaque) {
         self.state = State::FetchingOffset(opaque);
+    }
+
+    /// What is stored elsewhere than by a broker is to be loaded.
+    pub(in crate::consumer) const fn await_store(&mut self) {
+        self.state = State::AwaitingStore;
+    }
+
+    /// What is stored there is known.
+    pub(in crate::consumer) const fn store_answered(&mut self) {
+        if matches!(self.state, State::AwaitingStore) {
+            self.state = State::NeedsOffset;
+        }
     }
 
     /// An offset to begin at is known.
@@ -204,7 +221,7 @@ impl Cursor {
 
     pub(super) const fn has_offset(&self) -> bool {
         match self.state {
-            State::NeedsOffset | State::FetchingOffset(_) => false,
+            State::NeedsOffset | State::FetchingOffset(_) | State::AwaitingStore => false,
             State::AwaitingLease { has_offset, .. } | State::Pausing { has_offset, .. } => {
                 has_offset
             }
@@ -218,6 +235,7 @@ impl Cursor {
             State::NeedsOffset | State::Ready | State::Throttled => true,
             State::AwaitingLease { .. }
             | State::FetchingOffset(_)
+            | State::AwaitingStore
             | State::Pulling(_)
             | State::Pausing { .. } => false,
         }
@@ -234,6 +252,7 @@ impl Cursor {
             State::FetchingOffset(opaque) | State::Pulling(opaque) => GoesBy::Answer(opaque),
             State::Pausing { timer, .. } => GoesBy::Timer(timer),
             State::AwaitingLease { lease, .. } => GoesBy::Timer(lease.timer()),
+            State::AwaitingStore => GoesBy::Store,
             State::Throttled => GoesBy::Room,
             State::Ready | State::NeedsOffset => GoesBy::Broker,
         }
@@ -248,7 +267,7 @@ impl Cursor {
     pub(in crate::consumer) const fn timer(&self) -> Option<TimerKey> {
         match self.goes_by() {
             GoesBy::Timer(timer) => Some(timer),
-            GoesBy::Answer(_) | GoesBy::Room | GoesBy::Broker => None,
+            GoesBy::Answer(_) | GoesBy::Store | GoesBy::Room | GoesBy::Broker => None,
         }
     }
 
@@ -281,6 +300,7 @@ impl Cursor {
             State::AwaitingLease { .. } => "awaiting hand-over",
             State::NeedsOffset => "needs offset",
             State::FetchingOffset(_) => "fetching offset",
+            State::AwaitingStore => "loading offset",
             State::Ready => "ready",
             State::Pulling(_) => "pulling",
             State::Pausing { .. } => "pausing",

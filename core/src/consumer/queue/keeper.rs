@@ -57,7 +57,7 @@ impl Keeper {
 
     /// Whether `position` should be there and, as far as we know, is not. An offset of ours never
     /// goes back: the broker may know a later one from another member.
-    pub(super) const fn lacks(&self, position: i64) -> bool {
+    pub(in crate::consumer) const fn lacks(&self, position: i64) -> bool {
         match self.committed {
             Some(last) => last < position || (self.doubted && last == position),
             None => true,

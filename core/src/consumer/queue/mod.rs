@@ -12,6 +12,8 @@
 //! | needs offset | its broker is there and knows us | fetching offset |
 //! | fetching offset | an offset | ready |
 //! | | a failure | pausing |
+//! | needs offset | its offset is not kept by brokers, and not loaded | loading offset |
+//! | loading offset | what is stored | needs offset |
 //! | ready | room in the window, its broker is there and knows us | pulling |
 //! | | no room | throttled |
 //! | pulling | an answer that leads on | ready |
