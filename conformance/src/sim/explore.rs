@@ -85,7 +85,9 @@ impl Happening {
                 Lane::Bytes(*link, *way)
             }
             Self::Fetched { client, .. } | Self::Computed { client, .. } => Lane::Work(*client),
-            Self::Settle { .. } | Self::Judge { .. } | Self::Act(_) => Lane::Alone(number),
+            Self::Settle { .. } | Self::Judge { .. } | Self::InOrder { .. } | Self::Act(_) => {
+                Lane::Alone(number)
+            }
         }
     }
 }

@@ -60,7 +60,7 @@ impl World {
         }
     }
 
-    fn record(&mut self, client: ClientId, sub: SubscriptionId, handout: &Handout) {
+    pub(super) fn record(&mut self, client: ClientId, sub: SubscriptionId, handout: &Handout) {
         let batch = &handout.batch;
         for index in (handout.next..handout.end).filter(|index| batch.wanted(*index)) {
             let item = batch.records().item(index as usize);
@@ -102,6 +102,7 @@ impl World {
                 }
             }
             Pace::Judging(time) => self.judge_all(client, sub, time),
+            Pace::InOrder(_) => self.take_in_order(client, sub),
         }
     }
 }
@@ -109,7 +110,8 @@ impl World {
 /// Consumers that judge each message by itself.
 impl World {
     fn judges(&self, client: ClientId, sub: SubscriptionId) -> bool {
-        matches!(self.clients[client.0].app.paces.get(&sub), Some(Pace::Judging(_)))
+        let pace = self.clients[client.0].app.paces.get(&sub);
+        matches!(pace, Some(Pace::Judging(_) | Pace::InOrder(_)))
     }
 
     fn judge_all(&mut self, client: ClientId, sub: SubscriptionId, within: Duration) {
@@ -181,7 +183,7 @@ impl World {
     }
 
     /// One message is done with as the handles are: bits first, then the engine.
-    fn settle_one(&mut self, client: ClientId, one: &Handout) {
+    pub(super) fn settle_one(&mut self, client: ClientId, one: &Handout) {
         if one.batch.settle(one.next) == Settled::Last {
             // Stale when the queue was given up meanwhile.
             let id = one.batch.id();

@@ -17,6 +17,7 @@
 //! | `app` | the application: what it has, and the events it gets |
 //! | `verbs` | what it asks for |
 //! | `handing` | messages it is handed, and how it is done with them |
+//! | `ordered` | messages that are handled in their order, and what must hold of that |
 //! | `fates` | what became of the messages of groups, and that offsets pass none |
 //! | `logs` | what brokers have stored |
 //! | `share` | shares that are computed for engines |
@@ -43,6 +44,7 @@ mod ledger;
 mod link;
 mod logs;
 mod network;
+mod ordered;
 mod rates;
 mod share;
 mod storm;

@@ -234,12 +234,15 @@ impl Delivery {
         shared: &Arc<Shared>,
         unreadable: OnUnreadable,
     ) -> Result<Self, Unreadable> {
-        let mut shared = Some(shared.clone());
+        let clock = || batch.is_orderly().then(|| shared.clock_handle());
+        let mut held = Some(shared.clone());
         let reason = match batch.records().item(index as usize) {
             Item::Record(record) => match record.body() {
                 Ok(body) => {
-                    let view = MessageView { batch: batch.clone(), index, again, body };
-                    return Ok(Self { view, shared });
+                    let again = again.saturating_add(batch.tries(index));
+                    let (batch, clock) = (batch.clone(), clock());
+                    let view = MessageView { batch, index, again, body, clock };
+                    return Ok(Self { view, shared: held });
                 }
                 Err(reason) => reason,
             },
@@ -247,11 +250,11 @@ impl Delivery {
         };
         match unreadable {
             OnUnreadable::Hold | OnUnreadable::Stop => {}
-            OnUnreadable::Settle => _ = ack(&mut shared, batch, index),
-            OnUnreadable::DeadLetters => _ = give(&mut shared, batch, index, Outcome::Reject),
+            OnUnreadable::Settle => _ = ack(&mut held, batch, index),
+            OnUnreadable::DeadLetters => _ = give(&mut held, batch, index, Outcome::Reject),
         }
         let (queue, offset) = (batch.queue().clone(), batch.offset(index));
-        Err(Unreadable { queue, offset, reason, batch: batch.clone(), index, shared })
+        Err(Unreadable { queue, offset, reason, batch: batch.clone(), index, shared: held })
     }
 
     fn give(&mut self, outcome: Outcome) -> Settlement {
@@ -388,6 +391,14 @@ pub(super) fn is_held(received: &Received) -> bool {
         Err(unreadable) => (&unreadable.batch, unreadable.index),
     };
     !batch.is_revoked() && !batch.is_taken_away(index)
+}
+
+/// Whether a message's order matters.
+pub(super) fn is_orderly(received: &Received) -> bool {
+    match received {
+        Ok(delivery) => delivery.view.batch.is_orderly(),
+        Err(unreadable) => unreadable.batch.is_orderly(),
+    }
 }
 
 /// Settles one message, and tells the engine if it was the last of its batch, or if its consumer

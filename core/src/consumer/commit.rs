@@ -102,6 +102,10 @@ impl Consumer {
             return;
         }
         let Some(queue) = self.queues.get(key) else { return };
+        if !queue.lock().holds(ctx.fx.now) {
+            // It may be another member's, which knows better.
+            return;
+        }
         if self.send_commit(ctx, known, (key, offset), &queue.name, queue.at.broker) {
             self.commits += 1;
             if let Some(queue) = self.queues.get_mut(key) {
@@ -111,26 +115,34 @@ impl Consumer {
     }
 
     /// Commits a queue that is no longer in the consumer's table, as far as it was settled: once no
-    /// other commit of it is under way, which could arrive late and take the offset back.
+    /// other commit of it is under way, which could arrive late and take the offset back. Whether
+    /// there is a commit to be waited for.
     pub(super) fn commit_given_up(
         &mut self,
         ctx: &mut Context,
         known: Known<'_>,
         key: QueueKey,
         queue: &Queue,
-    ) {
-        let Some(offset) = queue.to_store(ctx.fx.now) else { return };
+    ) -> bool {
+        let Some(offset) = queue.to_store(ctx.fx.now) else { return false };
         let last = LastCommit { key, name: queue.name.clone(), broker: queue.at.broker, offset };
         if queue.keeper.under_way().is_some() || self.predecessors.holds(key) {
-            return self.predecessors.waits(key, Heir::Last(last));
+            self.predecessors.waits(key, Heir::Last(last));
+            return true;
         }
-        self.commit_last(ctx, known, &last);
+        self.commit_last(ctx, known, &last)
     }
 
-    pub(super) fn commit_last(&mut self, ctx: &mut Context, known: Known<'_>, last: &LastCommit) {
-        if self.send_commit(ctx, known, (last.key, last.offset), &last.name, last.broker) {
-            self.commits += 1;
-        }
+    /// Sends a queue's last commit. False if nobody is there to take it.
+    pub(super) fn commit_last(
+        &mut self,
+        ctx: &mut Context,
+        known: Known<'_>,
+        last: &LastCommit,
+    ) -> bool {
+        let sent = self.send_commit(ctx, known, (last.key, last.offset), &last.name, last.broker);
+        self.commits += usize::from(sent);
+        sent
     }
 
     /// Commits what a queue had settled before it was reset: a fault put back on purpose.
@@ -226,7 +238,9 @@ impl Consumer {
         }
         self.stored.ended(ctx.fx.now, stored.is_some());
         self.commits = self.commits.saturating_sub(1);
-        self.predecessor_ended(ctx, known, key, stored);
+        if let Some(key) = self.predecessor_ended(ctx, known, key, stored) {
+            self.committed_last(ctx, key);
+        }
         self.unregister_if_committed(ctx);
     }
 }

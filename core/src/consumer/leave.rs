@@ -131,7 +131,8 @@ impl Consumer {
     /// One that leaves has brokers told once its queues are given up and no commit of it is under
     /// way: they may give its queues to others.
     pub(super) fn unregister_if_committed(&mut self, ctx: &mut Context) {
-        if self.phase == Phase::Committing && self.commits == 0 && self.queues.is_empty() {
+        let done = self.commits == 0 && self.queues.is_empty() && self.locks.are_given_back();
+        if self.phase == Phase::Committing && done {
             let (sub, group) = (self.id, self.group.clone());
             ctx.fx.signal(Signal::Farewell { sub, group });
         }

@@ -29,16 +29,20 @@ mod heartbeat;
 mod held;
 mod join;
 mod leave;
+mod locks;
 mod next_offset;
 mod offset;
 mod options;
+mod order;
 mod others;
 mod pull;
 mod queue;
 mod rebalance;
+mod release;
 mod reset;
 mod resume;
 mod running;
+mod runs;
 mod send_back;
 mod settle;
 mod share;
@@ -63,9 +67,11 @@ use direct::Direct;
 use drain::Drain;
 pub use filter::{Filter, FilterError, Tags};
 use handouts::Handouts;
+use locks::Locks;
 use next_offset::{NextOffset, PullAnswer};
 use options::Bounds;
 pub use options::{Assignment, ConsumerOptions};
+pub use order::ConsumeOrder;
 use queue::Queue;
 use rebalance::{Notices, Questions};
 use reset::Predecessors;
@@ -143,6 +149,8 @@ enum Trouble {
     Refused(BrokerId),
     /// Offsets that the broker does not take.
     Commit(BrokerId),
+    /// Queues of the broker that are another member's, or not ours any more.
+    Lock(BrokerId),
     /// Messages that neither the broker takes back nor any other.
     Back(BrokerId),
     /// Messages that the application has for long.
@@ -180,6 +188,7 @@ struct Consumer {
     handouts: Handouts,
     /// What is sent back.
     backs: SendBacks,
+    locks: Locks,
     /// When it looks next at what the application has.
     look_timer: Option<(Instant, TimerKey)>,
     /// Commits without an answer, those of queues given up included.
@@ -231,6 +240,7 @@ impl Consumer {
             places: share::Places::default(),
             handouts: Handouts::default(),
             backs: SendBacks::default(),
+            locks: Locks::default(),
             look_timer: None,
             commits: 0,
             predecessors: Predecessors::default(),
@@ -357,6 +367,10 @@ impl Consumers {
                 let Some(consumer) = consumer else { return };
                 consumer.commit_answered(ctx, known, (queue, offset), reply);
             }
+            ConsumerAsk::Locks { broker } => {
+                let Some(consumer) = consumer else { return };
+                consumer.locks_answered(ctx, known, broker, reply, body);
+            }
             ConsumerAsk::SendBack { message, broker } => {
                 let Some(consumer) = consumer else { return };
                 consumer.back_answered(ctx, known, (message, broker), reply);
@@ -392,6 +406,9 @@ impl Consumers {
                 consumer.queue_failed(ctx, known, queue, RequestCode::PULL_MESSAGE, failure);
             }
             ConsumerAsk::Commit { queue, .. } => consumer.commit_ended(ctx, known, queue, None),
+            ConsumerAsk::Locks { broker } => {
+                consumer.locks_failed(ctx, known, broker, failure.clone());
+            }
             ConsumerAsk::SendBack { message, broker } => {
                 consumer.back_failed(ctx, known, (message, broker), failure.clone());
             }
@@ -422,6 +439,7 @@ impl Consumers {
                 let Some(consumer) = self.get_mut(sub) else { return };
                 consumer.remind_due(ctx);
             }
+            ConsumerTimer::Locks(sub, broker) => self.locks_due(ctx, known, (sub, broker)),
             ConsumerTimer::Look(sub) => self.look_due(ctx, known, sub),
             ConsumerTimer::Drain(sub) => {
                 let Some(consumer) = self.get_mut(sub) else { return };

@@ -2,9 +2,16 @@
 
 use std::time::Duration;
 
-use super::Start;
+use super::{ConsumeOrder, Start};
 use crate::allocation::Strategy;
 use crate::config::{Config, ConfigError};
+
+/// The first pause of a queue whose message could not be handled, where order matters
+/// (`DefaultMQPushConsumer.suspendCurrentQueueTimeMillis`).
+const SUSPENDED: Duration = Duration::from_secs(1);
+/// How often a message may come again, where order matters
+/// (`ConsumeMessageOrderlyService.getMaxReconsumeTimes`).
+const UNLIMITED: u32 = i32::MAX as u32;
 
 /// How one consumer works. What is not set here is as the client's [`Config`] says, in the fields
 /// of the same names and with the same ranges.
@@ -49,6 +56,8 @@ pub struct ConsumerOptions {
     pub strategy: Option<Strategy>,
     /// How long a queue that another member may have had rests before its offset is read.
     pub handover_pause: Option<Duration>,
+    /// In which order messages are handled.
+    pub order: ConsumeOrder,
     /// Who computes the shares.
     pub assignment: Assignment,
     /// It may begin without a topic.
@@ -141,6 +150,17 @@ impl ConsumerOptions {
         self
     }
 
+    /// Handles the messages of each queue one after the other, in their order, as
+    /// [`ConsumeOrder::Orderly`] tells. Then `retry_delay` is the first pause of a queue whose
+    /// message could not be handled, 1 s unless set here; `max_reconsume_times` counts only where
+    /// it is set here; and `consume_timeout` and `handover_pause` do not count.
+    #[must_use]
+    #[doc(alias = "MessageListenerOrderly")]
+    pub const fn orderly(mut self) -> Self {
+        self.order = ConsumeOrder::Orderly;
+        self
+    }
+
     /// Has a queue that another member may have had rest so long before its offset is read: at
     /// most 10 s.
     #[must_use]
@@ -222,6 +242,19 @@ impl ConsumerOptions {
 
     /// What holds for a consumer of a client with those settings.
     pub(crate) fn over(&self, config: &Config) -> Bounds {
+        let bounds = self.concurrent_over(config);
+        match self.order {
+            ConsumeOrder::Concurrent => bounds,
+            ConsumeOrder::Orderly => Bounds {
+                retry_delay: self.retry_delay.unwrap_or(SUSPENDED),
+                max_reconsume_times: self.max_reconsume_times.unwrap_or(UNLIMITED),
+                consume_timeout: None,
+                ..bounds
+            },
+        }
+    }
+
+    fn concurrent_over(&self, config: &Config) -> Bounds {
         Bounds {
             queue_messages: self.queue_messages.unwrap_or(config.queue_messages),
             queue_bytes: self.queue_bytes.unwrap_or(config.queue_bytes),

@@ -155,20 +155,25 @@ impl Consumer {
     }
 
     /// A commit was answered, with the offset that is stored now, or came to nothing: who waited
-    /// for it goes on.
+    /// for it goes on. Gives the queue of which no commit is under way any more.
     pub(super) fn predecessor_ended(
         &mut self,
         ctx: &mut Context,
         known: Known<'_>,
         old: QueueKey,
         stored: Option<i64>,
-    ) {
+    ) -> Option<QueueKey> {
         match self.predecessors.ended(old) {
-            Some(Heir::Anew(anew)) => self.commit(ctx, known, anew),
-            Some(Heir::Last(last)) if stored != Some(last.offset) => {
-                self.commit_last(ctx, known, &last);
+            Some(Heir::Anew(anew)) => {
+                self.commit(ctx, known, anew);
+                Some(old)
             }
-            Some(Heir::Last(_)) | None => {}
+            Some(Heir::Last(last)) => {
+                let awaited =
+                    stored != Some(last.offset) && self.commit_last(ctx, known, &last);
+                (!awaited).then_some(last.key)
+            }
+            None => Some(old),
         }
     }
 }

@@ -56,6 +56,7 @@ pub(crate) enum Subject {
     Tags(Group),
     Ask(Group, RequestCode, Option<QueueName>),
     Back(Group, QueueName),
+    Lock(Group, QueueName),
     Slow(Group),
     Held(Group),
     Dead(Group),
@@ -72,6 +73,7 @@ macro_rules! about_a_group {
             | Note::OffsetMoved { .. }
             | Note::OffsetReset { .. }
             | Note::SendBackFailed { .. }
+            | Note::NotLocked { .. }
             | Note::SlowConsumer { .. }
             | Note::HeldTooLong { .. }
             | Note::DeadLetter { .. }
@@ -111,6 +113,7 @@ impl Note {
             | Self::PullAstray { .. }
             | Self::PullRefused { .. }
             | Self::SendBackFailed { .. }
+            | Self::NotLocked { .. }
             | Self::SlowConsumer { .. }
             | Self::HeldTooLong { .. }
             | Self::DeadLetter { .. } => true,
@@ -151,6 +154,7 @@ impl Note {
             Self::SendBackFailed { group, queue, .. } => {
                 Subject::Back(group.clone(), queue.clone())
             }
+            Self::NotLocked { group, queue, .. } => Subject::Lock(group.clone(), queue.clone()),
             Self::SlowConsumer { group, .. } => Subject::Slow(group.clone()),
             Self::HeldTooLong { group, .. } => Subject::Held(group.clone()),
             Self::DeadLetter { group, .. } => Subject::Dead(group.clone()),
@@ -252,6 +256,10 @@ impl Note {
                 if let Some(error) = error {
                     tell("send", Text(error));
                 }
+            }
+            Self::NotLocked { group, queue, lost } => {
+                of_queue(group, queue, tell);
+                tell("lost", Text(lost));
             }
             Self::HeldTooLong { group, queue, count } => {
                 of_queue(group, queue, tell);
@@ -535,6 +543,12 @@ impl Note {
                 "pull of {queue} at offset {asked} has an answer that can't be true: on at {next}, \
                  of {min} to {max}"
             ),
+            Self::NotLocked { queue, lost: true, .. } => {
+                write!(f, "the lock of {queue} is lost: another member may handle its messages")
+            }
+            Self::NotLocked { queue, lost: false, .. } => {
+                write!(f, "{queue} is locked by another member, and waited for")
+            }
             Self::PullRefused { queue, code, remark, .. } => {
                 let remark = remark.as_deref().unwrap_or_default();
                 write!(f, "pull of {queue} refused: {code} {remark}")

@@ -60,6 +60,8 @@ pub(crate) enum ConsumerAsk {
     Pull { queue: QueueKey },
     /// The group's offset of a queue, stored.
     Commit { queue: QueueKey, offset: i64 },
+    /// Locks of queues of that broker, or their end.
+    Locks { broker: BrokerId },
     /// A message of that broker, taken back.
     SendBack { message: MessageKey, broker: BrokerId },
 }

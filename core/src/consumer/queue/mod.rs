@@ -5,6 +5,8 @@
 //! | [`Cursor`] | the offset of the next pull, and what is under way for it |
 //! | [`Window`] | the messages pulled and not settled |
 //! | [`Keeper`] | the offset that is stored for the group |
+//! | [`Lock`] | whether it is ours alone, where order matters |
+//! | [`Order`] | what of it is out, where order matters |
 //!
 //! | state of the cursor | leaves on | to |
 //! |---|---|---|
@@ -23,6 +25,8 @@ mod check;
 mod cursor;
 mod keeper;
 mod lease;
+mod lock;
+mod order;
 mod window;
 
 use cursor::Cursor;
@@ -30,6 +34,9 @@ pub(super) use cursor::Want;
 use keeper::Keeper;
 pub(super) use keeper::OVERLAP;
 pub(super) use lease::Lease;
+pub(super) use lock::{LIFE, Lock};
+pub(crate) use lock::LockTime;
+pub(super) use order::Order;
 pub(super) use window::Window;
 
 use std::sync::Arc;
@@ -54,6 +61,10 @@ pub(super) struct Queue {
     pub(super) cursor: Cursor,
     pub(super) window: Window,
     pub(super) keeper: Keeper,
+    /// Changed by [`Self::locked`].
+    lock: Lock,
+    /// It is another member's by its share, and waits for what is being handled of it.
+    pub(super) released: bool,
     /// A fault put back on purpose, where such are built.
     plant: Plant,
 }
@@ -62,7 +73,26 @@ impl Queue {
     pub(super) fn new(name: QueueName, at: RouteQueue, topic: TopicKey) -> Self {
         let cursor = Cursor::new(PullBackoff::default());
         let (window, keeper) = (Window::default(), Keeper::default());
-        Self { name, at, topic, cursor, window, keeper, plant: Plant::default() }
+        let (lock, released) = (Lock::Unneeded, false);
+        Self { name, at, topic, cursor, window, keeper, lock, released, plant: Plant::default() }
+    }
+
+    /// Its messages are handled in their order, under that lock.
+    pub(super) fn in_order(mut self, lock: Lock) -> Self {
+        self.window.keep_order();
+        self.locked(lock);
+        self
+    }
+
+    /// What is known of its lock.
+    pub(super) const fn lock(&self) -> Lock {
+        self.lock
+    }
+
+    /// Its lock is in another state.
+    pub(super) fn locked(&mut self, lock: Lock) {
+        self.lock = lock;
+        self.window.lock_time().set(lock);
     }
 
     /// Messages of it that are settled too late are counted there.
@@ -78,6 +108,14 @@ impl Queue {
         let mut anew = Self::new(self.name.clone(), self.at, self.topic);
         anew.cursor = Cursor::new(self.cursor.backoff());
         anew.offset_received(offset, OffsetOf::End);
+        anew
+    }
+
+    /// The next life of the queue, of which it is not known where it goes on: it was another
+    /// member's for a while.
+    pub(super) fn anew_from_stored(&self) -> Self {
+        let mut anew = Self::new(self.name.clone(), self.at, self.topic);
+        anew.cursor = Cursor::new(self.cursor.backoff());
         anew
     }
 
@@ -150,7 +188,11 @@ impl Queue {
     pub(super) fn stats(&self) -> QueueStats {
         QueueStats {
             queue: self.name.clone(),
-            state: self.cursor.name(),
+            state: match self.lock {
+                _ if self.released => "handing over",
+                Lock::Wanted => "awaiting lock",
+                Lock::Unneeded | Lock::Held { .. } | Lock::Doubted { .. } => self.cursor.name(),
+            },
             next: self.cursor.next(),
             committed: self.keeper.committed(),
             end: self.cursor.end(),
