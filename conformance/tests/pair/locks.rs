@@ -142,7 +142,7 @@ fn ord_06_who_is_shut_down_unlocks_after_it_has_committed_and_another_goes_on_wi
 
 #[test]
 fn ord_09_order_holds_while_members_come_and_go() {
-    for seed in 0..20 {
+    for seed in 0..5 {
         let mut world = world(seed, 8);
         let producer = world.client(config());
         let first = in_order(&mut world);
@@ -279,7 +279,7 @@ fn ord_12_after_a_restart_of_the_broker_the_queue_goes_on_where_it_was() {
 
 #[test]
 fn a_process_that_sleeps_for_forty_seconds_hands_nothing_out_under_its_old_locks() {
-    for seed in 0..10 {
+    for seed in 0..3 {
         let mut world = world(seed, 4);
         let producer = world.client(config());
         let (client, _) = join(&mut world, Pace::InOrder(ms(200)));
@@ -370,7 +370,7 @@ fn a_lock_that_comes_for_a_queue_that_is_gone_is_given_back() {
 
 #[test]
 fn locks_are_one_request_to_each_broker() {
-    let cluster = ClusterConfig::default().brokers(3).topic(TOPIC, 100);
+    let cluster = ClusterConfig::default().brokers(3).topic(TOPIC, 50);
     let mut world = without_retries(World::new(7, cluster));
     in_order(&mut world);
     world.run_for(3 * SECOND);

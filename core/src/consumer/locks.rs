@@ -47,6 +47,8 @@ struct Line {
     refusals: u32,
     /// Since when.
     refused: Option<Instant>,
+    /// No lock is asked for before that time.
+    rests: Option<Instant>,
 }
 
 /// A question to a broker.
@@ -146,7 +148,7 @@ impl Consumer {
     pub(super) fn want_lock(&mut self, ctx: &mut Context, broker: BrokerId, name: &QueueName) {
         self.locks.keep(broker, name);
         if let Some(line) = self.locks.lines.get_mut(&broker) {
-            (line.refusals, line.refused) = (0, None);
+            (line.refusals, line.refused, line.rests) = (0, None, None);
         }
         self.want_locks(ctx, broker, ctx.fx.now);
     }
@@ -221,10 +223,10 @@ impl Consumer {
             Some(_) => None,
             None if locks.is_empty() && line.unlock.is_empty() => None,
             None if locks.iter().all(|lock| matches!(lock, Lock::Held { .. })) => {
-                let renewal = line.renewed.map(|at| (at + RENEWAL).max(now + PAUSES.0));
-                Some(renewal.unwrap_or_else(|| now + line.pause()))
+                let renewal = line.renewed.map_or(now, |at| at + RENEWAL);
+                Some(renewal.max(now + PAUSES.0))
             }
-            None => Some(now + line.pause()),
+            None => Some(line.rests.unwrap_or(now).max(now + PAUSES.0)),
         };
         ends.into_iter().chain(asks).min()
     }
@@ -259,7 +261,8 @@ impl Consumer {
             line.asked = Some(Asked::Unlock);
             return self.send_locks(ctx, (peer, broker), RequestCode::UNLOCK_BATCH_MQ, &names);
         }
-        if leaving || !known.is_ready(ctx, peer, self.edition.revision) {
+        let rests = line.rests.is_some_and(|until| now < until);
+        if rests || leaving || !known.is_ready(ctx, peer, self.edition.revision) {
             return;
         }
         let renews = line.renewed.is_none_or(|at| now.since(at) >= RENEWAL);
@@ -380,10 +383,10 @@ impl Consumer {
         let now = ctx.fx.now;
         let Some(line) = self.locks.lines.get_mut(&broker) else { return };
         let Some(queue) = refused else {
-            (line.refusals, line.refused) = (0, None);
+            (line.refusals, line.refused, line.rests) = (0, None, None);
             return;
         };
-        line.refusals = line.refusals.saturating_add(1);
+        line.refuse(now);
         let since = *line.refused.get_or_insert(now);
         if now.since(since) >= LONG && self.tells(now, Trouble::Lock(broker)) {
             let group = self.group.clone();
@@ -439,16 +442,14 @@ impl Consumer {
             Some(Asked::Lock { .. }) | None => RequestCode::LOCK_BATCH_MQ,
         };
         line.renewed = None;
-        line.refusals = line.refusals.saturating_add(1);
+        line.refuse(ctx.fx.now);
         let lost = matches!(failure, Failure::Connect(_) | Failure::Closed(_));
-        if !lost && self.tells(ctx.fx.now, Trouble::Lock(broker)) {
+        if !lost && self.tells(ctx.fx.now, Trouble::Unlockable(broker)) {
             let (group, queue, failure) = (self.group.clone(), None, Box::new(failure));
             ctx.fx.note(Note::AskFailed { group, ask, queue, failure });
         }
-        let pause = self.locks.lines.get(&broker).map_or(PAUSES.1, Line::pause);
-        self.want_locks(ctx, broker, ctx.fx.now + pause);
+        self.tend_locks(ctx, known, broker);
         self.unregister_if_committed(ctx);
-        let _ = known;
     }
 
     /// The last commit of a queue that was given up has ended: it is unlocked.
@@ -472,8 +473,10 @@ impl Consumer {
 }
 
 impl Line {
-    /// The pause before the broker is asked again.
-    fn pause(&self) -> Duration {
-        PAUSES.0.saturating_mul(1 << self.refusals.saturating_sub(1).min(4)).min(PAUSES.1)
+    /// A lock was not given: the broker is asked again after a pause.
+    fn refuse(&mut self, now: Instant) {
+        let pause = PAUSES.0.saturating_mul(1 << self.refusals.min(4)).min(PAUSES.1);
+        self.refusals = self.refusals.saturating_add(1);
+        self.rests = Some(now + pause);
     }
 }

@@ -151,6 +151,8 @@ enum Trouble {
     Commit(BrokerId),
     /// Queues of the broker that are another member's, or not ours any more.
     Lock(BrokerId),
+    /// No answer to a question for locks, of that broker.
+    Unlockable(BrokerId),
     /// Messages that neither the broker takes back nor any other.
     Back(BrokerId),
     /// Messages that the application has for long.

@@ -63,6 +63,8 @@ pub(super) struct Queue {
     pub(super) keeper: Keeper,
     /// Changed by [`Self::locked`].
     lock: Lock,
+    /// Up to there all was settled and stored in its life before.
+    floor: Option<i64>,
     /// It is another member's by its share, and waits for what is being handled of it.
     pub(super) released: bool,
     /// A fault put back on purpose, where such are built.
@@ -73,8 +75,9 @@ impl Queue {
     pub(super) fn new(name: QueueName, at: RouteQueue, topic: TopicKey) -> Self {
         let cursor = Cursor::new(PullBackoff::default());
         let (window, keeper) = (Window::default(), Keeper::default());
-        let (lock, released) = (Lock::Unneeded, false);
-        Self { name, at, topic, cursor, window, keeper, lock, released, plant: Plant::default() }
+        let (lock, floor, released) = (Lock::Unneeded, None, false);
+        let plant = Plant::default();
+        Self { name, at, topic, cursor, window, keeper, lock, floor, released, plant }
     }
 
     /// Its messages are handled in their order, under that lock.
@@ -112,10 +115,11 @@ impl Queue {
     }
 
     /// The next life of the queue, of which it is not known where it goes on: it was another
-    /// member's for a while.
+    /// member's for a while. What was stored before is settled, even if its broker forgets it.
     pub(super) fn anew_from_stored(&self) -> Self {
         let mut anew = Self::new(self.name.clone(), self.at, self.topic);
         anew.cursor = Cursor::new(self.cursor.backoff());
+        anew.floor = self.keeper.committed().max(self.floor);
         anew
     }
 
@@ -131,9 +135,8 @@ impl Queue {
 
     /// An offset to begin at is known.
     pub(super) fn offset_received(&mut self, offset: i64, of: OffsetOf) {
-        self.cursor.begin(offset);
-        let next = self.cursor.next();
-        self.keeper.begin((of == OffsetOf::Group).then_some(next));
+        self.cursor.begin(self.floor.map_or(offset, |floor| floor.max(offset)));
+        self.keeper.begin((of == OffsetOf::Group).then_some(offset.max(0)));
     }
 
     /// The queue goes on at `to` with all that is held: a fault put back on purpose.
