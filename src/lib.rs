@@ -112,7 +112,7 @@ pub use rocketry_core::client::{
     RecvTimeoutError, Run, RunError, RunOptions, RunStats, Settlement, SubscribeError, Verdict,
 };
 pub use rocketry_core::consumer::{
-    Assignment, ConsumerOptions, ConsumerStats, FilterError, OffsetStats, QueueStats,
+    Assignment, ConsumeOrder, ConsumerOptions, ConsumerStats, FilterError, OffsetStats, QueueStats,
     TopicConsumption, TopicSubscription,
 };
 pub use rocketry_core::engine::Cancelled;
