@@ -169,6 +169,8 @@ mod pages {
     struct Sending;
     #[doc = include_str!("../docs/consuming.md")]
     struct Consuming;
+    #[doc = include_str!("../docs/orderly.md")]
+    struct Order;
     #[doc = include_str!("../docs/errors.md")]
     struct Errors;
     #[doc = include_str!("../docs/operating.md")]

@@ -31,6 +31,7 @@ const EXACT: [&str; 13] = [
     "handlers",
     "handlers_tokio",
     "batch_writer",
+    "orderly",
     "idempotent",
 ];
 /// Those that end in their own words, or say more on the way.

@@ -103,8 +103,7 @@ impl Node {
         };
         let LockBody { client_id, consumer_group, queues, .. } = asked;
         let locks = &mut self.locks;
-        let lock =
-            |queue: &MessageQueue| locks.lock(turn.now, &consumer_group, queue, &client_id);
+        let lock = |queue: &MessageQueue| locks.lock(turn.now, &consumer_group, queue, &client_id);
         let queues = queues.into_iter().filter(lock).collect();
         Answer::body(Bytes::from(LockedBody { queues }.to_json()))
     }

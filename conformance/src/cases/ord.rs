@@ -10,7 +10,8 @@ use rocketry::proto::body::{LockBody, LockedBody, MessageQueue};
 use rocketry::proto::frame::request::PlainRequest;
 use rocketry::proto::frame::{Request, ResponseCode};
 use rocketry::{
-    BatchContext, Consumer, ConsumerOptions, Ended, MessageView, QueueName, Run, RunOptions, Start, Verdict,
+    BatchContext, Consumer, ConsumerOptions, Ended, MessageView, QueueName, Run, RunOptions, Start,
+    Verdict,
 };
 
 use crate::cases::common::{await_stored, named};

@@ -3,8 +3,8 @@
 use super::case::{Case, EMBEDDED_AND_LIVE, LIVE, Proof, Runtimes, Target};
 use super::place::{OLD_IS_DELETED, Place, Setting};
 use super::{
-    admin, backlog, batch, clusters, conn, fault, filt, groups, loss, ns, off, offsets, ord, packed,
-    pull, push, reb, retry, send, stored, volume,
+    admin, backlog, batch, clusters, conn, fault, filt, groups, loss, ns, off, offsets, ord,
+    packed, pull, push, reb, retry, send, stored, volume,
 };
 
 use fault::{comeback, failover, moves, outages, restart};

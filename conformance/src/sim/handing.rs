@@ -143,7 +143,12 @@ impl World {
         };
         let times = self.handed.get(&(client, id)).copied().unwrap_or_default();
         let outcome = self.verdict(one, times);
-        let back = matches!(outcome, Outcome::Retry { .. } | Outcome::Reject);
+        // What is to come again in its order stays here.
+        let back = match outcome {
+            Outcome::Retry { .. } => !batch.is_orderly(),
+            Outcome::Reject => true,
+            Outcome::Done | Outcome::Here(_) | Outcome::Again => false,
+        };
         let done = outcome == Outcome::Done;
         if done || back {
             let place = place_of(batch.queue());

@@ -29,9 +29,7 @@ impl Firsts {
     fn note(&mut self, group: &str, queue: &str, offset: i64) -> Option<i64> {
         let given = self.0.entry((group.to_owned(), queue.to_owned())).or_default();
         match given.last() {
-            Some(last) if offset <= *last => {
-                given.binary_search(&offset).is_err().then_some(*last)
-            }
+            Some(last) if offset <= *last => given.binary_search(&offset).is_err().then_some(*last),
             _ => {
                 given.push(offset);
                 None
@@ -39,8 +37,8 @@ impl Firsts {
         }
     }
 
-    /// A group begins anew.
-    pub(super) fn forget(&mut self, group: &str) {
+    /// A group begins elsewhere.
+    fn forget(&mut self, group: &str) {
         self.0.retain(|(of, _), _| of != group);
     }
 }
@@ -116,11 +114,17 @@ impl World {
         };
         let (of, own) = ((group.as_str(), topic.as_str()), self.engine(client).client_id().clone());
         let holder = self.cluster().lock_holder(broker, of, number as i32);
-        let forgot = self.cluster().locks_since(broker).is_some_and(|at| self.now.since(at) < BELIEF);
+        let forgot =
+            self.cluster().locks_since(broker).is_some_and(|at| self.now.since(at) < BELIEF);
         if let Some(holder) = holder.filter(|holder| **holder != *own && !forgot) {
             panic!("{client:?} of {group} is given {:?} of {place}, locked by {holder}", id.index);
         }
         self.handled_in_order += 1;
+    }
+
+    /// A group's offsets are moved: what it is given first from now on may be anything.
+    pub fn forget_order(&mut self, group: &str) {
+        self.firsts.forget(group);
     }
 
     /// Messages that were given to consumers that handle them in order.

@@ -158,7 +158,13 @@ impl World {
             engine.plant(fault);
         }
         let session = Session::new(engine, limits);
-        self.clients.push(Client { session, app, gone: false, frozen: None, slept: Duration::ZERO });
+        self.clients.push(Client {
+            session,
+            app,
+            gone: false,
+            frozen: None,
+            slept: Duration::ZERO,
+        });
         id
     }
 

@@ -123,9 +123,8 @@ fn ord_07_what_is_given_back_comes_again_after_a_pause_that_grows_and_nothing_be
         assert_eq!((id.index, run.batch.tries(0)), (0, times as u32));
         world.settle(client, id, Outcome::Retry { after: None }).unwrap();
         assert_eq!(next(&world, &mut run), None);
-        let waited = world
-            .run_until(60 * SECOND, |world| world.engine(client).has_batch(sub))
-            .unwrap();
+        let waited =
+            world.run_until(60 * SECOND, |world| world.engine(client).has_batch(sub)).unwrap();
         assert_eq!(waited.as_secs(), pause);
         begun = world.now();
     }

@@ -8,7 +8,9 @@ use super::listening::{Listening, QueueChange};
 use super::shared::Owner;
 use super::state::Subscribed;
 use crate::config::ConfigError;
-use crate::consumer::{ConsumeOrder, ConsumerOptions, Filter, FilterError, Start, Subscribe, TopicSubscription};
+use crate::consumer::{
+    ConsumeOrder, ConsumerOptions, Filter, FilterError, Start, Subscribe, TopicSubscription,
+};
 use crate::error::{ErrorKind, Refused};
 use crate::name::{Group, NameError, Topic};
 

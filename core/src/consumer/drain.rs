@@ -32,9 +32,8 @@ impl Window {
         self.batches().filter_map(move |batch| {
             let number = batch.id().number;
             let back = |index: u32| self.order.as_ref().is_some_and(|o| o.is_back(number, index));
-            let out = |index: &u32| {
-                self.again.get(&(number, *index)).is_none_or(is_out) && !back(*index)
-            };
+            let out =
+                |index: &u32| self.again.get(&(number, *index)).is_none_or(is_out) && !back(*index);
             let held = |index: &u32| !batch.is_settled(*index) && out(index);
             let out: BTreeSet<u32> = (0..batch.handed()).filter(held).collect();
             (!out.is_empty()).then(|| (batch.id(), out))

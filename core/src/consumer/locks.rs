@@ -196,8 +196,10 @@ impl Consumer {
         let now = ctx.fx.now;
         for key in self.locked_on(broker) {
             let until = self.queues.get(key).and_then(|queue| queue.lock().until());
-            if until.is_some_and(|until| until <= now) && !ctx.fx.plant.is(Planted::OutlivesLock) {
+            if until.is_some_and(|until| until <= now) {
                 self.lock_lost(ctx, known, key);
+            } else {
+                self.release_if_idle(ctx, known, key);
             }
         }
         let Some(line) = self.locks.lines.get(&broker) else { return };
@@ -320,7 +322,9 @@ impl Consumer {
             (ResponseCode::SUCCESS, Body::Locks(Ok(locked))) => {
                 return self.locks_told(ctx, known, broker, locked.queues.into_iter().collect());
             }
-            (ResponseCode::SUCCESS, Body::Locks(Err(error))) => Failure::Body(error.to_string().into()),
+            (ResponseCode::SUCCESS, Body::Locks(Err(error))) => {
+                Failure::Body(error.to_string().into())
+            }
             (ResponseCode::SUCCESS, _) => return self.unlocked(ctx, known, broker),
             (code, _) => Failure::Refused { code, remark: reply.remark.map(Into::into) },
         };
@@ -396,6 +400,7 @@ impl Consumer {
 
     fn lock_held(&mut self, ctx: &mut Context, known: Known<'_>, key: QueueKey, until: Instant) {
         let Some(queue) = self.queues.get_mut(key) else { return };
+        let until = if ctx.fx.plant.is(Planted::OutlivesLock) { Instant::FAR } else { until };
         let begins = !matches!(queue.lock(), Lock::Held { .. });
         if until <= ctx.fx.now {
             // The process slept meanwhile.

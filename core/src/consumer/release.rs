@@ -5,8 +5,8 @@
 //! Where the lock runs out before, or the application still has messages when its consumer leaves
 //! at once, nothing is waited for. The broker keeps a lock that nobody gives back for 60 s.
 
-use super::share::Place;
 use super::Consumer;
+use super::share::Place;
 use crate::effects::Plant;
 use crate::id::QueueKey;
 use crate::name::QueueName;
@@ -72,12 +72,7 @@ impl Consumer {
     }
 
     /// Whether what was handled of a queue that goes elsewhere has ended: then it goes.
-    pub(super) fn release_if_idle(
-        &mut self,
-        ctx: &mut Context,
-        known: Known<'_>,
-        key: QueueKey,
-    ) {
+    pub(super) fn release_if_idle(&mut self, ctx: &mut Context, known: Known<'_>, key: QueueKey) {
         let Some(queue) = self.queues.get(key).filter(|queue| queue.released) else { return };
         let place = (queue.topic, queue.at);
         if queue.window.out(Plant::default()).next().is_none() {

@@ -169,8 +169,7 @@ impl Consumer {
                 Some(old)
             }
             Some(Heir::Last(last)) => {
-                let awaited =
-                    stored != Some(last.offset) && self.commit_last(ctx, known, &last);
+                let awaited = stored != Some(last.offset) && self.commit_last(ctx, known, &last);
                 (!awaited).then_some(last.key)
             }
             None => Some(old),

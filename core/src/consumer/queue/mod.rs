@@ -34,8 +34,8 @@ pub(super) use cursor::Want;
 use keeper::Keeper;
 pub(super) use keeper::OVERLAP;
 pub(super) use lease::Lease;
-pub(super) use lock::{LIFE, Lock};
 pub(crate) use lock::LockTime;
+pub(super) use lock::{LIFE, Lock};
 pub(super) use order::Order;
 pub(super) use window::Window;
 
