@@ -2,7 +2,8 @@
 //! which only one at a time has a customer, and a write that fails is tried again before the next
 //! one.
 //!
-//! `cargo run --release --example orderly -- 10000`, with `NAMESRV_ADDR` set for a cluster of yours.
+//! `cargo run --release --example orderly -- 10000`, with `NAMESRV_ADDR` set for a cluster of
+//! yours.
 //!
 //! The key of a message picks its queue, and the queue has one handler at a time in the whole
 //! group. So the handler needs no lock of its own, and nothing is kept for each key but what the

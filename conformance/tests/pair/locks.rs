@@ -278,7 +278,7 @@ fn ord_12_after_a_restart_of_the_broker_the_queue_goes_on_where_it_was() {
 }
 
 #[test]
-fn a_process_that_sleeps_for_forty_seconds_hands_nothing_out_under_its_old_locks() {
+fn a_process_that_sleeps_for_40_s_hands_nothing_out_under_its_old_locks() {
     for seed in 0..3 {
         let mut world = world(seed, 4);
         let producer = world.client(config());

@@ -273,8 +273,8 @@ impl Consumer {
                     rest.into_iter().for_each(|rest| core.engine.give_back(now, rest));
                     return None;
                 }
-                // What waits for the messages before it, is not locked any more, or was recalled, is
-                // the engine's again.
+                // What waits for the messages before it, is not locked any more, or was recalled,
+                // is the engine's again.
                 if let Some(run) = rest.take_if(|run| run.batch.is_orderly()) {
                     core.engine.give_back(now, run);
                 }

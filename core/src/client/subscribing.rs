@@ -191,9 +191,12 @@ impl ConsumerBuilder {
     /// | verb | what becomes of the queue |
     /// |---|---|
     /// | `ack` | the next message may come |
-    /// | `retry`, or dropped | it rests, 1 s at first, twice as long each time, up to 30 s; then the same message comes again, and what was not settled after it |
-    /// | `retry_after`, `retry_here` | the same after the time given, 10 ms to 30 s by the former |
+    /// | `retry`, or dropped | it rests, 1 s at first, twice as long each time, up to 30 s |
+    /// | `retry_after`, `retry_here` | it rests so long, 10 ms to 30 s by the former |
     /// | `reject` | the message becomes a dead letter; the next may come when a broker has it |
+    ///
+    /// When a queue has rested, the same message comes again, and then what was not settled after
+    /// it.
     ///
     /// A message is tried without end, unless `max_reconsume_times` is set for this consumer: then
     /// it is rejected once it has come again so often. Attempts are counted by this client, and
@@ -202,10 +205,11 @@ impl ConsumerBuilder {
     /// All members of a group must be orderly. Followed is `ConsumeMessageOrderlyService`.
     ///
     /// ```no_run
-    /// # use rocketry_core::client::{Client, RunOptions};
+    /// # use rocketry_core::client::{Client, MessageView, RunOptions};
     /// # fn f(client: &Client) -> Result<(), Box<dyn std::error::Error>> {
     /// let consumer = client.consumer("billing")?.topic("orders", "*").orderly().start()?;
-    /// let run = consumer.run(RunOptions::default(), |message| std::fs::write("last", message.body()))?;
+    /// let write = |order: &MessageView| std::fs::write("last", order.body());
+    /// let run = consumer.run(RunOptions::default(), write)?;
     /// # run.ended().wait()?;
     /// # Ok(())
     /// # }

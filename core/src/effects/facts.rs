@@ -268,16 +268,12 @@ impl Note {
             Self::DeadLetter { group, queue, offset, attempts } => {
                 of_queue(group, queue, tell);
                 tell("attempts", Number(i64::from(*attempts)));
-                if let Some(offset) = offset {
-                    tell("offset", Number(*offset));
-                }
+                offset.iter().for_each(|offset| tell("offset", Number(*offset)));
             }
             Self::SlowConsumer { group, queue, offset, held } => {
                 of_queue(group, queue, tell);
                 tell("held", Text(&Rounded(*held)));
-                if let Some(offset) = offset {
-                    tell("offset", Number(*offset));
-                }
+                offset.iter().for_each(|offset| tell("offset", Number(*offset)));
             }
             _ => {}
         }
@@ -375,6 +371,13 @@ fn not_sent_back(
     f.write_str("; it is delivered again here")
 }
 
+fn not_locked(queue: &QueueName, lost: bool, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match lost {
+        true => write!(f, "the lock of {queue} is lost: another member may handle its messages"),
+        false => write!(f, "{queue} is locked by another member, and waited for"),
+    }
+}
+
 fn too_long(
     group: &Group,
     queue: &QueueName,
@@ -408,6 +411,8 @@ const fn without(ask: RequestCode) -> &'static str {
             "queues can't be shared out until it is answered"
         }
         RequestCode::UPDATE_CONSUMER_OFFSET => "what is done with would come again after a restart",
+        RequestCode::LOCK_BATCH_MQ => "nothing new is consumed there until it is answered",
+        RequestCode::UNLOCK_BATCH_MQ => "other members wait for a minute",
         _ => "the queue is not consumed until it is answered",
     }
 }
@@ -543,12 +548,7 @@ impl Note {
                 "pull of {queue} at offset {asked} has an answer that can't be true: on at {next}, \
                  of {min} to {max}"
             ),
-            Self::NotLocked { queue, lost: true, .. } => {
-                write!(f, "the lock of {queue} is lost: another member may handle its messages")
-            }
-            Self::NotLocked { queue, lost: false, .. } => {
-                write!(f, "{queue} is locked by another member, and waited for")
-            }
+            Self::NotLocked { queue, lost, .. } => not_locked(queue, *lost, f),
             Self::PullRefused { queue, code, remark, .. } => {
                 let remark = remark.as_deref().unwrap_or_default();
                 write!(f, "pull of {queue} refused: {code} {remark}")

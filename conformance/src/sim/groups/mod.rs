@@ -6,7 +6,7 @@
 //!
 //! | group | what it reads | its members |
 //! |---|---|---|
-//! | `group_a` | all of one topic | up to four; one shares its client with one of `group_b`; in order, where the scene says so |
+//! | `group_a` | all of one topic | up to four, in order in some scenes; one shares a client |
 //! | `group_b` | a tag of it, all of another | up to three, by a rule of their own |
 //! | `group_c` | all of the first topic | one, slow, with a client of its own |
 
