@@ -36,9 +36,10 @@
 //! refused, as with `enablePropertyFilter=false`; transactional messages, and those with a timer
 //! instead of a delay level, are stored as plain ones; messages are not popped; locks of queues are
 //! kept by each broker alone (`lockInStrictMode` is off); the languages of clients are not looked
-//! at, and no rates are told; all clients of a group are asked for their offsets at once; retry topics are never of global order; what
-//! retention or deletion took can't be sent back at once, not only when the file goes; slaves have
-//! everything at once. 4.x brokers also write no `enableActingMaster`.
+//! at, and no rates are told; all clients of a group are asked for their offsets at once; retry
+//! topics are never of global order; what retention or deletion took can't be sent back at once,
+//! not only when the file goes; slaves have everything at once. 4.x brokers also write no
+//! `enableActingMaster`.
 
 mod admin;
 mod answer;

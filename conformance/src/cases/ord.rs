@@ -10,8 +10,8 @@ use rocketry::proto::body::{LockBody, LockedBody, MessageQueue};
 use rocketry::proto::frame::request::PlainRequest;
 use rocketry::proto::frame::{Request, ResponseCode};
 use rocketry::{
-    BatchContext, Consumer, ConsumerOptions, Ended, MessageView, QueueName, Run, RunOptions, Start,
-    Verdict,
+    BatchContext, Consumer, ConsumerOptions, Delivery, Ended, MessageView, QueueName, Run,
+    RunOptions, Start, Verdict,
 };
 
 use crate::cases::common::{await_stored, named};
@@ -349,4 +349,44 @@ pub(crate) fn of_a_batch_that_fails_all_comes_again_before_anything_else(place: 
     assert_eq!(before, (0..7).collect::<Vec<_>>());
     assert!(came[sevens[2]..].is_sorted(), "{came:?}");
     await_committed(&rig, &place.broker(), &group, &topic, 20);
+}
+
+pub(crate) fn a_run_is_committed_or_rolled_back_as_a_whole(place: &Place) {
+    let (topic, group) = (place.topic(2), place.name());
+    let rig = place.rig();
+    send_each(&rig, &topic, 20);
+    await_stored(&rig, &topic, 40);
+    let mut consumer = consume(&rig, &group, &topic, "*");
+    let mut take = |consumer: &mut Consumer| -> Vec<Delivery> {
+        let batch = consumer.recv_batch(8, SOON).expect("some in time");
+        let batch: Vec<Delivery> =
+            batch.into_iter().map(|one| one.expect("a readable message")).collect();
+        let first = batch.first().expect("a message").queue().clone();
+        assert!(batch.iter().all(|one| *one.queue() == first), "of one queue");
+        batch
+    };
+    let numbers = |batch: &[Delivery]| batch.iter().map(|one| number(one)).collect::<Vec<_>>();
+    // One of each queue may be out, and no third one.
+    let (first, second) = (take(&mut consumer), take(&mut consumer));
+    assert_ne!(first[0].queue(), second[0].queue());
+    let none = consumer.recv_batch(8, QUIET).expect("no error");
+    assert!(none.is_empty(), "a queue has two holders");
+    let (before, queue) = (numbers(&first), first[0].queue().clone());
+    // Rolled back: all of it comes again, in its order, and nothing of its queue before.
+    first.into_iter().for_each(|one| assert!(one.retry_after(SECOND / 5).is_taken(), "ours"));
+    second.into_iter().for_each(acked);
+    let mut after = Vec::new();
+    while after.len() < 20 {
+        let batch = take(&mut consumer);
+        if *batch[0].queue() == queue {
+            after.extend(numbers(&batch));
+        }
+        batch.into_iter().for_each(acked);
+    }
+    assert_eq!(after[..before.len()], before, "it comes again as a whole");
+    assert!(after.is_sorted(), "{after:?}");
+    let sum = || committed_sum(&rig, &place.broker(), &group, &topic, 2);
+    while sum() < 40 {
+        consumer.recv_batch(8, QUIET).expect("no error").into_iter().flatten().for_each(acked);
+    }
 }

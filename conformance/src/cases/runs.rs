@@ -189,6 +189,7 @@ pub(super) const RUNS: &[Run] = &[
     run("ORD-09", ord::order_is_kept_while_a_group_grows_and_shrinks),
     long(run("ORD-10", ord::the_queues_of_one_that_is_killed_are_taken_over_in_time)),
     run("ORD-11", ord::the_messages_of_a_tag_come_in_their_order),
+    run("ORD-14", ord::a_run_is_committed_or_rolled_back_as_a_whole),
     run("FILT-01", filt::a_star_and_nothing_bring_all),
     run("FILT-02", filt::tags_joined_by_two_bars_bring_each_of_them),
     run("FILT-03", filt::a_filter_that_nothing_matches_brings_none_and_moves_on),
