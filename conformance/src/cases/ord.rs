@@ -357,7 +357,7 @@ pub(crate) fn a_run_is_committed_or_rolled_back_as_a_whole(place: &Place) {
     send_each(&rig, &topic, 20);
     await_stored(&rig, &topic, 40);
     let mut consumer = consume(&rig, &group, &topic, "*");
-    let mut take = |consumer: &mut Consumer| -> Vec<Delivery> {
+    let take = |consumer: &mut Consumer| -> Vec<Delivery> {
         let batch = consumer.recv_batch(8, SOON).expect("some in time");
         let batch: Vec<Delivery> =
             batch.into_iter().map(|one| one.expect("a readable message")).collect();

@@ -158,17 +158,21 @@ impl World {
         if done && self.rng.below(2) == 0 {
             return self.settle_one(client, one);
         }
+        // One that ends well comes again as long as it is given back.
+        if batch.is_orderly() && !done && kind_of(one) == Kind::Flaky {
+            let (topic, name, number) = place_of(batch.queue());
+            if let Some(offset) = batch.offset(index) {
+                let place = format!("{topic} {name} {number}");
+                self.firsts.give_back(group.as_str(), &place, offset);
+            }
+        }
         // Stale when the queue was given up meanwhile.
         let _ = self.tell(client, |session, now| session.engine_mut().settle(now, id, outcome));
     }
 
     /// What becomes of a message that was handed out so often before.
     fn verdict(&mut self, one: &Handout, times: u32) -> Outcome {
-        let (batch, index) = (&one.batch, one.next);
-        let kind = match batch.records().item(index as usize) {
-            Item::Record(record) => Kind::of(&String::from_utf8_lossy(&record.raw_body())),
-            Item::Undecodable(_) => Kind::Unreadable,
-        };
+        let (batch, kind) = (&one.batch, kind_of(one));
         let drawn = self.rng.below(5);
         match kind {
             Kind::Flaky if times < 2 => match drawn {
@@ -194,6 +198,14 @@ impl World {
             let id = one.batch.id();
             let _ = self.tell(client, |session, now| session.engine_mut().batch_ended(now, id));
         }
+    }
+}
+
+/// What one message says of itself.
+fn kind_of(one: &Handout) -> Kind {
+    match one.batch.records().item(one.next as usize) {
+        Item::Record(record) => Kind::of(&String::from_utf8_lossy(&record.raw_body())),
+        Item::Undecodable(_) => Kind::Unreadable,
     }
 }
 

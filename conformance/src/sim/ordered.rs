@@ -2,7 +2,7 @@
 //! must hold of that: first deliveries come in order, and nobody is given a message of a queue that
 //! another client has locked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use rocketry_core::consumer::{DeliveryId, Handout};
@@ -20,21 +20,45 @@ use super::world::World;
 /// where the end of its connection did not reach it.
 const BELIEF: Duration = Duration::from_secs(31);
 
-/// The offsets that a group was given of each queue, as far as they are its first ones.
+/// What a group was given of one queue.
 #[derive(Debug, Default)]
-pub(super) struct Firsts(BTreeMap<(String, String), Vec<i64>>);
+struct Given {
+    /// The offsets that came for the first time.
+    first: Vec<i64>,
+    /// Those that were given back and have not come again.
+    back: BTreeSet<i64>,
+}
+
+/// What groups were given of each queue.
+#[derive(Debug, Default)]
+pub(super) struct Firsts(BTreeMap<(String, String), Given>);
 
 impl Firsts {
-    /// Notes a message. The one before it, if it comes for the first time and after a later one.
+    fn of(&mut self, group: &str, queue: &str) -> &mut Given {
+        self.0.entry((group.to_owned(), queue.to_owned())).or_default()
+    }
+
+    /// Notes a message. The one that should have come after it, or before it.
     fn note(&mut self, group: &str, queue: &str, offset: i64) -> Option<i64> {
-        let given = self.0.entry((group.to_owned(), queue.to_owned())).or_default();
-        match given.last() {
-            Some(last) if offset <= *last => given.binary_search(&offset).is_err().then_some(*last),
+        let given = self.of(group, queue);
+        given.back.remove(&offset);
+        if let Some(back) = given.back.first().filter(|back| **back < offset) {
+            return Some(*back);
+        }
+        match given.first.last() {
+            Some(last) if offset <= *last => {
+                given.first.binary_search(&offset).is_err().then_some(*last)
+            }
             _ => {
-                given.push(offset);
+                given.first.push(offset);
                 None
             }
         }
+    }
+
+    /// A message was given back: it comes again before those after it.
+    pub(super) fn give_back(&mut self, group: &str, queue: &str, offset: i64) {
+        self.of(group, queue).back.insert(offset);
     }
 
     /// A group begins elsewhere.
@@ -106,7 +130,7 @@ impl World {
         if let Some(offset) = batch.offset(index)
             && let Some(last) = self.firsts.note(group.as_str(), &place, offset)
         {
-            panic!("{client:?} of {group} is given {offset} of {place} first after {last}");
+            panic!("{client:?} of {group} is given {offset} of {place} out of its order: {last}");
         }
         let masters = self.masters();
         let Some((broker, _)) = masters.into_iter().find(|(_, master)| *master == name) else {

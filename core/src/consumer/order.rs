@@ -124,6 +124,9 @@ impl Consumer {
             Outcome::Retry { .. } | Outcome::Again if is_last => {
                 self.send_back(ctx, known, id, Back::Dead);
             }
+            Outcome::Retry { after } if ctx.fx.plant.is(Planted::RetryPasses) => {
+                self.send_back(ctx, known, id, Back::after(after));
+            }
             Outcome::Retry { after: Some(after) } => {
                 self.rest(ctx, id, after.clamp(PAUSES.0, PAUSES.1));
             }
@@ -151,21 +154,7 @@ impl Consumer {
             self.handouts.forget(set);
         }
         self.handouts.wait(later, Handout::single(batch, id.index, 0));
-        if ctx.fx.plant.is(Planted::RetryPasses) {
-            self.pass(id);
-        }
         self.await_again(ctx);
-    }
-
-    /// The next messages come before the one that was given back: a fault put back on purpose.
-    fn pass(&mut self, id: DeliveryId) {
-        let Some(queue) = self.queues.get_mut(id.batch.queue) else { return };
-        let Some(batch) = queue.window.batch(id.batch.number).cloned() else { return };
-        let next = batch.handed();
-        if next < batch.records().len() as u32 {
-            let rest = Handout { next, ..Handout::whole(batch) };
-            self.offer_now(id.batch.queue, rest);
-        }
     }
 
     /// A message that was given back is not handed out here any more.

@@ -33,7 +33,8 @@ pub enum Planted {
     OutlivesLock,
     /// Locks are believed in after the connection to their broker was lost (ORD-05).
     TrustsLocks,
-    /// What comes after a message that was given back is handed out before it (ORD-07).
+    /// A message that was given back is sent back as those are whose order does not matter, and
+    /// what comes after it is handed out meanwhile (ORD-07).
     RetryPasses,
     /// A consumer that finishes does not wait for what is on its way to a broker.
     DrainsEarly,

@@ -165,7 +165,7 @@ impl Run {
     /// A process stands still, longer than its locks last or not, and not beyond the storm.
     fn freeze(&mut self, member: Member) {
         let left = self.calm.since(self.world.now());
-        let time = ms(self.rng.below(45_000)).min(left);
+        let time = ms(self.rng.below(70_000)).min(left);
         self.world.freeze(member.client, time);
     }
 

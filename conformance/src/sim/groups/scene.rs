@@ -46,7 +46,7 @@ impl GroupScene {
 
     /// The same with a group that handles messages in their order, for longer than locks last.
     pub fn orderly(seed: u64) -> Self {
-        Self { orderly: true, length: 3 * STORM, ..Self::new(seed) }
+        Self { orderly: true, length: 4 * STORM, ..Self::new(seed) }
     }
 
     /// These faults, likewise.
