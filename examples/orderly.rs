@@ -49,10 +49,11 @@ fn customer(index: usize) -> String {
 /// Sends all orders; those of one customer one after the other.
 fn produce(run: &common::Run, client: &Client) -> Outcome {
     let producer = client.producer(run.group())?;
-    let order = |index: usize| -> Message { run.message(index).key(customer(index)) };
+    let order = |index: usize| -> Message { run.message(index).key(&customer(index)) };
     let mut under_way = Vec::new();
     for index in 0..run.count() {
-        under_way.push(producer.send_with(order(index), SendOptions::ordered(customer(index))));
+        let options = SendOptions::ordered(&customer(index));
+        under_way.push(producer.send_with(order(index), options));
         run.sent(index);
         if under_way.len() == CUSTOMERS {
             under_way.drain(..).try_for_each(|sent| sent.wait().map(drop))?;

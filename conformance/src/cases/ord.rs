@@ -326,7 +326,7 @@ pub(crate) fn of_a_batch_that_fails_all_comes_again_before_anything_else(place: 
     let came = Arc::<Mutex<Vec<usize>>>::default();
     let own = came.clone();
     let handler = move |messages: &[MessageView], batch: &mut BatchContext| {
-        own.lock().expect("no panic within").extend(messages.iter().map(|one| number(one)));
+        own.lock().expect("no panic within").extend(messages.iter().map(number));
         let fails = |message: &MessageView| number(message) == 7 && message.attempts() < 3;
         if let Some(at) = messages.iter().position(fails) {
             batch.done(at);
