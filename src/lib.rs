@@ -116,7 +116,7 @@ pub use rocketry_core::client::{
     Verdict,
 };
 pub use rocketry_core::consumer::{
-    Assignment, ConsumerOptions, ConsumerStats, FilterError, OffsetStats, QueueStats,
+    Assignment, ConsumeOrder, ConsumerOptions, ConsumerStats, FilterError, OffsetStats, QueueStats,
     TopicConsumption, TopicSubscription,
 };
 pub use rocketry_core::engine::Cancelled;
@@ -182,6 +182,9 @@ mod pages {
     struct Consuming;
     #[doc = include_str!("../docs/filters.md")]
     struct Filters;
+
+    #[doc = include_str!("../docs/orderly.md")]
+    struct Order;
     #[doc = include_str!("../docs/errors.md")]
     struct Errors;
     #[doc = include_str!("../docs/operating.md")]

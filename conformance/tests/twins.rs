@@ -116,3 +116,25 @@ fn pull_11_an_answer_from_before_a_seek_that_is_taken_is_found() {
         polls(seed, &PollScene { plant, ..PollScene::default() });
     });
 }
+
+/// The same by storms upon groups of which one handles messages in their order.
+fn assert_found_in_order(fault: Planted) {
+    assert_found_by(fault, |seed, plant| {
+        groups(seed, &GroupScene { plant, ..GroupScene::orderly(seed) });
+    });
+}
+
+#[test]
+fn ord_04_a_lock_that_is_believed_in_after_it_ran_out_is_found() {
+    assert_found_in_order(Planted::OutlivesLock);
+}
+
+#[test]
+fn ord_05_a_second_holder_after_a_broker_forgot_its_locks_is_found() {
+    assert_found_in_order(Planted::TrustsLocks);
+}
+
+#[test]
+fn ord_07_what_is_handed_out_before_what_was_given_back_is_found() {
+    assert_found_in_order(Planted::RetryPasses);
+}

@@ -88,7 +88,7 @@ pub(crate) struct MessageKey {
 
 /// A broker by its name; dense, and the same as long as anything names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct BrokerId(pub(crate) u32);
+pub struct BrokerId(pub(crate) u32);
 
 /// One queue of a topic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

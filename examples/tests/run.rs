@@ -18,7 +18,7 @@ use rustix::process::{Pid, Signal, kill_process};
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// Those that end with a tally: nothing may be missing, nothing may come twice.
-const EXACT: [&str; 14] = [
+const EXACT: [&str; 15] = [
     "quickstart",
     "blocking",
     "tokio",
@@ -31,6 +31,7 @@ const EXACT: [&str; 14] = [
     "handlers",
     "handlers_tokio",
     "batch_writer",
+    "orderly",
     "idempotent",
     "pull_by_time",
 ];

@@ -255,6 +255,10 @@ impl Cluster {
         self.now
     }
 
+    pub(super) const fn now(&self) -> Instant {
+        self.now
+    }
+
     pub(super) fn turn(&mut self) -> (&mut [Node], Turn<'_>) {
         let turn = Turn {
             now: self.now,

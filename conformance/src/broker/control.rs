@@ -13,6 +13,7 @@ use super::cluster::Cluster;
 use super::config::TopicConfig;
 use super::fault::{Fault, Requests};
 use super::node::Node;
+use super::relay::queue_of;
 
 /// Faults.
 impl Cluster {
@@ -159,9 +160,11 @@ impl Cluster {
     }
 
     fn down(&mut self, broker: usize, hides: bool) {
+        let now = self.now();
         if let Some(node) = self.nodes.get_mut(broker).filter(|node| !node.down) {
             node.down = true;
             node.groups.restart();
+            node.locks.restart(now);
             if hides {
                 self.registry.unregister(node);
             }
@@ -252,6 +255,22 @@ impl Cluster {
     pub fn set_holding(&mut self, broker: usize, holds: bool) {
         if let Some(node) = self.nodes.get_mut(broker) {
             node.holds = holds;
+        }
+    }
+
+    /// Has a client hold a queue's lock in a group from now on, or nobody, as if it had asked for
+    /// it (41) or had given it back (42).
+    pub fn set_lock(
+        &mut self,
+        broker: usize,
+        (group, topic): (&str, &str),
+        queue: i32,
+        client: Option<&str>,
+    ) {
+        let now = self.turn().1.now;
+        if let Some(node) = self.nodes.get_mut(broker) {
+            let queue = queue_of(node, topic, queue as u32);
+            node.locks.set(now, group, queue, client);
         }
     }
 

@@ -2,12 +2,14 @@
 
 use rocketry_core::frame::RequestCode;
 use rocketry_core::message::RecordList;
+use rocketry_core::time::Instant;
 
 use super::ListenerId;
 use super::cluster::Cluster;
 use super::config::ClusterConfig;
 use super::node::MASTER;
 use super::queue::QueueLog;
+use super::relay::queue_of;
 use super::topic::Topic;
 
 /// What there is. Brokers are numbered as in [`ClusterConfig::brokers`].
@@ -44,6 +46,22 @@ impl Cluster {
     /// How many faults still wait for a request.
     pub fn faults_left(&self) -> usize {
         self.faults.waiting()
+    }
+
+    /// Which client has a queue's lock in a group.
+    pub fn lock_holder(
+        &self,
+        broker: usize,
+        (group, topic): (&str, &str),
+        queue: i32,
+    ) -> Option<&str> {
+        let node = self.nodes.get(broker)?;
+        node.locks.holder(self.now(), group, &queue_of(node, topic, queue as u32))
+    }
+
+    /// When a broker last began anew, with all locks forgotten.
+    pub fn locks_since(&self, broker: usize) -> Option<Instant> {
+        self.nodes.get(broker)?.locks.since
     }
 
     /// The messages of a queue, from the first one kept on.

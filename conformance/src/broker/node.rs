@@ -17,6 +17,7 @@ use super::backlog::Backlog;
 use super::config::{BrokerConfig, ClusterConfig};
 use super::delay::Delays;
 use super::group::{Change, Groups};
+use super::lock::Locks;
 use super::offset::Offsets;
 use super::poll::Polls;
 use super::relay::Relays;
@@ -39,6 +40,7 @@ pub(super) struct Node {
     pub(super) topics: Topics,
     pub(super) groups: Groups,
     pub(super) offsets: Offsets,
+    pub(super) locks: Locks,
     pub(super) polls: Polls,
     /// The end of the commit log, in bytes.
     pub(super) position: u64,
@@ -84,6 +86,7 @@ impl Node {
             topics: Topics::new(config),
             groups: Groups::default(),
             offsets: Offsets::default(),
+            locks: Locks::default(),
             polls: Polls::default(),
             position: 0,
             followed: broker.id == MASTER && config.brokers.iter().any(slave),
@@ -149,6 +152,8 @@ impl Node {
             Request::InvokeReset(reset) => self.reset_offsets(turn, &caller, &reset),
             Request::ConsumerConnections(ask) => self.consumer_connections(&ask),
             Request::ConsumeStats(ask) => self.consume_stats(&ask),
+            Request::Lock(_) => self.lock_queues(turn, body),
+            Request::Unlock(_) => self.unlock_queues(body),
             Request::QueryAssignment(_) => self.assignment(turn, &caller, body),
             Request::Heartbeat(_) => self.heartbeat(turn, &caller, body),
             Request::CheckClient(_) => Self::check_client(turn, &caller, body),

@@ -15,6 +15,9 @@ use super::topic::{DEAD_LETTER_PREFIX, READ, RETRY_PREFIX, WRITE};
 
 /// The first version (4.9.2) in which dead letters can be read, and wait for nothing.
 const DEAD_LETTERS_READ: i32 = version::V4_9_3 - 2;
+/// The first version (5.1.4) that makes dead letters of what members of a group with locks send to
+/// its retry topic.
+const LOCKS_LOOKED_AT: i32 = 441;
 /// Queues of a dead letter topic (`DLQ_NUMS_PER_GROUP`).
 const DEAD_LETTER_QUEUES: u32 = 1;
 
@@ -61,7 +64,9 @@ impl Node {
         };
         let times = request.reconsume_times.unwrap_or(0);
         let limit = limit(caller, request.max_reconsume_times, config);
-        let over = times > limit || (times == limit && !version::pops(caller.server));
+        // A group with locks has orderly consumers: what it sends here has no place in any order.
+        let orderly = caller.server >= LOCKS_LOOKED_AT && !self.locks.are_expired(turn.now, group);
+        let over = orderly || times > limit || (times == limit && !version::pops(caller.server));
         Ok(over.then(|| self.dead_letters_of(caller.server, group)))
     }
 

@@ -18,6 +18,7 @@ mod loss;
 mod ns;
 mod off;
 mod offsets;
+mod ord;
 mod packed;
 mod peers;
 pub mod place;

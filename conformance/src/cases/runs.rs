@@ -4,7 +4,7 @@ use super::case::{Case, EMBEDDED_AND_LIVE, LIVE, Proof, Runtimes, Target};
 use super::place::{OLD_IS_DELETED, Place, Setting};
 use super::{
     admin, backlog, batch, bcast, clusters, conn, expressions, fault, filt, groups, loss, ns, off,
-    offsets, packed, polling, pull, push, reb, retry, send, slaves, sql, stored, volume,
+    offsets, ord, packed, polling, pull, push, reb, retry, send, slaves, sql, stored, volume,
 };
 
 use fault::{comeback, failover, moves, outages, restart};
@@ -195,6 +195,16 @@ pub(super) const RUNS: &[Run] = &[
     run("BCAST-03", bcast::one_that_crashes_goes_on_from_its_file),
     run("BCAST-04", bcast::what_can_not_be_handled_is_dropped_and_told),
     live(run("BCAST-05", bcast::java_goes_on_from_our_file_and_we_from_javas)),
+    run("ORD-01", ord::eight_queues_are_handled_each_in_its_order),
+    each(run("ORD-02", ord::sixteen_workers_handle_one_queue_one_by_one)),
+    run("ORD-03", ord::a_queue_is_locked_before_its_first_delivery),
+    run("ORD-06", ord::who_leaves_unlocks_and_another_takes_over_within_a_second),
+    run("ORD-07", ord::a_message_that_is_to_come_again_holds_up_the_next_one),
+    run("ORD-08", ord::a_message_that_came_too_often_is_dead_and_the_next_one_comes),
+    run("ORD-09", ord::order_is_kept_while_a_group_grows_and_shrinks),
+    long(run("ORD-10", ord::the_queues_of_one_that_is_killed_are_taken_over_in_time)),
+    run("ORD-11", ord::the_messages_of_a_tag_come_in_their_order),
+    run("ORD-14", ord::a_run_is_committed_or_rolled_back_as_a_whole),
     run("FILT-01", filt::a_star_and_nothing_bring_all),
     run("FILT-02", filt::tags_joined_by_two_bars_bring_each_of_them),
     run("FILT-03", filt::a_filter_that_nothing_matches_brings_none_and_moves_on),
@@ -267,6 +277,7 @@ pub(super) const RUNS: &[Run] = &[
     run("RETRY-05", retry::a_retry_shows_its_topic_its_ids_and_its_count),
     run("RETRY-08", retry::dead_letters_are_consumed_by_their_topics_name),
     run("RETRY-11", retry::messages_that_always_fail_keep_no_other_waiting),
+    run("RETRY-12", ord::of_a_batch_that_fails_all_comes_again_before_anything_else),
     with(
         retry::NO_GROUPS,
         run("RETRY-13", retry::a_group_that_is_missing_is_told_of_in_clear_words),

@@ -27,9 +27,21 @@ pub struct Member {
 impl Member {
     /// Starts one, which consumes the topic from its first message on.
     pub fn start(on: On, namesrv: &str, group: &str, topic: &str) -> Self {
+        Self::with(on, namesrv, group, topic, false)
+    }
+
+    /// The same, in the order of each queue.
+    pub fn start_orderly(on: On, namesrv: &str, group: &str, topic: &str) -> Self {
+        Self::with(on, namesrv, group, topic, true)
+    }
+
+    fn with(on: On, namesrv: &str, group: &str, topic: &str, orderly: bool) -> Self {
         let mut command = Command::new(env::current_exe().expect("this program"));
         command.env("MEMBER_ON", on.name()).env("MEMBER_NAMESRV", namesrv);
         command.env("MEMBER_GROUP", group).env("MEMBER_TOPIC", topic);
+        if orderly {
+            command.env("MEMBER_ORDERLY", "yes");
+        }
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().expect("a process");
         let seen = Arc::<Mutex<BTreeSet<String>>>::default();
@@ -80,6 +92,8 @@ pub fn be_member() -> bool {
     let rig = Rig::start(on, &set("MEMBER_NAMESRV"));
     let builder = rig.client.consumer(set("MEMBER_GROUP")).expect("a group");
     let builder = builder.topic(set("MEMBER_TOPIC"), "*").start_at(Start::First);
+    let orderly = env::var_os("MEMBER_ORDERLY").is_some();
+    let builder = if orderly { builder.orderly() } else { builder };
     let mut consumer = builder.start().expect("a consumer");
     let until = std::time::Instant::now() + Duration::from_secs(60);
     while std::time::Instant::now() < until {

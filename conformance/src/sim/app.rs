@@ -39,6 +39,8 @@ pub enum Pace {
     /// It judges each message after a time drawn up to this, by what the message says: see
     /// [`Kind`](super::Kind).
     Judging(Duration),
+    /// The same, for consumers that handle messages in their order: one of each queue at a time.
+    InOrder(Duration),
 }
 
 /// When and how something ended.

@@ -87,7 +87,9 @@ impl Happening {
             Self::Fetched { client, .. }
             | Self::Computed { client, .. }
             | Self::Disk { client, .. } => Lane::Work(*client),
-            Self::Settle { .. } | Self::Judge { .. } | Self::Act(_) => Lane::Alone(number),
+            Self::Settle { .. } | Self::Judge { .. } | Self::InOrder { .. } | Self::Act(_) => {
+                Lane::Alone(number)
+            }
         }
     }
 }

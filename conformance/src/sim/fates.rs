@@ -223,6 +223,7 @@ impl World {
     /// what was done before counts no more. False if nobody could be told.
     pub fn reset_to_first(&mut self, group: &str, topic: &str) -> bool {
         self.fates.begin_anew(group, topic);
+        self.forget_order(group);
         let mut all = true;
         for (broker, _) in self.masters() {
             let told = self.with_cluster(|c| c.reset_offset(broker, (group, topic), 0, true));

@@ -112,6 +112,7 @@ impl World {
                 }
             }
             Pace::Judging(time) => self.judge_all(client, sub, time),
+            Pace::InOrder(_) => self.take_in_order(client, sub),
         }
     }
 }
@@ -119,7 +120,8 @@ impl World {
 /// Consumers that judge each message by itself.
 impl World {
     fn judges(&self, client: ClientId, sub: SubscriptionId) -> bool {
-        matches!(self.clients[client.0].app.paces.get(&sub), Some(Pace::Judging(_)))
+        let pace = self.clients[client.0].app.paces.get(&sub);
+        matches!(pace, Some(Pace::Judging(_) | Pace::InOrder(_)))
     }
 
     fn judge_all(&mut self, client: ClientId, sub: SubscriptionId, within: Duration) {
@@ -151,7 +153,12 @@ impl World {
         };
         let times = self.handed.get(&(client, id)).copied().unwrap_or_default();
         let outcome = self.verdict(one, times);
-        let back = matches!(outcome, Outcome::Retry { .. } | Outcome::Reject);
+        // What is to come again in its order stays here.
+        let back = match outcome {
+            Outcome::Retry { .. } => !batch.is_orderly(),
+            Outcome::Reject => true,
+            Outcome::Done | Outcome::Here(_) | Outcome::Again => false,
+        };
         let done = outcome == Outcome::Done;
         if done || back {
             let place = place_of(batch.queue());
@@ -161,17 +168,21 @@ impl World {
         if done && self.rng.below(2) == 0 {
             return self.settle_one(client, one);
         }
+        // One that ends well comes again as long as it is given back.
+        if batch.is_orderly() && !done && kind_of(one) == Kind::Flaky {
+            let (topic, name, number) = place_of(batch.queue());
+            if let Some(offset) = batch.offset(index) {
+                let place = format!("{topic} {name} {number}");
+                self.firsts.give_back(group.as_str(), &place, offset);
+            }
+        }
         // Stale when the queue was given up meanwhile.
         let _ = self.tell(client, |session, now| session.engine_mut().settle(now, id, outcome));
     }
 
     /// What becomes of a message that was handed out so often before.
     fn verdict(&mut self, one: &Handout, times: u32) -> Outcome {
-        let (batch, index) = (&one.batch, one.next);
-        let kind = match batch.records().item(index as usize) {
-            Item::Record(record) => Kind::of(&String::from_utf8_lossy(&record.raw_body())),
-            Item::Undecodable(_) => Kind::Unreadable,
-        };
+        let (batch, kind) = (&one.batch, kind_of(one));
         let drawn = self.rng.below(5);
         match kind {
             Kind::Flaky if times < 2 => match drawn {
@@ -191,12 +202,20 @@ impl World {
     }
 
     /// One message is done with as the handles are: bits first, then the engine.
-    fn settle_one(&mut self, client: ClientId, one: &Handout) {
+    pub(super) fn settle_one(&mut self, client: ClientId, one: &Handout) {
         if one.batch.settle(one.next) == Settled::Last {
             // Stale when the queue was given up meanwhile.
             let id = one.batch.id();
             let _ = self.tell(client, |session, now| session.engine_mut().batch_ended(now, id));
         }
+    }
+}
+
+/// What one message says of itself.
+fn kind_of(one: &Handout) -> Kind {
+    match one.batch.records().item(one.next as usize) {
+        Item::Record(record) => Kind::of(&String::from_utf8_lossy(&record.raw_body())),
+        Item::Undecodable(_) => Kind::Unreadable,
     }
 }
 

@@ -46,6 +46,8 @@ pub(super) enum Happening {
     Settle { client: ClientId, handout: Handout },
     /// It is done with one of them.
     Judge { client: ClientId, handout: Handout },
+    /// It is done with one whose order matters, and may have the next one.
+    InOrder { client: ClientId, one: Box<Handout>, rest: Box<Handout> },
     /// The test wants something done.
     Act(Act),
 }

@@ -17,6 +17,7 @@
 //! | `app` | the application: what it has, and the events it gets |
 //! | `verbs` | what it asks for |
 //! | `handing` | messages it is handed, and how it is done with them |
+//! | `ordered` | messages that are handled in their order, and what must hold of that |
 //! | `fates` | what became of the messages of groups, and that offsets pass none |
 //! | `logs` | what brokers have stored |
 //! | `disk` | files of offsets, torn, lost, slow or full |
@@ -47,6 +48,7 @@ mod ledger;
 mod link;
 mod logs;
 mod network;
+mod ordered;
 mod polling;
 mod polls;
 mod rates;

@@ -17,6 +17,7 @@ use super::fates::Fates;
 use super::happening::{Act, Happening};
 use super::logs::Logs;
 use super::network::{COMPUTE, Network};
+use super::ordered::Firsts;
 use super::rates::Rates;
 use super::storm::{Damage, Gust};
 use super::trace::Trace;
@@ -36,6 +37,10 @@ pub(super) struct Client {
     pub(super) app: App,
     /// Its process is gone: nothing is asked of it or told to it any more.
     pub(super) gone: bool,
+    /// Its process stands still until then: nothing of it happens before.
+    pub(super) frozen: Option<Instant>,
+    /// How long its machine slept.
+    pub(super) slept: Duration,
 }
 
 /// Engines, a broker cluster, the network between them, and one clock.
@@ -61,6 +66,9 @@ pub struct World {
     pub(super) damage: Damage,
     /// What became of the messages of groups that judge each.
     pub(super) fates: Fates,
+    /// What groups that handle messages in order were given first, and how many messages.
+    pub(super) firsts: Firsts,
+    pub(super) handled_in_order: usize,
     /// What brokers have stored, as far as it was read.
     pub(super) logs: Logs,
     /// How often each of them had been handed out before, by delivery.
@@ -122,6 +130,8 @@ impl World {
             struck: BTreeMap::new(),
             damage: Damage::default(),
             fates: Fates::default(),
+            firsts: Firsts::default(),
+            handled_in_order: 0,
             logs: Logs::default(),
             handed: BTreeMap::new(),
             ailing: false,
@@ -155,7 +165,13 @@ impl World {
             engine.plant(fault);
         }
         let session = Session::new(engine, limits);
-        self.clients.push(Client { session, app, gone: false });
+        self.clients.push(Client {
+            session,
+            app,
+            gone: false,
+            frozen: None,
+            slept: Duration::ZERO,
+        });
         id
     }
 
@@ -263,7 +279,8 @@ impl World {
     }
 
     fn living(&self) -> Vec<ClientId> {
-        (0..self.clients.len()).filter(|at| !self.clients[*at].gone).map(ClientId).collect()
+        let lives = |at: &usize| !self.clients[*at].gone && self.clients[*at].frozen.is_none();
+        (0..self.clients.len()).filter(lives).map(ClientId).collect()
     }
 
     /// When something happens next.
@@ -295,7 +312,7 @@ impl World {
 
     /// When a timer runs out next.
     pub(super) fn next_timer(&self) -> Option<Instant> {
-        let living = self.clients.iter().filter(|client| !client.gone);
+        let living = self.clients.iter().filter(|one| !one.gone && one.frozen.is_none());
         let engines = living.filter_map(|c| c.session.engine().next_timeout());
         engines.chain(self.broker.poll_timeout()).min()
     }
@@ -352,6 +369,9 @@ impl World {
     }
 
     pub(super) fn happen(&mut self, happening: Happening) {
+        if let Some(until) = self.frozen_until(&happening) {
+            return self.schedule(until, happening);
+        }
         match happening {
             Happening::Connected(link) => self.connected(link),
             Happening::Refused(link) => self.refused(link),
@@ -369,6 +389,7 @@ impl World {
             Happening::Disk { client, job } => self.disk_turns(client, job),
             Happening::Settle { client, handout } => self.be_done(client, &handout),
             Happening::Judge { client, handout } => self.judge(client, &handout),
+            Happening::InOrder { client, one, rest } => self.judge_in_order(client, &one, *rest),
             Happening::Act(act) => (act.0)(self),
         }
     }
@@ -390,7 +411,7 @@ impl World {
 
     /// After a drain the next timeout of every engine lies in the future: nothing spins.
     fn assert_no_spin(&self) {
-        for client in self.clients.iter().filter(|client| !client.gone) {
+        for client in self.clients.iter().filter(|one| !one.gone && one.frozen.is_none()) {
             let next = client.session.engine().poll_timeout();
             let spins = next.as_ref().is_some_and(|(at, _)| *at <= self.now);
             assert!(!spins, "{next:?} is due at {:?}", self.now);

@@ -161,6 +161,16 @@ fn fault_32_each_that_broadcasts_handles_all_in_as_many_storms_as_wanted() {
     broadcast_storms(seeds(number("STORM_COUNT", 200)));
 }
 
+#[test]
+fn ord_09_order_holds_and_no_queue_has_two_holders_in_storms_1_and_2() {
+    group_storms(1..3, GroupScene::orderly);
+}
+
+#[test]
+fn ord_09_order_holds_and_no_queue_has_two_holders_in_storms_3_and_4() {
+    group_storms(3..5, GroupScene::orderly);
+}
+
 fn number(name: &str, else_: u64) -> u64 {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(else_)
 }
@@ -190,6 +200,13 @@ fn fault_32_no_group_loses_anything_in_as_many_storms_as_wanted() {
         Some(gusts) => GroupScene::of(seed, gusts.clone()),
         None => GroupScene::new(seed),
     });
+}
+
+/// The same with a group that handles messages in their order.
+#[test]
+#[ignore = "for long runs by hand: STORM_SEED=1000 STORM_GROUPS=500"]
+fn ord_09_order_holds_in_as_many_storms_as_wanted() {
+    group_storms(seeds(number("STORM_GROUPS", 100)), GroupScene::orderly);
 }
 
 /// As many storms as wanted, from the seed on that `STORM_SEED` tells, of the kinds of faults that

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use super::consumer::Consumer;
-use super::delivery::{Received, is_held};
+use super::delivery::{Received, is_held, is_orderly};
 use super::park::block_until;
 use super::received::RecvError;
 use crate::time::Instant;
@@ -78,6 +78,11 @@ impl Consumer {
     /// there, or what there is after `within`, which may be none, as it is while the consumer is
     /// suspended. Those that can't be read are among them. Each is settled by itself, or dropped to
     /// come again.
+    ///
+    /// Of an [orderly](super::ConsumerBuilder::orderly) consumer it gives what there is of one
+    /// queue, of one pull, as soon as there is any, and nothing more of that queue until all of it
+    /// is settled: several such batches may be out at once, each of another queue. What is given
+    /// back of one comes again with all that was not settled after it.
     ///
     /// An error is given where there is nothing to give before it, as by [`recv`](Self::recv);
     /// [`RecvError::EmptyBatch`] where `most` is 0.
@@ -164,6 +169,9 @@ impl Consumer {
                 }
             }
             match self.poll_fresh(cx) {
+                Poll::Ready(Ok(received)) if is_orderly(&received) => {
+                    return Poll::Ready(Ok(self.rest_of_run(received, most)));
+                }
                 Poll::Ready(Ok(received)) => self.gathered.push_back(received),
                 Poll::Ready(Err(error)) => {
                     let batch = self.gathered_by_now(most);
@@ -174,6 +182,12 @@ impl Consumer {
                 Poll::Pending => return Poll::Pending,
             }
         }
+    }
+
+    /// A message whose order matters, and those that come after it: none but of its queue.
+    fn rest_of_run(&mut self, first: Received, most: usize) -> Vec<Received> {
+        let more = std::iter::from_fn(|| self.fresh_of_run());
+        std::iter::once(first).chain(more.take(most - 1)).collect()
     }
 
     /// Up to so many of those that were gathered and are still held; none while it is suspended.

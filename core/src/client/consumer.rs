@@ -195,8 +195,27 @@ impl Consumer {
 
     /// The next message of those taken from the engine.
     fn fresh(&mut self) -> Option<Received> {
+        if !self.goes_on() {
+            return None;
+        }
+        self.fresh_of_run()
+    }
+
+    /// Whether the next message at hand may be handed out: where order matters, those before it are
+    /// settled by then.
+    fn goes_on(&self) -> bool {
+        let now = || self.now();
+        self.current.as_ref().is_some_and(|run| run.batch.goes_on(run, now))
+    }
+
+    /// As [`Self::fresh`], whatever became of the messages before.
+    pub(super) fn fresh_of_run(&mut self) -> Option<Received> {
+        let now = self.owner.shared().clock().now();
         let shared = self.owner.shared();
         let handout = self.current.as_mut()?;
+        if handout.batch.is_orderly() && !handout.batch.is_locked(now) {
+            return None;
+        }
         while handout.next < handout.end && !handout.batch.is_revoked() {
             let index = handout.next;
             if !handout.batch.hand_out(index) {
@@ -246,7 +265,7 @@ impl Consumer {
             // The one that is left here is dropped after the lock.
             let mut waker = Some(cx.waker().clone());
             let (shared, sub) = (self.owner.shared().clone(), self.control.sub);
-            let rest = self.current.as_ref();
+            let mut rest = self.current.as_ref();
             let mut refused = None;
             let taken = shared.run(|core, now| {
                 let consumer = core.consumers.get_mut(&sub)?;
@@ -255,7 +274,12 @@ impl Consumer {
                     rest.into_iter().for_each(|rest| core.engine.give_back(now, rest));
                     return None;
                 }
-                // Where something is left at hand, the consumer is suspended.
+                // What waits for the messages before it, is not locked any more, or was recalled,
+                // is the engine's again.
+                if let Some(run) = rest.take_if(|run| run.batch.is_orderly()) {
+                    core.engine.give_back(now, run);
+                }
+                // Where something else is left at hand, the consumer is suspended.
                 let taken = if rest.is_none() { core.engine.take_batch(now, sub) } else { None };
                 if taken.is_none() {
                     std::mem::swap(&mut consumer.waker, &mut waker);
@@ -273,11 +297,19 @@ impl Consumer {
                     let ended = stopped.or(refused.map(RecvError::Filter));
                     return Poll::Ready(Err(ended.unwrap_or_else(|| shared.end_of_messages())));
                 }
-                Some(None) if paused && !self.control.is_suspended() => {}
-                Some(None) => return Poll::Pending,
+                Some(None) if paused && !self.control.is_suspended() => self.forget_run(),
+                Some(None) => {
+                    self.forget_run();
+                    return Poll::Pending;
+                }
                 Some(handout) => self.current = handout,
             }
         }
+    }
+
+    /// What is at hand of a queue whose order matters was given back to the engine.
+    fn forget_run(&mut self) {
+        self.current.take_if(|run| run.batch.is_orderly());
     }
 
     /// Another handle of this consumer, to suspend, resume or end it by, from any thread.

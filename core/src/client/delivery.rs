@@ -248,20 +248,22 @@ impl Delivery {
         shared: &Arc<Shared>,
         unreadable: OnUnreadable,
     ) -> Result<Self, Unreadable> {
-        let mut shared = Some(shared.clone());
+        let mut held = Some(shared.clone());
         let reason = match body(batch, index) {
             Ok(body) => {
-                let view = MessageView { batch: batch.clone(), index, again, body };
-                return Ok(Self { view, shared });
+                let clock = batch.is_orderly().then(|| shared.clock_handle());
+                let again = again.saturating_add(batch.tries(index));
+                let view = MessageView { batch: batch.clone(), index, again, body, clock };
+                return Ok(Self { view, shared: held });
             }
             Err(reason) => reason,
         };
         match unreadable {
             OnUnreadable::Hold | OnUnreadable::Stop => {}
-            OnUnreadable::Settle => _ = ack(&mut shared, batch, index),
-            OnUnreadable::DeadLetters => _ = give(&mut shared, batch, index, Outcome::Reject),
+            OnUnreadable::Settle => _ = ack(&mut held, batch, index),
+            OnUnreadable::DeadLetters => _ = give(&mut held, batch, index, Outcome::Reject),
         }
-        Err(Unreadable::new(batch, index, reason, shared))
+        Err(Unreadable::new(batch, index, reason, held))
     }
 
     fn give(&mut self, outcome: Outcome) -> Settlement {
@@ -394,7 +396,7 @@ impl Delivery {
 /// A message to be read, without the duty to settle it; one that can't be read has none either.
 pub(super) fn opened(batch: &Arc<Batch>, index: u32) -> Result<MessageView, Unreadable> {
     match body(batch, index) {
-        Ok(body) => Ok(MessageView { batch: batch.clone(), index, again: 0, body }),
+        Ok(body) => Ok(MessageView { batch: batch.clone(), index, again: 0, body, clock: None }),
         Err(reason) => Err(Unreadable::new(batch, index, reason, None)),
     }
 }
@@ -414,6 +416,14 @@ pub(super) fn is_held(received: &Received) -> bool {
         Err(unreadable) => (&unreadable.batch, unreadable.index),
     };
     !batch.is_revoked() && !batch.is_taken_away(index)
+}
+
+/// Whether a message's order matters.
+pub(super) fn is_orderly(received: &Received) -> bool {
+    match received {
+        Ok(delivery) => delivery.view.batch.is_orderly(),
+        Err(unreadable) => unreadable.batch.is_orderly(),
+    }
 }
 
 /// Settles one message, and tells the engine if it was the last of its batch, or if its consumer

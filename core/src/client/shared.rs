@@ -37,7 +37,7 @@ const LOOK: Duration = Duration::from_micros(100);
 
 /// The state that a client's handles and its pump share.
 pub struct Shared {
-    clock: Box<dyn Clock>,
+    clock: Arc<dyn Clock>,
     host: Box<dyn Host>,
     /// The process that made it.
     process: u32,
@@ -86,7 +86,7 @@ impl Shared {
         // Nobody waits for anything yet: what is to be begun is kept for the pump.
         core.drain(clock.now(), &mut AfterUnlock::default());
         let process = clock.process();
-        let (clock, host, core) = (Box::new(clock), Box::new(host), Mutex::new(core));
+        let (clock, host, core) = (Arc::new(clock), Box::new(host), Mutex::new(core));
         Arc::new_cyclic(|me| Self {
             me: me.clone(),
             clock,
@@ -125,6 +125,11 @@ impl Shared {
 
     pub(crate) fn clock(&self) -> &dyn Clock {
         &*self.clock
+    }
+
+    /// The clock, to be kept.
+    pub(crate) fn clock_handle(&self) -> Arc<dyn Clock> {
+        self.clock.clone()
     }
 
     pub(crate) fn host(&self) -> &dyn Host {

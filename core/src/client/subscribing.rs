@@ -10,7 +10,7 @@ use super::state::Subscribed;
 use crate::body::MessageModel;
 use crate::config::ConfigError;
 use crate::consumer::{
-    ConsumerOptions, Filter, FilterError, Start, Subscribe, Taking, TopicSubscription,
+    ConsumeOrder, ConsumerOptions, Filter, FilterError, Start, Subscribe, Taking, TopicSubscription,
 };
 use crate::error::{ErrorKind, Refused};
 use crate::name::{Group, NameError, Topic};
@@ -229,6 +229,48 @@ impl ConsumerBuilder {
     #[doc(alias = "setOffsetStore")]
     pub fn offset_store(mut self, store: Arc<dyn OffsetStore>) -> Self {
         self.options.offset_store = Some(OwnStore::new(store));
+        self
+    }
+
+    /// Handles the messages of each queue one after the other, in the order in which they were
+    /// stored; those of different queues at the same time. Send what belongs together to one queue,
+    /// by [`SendOptions::ordered`](crate::producer::SendOptions::ordered), say.
+    ///
+    /// Each queue is locked at its broker (`LOCK_BATCH_MQ`, 41), so that one member of the group
+    /// has it at a time, which reads it from the stored offset on. Nothing is handed out before the
+    /// lock is there, nor once it has run out, by this client's clock, or is another's: then what
+    /// was handed out is [moved](super::Settlement::Moved). Who leaves unlocks, and so does who
+    /// loses a queue to another member, once what is being handled of it is settled and committed.
+    ///
+    /// | verb | what becomes of the queue |
+    /// |---|---|
+    /// | `ack` | the next message may come |
+    /// | `retry`, or dropped | it rests, 1 s at first, twice as long each time, up to 30 s |
+    /// | `retry_after`, `retry_here` | it rests so long, 10 ms to 30 s by the former |
+    /// | `reject` | the message becomes a dead letter; the next may come when a broker has it |
+    ///
+    /// When a queue has rested, the same message comes again, and then what was not settled after
+    /// it.
+    ///
+    /// A message is tried without end, unless `max_reconsume_times` is set for this consumer: then
+    /// it is rejected once it has come again so often. Attempts are counted by this client, and
+    /// anew by the next owner of the queue.
+    ///
+    /// All members of a group must be orderly. Followed is `ConsumeMessageOrderlyService`.
+    ///
+    /// ```no_run
+    /// # use rocketry_core::client::{Client, MessageView, RunOptions};
+    /// # fn f(client: &Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// let consumer = client.consumer("billing")?.topic("orders", "*").orderly().start()?;
+    /// let write = |order: &MessageView| std::fs::write("last", order.body());
+    /// let run = consumer.run(RunOptions::default(), write)?;
+    /// # run.ended().wait()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[doc(alias = "MessageListenerOrderly", alias = "WithConsumerOrder", alias = "consumeOrderly")]
+    pub const fn orderly(mut self) -> Self {
+        self.options.order = ConsumeOrder::Orderly;
         self
     }
 

@@ -3,9 +3,11 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::host::Clock;
 use crate::consumer::Batch;
 use crate::message::{Message, Record, properties};
 use crate::query::QueueName;
@@ -23,6 +25,8 @@ pub struct MessageView {
     /// How often this client has handed it out before.
     pub(super) again: u32,
     pub(super) body: Bytes,
+    /// Of a message whose order matters.
+    pub(super) clock: Option<Arc<dyn Clock>>,
 }
 
 impl fmt::Debug for MessageView {
@@ -147,7 +151,27 @@ impl MessageView {
         // A body that was opened has its memory to itself.
         let stored = batch.records().record(0).filter(|record| record.compression().is_none());
         let body = stored.map_or_else(|| self.body.clone(), |record| record.raw_body());
-        Self { batch, index: 0, again: self.again, body }
+        Self { batch, index: 0, again: self.again, body, clock: self.clock.clone() }
+    }
+
+    /// How long the queue is still locked for this consumer, by this client's clock, as far as is
+    /// known now; zero: it may be another member's. `None` where no lock is needed: of a consumer
+    /// that is not [orderly](super::ConsumerBuilder::orderly).
+    ///
+    /// A broker does not fence off who has lost a lock: whoever writes elsewhere, where two writers
+    /// must not meet, has to be done before the time is over. Locks are renewed every 20 s and last
+    /// 30 s here, 60 s at the broker.
+    ///
+    /// ```no_run
+    /// # use rocketry_core::client::MessageView;
+    /// # use std::time::Duration;
+    /// # fn f(message: &MessageView) {
+    /// let is_enough = message.lock_remaining().is_none_or(|left| left > Duration::from_secs(5));
+    /// assert!(is_enough, "the queue may be another's before this is written");
+    /// # }
+    /// ```
+    pub fn lock_remaining(&self) -> Option<Duration> {
+        self.batch.lock_remaining(self.clock.as_ref()?.now())
     }
 
     /// The queue it came from.

@@ -7,6 +7,8 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use super::queue::LockTime;
+use super::runs::Runs;
 use crate::consumer::Tags;
 use crate::id::{QueueKey, SubscriptionId};
 use crate::message::{Item, RecordList, properties};
@@ -32,13 +34,14 @@ pub struct Batch {
     /// When they came.
     at: Instant,
     tags: Option<Arc<Tags>>,
-    settled: Box<[AtomicU64]>,
+    pub(super) settled: Box<[AtomicU64]>,
     open: AtomicU32,
     /// So many messages from the front on were handed out.
-    handed: AtomicU32,
+    pub(super) handed: AtomicU32,
     /// Messages that were taken from the application, which had them for too long.
     taken: OnceLock<Box<[AtomicU64]>>,
-    flags: Arc<QueueFlags>,
+    pub(super) runs: Runs,
+    pub(super) flags: Arc<QueueFlags>,
 }
 
 /// What a queue and those who handle its messages tell each other without a lock.
@@ -49,6 +52,12 @@ pub(crate) struct QueueFlags {
     /// The queue's consumer finishes: nothing is handed out, and the engine hears of all that is
     /// settled.
     pub(crate) draining: AtomicBool,
+    /// Its messages are handled in their order.
+    pub(crate) orderly: bool,
+    /// The engine hears of all that is settled: somebody waits for it.
+    pub(crate) watched: AtomicBool,
+    /// Until when messages may be handed out.
+    pub(crate) lock: LockTime,
     /// A message came with a tag that no hash of the consumer's stands for.
     pub(crate) foreign: AtomicBool,
     /// Messages that were settled after the queue had been given up, of all of the consumer's
@@ -105,8 +114,8 @@ pub enum Settled {
     Before,
     /// The message is settled now, others of its batch are not.
     Now,
-    /// The message was the last one, or its consumer [drains](crate::engine::Engine::drain): tell
-    /// the engine with [`Engine::batch_ended`].
+    /// The message was the last one, its consumer [drains](crate::engine::Engine::drain), or others
+    /// wait for it that come after it in order: tell the engine with [`Engine::batch_ended`].
     ///
     /// [`Engine::batch_ended`]: crate::engine::Engine::batch_ended
     Last,
@@ -141,6 +150,7 @@ impl Batch {
             open,
             handed: AtomicU32::new(0),
             taken: OnceLock::new(),
+            runs: Runs::default(),
             flags,
         };
         batch.older = batch.count_older();
@@ -255,7 +265,7 @@ impl Batch {
         }
         match self.open.fetch_sub(1, Ordering::AcqRel) {
             1 => Settled::Last,
-            _ if self.is_draining() => Settled::Last,
+            _ if self.is_draining() || self.is_watched() => Settled::Last,
             _ => Settled::Now,
         }
     }
@@ -281,6 +291,7 @@ impl Batch {
             tags: None,
             settled: Box::default(),
             taken: Default::default(),
+            runs: Runs::default(),
             open: AtomicU32::new(1),
             handed: AtomicU32::new(1),
             flags: self.flags.clone(),
@@ -351,6 +362,10 @@ impl Batch {
         self.flags.draining.load(Ordering::SeqCst)
     }
 
+    fn is_watched(&self) -> bool {
+        self.flags.orderly && self.flags.watched.load(Ordering::SeqCst)
+    }
+
     /// Notes that the message at `index` is handed out. False: it must not be, since the consumer
     /// finishes; what it has is to be given back.
     pub(crate) fn hand_out(&self, index: u32) -> bool {
@@ -401,17 +416,20 @@ pub struct Handout {
     /// The one after the last.
     pub end: u32,
     /// How often it was handed out before, where it is a message that comes again; 0 for those of a
-    /// pull.
+    /// pull, and for all of a queue whose messages are handled in their order.
     pub again: u32,
+    /// Which run of its batch it is, where they are.
+    pub run: u32,
 }
 
 impl Handout {
     pub(crate) fn whole(batch: Arc<Batch>) -> Self {
-        let end = batch.records.len() as u32;
-        Self { batch, next: 0, end, again: 0 }
+        let (end, run) = (batch.records.len() as u32, batch.run());
+        Self { batch, next: 0, end, again: 0, run }
     }
 
-    pub(crate) const fn single(batch: Arc<Batch>, index: u32, again: u32) -> Self {
-        Self { batch, next: index, end: index + 1, again }
+    pub(crate) fn single(batch: Arc<Batch>, index: u32, again: u32) -> Self {
+        let run = batch.run();
+        Self { batch, next: index, end: index + 1, again, run }
     }
 }

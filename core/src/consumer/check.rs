@@ -18,6 +18,7 @@ impl Consumers {
         for (sub, consumer) in self.iter() {
             consumer.check_handouts();
             consumer.check_commit_calls(&self.turns);
+            consumer.check_locks();
             consumer.check_timers(ctx);
             consumer.check_wishes();
             consumer.check_share(&self.turns);
@@ -47,8 +48,9 @@ impl Consumers {
             let due = self.turns.holds(sub, key);
             let read = consumer.topics.get(queue.topic).is_some();
             let held_back = (consumer.suspended || queue.held) && queue.is_begun();
-            let may_rest = !ready || ends || due || !read || held_back;
-            let due = due || consumer.has_transfers() || consumer.is_leaving();
+            let barred = queue.released || !queue.lock().lets_pull();
+            let may_rest = !ready || ends || due || !read || held_back || barred;
+            let due = due || consumer.has_transfers() || consumer.is_leaving() || barred;
             let bounds = consumer.bounds.of_queue(consumer.places.held(queue.topic));
             let loads = consumer.local.as_ref().is_some_and(|local| local.loads(&ctx.fx));
             let loads = loads || consumer.is_leaving();
@@ -64,7 +66,8 @@ impl Consumer {
         let own = [self.rebalance_timer, self.handouts.timer, self.drain_timer()];
         let own = own.into_iter().chain([self.look_timer, self.reminder]);
         let queues = queues.chain(self.local.iter().flat_map(|local| local.timers()));
-        for key in queues.chain(own.flatten().map(|(_, timer)| timer)) {
+        let own = own.flatten().chain(self.locks.timers());
+        for key in queues.chain(own.map(|(_, timer)| timer)) {
             assert!(ctx.fx.timers.gave(key), "{key:?} is of another table");
         }
     }
@@ -97,6 +100,10 @@ impl Consumer {
             return;
         }
         for (key, queue) in self.queues.iter().filter(|(_, queue)| queue.cursor.awaits_broker()) {
+            if queue.released || !queue.lock().lets_pull() {
+                // Its lock is looked after.
+                continue;
+            }
             let Some(peer) = known.brokers.reader(queue.at.broker) else { continue };
             // One that the route names no more is taken away by the next look at the share.
             let route = known.routes.known(&queue.name.topic);

@@ -132,6 +132,10 @@ impl Consumer {
             return false;
         }
         let Some(queue) = self.queues.get(key) else { return false };
+        if !queue.lock().holds(ctx.fx.now) {
+            // It may be another member's, which knows better.
+            return false;
+        }
         if let Some(local) = &mut self.local {
             local.put(&mut ctx.fx, &queue.name, (key, offset));
             return true;
@@ -257,13 +261,13 @@ impl Consumer {
         }
         self.stored.ended(ctx.fx.now, stored.is_some());
         self.commits = self.commits.saturating_sub(1);
-        if let Some(last) = self.lasts.ended(key)
-            && stored.is_none()
-        {
-            self.last_failed(ctx, last);
-        }
-        self.predecessor_ended(ctx, known, key, stored);
+        let last = self.lasts.ended(key).filter(|_| stored.is_none());
+        let again = last.is_some_and(|last| self.last_failed(ctx, last));
+        let over = self.predecessor_ended(ctx, known, key, stored).filter(|_| !again);
         self.commit_call_ended(ctx, known, key, &ended);
+        if let Some(key) = over {
+            self.committed_last(ctx, key);
+        }
         self.unregister_if_committed(ctx);
     }
 }

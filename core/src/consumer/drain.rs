@@ -1,7 +1,6 @@
 //! What was handed out and is not settled, while a consumer finishes.
 
 use std::collections::{BTreeMap, BTreeSet};
-#[cfg(feature = "client")]
 use std::ops::Range;
 
 use super::again::Again;
@@ -27,12 +26,14 @@ pub(super) struct Drain {
 impl Window {
     /// The messages that the application holds, handed out and neither settled nor given back, and
     /// those on their way to a broker.
-    fn out(&self, plant: Plant) -> impl Iterator<Item = (BatchId, BTreeSet<u32>)> {
+    pub(super) fn out(&self, plant: Plant) -> impl Iterator<Item = (BatchId, BTreeSet<u32>)> {
         let early = plant.is(Planted::DrainsEarly);
         let is_out = move |again: &Again| again.is_out() && !(early && again.leaving().is_some());
         self.batches().filter_map(move |batch| {
             let number = batch.id().number;
-            let out = |index: &u32| self.again.get(&(number, *index)).is_none_or(is_out);
+            let back = |index: u32| self.order.as_ref().is_some_and(|o| o.is_back(number, index));
+            let out =
+                |index: &u32| self.again.get(&(number, *index)).is_none_or(is_out) && !back(*index);
             let held = |index: &u32| !batch.is_settled(*index) && out(index);
             let out: BTreeSet<u32> = (0..batch.handed()).filter(held).collect();
             (!out.is_empty()).then(|| (batch.id(), out))
@@ -84,7 +85,6 @@ impl Consumer {
     }
 
     /// The application does not hold these after all: it never saw them.
-    #[cfg(feature = "client")]
     pub(super) fn withhold(&mut self, id: BatchId, indices: Range<u32>) {
         if let Some(out) = self.drain.as_mut().and_then(|drain| drain.out.get_mut(&id)) {
             out.retain(|index| !indices.contains(index));

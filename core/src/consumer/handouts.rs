@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use super::again::{Again, LEAST, Place};
-use crate::consumer::queue::Window;
+use crate::consumer::queue::{Order, Window};
 use crate::consumer::{Consumer, DeliveryId, Handout, Queue};
 use crate::id::QueueKey;
 use crate::time::Instant;
@@ -44,6 +44,22 @@ impl Handouts {
     /// A message that was to come later does not.
     pub(super) fn forget(&mut self, due: Due) {
         self.later.remove(&due);
+    }
+
+    /// A message is to come then.
+    pub(super) fn wait(&mut self, due: Due, handout: Handout) {
+        self.later.insert(due, handout);
+    }
+
+    /// A number that tells a time from others.
+    pub(super) const fn issue(&mut self) -> u64 {
+        self.issued += 1;
+        self.issued
+    }
+
+    /// A run that was ready is not any more.
+    pub(super) const fn withdrawn(&mut self) {
+        self.ready -= 1;
     }
 }
 
@@ -86,9 +102,21 @@ impl Queue {
 }
 
 impl Consumer {
-    /// Queues messages to be handed out.
+    /// Queues messages to be handed out; where order matters, behind those of the queue before
+    /// them.
     pub(super) fn offer(&mut self, handout: Handout) {
         let key = handout.batch.id().queue;
+        if let Some(order) = self.queues.get_mut(key).and_then(|queue| queue.window.order.as_mut())
+        {
+            order.push(handout);
+            self.offer_run(key);
+            return;
+        }
+        self.offer_now(key, handout);
+    }
+
+    /// Queues messages to be handed out next.
+    pub(super) fn offer_now(&mut self, key: QueueKey, handout: Handout) {
         if let Some(queue) = self.queues.get_mut(key) {
             queue.window.ready.push_back(handout);
             if !queue.held {
@@ -127,6 +155,15 @@ impl Consumer {
             let Some(queue) = self.queues.get_mut(key) else { continue };
             let Some(handout) = queue.window.ready.pop_front() else { continue };
             self.handouts.ready -= 1;
+            let locked = queue.lock().holds(now) && !queue.released;
+            if let Some(order) = &mut queue.window.order {
+                if locked {
+                    order.begin(&handout);
+                    return Some(handout);
+                }
+                order.put_back(handout);
+                continue;
+            }
             if queue.window.hand_out(now, &handout) {
                 return Some(handout);
             }
@@ -173,6 +210,10 @@ impl Consumer {
             let handout = entry.remove();
             let (id, index) = (handout.batch.id(), handout.next);
             let Some(queue) = self.queues.get_mut(id.queue) else { continue };
+            if queue.window.order.is_some() {
+                any |= self.pause_of_order_over(id.queue);
+                continue;
+            }
             let place = (id.number, index);
             if handout.batch.is_settled(index) {
                 queue.window.again.remove(&place);
@@ -192,7 +233,8 @@ impl Consumer {
     pub(super) fn forget_handouts(&mut self, queue: &Queue) {
         let handouts = &mut self.handouts;
         handouts.ready -= queue.turns();
-        for due in queue.window.again.values().filter_map(Again::due) {
+        let order = queue.window.order.iter().filter_map(Order::due);
+        for due in queue.window.again.values().filter_map(Again::due).chain(order) {
             handouts.later.remove(&due);
         }
         if queue.window.again.values().any(|again| again.leaving().is_some()) {
@@ -210,7 +252,8 @@ impl Consumer {
         let ready: usize = queues().map(Queue::turns).sum();
         assert_eq!(ready, self.handouts.ready, "runs of messages to hand out");
         let due = queues().flat_map(|queue| queue.window.again.values()).filter_map(Again::due);
-        assert_eq!(due.count(), self.handouts.later.len(), "messages that come later");
+        let order = queues().filter_map(|queue| queue.window.order.as_ref()?.due());
+        assert_eq!(due.chain(order).count(), self.handouts.later.len(), "messages that come later");
         let (timer, next) = (self.handouts.timer.map(|(at, _)| at), self.next_again());
         let woken = next.is_none_or(|next| timer.is_some_and(|timer| timer <= next));
         assert!(woken, "nothing wakes what comes at {next:?}");

@@ -174,7 +174,8 @@ impl Consumers {
     /// The queues that are a consumer's, of the topics that the application asks for.
     pub(crate) fn queues(&self, sub: SubscriptionId) -> Vec<QueueName> {
         let Some(consumer) = self.get(sub) else { return Vec::new() };
-        let mut names = consumer.queues.iter().map(|(_, queue)| queue.name.clone()).collect();
+        let own = consumer.queues.iter().filter(|(_, queue)| !queue.released);
+        let mut names = own.map(|(_, queue)| queue.name.clone()).collect();
         consumer.topics.retain_own(&mut names);
         names
     }
@@ -312,10 +313,8 @@ impl Consumer {
     /// answered meanwhile, is of the one before.
     pub(super) fn pull_anew(&mut self, ctx: &mut Context, known: Known<'_>, key: QueueKey) {
         let pull = self.queues.get_mut(key).and_then(|queue| queue.cursor.give_up_pull());
-        if let Some(call) = pull.and_then(|opaque| ctx.give_up(opaque))
-            && let Some(timer) = call.timer
-        {
-            ctx.fx.timers.cancel(timer);
+        if let Some(pull) = pull {
+            ctx.give_up_with_timer(pull);
         }
         self.resume(ctx, known, key);
     }

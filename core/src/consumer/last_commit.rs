@@ -85,7 +85,10 @@ impl Consumers {
         let Some(consumer) = self.get_mut(sub) else { return };
         consumer.lasts.timer = None;
         for last in std::mem::take(&mut consumer.lasts.failed) {
-            consumer.commit_last(ctx, known, last);
+            let key = last.key;
+            if !consumer.commit_last(ctx, known, last) {
+                consumer.committed_last(ctx, key);
+            }
         }
         consumer.unregister_if_committed(ctx);
     }
@@ -93,46 +96,55 @@ impl Consumers {
 
 impl Consumer {
     /// Commits a queue that is no longer in the consumer's table, as far as it was settled: once no
-    /// other commit of it is under way, which could arrive late and take the offset back.
+    /// other commit of it is under way, which could arrive late and take the offset back. Whether
+    /// there is a commit to be waited for.
     pub(super) fn commit_given_up(
         &mut self,
         ctx: &mut Context,
         known: Known<'_>,
         key: QueueKey,
         queue: &Queue,
-    ) {
+    ) -> bool {
         let offset = queue.to_store(ctx.fx.now).filter(|_| self.auto_commits());
-        let Some(offset) = offset else { return };
+        let Some(offset) = offset else { return false };
         if let Some(local) = &mut self.local {
-            return local.put(&mut ctx.fx, &queue.name, (key, offset));
+            local.put(&mut ctx.fx, &queue.name, (key, offset));
+            return false;
         }
         let last = LastCommit::new(key, queue, offset);
         if queue.keeper.under_way().is_some() || self.predecessors.holds(key) {
-            return self.predecessors.waits(key, Heir::Last(last));
+            self.predecessors.waits(key, Heir::Last(last));
+            return true;
         }
-        self.commit_last(ctx, known, last);
+        self.commit_last(ctx, known, last)
     }
 
-    pub(super) fn commit_last(&mut self, ctx: &mut Context, known: Known<'_>, last: LastCommit) {
-        if self.send_commit(ctx, known, (last.key, last.offset), &last.name, last.broker) {
-            self.commits += 1;
-            self.lasts.under_way.insert(last.key, last);
-        } else {
-            self.last_failed(ctx, last);
+    /// Sends a queue's last commit. False if it comes to nothing.
+    pub(super) fn commit_last(
+        &mut self,
+        ctx: &mut Context,
+        known: Known<'_>,
+        last: LastCommit,
+    ) -> bool {
+        if !self.send_commit(ctx, known, (last.key, last.offset), &last.name, last.broker) {
+            return self.last_failed(ctx, last);
         }
+        self.commits += 1;
+        self.lasts.under_way.insert(last.key, last);
+        true
     }
 
     /// A last commit was refused, or came to nothing. A consumer that leaves gives it again: nobody
     /// else has the queue before it has left. Of a queue that another member has by now, an offset
-    /// that comes late may replace a later one.
-    pub(super) fn last_failed(&mut self, ctx: &mut Context, mut last: LastCommit) {
+    /// that comes late may replace a later one. False if it comes to nothing.
+    pub(super) fn last_failed(&mut self, ctx: &mut Context, mut last: LastCommit) -> bool {
         if !self.is_leaving() {
-            return;
+            return false;
         }
         last.failed += 1;
         if last.failed == TRIES || self.phase != Phase::Committing {
             self.lasts.lost += 1;
-            return;
+            return false;
         }
         if self.lasts.timer.is_none() {
             let at = ctx.fx.now + AGAIN * (1 << (last.failed - 1));
@@ -140,6 +152,7 @@ impl Consumer {
             self.lasts.timer = Some(ctx.fx.timers.at(at, timer));
         }
         self.lasts.failed.push(last);
+        true
     }
 
     /// How long a commit waits for its answer: one of a consumer that leaves so long that there is

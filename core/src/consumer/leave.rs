@@ -162,7 +162,8 @@ impl Consumer {
     /// way: they may give its queues to others.
     pub(super) fn unregister_if_committed(&mut self, ctx: &mut Context) {
         let committed = self.commits == 0 && self.lasts.is_quiet() && self.queues.is_empty();
-        if self.phase != Phase::Committing || !committed {
+        let done = committed && self.locks.are_given_back();
+        if self.phase != Phase::Committing || !done {
             return;
         }
         if self.is_saved(ctx) {

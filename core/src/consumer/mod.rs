@@ -34,17 +34,21 @@ mod join;
 mod last_commit;
 mod leave;
 mod local;
+mod locks;
 mod next_offset;
 mod offset;
 mod options;
+mod order;
 mod others;
 mod polled;
 mod pull;
 mod queue;
 mod rebalance;
+mod release;
 mod reset;
 mod resume;
 mod running;
+mod runs;
 mod seek;
 mod send_back;
 mod settle;
@@ -78,9 +82,11 @@ pub use filter::{Filter, FilterError, Tags};
 use handouts::Handouts;
 use last_commit::LastCommits;
 use local::{Local, Orphan};
+use locks::Locks;
 use next_offset::{NextOffset, PullAnswer};
 use options::Bounds;
 pub use options::{Assignment, ConsumerOptions};
+pub use order::ConsumeOrder;
 use queue::Queue;
 use rebalance::{Notices, Questions};
 use reset::Predecessors;
@@ -165,6 +171,10 @@ enum Trouble {
     Refused(BrokerId),
     /// Offsets that the broker does not take.
     Commit(BrokerId),
+    /// Queues of the broker that are another member's, or not ours any more.
+    Lock(BrokerId),
+    /// No answer to a question for locks, of that broker.
+    Unlockable(BrokerId),
     /// Messages that neither the broker takes back nor any other.
     Back(BrokerId),
     /// Messages that the application has for long.
@@ -208,6 +218,7 @@ struct Consumer {
     handouts: Handouts,
     /// What is sent back.
     backs: SendBacks,
+    locks: Locks,
     /// When it looks next at what the application has.
     look_timer: Option<(Instant, TimerKey)>,
     /// Commits without an answer, those of queues given up included.
@@ -285,6 +296,7 @@ impl Consumer {
             places: share::Places::default(),
             handouts: Handouts::default(),
             backs: SendBacks::default(),
+            locks: Locks::default(),
             look_timer: None,
             commits: 0,
             local,
@@ -420,6 +432,10 @@ impl Consumers {
                 consumer.commit_answered(ctx, known, (queue, offset), reply);
             }
             ConsumerAsk::Check { wish } => self.filter_judged(ctx, (sub, wish), reply),
+            ConsumerAsk::Locks { broker } => {
+                let Some(consumer) = consumer else { return };
+                consumer.locks_answered(ctx, known, broker, reply, body);
+            }
             ConsumerAsk::SendBack { message, broker } => {
                 let Some(consumer) = consumer else { return };
                 consumer.back_answered(ctx, known, (message, broker), reply);
@@ -458,6 +474,9 @@ impl Consumers {
                 consumer.commit_failed(ctx, known, queue, failure.clone());
             }
             ConsumerAsk::Check { wish } => consumer.not_judged(ctx, wish, failure.clone()),
+            ConsumerAsk::Locks { broker } => {
+                consumer.locks_failed(ctx, known, broker, failure.clone());
+            }
             ConsumerAsk::SendBack { message, broker } => {
                 consumer.back_failed(ctx, known, (message, broker), failure.clone());
             }
@@ -488,6 +507,7 @@ impl Consumers {
                 let Some(consumer) = self.get_mut(sub) else { return };
                 consumer.remind_due(ctx);
             }
+            ConsumerTimer::Locks(sub, broker) => self.locks_due(ctx, known, (sub, broker)),
             ConsumerTimer::Look(sub) => self.look_due(ctx, known, sub),
             ConsumerTimer::Drain(sub) => {
                 let Some(consumer) = self.get_mut(sub) else { return };

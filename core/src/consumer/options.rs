@@ -3,11 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Start, Taking};
+use super::{ConsumeOrder, Start, Taking};
 use crate::allocation::Strategy;
 use crate::body::MessageModel;
 use crate::config::{Config, ConfigError};
 use crate::offsets::{OffsetStore, OwnStore};
+
+/// The first pause of a queue whose message could not be handled, where order matters
+/// (`DefaultMQPushConsumer.suspendCurrentQueueTimeMillis`).
+const SUSPENDED: Duration = Duration::from_secs(1);
+/// How often a message may come again, where order matters
+/// (`ConsumeMessageOrderlyService.getMaxReconsumeTimes`).
+const UNLIMITED: u32 = i32::MAX as u32;
 
 /// How one consumer works. What is not set here is as the client's [`Config`] says, in the fields
 /// of the same names and with the same ranges.
@@ -53,6 +60,8 @@ pub struct ConsumerOptions {
     pub strategy: Option<Strategy>,
     /// How long a queue that another member may have had rests before its offset is read.
     pub handover_pause: Option<Duration>,
+    /// In which order messages are handled.
+    pub order: ConsumeOrder,
     /// Who computes the shares.
     pub assignment: Assignment,
     /// It may begin without a topic.
@@ -157,6 +166,17 @@ impl ConsumerOptions {
     #[doc(alias = "setAllocateMessageQueueStrategy")]
     pub fn strategy(mut self, strategy: Strategy) -> Self {
         self.strategy = Some(strategy);
+        self
+    }
+
+    /// Handles the messages of each queue one after the other, in their order, as
+    /// [`ConsumeOrder::Orderly`] tells. Then `retry_delay` is the first pause of a queue whose
+    /// message could not be handled, 1 s unless set here; `max_reconsume_times` counts only where
+    /// it is set here; and `consume_timeout` and `handover_pause` do not count.
+    #[must_use]
+    #[doc(alias = "MessageListenerOrderly")]
+    pub const fn orderly(mut self) -> Self {
+        self.order = ConsumeOrder::Orderly;
         self
     }
 
@@ -265,6 +285,19 @@ impl ConsumerOptions {
 
     /// What holds for a consumer of a client with those settings.
     pub(crate) fn over(&self, config: &Config) -> Bounds {
+        let bounds = self.concurrent_over(config);
+        match self.order {
+            ConsumeOrder::Concurrent => bounds,
+            ConsumeOrder::Orderly => Bounds {
+                retry_delay: self.retry_delay.unwrap_or(SUSPENDED),
+                max_reconsume_times: self.max_reconsume_times.unwrap_or(UNLIMITED),
+                consume_timeout: None,
+                ..bounds
+            },
+        }
+    }
+
+    fn concurrent_over(&self, config: &Config) -> Bounds {
         // What is polled is held until the next poll, however long that takes, and not sent back.
         let sends_back = self.taking == Taking::Delivered;
         Bounds {

@@ -131,7 +131,7 @@ impl Consumer {
         let Some(queue) = self.queues.get(key) else { return };
         let (name, from) = (queue.name.clone(), queue.cursor.next());
         let old = (key, queue.to_store(ctx.fx.now));
-        let Some(key) = self.begin_anew(ctx, at, to) else { return };
+        let Some(key) = self.begin_anew_at(ctx, at, to) else { return };
         let group = self.group.clone();
         ctx.fx.note(Note::OffsetReset { group, queue: name, from, to });
         self.commit_in_any_case(ctx, known, key);
@@ -142,7 +142,12 @@ impl Consumer {
     }
 
     /// A queue begins a new life at an offset that is known to be there.
-    pub(super) fn begin_anew(&mut self, ctx: &mut Context, at: Place, to: i64) -> Option<QueueKey> {
+    pub(super) fn begin_anew_at(
+        &mut self,
+        ctx: &mut Context,
+        at: Place,
+        to: i64,
+    ) -> Option<QueueKey> {
         let old = self.places.queue(&at)?;
         let lease = self.queues.get(old)?.cursor.lease();
         let key = self.take_anew(old, to)?;
@@ -160,23 +165,26 @@ impl Consumer {
     }
 
     /// A commit was answered, with the offset that is stored now, or came to nothing: who waited
-    /// for it goes on.
+    /// for it goes on. Gives the queue of which no commit is under way any more.
     pub(super) fn predecessor_ended(
         &mut self,
         ctx: &mut Context,
         known: Known<'_>,
         old: QueueKey,
         stored: Option<i64>,
-    ) {
+    ) -> Option<QueueKey> {
         match self.predecessors.ended(old) {
             Some(Heir::Anew(anew)) => {
                 self.commit(ctx, known, anew);
                 self.commit_calls_go_on(ctx, known, anew);
+                Some(old)
             }
-            Some(Heir::Last(last)) if stored != Some(last.offset) => {
-                self.commit_last(ctx, known, last);
+            Some(Heir::Last(last)) => {
+                let key = last.key;
+                let awaited = stored != Some(last.offset) && self.commit_last(ctx, known, last);
+                (!awaited).then_some(key)
             }
-            Some(Heir::Last(_)) | None => {}
+            None => Some(old),
         }
     }
 }

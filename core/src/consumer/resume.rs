@@ -19,6 +19,9 @@ impl Consumer {
         }
         let (draining, suspended) = (self.is_draining(), self.suspended);
         let Some(queue) = self.queues.get_mut(key) else { return };
+        if queue.released || !queue.lock().lets_pull() {
+            return;
+        }
         let bounds = self.bounds.of_queue(self.places.held(queue.topic));
         let want = queue.resume(&bounds);
         let suspended = suspended || queue.held;

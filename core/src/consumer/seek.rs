@@ -44,7 +44,7 @@ impl Consumers {
         for name in queues {
             match consumer.own(known, name) {
                 Some(key) if held => consumer.hold(key),
-                Some(key) => released.extend(consumer.release(key).then_some(key)),
+                Some(key) => released.extend(consumer.unhold(key).then_some(key)),
                 None => {
                     let assigned = consumer.assigned.as_mut();
                     match assigned.and_then(|assigned| assigned.wish(name)) {
@@ -80,7 +80,7 @@ impl Consumer {
             return self.resume(ctx, known, key);
         }
         let place = (queue.topic, queue.at);
-        let Some(key) = self.begin_anew(ctx, place, to) else { return };
+        let Some(key) = self.begin_anew_at(ctx, place, to) else { return };
         self.resume(ctx, known, key);
         self.look_at_queues();
         self.leave_if_drained(ctx);
@@ -95,7 +95,7 @@ impl Consumer {
     }
 
     /// What it has is handed out again. False if it was not held.
-    fn release(&mut self, key: QueueKey) -> bool {
+    fn unhold(&mut self, key: QueueKey) -> bool {
         let Some(queue) = self.queues.get_mut(key).filter(|queue| queue.held) else { return false };
         queue.held = false;
         self.handouts.release(key, queue.window.ready.len());

@@ -444,8 +444,9 @@ fn retried(
     let (times, level) = match back {
         Back::Level(0) => (before + 1, (FIRST_LEVEL + before).min(LEVELS.len() as u32)),
         Back::Level(level) => (before + 1, level),
-        Back::Dead => (most.saturating_add(1), FIRST_LEVEL),
+        Back::Dead => (most.min(before).saturating_add(1), FIRST_LEVEL),
     };
+    let most = if back == Back::Dead { most.min(before) } else { most };
     let (to, by) = (Topic::retry_of(group), Group::new(INNER).ok()?);
     Publish::retry(record, &Retry { to: &to, by: &by, from, times, most, level }).ok()
 }

@@ -80,10 +80,12 @@ impl Consumers {
     }
 
     /// Messages that were taken, and that were not handed on since.
-    #[cfg(feature = "client")]
     pub(crate) fn give_back(&mut self, ctx: &mut Context, handout: &Handout) {
         let id = handout.batch.id();
         if let Some(consumer) = self.get_mut(id.sub) {
+            if handout.batch.is_orderly() {
+                consumer.park(ctx, handout);
+            }
             consumer.withhold(id, handout.next..handout.end);
             consumer.leave_if_drained(ctx);
         }
@@ -103,6 +105,7 @@ impl Consumer {
         }
         self.resume(ctx, known, id.queue);
         self.look_at(id);
+        self.settled_in_order(ctx, known, id);
         self.leave_if_drained(ctx);
         Ok(())
     }
@@ -116,6 +119,10 @@ impl Consumer {
 
     /// The application is not done with a message.
     fn give_back(&mut self, ctx: &mut Context, known: Known<'_>, id: DeliveryId, outcome: Outcome) {
+        if self.is_orderly() {
+            self.give_back_in_order(ctx, known, id, outcome);
+            return self.release_if_idle(ctx, known, id.batch.queue);
+        }
         match outcome {
             outcome if self.broadcasts() => self.fail_here(ctx, known, id, outcome),
             Outcome::Retry { after } => self.send_back(ctx, known, id, Back::after(after)),
@@ -133,6 +140,9 @@ impl Consumer {
     /// A message is to be delivered again to this consumer, after so long; not by one that
     /// finishes.
     pub(super) fn give_back_after(&mut self, ctx: &mut Context, id: DeliveryId, after: Duration) {
+        if self.is_orderly() {
+            return self.rest(ctx, id, after);
+        }
         if self.is_draining() {
             self.given_back(id.batch, id.index);
             self.leave_if_drained(ctx);

@@ -19,7 +19,7 @@ use std::vec::IntoIter;
 
 use bytes::Bytes;
 
-use super::queue::Lease;
+use super::queue::{Lease, Lock};
 use super::reset::Heir;
 use super::turns::Handled;
 use super::{Consumer, Consumers, Queue, Trouble};
@@ -118,13 +118,13 @@ impl Consumers {
 }
 
 impl Places {
-    fn insert(&mut self, place: Place, key: QueueKey) {
+    pub(super) fn insert(&mut self, place: Place, key: QueueKey) {
         if self.by_place.insert(place, key).is_none() {
             *self.held.entry(place.0).or_default() += 1;
         }
     }
 
-    fn remove(&mut self, place: &Place) -> Option<QueueKey> {
+    pub(super) fn remove(&mut self, place: &Place) -> Option<QueueKey> {
         let key = self.by_place.remove(place)?;
         if let Entry::Occupied(mut held) = self.held.entry(place.0) {
             *held.get_mut() -= 1;
@@ -331,6 +331,9 @@ impl Consumer {
 
     /// Gives up one queue, which commits before.
     fn lose(&mut self, ctx: &mut Context, known: Known<'_>, place: Place) -> Option<QueueName> {
+        if self.needs_locks() {
+            return self.release(ctx, known, place);
+        }
         let (key, queue) = self.give_up(place)?;
         self.commit_given_up(ctx, known, key, &queue);
         Some(queue.name)
@@ -344,12 +347,21 @@ impl Consumer {
             return None;
         }
         let name = known.brokers.queue_name(&of.topic, at.broker, at.queue);
-        let mut queue = Queue::new(name.clone(), at, topic).counting(&self.stale);
+        if self.take_back(ctx, known, place) {
+            return Some(name);
+        }
+        let lock = if self.needs_locks() { Lock::Wanted } else { Lock::Unneeded };
+        let mut queue = self.kept(Queue::new(name.clone(), at, topic), lock);
         if let Some(assigned) = &mut self.assigned {
             queue.begin_as(assigned.take_wish(&name));
         }
         let key = self.queues.insert(queue);
         self.places.insert(place, key);
+        if self.needs_locks() {
+            // Its former owner has committed before it can be locked.
+            self.want_lock(ctx, at.broker, &name);
+            return Some(name);
+        }
         let pause = Lease::pause(ctx.fx.now, self.shared, self.bounds.handover_pause);
         let pause = pause.filter(|_| !ctx.fx.plant.is(Planted::TakesAtOnce));
         match (pause, self.queues.get_mut(key)) {
@@ -387,9 +399,23 @@ impl Consumer {
         })
     }
 
+    /// A queue as this consumer keeps it, under that lock.
+    fn kept(&self, queue: Queue, lock: Lock) -> Queue {
+        let queue = queue.counting(&self.stale);
+        if self.is_orderly() { queue.in_order(lock) } else { queue }
+    }
+
     /// Gives a queue up, with all that is to be handed out of it.
     fn give_up(&mut self, place: Place) -> Option<(QueueKey, Queue)> {
-        let key = self.places.remove(&place)?;
+        let key = self.places.queue(&place)?;
+        Some((key, self.drop_queue(place, key)?))
+    }
+
+    /// The same with one that need not be at its place any more.
+    pub(super) fn drop_queue(&mut self, place: Place, key: QueueKey) -> Option<Queue> {
+        if self.places.queue(&place) == Some(key) {
+            self.places.remove(&place);
+        }
         let queue = self.queues.remove(key)?;
         if let Some(local) = &mut self.local {
             local.forget(key);
@@ -399,13 +425,34 @@ impl Consumer {
             self.tallies.of(queue.topic).gave_up(batch);
         }
         self.forget_handouts(&queue);
-        Some((key, queue))
+        Some(queue)
     }
 
     /// Gives a queue up and takes it anew, at `offset`.
-    pub(super) fn take_anew(&mut self, mut key: QueueKey, offset: i64) -> Option<QueueKey> {
+    pub(super) fn take_anew(&mut self, key: QueueKey, offset: i64) -> Option<QueueKey> {
         let queue = self.queues.get(key)?;
-        let anew = queue.anew(offset).counting(&self.stale);
+        let anew = self.kept(queue.anew(offset), queue.lock());
+        self.replace(key, anew)
+    }
+
+    /// Gives a queue up that was another member's for a while, and takes it anew, to be read from
+    /// what the group has stored once it is locked again.
+    pub(super) fn begin_anew(&mut self, ctx: &mut Context, key: QueueKey) {
+        let Some(queue) = self.queues.get(key) else { return };
+        let (broker, name) = (queue.at.broker, queue.name.clone());
+        let anew = self.kept(queue.anew_from_stored(), Lock::Wanted);
+        if let Some(pull) = self.queues.get(key).and_then(|queue| queue.cursor.asked()) {
+            ctx.give_up_with_timer(pull);
+        }
+        if let Some(timer) = self.queues.get(key).and_then(|queue| queue.cursor.timer()) {
+            ctx.fx.timers.cancel(timer);
+        }
+        self.replace(key, anew);
+        self.want_lock(ctx, broker, &name);
+    }
+
+    fn replace(&mut self, mut key: QueueKey, anew: Queue) -> Option<QueueKey> {
+        let queue = self.queues.get(key)?;
         let place = (queue.topic, queue.at);
         let commits = queue.keeper.under_way().is_some() || self.predecessors.holds(key);
         self.give_up(place)?;
@@ -430,6 +477,7 @@ impl Consumer {
         known: Known<'_>,
         room: usize,
     ) -> Handled {
+        self.release_all(ctx, known);
         let part = self.places.behind(None, room);
         let queues = part.len();
         let lost = part.into_iter().filter_map(|(place, _)| self.lose(ctx, known, place));
@@ -448,6 +496,9 @@ impl Consumer {
         self.forget_shares();
         for (place, _) in self.places.behind(None, usize::MAX) {
             self.give_up(place);
+        }
+        for (place, key) in std::mem::take(&mut self.locks.released) {
+            self.drop_queue(place, key);
         }
     }
 

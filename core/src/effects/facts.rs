@@ -59,6 +59,7 @@ pub(crate) enum Subject {
     Tags(Group),
     Ask(Group, RequestCode, Option<QueueName>),
     Back(Group, QueueName),
+    Lock(Group, QueueName),
     Slow(Group),
     Held(Group),
     Dead(Group),
@@ -77,6 +78,7 @@ macro_rules! about_a_group {
             | Note::OffsetMoved { .. }
             | Note::OffsetReset { .. }
             | Note::SendBackFailed { .. }
+            | Note::NotLocked { .. }
             | Note::SlowConsumer { .. }
             | Note::HeldTooLong { .. }
             | Note::DeadLetter { .. }
@@ -127,6 +129,7 @@ impl Note {
             | Self::PullAstray { .. }
             | Self::PullRefused { .. }
             | Self::SendBackFailed { .. }
+            | Self::NotLocked { .. }
             | Self::SlowConsumer { .. }
             | Self::HeldTooLong { .. }
             | Self::DeadLetter { .. }
@@ -169,6 +172,7 @@ impl Note {
             Self::SendBackFailed { group, queue, .. } => {
                 Subject::Back(group.clone(), queue.clone())
             }
+            Self::NotLocked { group, queue, .. } => Subject::Lock(group.clone(), queue.clone()),
             Self::SlowConsumer { group, .. } => Subject::Slow(group.clone()),
             Self::HeldTooLong { group, .. } => Subject::Held(group.clone()),
             Self::DeadLetter { group, .. } => Subject::Dead(group.clone()),
@@ -274,6 +278,10 @@ impl Note {
                     tell("send", Text(error));
                 }
             }
+            Self::NotLocked { group, queue, lost } => {
+                of_queue(group, queue, tell);
+                tell("lost", Text(lost));
+            }
             Self::HeldTooLong { group, queue, count } => {
                 of_queue(group, queue, tell);
                 tell("count", Number(*count as i64));
@@ -281,16 +289,12 @@ impl Note {
             Self::DeadLetter { group, queue, offset, attempts } => {
                 of_queue(group, queue, tell);
                 tell("attempts", Number(i64::from(*attempts)));
-                if let Some(offset) = offset {
-                    tell("offset", Number(*offset));
-                }
+                offset.iter().for_each(|offset| tell("offset", Number(*offset)));
             }
             Self::SlowConsumer { group, queue, offset, held } => {
                 of_queue(group, queue, tell);
                 tell("held", Text(&Rounded(*held)));
-                if let Some(offset) = offset {
-                    tell("offset", Number(*offset));
-                }
+                offset.iter().for_each(|offset| tell("offset", Number(*offset)));
             }
             _ => {}
         }
@@ -397,6 +401,13 @@ fn not_sent_back(
     f.write_str("; it is delivered again here")
 }
 
+fn not_locked(queue: &QueueName, lost: bool, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match lost {
+        true => write!(f, "the lock of {queue} is lost: another member may handle its messages"),
+        false => write!(f, "{queue} is locked by another member, and waited for"),
+    }
+}
+
 fn too_long(
     group: &Group,
     queue: &QueueName,
@@ -430,6 +441,8 @@ const fn without(ask: RequestCode) -> &'static str {
             "queues can't be shared out until it is answered"
         }
         RequestCode::UPDATE_CONSUMER_OFFSET => "what is done with would come again after a restart",
+        RequestCode::LOCK_BATCH_MQ => "nothing new is consumed there until it is answered",
+        RequestCode::UNLOCK_BATCH_MQ => "other members wait for a minute",
         _ => "the queue is not consumed until it is answered",
     }
 }
@@ -572,6 +585,7 @@ impl Note {
                 "pull of {queue} at offset {asked} has an answer that can't be true: on at {next}, \
                  of {min} to {max}"
             ),
+            Self::NotLocked { queue, lost, .. } => not_locked(queue, *lost, f),
             Self::PullRefused { queue, code, remark, .. } => {
                 let remark = remark.as_deref().unwrap_or_default();
                 write!(f, "pull of {queue} refused: {code} {remark}")

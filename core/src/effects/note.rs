@@ -45,6 +45,7 @@ use crate::offsets::OffsetStoreError;
 /// | `PullAstray` | warn | `group`, `topic`, `broker`, `queue`, `asked`, `next`, `min`, `max` |
 /// | `PullRefused` | warn | `group`, `topic`, `broker`, `queue`, `code`, `reason` |
 /// | `SendBackFailed` | warn | `group`, `topic`, `broker`, `queue`, `reason`; `send` if any |
+/// | `NotLocked` | warn | `group`, `topic`, `broker`, `queue`, `lost` (`true` or `false`) |
 /// | `SlowConsumer` | warn | `group`, `topic`, `broker`, `queue`, `held`; `offset` if any |
 /// | `HeldTooLong` | warn | `group`, `topic`, `broker`, `queue`, `count` |
 /// | `DeadLetter` | warn | `group`, `topic`, `broker`, `queue`, `attempts`; `offset` if any |
@@ -291,6 +292,17 @@ pub enum Note {
         failure: Option<Box<Failure>>,
         /// Why it was not sent to the retry topic; `None`: it can't be read, so it can't be sent.
         error: Option<Box<SendError>>,
+    },
+    /// A queue of a consumer that handles messages in their order is not locked for it. Told at
+    /// once where it was, and else after 10 s; then once a minute for each broker.
+    NotLocked {
+        /// The consumer's group.
+        group: Group,
+        /// The queue.
+        queue: QueueName,
+        /// It was locked: the broker says that it is another member's by now, or has not confirmed
+        /// the lock for 30 s. What was being handled of it may come to another member as well.
+        lost: bool,
     },
     /// The application has had a message for longer than `slow_after` and has not settled it, which
     /// keeps the group's offset where it is. Told once a minute for each consumer.

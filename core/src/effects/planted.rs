@@ -29,6 +29,13 @@ pub enum Planted {
     /// What a queue had settled before its offset was reset is committed all the same, after the
     /// reset (OFF-09).
     CommitsAfterReset,
+    /// Messages are handed out, and stored, after the lock of their queue has run out (ORD-04).
+    OutlivesLock,
+    /// Locks are believed in after the connection to their broker was lost (ORD-05).
+    TrustsLocks,
+    /// A message that was given back is sent back as those are whose order does not matter, and
+    /// what comes after it is handed out meanwhile (ORD-07).
+    RetryPasses,
     /// A consumer that finishes does not wait for what is on its way to a broker.
     DrainsEarly,
     /// What a broker confirmed before it heard of us anew is not committed again.

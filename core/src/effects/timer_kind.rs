@@ -2,7 +2,7 @@
 
 use crate::fetch::FetchId;
 use crate::frame::Opaque;
-use crate::id::{ConnectionId, OpId, PeerId, QueueKey, RequestId, SubscriptionId};
+use crate::id::{BrokerId, ConnectionId, OpId, PeerId, QueueKey, RequestId, SubscriptionId};
 use crate::name::Topic;
 
 /// What a timer is for.
@@ -81,6 +81,8 @@ pub enum ConsumerTimer {
     Remind(SubscriptionId),
     /// A consumer is to look at what the application has of it, and since when.
     Look(SubscriptionId),
+    /// A consumer's locks at a broker are to be looked at.
+    Locks(SubscriptionId, BrokerId),
     /// A consumer has had its time to finish.
     Drain(SubscriptionId),
     /// A consumer that leaves is to give the last commits again that failed.

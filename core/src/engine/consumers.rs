@@ -104,8 +104,12 @@ impl Engine {
         Some(handout)
     }
 
-    /// The same for handles, which note each message as they hand it on.
-    pub(crate) fn take_batch(&mut self, now: Instant, sub: SubscriptionId) -> Option<Handout> {
+    /// The same for whoever hands the messages on one by one, by
+    /// [`Handout::take_next`], and [gives back](Self::give_back)
+    /// those that it does not. One run of a queue whose order matters is out at a time.
+    ///
+    /// After this: as [`poll_batch`](Self::poll_batch).
+    pub fn take_batch(&mut self, now: Instant, sub: SubscriptionId) -> Option<Handout> {
         self.tick(now);
         self.consumers.take(&mut self.ctx, sub)
     }
@@ -166,9 +170,12 @@ impl Engine {
         self.ask_consumers(now, |consumers, ctx, _| consumers.remind(ctx, sub, at));
     }
 
-    /// Messages that [`poll_batch`](Self::poll_batch) gave, and that were not handed on since.
-    #[cfg(feature = "client")]
-    pub(crate) fn give_back(&mut self, now: Instant, handout: &Handout) {
+    /// Messages that [`take_batch`](Self::take_batch) gave, and that were not handed on since.
+    /// Where order matters they come again when those before them are settled, by this consumer or
+    /// another one.
+    ///
+    /// After this: events, timeout.
+    pub fn give_back(&mut self, now: Instant, handout: &Handout) {
         self.ask_consumers(now, |consumers, ctx, _| consumers.give_back(ctx, handout));
     }
 

@@ -1,5 +1,7 @@
 //! What came in, to whom it belongs.
 
+use std::time::Duration;
+
 use super::{ConsumerTimer, Engine, InFrame, Input, TimerKind};
 use crate::error::{CloseReason, ConnectError, Failure, Stored};
 use crate::frame::{Content, Kind, Opaque, Reply, ResponseCode};
@@ -69,7 +71,13 @@ impl Engine {
             Input::Saved { done } => self.consumers.saved(&mut self.ctx, done),
             Input::Timeout => self.time_passed(),
             Input::ClockSync { unix } => {
+                let expected = self.ctx.fx.unix();
                 (self.ctx.fx.unix, self.ctx.fx.anchor) = (unix, self.ctx.fx.now);
+                if unix > expected {
+                    // A machine that slept, as far as can be told.
+                    let slept = Duration::from_millis((unix.0 - expected.0) as u64);
+                    self.consumers.slept(&mut self.ctx, slept);
+                }
             }
         }
         self.advance();

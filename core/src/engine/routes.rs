@@ -66,6 +66,8 @@ impl Engine {
     /// A connection was lost, and what a broker knew by it.
     pub(super) fn lost(&mut self, peer: PeerId, idle: bool) {
         self.brokers.forgot(peer);
+        let (consumers, ctx, known) = self.consumers();
+        consumers.lost(ctx, known, peer);
         let peers = &self.ctx.remoting.peers;
         if !idle && peers.kind(peer) != PeerKind::NameServer && self.shutdown.is_running() {
             let lost = self.brokers.with(peers.main(peer));

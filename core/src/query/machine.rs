@@ -428,7 +428,9 @@ fn response(
     let (body, records) = match body {
         Body::Raw(body) => (body, RecordList::default()),
         Body::Records(records) => (Bytes::new(), records),
-        Body::None | Body::Route(_) | Body::Members(..) | Body::Request(_) => Default::default(),
+        Body::None | Body::Route(_) | Body::Members(..) | Body::Locks(_) | Body::Request(_) => {
+            Default::default()
+        }
     };
     Response {
         opaque,

@@ -102,6 +102,13 @@ impl Context {
         Some(call)
     }
 
+    /// The same with its deadline.
+    pub(crate) fn give_up_with_timer(&mut self, opaque: Opaque) {
+        if let Some(timer) = self.give_up(opaque).and_then(|call| call.timer) {
+            self.fx.timers.cancel(timer);
+        }
+    }
+
     /// Takes a call out of the table.
     pub(crate) fn close(&mut self, opaque: Opaque) -> Option<Call> {
         let call = self.remoting.calls.close(opaque)?;

@@ -63,6 +63,8 @@ pub(crate) enum ConsumerAsk {
     Commit { queue: QueueKey, offset: i64, within: Duration },
     /// Whether a broker can filter as it wishes to.
     Check { wish: u32 },
+    /// Locks of queues of that broker, or their end.
+    Locks { broker: BrokerId },
     /// A message of that broker, taken back.
     SendBack { message: MessageKey, broker: BrokerId },
 }

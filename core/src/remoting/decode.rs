@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::body::{BodyError, Members, RouteBody};
+use crate::body::{BodyError, LockedBody, Members, RouteBody};
 use crate::config::Config;
 use crate::frame::{Content, Frame, Kind, Opaque, ResponseCode};
 use crate::message::RecordList;
@@ -36,6 +36,7 @@ pub(crate) enum Body {
     /// With the list as it came, for rules that go by the ids themselves.
     Members(Result<Members, BodyError>, Bytes),
     Records(RecordList),
+    Locks(Result<LockedBody, BodyError>),
     /// As it came, for whoever asked.
     Raw(Bytes),
     /// Of a request of the peer's: what it asks for.
@@ -47,9 +48,12 @@ impl Body {
     pub(crate) fn into_request(self) -> Option<PeerRequest> {
         match self {
             Self::Request(asked) => Some(asked),
-            Self::None | Self::Route(_) | Self::Members(..) | Self::Records(_) | Self::Raw(_) => {
-                None
-            }
+            Self::None
+            | Self::Route(_)
+            | Self::Members(..)
+            | Self::Records(_)
+            | Self::Locks(_)
+            | Self::Raw(_) => None,
         }
     }
 }
@@ -128,6 +132,7 @@ impl Decoder {
             Some(Kind::Pull) if good => {
                 Body::Records(RecordList::cut_within(body, held, self.opened_max))
             }
+            Some(Kind::Locks) if good => Body::Locks(LockedBody::parse(&body)),
             Some(Kind::Fields) => Body::Raw(body),
             _ => Body::None,
         };

@@ -22,14 +22,19 @@ pub(super) static CASES: &[Case] = &[
         "A queue is locked (LOCK_BATCH_MQ, 41) before the first orderly delivery of it.",
         "Java source",
     )
-    .on(EMBEDDED_AND_LIVE),
+    .on(EMBEDDED_AND_LIVE)
+    .held_by(&["pair::orderly::ord_03_a_queue_is_locked_before_it_is_read"]),
     Case::must(
         "ORD-04",
         "Locks of queues are renewed every 20 s and expire after 30 s in the client: nothing is \
          delivered after that.",
         "Java source",
     )
-    .on(EMBEDDED),
+    .on(EMBEDDED)
+    .held_by(&[
+        "pair::locks::ord_04_nothing_is_handed_out_once_the_lock_has_run_out",
+        "pair::locks::a_process_that_sleeps_for_40_s_hands_nothing_out_under_its_old_locks",
+    ]),
     Case::must(
         "ORD-05",
         "When another client has the lock, orderly delivery of the queue stops after one message \
@@ -37,7 +42,7 @@ pub(super) static CASES: &[Case] = &[
         "Rocketry's own",
     )
     .on(EMBEDDED)
-    .behind_proxy(),
+    .held_by(&["pair::locks::ord_05_a_queue_that_another_client_has_stops_within_one_message"]),
     Case::must(
         "ORD-06",
         "A shutdown unlocks its queues, so that another member takes them over within 1 s.",
@@ -86,7 +91,7 @@ pub(super) static CASES: &[Case] = &[
         "apache/rocketmq issue 1825",
     )
     .on(EMBEDDED)
-    .behind_proxy(),
+    .held_by(&["pair::locks::ord_12_after_a_restart_of_the_broker_the_queue_goes_on_where_it_was"]),
     Case::must(
         "ORD-13",
         "Broadcasting orderly consumers each get every queue in its order, without locks.",

@@ -13,13 +13,21 @@ use crate::sim::fates::Kind;
 impl Run {
     pub(super) fn after_calm(&mut self) {
         for member in self.members.clone() {
-            self.world.set_pace(member.client, member.sub, Pace::Judging(Duration::ZERO));
+            self.world.set_pace(member.client, member.sub, self.at_once(member.group));
         }
         self.live_for(2 * SECOND);
         self.assert_handed_over();
         self.assert_drained();
         self.assert_given_again();
         self.assert_reset();
+    }
+
+    const fn at_once(&self, group: usize) -> Pace {
+        if self.is_orderly(group) {
+            Pace::InOrder(Duration::ZERO)
+        } else {
+            Pace::Judging(Duration::ZERO)
+        }
     }
 
     /// Sends so many, one each 40 ms.
@@ -33,7 +41,7 @@ impl Run {
         self.send_some(Kind::Good, 40);
         self.live_for(SECOND);
         let member = self.join(0, None);
-        self.world.set_pace(member.client, member.sub, Pace::Judging(Duration::ZERO));
+        self.world.set_pace(member.client, member.sub, self.at_once(0));
         self.live_for(6 * SECOND);
         let repeated = self.world.repeated(GROUPS[0]).handled - before;
         assert_eq!(repeated, 0, "messages came again when {member:?} joined");

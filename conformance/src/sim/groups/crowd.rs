@@ -6,7 +6,7 @@ use rocketry_core::consumer::{Filter, Start, Subscribe};
 use rocketry_core::id::SubscriptionId;
 use rocketry_core::name::Group;
 
-use super::{GROUPS, OTHER, Run, SECOND, STORM, TAG, TOPIC, config, ms, name, rule};
+use super::{GROUPS, OTHER, Run, SECOND, TAG, TIMES, TOPIC, config, ms, name, rule};
 use crate::broker::TopicConfig;
 use crate::sim::app::{ClientId, Pace};
 use crate::sim::world::World;
@@ -46,7 +46,15 @@ impl Run {
         self.join(2, None);
     }
 
+    /// Whether the members of a group handle messages in their order.
+    pub(super) const fn is_orderly(&self, group: usize) -> bool {
+        self.scene.orderly && group == 0
+    }
+
     fn pace(&self, group: usize) -> Pace {
+        if self.is_orderly(group) {
+            return Pace::InOrder(self.scene.pace / 4);
+        }
         let slow = if group == 2 { SECOND } else { Duration::ZERO };
         Pace::Judging(self.scene.pace + slow)
     }
@@ -62,6 +70,10 @@ impl Run {
         }
         let strategy = if group == 1 { self.own.clone() } else { rule::numbered(self.scene.rule) };
         subscribe.options = subscribe.options.start_at(Start::First).strategy(strategy);
+        if self.is_orderly(group) {
+            let options = subscribe.options.orderly().max_reconsume_times(TIMES);
+            subscribe.options = options.retry_delay(ms(50));
+        }
         let pace = self.pace(group);
         let sub = self.world.subscribe(client, subscribe, pace);
         let sub = sub.unwrap_or_else(|error| panic!("{error}"));
@@ -88,6 +100,9 @@ impl Run {
         let Some(member) = self.some(group) else { return };
         let many = self.staying(group).len();
         self.done += 1;
+        if self.is_orderly(group) && self.rng.below(6) == 0 {
+            return self.freeze(member);
+        }
         match self.rng.below(12) {
             0..=2 if many < MOST[group] => {
                 self.join(group, None);
@@ -103,7 +118,7 @@ impl Run {
                 self.in_a_while(Deed::Return(member));
             }
             10 if self.scene.resets => self.reset(),
-            11 if self.world.elapsed() > STORM / 2 => {
+            11 if self.world.elapsed() > self.scene.length / 2 => {
                 let more = TopicConfig::new(OTHER, 4);
                 self.world.with_cluster(|cluster| cluster.create_topic(&more));
             }
@@ -147,9 +162,17 @@ impl Run {
         self.leaves(|other| other.client == member.client);
     }
 
+    /// A process stands still, longer than its locks last or not, and not beyond the storm.
+    fn freeze(&mut self, member: Member) {
+        let left = self.calm.since(self.world.now());
+        let time = ms(self.rng.below(70_000)).min(left);
+        self.world.freeze(member.client, time);
+    }
+
     /// An administrator moves offsets: to the first messages, or beyond the last.
     fn reset(&mut self) {
         let group = GROUPS[self.rng.below(3) as usize];
+        self.world.forget_order(group);
         if self.rng.below(3) == 0 {
             self.world.reset_to_last(group, TOPIC);
         } else {

@@ -10,6 +10,8 @@ use super::{CALM, GROUPS, READS, RETRIES, Run, ms};
 use crate::sim::fates::{Kind, Reads};
 use crate::sim::world::World;
 
+/// How long brokers keep locks that nobody gives back, and who is to have them next may wait.
+const LOCKED: Duration = Duration::from_secs(65);
 /// Two looks at the shares, each a quarter late (`rebalance_interval`).
 const LOOKS: Duration = Duration::from_secs(50);
 
@@ -33,7 +35,9 @@ impl Run {
 
     /// Offsets come to their ends, and nothing waits for its time.
     pub(super) fn assert_ends(&mut self, when: &str) {
-        let by = self.world.now() + CALM;
+        // Brokers keep the locks of one that is gone for a minute.
+        let locked = if self.scene.orderly { LOCKED } else { Duration::ZERO };
+        let by = self.world.now() + CALM + locked;
         loop {
             self.live_for(ms(100));
             if behind(&self.world).is_empty() {

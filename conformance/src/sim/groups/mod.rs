@@ -6,7 +6,7 @@
 //!
 //! | group | what it reads | its members |
 //! |---|---|---|
-//! | `group_a` | all of one topic | up to four; one shares its client with one of `group_b` |
+//! | `group_a` | all of one topic | up to four, in order in some scenes; one shares a client |
 //! | `group_b` | a tag of it, all of another | up to three, by a rule of their own |
 //! | `group_c` | all of the first topic | one, slow, with a client of its own |
 
@@ -136,7 +136,7 @@ impl Run {
             }
         });
         let producers = (0..2).map(|_| world.client(config(scene))).collect();
-        let calm = world.now() + STORM;
+        let calm = world.now() + scene.length;
         let rng = Rng::new(seed ^ 0x6772_6f75_7073);
         let (members, deeds) = (Vec::new(), Vec::new());
         let (scene, own) = (scene.clone(), rule::own());
@@ -147,7 +147,7 @@ impl Run {
         self.begin();
         self.traffic();
         self.world.storm_of(Weather {
-            length: STORM,
+            length: self.scene.length,
             mean: self.scene.mean,
             gusts: self.scene.gusts.clone(),
             topic: TOPIC.to_owned(),
@@ -200,7 +200,7 @@ impl Run {
 
     /// Sends a message each 80 ms or so.
     fn traffic(&mut self) {
-        for i in 0..STORM.as_millis() as u64 / 80 {
+        for i in 0..self.scene.length.as_millis() as u64 / 80 {
             let at = ms(80 * i + self.rng.below(60));
             let kind = match self.rng.below(12) {
                 0..=6 => Kind::Good,

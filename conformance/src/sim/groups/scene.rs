@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use super::ms;
+use super::{STORM, ms};
 use crate::sim::storm::Gust;
 
 /// Brokers, faults, and how groups are made.
 #[derive(Clone, Debug)]
 pub struct GroupScene {
+    /// How long faults come.
+    pub length: Duration,
     /// Kinds of faults.
     pub gusts: Vec<Gust>,
     /// Masters.
@@ -28,6 +30,9 @@ pub struct GroupScene {
     pub resets: bool,
     /// The rule by which the first group shares queues, of those that there are.
     pub rule: u64,
+    /// The first group handles messages in their order, and some of its members' processes stand
+    /// still for a while.
+    pub orderly: bool,
     /// The fault that clients are given.
     #[cfg(feature = "planted")]
     pub plant: Option<rocketry_core::engine::Planted>,
@@ -39,11 +44,18 @@ impl GroupScene {
         Self::of(seed, Gust::GROUPS.to_vec())
     }
 
+    /// The same with a group that handles messages in their order, for longer than locks last.
+    /// Nobody moves offsets: what a group is given first after that may be anything.
+    pub fn orderly(seed: u64) -> Self {
+        Self { orderly: true, resets: false, length: 4 * STORM, ..Self::new(seed) }
+    }
+
     /// These faults, likewise.
     pub fn of(seed: u64, gusts: Vec<Gust>) -> Self {
         Self {
             slaves: seed % 3 == 1 && gusts.contains(&Gust::MasterAway),
             gusts,
+            length: STORM,
             brokers: 1 + (seed % 2) as usize,
             nameservers: 1 + (seed / 2 % 2) as usize,
             hides_down: seed % 4 < 2,
@@ -52,6 +64,7 @@ impl GroupScene {
             computes: ms([5, 500, 3000][(seed % 3) as usize]),
             resets: seed % 4 == 3,
             rule: seed % 5,
+            orderly: false,
             #[cfg(feature = "planted")]
             plant: None,
         }

@@ -109,11 +109,18 @@ impl Seat {
             return None;
         };
         let claim = Claim { batch: slice.batch.clone(), index, again: slice.again };
-        let more = slice.has_more() || !feed.watched.load(Ordering::Relaxed);
+        let more = slice.has_more_for_others() || !feed.watched.load(Ordering::Relaxed);
         if more && feed.idle.load(Ordering::Relaxed) > 0 && !feed.waking.load(Ordering::Relaxed) {
             feed.wake_one();
         }
         Some(claim)
+    }
+
+    /// The next message after one whose order matters, to be handled together with it.
+    pub(super) fn next_of_run(&self) -> Option<Claim> {
+        let slice = self.slice.as_ref()?;
+        let index = slice.claim_of_run(self.feed.shared())?;
+        Some(Claim { batch: slice.batch.clone(), index, again: slice.again })
     }
 
     /// Looks for a slice at the desk. Without one, a worker that waits is among the idle ones, and
@@ -152,7 +159,7 @@ impl Seat {
     /// others to claim; the engine's again where none do any more.
     fn lay_down(&mut self, mut desk: MutexGuard<'_, Desk>) {
         let Some(slice) = self.slice.take().filter(|slice| slice.has_more()) else { return };
-        if !desk.over {
+        if !desk.over && !slice.batch.is_orderly() {
             return desk.lay(slice);
         }
         drop(desk);
@@ -181,7 +188,8 @@ impl Seat {
     /// at hand, is for others.
     pub(super) fn leave_off(&mut self) {
         let woken = self.rise();
-        let mine = self.slice.as_ref().is_some_and(|slice| slice.has_more());
+        // What is at hand in order is handled here, after what was gathered.
+        let mine = self.slice.as_ref().is_some_and(|slice| slice.has_more_for_others());
         let feed = self.feed.clone();
         if mine {
             self.lay_down(feed.desk());

@@ -12,8 +12,9 @@ pub(super) struct Slice {
     pub(super) batch: Arc<Batch>,
     next: AtomicU32,
     end: u32,
-    /// As a handout has it.
+    /// As a handout has it, and the next one.
     pub(super) again: u32,
+    run: u32,
 }
 
 /// A message that a worker is to handle.
@@ -25,17 +26,35 @@ pub(super) struct Claim {
 
 impl Slice {
     pub(super) fn of(handout: Handout) -> Arc<Self> {
-        let Handout { batch, next, end, again } = handout;
-        Arc::new(Self { batch, next: AtomicU32::new(next), end, again })
+        let Handout { batch, next, end, again, run } = handout;
+        Arc::new(Self { batch, next: AtomicU32::new(next), end, again, run })
     }
 
     /// Whether others may claim of it as well.
     pub(super) fn is_shared(&self) -> bool {
-        self.end - self.next.load(Ordering::Relaxed) > 1
+        !self.batch.is_orderly() && self.end - self.next.load(Ordering::Relaxed) > 1
     }
 
-    /// The next message that is to be handled.
+    /// Whether there is something that others may claim.
+    pub(super) fn has_more_for_others(&self) -> bool {
+        !self.batch.is_orderly() && self.has_more()
+    }
+
+    /// The next message that is to be handled: where order matters, those before are settled.
     pub(super) fn claim(&self, shared: &Shared) -> Option<u32> {
+        if self.batch.is_orderly() && self.has_more() {
+            let next = self.next.load(Ordering::Relaxed);
+            let rest = self.rest(next, self.end);
+            if !self.batch.goes_on(&rest, || shared.clock().now()) {
+                self.give_back_rest(shared);
+                return None;
+            }
+        }
+        self.claim_of_run(shared)
+    }
+
+    /// The same, whatever became of the messages before: for whoever handles several together.
+    pub(super) fn claim_of_run(&self, shared: &Shared) -> Option<u32> {
         while self.has_more() {
             let index = self.next.fetch_add(1, Ordering::Relaxed);
             if index >= self.end {
@@ -71,10 +90,13 @@ impl Slice {
         self.give_back(shared, next, self.end);
     }
 
+    fn rest(&self, next: u32, end: u32) -> Handout {
+        Handout { batch: self.batch.clone(), next, end, again: self.again, run: self.run }
+    }
+
     fn give_back(&self, shared: &Shared, next: u32, end: u32) {
         if next < end {
-            let again = self.again;
-            let rest = Handout { batch: self.batch.clone(), next, end, again };
+            let rest = self.rest(next, end);
             shared.run(|core, now| core.engine.give_back(now, &rest));
         }
     }

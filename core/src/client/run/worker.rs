@@ -184,6 +184,12 @@ fn gather(pool: &Pool, seat: &mut Seat, tally: &Tally) -> Option<Vec<Delivery>> 
     let (clock, host) = (pool.shared().clock(), pool.shared().host());
     let first = block_on(host, |cx| seat.poll_next(cx, false))?;
     let mut batch: Vec<Delivery> = pool.open(&first, tally).into_iter().collect();
+    if first.batch.is_orderly() {
+        let more = std::iter::from_fn(|| seat.next_of_run()).take(most - 1);
+        batch.extend(more.filter_map(|claim| pool.open(&claim, tally)));
+        seat.leave_off();
+        return Some(batch);
+    }
     let deadline = clock.now() + wait;
     while batch.len() < most {
         let next = if wait.is_zero() {

@@ -130,6 +130,14 @@ impl Cursor {
         Some(opaque)
     }
 
+    /// The question that is under way.
+    pub(in crate::consumer) const fn asked(&self) -> Option<Opaque> {
+        match self.goes_by() {
+            GoesBy::Answer(opaque) => Some(opaque),
+            GoesBy::Timer(_) | GoesBy::Store | GoesBy::Room | GoesBy::Broker => None,
+        }
+    }
+
     /// The question where to begin is on its way.
     pub(in crate::consumer) const fn fetching_offset(&mut self, opaque: Opaque) {
         self.state = State::FetchingOffset(opaque);

@@ -5,6 +5,8 @@
 //! | [`Cursor`] | the offset of the next pull, and what is under way for it |
 //! | [`Window`] | the messages pulled and not settled |
 //! | [`Keeper`] | the offset that is stored for the group |
+//! | [`Lock`] | whether it is ours alone, where order matters |
+//! | [`Order`] | what of it is out, where order matters |
 //!
 //! | state of the cursor | leaves on | to |
 //! |---|---|---|
@@ -25,6 +27,8 @@ mod check;
 mod cursor;
 mod keeper;
 mod lease;
+mod lock;
+mod order;
 mod window;
 
 use cursor::Cursor;
@@ -32,6 +36,9 @@ pub(super) use cursor::Want;
 use keeper::Keeper;
 pub(super) use keeper::OVERLAP;
 pub(super) use lease::Lease;
+pub(crate) use lock::LockTime;
+pub(super) use lock::{LIFE, Lock};
+pub(super) use order::Order;
 pub(super) use window::Window;
 
 use std::sync::Arc;
@@ -63,6 +70,12 @@ pub(super) struct Queue {
     pub(super) chosen: bool,
     /// The id of the broker that the last answer to a pull sends the next one to: 0 is the master.
     pub(super) suggested: Option<u64>,
+    /// Changed by [`Self::locked`].
+    lock: Lock,
+    /// Up to there all was settled and stored in its life before.
+    floor: Option<i64>,
+    /// It is another member's by its share, and waits for what is being handled of it.
+    pub(super) released: bool,
     /// A fault put back on purpose, where such are built.
     plant: Plant,
 }
@@ -72,7 +85,40 @@ impl Queue {
         let cursor = Cursor::new(PullBackoff::default());
         let (window, keeper) = (Window::default(), Keeper::default());
         let (held, chosen, suggested, plant) = Default::default();
-        Self { name, at, topic, cursor, window, keeper, held, chosen, suggested, plant }
+        let (lock, floor, released) = (Lock::Unneeded, None, false);
+        Self {
+            name,
+            at,
+            topic,
+            cursor,
+            window,
+            keeper,
+            held,
+            chosen,
+            suggested,
+            lock,
+            floor,
+            released,
+            plant,
+        }
+    }
+
+    /// Its messages are handled in their order, under that lock.
+    pub(super) fn in_order(mut self, lock: Lock) -> Self {
+        self.window.keep_order();
+        self.locked(lock);
+        self
+    }
+
+    /// What is known of its lock.
+    pub(super) const fn lock(&self) -> Lock {
+        self.lock
+    }
+
+    /// Its lock is in another state.
+    pub(super) fn locked(&mut self, lock: Lock) {
+        self.lock = lock;
+        self.window.lock_time().set(lock);
     }
 
     /// Messages of it that are settled too late are counted there.
@@ -102,6 +148,17 @@ impl Queue {
         }
     }
 
+    /// The next life of the queue, of which it is not known where it goes on: it was another
+    /// member's for a while. What was stored before is settled, even if its broker forgets it.
+    pub(super) fn anew_from_stored(&self) -> Self {
+        let mut anew = Self::new(self.name.clone(), self.at, self.topic);
+        anew.cursor = Cursor::new(self.cursor.backoff());
+        anew.held = self.held;
+        anew.suggested = self.suggested;
+        anew.floor = self.keeper.committed().max(self.floor);
+        anew
+    }
+
     /// Whether it knows where to pull.
     pub(super) const fn is_begun(&self) -> bool {
         self.cursor.has_offset()
@@ -114,10 +171,9 @@ impl Queue {
 
     /// An offset to begin at is known.
     pub(super) fn offset_received(&mut self, now: Instant, offset: i64, of: OffsetOf) {
-        self.cursor.begin(offset);
-        let next = self.cursor.next();
+        self.cursor.begin(self.floor.map_or(offset, |floor| floor.max(offset)));
         if of == OffsetOf::Group {
-            self.keeper.inherits(now, next);
+            self.keeper.inherits(now, offset.max(0));
         }
     }
 
@@ -178,7 +234,11 @@ impl Queue {
     pub(super) fn stats(&self) -> QueueStats {
         QueueStats {
             queue: self.name.clone(),
-            state: self.cursor.name(),
+            state: match self.lock {
+                _ if self.released => "handing over",
+                Lock::Wanted => "awaiting lock",
+                Lock::Unneeded | Lock::Held { .. } | Lock::Doubted { .. } => self.cursor.name(),
+            },
             next: self.cursor.next(),
             committed: self.keeper.committed(),
             end: self.cursor.end(),

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::{LockTime, Order};
 use crate::consumer::again::Again;
 use crate::consumer::held::Handed;
 use crate::consumer::options::Bounds;
@@ -21,6 +22,8 @@ pub(in crate::consumer) struct Window {
     pub(in crate::consumer) again: BTreeMap<(u64, u32), Again>,
     /// When the application was given what, by batch, as far as was looked.
     pub(in crate::consumer) handed: BTreeMap<u64, VecDeque<Handed>>,
+    /// What of it is out, where its messages are handled in their order.
+    pub(in crate::consumer) order: Option<Order>,
     pulled: u64,
     messages: usize,
     bytes: usize,
@@ -93,6 +96,23 @@ impl Window {
         !self.batches.is_empty()
     }
 
+    /// Has its messages handed out in their order.
+    pub(super) fn keep_order(&mut self) {
+        let stale = self.flags.stale.clone();
+        self.flags = Arc::new(QueueFlags { stale, orderly: true, ..QueueFlags::default() });
+        self.order = Some(Order::default());
+    }
+
+    /// What whoever hands out its messages knows of the queue's lock.
+    pub(super) fn lock_time(&self) -> &LockTime {
+        &self.flags.lock
+    }
+
+    /// Whoever settles one of its messages need not tell the engine any more.
+    pub(in crate::consumer) fn unmark_draining(&self) {
+        self.flags.draining.store(false, Ordering::SeqCst);
+    }
+
     /// Has messages that are settled too late counted there, with those of other queues.
     pub(super) fn count_stale(&mut self, stale: Arc<AtomicU64>) {
         self.flags = Arc::new(QueueFlags { stale, ..QueueFlags::default() });
@@ -143,6 +163,7 @@ impl Window {
         assert_eq!(held, self.bytes, "bytes held in {name:?}");
         let known = |number: &u64| self.batch(*number).is_some();
         assert!(self.handed.keys().all(known), "runs of batches that are gone in {name:?}");
+        self.order.iter().for_each(Order::check);
         let leaving = self.again.iter().filter(|(_, again)| again.leaving().is_some());
         for ((number, index), _) in leaving {
             assert!(known(number), "{number}.{index} of {name:?} leaves and is not held");

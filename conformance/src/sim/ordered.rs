@@ -1,0 +1,193 @@
+//! Consumers that handle the messages of each queue in their order, one after the other, and what
+//! must hold of that: first deliveries come in order, and nobody is given a message of a queue that
+//! another client has locked.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use rocketry_core::consumer::{DeliveryId, Handout};
+use rocketry_core::engine::Input;
+use rocketry_core::id::SubscriptionId;
+use rocketry_core::time::Instant;
+
+use super::app::{ClientId, Pace};
+use super::fates::place_of;
+use super::happening::Happening;
+use super::link::{LinkId, Way};
+use super::world::World;
+
+/// So long after a broker began anew a client may believe in a lock that the broker has forgotten,
+/// where the end of its connection did not reach it.
+const BELIEF: Duration = Duration::from_secs(31);
+
+/// What a group was given of one queue.
+#[derive(Debug, Default)]
+struct Given {
+    /// The offsets that came for the first time.
+    first: Vec<i64>,
+    /// Those that were given back and have not come again.
+    back: BTreeSet<i64>,
+}
+
+/// What groups were given of each queue.
+#[derive(Debug, Default)]
+pub(super) struct Firsts(BTreeMap<(String, String), Given>);
+
+impl Firsts {
+    fn of(&mut self, group: &str, queue: &str) -> &mut Given {
+        self.0.entry((group.to_owned(), queue.to_owned())).or_default()
+    }
+
+    /// Notes a message. The one that should have come after it, or before it.
+    fn note(&mut self, group: &str, queue: &str, offset: i64) -> Option<i64> {
+        let given = self.of(group, queue);
+        given.back.remove(&offset);
+        if let Some(back) = given.back.first().filter(|back| **back < offset) {
+            return Some(*back);
+        }
+        match given.first.last() {
+            Some(last) if offset <= *last => {
+                given.first.binary_search(&offset).is_err().then_some(*last)
+            }
+            _ => {
+                given.first.push(offset);
+                None
+            }
+        }
+    }
+
+    /// A message was given back: it comes again before those after it.
+    pub(super) fn give_back(&mut self, group: &str, queue: &str, offset: i64) {
+        self.of(group, queue).back.insert(offset);
+    }
+
+    /// A group begins elsewhere.
+    fn forget(&mut self, group: &str) {
+        self.0.retain(|(of, _), _| of != group);
+    }
+}
+
+impl World {
+    /// Takes the next run of messages, to hand them out one by one.
+    pub fn take_run(&mut self, client: ClientId, sub: SubscriptionId) -> Option<Handout> {
+        self.tell(client, |session, now| session.engine_mut().take_batch(now, sub))
+    }
+
+    /// Gives back what is left of a run.
+    pub fn give_back(&mut self, client: ClientId, rest: &Handout) {
+        self.tell(client, |session, now| session.engine_mut().give_back(now, rest));
+        self.pump();
+    }
+
+    /// Takes what a consumer may have, to hand it out in order.
+    pub(super) fn take_in_order(&mut self, client: ClientId, sub: SubscriptionId) {
+        while let Some(run) = self.take_run(client, sub) {
+            self.next_in_order(client, run);
+        }
+    }
+
+    /// Hands out the next message of a run, if that may be; what is left goes back otherwise.
+    pub(super) fn next_in_order(&mut self, client: ClientId, mut run: Handout) {
+        if self.clients[client.0].gone {
+            return;
+        }
+        let sub = run.batch.id().sub;
+        let Some(Pace::InOrder(pace)) = self.clients[client.0].app.paces.get(&sub).copied() else {
+            return;
+        };
+        while let Some(index) = run.take_next(self.now) {
+            let one = Handout { next: index, end: index + 1, ..run.clone() };
+            if !run.batch.wanted(index) {
+                self.settle_one(client, &one);
+                continue;
+            }
+            self.assert_ordered(client, &one);
+            self.record(client, sub, &one);
+            let after = match pace.as_nanos() as u64 {
+                0 => Duration::ZERO,
+                most => Duration::from_nanos(self.rng.below(most)),
+            };
+            let (one, rest) = (Box::new(one), Box::new(run));
+            return self.schedule(self.now + after, Happening::InOrder { client, one, rest });
+        }
+        self.tell(client, |session, now| session.engine_mut().give_back(now, &run));
+    }
+
+    /// A message is judged, and the next one handed out.
+    pub(super) fn judge_in_order(&mut self, client: ClientId, one: &Handout, rest: Handout) {
+        self.judge(client, one);
+        self.next_in_order(client, rest);
+    }
+
+    fn assert_ordered(&mut self, client: ClientId, one: &Handout) {
+        let (batch, index) = (&one.batch, one.next);
+        let id = DeliveryId { batch: batch.id(), index };
+        let Some(group) = self.clients[client.0].app.groups.get(&id.batch.sub).cloned() else {
+            return;
+        };
+        let (topic, name, number) = place_of(batch.queue());
+        let place = format!("{topic} {name} {number}");
+        if let Some(offset) = batch.offset(index)
+            && let Some(last) = self.firsts.note(group.as_str(), &place, offset)
+        {
+            panic!("{client:?} of {group} is given {offset} of {place} out of its order: {last}");
+        }
+        let masters = self.masters();
+        let Some((broker, _)) = masters.into_iter().find(|(_, master)| *master == name) else {
+            return;
+        };
+        let (of, own) = ((group.as_str(), topic.as_str()), self.engine(client).client_id().clone());
+        let holder = self.cluster().lock_holder(broker, of, number as i32);
+        let forgot =
+            self.cluster().locks_since(broker).is_some_and(|at| self.now.since(at) < BELIEF);
+        if let Some(holder) = holder.filter(|holder| **holder != *own && !forgot) {
+            panic!("{client:?} of {group} is given {:?} of {place}, locked by {holder}", id.index);
+        }
+        self.handled_in_order += 1;
+    }
+
+    /// A group's offsets are moved: what it is given first from now on may be anything.
+    pub fn forget_order(&mut self, group: &str) {
+        self.firsts.forget(group);
+    }
+
+    /// Messages that were given to consumers that handle them in order.
+    pub const fn handled_in_order(&self) -> usize {
+        self.handled_in_order
+    }
+
+    /// Has a client's machine sleep for so long, which only its wall clock shows.
+    pub fn jump(&mut self, client: ClientId, time: Duration) {
+        self.clients[client.0].slept += time;
+        let input = Input::ClockSync { unix: self.unix() + self.clients[client.0].slept };
+        self.tell(client, |session, now| session.engine_mut().handle(now, input));
+        self.pump();
+    }
+
+    /// Has a client's process stand still for so long: it does nothing, and its connections stay.
+    pub fn freeze(&mut self, client: ClientId, time: Duration) {
+        let until = self.now + time;
+        self.clients[client.0].frozen = Some(until);
+        self.later(time, move |world| world.clients[client.0].frozen = None);
+    }
+
+    /// Until when what happens has to wait, since its client stands still.
+    pub(super) fn frozen_until(&self, happening: &Happening) -> Option<Instant> {
+        let of_link = |id: &LinkId| self.network.links.get(id).map(|link| link.client);
+        let client = match happening {
+            Happening::Connected(link)
+            | Happening::Refused(link)
+            | Happening::Closed(link)
+            | Happening::Arrived { link, way: Way::Down, .. }
+            | Happening::Ended { link, way: Way::Down, .. } => of_link(link),
+            Happening::Fetched { client, .. }
+            | Happening::Computed { client, .. }
+            | Happening::Disk { client, .. }
+            | Happening::Settle { client, .. }
+            | Happening::Judge { client, .. }
+            | Happening::InOrder { client, .. } => Some(*client),
+            Happening::Arrived { .. } | Happening::Ended { .. } | Happening::Act(_) => None,
+        };
+        self.clients[client?.0].frozen
+    }
+}
