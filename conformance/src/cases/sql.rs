@@ -33,7 +33,7 @@ fn send_all(rig: &Rig, topic: &str, all: &[Sent]) {
     let producer = rig.client.producer("properties").expect("a producer");
     for (body, properties) in all {
         let message = Message::new(named(topic), *body);
-        let with = |message: Message, (name, value): &(&str, &str)| message.property(*name, *value);
+        let with = |message: Message, (name, value): &(&str, &str)| message.property(name, value);
         producer.send(properties.iter().fold(message, with)).wait().expect("stored");
     }
     await_stored(rig, topic, all.len() as i64);

@@ -9,7 +9,7 @@ use crate::broker::sql::Sql;
 /// reading says the same each time.
 pub fn sql(data: &[u8]) {
     let mut supply = Supply::new(data);
-    let (searches, text) = (supply.byte() % 2 == 0, supply.long_chunk());
+    let (searches, text) = (supply.byte().is_multiple_of(2), supply.long_chunk());
     let text = String::from_utf8_lossy(text);
     let properties = Properties::new(supply.rest());
     let Some(read) = Sql::parse(&text, searches) else { return };

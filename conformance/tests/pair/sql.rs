@@ -40,7 +40,7 @@ fn read(world: &mut World, client: ClientId, filters: &[(&str, Filter)]) -> Subs
 /// Stores messages of `TOPIC` with these values of the property `a`, which are their bodies.
 fn store_with(world: &mut World, client: ClientId, values: &[&str]) {
     for value in values {
-        let message = Message::new(topic(TOPIC), value.to_string()).property("a", *value);
+        let message = Message::new(topic(TOPIC), value.to_string()).property("a", value);
         let op = world.try_send(client, message).unwrap();
         world.end_of(client, op).1.unwrap();
     }
@@ -159,7 +159,7 @@ fn what_is_no_verdict_has_the_question_asked_again_after_a_second() {
     for fault in answers {
         let (mut world, client) = begin(true);
         store_with(&mut world, client, &["6"]);
-        world.with_cluster(|cluster| cluster.push_faults(CHECK, [fault.clone(), fault.clone()]));
+        world.with_cluster(|cluster| cluster.push_faults(CHECK, [fault, fault]));
         read(&mut world, client, &[(TOPIC, sql("a > 5"))]);
         let took = world.run_until(60 * SECOND, |world| world.distinct() == 1).unwrap();
         assert!(took < 15 * SECOND, "{fault:?}: {took:?}");

@@ -87,7 +87,7 @@ pub(super) enum Part {
 
 impl Part {
     /// What can stand where a truth is needed (`asBooleanExpression`).
-    fn as_truth(self) -> Read<Self> {
+    fn into_truth(self) -> Read<Self> {
         match self {
             Self::Property(_) => Ok(Self::Cast(Box::new(self))),
             _ if self.is_truth() => Ok(self),
@@ -152,7 +152,7 @@ impl Part {
 pub(super) fn parse(text: &str, searches: bool) -> Read<Part> {
     let mut words = Words::new(text, searches);
     let next = words.next().ok_or(Invalid)?;
-    Parser { words, next, depth: 0, height: 0 }.any()?.as_truth()
+    Parser { words, next, depth: 0, height: 0 }.any()?.into_truth()
 }
 
 struct Parser<'a> {
@@ -203,9 +203,9 @@ impl Parser<'_> {
         if self.next != Token::Word("OR") {
             return Ok(first);
         }
-        let (mut parts, mut height) = (vec![first.as_truth()?], self.height);
+        let (mut parts, mut height) = (vec![first.into_truth()?], self.height);
         while self.word("OR")? {
-            parts.push(self.all()?.as_truth()?);
+            parts.push(self.all()?.into_truth()?);
             height = height.max(self.height);
         }
         self.wrap(height)?;
@@ -217,9 +217,9 @@ impl Parser<'_> {
         if self.next != Token::Word("AND") {
             return Ok(first);
         }
-        let (mut parts, mut height) = (vec![first.as_truth()?], self.height);
+        let (mut parts, mut height) = (vec![first.into_truth()?], self.height);
         while self.word("AND")? {
-            parts.push(self.equality()?.as_truth()?);
+            parts.push(self.equality()?.into_truth()?);
             height = height.max(self.height);
         }
         self.wrap(height)?;
@@ -333,7 +333,7 @@ impl Parser<'_> {
             self.wrap(0)?;
             negated
         } else if self.word("NOT")? {
-            let not = Part::Not(Box::new(self.unary()?.as_truth()?));
+            let not = Part::Not(Box::new(self.unary()?.into_truth()?));
             self.wrap(0)?;
             not
         } else {
