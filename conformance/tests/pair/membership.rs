@@ -279,7 +279,10 @@ fn a_rule_that_takes_its_time_stops_no_pull_and_what_it_says_of_an_old_route_is_
     world.run_for(25 * SECOND);
     assert_eq!(world.distinct(), 40, "pulls go on");
     assert!(have(&world, &[first], 8));
-    let late = |note: &&Note| matches!(note, Note::NotShared { error: AllocationError::Late(took), .. } if *took > 10 * SECOND);
+    let late = |note: &&Note| match note {
+        Note::NotShared { error: AllocationError::Late(took), .. } => *took > 10 * SECOND,
+        _ => false,
+    };
     assert_eq!(world.notes(first.0).filter(late).count(), 1, "it says what it waits for");
     world.compute_takes(ms(1));
     let took = world.run_until(60 * SECOND, |world| have(world, &[first, second], 4));

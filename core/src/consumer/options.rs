@@ -271,7 +271,7 @@ impl ConsumerOptions {
         if self.taking != Taking::Delivered && (broadcasts || self.offset_store.is_some()) {
             return Err(ConfigError::Field {
                 field: "model",
-                problem: "must be clustering, with offsets at the brokers, where messages are polled",
+                problem: "must be clustering, with offsets at brokers, where messages are polled",
             });
         }
         match self.strategy.as_ref().is_none_or(Strategy::can_work) {

@@ -7,6 +7,7 @@ mod command;
 mod counters;
 mod event;
 mod facts;
+mod group_words;
 mod input;
 mod note;
 mod planted;
