@@ -377,8 +377,8 @@ mod tests {
             Err(ConfigError::Field { field, .. }) => Some(field),
             _ => None,
         };
-        let mut polled = ConsumerOptions::default();
-        polled.taking = Taking::Polled(Default::default());
+        let taking = Taking::Polled(Default::default());
+        let mut polled = ConsumerOptions { taking, ..ConsumerOptions::default() };
         assert_eq!(wrong(polled.clone()), None);
         polled.model = MessageModel::Broadcasting;
         assert_eq!(wrong(polled), Some("model"));
