@@ -153,7 +153,8 @@ impl ConsumerOptions {
         self
     }
 
-    /// Has messages that could not be sent back delivered again here after this.
+    /// Has messages that could not be sent back delivered again here after this. Of an
+    /// [orderly](Self::orderly) consumer it is the first pause of a queue.
     #[must_use]
     #[doc(alias = "setSuspendCurrentQueueTimeMillis")]
     pub const fn retry_delay(mut self, pause: Duration) -> Self {
