@@ -430,8 +430,10 @@ pub(super) fn is_orderly(received: &Received) -> bool {
 /// finishes: then whoever tells first ends it for all that are settled by now.
 pub(crate) fn settle(batch: &Batch, index: u32, shared: &Shared) -> Settlement {
     if batch.is_revoked() {
-        // Counted there.
-        batch.settle(index);
+        // Counted there. Where order matters, what is read of the queue anew waits for it.
+        if batch.settle(index) == Settled::Last && batch.is_orderly() {
+            let _ = shared.run(|core, now| core.engine.batch_ended(now, batch.id()));
+        }
         return Settlement::Moved;
     }
     if batch.is_taken_away(index) {

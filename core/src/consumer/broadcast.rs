@@ -64,7 +64,13 @@ impl Consumer {
     }
 
     /// A message is passed over: nobody has it any more.
-    fn drop_message(&mut self, ctx: &mut Context, known: Known<'_>, id: DeliveryId, attempts: u32) {
+    pub(super) fn drop_message(
+        &mut self,
+        ctx: &mut Context,
+        known: Known<'_>,
+        id: DeliveryId,
+        attempts: u32,
+    ) {
         let Some(queue) = self.queues.get_mut(id.batch.queue) else { return };
         self.tallies.of(queue.topic).dropped += 1;
         queue.window.again.remove(&(id.batch.number, id.index));

@@ -141,7 +141,7 @@ impl Consumer {
         let answer = ConsumeDirectlyResult {
             auto_commit: true,
             result,
-            order: false,
+            order: self.is_orderly(),
             remark: None,
             spent_millis: millis(ctx.fx.now.since(open.since)),
         };

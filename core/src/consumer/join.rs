@@ -239,6 +239,7 @@ impl Consumers {
             return;
         }
         known.routes.let_go(ctx, known.brokers);
+        self.doubt_moved(ctx, moved);
         for topic in self.consumed() {
             let touched = known.routes.known(&topic).is_some_and(|route| {
                 moved.iter().any(|broker| route.readers.binary_search(broker).is_ok())

@@ -7,8 +7,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::queue::Lock;
 use super::reset::Heir;
-use super::{Consumer, Consumers, Phase, Queue};
+use super::{Consumer, Consumers, Local, Phase, Queue};
 use crate::config::Config;
 use crate::effects::{ConsumerTimer, TimerKind};
 use crate::id::{BrokerId, QueueKey, SubscriptionId};
@@ -108,8 +109,8 @@ impl Consumer {
         let offset = queue.to_store(ctx.fx.now).filter(|_| self.auto_commits());
         let Some(offset) = offset else { return false };
         if let Some(local) = &mut self.local {
-            local.put(&mut ctx.fx, &queue.name, (key, offset));
-            return false;
+            local.put_last(&mut ctx.fx, &queue.name, (key, offset));
+            return true;
         }
         let last = LastCommit::new(key, queue, offset);
         if queue.keeper.under_way().is_some() || self.predecessors.holds(key) {
@@ -166,17 +167,30 @@ impl Consumer {
         }
     }
 
+    /// A queue is given up whose lock is not ours any more, or may not be: what was settled of it
+    /// is not committed, since another member may have committed more.
+    pub(super) fn lose_settled(&mut self, ctx: &Context, queue: &Queue) {
+        let begun = !matches!(queue.lock(), Lock::Wanted);
+        if self.is_leaving() && begun && queue.to_store(ctx.fx.now).is_some() {
+            self.lasts.lost += 1;
+        }
+    }
+
     /// The queues that are held still are given up without a commit.
     pub(super) fn lose_uncommitted(&mut self, ctx: &Context) {
-        if !self.auto_commits() || self.local.is_some() {
+        if !self.auto_commits() {
             return;
         }
-        let lacks = |queue: &Queue| queue.to_store(ctx.fx.now).is_some();
+        // What a store is to be given is counted with the rest of that.
+        let given =
+            |name: &QueueName| self.local.as_ref().is_some_and(|local| local.is_given(name));
+        let lacks = |queue: &Queue| queue.to_store(ctx.fx.now).is_some() && !given(&queue.name);
         self.lasts.lost += self.queues.iter().filter(|(_, queue)| lacks(queue)).count();
     }
 
     /// Queues whose offsets are not stored as far as they were settled, if nothing more is done.
     pub(super) fn uncommitted(&self) -> usize {
-        self.lasts.unstored() + self.predecessors.lasts()
+        let unsaved = self.local.as_ref().map_or(0, Local::unsaved);
+        self.lasts.unstored() + self.predecessors.lasts() + unsaved
     }
 }

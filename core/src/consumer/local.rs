@@ -35,6 +35,8 @@ use crate::timer::TimerKey;
 const AGAIN: Duration = Duration::from_secs(1);
 /// It is never longer.
 const LONGEST: Duration = Duration::from_secs(30);
+/// So often in a row is a last offset tried to be saved before its queue is unlocked all the same.
+const TRIES: u32 = 3;
 /// One that leaves has little time.
 const LEAVING: Duration = Duration::from_millis(100);
 
@@ -214,6 +216,34 @@ impl Local {
         }
         self.next.insert(name.clone(), entry);
         fx.signal(Signal::OffsetsToSave(self.sub));
+    }
+
+    /// The last offset of a queue that is given up. Where its next owner reads the same store it is
+    /// saved without a pause: the later it came, the likelier it would replace a newer one.
+    pub(super) fn put_last(&mut self, fx: &mut Effects, name: &QueueName, entry: (QueueKey, i64)) {
+        if let Some(pause) = self.pause.take_if(|_| !self.exclusive) {
+            fx.timers.cancel(pause);
+        }
+        self.put(fx, name, entry);
+        // What was known of it already may have waited for that pause.
+        fx.signal(Signal::OffsetsToSave(self.sub));
+    }
+
+    /// Whether an offset of that queue is to be saved, or being saved.
+    pub(super) fn is_given(&self, name: &QueueName) -> bool {
+        let saves = |save: &Save| save.entries.contains_key(name);
+        self.next.contains_key(name) || self.save.as_ref().is_some_and(saves)
+    }
+
+    /// Of how many queues an offset is to be saved, and is not.
+    pub(super) fn unsaved(&self) -> usize {
+        let under_way = self.save.iter().flat_map(|save| save.entries.keys());
+        self.next.len() + under_way.filter(|name| !self.next.contains_key(name)).count()
+    }
+
+    /// Whether an offset of that life of a queue is to be saved.
+    fn waits_for(&self, key: QueueKey) -> bool {
+        self.next.values().any(|(of, _)| *of == key)
     }
 
     /// Saves what there is to save, unless a save is under way or pauses. `last`: the consumer has
@@ -440,11 +470,20 @@ impl Consumer {
             let timer = TimerKind::Consumer(ConsumerTimer::Save(self.id));
             local.pause = Some(ctx.fx.after(after, timer));
         }
+        let gives_up = !saved && !local.exclusive && (!leaving || local.failures.1 >= TRIES);
+        if gives_up && !leaving {
+            // Of a queue that another member has by now, what comes late may replace a later one.
+            local.next.retain(|_, (key, _)| self.queues.get(*key).is_some());
+        }
         for (key, offset) in entries.into_values() {
             count_commit(ctx, saved);
             self.stored.ended(now, saved);
             if let Some(queue) = self.queues.get_mut(key) {
                 queue.keeper.commit_ended(now, saved.then_some(offset));
+            }
+            let waits = self.local.as_ref().is_some_and(|local| local.waits_for(key));
+            if gives_up || !waits {
+                self.committed_last(ctx, key);
             }
         }
         if let Err(error) = result

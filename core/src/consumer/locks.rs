@@ -108,6 +108,13 @@ impl Consumers {
         }
     }
 
+    /// Brokers are at other addresses: who is there now knows none of the locks.
+    pub(super) fn doubt_moved(&mut self, ctx: &mut Context, moved: &[BrokerId]) {
+        for (_, consumer) in self.slots.iter_mut().filter(|(_, one)| one.is_orderly()) {
+            moved.iter().for_each(|broker| consumer.doubt_locks(ctx, *broker));
+        }
+    }
+
     /// The process slept for so long, which its clock did not show: locks ran on.
     pub(crate) fn slept(&mut self, ctx: &mut Context, by: Duration) {
         for (_, consumer) in self.slots.iter_mut().filter(|(_, one)| one.is_orderly()) {
@@ -223,7 +230,8 @@ impl Consumer {
         let asks = match &line.asked {
             // Its answer leads here.
             Some(_) => None,
-            None if locks.is_empty() && line.unlock.is_empty() => None,
+            None if !line.unlock.is_empty() => Some(now + PAUSES.1),
+            None if locks.is_empty() => None,
             None if locks.iter().all(|lock| matches!(lock, Lock::Held { .. })) => {
                 let renewal = line.renewed.map_or(now, |at| at + RENEWAL);
                 Some(renewal.max(now + PAUSES.0))
@@ -245,17 +253,18 @@ impl Consumer {
     fn ask_broker(&mut self, ctx: &mut Context, known: Known<'_>, broker: BrokerId) {
         let now = ctx.fx.now;
         let last = self.locks.last.values().any(|(of, _)| *of == broker);
-        let Some(peer) = known.brokers.master(broker) else { return };
-        if !ctx.remoting.peers.is_connected(peer) {
+        let peer = known.brokers.master(broker);
+        let there = peer.filter(|peer| ctx.remoting.peers.is_connected(*peer));
+        let Some(peer) = there else {
             if !self.is_leaving() {
-                ctx.want(peer);
+                peer.into_iter().for_each(|peer| ctx.want(peer));
             } else if let Some(line) = self.locks.lines.get_mut(&broker) {
                 // Nobody is there to take them back.
                 line.unlock.clear();
                 self.unregister_if_committed(ctx);
             }
             return;
-        }
+        };
         let leaving = self.is_leaving();
         let Some(line) = self.locks.lines.get_mut(&broker) else { return };
         if !line.unlock.is_empty() && !last {
@@ -272,6 +281,7 @@ impl Consumer {
             .on(broker)
             .filter_map(|key| self.queues.get(key))
             .filter(|queue| renews || !matches!(queue.lock(), Lock::Held { .. }))
+            .filter(|queue| !self.goes_elsewhere(&queue.name))
             .map(|queue| ((queue.topic, queue.at), queue.name.clone()))
             .collect();
         if places.is_empty() {
@@ -285,6 +295,14 @@ impl Consumer {
             }
         }
         self.send_locks(ctx, (peer, broker), RequestCode::LOCK_BATCH_MQ, &names);
+    }
+
+    /// Whether a queue of that name, which the broker could not tell from this one, is being given
+    /// up: its topic is read anew.
+    fn goes_elsewhere(&self, name: &QueueName) -> bool {
+        let mut released = self.locks.released.values().filter_map(|key| self.queues.get(*key));
+        released.any(|queue| queue.name == *name)
+            || self.locks.last.values().any(|(_, of)| of == name)
     }
 
     fn send_locks(

@@ -26,6 +26,7 @@ mod commit;
 mod commit_call;
 mod direct;
 mod drain;
+mod elders;
 mod filter;
 mod handouts;
 mod heartbeat;
@@ -78,6 +79,7 @@ pub use commit_call::Commit;
 use commit_call::CommitCalls;
 use direct::Direct;
 use drain::Drain;
+use elders::Elders;
 pub use filter::{Filter, FilterError, Tags};
 use handouts::Handouts;
 use last_commit::LastCommits;
@@ -219,6 +221,7 @@ struct Consumer {
     /// What is sent back.
     backs: SendBacks,
     locks: Locks,
+    elders: Elders,
     /// When it looks next at what the application has.
     look_timer: Option<(Instant, TimerKey)>,
     /// Commits without an answer, those of queues given up included.
@@ -297,6 +300,7 @@ impl Consumer {
             handouts: Handouts::default(),
             backs: SendBacks::default(),
             locks: Locks::default(),
+            elders: Elders::default(),
             look_timer: None,
             commits: 0,
             local,

@@ -52,7 +52,7 @@ impl Consumer {
     pub(super) fn offer_run(&mut self, key: QueueKey) -> bool {
         let Some(queue) = self.queues.get_mut(key) else { return false };
         let locked = queue.lock().lets_pull() && !queue.released;
-        if !locked || !queue.window.ready.is_empty() {
+        if !locked || self.elders.bar(&queue.name) || !queue.window.ready.is_empty() {
             return false;
         }
         let Some(order) = &mut queue.window.order else { return false };
@@ -89,14 +89,12 @@ impl Consumer {
 
     /// Whoever has a run hands out nothing more of it, for now: a message before is not settled, or
     /// nobody is there to handle it.
-    pub(super) fn park(&mut self, ctx: &mut Context, rest: &Handout) {
-        let id = rest.batch.id();
-        let Some(queue) = self.queues.get_mut(id.queue).filter(|_| rest.batch.is_out(rest)) else {
-            return;
-        };
-        if let Some(order) = queue.window.order.as_mut().filter(|o| o.out_of() == Some(id.number)) {
-            order.recall();
-            self.go_on_in_order(ctx, id.queue);
+    pub(super) fn park(&mut self, ctx: &mut Context, known: Known<'_>, rest: &Handout) {
+        let key = rest.batch.id().queue;
+        let order = self.queues.get_mut(key).and_then(|queue| queue.window.order.as_mut());
+        if order.is_some_and(|order| order.park(rest)) {
+            self.go_on_in_order(ctx, key);
+            self.release_if_idle(ctx, known, key);
         }
     }
 
@@ -121,9 +119,9 @@ impl Consumer {
         let most = self.bounds.max_reconsume_times;
         let is_last = before.saturating_add(times) > most;
         match outcome {
-            Outcome::Reject => self.send_back(ctx, known, id, Back::Dead),
+            Outcome::Reject => self.give_away(ctx, known, id, times),
             Outcome::Retry { .. } | Outcome::Again if is_last => {
-                self.send_back(ctx, known, id, Back::Dead);
+                self.give_away(ctx, known, id, times);
             }
             Outcome::Retry { after } if ctx.fx.plant.is(Planted::RetryPasses) => {
                 self.send_back(ctx, known, id, Back::after(after));
@@ -135,6 +133,16 @@ impl Consumer {
             Outcome::Retry { after: None } | Outcome::Again | Outcome::Done => {
                 self.rest(ctx, id, pause(times, self.bounds.retry_delay));
             }
+        }
+    }
+
+    /// A message is not tried any more: it becomes a dead letter, or is dropped where the group
+    /// broadcasts.
+    fn give_away(&mut self, ctx: &mut Context, known: Known<'_>, id: DeliveryId, times: u32) {
+        if self.broadcasts() {
+            self.drop_message(ctx, known, id, times);
+        } else {
+            self.send_back(ctx, known, id, Back::Dead);
         }
     }
 

@@ -3,7 +3,8 @@
 //! and then the queue is unlocked. Another member has it a moment later.
 //!
 //! Where the lock runs out before, or the application still has messages when its consumer leaves
-//! at once, nothing is waited for. The broker keeps a lock that nobody gives back for 60 s.
+//! at once, nothing is waited for, and the lock is not given back: the broker keeps it for 60 s, in
+//! which the handler may go by what it was told of it.
 
 use super::Consumer;
 use super::share::Place;
@@ -100,6 +101,10 @@ impl Consumer {
         self.locks.released.remove(&place);
         let Some(queue) = self.drop_queue(place, key) else { return };
         if !queue.lock().holds(ctx.fx.now) {
+            return self.lose_settled(ctx, &queue);
+        }
+        if !queue.window.handled().is_empty() {
+            self.commit_given_up(ctx, known, key, &queue);
             return;
         }
         self.locks.last.insert(key, (queue.at.broker, queue.name.clone()));

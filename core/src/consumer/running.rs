@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::heartbeat::subscriptions;
-use super::queue::Queue;
+use super::queue::{Lock, Queue};
 use super::{Consumer, Consumers};
 use crate::body::{ConsumeStatus, PullQueueInfo, RunningInfo};
 use crate::frame::version;
@@ -55,7 +55,7 @@ impl Consumer {
             ctx.fx.config.name_servers.iter().map(ToString::to_string).collect();
         let properties = [
             ("PROP_CLIENT_VERSION", version::OWN.to_owned()),
-            ("PROP_CONSUMEORDERLY", false.to_string()),
+            ("PROP_CONSUMEORDERLY", self.is_orderly().to_string()),
             ("PROP_CONSUMER_START_TIMESTAMP", self.started.0.to_string()),
             (
                 "PROP_CONSUME_TYPE",
@@ -87,6 +87,7 @@ impl Queue {
             cached_msg_size_mib: (self.window.bytes() >> 20) as i32,
             commit_offset: self.reached(now).unwrap_or(-1),
             last_pull_timestamp: self.cursor.pulled_at().map_or(0, unix),
+            locked: matches!(self.lock(), Lock::Held { .. }),
             ..PullQueueInfo::default()
         }
     }

@@ -40,7 +40,10 @@ impl Consumers {
         outcome: Outcome,
     ) -> Result<(), Stale> {
         let consumer = self.get_mut(id.batch.sub).ok_or(Stale)?;
-        let batch = consumer.batch(id.batch).ok_or(Stale)?;
+        let Some(batch) = consumer.batch(id.batch) else {
+            consumer.elder_over(ctx, id.batch, id.index..id.index.saturating_add(1));
+            return Err(Stale);
+        };
         if id.batch.is_direct() {
             consumer.direct_settled(ctx, id, outcome);
             return Ok(());
@@ -80,11 +83,12 @@ impl Consumers {
     }
 
     /// Messages that were taken, and that were not handed on since.
-    pub(crate) fn give_back(&mut self, ctx: &mut Context, handout: &Handout) {
+    pub(crate) fn give_back(&mut self, ctx: &mut Context, known: Known<'_>, handout: &Handout) {
         let id = handout.batch.id();
         if let Some(consumer) = self.get_mut(id.sub) {
             if handout.batch.is_orderly() {
-                consumer.park(ctx, handout);
+                consumer.park(ctx, known, handout);
+                consumer.elder_over(ctx, id, handout.next..handout.end);
             }
             consumer.withhold(id, handout.next..handout.end);
             consumer.leave_if_drained(ctx);
@@ -99,7 +103,10 @@ impl Consumer {
         known: Known<'_>,
         id: BatchId,
     ) -> Result<(), Stale> {
-        let queue = self.queues.get_mut(id.queue).ok_or(Stale)?;
+        let Some(queue) = self.queues.get_mut(id.queue) else {
+            self.elder_over(ctx, id, 0..0);
+            return Err(Stale);
+        };
         if let Some(batch) = queue.window.end(id.number) {
             self.tallies.of(queue.topic).ended(&batch, ctx.fx.now);
         }

@@ -421,6 +421,7 @@ impl Consumer {
             local.forget(key);
         }
         queue.window.revoke();
+        self.keep_elders(&queue);
         for batch in queue.window.batches() {
             self.tallies.of(queue.topic).gave_up(batch);
         }

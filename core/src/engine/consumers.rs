@@ -176,7 +176,7 @@ impl Engine {
     ///
     /// After this: events, timeout.
     pub fn give_back(&mut self, now: Instant, handout: &Handout) {
-        self.ask_consumers(now, |consumers, ctx, _| consumers.give_back(ctx, handout));
+        self.ask_consumers(now, |consumers, ctx, known| consumers.give_back(ctx, known, handout));
     }
 
     /// Leaves a group in good order: no message is pulled or handed out any more, those that were

@@ -28,6 +28,8 @@ pub(in crate::consumer) struct Order {
 #[derive(Debug)]
 struct Run {
     batch: Arc<Batch>,
+    /// Which of its batch's it is.
+    number: u32,
     /// Messages that were given back.
     back: BTreeSet<u32>,
     /// Until then the queue rests.
@@ -63,7 +65,8 @@ impl Order {
     /// A run is taken.
     pub(in crate::consumer) fn begin(&mut self, handout: &Handout) {
         let (back, due, recalled) = Default::default();
-        self.out = Some(Run { batch: handout.batch.clone(), back, due, recalled });
+        let (batch, number) = (handout.batch.clone(), handout.run);
+        self.out = Some(Run { batch, number, back, due, recalled });
     }
 
     /// Nothing more is handed out of the run that is out. Its taker learns it by the run's number.
@@ -73,6 +76,21 @@ impl Order {
         {
             run.batch.recall();
         }
+    }
+
+    /// Whoever has a run hands out nothing more of it, for now. What was counted as handed out, and
+    /// was not, since the queue was to go elsewhere in that moment, is back. False: it is no run
+    /// that is out.
+    pub(in crate::consumer) fn park(&mut self, rest: &Handout) -> bool {
+        let is_this = |run: &Run| run.batch.id() == rest.batch.id() && run.number == rest.run;
+        if !self.out.as_ref().is_some_and(is_this) {
+            return false;
+        }
+        self.recall();
+        if let Some(run) = &mut self.out {
+            run.back.extend(rest.next..rest.end.min(rest.batch.handed()));
+        }
+        true
     }
 
     /// The batch that a run is out of.
