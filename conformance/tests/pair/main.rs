@@ -35,6 +35,7 @@ mod last_commits;
 mod leaving;
 mod locks;
 mod lookups;
+mod meetings;
 mod membership;
 mod moving;
 mod nameservers;

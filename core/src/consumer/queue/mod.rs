@@ -70,6 +70,8 @@ pub(super) struct Queue {
     pub(super) chosen: bool,
     /// The id of the broker that the last answer to a pull sends the next one to: 0 is the master.
     pub(super) suggested: Option<u64>,
+    /// The last pull was one of a lite consumer's.
+    pub(super) lite: bool,
     /// Changed by [`Self::locked`].
     lock: Lock,
     /// Up to there all was settled and stored in its life before.
@@ -84,7 +86,7 @@ impl Queue {
     pub(super) fn new(name: QueueName, at: RouteQueue, topic: TopicKey) -> Self {
         let cursor = Cursor::new(PullBackoff::default());
         let (window, keeper) = (Window::default(), Keeper::default());
-        let (held, chosen, suggested, plant) = Default::default();
+        let (held, chosen, suggested, lite, plant) = Default::default();
         let (lock, floor, released) = (Lock::Unneeded, None, false);
         Self {
             name,
@@ -96,6 +98,7 @@ impl Queue {
             held,
             chosen,
             suggested,
+            lite,
             lock,
             floor,
             released,
