@@ -151,6 +151,13 @@ impl Queue {
         }
     }
 
+    /// As what it begins when it is there again: nothing that is unsettled is passed.
+    pub(super) fn to_wish(&self) -> Wish {
+        let next = self.cursor.next();
+        let from = self.is_begun().then(|| self.low().map_or(next, |low| low.min(next)));
+        Wish { offset: from, held: self.held }
+    }
+
     /// The next life of the queue, of which it is not known where it goes on: it was another
     /// member's for a while. What was stored before is settled, even if its broker forgets it.
     pub(super) fn anew_from_stored(&self) -> Self {
