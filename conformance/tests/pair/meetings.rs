@@ -204,3 +204,59 @@ fn what_was_committed_by_hand_to_a_slave_is_committed_to_its_master_when_it_is_b
     world.run_for(60 * SECOND);
     assert_eq!(committed(&world), Some(10));
 }
+
+/// A route of `TOPIC` that names the second of two brokers alone.
+const SECOND_ALONE: &str = r#"{"queueDatas":[{"brokerName":"broker-b","perm":6,"readQueueNums":1,
+    "writeQueueNums":1,"topicSysFlag":0}],"brokerDatas":[{"brokerName":"broker-b","cluster":"c",
+    "brokerAddrs":{"0":"127.0.0.1:10912"}}]}"#;
+
+#[test]
+fn an_assigned_queue_that_goes_from_the_route_goes_on_where_it_was_when_it_is_back() {
+    let mut world = brokers(1, 2, 1);
+    let client = world.client(config());
+    store_many(&mut world, client, 40);
+    let other = QueueName { broker: "broker-b".into(), ..queue(0) };
+    // It keeps its offsets by itself: the group has none.
+    let subscribe = polled(false, Some([queue(0), other].into()));
+    let sub = world.subscribe(client, subscribe, Pace::Manual).unwrap();
+    world.run_for(2 * SECOND);
+    world.poll(client, sub);
+    world.seek(client, sub, (&queue(0), 13)).unwrap();
+    world.hold(client, sub, (&[queue(0)], true));
+    world.with_cluster(|cluster| cluster.set_route(TOPIC, Some(SECOND_ALONE.as_bytes())));
+    world.run_until(90 * SECOND, |world| world.engine(client).queues(sub).len() == 1).unwrap();
+    assert_eq!(world.engine(client).position(sub, &queue(0)), Some(13));
+    world.with_cluster(|cluster| cluster.set_route(TOPIC, None));
+    world.run_until(90 * SECOND, |world| world.engine(client).queues(sub).len() == 2).unwrap();
+    assert_eq!(world.engine(client).held(sub), [queue(0)]);
+    world.hold(client, sub, (&[queue(0)], false));
+    world.run_for(5 * SECOND);
+    let mut of_first = Vec::new();
+    loop {
+        let given = world.poll(client, sub);
+        if given.is_empty() {
+            break;
+        }
+        for run in given.iter().filter(|run| *run.batch.queue() == queue(0)) {
+            of_first.extend((run.next..run.end).filter_map(|index| run.batch.offset(index)));
+        }
+    }
+    let end = of_first.len() as i64 + 13;
+    assert_eq!(of_first, (13..end).collect::<Vec<_>>());
+    assert!(end > 13);
+}
+
+#[test]
+fn pulls_of_before_a_seek_are_waited_for_no_more() {
+    let (mut world, client, sub) = assigned(true);
+    world.poll_all(client, sub);
+    world.run_for(SECOND);
+    let before = world.engine(client).stats();
+    for _ in 0..50 {
+        world.seek(client, sub, (&queue(0), 40)).unwrap();
+        world.run_for(ms(20));
+    }
+    let after = world.engine(client).stats();
+    assert!(after.requests <= before.requests + 1, "{before:?} {after:?}");
+    assert!(after.timers <= before.timers + 2, "{before:?} {after:?}");
+}

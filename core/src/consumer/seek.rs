@@ -80,6 +80,9 @@ impl Consumer {
             return self.resume(ctx, known, key);
         }
         let place = (queue.topic, queue.at);
+        if let Some(asked) = queue.cursor.asked() {
+            ctx.give_up_with_timer(asked);
+        }
         let Some(anew) = self.begin_anew_at(ctx, place, to) else { return };
         self.commit_calls_go_on(ctx, known, std::mem::replace(&mut key, anew));
         self.resume(ctx, known, key);
