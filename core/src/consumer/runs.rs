@@ -88,11 +88,6 @@ impl Batch {
         let tries = self.runs.tries.get_or_init(none).get(index as usize);
         tries.map_or(0, |tries| tries.fetch_add(1, Ordering::SeqCst).saturating_add(1))
     }
-
-    /// Whether a handout is of a run that is still out.
-    pub(super) fn is_out(&self, handout: &Handout) -> bool {
-        self.run() == handout.run
-    }
 }
 
 impl Handout {
