@@ -74,6 +74,10 @@ const LIFE: Duration = Duration::from_secs(900);
 /// Up to six JVMs start together, beside whatever else the machine does.
 const PATIENCE: Duration = Duration::from_secs(240);
 
+/// What every live cluster has that is started here (`live/files.rs`): no case needs one of its own
+/// for it.
+const LIVE: &[Setting] = &[("enablePropertyFilter", "true")];
+
 impl Place {
     /// A broker of its own in this process.
     pub fn embedded(case: &Case, runtimes: &[On]) -> Self {
@@ -110,7 +114,8 @@ impl Place {
     ) -> Self {
         let ground = Ground::Shared(at.clone(), startable);
         let mut place = Self::new(case, runtimes, ground, stop);
-        if startable == Startable::Yes && !case.settings.is_empty() && !case.alone {
+        let other = case.settings.iter().any(|setting| !LIVE.contains(setting));
+        if startable == Startable::Yes && other && !case.alone {
             let cluster = place.cluster(|_| ());
             let (namesrv, broker) = (cluster.namesrv(), cluster.broker());
             let at = Addresses { namesrv, broker, version: at.version.clone() };
