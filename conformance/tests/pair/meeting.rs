@@ -117,7 +117,7 @@ fn ord_11_a_queue_is_unlocked_once_a_store_of_ones_own_has_its_offset() {
         world.run_until(5 * SECOND, |world| world.distinct() == 100).unwrap();
         // The save takes long, and the load of the next owner does not.
         let disk = |takes| DiskFaults { takes, ..DiskFaults::default() };
-        world.set_disk(disk(Some(SECOND)));
+        world.set_disk(disk(Some(if ends { SECOND } else { 4 * SECOND })));
         if ends {
             world.leave(one, sub).unwrap();
         } else {
@@ -149,6 +149,22 @@ fn ord_06_the_lock_of_what_is_being_handled_is_not_given_back_by_one_that_leaves
     let left = run.batch.lock_remaining(world.now()).unwrap();
     let locked = holder(&world) == Some(id);
     assert!(locked || left.is_zero(), "its handler has {left:?}, and another may have the queue");
+}
+
+#[test]
+fn ord_05_no_time_is_left_of_a_lock_that_is_anothers() {
+    let (mut world, client, sub) = held(9, 10, orderly());
+    let (run, id) = first(&mut world, client, sub).unwrap();
+    world.with_cluster(|cluster| cluster.set_lock(0, (GROUP, TOPIC), 0, Some("another")));
+    let told = |world: &World| world.notes(client).any(|n| matches!(n, Note::NotLocked { .. }));
+    world.run_until(25 * SECOND, told).unwrap();
+    assert_eq!(run.batch.lock_remaining(world.now()), Some(ms(0)));
+    // It is had again while its message is being handled still.
+    world.with_cluster(|cluster| cluster.set_lock(0, (GROUP, TOPIC), 0, None));
+    world.run_for(5 * SECOND);
+    assert!(first(&mut world, client, sub).is_none(), "its message is out twice");
+    assert!(world.settle(client, id, Outcome::Again).is_err());
+    assert_eq!(first(&mut world, client, sub).unwrap().1.index, 0);
 }
 
 #[test]

@@ -34,9 +34,13 @@ impl Batch {
         self.runs.number.fetch_add(1, Ordering::SeqCst);
     }
 
+    /// The run is over: the engine need not hear of each message any more.
+    pub(super) fn unwatch(&self) {
+        self.flags.watched.store(false, Ordering::SeqCst);
+    }
+
     /// What is not settled is handed out again, from there on.
     pub(super) fn rewind(&self, next: u32) {
-        self.flags.watched.store(false, Ordering::SeqCst);
         self.handed.store(next, Ordering::SeqCst);
     }
 
@@ -87,11 +91,6 @@ impl Batch {
         let none = || (0..self.records().len()).map(|_| AtomicU32::new(0)).collect();
         let tries = self.runs.tries.get_or_init(none).get(index as usize);
         tries.map_or(0, |tries| tries.fetch_add(1, Ordering::SeqCst).saturating_add(1))
-    }
-
-    /// Whether a handout is of a run that is still out.
-    pub(super) fn is_out(&self, handout: &Handout) -> bool {
-        self.run() == handout.run
     }
 }
 
