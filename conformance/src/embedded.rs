@@ -50,11 +50,12 @@
 //! end as dead letters, in the topics `%RETRY%group` and `%DLQ%group`;
 //! [`ClusterConfig::delay_levels`] makes that quicker.
 //!
-//! More than one broker, slaves, and other limits, versions and permissions are a
-//! [`ClusterConfig`]; whatever else can be done to a cluster is a method of [`Cluster`], within
-//! [`with`](EmbeddedCluster::with): offsets of groups, orders, retention, single queues. To cut a
-//! connection within a frame, put a [`Proxy`](crate::proxy::Proxy) before it. What the broker
-//! serves, and how it differs from Apache's, is told at [`broker`](crate::broker).
+//! More than one broker, slaves, filters in SQL (`property_filter`), and other limits, versions and
+//! permissions are a [`ClusterConfig`]; whatever else can be done to a cluster is a method of
+//! [`Cluster`], within [`with`](EmbeddedCluster::with): offsets of groups, orders, retention,
+//! single queues. To cut a connection within a frame, put a [`Proxy`](crate::proxy::Proxy) before
+//! it. What the broker serves, and how it differs from Apache's, is told at
+//! [`broker`](crate::broker).
 
 use std::io;
 use std::net::SocketAddr;
@@ -206,7 +207,7 @@ impl EmbeddedCluster {
 
     /// How many messages of a topic are behind what a group has committed: those that it has yet to
     /// settle. A queue that it never committed counts in full. Clients commit every few seconds,
-    /// and when they shut down.
+    /// and when they shut down; of a group that keeps its offsets elsewhere all messages count.
     pub fn unsettled(&self, group: &str, topic: &str) -> u64 {
         self.with(|cluster| {
             let behind = readable(cluster, topic).into_iter().map(|(broker, queue)| {

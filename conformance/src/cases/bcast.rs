@@ -1,12 +1,14 @@
 //! Groups that broadcast: each member gets all, and goes on from a file of its own.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rocketry::proto::body::{MessageModel, OffsetFile};
-use rocketry::{Config, Consumer, Start};
+use rocketry::{Config, Consumer, MessageView, RunOptions, Start};
 
 use crate::cases::peers::Peer;
 use crate::cases::place::{Place, note};
@@ -205,4 +207,38 @@ pub(crate) fn java_goes_on_from_our_file_and_we_from_javas(place: &Place) {
     root.await_stored("both", &group, 20);
     note!(place, "Java's: {}", fs::read_to_string(root.file("both", &group)).unwrap_or_default());
     ten(place, &root, of, 20..30);
+}
+
+/// Each of two members handles all messages, those of a queue one after the other.
+pub(crate) fn orderly_members_each_get_every_queue_in_its_order(place: &Place) {
+    const EACH: usize = 25;
+    let (topic, group, root) = (place.topic(4), place.name(), Root::new());
+    let sender = place.rig();
+    for (number, queue) in queues(&sender, &topic).iter().enumerate() {
+        send_to(&sender, queue, number * EACH..(number + 1) * EACH);
+    }
+    let member = |name: &str| {
+        let rig = place.rig_with(root.config(place, name));
+        let builder = rig.client.consumer(&*group).expect("a group").topic(&*topic, "*");
+        let builder = builder.model(MessageModel::Broadcasting).orderly();
+        let consumer = builder.start_at(Start::First).start().expect("a consumer");
+        let seen: Arc<Mutex<BTreeMap<u32, Vec<usize>>>> = Arc::default();
+        let own = seen.clone();
+        let handler = move |message: &MessageView| {
+            let mut seen = own.lock().expect("no panic within");
+            seen.entry(message.queue().queue).or_default().push(number(message));
+        };
+        let run = consumer.run(RunOptions::default().concurrency(8), handler).expect("it runs");
+        (rig, run, seen)
+    };
+    let members = ["one", "two"].map(member);
+    for (_, _, seen) in &members {
+        let count = || seen.lock().expect("no panic within").values().map(Vec::len).sum::<usize>();
+        assert!(eventually(SOON, || count() >= 4 * EACH), "{} came", count());
+        std::thread::sleep(QUIET);
+        assert_eq!(count(), 4 * EACH, "some came twice");
+        for (queue, bodies) in seen.lock().expect("no panic within").iter() {
+            assert!(bodies.is_sorted(), "queue {queue}: {bodies:?}");
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! What several groups of cases need.
 
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rocketry::client::Pulled;
@@ -7,7 +8,22 @@ use rocketry::proto::name::Endpoint;
 use rocketry::{Message, QueueName, SendError, SendReceipt, Topic};
 
 use crate::cases::place::Place;
+use crate::live::{self, LiveError};
 use crate::rig::{On, Rig, eventually};
+
+/// Slaves of 4.x copy the topics of their master this often (`BrokerController.handleSlaveSynchronize`).
+const COPIED: Duration = Duration::from_secs(20);
+
+/// Gives a live slave a topic that its master has: it copies messages at once, topics only now and
+/// then. Those of 4.x let nobody else do it.
+pub(crate) fn topic_on_slave(namesrv: &str, slave: &str, topic: &str, queues: u32) {
+    match live::create_topic(namesrv, slave, topic, queues) {
+        Err(LiveError::Refused { said, .. }) if said.contains("from slave broker") => {
+            thread::sleep(COPIED);
+        }
+        created => created.expect("the slave takes the topic"),
+    }
+}
 
 pub(crate) fn named(topic: &str) -> Topic {
     Topic::new(topic).expect("a topic")

@@ -13,7 +13,7 @@ use rocketry::proto::frame::reply::ReplyFields;
 use rocketry::proto::frame::request::MaxOffsetRequest;
 use rocketry::{Client, Consumer, Delivery, Message, SendOptions};
 
-use crate::cases::common::{all, cluster_of, named};
+use crate::cases::common::{all, cluster_of, named, topic_on_slave};
 use crate::cases::place::{Place, Setting, note};
 use crate::cases::reading::{self, SOON, acked, committed, peer};
 use crate::rig::{On, Rig, eventually};
@@ -83,11 +83,10 @@ fn with_slave(place: &Place) -> Cluster {
     place.cluster(|options| options.slaves = true)
 }
 
-/// A slave copies messages at once, topics only once a minute: so it is given the topic.
 fn topic_on_both(cluster: &Cluster, topic: &str) {
     cluster.create_topic(topic, 1).expect("the topic is created");
     let slave = member(cluster, "broker-a-slave").address();
-    live::create_topic(&cluster.namesrv(), &slave, topic, 1).expect("on the slave too");
+    topic_on_slave(&cluster.namesrv(), &slave, topic, 1);
 }
 
 /// Another member of a group that has settled 0 to 89: it gets 90 to 99 and settles them.

@@ -8,10 +8,11 @@ use rocketry::proto::frame::request::ConsumerConnectionsRequest;
 use rocketry::proto::frame::{Request, ResponseCode};
 
 use crate::broker::ClusterConfig;
+use crate::cases::common::topic_on_slave;
 use crate::cases::off::end;
 use crate::cases::place::{Place, Setting, note};
 use crate::cases::reading::{SOON, acked, ask, consume, next, number, send_all};
-use crate::live::{self, Cluster};
+use crate::live::Cluster;
 use crate::rig::{On, Rig, eventually};
 use crate::serve::Served;
 
@@ -38,8 +39,7 @@ impl Pair {
         let cluster = place.cluster(|options| options.slaves = true);
         cluster.create_topic(TOPIC, 1).expect("created");
         let pair = Self::Live(Box::new(cluster));
-        // A slave copies messages at once, topics only now and then.
-        live::create_topic(&pair.namesrv(), &pair.slave(), TOPIC, 1).expect("there too");
+        topic_on_slave(&pair.namesrv(), &pair.slave(), TOPIC, 1);
         pair
     }
 

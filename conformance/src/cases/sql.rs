@@ -10,7 +10,7 @@ use rocketry::{
 
 use crate::cases::common::{await_stored, named};
 use crate::cases::place::{Place, Setting, note};
-use crate::cases::reading::{QUIET, SOON, acked, next};
+use crate::cases::reading::{QUIET, SOON, acked, next, number};
 use crate::rig::Rig;
 
 /// Brokers filter by properties, or do not.
@@ -153,4 +153,32 @@ pub(crate) fn parentheses_without_end_are_an_error(place: &Place) {
     let producer = rig.client.producer("after").expect("a producer");
     let options = SendOptions::to(&queue).timeout(Duration::from_secs(5));
     producer.send_with(Message::new(named(&topic), "x"), options).wait().expect("stored");
+}
+
+/// What matches comes in its order, and what is to come again holds up what follows.
+pub(crate) fn an_orderly_consumer_gets_what_matches_in_its_order(place: &Place) {
+    let (rig, topic) = (place.rig(), place.topic(1));
+    let producer = rig.client.producer("properties").expect("a producer");
+    for number in 0..40 {
+        let message = Message::new(named(&topic), number.to_string());
+        producer.send(message.property("a", &number.to_string())).wait().expect("stored");
+    }
+    let filter = Filter::sql("a BETWEEN 10 AND 29 AND NOT a = 20");
+    let builder = rig.client.consumer(place.name()).expect("a group").topic(&*topic, filter);
+    let mut consumer = builder.orderly().start_at(Start::First).start().expect("a consumer");
+    let mut came: Vec<usize> = Vec::new();
+    while came.len() < 20 {
+        let delivery = next(&mut consumer);
+        let body = number(&delivery);
+        if body == 15 && !came.contains(&15) {
+            delivery.retry();
+        } else {
+            acked(delivery);
+        }
+        came.push(body);
+    }
+    let mut wanted: Vec<usize> = (10..30).filter(|number| *number != 20).collect();
+    wanted.insert(5, 15);
+    assert_eq!(came, wanted);
+    assert!(consumer.recv_timeout(QUIET).is_err(), "nothing else matches");
 }

@@ -4,7 +4,7 @@ use rocketry_conformance::broker::Fault;
 use rocketry_conformance::sim::{ClientId, Pace, World};
 use rocketry_core::consumer::Subscribe;
 use rocketry_core::engine::Note;
-use rocketry_core::frame::{RequestCode, ResponseCode};
+use rocketry_core::frame::{Request, RequestCode, ResponseCode};
 use rocketry_core::id::SubscriptionId;
 use rocketry_core::name::Group;
 
@@ -99,4 +99,32 @@ fn an_inherited_offset_outlives_the_late_last_commit_of_a_former_owner() {
     // It was under way for all the time; nothing new comes after it.
     world.with_cluster(|cluster| cluster.set_committed(0, GROUP, TOPIC, 0, 4));
     world.run_until(60 * SECOND, |world| committed(world) == Some(10)).unwrap();
+}
+
+#[test]
+fn the_last_commit_of_a_queue_that_went_to_another_member_is_not_given_again_by_one_that_leaves() {
+    let (mut world, first) = pair(6, 2);
+    let sub = consume(&mut world, first, Pace::AtOnce);
+    world.run_for(6 * SECOND);
+    store_many(&mut world, first, 20);
+    world.run_until(ms(500), |world| world.delivered().len() == 20).unwrap();
+    let second = world.client(config());
+    // It settles nothing, and so commits nothing.
+    consume(&mut world, second, Pace::Manual);
+    // The queue that goes to it, before another commit is due; its answer does not come.
+    world.with_cluster(|cluster| {
+        cluster.push_faults(COMMIT, [Fault::Lose]);
+        cluster.keep_requests();
+    });
+    world.run_until(3 * SECOND, |world| world.changes(first).len() == 2).unwrap();
+    let lost = world.changes(first)[1].lost[0].queue as i32;
+    world.run_for(2 * SECOND);
+    world.leave(first, sub).unwrap();
+    world.run_until(4 * SECOND, |world| world.left_at(first, sub).is_some()).unwrap();
+    let requests = world.with_cluster(|cluster| cluster.take_requests());
+    let commits = requests.iter().filter_map(|one| match &one.request {
+        Request::UpdateOffset(commit) => Some(commit.queue_id),
+        _ => None,
+    });
+    assert_eq!(commits.filter(|queue| *queue == lost).count(), 1, "it is another member's by now");
 }

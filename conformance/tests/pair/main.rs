@@ -36,6 +36,7 @@ mod leaving;
 mod locks;
 mod lookups;
 mod meeting;
+mod meetings;
 mod membership;
 mod moving;
 mod nameservers;

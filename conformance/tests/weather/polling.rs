@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use rocketry::client::RecvError;
 use rocketry::{
-    CommitError, Config, Ended, ErrorKind, Message, PullConsumer, QueueName, SeekError, Start,
-    SubscribeError, Topic,
+    CommitError, Config, EndError, Ended, ErrorKind, Filter, Message, PullConsumer, QueueName,
+    SeekError, Start, SubscribeError, Topic,
 };
 use rocketry_conformance::serve::Served;
 
@@ -21,6 +21,7 @@ on_all!(
     what_is_asked_of_a_consumer_that_has_ended_is_an_error_of_its_kind,
     any_thread_may_seek_pause_and_commit_while_another_one_polls,
     who_wants_to_know_is_told_of_queues,
+    a_filter_that_brokers_refuse_is_why_polls_end,
 );
 
 const GROUP: &str = "pollers";
@@ -203,4 +204,21 @@ fn who_wants_to_know_is_told_of_queues(on: On) {
     assert!(eventually(LONG, || heard(&["+2 -1"])), "{told:?}");
     consumer.close().wait().expect("closed");
     assert!(eventually(LONG, || heard(&["+0 -3"])), "{told:?}");
+}
+
+fn a_filter_that_brokers_refuse_is_why_polls_end(on: On) {
+    // Its brokers filter by no properties.
+    let served = served();
+    let rig = rig(on, &served);
+    let sql = Filter::sql("a > 5").expect("an expression");
+    let builder = rig.client.pull_consumer(GROUP).expect("a group").topic(TOPIC, sql);
+    let mut consumer = builder.start().expect("a consumer");
+    let refused = |polled: Result<Vec<_>, RecvError>| {
+        let error = polled.expect_err("refused");
+        assert!(matches!(&error, RecvError::Filter(of) if of.topic == topic()), "{error:?}");
+    };
+    refused(consumer.poll(LONG));
+    refused(consumer.poll(Duration::ZERO));
+    refused(smol::block_on(consumer.next(LONG)));
+    assert!(matches!(consumer.ended().wait(), Err(EndError::Filter(_))));
 }

@@ -80,7 +80,8 @@ impl Consumers {
         assigned.wishes.retain(|queue, _| queues.contains(queue));
         assigned.queues = Arc::new(queues);
         let wanted = assigned.topics();
-        let read: Vec<Topic> = consumer.topics.own().cloned().collect();
+        // What waits for a broker's word on its filter included.
+        let read: BTreeSet<Topic> = consumer.names().cloned().collect();
         for topic in read.iter().filter(|topic| !wanted.contains_key(topic)) {
             self.unread(ctx, known, sub, topic, revision);
         }

@@ -73,13 +73,16 @@ impl Consumer {
         for (_, key) in &part {
             let Some(queue) = self.queues.get(*key) else { continue };
             self.tallies.settled_open(queue.topic, queue.window.settled());
-            if !auto {
-                continue;
-            }
             let due = match &self.local {
                 Some(_) => self.offset_to_save(ctx, queue),
-                None => queue.to_commit(now, shared),
+                None => {
+                    let new = queue.to_commit(now, shared).filter(|_| auto);
+                    new.or_else(|| queue.keeper.to_repeat())
+                }
             };
+            if !auto && due.is_none() {
+                continue;
+            }
             match due {
                 Some(offset) => _ = self.commit_at(ctx, known, *key, offset),
                 None => self.stored.skipped += 1,

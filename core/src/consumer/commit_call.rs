@@ -37,6 +37,8 @@ struct Wanted {
 #[derive(Debug)]
 struct Call {
     op: OpId,
+    /// Somebody waits for it.
+    awaited: bool,
     wanted: BTreeMap<QueueKey, Wanted>,
     failed: Option<CommitError>,
 }
@@ -61,7 +63,8 @@ impl CommitCalls {
 
     /// Tells of those that have ended.
     fn tell(&mut self, ctx: &mut Context) {
-        for Call { op, failed, .. } in self.0.extract_if(.., |call| call.wanted.is_empty()) {
+        let ended = self.0.extract_if(.., |call| call.wanted.is_empty());
+        for Call { op, failed, .. } in ended.filter(|call| call.awaited) {
             ctx.fx.ops.remove(op);
             ctx.fx.event(Event::Committed { op, result: failed.map_or(Ok(()), Err) });
         }
@@ -86,24 +89,29 @@ impl Consumers {
         let wanted = consumer.wanted(ctx, known, what)?;
         let op = ctx.fx.ops.insert(OpKind::Commit);
         let keys: Vec<QueueKey> = wanted.keys().copied().collect();
-        consumer.commit_calls.0.push(Call { op, wanted, failed: None });
+        consumer.commit_calls.0.push(Call { op, awaited: true, wanted, failed: None });
         consumer.commit_calls.tell(ctx);
         self.attend(ctx, known, sub, keys, Chore::Commit);
         Ok(op)
     }
 
-    /// Nobody waits for a commit any more. What has left may be stored.
+    /// Nobody waits for a commit any more: it goes on.
     pub(crate) fn cancel_commit(&mut self, ctx: &mut Context, op: OpId) {
         ctx.fx.ops.remove(op);
         for sub in self.ids() {
             let Some(consumer) = self.get_mut(sub) else { continue };
-            consumer.commit_calls.0.retain(|call| call.op != op);
+            let calls = &mut consumer.commit_calls.0;
+            calls.iter_mut().filter(|call| call.op == op).for_each(|call| call.awaited = false);
         }
     }
 
     /// A commit ends without an answer: the client does.
     pub(crate) fn abandon_commit(&mut self, ctx: &mut Context, op: OpId) {
-        self.cancel_commit(ctx, op);
+        ctx.fx.ops.remove(op);
+        for sub in self.ids() {
+            let Some(consumer) = self.get_mut(sub) else { continue };
+            consumer.commit_calls.0.retain(|call| call.op != op);
+        }
         ctx.fx.event(Event::Committed { op, result: Err(CommitError::Stopped) });
     }
 }
@@ -157,7 +165,13 @@ impl Consumer {
         while let Some(Wanted { name, offset, sent: false }) = self.commit_calls.next(key) {
             let (offset, name) = (*offset, name.clone());
             let Some(queue) = self.queues.get(key) else {
-                self.commit_calls.end(key, Some(CommitError::NotAssigned { queue: name }));
+                let failed = match self.own(known, &name) {
+                    _ if self.is_leaving() => CommitError::Stopped,
+                    // In another life.
+                    Some(_) => CommitError::Moved { queue: name },
+                    None => CommitError::NotAssigned { queue: name },
+                };
+                self.commit_calls.end(key, Some(failed));
                 continue;
             };
             if queue.keeper.under_way().is_some() || self.predecessors.holds(key) {

@@ -33,12 +33,14 @@ pub(super) struct LastCommit {
     pub(super) offset: i64,
     /// How often it has failed.
     failed: u32,
+    /// The queue is another member's by now, whatever becomes of this one.
+    gone: bool,
 }
 
 impl LastCommit {
-    pub(super) fn new(key: QueueKey, queue: &Queue, offset: i64) -> Self {
+    pub(super) fn new(key: QueueKey, queue: &Queue, offset: i64, gone: bool) -> Self {
         let (name, broker) = (queue.name.clone(), queue.at.broker);
-        Self { key, name, broker, offset, failed: 0 }
+        Self { key, name, broker, offset, failed: 0, gone }
     }
 }
 
@@ -112,7 +114,7 @@ impl Consumer {
             local.put_last(&mut ctx.fx, &queue.name, (key, offset));
             return true;
         }
-        let last = LastCommit::new(key, queue, offset);
+        let last = LastCommit::new(key, queue, offset, !self.is_leaving());
         if queue.keeper.under_way().is_some() || self.predecessors.holds(key) {
             self.predecessors.waits(key, Heir::Last(last));
             return true;
@@ -120,7 +122,7 @@ impl Consumer {
         self.commit_last(ctx, known, last)
     }
 
-    /// Sends a queue's last commit. False if it comes to nothing.
+    /// Sends a queue's last commit. False if it comes to nothing: nobody who is away is waited for.
     pub(super) fn commit_last(
         &mut self,
         ctx: &mut Context,
@@ -128,7 +130,8 @@ impl Consumer {
         last: LastCommit,
     ) -> bool {
         if !self.send_commit(ctx, known, (last.key, last.offset), &last.name, last.broker) {
-            return self.last_failed(ctx, last);
+            self.lasts.lost += usize::from(self.is_leaving());
+            return false;
         }
         self.commits += 1;
         self.lasts.under_way.insert(last.key, last);
@@ -139,7 +142,7 @@ impl Consumer {
     /// else has the queue before it has left. Of a queue that another member has by now, an offset
     /// that comes late may replace a later one. False if it comes to nothing.
     pub(super) fn last_failed(&mut self, ctx: &mut Context, mut last: LastCommit) -> bool {
-        if !self.is_leaving() {
+        if last.gone {
             return false;
         }
         last.failed += 1;

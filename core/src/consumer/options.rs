@@ -153,7 +153,8 @@ impl ConsumerOptions {
         self
     }
 
-    /// Has messages that could not be sent back delivered again here after this.
+    /// Has messages that could not be sent back delivered again here after this. Of an
+    /// [orderly](Self::orderly) consumer it is the first pause of a queue.
     #[must_use]
     #[doc(alias = "setSuspendCurrentQueueTimeMillis")]
     pub const fn retry_delay(mut self, pause: Duration) -> Self {
@@ -274,6 +275,12 @@ impl ConsumerOptions {
                 problem: "must be clustering, with offsets at brokers, where messages are polled",
             });
         }
+        if self.taking != Taking::Delivered && self.order != ConsumeOrder::Concurrent {
+            return Err(ConfigError::Field {
+                field: "order",
+                problem: "must be concurrent where messages are polled: each queue's come in order",
+            });
+        }
         match self.strategy.as_ref().is_none_or(Strategy::can_work) {
             true => Ok(()),
             false => Err(ConfigError::Field {
@@ -380,6 +387,7 @@ mod tests {
         let taking = Taking::Polled(Default::default());
         let mut polled = ConsumerOptions { taking, ..ConsumerOptions::default() };
         assert_eq!(wrong(polled.clone()), None);
+        assert_eq!(wrong(polled.clone().orderly()), Some("order"));
         polled.model = MessageModel::Broadcasting;
         assert_eq!(wrong(polled), Some("model"));
         assert_eq!(wrong(ConsumerOptions::default().pull_batch(0)), Some("pull_batch"));

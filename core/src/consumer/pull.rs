@@ -43,6 +43,7 @@ impl Consumer {
             (Taking::Polled(_), false) => SUSPEND | SUBSCRIPTION,
             (Taking::Polled(_), true) => SUSPEND | SUBSCRIPTION | LITE,
         };
+        let says = sys_flag & SUBSCRIPTION != 0 || !filter.is_judged();
         let request = PullRequest {
             consumer_group: self.group.shared(),
             topic: topic.shared(),
@@ -52,8 +53,9 @@ impl Consumer {
             sys_flag,
             commit_offset: 0,
             suspend_timeout_millis: config.pull_suspend.as_millis() as i64,
-            // A broker knows it by our heartbeat; one in SQL may be long.
-            subscription: Some(filter.text().into()).filter(|_| !filter.is_judged()),
+            // A broker knows it by our heartbeat, unless the pull is to say it; one in SQL may be
+            // long.
+            subscription: says.then(|| filter.text().into()),
             sub_version: edition.version,
             expression_type: Some(filter.kind().into()),
             broker: Some(queue.name.broker.clone()),
@@ -62,6 +64,7 @@ impl Consumer {
         let request = if lite { Request::LitePull(request) } else { Request::Pull(request) };
         let purpose = Purpose::Consumer(self.id, ConsumerAsk::Pull { queue: key });
         let opaque = ctx.ask(peer, purpose, Kind::Pull, request, Bytes::new(), within);
+        queue.lite = lite;
         queue.cursor.pulling(opaque, now);
     }
 
@@ -81,9 +84,12 @@ impl Consumer {
         let draining = self.is_draining();
         let Some(queue) = self.queues.get_mut(key) else { return };
         queue.cursor.pull_answered();
-        if let Ok(ReplyFields::Pull(fields)) = &reply.fields {
-            queue.suggested = fields.suggest_broker_id.and_then(|id| u64::try_from(id).ok());
+        // One that only refuses suggests nobody, itself included.
+        queue.suggested = match &reply.fields {
+            Ok(ReplyFields::Pull(fields)) => fields.suggest_broker_id,
+            Ok(_) | Err(_) => None,
         }
+        .and_then(|id| u64::try_from(id).ok());
         if draining {
             return;
         }
@@ -108,9 +114,8 @@ impl Consumer {
                 self.pull_leads(ctx, known, key, told, told.empty(code));
             }
             // Before 5.0: the plain pull does as well, until the broker is another one.
-            (ResponseCode::REQUEST_CODE_NOT_SUPPORTED, ..)
-                if self.is_polled() && self.plain.insert(peer) =>
-            {
+            (ResponseCode::REQUEST_CODE_NOT_SUPPORTED, ..) if queue.lite => {
+                self.plain.insert(peer);
                 self.resume(ctx, known, key);
             }
             (code, ..) => self.pull_refused(ctx, peer, key, code, remark),
@@ -222,8 +227,9 @@ impl Consumer {
             queue.cursor.leads_on(to);
             key
         } else {
-            let Some(key) = self.take_anew(key, to) else { return };
-            key
+            let Some(anew) = self.take_anew(key, to) else { return };
+            self.commit_calls_go_on(ctx, known, key);
+            anew
         };
         let group = self.group.clone();
         ctx.fx.note(Note::OffsetMoved { group, queue: name, from, to });

@@ -135,6 +135,7 @@ impl Consumer {
         let group = self.group.clone();
         ctx.fx.note(Note::OffsetReset { group, queue: name, from, to });
         self.commit_in_any_case(ctx, known, key);
+        self.commit_calls_go_on(ctx, known, old.0);
         self.commit_late(ctx, known, old, key);
         self.resume(ctx, known, key);
         self.look_at_queues();

@@ -78,6 +78,10 @@ impl Consumer {
     ) {
         let Some(queue) = self.queues.get_mut(key) else { return };
         queue.cursor.ask_failed();
+        if ask == RequestCode::PULL_MESSAGE {
+            // Who does not answer is not asked next where there is its master.
+            queue.suggested = None;
+        }
         match failure {
             // The queue goes on when the broker knows us again; where it is read over another
             // connection by now (the next one after a GO_AWAY, the master instead of a slave, or

@@ -71,7 +71,7 @@ impl Consumers {
 }
 
 impl Consumer {
-    fn seek(&mut self, ctx: &mut Context, known: Known<'_>, key: QueueKey, to: i64) {
+    fn seek(&mut self, ctx: &mut Context, known: Known<'_>, mut key: QueueKey, to: i64) {
         let plant = ctx.fx.plant;
         let Some(queue) = self.queues.get_mut(key) else { return };
         let pulls = queue.is_begun() && !queue.cursor.rests() && queue.cursor.timer().is_none();
@@ -80,7 +80,11 @@ impl Consumer {
             return self.resume(ctx, known, key);
         }
         let place = (queue.topic, queue.at);
-        let Some(key) = self.begin_anew_at(ctx, place, to) else { return };
+        if let Some(asked) = queue.cursor.asked() {
+            ctx.give_up_with_timer(asked);
+        }
+        let Some(anew) = self.begin_anew_at(ctx, place, to) else { return };
+        self.commit_calls_go_on(ctx, known, std::mem::replace(&mut key, anew));
         self.resume(ctx, known, key);
         self.look_at_queues();
         self.leave_if_drained(ctx);

@@ -335,6 +335,10 @@ impl Consumer {
             return self.release(ctx, known, place);
         }
         let (key, queue) = self.give_up(place)?;
+        if let Some(wish) = self.assigned.as_mut().and_then(|own| own.wish(&queue.name)) {
+            // It went from the route, and goes on where it was when it is back.
+            *wish = queue.to_wish();
+        }
         self.commit_given_up(ctx, known, key, &queue);
         Some(queue.name)
     }

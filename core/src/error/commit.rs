@@ -17,6 +17,13 @@ pub enum CommitError {
         /// The queue.
         queue: QueueName,
     },
+    /// The queue was sought elsewhere, or its broker or an administrator moved it, before this
+    /// offset left.
+    #[error("{queue} goes on elsewhere by now: its offset was not committed")]
+    Moved {
+        /// The queue.
+        queue: QueueName,
+    },
     /// No queue has such an offset.
     #[error("{offset} is no offset of {queue}: offsets begin at 0")]
     Negative {
@@ -55,7 +62,9 @@ impl CommitError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Refused(refused) => refused.kind(),
-            Self::NotAssigned { .. } | Self::Negative { .. } => ErrorKind::Invalid,
+            Self::NotAssigned { .. } | Self::Moved { .. } | Self::Negative { .. } => {
+                ErrorKind::Invalid
+            }
             Self::NotConnected { .. } => ErrorKind::Lost,
             Self::Failed { failure, .. } => failure.kind(),
             Self::Stopped => ErrorKind::Stopped,
@@ -71,6 +80,7 @@ impl CommitError {
             Self::Failed { failure, .. } => failure.kind() != ErrorKind::Unreadable,
             Self::Refused(refused) => refused.kind() == ErrorKind::Full,
             Self::NotAssigned { .. }
+            | Self::Moved { .. }
             | Self::Negative { .. }
             | Self::Stopped
             | Self::WouldDeadlock
@@ -82,6 +92,7 @@ impl CommitError {
     pub const fn queue(&self) -> Option<&QueueName> {
         match self {
             Self::NotAssigned { queue }
+            | Self::Moved { queue }
             | Self::Negative { queue, .. }
             | Self::NotConnected { queue }
             | Self::Failed { queue, .. } => Some(queue),

@@ -34,8 +34,13 @@ impl Drop for Lent {
 impl Recycled {
     /// A buffer of at least so many bytes, and less than twice as many: whatever stands in it.
     pub(super) fn buffer(&self, least: usize) -> Vec<u8> {
+        self.below(least, 2 * least)
+    }
+
+    /// One of at least so many bytes, and less than `most`.
+    fn below(&self, least: usize, most: usize) -> Vec<u8> {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let fits = |buffer: &Vec<u8>| (least..2 * least).contains(&buffer.len());
+        let fits = |buffer: &Vec<u8>| (least..most).contains(&buffer.len());
         let found = kept.iter().rposition(fits).map(|place| kept.swap_remove(place));
         drop(kept);
         found.unwrap_or_else(|| vec![0; least])
@@ -48,7 +53,7 @@ impl Recycled {
             return (Bytes::copy_from_slice(bytes), length);
         }
         // Rounded, so that others of about this length can use it next.
-        let mut buffer = self.buffer(length.next_multiple_of(SMALL));
+        let mut buffer = self.below(length.next_multiple_of(SMALL), 2 * length);
         buffer[..length].copy_from_slice(bytes);
         let held = buffer.len();
         (self.lend(buffer).slice(..length), held)
@@ -65,6 +70,22 @@ impl Recycled {
         let bytes: usize = kept.iter().map(Vec::len).sum();
         if bytes + buffer.len() <= KEEP {
             kept.push(buffer);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_holds_less_than_twice_its_length_whatever_is_kept() {
+        let recycled = Recycled::default();
+        for length in [SMALL, SMALL + 1, 3 * SMALL, 4 * SMALL - 1, 5 * SMALL] {
+            drop(recycled.lend(vec![7; 4 * SMALL - 1]));
+            let (copy, held) = recycled.copy(&vec![1; length]);
+            assert!(copy.iter().all(|byte| *byte == 1) && copy.len() == length);
+            assert!((length..2 * length).contains(&held), "{length}: {held} held");
         }
     }
 }

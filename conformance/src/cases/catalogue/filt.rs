@@ -109,7 +109,7 @@ pub(super) static CASES: &[Case] = &[
         "An orderly consumer with a SQL expression gets the messages that match in their order.",
         "rocketmq-e2e",
     )
-    .on(LIVE),
+    .on(EMBEDDED_AND_LIVE),
     Case::must(
         "FILT-15",
         "A SQL expression of 10,000 nested parentheses is an error and overflows no stack.",

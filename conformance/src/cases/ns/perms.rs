@@ -5,7 +5,7 @@ use std::time::Duration;
 use rocketry::proto::body::TopicConfig;
 use rocketry::{Config, Message};
 
-use crate::cases::common::{cluster_of, named};
+use crate::cases::common::{cluster_of, named, topic_on_slave};
 use crate::cases::off::end;
 use crate::cases::place::Place;
 use crate::cases::reading::{QUIET, SOON, acked, consume, drain, next, send_all};
@@ -55,12 +55,7 @@ pub(crate) fn a_slave_alone_is_read_from_and_not_written_to(place: &Place) {
     cluster.create_topic("of_a_slave", 1).expect("created");
     let slave = cluster.members().iter().find(|member| member.name == "broker-a-slave");
     let slave = slave.expect("a slave").address();
-    if place.version().starts_with('4') {
-        // It may not be told of topics, and copies them every ten seconds.
-        std::thread::sleep(Duration::from_secs(20));
-    } else {
-        crate::live::create_topic(&cluster.namesrv(), &slave, "of_a_slave", 1).expect("there too");
-    }
+    topic_on_slave(&cluster.namesrv(), &slave, "of_a_slave", 1);
     let watcher = Rig::start(On::Threads, &cluster.namesrv());
     send_all(&watcher, "of_a_slave", 0..40);
     let copied = || end(&watcher.client, &slave, "of_a_slave") == Some(40);

@@ -167,11 +167,13 @@ impl PullConsumer {
         loop {
             // The one that is left here is dropped after the lock.
             let mut waker = Some(cx.waker().clone());
+            let mut refused = None;
             let given = shared.run(|core, now| {
                 let consumer = core.consumers.get_mut(&sub)?;
                 let given = core.engine.poll_messages(now, sub);
                 if given.is_empty() {
                     if !core.engine.gives(sub) {
+                        refused = consumer.refused.clone();
                         return None;
                     }
                     std::mem::swap(&mut consumer.waker, &mut waker);
@@ -179,7 +181,8 @@ impl PullConsumer {
                 Some(given)
             });
             let Some(given) = given.flatten() else {
-                return Poll::Ready(Err(shared.end_of_messages()));
+                let ended = refused.map(RecvError::Filter);
+                return Poll::Ready(Err(ended.unwrap_or_else(|| shared.end_of_messages())));
             };
             if given.is_empty() {
                 return Poll::Pending;

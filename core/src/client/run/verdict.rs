@@ -12,7 +12,9 @@ pub enum Verdict {
     #[doc(alias = "CONSUME_SUCCESS", alias = "ConsumeSuccess")]
     Ack,
     /// It is to come again, to whichever member of the group, as by
-    /// [`Delivery::retry`](crate::client::Delivery::retry).
+    /// [`Delivery::retry`](crate::client::Delivery::retry). Of an
+    /// [orderly](crate::client::ConsumerBuilder::orderly) consumer, here and with the next two: the
+    /// queue rests, and then the same message comes again to it.
     #[doc(alias = "RECONSUME_LATER", alias = "ConsumeRetryLater")]
     Retry,
     /// The same after about that time, as by

@@ -17,12 +17,16 @@ pub(in crate::consumer) struct Keeper {
     committed: Option<i64>,
     /// What it confirmed may have died with it since.
     doubted: bool,
+    /// What we had committed may have died with it, whatever was settled.
+    lost: bool,
     /// When it first told or confirmed one, and when last.
     confirmed: Option<(Instant, Instant)>,
     /// The commit on its way.
     committing: Option<i64>,
     /// The offset was stored before: by a former owner, whose last commit may still come.
     inherited: bool,
+    /// It confirmed one of ours.
+    ours: bool,
 }
 
 impl Keeper {
@@ -73,26 +77,35 @@ impl Keeper {
         (shared || self.inherited) && self.confirmed.is_some_and(recent)
     }
 
+    /// What was confirmed to us, and may be gone.
+    pub(in crate::consumer) fn to_repeat(&self) -> Option<i64> {
+        self.committed.filter(|_| self.lost && self.committing.is_none())
+    }
+
     /// A commit is on its way.
     pub(in crate::consumer) const fn committing(&mut self, offset: i64) {
-        (self.committing, self.doubted) = (Some(offset), false);
+        (self.committing, self.doubted, self.lost) = (Some(offset), false, false);
     }
 
     /// The commit was answered, with the offset that is stored now, or came to nothing.
     pub(in crate::consumer) fn commit_ended(&mut self, now: Instant, stored: Option<i64>) {
-        self.committing = None;
+        let given = self.committing.take();
         match stored {
             Some(offset) => {
-                self.committed = Some(offset);
+                (self.committed, self.ours) = (Some(offset), true);
                 let first = self.confirmed.map_or(now, |(first, _)| first);
                 self.confirmed = Some((first, now));
             }
-            None => self.doubted = true,
+            None => {
+                self.doubted = true;
+                self.lost |= self.ours && given == self.committed;
+            }
         }
     }
 
     /// What the broker has confirmed may be gone.
     pub(in crate::consumer) const fn doubt(&mut self) {
         self.doubted = true;
+        self.lost |= self.ours;
     }
 }

@@ -70,6 +70,8 @@ pub(super) struct Queue {
     pub(super) chosen: bool,
     /// The id of the broker that the last answer to a pull sends the next one to: 0 is the master.
     pub(super) suggested: Option<u64>,
+    /// The last pull was one of a lite consumer's.
+    pub(super) lite: bool,
     /// Changed by [`Self::locked`].
     lock: Lock,
     /// Up to there all was settled and stored in its life before.
@@ -84,7 +86,7 @@ impl Queue {
     pub(super) fn new(name: QueueName, at: RouteQueue, topic: TopicKey) -> Self {
         let cursor = Cursor::new(PullBackoff::default());
         let (window, keeper) = (Window::default(), Keeper::default());
-        let (held, chosen, suggested, plant) = Default::default();
+        let (held, chosen, suggested, lite, plant) = Default::default();
         let (lock, floor, released) = (Lock::Unneeded, None, false);
         Self {
             name,
@@ -96,6 +98,7 @@ impl Queue {
             held,
             chosen,
             suggested,
+            lite,
             lock,
             floor,
             released,
@@ -146,6 +149,13 @@ impl Queue {
             self.cursor.begin(offset);
             self.cursor.show();
         }
+    }
+
+    /// As what it begins when it is there again: nothing that is unsettled is passed.
+    pub(super) fn to_wish(&self) -> Wish {
+        let next = self.cursor.next();
+        let from = self.is_begun().then(|| self.low().map_or(next, |low| low.min(next)));
+        Wish { offset: from, held: self.held }
     }
 
     /// The next life of the queue, of which it is not known where it goes on: it was another
