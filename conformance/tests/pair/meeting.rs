@@ -241,3 +241,42 @@ fn an_administrator_is_told_that_order_matters_and_what_is_locked() {
     let locked = info.mq_table.iter().filter(|(queue, _)| queue.topic == TOPIC);
     assert!(locked.map(|(_, queue)| queue.locked).eq([true]));
 }
+
+#[test]
+fn ord_04_a_broker_that_moves_knows_no_locks_and_is_asked_before_anything_is_handed_out() {
+    use rocketry_conformance::broker::ListenerId;
+    use rocketry_conformance::sim::{Door, Host};
+    let (mut world, client, sub) = held(10, 10, orderly());
+    let (mut run, id) = first(&mut world, client, sub).unwrap();
+    world.settle(client, id, Outcome::Done).unwrap();
+    let moved = "127.0.0.1:20911";
+    world.take_down(0);
+    world.run_for(ms(300));
+    world.with_cluster(|cluster| cluster.set_endpoint(0, moved));
+    world.host(moved, Host::Cluster(ListenerId::Broker(0)));
+    world.bring_up(0);
+    world.with_cluster(|cluster| cluster.set_lock(0, (GROUP, TOPIC), 0, Some("another")));
+    world.door(BROKER, Door::Refuse);
+    for _ in 0..50 {
+        assert!(next(&world, &mut run).is_none(), "it is another's there");
+        assert!(first(&mut world, client, sub).is_none(), "it is another's there");
+        world.run_for(ms(100));
+    }
+    world.with_cluster(|cluster| cluster.set_lock(0, (GROUP, TOPIC), 0, None));
+    world.run_for(5 * SECOND);
+    assert!(first(&mut world, client, sub).is_some());
+}
+
+#[test]
+fn ord_06_one_that_is_left_alone_by_its_brokers_leaves_at_once() {
+    let (mut world, client, sub) = held(11, 10, orderly());
+    let (_, id) = first(&mut world, client, sub).unwrap();
+    world.settle(client, id, Outcome::Done).unwrap();
+    // Nobody answers for its locks any more, and the route names nobody a while later.
+    world.take_down(0);
+    world.run_for(ms(50));
+    world.leave(client, sub).unwrap();
+    let gone = |world: &World| world.left_at(client, sub).is_some();
+    let took = world.run_until(5 * SECOND, gone).unwrap();
+    assert!(took < ms(700), "{took:?}");
+}
