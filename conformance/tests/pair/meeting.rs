@@ -125,7 +125,6 @@ fn ord_11_a_queue_is_unlocked_once_a_store_of_ones_own_has_its_offset() {
             let gives = |world: &World| world.engine(one).queues(sub).len() == 1;
             world.run_until(5 * SECOND, gives).unwrap();
         }
-        world.run_for(ms(10));
         world.set_disk(disk(None));
         world.run_for(20 * SECOND);
         assert_eq!(world.delivered().len(), 100, "{ends}: what was handled was stored");
