@@ -117,7 +117,7 @@ fn ord_11_a_queue_is_unlocked_once_a_store_of_ones_own_has_its_offset() {
         world.run_until(5 * SECOND, |world| world.distinct() == 100).unwrap();
         // The save takes long, and the load of the next owner does not.
         let disk = |takes| DiskFaults { takes, ..DiskFaults::default() };
-        world.set_disk(disk(Some(SECOND)));
+        world.set_disk(disk(Some(if ends { SECOND } else { 4 * SECOND })));
         if ends {
             world.leave(one, sub).unwrap();
         } else {
@@ -125,7 +125,6 @@ fn ord_11_a_queue_is_unlocked_once_a_store_of_ones_own_has_its_offset() {
             let gives = |world: &World| world.engine(one).queues(sub).len() == 1;
             world.run_until(5 * SECOND, gives).unwrap();
         }
-        world.run_for(ms(10));
         world.set_disk(disk(None));
         world.run_for(20 * SECOND);
         assert_eq!(world.delivered().len(), 100, "{ends}: what was handled was stored");
@@ -149,6 +148,22 @@ fn ord_06_the_lock_of_what_is_being_handled_is_not_given_back_by_one_that_leaves
     let left = run.batch.lock_remaining(world.now()).unwrap();
     let locked = holder(&world) == Some(id);
     assert!(locked || left.is_zero(), "its handler has {left:?}, and another may have the queue");
+}
+
+#[test]
+fn ord_05_no_time_is_left_of_a_lock_that_is_anothers() {
+    let (mut world, client, sub) = held(9, 10, orderly());
+    let (run, id) = first(&mut world, client, sub).unwrap();
+    world.with_cluster(|cluster| cluster.set_lock(0, (GROUP, TOPIC), 0, Some("another")));
+    let told = |world: &World| world.notes(client).any(|n| matches!(n, Note::NotLocked { .. }));
+    world.run_until(25 * SECOND, told).unwrap();
+    assert_eq!(run.batch.lock_remaining(world.now()), Some(ms(0)));
+    // It is had again while its message is being handled still.
+    world.with_cluster(|cluster| cluster.set_lock(0, (GROUP, TOPIC), 0, None));
+    world.run_for(5 * SECOND);
+    assert!(first(&mut world, client, sub).is_none(), "its message is out twice");
+    assert!(world.settle(client, id, Outcome::Again).is_err());
+    assert_eq!(first(&mut world, client, sub).unwrap().1.index, 0);
 }
 
 #[test]
@@ -224,4 +239,43 @@ fn an_administrator_is_told_that_order_matters_and_what_is_locked() {
     assert_eq!(info.properties["PROP_CONSUMEORDERLY"], "true");
     let locked = info.mq_table.iter().filter(|(queue, _)| queue.topic == TOPIC);
     assert!(locked.map(|(_, queue)| queue.locked).eq([true]));
+}
+
+#[test]
+fn ord_04_a_broker_that_moves_knows_no_locks_and_is_asked_before_anything_is_handed_out() {
+    use rocketry_conformance::broker::ListenerId;
+    use rocketry_conformance::sim::{Door, Host};
+    let (mut world, client, sub) = held(10, 10, orderly());
+    let (mut run, id) = first(&mut world, client, sub).unwrap();
+    world.settle(client, id, Outcome::Done).unwrap();
+    let moved = "127.0.0.1:20911";
+    world.take_down(0);
+    world.run_for(ms(300));
+    world.with_cluster(|cluster| cluster.set_endpoint(0, moved));
+    world.host(moved, Host::Cluster(ListenerId::Broker(0)));
+    world.bring_up(0);
+    world.with_cluster(|cluster| cluster.set_lock(0, (GROUP, TOPIC), 0, Some("another")));
+    world.door(BROKER, Door::Refuse);
+    for _ in 0..50 {
+        assert!(next(&world, &mut run).is_none(), "it is another's there");
+        assert!(first(&mut world, client, sub).is_none(), "it is another's there");
+        world.run_for(ms(100));
+    }
+    world.with_cluster(|cluster| cluster.set_lock(0, (GROUP, TOPIC), 0, None));
+    world.run_for(5 * SECOND);
+    assert!(first(&mut world, client, sub).is_some());
+}
+
+#[test]
+fn ord_06_one_that_is_left_alone_by_its_brokers_leaves_at_once() {
+    let (mut world, client, sub) = held(11, 10, orderly());
+    let (_, id) = first(&mut world, client, sub).unwrap();
+    world.settle(client, id, Outcome::Done).unwrap();
+    // Nobody answers for its locks any more, and the route names nobody a while later.
+    world.take_down(0);
+    world.run_for(ms(50));
+    world.leave(client, sub).unwrap();
+    let gone = |world: &World| world.left_at(client, sub).is_some();
+    let took = world.run_until(5 * SECOND, gone).unwrap();
+    assert!(took < ms(700), "{took:?}");
 }

@@ -156,9 +156,8 @@ impl MessageView {
 
     /// How long the queue is still locked for this consumer, by this client's clock, as far as is
     /// known now; zero: it may be another member's. `None` where no lock is needed: of a consumer
-    /// that is not [orderly](super::ConsumerBuilder::orderly), or broadcasts. Once the consumer has
-    /// ended it goes on to tell of the lock as it was, though it was given back: end it with more
-    /// time than a handler takes.
+    /// that is not [orderly](super::ConsumerBuilder::orderly), or broadcasts. The lock of a message
+    /// that is being handled is not given back when its consumer ends meanwhile.
     ///
     /// A broker does not fence off who has lost a lock: whoever writes elsewhere, where two writers
     /// must not meet, has to be done before the time is over. Locks are renewed every 20 s and last

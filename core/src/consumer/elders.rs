@@ -1,5 +1,5 @@
-//! Messages of a queue's former life that are still being handled, where order matters: what is read
-//! of the queue anew, after a reset or after another member had it, waits for them
+//! Messages of a queue's former life that are still being handled, where order matters: what is
+//! read of the queue anew, after a reset or after another member had it, waits for them
 //! (`MessageQueueLock`).
 
 use std::collections::{BTreeMap, BTreeSet};

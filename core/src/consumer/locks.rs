@@ -436,7 +436,9 @@ impl Consumer {
     /// A queue is not ours any more, whoever has it: what is held of it is given up, and read again
     /// from what the group has stored once it is locked again.
     fn lock_lost(&mut self, ctx: &mut Context, known: Known<'_>, key: QueueKey) {
-        let Some(queue) = self.queues.get(key) else { return };
+        let Some(queue) = self.queues.get_mut(key) else { return };
+        // Whoever handles its messages can see it.
+        queue.locked(Lock::Wanted);
         let (name, broker, place) = (queue.name.clone(), queue.at.broker, (queue.topic, queue.at));
         if queue.released {
             self.finish_release(ctx, known, place, key);

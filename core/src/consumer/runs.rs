@@ -34,9 +34,13 @@ impl Batch {
         self.runs.number.fetch_add(1, Ordering::SeqCst);
     }
 
+    /// The run is over: the engine need not hear of each message any more.
+    pub(super) fn unwatch(&self) {
+        self.flags.watched.store(false, Ordering::SeqCst);
+    }
+
     /// What is not settled is handed out again, from there on.
     pub(super) fn rewind(&self, next: u32) {
-        self.flags.watched.store(false, Ordering::SeqCst);
         self.handed.store(next, Ordering::SeqCst);
     }
 

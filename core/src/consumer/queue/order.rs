@@ -136,6 +136,7 @@ impl Order {
     /// Ends the run that is out, if it is over: what is left of it comes first. Gives its batch.
     pub(in crate::consumer) fn end(&mut self) -> Option<Arc<Batch>> {
         let run = self.out.take_if(|run| run.is_over())?;
+        run.batch.unwatch();
         if let Some(next) = run.batch.first_open() {
             run.batch.rewind(next);
             self.line.push_front(Handout { next, ..Handout::whole(run.batch.clone()) });
