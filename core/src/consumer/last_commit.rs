@@ -108,6 +108,7 @@ impl Consumer {
         queue: &Queue,
     ) -> bool {
         let offset = queue.to_store(ctx.fx.now).filter(|_| self.auto_commits());
+        let offset = offset.or_else(|| queue.owed().filter(|_| self.local.is_none()));
         let Some(offset) = offset else { return false };
         if let Some(local) = &mut self.local {
             local.put(&mut ctx.fx, &queue.name, (key, offset));
