@@ -130,7 +130,12 @@ impl Consumer {
         last: LastCommit,
     ) -> bool {
         if !self.send_commit(ctx, known, (last.key, last.offset), &last.name, last.broker) {
-            return self.last_failed(ctx, last);
+            if last.failed > 0 {
+                return self.last_failed(ctx, last);
+            }
+            // Whoever keeps it is away already: that is not waited for.
+            self.lasts.lost += usize::from(!last.gone);
+            return false;
         }
         self.commits += 1;
         self.lasts.under_way.insert(last.key, last);
