@@ -51,6 +51,11 @@ impl Assigned {
         self.wishes.get(queue).copied()
     }
 
+    /// Those that are to be held once they are there.
+    pub(super) fn held(&self) -> impl Iterator<Item = &QueueName> {
+        self.wishes.iter().filter(|(_, wish)| wish.held).map(|(queue, _)| queue)
+    }
+
     /// The queue is there: what was wished of it, which holds for now.
     pub(super) fn take_wish(&mut self, queue: &QueueName) -> Wish {
         self.wishes.remove(queue).unwrap_or_default()

@@ -6,7 +6,7 @@
 use bytes::Bytes;
 
 use super::share::Place;
-use super::{Consumer, Consumers, Trouble};
+use super::{Consumer, Consumers, Queue, Trouble};
 use crate::effects::{ConsumerTimer, Note, Planted, TimerKind};
 use crate::error::Failure;
 use crate::frame::request::UpdateOffsetRequest;
@@ -77,7 +77,7 @@ impl Consumer {
                 Some(_) => self.offset_to_save(ctx, queue),
                 None => {
                     let new = queue.to_commit(now, shared).filter(|_| auto);
-                    new.or_else(|| queue.keeper.to_repeat())
+                    new.or_else(|| queue.keeper.to_repeat()).or_else(|| queue.owed())
                 }
             };
             if !auto && due.is_none() {
@@ -95,10 +95,15 @@ impl Consumer {
         (part.len(), last)
     }
 
-    /// Commits what is new in one queue, unless nothing is committed that was not asked for.
+    /// Commits what is new in one queue; where nothing is committed that was not asked for, what an
+    /// administrator asked for.
     pub(super) fn commit(&mut self, ctx: &mut Context, known: Known<'_>, key: QueueKey) {
         if self.auto_commits() {
             self.commit_in_any_case(ctx, known, key);
+        } else if let Some(offset) = self.queues.get(key).and_then(Queue::owed)
+            && !self.is_leaving()
+        {
+            self.commit_at(ctx, known, key, offset);
         }
     }
 

@@ -109,6 +109,7 @@ impl Consumer {
         queue: &Queue,
     ) -> bool {
         let offset = queue.to_store(ctx.fx.now).filter(|_| self.auto_commits());
+        let offset = offset.or_else(|| queue.owed().filter(|_| self.local.is_none()));
         let Some(offset) = offset else { return false };
         if let Some(local) = &mut self.local {
             local.put_last(&mut ctx.fx, &queue.name, (key, offset));
@@ -130,7 +131,11 @@ impl Consumer {
         last: LastCommit,
     ) -> bool {
         if !self.send_commit(ctx, known, (last.key, last.offset), &last.name, last.broker) {
-            self.lasts.lost += usize::from(self.is_leaving());
+            if last.failed > 0 {
+                return self.last_failed(ctx, last);
+            }
+            // Whoever keeps it is away already: that is not waited for.
+            self.lasts.lost += usize::from(!last.gone);
             return false;
         }
         self.commits += 1;

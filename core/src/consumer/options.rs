@@ -275,10 +275,10 @@ impl ConsumerOptions {
                 problem: "must be clustering, with offsets at brokers, where messages are polled",
             });
         }
-        if self.taking != Taking::Delivered && self.order != ConsumeOrder::Concurrent {
+        if self.taking != Taking::Delivered && self.order == ConsumeOrder::Orderly {
             return Err(ConfigError::Field {
                 field: "order",
-                problem: "must be concurrent where messages are polled: each queue's come in order",
+                problem: "must be concurrent where messages are polled",
             });
         }
         match self.strategy.as_ref().is_none_or(Strategy::can_work) {

@@ -132,6 +132,9 @@ impl Consumer {
         let (name, from) = (queue.name.clone(), queue.cursor.next());
         let old = (key, queue.to_store(ctx.fx.now));
         let Some(key) = self.begin_anew_at(ctx, at, to) else { return };
+        if let Some(queue) = self.queues.get_mut(key) {
+            queue.reset = Some(to);
+        }
         let group = self.group.clone();
         ctx.fx.note(Note::OffsetReset { group, queue: name, from, to });
         self.commit_in_any_case(ctx, known, key);

@@ -4,6 +4,7 @@
 //! moves does: what was pulled before, an answer that is still on its way, and what the last poll
 //! gave of it belong to the old one, and count no more.
 
+use super::assign::Assigned;
 use super::turns::Chore;
 use super::{Consumer, Consumers};
 use crate::effects::{Event, Planted};
@@ -65,8 +66,11 @@ impl Consumers {
 
     /// The queues that are held.
     pub(crate) fn held(&self, sub: SubscriptionId) -> Vec<QueueName> {
-        let queues = self.get(sub).into_iter().flat_map(|consumer| consumer.queues.iter());
-        queues.filter(|(_, queue)| queue.held).map(|(_, queue)| queue.name.clone()).collect()
+        let Some(consumer) = self.get(sub) else { return Vec::new() };
+        let there = consumer.queues.iter().filter(|(_, queue)| queue.held);
+        let there = there.map(|(_, queue)| queue.name.clone());
+        let wished = consumer.assigned.iter().flat_map(Assigned::held);
+        there.chain(wished.cloned()).collect()
     }
 }
 

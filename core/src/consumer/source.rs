@@ -2,7 +2,8 @@
 //! (`PullAPIWrapper.recalculatePullFromWhichNode`), and at any slave that is there while the master
 //! is not.
 //!
-//! A suggestion counts for the next pull of its queue, and only for a broker that the route names
+//! A suggestion counts for the next pull of its queue, not for another one where that is refused or
+//! not answered, as Java's does, and only for a broker that the route names
 //! and that knows us: until it does, and once it does not any more, the master is read from. Where
 //! to begin is asked of the master in any case: what slaves know of offsets is older.
 

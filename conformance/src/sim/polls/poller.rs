@@ -68,12 +68,15 @@ impl Poller {
         self.next(queue).or_else(|| world.engine(self.client).position(self.sub, queue))
     }
 
-    /// Queues that it lost begin wherever the group is, once they are back, and are not held.
+    /// Queues that it lost begin wherever the group is, once they are back, and are not held; but
+    /// for those that it is assigned still, which went from the route alone.
     fn look(&mut self, world: &World) {
         let changes = world.changes(self.client);
         for queue in changes[self.changes..].iter().flat_map(|change| &change.lost) {
             self.next.remove(queue);
-            self.held.remove(queue);
+            if self.assigned.as_ref().is_none_or(|own| !own.contains(queue)) {
+                self.held.remove(queue);
+            }
         }
         self.changes = changes.len();
     }

@@ -68,6 +68,8 @@ pub(super) struct Queue {
     pub(super) held: bool,
     /// The application has chosen an offset of its own to commit.
     pub(super) chosen: bool,
+    /// An administrator has moved it there: that is stored, whoever commits otherwise.
+    pub(super) reset: Option<i64>,
     /// The id of the broker that the last answer to a pull sends the next one to: 0 is the master.
     pub(super) suggested: Option<u64>,
     /// The last pull was one of a lite consumer's.
@@ -86,7 +88,7 @@ impl Queue {
     pub(super) fn new(name: QueueName, at: RouteQueue, topic: TopicKey) -> Self {
         let cursor = Cursor::new(PullBackoff::default());
         let (window, keeper) = (Window::default(), Keeper::default());
-        let (held, chosen, suggested, lite, plant) = Default::default();
+        let (held, chosen, reset, suggested, lite, plant) = Default::default();
         let (lock, floor, released) = (Lock::Unneeded, None, false);
         Self {
             name,
@@ -97,6 +99,7 @@ impl Queue {
             keeper,
             held,
             chosen,
+            reset,
             suggested,
             lite,
             lock,
@@ -221,6 +224,12 @@ impl Queue {
     /// The offset up to which all is settled, if it is known.
     pub(super) fn settled_to(&self, now: Instant) -> Option<i64> {
         self.position(now)
+    }
+
+    /// Where it was moved by an administrator, and what nobody has confirmed yet.
+    pub(super) fn owed(&self) -> Option<i64> {
+        let idle = self.keeper.committed().is_none() && self.keeper.under_way().is_none();
+        self.reset.filter(|_| idle)
     }
 
     /// What the broker should have and, as far as we know, has not.

@@ -260,3 +260,38 @@ fn pulls_of_before_a_seek_are_waited_for_no_more() {
     assert!(after.requests <= before.requests + 1, "{before:?} {after:?}");
     assert!(after.timers <= before.timers + 2, "{before:?} {after:?}");
 }
+
+#[test]
+fn a_reset_behind_a_commit_on_its_way_is_stored_though_nothing_is_committed_by_itself() {
+    for faults in [&[Fault::Late(2 * SECOND)][..], &[Fault::Pass, Fault::Lose]] {
+        let (mut world, client, sub) = assigned(false);
+        commit(&mut world, client, sub, 5);
+        world.run_for(SECOND);
+        world.with_cluster(|cluster| cluster.push_faults(COMMIT, faults.iter().copied()));
+        commit(&mut world, client, sub, 10);
+        if faults.len() > 1 {
+            world.run_for(SECOND);
+        }
+        let told = world.with_cluster(|cluster| cluster.reset_offset(0, (GROUP, TOPIC), 0, true));
+        told.unwrap();
+        world.run_for(20 * SECOND);
+        assert_eq!(committed(&world), Some(0), "{faults:?}");
+        // What is polled from there on is not stored all the same.
+        assert_eq!(world.poll_all(client, sub).len(), 40);
+        world.run_for(20 * SECOND);
+        assert_eq!(committed(&world), Some(0), "{faults:?}");
+    }
+}
+
+#[test]
+fn a_queue_that_is_held_before_it_is_there_is_named_with_those_that_are() {
+    let (mut world, client) = pair(1, 1);
+    let both = [queue(0), queue(1)];
+    let subscribe = polled(true, Some(both.clone().into()));
+    let sub = world.subscribe(client, subscribe, Pace::Manual).unwrap();
+    world.run_for(2 * SECOND);
+    assert!(world.hold(client, sub, (&both, true)).is_empty());
+    assert_eq!(world.engine(client).held(sub), both);
+    assert!(world.hold(client, sub, (&both, false)).is_empty());
+    assert!(world.engine(client).held(sub).is_empty());
+}
