@@ -31,7 +31,7 @@ pub enum Ended {
 impl fmt::Display for Ended {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::InOrder => f.write_str("ended in order: every message was settled"),
+            Self::InOrder => f.write_str("ended in order: every message in hand was settled"),
             Self::Uncommitted { queues, unsettled } => write!(
                 f,
                 "ended with {unsettled} messages unsettled, and with no broker's word that the \
@@ -112,7 +112,7 @@ mod tests {
     #[test]
     fn an_end_is_told_as_a_sentence() {
         let said = |unsettled| Ended::with(Leftover { unsettled, uncommitted: 0 }).to_string();
-        assert_eq!(said(0), "ended in order: every message was settled");
+        assert_eq!(said(0), "ended in order: every message in hand was settled");
         assert_eq!(said(1), "ended with 1 message unsettled: it comes again");
         assert_eq!(said(12), "ended with 12 messages unsettled: they come again");
     }

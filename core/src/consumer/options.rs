@@ -271,8 +271,8 @@ impl ConsumerOptions {
         let broadcasts = self.model == MessageModel::Broadcasting;
         if self.taking != Taking::Delivered && (broadcasts || self.offset_store.is_some()) {
             return Err(ConfigError::Field {
-                field: "model",
-                problem: "must be clustering, with offsets at brokers, where messages are polled",
+                field: if broadcasts { "model" } else { "offset_store" },
+                problem: "is not for messages that are polled: brokers keep their offsets",
             });
         }
         if self.taking != Taking::Delivered && self.order == ConsumeOrder::Orderly {
