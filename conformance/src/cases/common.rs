@@ -11,7 +11,8 @@ use crate::cases::place::Place;
 use crate::live::{self, LiveError};
 use crate::rig::{On, Rig, eventually};
 
-/// Slaves of 4.x copy the topics of their master this often (`BrokerController.handleSlaveSynchronize`).
+/// Slaves of 4.x copy the topics of their master this often
+/// (`BrokerController.handleSlaveSynchronize`).
 const COPIED: Duration = Duration::from_secs(20);
 
 /// Gives a live slave a topic that its master has: it copies messages at once, topics only now and
