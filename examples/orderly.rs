@@ -51,7 +51,7 @@ fn produce(run: &common::Run, client: &Client) -> Outcome {
     let producer = client.producer(run.group())?;
     let order = |index: usize| -> Message { run.message(index).key(&customer(index)) };
     let mut under_way = Vec::new();
-    for index in 0..run.count() {
+    for index in (0..run.count()).take_while(|_| !common::is_stopped()) {
         let options = SendOptions::ordered(&customer(index));
         under_way.push(producer.send_with(order(index), options));
         run.sent(index);

@@ -193,6 +193,7 @@ fn interrupt(child: &Child) {
 }
 
 const SENDS: [RequestCode; 2] = [RequestCode::SEND_MESSAGE_V2, RequestCode::SEND_BATCH_MESSAGE];
+const PULLS: [RequestCode; 2] = [RequestCode::PULL_MESSAGE, RequestCode::LITE_PULL_MESSAGE];
 
 fn wait_for_sends(served: &Served, count: u64) {
     let sends = || served.with(|cluster| SENDS.map(|code| cluster.requests(code)));
@@ -223,10 +224,10 @@ fn ctrl_c_ends_a_consumer_that_waits_for_messages() {
     for name in EXACT.into_iter().chain(["oneway", "logging"]) {
         let served = Served::start(ClusterConfig::default()).unwrap();
         let never = Duration::from_secs(600);
-        served.with(|cluster| cluster.set_delay(RequestCode::PULL_MESSAGE, never));
+        served.with(|cluster| PULLS.map(|code| cluster.set_delay(code, never)));
         let mut command = example(name);
         let child = command.arg("50").env("NAMESRV_ADDR", served.namesrv()).spawn().unwrap();
-        while served.with(|cluster| cluster.requests(RequestCode::PULL_MESSAGE)) == 0 {
+        while served.with(|cluster| PULLS.iter().all(|code| cluster.requests(*code) == 0)) {
             thread::sleep(Duration::from_millis(1));
         }
         interrupt(&child);
@@ -372,7 +373,7 @@ fn handlers_on_tokio_finish_at_sigterm() {
     let mut command = example("handlers_tokio");
     let child = command.arg("200").env("NAMESRV_ADDR", served.namesrv()).spawn().unwrap();
     // It looks for duplicates for a while when all have come; before that it has a handler.
-    while served.with(|cluster| cluster.requests(RequestCode::PULL_MESSAGE)) == 0 {
+    while served.with(|cluster| PULLS.iter().all(|code| cluster.requests(*code) == 0)) {
         thread::sleep(Duration::from_millis(1));
     }
     thread::sleep(Duration::from_millis(20));
