@@ -23,6 +23,8 @@ use rocketry::{Client, Config, MessageModel, MessageView, RunOptions, Start};
 const KEYS: usize = 8;
 /// How long handlers that are busy may take to end.
 const GRACE: Duration = Duration::from_secs(10);
+/// How long a change may take to be heard of: the first ones wait for the topic to be there.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Values by key: the database, and what a cache has of it.
 type Table = Mutex<BTreeMap<usize, usize>>;
@@ -135,10 +137,10 @@ fn change(
 }
 
 /// Whether both have heard of so many changes, in time.
-fn await_heard(run: &Run, caches: &[&Cache], count: usize) -> Outcome {
+fn await_heard(caches: &[&Cache], count: usize) -> Outcome {
     let began = Instant::now();
     while caches.iter().any(|cache| cache.heard() < count) && !common::is_stopped() {
-        if began.elapsed() > run.patience() {
+        if began.elapsed() > PATIENCE {
             let heard: Vec<usize> = caches.iter().map(|cache| cache.heard()).collect();
             return Err(format!("{heard:?} changes of {count} were heard of").into());
         }
@@ -157,7 +159,7 @@ fn job(run: &Run) -> Outcome {
 
     let half = run.count() / 2;
     change(run, &first.client, &database, 0..half)?;
-    await_heard(run, &[&one, &two], half)?;
+    await_heard(&[&one, &two], half)?;
     // Both read, and keep, what is there now; then the second is away.
     for key in 0..KEYS {
         let _ = (one.get(&database, key), two.get(&database, key));
@@ -167,7 +169,7 @@ fn job(run: &Run) -> Outcome {
     let stale = (0..KEYS).filter(|key| value(&two.kept, *key) != value(&database, *key)).count();
 
     let second = Front::start(run, &offsets, "front-2", &two)?;
-    await_heard(run, &[&one, &two], run.count())?;
+    await_heard(&[&one, &two], run.count())?;
     if common::is_stopped() {
         return Ok(());
     }

@@ -163,7 +163,7 @@ pub(crate) fn an_orderly_consumer_gets_what_matches_in_its_order(place: &Place) 
         let message = Message::new(named(&topic), number.to_string());
         producer.send(message.property("a", &number.to_string())).wait().expect("stored");
     }
-    let filter = Filter::sql("a BETWEEN 10 AND 29 AND NOT a = 20");
+    let filter = Filter::sql("a BETWEEN 10 AND 29 AND a <> 20");
     let builder = rig.client.consumer(place.name()).expect("a group").topic(&*topic, filter);
     let mut consumer = builder.orderly().start_at(Start::First).start().expect("a consumer");
     let mut came: Vec<usize> = Vec::new();

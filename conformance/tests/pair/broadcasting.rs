@@ -506,3 +506,18 @@ fn a_store_that_panics_is_told_of_and_asked_again() {
     assert!(world.left_at(client, sub).is_some());
     assert_eq!(table.offsets.lock().unwrap().values().copied().collect::<Vec<_>>(), [3]);
 }
+
+#[test]
+fn bcast_01_members_of_a_topic_that_is_made_later_get_all_of_it() {
+    let mut world = World::new(1, ClusterConfig::default());
+    let members = ["one", "two"].map(|name| {
+        let client = world.client(named(name));
+        listen(&mut world, client, Pace::AtOnce);
+        client
+    });
+    let producer = world.client(config());
+    store_many(&mut world, producer, 20);
+    let all = |world: &World| members.iter().all(|member| seen(world, *member) == 20);
+    let took = world.run_until(20 * SECOND, all);
+    assert!(took.is_some(), "{:?}", members.map(|member| seen(&world, member)));
+}

@@ -63,8 +63,8 @@ pub(super) static CASES: &[Case] = &[
     )
     .on(CORE)
     .held_by(&[
-        "frame_streams::wire_06_a_thousand_frames_in_one_read_come_out_in_order_without_a_new_\
-         buffer",
+        "frame_streams::wire_06_thousands_of_frames_in_full_reads_come_out_in_order_and_soon_\
+         without_a_new_buffer",
     ]),
     Case::must(
         "WIRE-07",
