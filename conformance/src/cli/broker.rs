@@ -49,6 +49,9 @@ pub(super) struct Args {
     /// Refuse topics that do not exist instead of creating them at the first send
     #[arg(long)]
     no_auto_create: bool,
+    /// Filter by properties in SQL (`enablePropertyFilter`), which Apache's brokers do if told so
+    #[arg(long)]
+    property_filter: bool,
     /// A command to run with NAMESRV_ADDR and ROCKETMQ_BROKER_ADDR set; without one, serve until
     /// Ctrl-C
     #[arg(last = true)]
@@ -100,6 +103,7 @@ fn config(args: &Args) -> ClusterConfig {
         args.topics.iter().fold(first, |config, (name, queues)| config.topic(name, *queues));
     config.version = args.as_version;
     config.auto_create_topics = !args.no_auto_create;
+    config.property_filter = args.property_filter;
     config
 }
 
