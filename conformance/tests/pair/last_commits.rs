@@ -128,3 +128,18 @@ fn the_last_commit_of_a_queue_that_went_to_another_member_is_not_given_again_by_
     });
     assert_eq!(commits.filter(|queue| *queue == lost).count(), 1, "it is another member's by now");
 }
+
+#[test]
+fn first_offsets_are_given_twice_since_brokers_lose_some_that_come_together() {
+    let (mut world, client) = pair(6, 4);
+    let sub = consume(&mut world, client, Pace::AtOnce);
+    world.run_for(3 * SECOND);
+    store_many(&mut world, client, 16);
+    world.run_until(ms(500), |world| world.delivered().len() == 16).unwrap();
+    // As they were the first ones of the group, an answer says nothing yet of what stays.
+    let before = world.cluster().requests(COMMIT);
+    world.leave(client, sub).unwrap();
+    world.run_until(2 * SECOND, |world| world.left_at(client, sub).is_some()).unwrap();
+    assert_eq!(world.cluster().requests(COMMIT) - before, 8);
+    assert_eq!(world.left_uncommitted(client, sub), Some(0));
+}

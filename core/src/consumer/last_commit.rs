@@ -35,14 +35,20 @@ pub(super) struct LastCommit {
     failed: u32,
     /// The queue is another member's by now, whatever becomes of this one.
     gone: bool,
+    /// It may be lost with others that come first at the same time.
+    first: bool,
 }
 
 impl LastCommit {
     pub(super) fn new(key: QueueKey, queue: &Queue, offset: i64, gone: bool) -> Self {
         let (name, broker) = (queue.name.clone(), queue.at.broker);
-        Self { key, name, broker, offset, failed: 0, gone }
+        let first = queue.keeper.is_first();
+        Self { key, name, broker, offset, failed: 0, gone, first }
     }
 }
+
+/// One that has ended, if it was one.
+type Last = Option<LastCommit>;
 
 /// Those of one consumer.
 #[derive(Debug, Default)]
@@ -50,6 +56,8 @@ pub(super) struct LastCommits {
     under_way: BTreeMap<QueueKey, LastCommit>,
     /// Those that are given again when the timer fires.
     failed: Vec<LastCommit>,
+    /// First ones that were confirmed, to be given again when all are.
+    firsts: Vec<LastCommit>,
     timer: Option<TimerKey>,
     /// Queues whose last commit came to nothing.
     lost: usize,
@@ -162,6 +170,18 @@ impl Consumer {
         }
         self.lasts.failed.push(last);
         true
+    }
+
+    /// A last commit was confirmed. The first ones of a consumer that leaves are given once more
+    /// when all were answered, unless others may have their queues by then.
+    pub(super) fn last_confirmed(&mut self, ctx: &mut Context, known: Known<'_>, last: Last) {
+        let again = self.phase == Phase::Committing && !self.needs_locks();
+        self.lasts.firsts.extend(last.filter(|last| last.first && again));
+        if self.commits == 0 && again {
+            for last in std::mem::take(&mut self.lasts.firsts) {
+                self.commit_last(ctx, known, LastCommit { first: false, ..last });
+            }
+        }
     }
 
     /// How long a commit waits for its answer: one of a consumer that leaves so long that there is

@@ -27,6 +27,10 @@ pub(in crate::consumer) struct Keeper {
     inherited: bool,
     /// It confirmed one of ours.
     ours: bool,
+    /// One was confirmed before, so that the next one stays. Of first ones that come at the same
+    /// time brokers lose all but one: each of their threads makes the table of that name, and one
+    /// replaces the other (`ConsumerOffsetManager.commitOffset`). Java gives all every 5 s.
+    stays: bool,
 }
 
 impl Keeper {
@@ -37,6 +41,7 @@ impl Keeper {
         // Brokers answer 0 for a young queue of which nothing is stored.
         self.inherited = offset > 0;
         (self.committed, self.confirmed) = (Some(offset), self.inherited.then_some((now, now)));
+        self.stays = self.inherited;
     }
 
     /// Nothing is known to be stored: a fault put back on purpose.
@@ -52,6 +57,11 @@ impl Keeper {
     /// Whether just that offset is there, as far as we know.
     pub(in crate::consumer) const fn has(&self, offset: i64) -> bool {
         matches!(self.committed, Some(last) if last == offset && !self.doubted)
+    }
+
+    /// Whether the next one it confirms may be lost with others.
+    pub(in crate::consumer) const fn is_first(&self) -> bool {
+        !self.stays
     }
 
     /// What is on its way there.
@@ -95,6 +105,7 @@ impl Keeper {
                 (self.committed, self.ours) = (Some(offset), true);
                 let first = self.confirmed.map_or(now, |(first, _)| first);
                 self.confirmed = Some((first, now));
+                self.stays = true;
             }
             None => {
                 self.doubted = true;
@@ -105,7 +116,7 @@ impl Keeper {
 
     /// What the broker has confirmed may be gone.
     pub(in crate::consumer) const fn doubt(&mut self) {
-        self.doubted = true;
+        (self.doubted, self.stays) = (true, false);
         self.lost |= self.ours;
     }
 }
