@@ -63,7 +63,8 @@ pub const SIEGES: [Siege; 13] = [
     row("pinned", attacks::pinned, KEEP, 4, 0),
     row("large", attacks::large, CONSUME, 3, 32),
     row("opened", attacks::opened, CONSUME, 3, 32),
-    row("crumbs", attacks::crumbs, CONSUME, 3, 32),
+    // Beside two frames at one time, read buffers that wait for the next reads.
+    row("crumbs", attacks::crumbs, CONSUME, 3, 36),
     row("brokers", attacks::brokers, Work::Send, 3, 14),
     row("brokers-read", attacks::brokers, CONSUME, 3, 14),
     row("members", attacks::members, CONSUME, 4, 14),
