@@ -63,8 +63,7 @@ pub const SIEGES: [Siege; 13] = [
     row("pinned", attacks::pinned, KEEP, 4, 0),
     row("large", attacks::large, CONSUME, 3, 32),
     row("opened", attacks::opened, CONSUME, 3, 32),
-    // Beside two frames at one time, read buffers that wait for the next reads.
-    row("crumbs", attacks::crumbs, CONSUME, 3, 36),
+    row("crumbs", attacks::crumbs, CONSUME, 3, 32),
     row("brokers", attacks::brokers, Work::Send, 3, 14),
     row("brokers-read", attacks::brokers, CONSUME, 3, 14),
     row("members", attacks::members, CONSUME, 4, 14),
@@ -89,7 +88,7 @@ const fn row(
 /// What a siege came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Figures {
-    /// Peak memory above the start, in kibibytes.
+    /// Peak memory above the start, in kibibytes, without the pages of the program itself.
     pub peak: u64,
     /// The share of one processor.
     pub cpu: f64,
