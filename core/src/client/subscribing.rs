@@ -13,6 +13,7 @@ use crate::consumer::{
     ConsumeOrder, ConsumerOptions, Filter, FilterError, Start, Subscribe, Taking, TopicSubscription,
 };
 use crate::error::{ErrorKind, Refused};
+use crate::id::SubscriptionId;
 use crate::name::{Group, NameError, Topic};
 use crate::offsets::{OffsetStore, OwnStore};
 
@@ -105,10 +106,7 @@ impl ConsumerBuilder {
         F: TryInto<Filter>,
         FilterError: From<F::Error>,
     {
-        match named(topic, filter) {
-            Ok(named) => self.topics.push(named),
-            Err(error) => _ = self.wrong.get_or_insert(error),
-        }
+        add(&mut self.topics, &mut self.wrong, (topic, filter));
         self
     }
 
@@ -302,23 +300,47 @@ impl ConsumerBuilder {
         let Self { owner, group, topics, mut options, unreadable, listener, .. } = self;
         // What is polled has a handle of its own.
         options.taking = Taking::Delivered;
-        let listener = listener.map(Arc::new);
-        options.check(owner.shared().config())?;
-        let subscribe = Subscribe { group, topics, options };
-        let shared = owner.shared().clone();
-        // Code of the application's is not dropped under the lock, if it is refused there.
-        let ConsumerOptions { strategy, offset_store, .. } = &subscribe.options;
-        let (listener, _kept) =
-            (listener.clone(), (listener, strategy.clone(), offset_store.clone()));
-        let sub = shared.run(|core, now| {
-            let sub = core.engine.subscribe(now, subscribe)?;
-            // Watched by the handle that is made of it.
-            let handle = Subscribed { listener, watching: 1, ..Default::default() };
-            core.consumers.insert(sub, handle);
-            Ok::<_, Refused>(sub)
-        });
-        let sub = sub.ok_or_else(|| shared.nobody(Refused::Stopped))??;
+        let sub = join(&owner, Subscribe { group, topics, options }, listener)?;
         Ok(Consumer::new(owner, sub, unreadable))
+    }
+}
+
+/// Has the engine begin a consumer, which is watched by the handle that is made of it.
+pub(super) fn join(
+    owner: &Owner,
+    subscribe: Subscribe,
+    listener: Option<Listening>,
+) -> Result<SubscriptionId, SubscribeError> {
+    let shared = owner.shared();
+    subscribe.options.check(shared.config())?;
+    let listener = listener.map(Arc::new);
+    // Code of the application's is not dropped under the lock, if it is refused there.
+    let ConsumerOptions { strategy, offset_store, .. } = &subscribe.options;
+    let (listener, _kept) = (listener.clone(), (listener, strategy.clone(), offset_store.clone()));
+    let sub = shared.run(|core, now| {
+        let sub = core.engine.subscribe(now, subscribe)?;
+        let handle = Subscribed { listener, watching: 1, ..Default::default() };
+        core.consumers.insert(sub, handle);
+        Ok::<_, Refused>(sub)
+    });
+    Ok(sub.ok_or_else(|| shared.nobody(Refused::Stopped))??)
+}
+
+/// Adds a topic with its filter to those of a builder, which refuses the first wrong one at its
+/// start.
+pub(super) fn add<T, F>(
+    topics: &mut Vec<(Topic, Filter)>,
+    wrong: &mut Option<SubscribeError>,
+    (topic, filter): (T, F),
+) where
+    T: TryInto<Topic>,
+    NameError: From<T::Error>,
+    F: TryInto<Filter>,
+    FilterError: From<F::Error>,
+{
+    match named(topic, filter) {
+        Ok(named) => topics.push(named),
+        Err(error) => _ = wrong.get_or_insert(error),
     }
 }
 

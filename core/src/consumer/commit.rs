@@ -269,17 +269,13 @@ impl Consumer {
         }
         self.stored.ended(ctx.fx.now, stored.is_some());
         self.commits = self.commits.saturating_sub(1);
-        let (failed, confirmed) = match (self.lasts.ended(key), stored) {
-            (last, None) => (last, None),
-            (last, Some(_)) => (None, last),
-        };
-        let again = failed.is_some_and(|last| self.last_failed(ctx, last));
+        let again = self.last_ended(ctx, key, stored.is_some());
         let over = self.predecessor_ended(ctx, known, key, stored).filter(|_| !again);
         self.commit_call_ended(ctx, known, key, &ended);
         if let Some(key) = over {
             self.committed_last(ctx, key);
         }
-        self.last_confirmed(ctx, known, confirmed);
+        self.repeat_firsts(ctx, known);
         self.unregister_if_committed(ctx);
     }
 }

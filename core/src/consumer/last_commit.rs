@@ -47,9 +47,6 @@ impl LastCommit {
     }
 }
 
-/// One that has ended, if it was one.
-type Last = Option<LastCommit>;
-
 /// Those of one consumer.
 #[derive(Debug, Default)]
 pub(super) struct LastCommits {
@@ -72,11 +69,6 @@ impl LastCommits {
     /// The queue whose last commit is on its way under that key.
     pub(super) fn queue(&self, key: QueueKey) -> Option<(BrokerId, QueueName)> {
         self.under_way.get(&key).map(|last| (last.broker, last.name.clone()))
-    }
-
-    /// The one on its way of that queue, which has ended.
-    pub(super) fn ended(&mut self, key: QueueKey) -> Option<LastCommit> {
-        self.under_way.remove(&key)
     }
 
     /// Of how many queues no last commit was stored, if nothing more comes.
@@ -172,12 +164,21 @@ impl Consumer {
         true
     }
 
-    /// A last commit was confirmed. The first ones of a consumer that leaves are given once more
-    /// when all were answered, unless others may have their queues by then.
-    pub(super) fn last_confirmed(&mut self, ctx: &mut Context, known: Known<'_>, last: Last) {
-        let again = self.phase == Phase::Committing && !self.needs_locks();
-        self.lasts.firsts.extend(last.filter(|last| last.first && again));
-        if self.commits == 0 && again {
+    /// A commit has ended: whether it was a queue's last one, which is given again since it failed.
+    pub(super) fn last_ended(&mut self, ctx: &mut Context, key: QueueKey, stored: bool) -> bool {
+        match self.lasts.under_way.remove(&key) {
+            Some(last) if !stored => self.last_failed(ctx, last),
+            last => {
+                self.lasts.firsts.extend(last.filter(|last| last.first && !last.gone));
+                false
+            }
+        }
+    }
+
+    /// First offsets of a consumer that leaves are given once more when all commits were answered,
+    /// unless others may have their queues by then.
+    pub(super) fn repeat_firsts(&mut self, ctx: &mut Context, known: Known<'_>) {
+        if self.commits == 0 && self.phase == Phase::Committing && !self.needs_locks() {
             for last in std::mem::take(&mut self.lasts.firsts) {
                 self.commit_last(ctx, known, LastCommit { first: false, ..last });
             }

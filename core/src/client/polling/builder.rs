@@ -7,10 +7,8 @@ use std::sync::Arc;
 use super::consumer::PullConsumer;
 use crate::client::listening::{Listening, OnQueues, OnTopics, QueueChange, TopicQueues};
 use crate::client::shared::Owner;
-use crate::client::state::Subscribed;
-use crate::client::subscribing::{SubscribeError, named};
+use crate::client::subscribing::{SubscribeError, add, join};
 use crate::consumer::{ConsumerOptions, Filter, FilterError, Polling, Start, Subscribe, Taking};
-use crate::error::Refused;
 use crate::name::{Group, NameError, QueueName, Topic};
 
 /// A consumer to be that is polled: name its topics, whose queues the members of the group share,
@@ -66,10 +64,7 @@ impl PullConsumerBuilder {
         F: TryInto<Filter>,
         FilterError: From<F::Error>,
     {
-        match named(topic, filter) {
-            Ok(named) => self.topics.push(named),
-            Err(error) => _ = self.wrong.get_or_insert(error),
-        }
+        add(&mut self.topics, &mut self.wrong, (topic, filter));
         self
     }
 
@@ -113,10 +108,7 @@ impl PullConsumerBuilder {
         F: TryInto<Filter>,
         FilterError: From<F::Error>,
     {
-        match named(topic, filter) {
-            Ok(named) => self.filters.push(named),
-            Err(error) => _ = self.wrong.get_or_insert(error),
-        }
+        add(&mut self.filters, &mut self.wrong, (topic, filter));
         self
     }
 
@@ -234,21 +226,9 @@ impl PullConsumerBuilder {
         }
         options.taking = Taking::Polled(polling);
         let listens = on_queues.is_some() || on_topics.is_some();
-        let listener = listens.then(|| Arc::new(Listening::of(on_queues, on_topics)));
-        options.check(owner.shared().config())?;
+        let listener = listens.then(|| Listening::of(on_queues, on_topics));
         let topics = if assigned { filters } else { topics };
-        let subscribe = Subscribe { group: group.clone(), topics, options };
-        let shared = owner.shared().clone();
-        // Code of the application's is not dropped under the lock, if it is refused there.
-        let (listener, _kept) = (listener.clone(), (listener, subscribe.options.strategy.clone()));
-        let sub = shared.run(|core, now| {
-            let sub = core.engine.subscribe(now, subscribe)?;
-            // Watched by the handle that is made of it.
-            let handle = Subscribed { listener, watching: 1, ..Default::default() };
-            core.consumers.insert(sub, handle);
-            Ok::<_, Refused>(sub)
-        });
-        let sub = sub.ok_or_else(|| shared.nobody(Refused::Stopped))??;
+        let sub = join(&owner, Subscribe { group: group.clone(), topics, options }, listener)?;
         Ok(PullConsumer::new(owner, (sub, group), assigned))
     }
 }
