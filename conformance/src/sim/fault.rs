@@ -33,7 +33,7 @@ impl World {
 
     /// Lets at most so many bytes a second through to or from an address, on each connection.
     pub fn slow(&mut self, endpoint: &str, way: Way, rate: u64) {
-        self.network.rates.insert((endpoint.to_owned(), way), rate);
+        self.network.rates.push((endpoint.to_owned(), way, rate));
     }
 
     /// Changes what is written to and by an address from now on; a server's bytes come as whole

@@ -57,8 +57,8 @@ pub(super) struct Network {
     pages: BTreeMap<String, Page>,
     pub(super) tamper: Option<Box<Tamper>>,
     pub(super) split: Split,
-    /// Bytes a second, where there is a limit.
-    pub(super) rates: BTreeMap<(String, Way), u64>,
+    /// Bytes a second to or from an address, where there is a limit.
+    pub(super) rates: Vec<(String, Way, u64)>,
     /// The shortest delay one way, and how much may be added to it.
     pub(super) latency: (Duration, Duration),
     pub(super) issued: u64,
@@ -88,7 +88,7 @@ impl Network {
             pages: BTreeMap::new(),
             tamper: None,
             split: Split::default(),
-            rates: BTreeMap::new(),
+            rates: Vec::new(),
             latency: (Duration::from_micros(500), Duration::from_millis(1)),
             issued: 0,
             rng: Rng::new(seed),
@@ -262,11 +262,13 @@ impl World {
             let (client, conn) = (link.client, link.conn);
             self.trace.line(self.now, format_args!("{client:?} {conn:?} {way:?} {line}"));
         }
+        let limits =
+            |(endpoint, of, _): &&(String, Way, u64)| *of == way && *endpoint == link.endpoint;
+        let rate = self.network.rates.iter().find(limits).map(|(.., rate)| *rate);
         for bytes in self.network.cut_up(bytes) {
             let at = self.now + self.network.delay();
             let Some(link) = self.network.links.get_mut(&id) else { return };
-            let rate = self.network.rates.get(&(link.endpoint.clone(), way));
-            let takes = rate.map_or(0, |rate| bytes.len() as u64 * 1_000_000_000 / rate.max(&1));
+            let takes = rate.map_or(0, |rate| bytes.len() as u64 * 1_000_000_000 / rate.max(1));
             let flow = link.flow(way);
             flow.outstanding += bytes.len();
             flow.last = flow.last.max(at) + Duration::from_nanos(takes);
