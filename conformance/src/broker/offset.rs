@@ -61,6 +61,10 @@ pub(super) struct Offsets {
     flushed: Table,
     /// The last moment of writing that [`Self::flushed`] knows of, counted by the interval.
     tick: u128,
+    /// Whether of offsets that come first, and at one time, the last alone stays.
+    races: bool,
+    /// When the table of a group and topic was last made, and which.
+    made: Option<(Instant, Box<str>, Box<str>)>,
     /// Offsets that were reset here, until the next pull is told so (`resetOffsetTable`).
     resets: Table,
 }
@@ -80,10 +84,32 @@ impl Offsets {
     /// Stores an offset, also a lower one, and on the disk by the next moment of writing.
     fn commit(&mut self, now: Instant, every: Duration, place: Place<'_>, offset: i64) {
         self.flush(now, every);
+        if self.races {
+            self.race(now, place);
+        }
         self.known.put(place, offset);
         if every.is_zero() {
             self.flushed.put(place, offset);
         }
+    }
+
+    /// Each of a broker's threads makes the table of a group and topic that it does not find, and
+    /// the later one replaces the other (`commitOffset`).
+    fn race(&mut self, now: Instant, (group, topic, _): Place<'_>) {
+        let topics = self.known.0.entry(Box::from(group)).or_default();
+        let Some(stored) = topics.get_mut(topic) else {
+            self.made = Some((now, Box::from(group), Box::from(topic)));
+            return;
+        };
+        let made = self.made.as_ref().map(|(at, group, topic)| (*at, &**group, &**topic));
+        if made == Some((now, group, topic)) {
+            stored.clear();
+        }
+    }
+
+    /// Lets offsets that come first, and at one time, replace each other.
+    pub(super) const fn lose_first(&mut self) {
+        self.races = true;
     }
 
     /// Falls back to what is on the disk.

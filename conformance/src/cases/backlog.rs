@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::cases::common::{await_stored, patient};
+use crate::cases::common::{await_stored};
 use crate::cases::place::{Place, note};
 use crate::cases::reading::{QUIET, acked, consume, drained, next, number, send_all};
 
@@ -25,7 +25,7 @@ pub(crate) fn a_slow_consumer_holds_what_it_may_and_no_more(place: &Place) {
         (None, true) => 200_000,
     };
     let (topic, group) = (place.topic(QUEUES), place.name());
-    let sender = patient(place);
+    let sender = place.rig();
     for first in (0..count).step_by(1000) {
         send_all(&sender, &topic, first..first + 1000);
     }
@@ -60,7 +60,7 @@ pub(crate) fn a_slow_consumer_holds_what_it_may_and_no_more(place: &Place) {
 pub(crate) fn a_topic_with_1024_queues_works(place: &Place) {
     const MANY: u32 = 1024;
     let (topic, group) = (place.topic(MANY), place.name());
-    let rig = patient(place);
+    let rig = place.rig();
     let mut consumer = consume(&rig, &group, &topic, "*");
     let (begun, all) = (Instant::now(), 2 * MANY as usize);
     send_all(&rig, &topic, 0..all);

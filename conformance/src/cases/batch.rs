@@ -6,7 +6,7 @@ use rocketry::proto::message::{Compression, sys_flag};
 use rocketry::proto::rng::Rng;
 use rocketry::{Message, QueueName, SendOptions, Start};
 
-use crate::cases::common::{await_stored, named, patient, pulled, queue_of};
+use crate::cases::common::{await_stored, named, pulled, queue_of};
 use crate::cases::place::Place;
 
 fn ten(topic: &str) -> Vec<Message> {
@@ -106,7 +106,7 @@ pub(crate) fn a_body_over_4096_bytes_is_compressed_and_comes_back_as_it_was(plac
 
 pub(crate) fn a_body_that_does_not_shrink_grows_by_less_than_a_thousandth(place: &Place) {
     let topic = &*place.topic(8);
-    let rig = patient(place);
+    let rig = place.rig();
     let producer = rig.client.producer("packing").expect("a producer");
     let mut rng = Rng::new(7);
     let noise: Vec<u8> = (0..3 << 17).flat_map(|_| rng.next_u64().to_le_bytes()).collect();

@@ -7,7 +7,6 @@ use rocketry::client::Pulled;
 use rocketry::proto::name::Endpoint;
 use rocketry::{Message, QueueName, SendError, SendReceipt, Topic};
 
-use crate::cases::place::Place;
 use crate::live::{self, LiveError};
 use crate::rig::{On, Rig, eventually};
 
@@ -48,13 +47,6 @@ pub(crate) fn await_stored(rig: &Rig, topic: &str, count: i64) {
         std::thread::sleep(Duration::from_millis(20));
     }
     assert_eq!(stored(rig, topic), count);
-}
-
-/// A client that gives a busy broker time.
-pub(crate) fn patient(place: &Place) -> Rig {
-    let mut config = place.config();
-    config.send_timeout = Duration::from_secs(60);
-    place.rig_with(config)
 }
 
 /// The queue that a receipt names.

@@ -211,9 +211,12 @@ impl Place {
         topic
     }
 
-    /// The settings that a client begins with.
+    /// The settings that a client begins with, but it gives a broker time that is busy: the
+    /// machine may be.
     pub fn config(&self) -> Config {
-        Config::new(self.namesrv()).expect("settings that work")
+        let mut config = Config::new(self.namesrv()).expect("settings that work");
+        config.send_timeout = Duration::from_secs(60);
+        config
     }
 
     /// A client.

@@ -264,8 +264,13 @@ impl Consumer {
         ended: Result<i64, Failure>,
     ) {
         let stored = ended.as_ref().ok().copied();
+        let shared = self.is_shared(ctx.fx.now);
         if let Some(queue) = self.queues.get_mut(key) {
+            let first = queue.keeper.is_first();
             queue.keeper.commit_ended(ctx.fx.now, stored);
+            if first && stored.is_some() && (shared || self.places.held(queue.topic) > 1) {
+                queue.keeper.doubt_first();
+            }
         }
         self.stored.ended(ctx.fx.now, stored.is_some());
         self.commits = self.commits.saturating_sub(1);

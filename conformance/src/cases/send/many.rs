@@ -5,14 +5,14 @@ use std::time::{Duration, Instant};
 use rocketry::proto::error::Refused;
 use rocketry::{Message, SendError, SendOptions, Stored};
 
-use crate::cases::common::{await_stored, named, patient, stored};
+use crate::cases::common::{await_stored, named, stored};
 use crate::cases::place::Place;
 use crate::rig::eventually;
 
 pub(crate) fn ten_thousand_in_flight_all_end(place: &Place) {
     let topic = &*place.topic(8);
     let message = |body: String| Message::new(named(topic), body);
-    let rig = patient(place);
+    let rig = place.rig();
     let producer = rig.client.producer("producing").expect("a producer");
     let pending: Vec<_> = (0..10_000).map(|n| producer.send(message(format!("{n}")))).collect();
     for pending in pending {
@@ -24,7 +24,7 @@ pub(crate) fn ten_thousand_in_flight_all_end(place: &Place) {
 pub(crate) fn oneway_messages_are_stored(place: &Place) {
     let topic = &*place.topic(8);
     let message = |body: String| Message::new(named(topic), body);
-    let rig = patient(place);
+    let rig = place.rig();
     let producer = rig.client.producer("producing").expect("a producer");
     for n in 0..1_000 {
         producer.send_oneway(message(format!("{n}"))).wait().expect("given to the writer");
@@ -83,7 +83,6 @@ fn a_full_window_waits_where_it_is_told_to(place: &Place) {
     let message = |body: String| Message::new(named(topic), body);
     let mut config = place.config();
     (config.max_pending, config.wait_for_room) = (4, true);
-    config.send_timeout = Duration::from_secs(60);
     let rig = place.rig_with(config);
     let producer = rig.client.producer("producing").expect("a producer");
     let pending: Vec<_> = (0..200).map(|n| producer.send(message(format!("{n}")))).collect();
@@ -116,7 +115,6 @@ fn a_full_window_refuses_where_it_is_not_told_to_wait(place: &Place) {
     let topic = &*place.topic(8);
     let mut config = place.config();
     (config.max_pending, config.wait_for_room) = (4, false);
-    config.send_timeout = Duration::from_secs(60);
     let rig = place.rig_with(config);
     let producer = rig.client.producer("producing").expect("a producer");
     let message = || Message::new(named(topic), "x");
@@ -140,7 +138,6 @@ pub(crate) fn a_dropped_send_frees_its_place(place: &Place) {
     let topic = &*place.topic(8);
     let mut config = place.config();
     config.max_pending = 4;
-    config.send_timeout = Duration::from_secs(60);
     let rig = place.rig_with(config);
     let producer = rig.client.producer("producing").expect("a producer");
     let message = || Message::new(named(topic), "x");

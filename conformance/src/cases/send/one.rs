@@ -9,7 +9,7 @@ use rocketry::{
     Message, QueueName, QueueSelection, SendError, SendOptions, SendStatus, Start, Stored,
 };
 
-use crate::cases::common::{await_stored, named, patient, pulled, queue_of, stored};
+use crate::cases::common::{await_stored, named, pulled, queue_of, stored};
 use crate::cases::place::Place;
 
 /// The error of what never left.
@@ -136,7 +136,6 @@ pub(crate) fn a_body_of_four_mebibytes_goes_and_one_byte_more_is_refused(place: 
     let topic = &*place.topic(8);
     const LIMIT: usize = 4 << 20;
     let mut config = place.config();
-    config.send_timeout = Duration::from_secs(60);
     config.compress_over = usize::MAX;
     let rig = place.rig_with(config);
     let producer = rig.client.producer("sending").expect("a producer");
@@ -242,7 +241,7 @@ pub(crate) fn a_long_chinese_property_is_kept_or_refused_by_its_size(place: &Pla
 
 pub(crate) fn a_message_that_does_not_wait_is_stored_as_well(place: &Place) {
     let topic = &*place.topic(8);
-    let rig = patient(place);
+    let rig = place.rig();
     let producer = rig.client.producer("sending").expect("a producer");
     let quick = || Message::new(named(topic), "x").wait_store_msg_ok(false);
     let receipt = producer.send(quick()).wait().expect("stored");

@@ -114,6 +114,11 @@ impl Keeper {
         }
     }
 
+    /// A first offset was confirmed that may have come with others: it is given once more.
+    pub(in crate::consumer) const fn doubt_first(&mut self) {
+        (self.doubted, self.lost) = (true, true);
+    }
+
     /// What the broker has confirmed may be gone.
     pub(in crate::consumer) const fn doubt(&mut self) {
         (self.doubted, self.stays) = (true, false);
