@@ -3,7 +3,7 @@
 use rocketry_conformance::broker::{ClusterConfig, Fault, Received};
 use rocketry_conformance::sim::{ClientId, Pace, World};
 use rocketry_core::body::{Heartbeat, SubscriptionData};
-use rocketry_core::consumer::Filter;
+use rocketry_core::consumer::{ConsumeOrder, Filter};
 use rocketry_core::engine::Note;
 use rocketry_core::frame::{Request, RequestCode, ResponseCode};
 use rocketry_core::id::SubscriptionId;
@@ -113,6 +113,16 @@ fn filt_12_an_expression_that_cannot_be_read_ends_the_consumer_before_it_joins()
         let sub = read(&mut world, client, &[(TOPIC, sql(expression)), (OTHER, Filter::All)]);
         assert_refused(&mut world, client, sub, "the broker can't read the expression");
     }
+}
+
+#[test]
+fn filt_14_an_orderly_consumer_is_refused_alike() {
+    let (mut world, client) = begin(true);
+    let mut subscribe = from_first(GROUP);
+    subscribe.topics = vec![(topic(TOPIC), sql("NOT a > 5"))];
+    subscribe.options.order = ConsumeOrder::Orderly;
+    let sub = world.subscribe(client, subscribe, Pace::AtOnce).unwrap();
+    assert_refused(&mut world, client, sub, "the broker can't read the expression");
 }
 
 #[test]
