@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::cases::common::{await_stored};
+use crate::cases::common::await_stored;
 use crate::cases::place::{Place, note};
 use crate::cases::reading::{QUIET, acked, consume, drained, next, number, send_all};
 

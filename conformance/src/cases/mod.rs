@@ -15,6 +15,7 @@ mod fault;
 mod filt;
 mod groups;
 mod loss;
+mod models;
 mod ns;
 mod off;
 mod offsets;

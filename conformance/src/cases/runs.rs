@@ -3,8 +3,9 @@
 use super::case::{Case, EMBEDDED_AND_LIVE, LIVE, Proof, Runtimes, Target};
 use super::place::{OLD_IS_DELETED, Place, Setting};
 use super::{
-    admin, backlog, batch, bcast, clusters, conn, expressions, fault, filt, groups, loss, ns, off,
-    offsets, ord, packed, polling, pull, push, reb, retry, send, slaves, sql, stored, volume,
+    admin, backlog, batch, bcast, clusters, conn, expressions, fault, filt, groups, loss, models,
+    ns, off, offsets, ord, packed, polling, pull, push, reb, retry, send, slaves, sql, stored,
+    volume,
 };
 
 use fault::{comeback, failover, moves, outages, restart};
@@ -329,4 +330,8 @@ pub(super) const RUNS: &[Run] = &[
     ))),
     alone(live(run("LIVE-03", clusters::a_frozen_broker_is_silent_and_goes_on))),
     alone(live(run("LIVE-04", failover::members_are_hurt_and_mended_from_outside_by_name))),
+    with(
+        sql::FILTERS,
+        long(live(run("LIVE-05", models::java_finds_the_embedded_broker_as_it_finds_this_one))),
+    ),
 ];

@@ -110,6 +110,11 @@ fn version_of(ordinal: i64) -> String {
     format!("{}.{}.{}", number / 100, number / 10 % 10, number % 10)
 }
 
+/// The ordinal of a version such as `5.3.3`.
+pub(crate) fn ordinal_of(version: &str) -> Option<i32> {
+    (373..1000).rev().find(|ordinal| version_of(i64::from(*ordinal)) == version)
+}
+
 fn listed(addresses: &str) -> impl Iterator<Item = &str> {
     addresses.split(';').map(str::trim).filter(|address| !address.is_empty())
 }
@@ -145,6 +150,8 @@ mod tests {
         let known = [373, 401, 407, 413, 473, 479, 493, 513].map(version_of);
         let names = ["4.8.0", "4.9.4", "4.9.7", "5.0.0", "5.3.0", "5.3.3", "5.4.0", "5.5.0"];
         assert_eq!(known, names);
+        assert_eq!(ordinal_of("5.3.3"), Some(479));
+        assert_eq!(ordinal_of("5"), None);
     }
 
     #[test]

@@ -28,4 +28,12 @@ pub(super) static CASES: &[Case] = &[
         "Rocketry's own",
     )
     .on(LIVE),
+    Case::must(
+        "LIVE-05",
+        "Apache's client for Java gets from the embedded broker what it gets from a live one of \
+         that version: orderly, broadcasting, by polling, by expressions in SQL, with retry and \
+         dead letters.",
+        "Rocketry's own",
+    )
+    .on(LIVE),
 ];

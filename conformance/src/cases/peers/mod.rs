@@ -13,6 +13,7 @@ use crate::live;
 use crate::rig::eventually;
 
 const JAVA: &str = include_str!("Peer.java");
+const MODELS: &str = include_str!("Models.java");
 const GO: &str = include_str!("member.go");
 /// What `member.go` needs; the rest is found out when it is built.
 const GO_MODULE: &str =
@@ -39,9 +40,18 @@ fn folder(name: &str) -> PathBuf {
 impl Peer {
     /// Apache's client for Java, of a version whose jars are there.
     pub(crate) fn java(version: &str, words: &[&str]) -> Self {
+        Self::run(version, ("Peer.java", JAVA), words)
+    }
+
+    /// The same by each of its models, see `Models.java`.
+    pub(crate) fn models(version: &str, namesrv: &str, prefix: &str) -> Self {
+        Self::run(version, ("Models.java", MODELS), &[namesrv, prefix])
+    }
+
+    fn run(version: &str, (name, program): (&str, &str), words: &[&str]) -> Self {
         let folder = folder("java");
-        let source = folder.join("Peer.java");
-        fs::write(&source, JAVA).expect("written");
+        let source = folder.join(name);
+        fs::write(&source, program).expect("written");
         let mut command = live::java_program(version, &folder).expect("Java and its jars");
         command.arg(&source).args(words);
         Self::start(command, folder)
@@ -81,8 +91,12 @@ impl Peer {
 
     /// Waits until it says that it is ready: a JVM compiles its program first.
     pub(crate) fn await_ready(&self) {
+        self.await_ready_within(Duration::from_secs(60));
+    }
+
+    pub(crate) fn await_ready_within(&self, within: Duration) {
         let ready = || self.lines.lock().expect("no panic within").iter().any(|l| l == "ready");
-        let come = eventually(Duration::from_secs(60), ready);
+        let come = eventually(within, ready);
         let errors = fs::read_to_string(self.folder.join("errors")).unwrap_or_default();
         assert!(come, "a peer never was ready: {:?}; {errors}", self.lines);
     }
@@ -92,6 +106,11 @@ impl Peer {
         let lines = self.lines.lock().expect("no panic within");
         let of = lines.iter().filter_map(|line| line.strip_prefix(word));
         of.map(|rest| rest.trim().to_owned()).collect()
+    }
+
+    /// All that it said of this cluster.
+    pub(crate) fn said(&self) -> Vec<String> {
+        self.lines.lock().expect("no panic within").clone()
     }
 
     /// Has it leave in good order.
