@@ -388,8 +388,10 @@ impl Consumers {
     /// message that leaves is waited with, asked for, or being sent, once.
     pub(crate) fn check_backs(&self, ctx: &Context, owners: impl Iterator<Item = SendOwner>) {
         let mut under_way: BTreeMap<SubscriptionId, Vec<UnderWay>> = BTreeMap::new();
-        for SendOwner::Consumer { sub, message, broker } in owners {
-            under_way.entry(sub).or_default().push((message, broker, Stage::Sending));
+        for owner in owners {
+            if let SendOwner::Consumer { sub, message, broker } = owner {
+                under_way.entry(sub).or_default().push((message, broker, Stage::Sending));
+            }
         }
         for (sub, message, broker) in ctx.remoting.calls.send_backs() {
             under_way.entry(sub).or_default().push((message, broker, Stage::Asked));

@@ -47,6 +47,8 @@ impl Engine {
                 Signal::Registered(peer) => {
                     let (consumers, ctx, known) = self.consumers();
                     consumers.registered(ctx, known, peer);
+                    let (producers, ctx, mut ways) = self.producers();
+                    producers.met(ctx, &mut ways);
                 }
                 Signal::Unregistered(peer) => {
                     self.brokers.denied(peer);
@@ -54,6 +56,7 @@ impl Engine {
                         self.register(peer);
                     }
                 }
+                Signal::VersionWanted(peer) => self.ask_version(peer),
                 Signal::GroupsChanged => self.register_all(),
                 Signal::GroupIdle { group } => {
                     let ask = BrokerAsk::Withdraw;
@@ -72,9 +75,10 @@ impl Engine {
                 }
                 Signal::SendWanted { owner, publish } => self.send_for(owner, publish),
                 Signal::SendEnded { owner, result } => {
-                    let SendOwner::Consumer { sub, message, broker } = owner;
-                    let (consumers, ctx, known) = self.consumers();
-                    consumers.retry_sent(ctx, known, sub, (message, broker), result);
+                    if let SendOwner::Consumer { sub, message, broker } = owner {
+                        let (consumers, ctx, known) = self.consumers();
+                        consumers.retry_sent(ctx, known, sub, (message, broker), result);
+                    }
                 }
                 Signal::Rebalance(sub) => {
                     let (consumers, ctx, known) = self.consumers();

@@ -9,7 +9,9 @@ mod kind;
 pub(crate) mod lack;
 mod line;
 mod query;
+mod recall;
 mod refused;
+mod request;
 
 use std::fmt;
 use std::sync::Arc;
@@ -23,7 +25,9 @@ pub use kind::ErrorKind;
 pub use lack::Lack;
 pub(crate) use line::{Line, one_line};
 pub use query::QueryError;
+pub use recall::RecallError;
 pub use refused::Refused;
+pub use request::{ReplyError, RequestError};
 
 use crate::fetch::FetchFailure;
 use crate::frame::{HeaderError, Opaque, ResponseCode};
@@ -388,6 +392,28 @@ pub enum SendError {
         /// Each try.
         attempts: Attempts,
     },
+    /// The broker is too old for what the message asks for.
+    #[error(
+        "{what} needs brokers from {needs} on, and {broker}, which the message for topic {topic} \
+         would go to, is older{}{attempts}",
+        as_known(*.stored, .ids)
+    )]
+    Unsupported {
+        /// The topic.
+        topic: Topic,
+        /// The broker group.
+        broker: Arc<str>,
+        /// What it lacks.
+        what: &'static str,
+        /// The first version that has it.
+        needs: &'static str,
+        /// Whether an earlier try may have stored it.
+        stored: Stored,
+        /// The message's unique id.
+        ids: MessageIds,
+        /// Each try.
+        attempts: Attempts,
+    },
     /// The client stopped before the answer came.
     #[error("the client stopped before the answer came{}", as_known(*.stored, .ids))]
     Stopped {
@@ -480,7 +506,7 @@ impl SendError {
         match self {
             Self::Invalid(_) | Self::NoTopic { .. } => false,
             Self::NotWritable { lack, .. } => !lack.is_lasting(),
-            Self::NoChoice { .. } => false,
+            Self::NoChoice { .. } | Self::Unsupported { .. } => false,
             Self::Stopped { .. } | Self::RuntimeGone { .. } => false,
             Self::Unreadable { .. } | Self::OverFrame { .. } => false,
             Self::WouldDeadlock { .. } | Self::Forked | Self::NoReceipt => false,
@@ -507,6 +533,7 @@ impl SendError {
             | Self::Lost { stored, .. }
             | Self::Unreadable { stored, .. }
             | Self::OverFrame { stored, .. }
+            | Self::Unsupported { stored, .. }
             | Self::Stopped { stored, .. }
             | Self::RuntimeGone { stored, .. } => *stored,
             Self::WouldDeadlock { ids } => going_on(ids.as_ref()),
@@ -531,6 +558,7 @@ impl SendError {
             | Self::Lost { ids, .. }
             | Self::Unreadable { ids, .. }
             | Self::OverFrame { ids, .. }
+            | Self::Unsupported { ids, .. }
             | Self::Stopped { ids, .. } => Some(ids),
             Self::RuntimeGone { ids, .. }
             | Self::NotWritable { ids, .. }
@@ -556,6 +584,7 @@ impl SendError {
             | Self::Unanswered { attempts, .. }
             | Self::Unreadable { attempts, .. }
             | Self::OverFrame { attempts, .. }
+            | Self::Unsupported { attempts, .. }
             | Self::Lost { attempts, .. } => Some(attempts),
             Self::Invalid(_)
             | Self::Refused(_)
