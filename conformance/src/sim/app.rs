@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use rocketry_core::config::Config;
 use rocketry_core::engine::{Cancelled, Event, Leftover, Note};
-use rocketry_core::error::{CommitError, QueryError, SendError};
+use rocketry_core::error::{CommitError, QueryError, RequestError, SendError};
 use rocketry_core::id::{OpId, SubscriptionId};
 use rocketry_core::message::{UniqueId, UniqueIds};
 use rocketry_core::name::Group;
-use rocketry_core::producer::SendReceipt;
+use rocketry_core::producer::{ReplyMessage, SendReceipt};
 use rocketry_core::query::{self, QueueName};
 use rocketry_core::time::Instant;
 
@@ -108,6 +108,7 @@ pub(super) struct App {
     pub(super) group: Group,
     pub(super) sends: BTreeMap<OpId, Sent>,
     pub(super) answers: BTreeMap<OpId, Ended<Result<Answer, QueryError>>>,
+    pub(super) replies: BTreeMap<OpId, Ended<Result<ReplyMessage, RequestError>>>,
     pub(super) commits: BTreeMap<OpId, Ended<Result<(), CommitError>>>,
     pub(super) paces: BTreeMap<SubscriptionId, Pace>,
     /// The groups of its consumers.
@@ -136,6 +137,7 @@ impl App {
             group,
             sends: BTreeMap::new(),
             answers: BTreeMap::new(),
+            replies: BTreeMap::new(),
             commits: BTreeMap::new(),
             paces: BTreeMap::new(),
             groups: BTreeMap::new(),
@@ -175,6 +177,14 @@ impl World {
                     assert!(sent.cancelled.is_none(), "{op:?} ended after it was cancelled");
                     assert!(now <= sent.deadline, "{op:?} ended late");
                     sent.ended = Some(Ended { at: now, result });
+                }
+                Event::Replied { op, result } => {
+                    let result = result.and_then(|reply| {
+                        let correlation = reply.correlation().into();
+                        let opened = reply.open();
+                        opened.map_err(|reason| RequestError::Unreadable { correlation, reason })
+                    });
+                    app.replies.insert(op, Ended { at: now, result });
                 }
                 Event::Handed { op, publish } => {
                     let sent = app.sends.get_mut(&op);

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use super::host::Clock;
 use crate::consumer::Batch;
 use crate::error::ReplyError;
-use crate::message::{Message, Record, RequestLacks, properties};
+use crate::message::{Message, Record, properties};
 use crate::query::QueueName;
 
 /// One message that came, to be read: its body, opened, and everything else of it. It is cheap to
@@ -109,7 +109,7 @@ impl MessageView {
     pub fn to_reply(&self, body: impl Into<Bytes>) -> Result<Message, ReplyError> {
         let (record, broker) = (self.message(), &self.queue().broker);
         let reply = Message::replying(record.properties(), broker, body.into());
-        reply.map_err(|RequestLacks(lacks)| ReplyError::NoRequest { lacks })
+        Ok(reply?)
     }
 
     /// The topic it was sent to first. That of its [queue](Self::queue) is the group's retry topic,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{ErrorKind, Refused, SendError, Stored};
-use crate::message::{MessageError, MessageIds, RecordError};
+use crate::message::{MessageError, MessageIds, NoRequest, RecordError};
 use crate::name::Topic;
 use crate::time::Rounded;
 
@@ -93,11 +93,8 @@ impl RequestError {
 #[non_exhaustive]
 pub enum ReplyError {
     /// The message asks for nothing: it was not sent by a request. Nothing was sent.
-    #[error("the message is no request: it has no property {lacks}")]
-    NoRequest {
-        /// The property that it would have.
-        lacks: &'static str,
-    },
+    #[error(transparent)]
+    NoRequest(#[from] NoRequest),
     /// The broker did not take the reply, or did not say so: `Rejected` with `SYSTEM_ERROR`, where
     /// the requester is not connected to it.
     #[error(transparent)]
@@ -114,7 +111,7 @@ impl ReplyError {
     /// What it comes to.
     pub const fn kind(&self) -> ErrorKind {
         match self {
-            Self::NoRequest { .. } => ErrorKind::Invalid,
+            Self::NoRequest(_) => ErrorKind::Invalid,
             Self::Send(error) => error.kind(),
         }
     }

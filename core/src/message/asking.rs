@@ -16,26 +16,30 @@ const REPLY: &str = "reply";
 /// Behind the cluster's name: the topic that replies go to (`MixAll.REPLY_TOPIC_POSTFIX`).
 const REPLY_TOPIC: &str = "REPLY_TOPIC";
 
-/// The property that a message lacks which is no request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct RequestLacks(pub(crate) &'static str);
+/// A message can't be answered: it is no request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the message is no request: it has no property {lacks}")]
+pub struct NoRequest {
+    /// The property that it would have.
+    pub lacks: &'static str,
+}
 
 impl Message {
-    /// The same as a request of that client, which waits for so long for the reply.
-    pub(crate) fn asking(self, correlation: &str, client: &str, within: Duration) -> Self {
+    /// The same as a request of that client, which waits for so long for the reply with that
+    /// correlation id: for [`Engine::request`](crate::engine::Engine::request). A client's handles
+    /// do it by themselves.
+    #[must_use]
+    pub fn asking(self, correlation: &str, client: &str, within: Duration) -> Self {
         let millis = i64::try_from(within.as_millis()).unwrap_or(i64::MAX);
         self.set(properties::CORRELATION_ID, correlation)
             .set(properties::REPLY_TO_CLIENT, client)
             .set(properties::TTL, itoa::Buffer::new().format(millis))
     }
 
-    /// The reply to a request that has these properties, and came from that broker.
-    pub(crate) fn replying(
-        to: Properties<'_>,
-        broker: &Arc<str>,
-        body: Bytes,
-    ) -> Result<Self, RequestLacks> {
-        let given = |name| to.get(name).ok_or(RequestLacks(name));
+    /// The reply to a request that has these properties and came from that broker, to which it goes
+    /// first. A client's handles have `to_reply` for it.
+    pub fn replying(to: Properties<'_>, broker: &Arc<str>, body: Bytes) -> Result<Self, NoRequest> {
+        let given = |name| to.get(name).ok_or(NoRequest { lacks: name });
         let client = given(properties::REPLY_TO_CLIENT)?;
         let correlation = given(properties::CORRELATION_ID)?;
         let cluster = given(properties::CLUSTER)?;
@@ -88,7 +92,7 @@ mod tests {
         let lacks = |wire: &str| {
             Message::replying(Properties::new(wire.as_bytes()), &broker, Bytes::from("2"))
         };
-        assert_eq!(lacks("TAGS\x01sums\x02"), Err(RequestLacks("REPLY_TO_CLIENT")));
-        assert_eq!(lacks(&request.properties), Err(RequestLacks("CLUSTER")));
+        assert_eq!(lacks("TAGS\x01sums\x02"), Err(NoRequest { lacks: "REPLY_TO_CLIENT" }));
+        assert_eq!(lacks(&request.properties), Err(NoRequest { lacks: "CLUSTER" }));
     }
 }

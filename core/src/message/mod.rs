@@ -21,7 +21,8 @@ mod retry;
 mod stored;
 pub mod sys_flag;
 
-pub(crate) use asking::{RequestLacks, opened};
+pub use asking::NoRequest;
+pub(crate) use asking::opened;
 pub use batch::{BatchBody, BatchError, Batched};
 pub use ids::{IdError, OffsetMessageId, UniqueId, UniqueIds};
 pub use java_hash::java_string_hash;

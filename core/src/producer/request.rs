@@ -22,11 +22,11 @@ use std::time::Duration;
 use super::{Producers, SendOptions};
 use crate::effects::{Cancelled, Event, Note, OpKind, PushedReply, SendOwner, TimerKind, Unrouted};
 use crate::error::{RequestError, SendError, Stored};
-use crate::id::{OpId, Table};
+use crate::id::{OpId, PeerId, Table};
 use crate::message::{MessageIds, Publish};
 use crate::name::Topic;
 use crate::remoting::Context;
-use crate::route::{Wait, Waiter, Ways};
+use crate::route::{Known, Route, Wait, Waiter, Ways};
 use crate::time::Instant;
 use crate::timer::TimerKey;
 
@@ -87,6 +87,28 @@ impl Producers {
         })
     }
 
+    /// Whether a reply may come by that peer, so that it has to know this client.
+    pub(crate) fn awaits_replies_of(&self, known: Known<'_>, peer: PeerId) -> bool {
+        let Requests { open, .. } = &self.requests;
+        if open.len() == 0 {
+            return false;
+        }
+        let brokers = known.brokers.with(peer);
+        let routes = open.iter().filter_map(|(_, request)| known.routes.known(&request.topic));
+        // Mostly all are to one topic: each route is looked at once, as long as they come in a row.
+        let mut last: Option<&Arc<Route>> = None;
+        for route in routes {
+            if last.is_some_and(|last| Arc::ptr_eq(last, route)) {
+                continue;
+            }
+            if brokers.iter().any(|broker| route.brokers.contains(broker)) {
+                return true;
+            }
+            last = Some(route);
+        }
+        false
+    }
+
     /// Sends one message that asks, and waits for the reply with that correlation id.
     pub(crate) fn request(
         &mut self,
@@ -134,8 +156,9 @@ impl Producers {
         let revision = self.groups.revision(publish.group());
         let mut strangers = 0;
         for peer in route.brokers.iter().filter_map(|broker| ways.brokers.master(*broker)) {
+            // Also the one that knows it: a connection that is lost is made again for the reply.
+            ctx.want(peer);
             if !ways.brokers.knows(peer, revision) {
-                ctx.want(peer);
                 strangers += usize::from(!ctx.remoting.peers.is_down(peer));
             }
         }
