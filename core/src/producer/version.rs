@@ -29,10 +29,11 @@ impl Producers {
             return Some(send.publish.clone());
         }
         let Some(version) = ways.brokers.version(peer) else {
-            send.unknown = Some(peer);
+            let again = send.unknown.replace(peer) == Some(peer);
             send.pause = Some(ctx.fx.after(LOOK, TimerKind::Resend(op)));
             ctx.want(peer);
-            if ctx.remoting.peers.is_connected(peer) && !ways.brokers.is_hearing(peer) {
+            // Not at once: a connection that has just been made begins with a heartbeat by itself.
+            if again && ctx.remoting.peers.is_connected(peer) && !ways.brokers.is_hearing(peer) {
                 ctx.fx.signal(Signal::VersionWanted(peer));
             }
             return None;
