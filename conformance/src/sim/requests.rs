@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use rocketry_core::consumer::Handout;
+use rocketry_core::engine::Input;
 use rocketry_core::error::{Refused, RequestError};
 use rocketry_core::id::OpId;
 use rocketry_core::message::{Message, MessageLimits, NoRequest, Publish};
 use rocketry_core::producer::{ReplyMessage, SendOptions};
+use rocketry_core::time::UnixMillis;
 
 use super::app::{ClientId, Ended};
 use super::world::World;
@@ -36,6 +38,14 @@ impl World {
         })?;
         self.pump();
         Ok(op)
+    }
+
+    /// Tells a client that its wall clock shows that.
+    pub fn set_clock(&mut self, client: ClientId, unix: UnixMillis) {
+        self.tell(client, |session, now| {
+            session.engine_mut().handle(now, Input::ClockSync { unix });
+        });
+        self.pump();
     }
 
     /// What became of a request; `None` while it is under way, and of one that was given up.

@@ -68,6 +68,36 @@ fn delay_06_a_time_that_is_past_is_at_once() {
 }
 
 #[test]
+fn delay_04_each_level_is_exact() {
+    let seconds = [1, 5, 10, 30]
+        .into_iter()
+        .chain((1..=10).map(|minutes| 60 * minutes))
+        .chain([1200, 1800, 3600, 7200]);
+    for version in [OLD, 479] {
+        let (mut world, client) = begin(cluster(version));
+        for (level, seconds) in (1..=18).zip(seconds.clone()) {
+            let took = delay_of(&mut world, client, message("x").delay_level(level));
+            let late = took.checked_sub(seconds * SECOND - ms(5)).expect("not too early");
+            assert!(late < ms(50), "level {level} took {took:?}");
+        }
+    }
+}
+
+#[test]
+fn delay_12_delays_go_by_the_brokers_clock() {
+    for hours in [-1, 1] {
+        let (mut world, client) = begin(cluster(479));
+        let off = UnixMillis(world.unix().0 + hours * 3_600_000);
+        world.set_clock(client, off);
+        let took = delay_of(&mut world, client, message("x").delay(5 * SECOND));
+        assert!(is_about(took, 5 * SECOND), "{hours} h off: {took:?}");
+        let at = UnixMillis(world.unix().0 + 5_000);
+        let took = delay_of(&mut world, client, message("x").deliver_at(at));
+        assert!(is_about(took, 5 * SECOND), "{hours} h off: {took:?}");
+    }
+}
+
+#[test]
 fn an_older_broker_gets_the_level_that_is_long_enough() {
     let (mut world, client) = begin(cluster(OLD));
     for (wanted, level) in [(ms(1), 1), (5 * SECOND, 5), (45 * SECOND, 60), (7200 * SECOND, 7200)] {

@@ -6,8 +6,8 @@ use super::message::Message;
 use super::properties::{self, value_range};
 use crate::time::UnixMillis;
 
-/// Delay levels, in seconds (`messageDelayLevel`).
-const LEVELS: [u64; 18] =
+/// Brokers' delay levels in seconds, unless they are told otherwise (`messageDelayLevel`).
+pub(crate) const DELAY_LEVELS: [u64; 18] =
     [1, 5, 10, 30, 60, 120, 180, 240, 300, 360, 420, 480, 540, 600, 1200, 1800, 3600, 7200];
 /// Three hundred years, in milliseconds: no broker takes that much, nor overflows by it.
 const MOST: u128 = 300 * 365 * 86_400_000;
@@ -97,7 +97,7 @@ impl Message {
         if seconds == 0 {
             return Some(Some(message.properties));
         }
-        let level = LEVELS.iter().position(|level| *level >= seconds);
+        let level = DELAY_LEVELS.iter().position(|level| *level >= seconds);
         Some(level.map(|place| message.delay_level(place as u32 + 1).properties))
     }
 }

@@ -118,8 +118,8 @@ pub enum MessageError {
         /// The tag given, cut to 128 characters.
         tag: Box<str>,
     },
-    /// Delay levels are 1 to 18 (`messageDelayLevel` on the broker).
-    #[error("a delay level is 1 to 18, not {level}")]
+    /// Delay levels are 1 to 18 (`messageDelayLevel` on the broker), or 0 for none.
+    #[error("a delay level is 0 to 18, not {level}")]
     DelayLevel {
         /// The level given.
         level: u32,
@@ -251,12 +251,14 @@ impl Message {
 
     /// Delivers the message later, by the broker's table of levels (`messageDelayLevel`): 1 to 18
     /// for 1 s, 5 s, 10 s, 30 s, 1 min to 10 min, 20 min, 30 min, 1 h, 2 h unless the broker was
-    /// told otherwise. [`delay`](Self::delay) takes any time. The last of these that is said counts.
+    /// told otherwise; 0: at once. [`delay`](Self::delay) takes any time. The last of these that is said counts.
     #[must_use]
     #[doc(alias = "setDelayTimeLevel", alias = "WithDelayTimeLevel")]
     pub fn delay_level(self, level: u32) -> Self {
-        if !(1..=18).contains(&level) {
-            return self.refuse(MessageError::DelayLevel { level });
+        match level {
+            0 => return self.at_once(),
+            1..=18 => {}
+            _ => return self.refuse(MessageError::DelayLevel { level }),
         }
         self.at_once().set(properties::DELAY, itoa::Buffer::new().format(level))
     }
@@ -501,7 +503,6 @@ mod tests {
             (message().tag(""), MessageError::EmptyProperty { name: "TAGS".into() }),
             (message().key("a b"), MessageError::KeyWithSpace { key: "a b".into() }),
             (message().delay_level(19).key(" "), MessageError::DelayLevel { level: 19 }),
-            (message().delay_level(0), MessageError::DelayLevel { level: 0 }),
         ];
         for (message, expected) in cases {
             assert_eq!(message.refused(), Some(&expected));

@@ -24,6 +24,7 @@ pub mod sys_flag;
 pub use asking::NoRequest;
 pub(crate) use asking::opened;
 pub use batch::{BatchBody, BatchError, Batched};
+pub(crate) use delay::DELAY_LEVELS;
 pub use ids::{IdError, OffsetMessageId, UniqueId, UniqueIds};
 pub use java_hash::java_string_hash;
 pub use message::{Message, MessageError};
