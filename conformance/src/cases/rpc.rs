@@ -205,7 +205,7 @@ pub(crate) fn java_answers_us_and_we_answer_java(place: &Place) {
     note!(place, "Java {} answered 10 requests in {:?}", place.version(), begun.elapsed());
     asks.await_ready();
     let come = eventually(3 * PATIENT, || asks.told("reply").len() == 10);
-    assert!(come, "{:?}", asks.told(""));
+    assert!(come, "{:?}, {:?}", asks.told("reply"), asks.told("failed"));
     let expected: Vec<_> = (0..10).map(|n| format!("re: java {n}")).collect();
     assert_eq!(asks.told("reply"), expected);
     assert_eq!(answers.told("failed"), Vec::<String>::new());
