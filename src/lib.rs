@@ -177,6 +177,9 @@ mod pages {
     struct Readme;
     #[doc = include_str!("../docs/sending.md")]
     struct Sending;
+    #[doc = include_str!("../docs/delays.md")]
+    #[doc = include_str!("../docs/requests.md")]
+    struct Later;
     #[doc = include_str!("../docs/broadcasting.md")]
     struct Broadcasting;
     #[doc = include_str!("../docs/consuming.md")]
