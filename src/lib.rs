@@ -124,7 +124,7 @@ pub use rocketry_core::consumer::{
 pub use rocketry_core::engine::Cancelled;
 pub use rocketry_core::error::{
     Attempt, Attempts, CloseReason, CommitError, ConnectError, Failure, FilterRefused, Lack,
-    PeerKind, RecallError, Refused, ReplyError, RequestError,
+    PeerKind, RecallError, Refused, ReplyError, RequestError, TooOld,
 };
 pub use rocketry_core::frame::{Request, RequestCode, ResponseCode};
 pub use rocketry_core::message::{Compression, MessageError, RecordError, UniqueId};

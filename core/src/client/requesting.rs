@@ -14,7 +14,7 @@ use super::view::MessageView;
 use super::waiting::{RequestEnd, SendEnd};
 use crate::effects::ReplyMessage;
 use crate::error::{ReplyError, RequestError, SendError};
-use crate::message::{Message, MessageError, MessageIds, MessageLimits, Publish};
+use crate::message::{Message, MessageError, MessageIds, MessageLimits, NoRequest, Publish};
 use crate::name::{Group, QueueName};
 use crate::producer::{QueueSelection, SendOptions, SendReceipt};
 
@@ -166,30 +166,37 @@ impl Producer {
     /// # }
     /// ```
     pub fn reply(&self, to: &MessageView, body: impl Into<Bytes>) -> Replied {
-        let publish = to.to_reply(body).and_then(|reply| Ok(self.publish(reply)?));
+        let reply = match to.to_reply(body) {
+            Ok(reply) => reply,
+            Err(error) => return Pending::ready(Err(error.into())),
+        };
         let options = SendOptions::default().selection(QueueSelection::InTurn);
-        give(self.place.owner.shared(), publish, self.place.options.under(options, None).0)
+        let options = self.place.options.under(options, None).0;
+        give(self.place.owner.shared(), self.publish(reply), options)
     }
 }
 
 /// Gives a reply to its broker, for a consumer.
-pub(super) fn replied(shared: &Arc<Shared>, reply: Result<Message, ReplyError>) -> Replied {
-    let publish = reply.and_then(|reply| {
-        let (born, limits) = (shared.clock().unix(), MessageLimits::of(shared.config()));
-        let group = Group::new(INNER).map_err(MessageError::from)?;
-        Ok(Publish::new(reply, &group, shared.ids().next(born), born, &limits)?)
-    });
+pub(super) fn replied(shared: &Arc<Shared>, reply: Result<Message, NoRequest>) -> Replied {
+    let reply = match reply {
+        Ok(reply) => reply,
+        Err(error) => return Pending::ready(Err(error.into())),
+    };
+    let (born, limits) = (shared.clock().unix(), MessageLimits::of(shared.config()));
+    let group = Group::new(INNER).map_err(MessageError::from);
+    let id = shared.ids().next(born);
+    let publish = group.and_then(|group| Publish::new(reply, &group, id, born, &limits));
     give(shared, publish, SendOptions::default())
 }
 
 fn give(
     shared: &Arc<Shared>,
-    publish: Result<Publish, ReplyError>,
+    publish: Result<Publish, MessageError>,
     options: SendOptions,
 ) -> Replied {
     let publish = match publish {
         Ok(publish) => Arc::new(publish),
-        Err(error) => return Pending::ready(Err(error)),
+        Err(error) => return Pending::ready(Err(error.into())),
     };
     match shared.send(publish.clone(), options) {
         Ok(op) => Pending::call::<SendEnd>(shared.clone(), op).of(publish.ids()),

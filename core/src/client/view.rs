@@ -9,8 +9,7 @@ use bytes::Bytes;
 
 use super::host::Clock;
 use crate::consumer::Batch;
-use crate::error::ReplyError;
-use crate::message::{Message, Record, properties};
+use crate::message::{Message, NoRequest, Record, properties};
 use crate::query::QueueName;
 
 /// One message that came, to be read: its body, opened, and everything else of it. It is cheap to
@@ -106,10 +105,9 @@ impl MessageView {
     /// # }
     /// ```
     #[doc(alias = "createReplyMessage")]
-    pub fn to_reply(&self, body: impl Into<Bytes>) -> Result<Message, ReplyError> {
+    pub fn to_reply(&self, body: impl Into<Bytes>) -> Result<Message, NoRequest> {
         let (record, broker) = (self.message(), &self.queue().broker);
-        let reply = Message::replying(record.properties(), broker, body.into());
-        Ok(reply?)
+        Message::replying(record.properties(), broker, body.into())
     }
 
     /// The topic it was sent to first. That of its [queue](Self::queue) is the group's retry topic,

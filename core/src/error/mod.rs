@@ -393,20 +393,12 @@ pub enum SendError {
         attempts: Attempts,
     },
     /// The broker is too old for what the message asks for.
-    #[error(
-        "{what} needs brokers from {needs} on, and {broker}, which the message for topic {topic} \
-         would go to, is older{}{attempts}",
-        as_known(*.stored, .ids)
-    )]
+    #[error("topic {topic}: {lack}{}{attempts}", as_known(*.stored, .ids))]
     Unsupported {
         /// The topic.
         topic: Topic,
-        /// The broker group.
-        broker: Arc<str>,
-        /// What it lacks.
-        what: &'static str,
-        /// The first version that has it.
-        needs: &'static str,
+        /// What the broker lacks.
+        lack: Box<TooOld>,
         /// Whether an earlier try may have stored it.
         stored: Stored,
         /// The message's unique id.
@@ -453,6 +445,18 @@ pub enum SendError {
     /// The message was sent without asking for an answer.
     #[error("the message was sent oneway: nobody knows where it was stored, or whether")]
     NoReceipt,
+}
+
+/// What a broker's version lacks.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{what} needs brokers from {needs} on, and {broker} is older")]
+pub struct TooOld {
+    /// The broker group.
+    pub broker: Arc<str>,
+    /// What it lacks.
+    pub what: &'static str,
+    /// The first version that has it, such as `5.0`.
+    pub needs: &'static str,
 }
 
 /// The codes after which another queue may take the message (`DefaultMQProducer.retryResponseCodes`

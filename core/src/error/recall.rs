@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{ErrorKind, Failure, QueryError};
+#[cfg(feature = "client")]
+use super::Failure;
+use super::{ErrorKind, QueryError};
+#[cfg(feature = "client")]
 use crate::frame::ResponseCode;
 
 /// Why a message that waits for its time was not taken back, as far as is known.
@@ -46,6 +49,7 @@ pub enum RecallError {
 
 impl RecallError {
     /// What a broker's answer comes to.
+    #[cfg(feature = "client")]
     pub(crate) fn of(broker: &Arc<str>, error: QueryError) -> Self {
         let QueryError::Failed(attempt) = &error else { return Self::Failed(error) };
         let Failure::Refused { code, remark } = &attempt.failure else {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Producers;
 use crate::effects::{Signal, TimerKind};
-use crate::error::{Failure, SendError};
+use crate::error::{Failure, SendError, TooOld};
 use crate::id::{BrokerId, OpId, PeerId};
 use crate::message::Publish;
 use crate::remoting::Context;
@@ -45,8 +45,8 @@ impl Producers {
             let broker = ways.brokers.name(broker).clone();
             let (stored, attempts, _) = self.detach(ctx, ways, op);
             let (what, needs) = ("a delay of more than 2 h", "5.0");
-            let error =
-                SendError::Unsupported { topic, broker, what, needs, stored, ids, attempts };
+            let lack = Box::new(TooOld { broker, what, needs });
+            let error = SendError::Unsupported { topic, lack, stored, ids, attempts };
             self.end_send(ctx, op, Err(error));
         }
         fitting
