@@ -102,8 +102,8 @@ pub struct ClusterConfig {
     /// How long a message of each delay level waits, from level 1 on (`messageDelayLevel`). Higher
     /// levels than there are count as the last one; without any, nothing is delayed.
     pub delay_levels: Vec<Duration>,
-    /// Whether messages wait for a time that they say themselves (`timerWheelEnable`): those that do
-    /// are refused without. Brokers before 5.0 know nothing of it, and deliver them at once.
+    /// Whether messages wait for a time that they say themselves (`timerWheelEnable`): without,
+    /// those that do are refused. Brokers before 5.0 know nothing of it, and deliver them at once.
     pub timers: bool,
     /// The longest that a message may wait so (`timerMaxDelaySec`, 3 days).
     pub timer_limit: Duration,

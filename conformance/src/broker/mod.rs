@@ -22,13 +22,14 @@
 //! A broker's version ([`ClusterConfig::version`], [`BrokerConfig::version`]) is in the header of
 //! its answers and says what it knows and how it answers. From 401 (4.9.4) on the nameserver writes
 //! standard JSON. From 413 (5.0) on an empty body is refused, messages get ids and more properties,
-//! topics have attributes, messages wait for a time (and from 473, 5.3, can be taken back), offsets are searched for by boundary, slaves refuse what they do not
-//! serve, queues are assigned (400), a message that the client itself sends to a retry topic has
-//! one attempt more, and the nameserver answers codes it does not know. From 397 (4.9.2) on dead
-//! letters can be read. From 439 (5.1.3) on heartbeats may come without subscriptions, from 453
-//! (5.2) on a reset of offsets is kept by the broker and told to the next pull, from 477 (5.3.2) on
-//! what cannot be is refused with 29 instead of 1, and from 493 (5.4) on the properties of a batch
-//! are not put behind those of its messages.
+//! topics have attributes, messages wait for a time of their own, offsets are searched for by
+//! boundary, slaves refuse what they do not serve, queues are assigned (400), a message that the
+//! client itself sends to a retry topic has one attempt more, and the nameserver answers codes it
+//! does not know. From 397 (4.9.2) on dead letters can be read. From 439 (5.1.3) on heartbeats may
+//! come without subscriptions, from 453 (5.2) on a reset of offsets is kept by the broker and told
+//! to the next pull, from 473 (5.3) on messages can be taken back, from 477 (5.3.2) on what cannot
+//! be is refused with 29 instead of 1, and from 493 (5.4) on the properties of a batch are not put
+//! behind those of its messages.
 //!
 //! Known differences from a live 5.3.3: long polls end at their time, not at the next tick of 5 s,
 //! and delayed messages come at theirs, not up to 100 ms later; some remarks are shorter; the

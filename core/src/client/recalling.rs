@@ -30,9 +30,9 @@ impl Producer {
     /// receipt has. Gives the message's unique id.
     ///
     /// `Ok` means that the broker has noted it; a message whose time comes in that moment may be
-    /// delivered all the same. Brokers do not say whether a message of that id waits at all: to take
-    /// it back twice is `Ok` twice. They take none back before 5.3, and later only where they are
-    /// told that they may (`recallMessageEnable`).
+    /// delivered all the same. Brokers do not say whether a message of that id waits at all: to
+    /// take it back twice is `Ok` twice. They take none back before 5.3, and later only where they
+    /// are told that they may (`recallMessageEnable`).
     ///
     /// It resolves within `request_timeout`, and is not repeated. Dropping the [`Pending`] lets it
     /// go on unseen.

@@ -74,7 +74,7 @@ impl Producer {
     /// Ends with the first reply. A request that is stored and has none by the deadline ends as
     /// [`RequestError::NoReply`]; [`RequestError::stored`] tells whether it may be handled all the
     /// same, as is every request whose deadline comes before somebody reads it: readers may look at
-    /// its property `TTL` (milliseconds). Late replies are dropped, counted (`rpc_late`) and logged.
+    /// its property `TTL` (milliseconds). Late replies are dropped, counted (`rpc_late`), and told.
     /// Dropping the [`Pending`] lets it go on unseen; [`cancel`](Pending::cancel) frees its place.
     ///
     /// ```no_run
@@ -160,7 +160,8 @@ impl Producer {
     ///
     /// ```no_run
     /// # use rocketry_core::client::{MessageView, Producer};
-    /// # fn f(question: &MessageView, producer: &Producer) -> Result<(), Box<dyn std::error::Error>> {
+    /// # type Outcome = Result<(), Box<dyn std::error::Error>>;
+    /// # fn f(question: &MessageView, producer: &Producer) -> Outcome {
     /// producer.reply(question, "42").wait()?;
     /// # Ok(())
     /// # }

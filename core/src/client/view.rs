@@ -98,7 +98,8 @@ impl MessageView {
     ///
     /// ```no_run
     /// # use rocketry_core::client::{MessageView, Producer};
-    /// # fn f(question: &MessageView, producer: &Producer) -> Result<(), Box<dyn std::error::Error>> {
+    /// # type Outcome = Result<(), Box<dyn std::error::Error>>;
+    /// # fn f(question: &MessageView, producer: &Producer) -> Outcome {
     /// let answer = question.to_reply("42")?.property("unit", "EUR");
     /// producer.send(answer).wait()?;
     /// # Ok(())

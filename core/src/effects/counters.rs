@@ -5,7 +5,8 @@ use std::fmt;
 /// Counts since the engine was made; none of them ever goes back.
 ///
 /// Three sums always hold: calls begun are calls ended in one way or another and those
-/// [in flight](Self::sends_in_flight), for sends, for requests and for queries. The tests look after every step.
+/// [in flight](Self::sends_in_flight), for sends, requests and queries. The tests look after every
+/// step.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counters {
@@ -25,8 +26,8 @@ pub struct Counters {
     pub sends_cancelled: u64,
     /// Tries of sends that came to nothing, whatever became of the send.
     pub tries_failed: u64,
-    /// Requests that were taken: messages whose reply is waited for. Each is a send as well, once it
-    /// leaves.
+    /// Requests that were taken: messages whose reply is waited for. Each is a send as well, once
+    /// it leaves.
     pub rpc_begun: u64,
     /// Requests that ended with their reply.
     pub rpc_replied: u64,

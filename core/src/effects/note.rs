@@ -95,8 +95,8 @@ pub enum Note {
         /// How many.
         count: usize,
     },
-    /// A reply came that no request waits for: it is late, came twice, or is to a request of another
-    /// client of this id. It is dropped.
+    /// A reply came that no request waits for: it is late, came twice, or is to a request of
+    /// another client of this id. It is dropped.
     ReplyDropped {
         /// The correlation id that it has; empty: it has none.
         correlation: Arc<str>,

@@ -44,12 +44,7 @@ impl Engine {
                 Signal::Unlisted(peer) => self.unlisted(peer),
                 Signal::ServersKnown => self.servers_known(),
                 Signal::ServersFailed(attempt) => self.servers_failed(&attempt),
-                Signal::Registered(peer) => {
-                    let (consumers, ctx, known) = self.consumers();
-                    consumers.registered(ctx, known, peer);
-                    let (producers, ctx, mut ways) = self.producers();
-                    producers.met(ctx, &mut ways);
-                }
+                Signal::Registered(peer) => self.registered(peer),
                 Signal::Unregistered(peer) => {
                     self.brokers.denied(peer);
                     if !self.brokers.is_hearing(peer) {

@@ -32,6 +32,15 @@ impl Engine {
         }
     }
 
+    /// A broker has confirmed a heartbeat: consumers may read there, and requests go on that waited
+    /// for it.
+    pub(super) fn registered(&mut self, peer: PeerId) {
+        let (consumers, ctx, known) = self.consumers();
+        consumers.registered(ctx, known, peer);
+        let (producers, ctx, mut ways) = self.producers();
+        producers.met(ctx, &mut ways);
+    }
+
     /// A message waits for a broker's version, and no heartbeat is under way whose answer tells it:
     /// it gets one also from a client that has no groups.
     pub(super) fn ask_version(&mut self, peer: PeerId) {

@@ -62,7 +62,8 @@ use crate::time::{Instant, UnixMillis};
 /// |---|---|---|---|
 /// | [`new`] | `Fetch`, of an address server | | new |
 /// | [`handle`], [`handle_frames`] | any | any | new |
-/// | [`send`], [`send_with`], [`request`], [`query`] | `Connect`, `Transmit` | the call's end, `Note` | new |
+/// | [`send`], [`send_with`], [`query`] | `Connect`, `Transmit` | the call's end, `Note` | new |
+/// | [`request`] | `Connect`, `Transmit` | any | new |
 /// | [`cancel`] | as other calls begin | `Spent`, other calls' ends | new |
 /// | [`produce`] | `Transmit` | | new |
 /// | [`subscribe`] | `Connect`, `Transmit`, `Load` | `Note` | new |

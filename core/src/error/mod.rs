@@ -12,6 +12,7 @@ mod query;
 mod recall;
 mod refused;
 mod request;
+mod too_old;
 
 use std::fmt;
 use std::sync::Arc;
@@ -28,6 +29,7 @@ pub use query::QueryError;
 pub use recall::RecallError;
 pub use refused::Refused;
 pub use request::{ReplyError, RequestError};
+pub use too_old::TooOld;
 
 use crate::fetch::FetchFailure;
 use crate::frame::{HeaderError, Opaque, ResponseCode};
@@ -445,18 +447,6 @@ pub enum SendError {
     /// The message was sent without asking for an answer.
     #[error("the message was sent oneway: nobody knows where it was stored, or whether")]
     NoReceipt,
-}
-
-/// What a broker's version lacks.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{what} needs brokers from {needs} on, and {broker} is older")]
-pub struct TooOld {
-    /// The broker group.
-    pub broker: Arc<str>,
-    /// What it lacks.
-    pub what: &'static str,
-    /// The first version that has it, such as `5.0`.
-    pub needs: &'static str,
 }
 
 /// The codes after which another queue may take the message (`DefaultMQProducer.retryResponseCodes`

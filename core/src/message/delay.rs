@@ -46,9 +46,9 @@ impl Message {
         }
     }
 
-    /// Delivers the message at that time, by the broker's clock and to the second; at once, where it
-    /// is past. As [`delay`](Self::delay) otherwise (`TIMER_DELIVER_MS`); brokers before 5.0 get the
-    /// level that is long enough from when the message is made, by this client's clock.
+    /// Delivers the message at that time, by the broker's clock and to the second; at once, where
+    /// it is past. As [`delay`](Self::delay) otherwise (`TIMER_DELIVER_MS`); brokers before 5.0 get
+    /// the level that is long enough from when the message is made, by this client's clock.
     ///
     /// ```
     /// # use rocketry_core::message::Message;

@@ -251,7 +251,8 @@ impl Message {
 
     /// Delivers the message later, by the broker's table of levels (`messageDelayLevel`): 1 to 18
     /// for 1 s, 5 s, 10 s, 30 s, 1 min to 10 min, 20 min, 30 min, 1 h, 2 h unless the broker was
-    /// told otherwise; 0: at once. [`delay`](Self::delay) takes any time. The last of these that is said counts.
+    /// told otherwise; 0: at once. [`delay`](Self::delay) takes any time. The last of these that is
+    /// said counts.
     #[must_use]
     #[doc(alias = "setDelayTimeLevel", alias = "WithDelayTimeLevel")]
     pub fn delay_level(self, level: u32) -> Self {
