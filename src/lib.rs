@@ -100,7 +100,9 @@ pub use rocketry_core::engine::Snapshot;
 pub use rocketry_core::error::{ErrorKind, QueryError, SendError, Stored};
 pub use rocketry_core::message::Message;
 pub use rocketry_core::name::{Group, Topic};
-pub use rocketry_core::producer::{QueueSelection, SendOptions, SendReceipt, SendStatus};
+pub use rocketry_core::producer::{
+    QueueSelection, ReplyMessage, SendOptions, SendReceipt, SendStatus,
+};
 pub use rocketry_core::query::{QueueChoice, QueueName};
 
 // What `Admin` is asked for and answers, and what errors and handles tell.
@@ -122,7 +124,7 @@ pub use rocketry_core::consumer::{
 pub use rocketry_core::engine::Cancelled;
 pub use rocketry_core::error::{
     Attempt, Attempts, CloseReason, CommitError, ConnectError, Failure, FilterRefused, Lack,
-    PeerKind, Refused,
+    PeerKind, RecallError, Refused, ReplyError, RequestError, TooOld,
 };
 pub use rocketry_core::frame::{Request, RequestCode, ResponseCode};
 pub use rocketry_core::message::{Compression, MessageError, RecordError, UniqueId};
@@ -175,6 +177,9 @@ mod pages {
     struct Readme;
     #[doc = include_str!("../docs/sending.md")]
     struct Sending;
+    #[doc = include_str!("../docs/delays.md")]
+    #[doc = include_str!("../docs/requests.md")]
+    struct Later;
     #[doc = include_str!("../docs/broadcasting.md")]
     struct Broadcasting;
     #[doc = include_str!("../docs/consuming.md")]

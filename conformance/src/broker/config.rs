@@ -102,6 +102,13 @@ pub struct ClusterConfig {
     /// How long a message of each delay level waits, from level 1 on (`messageDelayLevel`). Higher
     /// levels than there are count as the last one; without any, nothing is delayed.
     pub delay_levels: Vec<Duration>,
+    /// Whether messages wait for a time that they say themselves (`timerWheelEnable`): without,
+    /// those that do are refused. Brokers before 5.0 know nothing of it, and deliver them at once.
+    pub timers: bool,
+    /// The longest that a message may wait so (`timerMaxDelaySec`, 3 days).
+    pub timer_limit: Duration,
+    /// Whether such messages can be taken back (`recallMessageEnable`), by brokers from 5.3 on.
+    pub recalls: bool,
     /// Whether a reset of offsets (222) is kept by the broker, which tells it to the next pull, and
     /// needs no consumer (`useServerSideResetOffset`). `None`: as the version has it, from 453
     /// (5.2.0) on.
@@ -145,6 +152,9 @@ impl Default for ClusterConfig {
             default_queues: 8,
             auto_create_groups: true,
             delay_levels: DELAY_LEVELS.map(Duration::from_secs).to_vec(),
+            timers: true,
+            timer_limit: Duration::from_secs(3 * 86_400),
+            recalls: false,
             server_side_reset: None,
             route_keys: RouteKeys::default(),
             version: 479,

@@ -236,6 +236,13 @@ impl Groups {
         members.into_iter().flatten().map(|m| m.client_id.to_string()).collect()
     }
 
+    /// The connection of a client that produces, in whatever group: the latest one
+    /// (`ProducerManager.findChannel`).
+    pub(super) fn producer_of(&self, client: &str) -> Option<ConnId> {
+        let members = self.producers.values().flatten().filter(|(_, id)| ***id == *client);
+        members.map(|(conn, _)| *conn).max()
+    }
+
     /// The client ids of a producer group.
     pub(super) fn producer_ids(&self, group: &str) -> Vec<String> {
         let members = self.producers.get(group).map(|members| members.values());

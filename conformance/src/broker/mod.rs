@@ -9,7 +9,8 @@
 //! | served by | requests |
 //! |---|---|
 //! | the nameserver | 105, 106, 206, 216 |
-//! | a broker: messages | 10, 11, 36, 310, 320 |
+//! | a broker: messages | 10, 11, 36, 310, 320, 370 |
+//! | a broker: replies to requests of clients | 324, 325; it sends 326 |
 //! | a broker: groups and offsets | 14, 15, 29, 30, 31, 32, 34, 35, 38, 46, 400; it sends 40 |
 //! | a broker: locks of queues | 41, 42 |
 //! | a broker: topics, settings | 17, 18, 21, 26, 215, 351 |
@@ -21,21 +22,24 @@
 //! A broker's version ([`ClusterConfig::version`], [`BrokerConfig::version`]) is in the header of
 //! its answers and says what it knows and how it answers. From 401 (4.9.4) on the nameserver writes
 //! standard JSON. From 413 (5.0) on an empty body is refused, messages get ids and more properties,
-//! topics have attributes, offsets are searched for by boundary, slaves refuse what they do not
-//! serve, queues are assigned (400), a message that the client itself sends to a retry topic has
-//! one attempt more, and the nameserver answers codes it does not know. From 397 (4.9.2) on dead
-//! letters can be read. From 439 (5.1.3) on heartbeats may come without subscriptions, from 453
-//! (5.2) on a reset of offsets is kept by the broker and told to the next pull, from 477 (5.3.2) on
-//! what cannot be is refused with 29 instead of 1, and from 493 (5.4) on the properties of a batch
-//! are not put behind those of its messages.
+//! topics have attributes, messages wait for a time of their own, offsets are searched for by
+//! boundary, slaves refuse what they do not serve, queues are assigned (400), a message that the
+//! client itself sends to a retry topic has one attempt more, and the nameserver answers codes it
+//! does not know. From 397 (4.9.2) on dead letters can be read. From 439 (5.1.3) on heartbeats may
+//! come without subscriptions, from 453 (5.2) on a reset of offsets is kept by the broker and told
+//! to the next pull, from 473 (5.3) on messages can be taken back, from 477 (5.3.2) on what cannot
+//! be is refused with 29 instead of 1, and from 493 (5.4) on the properties of a batch are not put
+//! behind those of its messages.
 //!
 //! Known differences from a live 5.3.3: long polls end at their time, not at the next tick of 5 s,
 //! and delayed messages come at theirs, not up to 100 ms later; some remarks are shorter; the
 //! answer to a stored message does not name the default region; of the broker's own topics only
-//! TBW102 is there, and `SCHEDULE_TOPIC_XXXX` once something waits in it; SQL expressions have a
-//! bound of depth and of size, and filters are forgotten with their groups; transactional messages,
-//! and those with a timer instead of a delay level, are stored as plain ones; messages are not
-//! popped; locks of queues are kept by each broker alone (`lockInStrictMode` is off); the languages
+//! TBW102 and that of replies are there, and `SCHEDULE_TOPIC_XXXX` and `rmq_sys_wheel_timer` once
+//! something waits in them; SQL expressions have a bound of depth and of size, and filters are
+//! forgotten with their groups; transactional messages are stored as plain ones; orders to take a
+//! message back are not stored, and times that are far off are not waited for in steps; messages
+//! are not popped, so that priorities count for nothing; locks of queues are kept by each broker
+//! alone (`lockInStrictMode` is off); the languages
 //! of clients are not looked at, and no rates are told; all clients of a group are asked for their
 //! offsets at once; retry topics are never of global order; what retention or deletion took can't
 //! be sent back at once, not only when the file goes; slaves have everything at once. 4.x brokers
@@ -67,6 +71,7 @@ mod queue;
 mod registry;
 mod relay;
 mod replica;
+mod reply;
 mod reset;
 mod retry;
 mod send;
@@ -74,6 +79,7 @@ mod session;
 pub(crate) mod sql;
 mod store;
 mod subscription;
+mod timer;
 mod topic;
 mod topic_name;
 

@@ -21,6 +21,7 @@ use super::lock::Locks;
 use super::offset::Offsets;
 use super::poll::Polls;
 use super::relay::Relays;
+use super::timer::Timers;
 use super::topic::{READ, Topic, Topics, WRITE};
 
 /// The broker id of a master (`MixAll.MASTER_ID`).
@@ -60,6 +61,8 @@ pub(super) struct Node {
     pub(super) backlog: Option<Backlog>,
     /// Messages that wait for their time.
     pub(super) delays: Delays,
+    /// Those that wait for one that they say themselves.
+    pub(super) timers: Timers,
     /// What it waits for from clients.
     pub(super) relays: Relays,
     /// How often it writes offsets to its disk.
@@ -97,6 +100,7 @@ impl Node {
             holds: true,
             backlog: None,
             delays: Delays::default(),
+            timers: Timers::default(),
             relays: Relays::default(),
             offset_flush: broker.offset_flush,
         }
@@ -140,6 +144,11 @@ impl Node {
                 return self.take(turn, caller, send, body);
             }
             Request::SendV1(send) => return self.take(turn, caller, send.into(), body),
+            Request::SendReply(reply) => return self.push_reply(turn, caller, reply, body),
+            Request::SendReplyV1(reply) => {
+                return self.push_reply(turn, caller, reply.into(), body);
+            }
+            Request::Recall(recall) => self.recall(turn, &caller, &recall),
             Request::Pull(pull) => return self.pull(turn, caller, pull),
             // Java's, unless `litePullMessageEnable` is false.
             Request::LitePull(pull) if version::pops(self.version) => {
@@ -208,6 +217,7 @@ impl Node {
     pub(super) fn timeout(&mut self, turn: &mut Turn<'_>) {
         self.work_off(turn);
         self.deliver(turn);
+        self.deliver_timed(turn);
         self.give_up(turn);
         while let Some(held) = self.polls.expired(turn.now) {
             let answer = self.resume(turn, &held.request);
@@ -217,7 +227,8 @@ impl Node {
 
     pub(super) fn next_timeout(&self) -> Option<Instant> {
         let due = self.backlog.as_ref().and_then(Backlog::due);
-        let times = [self.polls.next_deadline(), self.next_delivery(), self.relays.next_timeout()];
+        let (level, timed) = (self.next_delivery(), self.next_timed());
+        let times = [self.polls.next_deadline(), level, timed, self.relays.next_timeout()];
         times.into_iter().flatten().chain(due).min()
     }
 }

@@ -15,6 +15,7 @@ use super::ConnId;
 use super::answer::{Answer, Caller, Turn};
 use super::asked::ClientAnswer;
 use super::node::Node;
+use super::reply::Pushed;
 
 /// How long a client may take to tell what it does, or to handle a message (`callClient`).
 const CALL_LIMIT: Duration = Duration::from_secs(10);
@@ -23,11 +24,13 @@ const STATUS_LIMIT: Duration = Duration::from_secs(5);
 
 /// What a client's answer is for.
 #[derive(Debug)]
-enum Purpose {
+pub(super) enum Purpose {
     /// To be passed on to who asked.
     Call { caller: Caller, group: Arc<str>, client: Arc<str> },
     /// To be gathered under this client id, in the survey of this number.
     Survey { number: u64, client: Box<str> },
+    /// Whether it has taken the reply to its request.
+    Reply(Box<Pushed>),
 }
 
 #[derive(Debug)]
@@ -114,12 +117,24 @@ impl Node {
                 member.version
             )),
             Some((conn, _)) => {
-                let opaque = turn.out.ask(conn, request, body, false);
                 let purpose = Purpose::Call { caller, group, client };
-                return self.relays.wait(opaque, conn, turn.now + CALL_LIMIT, purpose);
+                return self.ask(turn, conn, request, body, purpose);
             }
         };
         turn.reply(&caller, refused);
+    }
+
+    /// Asks the client of a connection, and waits for its answer.
+    pub(super) fn ask(
+        &mut self,
+        turn: &mut Turn<'_>,
+        conn: ConnId,
+        request: Request,
+        body: Bytes,
+        purpose: Purpose,
+    ) {
+        let opaque = turn.out.ask(conn, request, body, false);
+        self.relays.wait(opaque, conn, turn.now + CALL_LIMIT, purpose);
     }
 
     /// Has the members of a group tell their offsets in a topic, and answers with all of them
@@ -171,6 +186,10 @@ impl Node {
                 let told = Some(&body).filter(|_| code == ResponseCode::SUCCESS);
                 self.relays.gather(turn, number, &client, told);
             }
+            Purpose::Reply(pushed) => match code {
+                ResponseCode::SUCCESS => self.reply_taken(turn, *pushed),
+                _ => Self::reply_refused(turn, &pushed),
+            },
         }
     }
 
@@ -203,6 +222,7 @@ impl Node {
                 turn.reply(&caller, Answer::error(code, remark));
             }
             Purpose::Survey { number, client } => self.relays.gather(turn, number, &client, None),
+            Purpose::Reply(pushed) => Self::reply_refused(turn, &pushed),
         }
     }
 }

@@ -91,7 +91,7 @@ impl Node {
     /// Makes the topic if it may, and picks the queue (`AbstractSendMessageProcessor.msgCheck`).
     /// As in Java, a topic's permission to write is the client's affair: it is in the route, and
     /// a send that comes all the same is stored. A broker's own counts for topics of global order.
-    fn check(
+    pub(super) fn check(
         &mut self,
         turn: &mut Turn<'_>,
         caller: &Caller,
@@ -165,13 +165,21 @@ impl Node {
             tag: stored.tag,
             delay: stored.delay,
         };
-        let (id, queue_offset) = self.put(turn, &message)?;
+        let timed = self.timed(turn, &message)?;
+        let (id, queue_offset) = match &timed {
+            Some(timed) => self.put_timed(turn, &message, timed)?,
+            None => self.put(turn, &message)?,
+        };
+        let known = unique_id.as_deref().filter(|_| version::recalls(caller.server));
+        let handle = timed.zip(known);
+        let handle = handle.and_then(|(timed, id)| timed.handle(message.topic, &self.name, id));
         let reply = SendReply {
             msg_id: Arc::from(id.to_string()),
             queue_id: queue,
             queue_offset,
             transaction_id: unique_id,
             trace_on: Some(true),
+            recall_handle: handle.map(Arc::from),
             ..Default::default()
         };
         Ok((reply, stored.tag, dead))

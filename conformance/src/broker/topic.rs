@@ -131,6 +131,7 @@ impl Topics {
             let queues = config.default_queues;
             topics.put(TEMPLATE, queues, queues, READ | WRITE | INHERIT);
         }
+        topics.put(&format!("{}_REPLY_TOPIC", config.cluster), 1, 1, READ | WRITE);
         for topic in &config.topics {
             topics.create(topic);
         }

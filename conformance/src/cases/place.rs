@@ -92,6 +92,8 @@ impl Place {
                 "enablePropertyFilter" => config.property_filter = *value == "true",
                 // A case of suggested slaves has them suggested by itself.
                 "accessMessageInMemoryMaxRatio" => {}
+                "timerWheelEnable" => config.timers = *value == "true",
+                "recallMessageEnable" => config.recalls = *value == "true",
                 "slaveReadEnable" => config.slave_reads = *value == "true",
                 "useServerSideResetOffset" => {
                     config.server_side_reset = Some(*value == "true");

@@ -3,9 +3,9 @@
 use super::case::{Case, EMBEDDED_AND_LIVE, LIVE, Proof, Runtimes, Target};
 use super::place::{OLD_IS_DELETED, Place, Setting};
 use super::{
-    admin, backlog, batch, bcast, clusters, conn, expressions, fault, filt, groups, loss, models,
-    ns, off, offsets, ord, packed, polling, pull, push, reb, retry, send, slaves, sql, stored,
-    volume,
+    admin, backlog, batch, bcast, clusters, conn, delay, expressions, fault, filt, groups, loss,
+    models, ns, off, offsets, ord, packed, polling, pull, push, reb, retry, rpc, send, slaves, sql,
+    stored, volume,
 };
 
 use fault::{comeback, failover, moves, outages, restart};
@@ -287,6 +287,26 @@ pub(super) const RUNS: &[Run] = &[
     ),
     run("RETRY-14", retry::a_retry_topic_has_as_many_queues_as_its_group_says),
     run("RETRY-15", stored::checksums_are_right_wherever_a_message_goes),
+    run("DELAY-01", delay::the_first_levels_come_when_they_are_due),
+    run("DELAY-02", delay::level_0_is_at_once_and_there_is_none_above_18),
+    run("DELAY-03", delay::the_broker_takes_level_19_as_18),
+    run("DELAY-05", delay::a_time_in_each_form_comes_within_a_second),
+    run("DELAY-06", delay::a_time_that_is_past_is_at_once),
+    run("DELAY-07", delay::what_is_too_far_off_is_refused),
+    with(delay::NO_TIMERS, run("DELAY-08", delay::a_broker_without_timers_says_so)),
+    with(delay::RECALLS, run("DELAY-09", delay::what_is_taken_back_does_not_come)),
+    with(delay::RECALLS, run("DELAY-10", delay::what_is_taken_back_in_vain_is_told)),
+    alone(Run {
+        targets: EMBEDDED_AND_LIVE,
+        ..run("DELAY-11", restart::delayed_messages_come_after_a_restart)
+    }),
+    run("RPC-01", rpc::a_request_gets_its_reply),
+    each(run("RPC-02", rpc::a_thousand_at_once_get_each_its_own)),
+    each(run("RPC-03", rpc::one_that_nobody_answers_ends_at_its_deadline)),
+    run("RPC-05", rpc::whoever_answers_one_that_is_gone_hears_so),
+    run("RPC-06", rpc::one_that_is_awaited_ends_once),
+    live(run("RPC-07", rpc::java_answers_us_and_we_answer_java)),
+    each(run("RPC-08", rpc::one_that_is_cancelled_frees_its_place)),
     alone(Run {
         targets: EMBEDDED_AND_LIVE,
         ..run("FAULT-02", restart::a_killed_broker_is_used_again_and_nothing_answered_is_missing)

@@ -443,6 +443,7 @@ impl Run {
         while let Some(event) = self.session.engine_mut().poll_event() {
             match event {
                 Event::Sent { op, .. }
+                | Event::Replied { op, .. }
                 | Event::Answered { op, .. }
                 | Event::Committed { op, .. } => {
                     assert!(self.calls.remove(&op).is_some(), "{op:?} ended twice");

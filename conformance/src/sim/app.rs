@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use rocketry_core::config::Config;
 use rocketry_core::engine::{Cancelled, Event, Leftover, Note};
-use rocketry_core::error::{CommitError, QueryError, SendError};
+use rocketry_core::error::{CommitError, QueryError, RequestError, SendError};
 use rocketry_core::id::{OpId, SubscriptionId};
 use rocketry_core::message::{UniqueId, UniqueIds};
 use rocketry_core::name::Group;
-use rocketry_core::producer::SendReceipt;
+use rocketry_core::producer::{PushedReply, ReplyMessage, SendReceipt};
 use rocketry_core::query::{self, QueueName};
 use rocketry_core::time::Instant;
 
@@ -108,6 +108,7 @@ pub(super) struct App {
     pub(super) group: Group,
     pub(super) sends: BTreeMap<OpId, Sent>,
     pub(super) answers: BTreeMap<OpId, Ended<Result<Answer, QueryError>>>,
+    pub(super) replies: BTreeMap<OpId, Ended<Result<ReplyMessage, RequestError>>>,
     pub(super) commits: BTreeMap<OpId, Ended<Result<(), CommitError>>>,
     pub(super) paces: BTreeMap<SubscriptionId, Pace>,
     /// The groups of its consumers.
@@ -136,6 +137,7 @@ impl App {
             group,
             sends: BTreeMap::new(),
             answers: BTreeMap::new(),
+            replies: BTreeMap::new(),
             commits: BTreeMap::new(),
             paces: BTreeMap::new(),
             groups: BTreeMap::new(),
@@ -148,6 +150,24 @@ impl App {
             stopped: None,
         }
     }
+
+    /// A send has ended.
+    fn sent(&mut self, op: OpId, id: UniqueId, ended: Ended<Result<SendReceipt, SendError>>) {
+        let sent = self.sends.get_mut(&op);
+        let sent = sent.unwrap_or_else(|| panic!("{op:?} was never asked for"));
+        assert_eq!(sent.id, id, "{op:?} has another message");
+        assert!(sent.ended.is_none(), "{op:?} ended twice");
+        assert!(sent.cancelled.is_none(), "{op:?} ended after it was cancelled");
+        assert!(ended.at <= sent.deadline, "{op:?} ended late");
+        sent.ended = Some(ended);
+    }
+}
+
+/// A reply as its requester takes it.
+fn opened(result: Result<Box<PushedReply>, RequestError>) -> Result<ReplyMessage, RequestError> {
+    let reply = result?;
+    let correlation = reply.correlation().into();
+    reply.open().map_err(|reason| RequestError::Unreadable { correlation, reason })
 }
 
 impl World {
@@ -168,13 +188,10 @@ impl World {
             let (now, app) = (self.now, &mut self.clients[client.0].app);
             match event {
                 Event::Sent { op, publish, result } => {
-                    let sent = app.sends.get_mut(&op);
-                    let sent = sent.unwrap_or_else(|| panic!("{op:?} was never asked for"));
-                    assert_eq!(sent.id, publish.unique_id(), "{op:?} has another message");
-                    assert!(sent.ended.is_none(), "{op:?} ended twice");
-                    assert!(sent.cancelled.is_none(), "{op:?} ended after it was cancelled");
-                    assert!(now <= sent.deadline, "{op:?} ended late");
-                    sent.ended = Some(Ended { at: now, result });
+                    app.sent(op, publish.unique_id(), Ended { at: now, result });
+                }
+                Event::Replied { op, result } => {
+                    app.replies.insert(op, Ended { at: now, result: opened(result) });
                 }
                 Event::Handed { op, publish } => {
                     let sent = app.sends.get_mut(&op);

@@ -52,6 +52,7 @@ mod ordered;
 mod polling;
 mod polls;
 mod rates;
+mod requests;
 mod share;
 mod storm;
 mod trace;

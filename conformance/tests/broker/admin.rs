@@ -136,10 +136,11 @@ fn several_topics_are_made_at_once_and_all_are_listed() {
     let all = Request::AllTopics(PlainRequest::default());
     let (_, body) = world.ask(&mut admin, Kind::Plain, all, "");
     let table = TopicConfigTable::parse(&body).unwrap().topics;
-    assert_eq!(table.keys().collect::<Vec<_>>(), ["TBW102", "one", "topic_a", "two"]);
+    let names = ["DefaultCluster_REPLY_TOPIC", "TBW102", "one", "topic_a", "two"];
+    assert_eq!(table.keys().collect::<Vec<_>>(), names);
     assert_eq!((table["two"].write_queues, table["TBW102"].perm), (2, 7));
-    let mut names = world.connect(ListenerId::Nameserver);
-    assert_eq!(topics_of(&mut world, &mut names), ["TBW102", "one", "topic_a", "two"]);
+    let mut nameserver = world.connect(ListenerId::Nameserver);
+    assert_eq!(topics_of(&mut world, &mut nameserver), names);
 }
 
 #[test]

@@ -31,6 +31,8 @@ pub(super) struct Registration {
     knows: Option<u64>,
     /// Heartbeats without an answer.
     under_way: u32,
+    /// Its version, as it answered a heartbeat.
+    version: Option<i32>,
     /// The last heartbeat came to nothing; the timer of that number sends another one.
     refused: Option<u64>,
 }
@@ -94,8 +96,11 @@ impl Brokers {
         ctx: &mut Context,
         peer: PeerId,
         revision: u64,
-        code: ResponseCode,
+        (code, version): (ResponseCode, i32),
     ) {
+        if let Some(registration) = self.registrations.get_mut(&peer) {
+            registration.version = Some(version);
+        }
         if code != ResponseCode::SUCCESS {
             let endpoint = ctx.remoting.peers.endpoint(peer).clone();
             ctx.fx.note(Note::HeartbeatRefused { endpoint, code });
@@ -215,6 +220,12 @@ impl Brokers {
     pub(crate) fn knows(&self, peer: PeerId, revision: u64) -> bool {
         let known = self.registrations.get(&peer).and_then(|registration| registration.knows);
         known.is_some_and(|known| known >= revision)
+    }
+
+    /// The broker's version, as far as it has told it on its present connection
+    /// (`MQClientInstance.findBrokerVersion`).
+    pub(crate) fn version(&self, peer: PeerId) -> Option<i32> {
+        self.registrations.get(&peer)?.version
     }
 
     /// Whether the broker is about to hear of us: a heartbeat is under way, or will be.

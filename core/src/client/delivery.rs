@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::pending::Pending;
 use super::received::Settlement;
+use super::requesting::{Replied, replied};
 use super::shared::Shared;
 use super::view::MessageView;
 use crate::consumer::{Batch, DeliveryId, Outcome, Settled};
-use crate::error::Stale;
+use crate::error::{Refused, SendError, Stale};
 use crate::message::{Item, RecordError};
 use crate::query::QueueName;
 
@@ -283,6 +285,28 @@ impl Delivery {
     /// ```
     pub fn view(&self) -> MessageView {
         self.view.clone()
+    }
+
+    /// Answers the message, which somebody sent by a request (Java's `request`, or
+    /// [`Producer::request`](super::Producer::request)): as
+    /// [`Producer::reply`](super::Producer::reply), in the group `CLIENT_INNER_PRODUCER`, within
+    /// `send_timeout`. It is still to be settled: reply, wait, and ack.
+    ///
+    /// ```no_run
+    /// # use rocketry_core::client::Delivery;
+    /// # async fn f(question: Delivery) -> Result<(), Box<dyn std::error::Error>> {
+    /// let answer = format!("{} bytes", question.body().len());
+    /// question.reply(answer).await?;
+    /// question.ack();
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[doc(alias = "createReplyMessage")]
+    pub fn reply(&self, body: impl Into<Bytes>) -> Replied {
+        match &self.shared {
+            Some(shared) => replied(shared, self.view.to_reply(body)),
+            None => Pending::ready(Err(SendError::Refused(Refused::Stopped).into())),
+        }
     }
 
     /// The message is done with, unless its queue has [moved](Settlement::Moved), in which case

@@ -19,16 +19,16 @@ use crate::query::QueueChoice;
 #[derive(Clone, Debug)]
 #[doc(alias = "DefaultMQProducer", alias = "MQProducer", alias = "NewProducer")]
 pub struct Producer {
-    place: Arc<Place>,
+    pub(super) place: Arc<Place>,
 }
 
 /// What all clones of a producer have together.
 #[derive(Debug)]
-struct Place {
-    owner: Arc<Owner>,
-    group: Group,
-    options: ProducerOptions,
-    limits: MessageLimits,
+pub(super) struct Place {
+    pub(super) owner: Arc<Owner>,
+    pub(super) group: Group,
+    pub(super) options: ProducerOptions,
+    pub(super) limits: MessageLimits,
 }
 
 impl Drop for Place {
@@ -296,7 +296,7 @@ impl Producer {
         })
     }
 
-    fn publish(&self, message: Message) -> Result<Publish, MessageError> {
+    pub(super) fn publish(&self, message: Message) -> Result<Publish, MessageError> {
         let shared = self.place.owner.shared();
         let born = shared.clock().unix();
         let id = shared.ids().next(born);

@@ -15,13 +15,13 @@ use super::log::log_note;
 use super::question::Question;
 use super::received::RecvError;
 use super::state::Core;
-use super::waiting::{Found, SendEnd};
+use super::waiting::{Found, RequestEnd, SendEnd};
 use super::wall::Wall;
 use super::work::Work;
 use crate::config::Config;
 use crate::contain::contained;
 use crate::engine::{Computed, Engine, Input, Job, Snapshot};
-use crate::error::{QueryError, Refused, SendError, Stored};
+use crate::error::{QueryError, Refused, RequestError, SendError, Stored};
 use crate::id::{ConnectionId, OpId};
 use crate::message::{Publish, UniqueIds};
 use crate::offsets::{NoFiles, OffsetStore, OffsetStoreError};
@@ -427,6 +427,23 @@ impl Shared {
         let sent = self.run(|core, now| {
             let op = core.engine.send_with(now, publish, options)?;
             core.waiting.insert::<SendEnd>(op);
+            Ok::<_, Refused>(op)
+        });
+        let gone = || self.nobody(SendError::RuntimeGone { stored: Stored::No, ids: Some(ids) });
+        Ok(sent.ok_or_else(gone)??)
+    }
+
+    /// As [`send`](Self::send), for a message whose reply is waited for.
+    pub(super) fn request(
+        &self,
+        publish: Arc<Publish>,
+        correlation: Arc<str>,
+        options: SendOptions,
+    ) -> Result<OpId, RequestError> {
+        let ids = publish.ids();
+        let sent = self.run(|core, now| {
+            let op = core.engine.request(now, publish, correlation, options)?;
+            core.waiting.insert::<RequestEnd>(op);
             Ok::<_, Refused>(op)
         });
         let gone = || self.nobody(SendError::RuntimeGone { stored: Stored::No, ids: Some(ids) });

@@ -9,7 +9,7 @@ use super::ended::{EndError, Ended, Stops};
 use super::link::{Action, Open, Writer};
 use super::links::{Links, On};
 use super::listening::Listening;
-use super::waiting::{SendEnd, Waiting};
+use super::waiting::{RequestEnd, SendEnd, Waiting};
 use super::wall::Wall;
 use crate::effects::Leftover;
 use crate::engine::{Command, Engine, Event};
@@ -135,6 +135,9 @@ impl Core {
                 Event::Handed { op, publish } => {
                     after.spent.push(publish);
                     after.wakers.extend(self.waiting.end(op, SendEnd::Handed));
+                }
+                Event::Replied { op, result } => {
+                    after.wakers.extend(self.waiting.end(op, RequestEnd(result)));
                 }
                 Event::OnewayLost { messages } => after.spent.extend(messages),
                 Event::Spent { messages, bodies } => {

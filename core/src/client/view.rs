@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use super::host::Clock;
 use crate::consumer::Batch;
-use crate::message::{Message, Record, properties};
+use crate::message::{Message, NoRequest, Record, properties};
 use crate::query::QueueName;
 
 /// One message that came, to be read: its body, opened, and everything else of it. It is cheap to
@@ -89,6 +89,26 @@ impl MessageView {
     /// ```
     pub fn to_message(&self) -> Message {
         Message::of(self.topic(), &self.message(), self.body.clone())
+    }
+
+    /// The reply to it, where it was sent by a request: to be given more properties and a tag, and
+    /// sent with [`Producer::send`](super::Producer::send), by which it reaches whoever asked. It
+    /// goes to the broker that the request came from first, since that knows the requester; another
+    /// try goes to another broker of the cluster.
+    ///
+    /// ```no_run
+    /// # use rocketry_core::client::{MessageView, Producer};
+    /// # type Outcome = Result<(), Box<dyn std::error::Error>>;
+    /// # fn f(question: &MessageView, producer: &Producer) -> Outcome {
+    /// let answer = question.to_reply("42")?.property("unit", "EUR");
+    /// producer.send(answer).wait()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[doc(alias = "createReplyMessage")]
+    pub fn to_reply(&self, body: impl Into<Bytes>) -> Result<Message, NoRequest> {
+        let (record, broker) = (self.message(), &self.queue().broker);
+        Message::replying(record.properties(), broker, body.into())
     }
 
     /// The topic it was sent to first. That of its [queue](Self::queue) is the group's retry topic,

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::task::{Poll, Waker};
 
-use crate::error::{CommitError, QueryError, SendError, Stored};
+use crate::effects::PushedReply;
+use crate::error::{CommitError, QueryError, RequestError, SendError, Stored};
 use crate::id::OpId;
 use crate::message::MessageIds;
 use crate::name::QueueName;
@@ -62,6 +63,24 @@ impl From<SendEnd> for Result<(), SendError> {
             SendEnd::Sent(result) => result.map(drop),
             SendEnd::Handed => Ok(()),
         }
+    }
+}
+
+/// What a request ends with: its reply is opened by whoever takes it, outside of the lock.
+pub(crate) struct RequestEnd(pub(crate) Result<Box<PushedReply>, RequestError>);
+
+impl CallResult for RequestEnd {
+    fn calls(waiting: &mut Waiting) -> &mut Calls<Self> {
+        &mut waiting.requests
+    }
+
+    fn gone(ids: Option<&MessageIds>) -> Self {
+        let (stored, ids) = (Stored::Unknown, ids.cloned());
+        Self(Err(SendError::RuntimeGone { stored, ids }.into()))
+    }
+
+    fn forked() -> Self {
+        Self(Err(SendError::Forked.into()))
     }
 }
 
@@ -163,6 +182,7 @@ pub(crate) type Calls<E> = HashMap<OpId, Progress<E>, BuildHasherDefault<IdHashe
 #[derive(Default)]
 pub(crate) struct Waiting {
     sends: Calls<SendEnd>,
+    requests: Calls<RequestEnd>,
     queues: Calls<Result<Vec<QueueName>, QueryError>>,
     choices: Calls<Result<Vec<QueueChoice>, QueryError>>,
     offsets: Calls<Result<i64, QueryError>>,
@@ -252,6 +272,7 @@ impl Waiting {
     pub(crate) fn abandon(&mut self, wakers: &mut Vec<Waker>) {
         self.parked = 0;
         abandon(&mut self.sends, wakers);
+        abandon(&mut self.requests, wakers);
         abandon(&mut self.queues, wakers);
         abandon(&mut self.choices, wakers);
         abandon(&mut self.offsets, wakers);

@@ -30,7 +30,7 @@ use crate::error::{Failure, SendError};
 use crate::frame::request::SendBackRequest;
 use crate::frame::{Kind, Reply, Request, ResponseCode};
 use crate::id::{BrokerId, MessageKey, SubscriptionId};
-use crate::message::{Publish, Record, Retry};
+use crate::message::{DELAY_LEVELS, Publish, Record, Retry};
 use crate::name::{Group, Topic};
 use crate::remoting::{ConsumerAsk, Context, Purpose, SEND_BACK};
 use crate::route::Known;
@@ -43,9 +43,6 @@ const MOST: usize = 64;
 const INNER: &str = "CLIENT_INNER_PRODUCER";
 /// The level of a message that came for the first time, where brokers or we choose (`10s`).
 const FIRST_LEVEL: u32 = 3;
-/// Brokers' delay levels in seconds, unless they are told otherwise (`messageDelayLevel`).
-const LEVELS: [u64; 18] =
-    [1, 5, 10, 30, 60, 120, 180, 240, 300, 360, 420, 480, 540, 600, 1200, 1800, 3600, 7200];
 
 /// What a broker is to make of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,7 +69,7 @@ fn nearest(after: Duration) -> u32 {
         let delay = Duration::from_secs(**seconds);
         (delay.abs_diff(after), std::cmp::Reverse(delay))
     };
-    (1..).zip(&LEVELS).min_by_key(distance).map_or(0, |(level, _)| level)
+    (1..).zip(&DELAY_LEVELS).min_by_key(distance).map_or(0, |(level, _)| level)
 }
 
 /// A message on its way back.
@@ -388,8 +385,10 @@ impl Consumers {
     /// message that leaves is waited with, asked for, or being sent, once.
     pub(crate) fn check_backs(&self, ctx: &Context, owners: impl Iterator<Item = SendOwner>) {
         let mut under_way: BTreeMap<SubscriptionId, Vec<UnderWay>> = BTreeMap::new();
-        for SendOwner::Consumer { sub, message, broker } in owners {
-            under_way.entry(sub).or_default().push((message, broker, Stage::Sending));
+        for owner in owners {
+            if let SendOwner::Consumer { sub, message, broker } = owner {
+                under_way.entry(sub).or_default().push((message, broker, Stage::Sending));
+            }
         }
         for (sub, message, broker) in ctx.remoting.calls.send_backs() {
             under_way.entry(sub).or_default().push((message, broker, Stage::Asked));
@@ -442,7 +441,7 @@ fn retried(
 ) -> Option<Publish> {
     let before = record.reconsume_times().max(0) as u32;
     let (times, level) = match back {
-        Back::Level(0) => (before + 1, (FIRST_LEVEL + before).min(LEVELS.len() as u32)),
+        Back::Level(0) => (before + 1, (FIRST_LEVEL + before).min(DELAY_LEVELS.len() as u32)),
         Back::Level(level) => (before + 1, level),
         Back::Dead => (most.min(before).saturating_add(1), FIRST_LEVEL),
     };

@@ -7,6 +7,8 @@ use crate::id::{OpId, Slots};
 pub(crate) enum OpKind {
     /// The producer's.
     Send,
+    /// The producer's, that waits for a reply.
+    Request,
     /// The query's.
     Query,
     /// A consumer's, that commits.

@@ -4,8 +4,9 @@ use std::fmt;
 
 /// Counts since the engine was made; none of them ever goes back.
 ///
-/// Two sums always hold: calls begun are calls ended in one way or another and those
-/// [in flight](Self::sends_in_flight), for sends and for queries. The tests look after every step.
+/// Three sums always hold: calls begun are calls ended in one way or another and those
+/// [in flight](Self::sends_in_flight), for sends, requests and queries. The tests look after every
+/// step.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counters {
@@ -25,6 +26,17 @@ pub struct Counters {
     pub sends_cancelled: u64,
     /// Tries of sends that came to nothing, whatever became of the send.
     pub tries_failed: u64,
+    /// Requests that were taken: messages whose reply is waited for. Each is a send as well, once
+    /// it leaves.
+    pub rpc_begun: u64,
+    /// Requests that ended with their reply.
+    pub rpc_replied: u64,
+    /// Requests that ended without one.
+    pub rpc_failed: u64,
+    /// Requests that were given up by the caller.
+    pub rpc_cancelled: u64,
+    /// Replies that nobody waited for, which were dropped: late, twice, or to another client.
+    pub rpc_late: u64,
     /// Queries that were taken.
     pub queries_begun: u64,
     /// Queries that ended with an answer.
@@ -87,6 +99,11 @@ impl Counters {
         self.sends_begun - ended
     }
 
+    /// Requests that have not ended.
+    pub const fn rpc_in_flight(&self) -> u64 {
+        self.rpc_begun - (self.rpc_replied + self.rpc_failed + self.rpc_cancelled)
+    }
+
     /// Queries that have not ended.
     pub const fn queries_in_flight(&self) -> u64 {
         self.queries_begun - (self.queries_answered + self.queries_failed + self.queries_cancelled)
@@ -108,6 +125,19 @@ impl fmt::Display for Counters {
             self.tries_failed,
             self.oneway_lost,
         )?;
+        if self.rpc_begun + self.rpc_late > 0 {
+            writeln!(
+                f,
+                "requests and replies: {} begun, {} replied, {} failed, {} cancelled, {} in \
+                 flight; {} replies to nobody",
+                self.rpc_begun,
+                self.rpc_replied,
+                self.rpc_failed,
+                self.rpc_cancelled,
+                self.rpc_in_flight(),
+                self.rpc_late,
+            )?;
+        }
         writeln!(
             f,
             "queries: {} begun, {} answered, {} failed, {} cancelled; {} calls refused at once",

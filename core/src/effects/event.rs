@@ -6,9 +6,10 @@ use bytes::Bytes;
 
 use super::Answer;
 use super::Note;
+use super::PushedReply;
 use super::SendReceipt;
 use crate::allocation::Strategy;
-use crate::error::{CommitError, FilterRefused, SendError};
+use crate::error::{CommitError, FilterRefused, RequestError, SendError};
 use crate::id::{OpId, SubscriptionId};
 use crate::message::Publish;
 use crate::name::{QueueName, Topic};
@@ -67,6 +68,13 @@ pub enum Event {
         messages: Vec<Arc<Publish>>,
         /// Bodies of requests.
         bodies: Vec<Bytes>,
+    },
+    /// A request has ended.
+    Replied {
+        /// The call.
+        op: OpId,
+        /// The reply, not opened yet, or why there is none.
+        result: Result<Box<PushedReply>, RequestError>,
     },
     /// A query has ended.
     Answered {

@@ -44,6 +44,7 @@ pub(crate) enum Subject {
     Oneway(Endpoint),
     NameServers,
     Heartbeat(Endpoint),
+    Replies,
     Id(Group),
     Route(Topic),
     Address(Arc<str>),
@@ -115,6 +116,7 @@ impl Note {
             | Self::Closed { .. }
             | Self::FetchFailed { .. }
             | Self::OnewayLost { .. }
+            | Self::ReplyDropped { .. }
             | Self::SharedId { .. }
             | Self::HeartbeatRefused { .. }
             | Self::UnreadableAddress { .. }
@@ -144,6 +146,7 @@ impl Note {
             | Self::Closed { endpoint, .. } => Subject::Connection(endpoint.clone()),
             Self::OnewayLost { endpoint, .. } => Subject::Oneway(endpoint.clone()),
             Self::NameServers { .. } | Self::FetchFailed { .. } => Subject::NameServers,
+            Self::ReplyDropped { .. } => Subject::Replies,
             Self::SharedId { group, .. } => Subject::Id(group.clone()),
             Self::HeartbeatRefused { endpoint, .. } => Subject::Heartbeat(endpoint.clone()),
             Self::RouteChanged { topic, .. } | Self::RouteFailed { topic, .. } => {
@@ -199,6 +202,9 @@ impl Note {
             Self::NameServers { servers } => tell("servers", Text(&Servers(servers))),
             Self::FetchFailed { url, error } => {
                 all(tell, &[("url", Text(url)), ("reason", Text(error))]);
+            }
+            Self::ReplyDropped { correlation, from } => {
+                all(tell, &[("correlation", Text(correlation)), ("from", Text(from))]);
             }
             Self::SharedId { group, client_id } => {
                 all(tell, &[("group", Text(group)), ("id", Text(client_id))]);
@@ -431,6 +437,9 @@ impl Note {
             }
             Self::NameServers { servers } => write!(f, "nameservers are {}", Servers(servers)),
             Self::FetchFailed { url, error } => write!(f, "no nameservers from {url}: {error}"),
+            Self::ReplyDropped { correlation, from } => {
+                write!(f, "reply {correlation} of {from} is dropped: no request waits for it")
+            }
             Self::SharedId { group, client_id } => write!(
                 f,
                 "group {group} has {client_id} more than once: give each client of this host an \

@@ -12,6 +12,7 @@ mod input;
 mod note;
 mod planted;
 mod receipt;
+mod reply;
 mod signal;
 mod spent;
 mod store_facts;
@@ -36,6 +37,7 @@ pub use planted::Planted;
 #[cfg(not(feature = "planted"))]
 pub(crate) use planted::Planted;
 pub use receipt::{SendReceipt, SendStatus};
+pub use reply::{PushedReply, ReplyMessage};
 pub(crate) use signal::{SendOwner, Signal, Unrouted};
 use spent::Spent;
 pub use timer_kind::{ConsumerTimer, TimerKind};

@@ -24,6 +24,7 @@ use crate::offsets::OffsetStoreError;
 /// | `Closed` for being idle | info | the same |
 /// | `Reconnected` | info | `peer`, `endpoint` |
 /// | `OnewayLost` | warn | `endpoint`, `count` |
+/// | `ReplyDropped` | warn | `correlation`, `from` |
 /// | `SharedId` | warn | `group`, `id` |
 /// | `NameServers` | info | `servers` |
 /// | `FetchFailed` | warn | `url`, `reason` |
@@ -93,6 +94,14 @@ pub enum Note {
         endpoint: Endpoint,
         /// How many.
         count: usize,
+    },
+    /// A reply came that no request waits for: it is late, came twice, or is to a request of
+    /// another client of this id. It is dropped.
+    ReplyDropped {
+        /// The correlation id that it has; empty: it has none.
+        correlation: Arc<str>,
+        /// Who answered, as the broker saw it.
+        from: Arc<str>,
     },
     /// A broker did not take our heartbeat: it does not know our groups.
     HeartbeatRefused {

@@ -51,6 +51,9 @@ pub struct SendReceipt {
     /// The broker's id of this copy: address and place in the commit log. Of a batch, the ids of
     /// all its messages, joined by commas. Empty if the broker told none.
     pub offset_message_id: Arc<str>,
+    /// By which the message can be taken back while it waits for its time
+    /// (`Producer::recall`): of one that is for a time, from brokers from 5.3 on.
+    pub recall_handle: Option<Arc<str>>,
     /// The ids of a batch's messages, in their order; `message_id` is the first one.
     pub batch: Option<Arc<[UniqueId]>>,
 }

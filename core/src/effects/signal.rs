@@ -22,6 +22,17 @@ pub(crate) struct Unrouted {
 pub(crate) enum SendOwner {
     /// A consumer, to the retry topic: the message that its broker did not take back.
     Consumer { sub: SubscriptionId, message: MessageKey, broker: BrokerId },
+    /// A request, whose message it is.
+    Request(OpId),
+}
+
+impl From<Unrouted> for SendError {
+    fn from(unrouted: Unrouted) -> Self {
+        match unrouted {
+            Unrouted { topic, attempts, missing: true } => Self::NoTopic { topic, attempts },
+            Unrouted { topic, attempts, missing: false } => Self::NoRoute { topic, attempts },
+        }
+    }
 }
 
 /// What one machine tells the others, or asks of one. The engine carries each to whom it concerns.
@@ -49,6 +60,8 @@ pub(crate) enum Signal {
     ServersFailed(Box<Attempt>),
     /// A broker says that it does not know us.
     Unregistered(PeerId),
+    /// A broker's version is to be known: it tells it when it answers a heartbeat.
+    VersionWanted(PeerId),
     /// What heartbeats say of our groups has changed: brokers are to hear it now.
     GroupsChanged,
     /// A consumer of ours reads nothing any more, and is no member until it does.

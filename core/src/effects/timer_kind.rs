@@ -19,6 +19,9 @@ pub enum TimerKind {
     Request(RequestId),
     /// A message that a busy broker refused is to be sent again.
     Resend(OpId),
+    /// A request's brokers have had their time to hear of this client.
+    #[doc(hidden)]
+    Meet(OpId),
     /// A broker that let a try run out is to be asked whether it answers.
     #[doc(hidden)]
     Slow(PeerId),

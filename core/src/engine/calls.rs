@@ -50,6 +50,45 @@ impl Engine {
         Ok(producers.send(ctx, &mut ways, publish, options, (within, turn)))
     }
 
+    /// Sends one message and waits for the reply that somebody gives to it. `correlation` is what
+    /// ties the two: the message says it as well (`CORRELATION_ID`), with this client's id
+    /// (`REPLY_TO_CLIENT`). Ends in one [`Event::Replied`](super::Event::Replied) by the options'
+    /// timeout, else `send_timeout`; they can't make it oneway. Where the message's group was not
+    /// [named](Self::produce), it is from now on: brokers push replies to producers alone.
+    ///
+    /// After this: commands, events, timeout.
+    pub fn request(
+        &mut self,
+        now: Instant,
+        publish: Arc<Publish>,
+        correlation: Arc<str>,
+        options: SendOptions,
+    ) -> Result<OpId, Refused> {
+        self.tick(now);
+        let config = &self.ctx.fx.config;
+        let within = options.timeout.unwrap_or(config.send_timeout);
+        let (open, bytes) = self.producers.requests();
+        let admitted = if within.is_zero() {
+            Err(Refused::NoTime)
+        } else if !self.shutdown.is_running() {
+            Err(Refused::Stopped)
+        } else if open >= config.max_pending {
+            Err(Refused::Full(config.max_pending))
+        } else if bytes > 0 && bytes + publish.wire_size() > config.max_pending_bytes {
+            Err(Refused::FullOfBytes(config.max_pending_bytes))
+        } else {
+            Ok(())
+        };
+        admitted.inspect_err(|_| self.ctx.fx.counters.calls_refused += 1)?;
+        if !self.producers.groups.has(publish.group()) {
+            self.produce(now, publish.group());
+        }
+        let (producers, ctx, mut ways) = self.producers();
+        let op = producers.request(ctx, &mut ways, (publish, options), correlation, within);
+        self.advance();
+        Ok(op)
+    }
+
     /// Sends a message that a machine wants sent, within `send_timeout`, as far as there is room
     /// for it among those of the application.
     pub(super) fn send_for(&mut self, owner: SendOwner, publish: Arc<Publish>) {
@@ -117,6 +156,10 @@ impl Engine {
                 let (producers, ctx, mut ways) = self.producers();
                 producers.cancel(ctx, &mut ways, op)
             }
+            Some(OpKind::Request) => {
+                let (producers, ctx, mut ways) = self.producers();
+                producers.cancel_request(ctx, &mut ways, op)
+            }
             Some(OpKind::Query) => {
                 let (queries, ctx, mut ways, _) = self.queries();
                 queries.cancel(ctx, &mut ways, op)
@@ -149,6 +192,10 @@ impl Engine {
                 let (producers, ctx, mut ways) = self.producers();
                 producers.deadline(ctx, &mut ways, op);
             }
+            Some(OpKind::Request) => {
+                let (producers, ctx, mut ways) = self.producers();
+                producers.request_overdue(ctx, &mut ways, op);
+            }
             Some(OpKind::Query) => {
                 let (queries, ctx, mut ways, _) = self.queries();
                 queries.deadline(ctx, &mut ways, op);
@@ -165,6 +212,10 @@ impl Engine {
                 let (producers, ctx, mut ways) = self.producers();
                 producers.route_send(ctx, &mut ways, op);
             }
+            Some(OpKind::Request) => {
+                let (producers, ctx, mut ways) = self.producers();
+                producers.meet(ctx, &mut ways, op);
+            }
             Some(OpKind::Query) => {
                 let (queries, ctx, mut ways, healths) = self.queries();
                 queries.route(ctx, &mut ways, healths, op);
@@ -177,6 +228,9 @@ impl Engine {
     pub(super) fn unrouted(&mut self, op: OpId, unrouted: Unrouted) {
         match self.ctx.fx.ops.get(op) {
             Some(OpKind::Send) => self.producers.unrouted(&mut self.ctx, op, unrouted),
+            Some(OpKind::Request) => {
+                self.producers.request_unrouted(&mut self.ctx, op, unrouted);
+            }
             Some(OpKind::Query) => self.queries.unrouted(&mut self.ctx, op, unrouted),
             Some(OpKind::Commit) | None => {}
         }
@@ -189,6 +243,10 @@ impl Engine {
                 Some(OpKind::Send) => {
                     let (producers, ctx, mut ways) = self.producers();
                     producers.abandon(ctx, &mut ways, op);
+                }
+                Some(OpKind::Request) => {
+                    let (producers, ctx, mut ways) = self.producers();
+                    producers.abandon_request(ctx, &mut ways, op);
                 }
                 Some(OpKind::Query) => self.queries.abandon(&mut self.ctx, op),
                 Some(OpKind::Commit) => self.consumers.abandon_commit(&mut self.ctx, op),

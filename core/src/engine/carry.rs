@@ -44,16 +44,14 @@ impl Engine {
                 Signal::Unlisted(peer) => self.unlisted(peer),
                 Signal::ServersKnown => self.servers_known(),
                 Signal::ServersFailed(attempt) => self.servers_failed(&attempt),
-                Signal::Registered(peer) => {
-                    let (consumers, ctx, known) = self.consumers();
-                    consumers.registered(ctx, known, peer);
-                }
+                Signal::Registered(peer) => self.registered(peer),
                 Signal::Unregistered(peer) => {
                     self.brokers.denied(peer);
                     if !self.brokers.is_hearing(peer) {
                         self.register(peer);
                     }
                 }
+                Signal::VersionWanted(peer) => self.ask_version(peer),
                 Signal::GroupsChanged => self.register_all(),
                 Signal::GroupIdle { group } => {
                     let ask = BrokerAsk::Withdraw;
@@ -72,9 +70,10 @@ impl Engine {
                 }
                 Signal::SendWanted { owner, publish } => self.send_for(owner, publish),
                 Signal::SendEnded { owner, result } => {
-                    let SendOwner::Consumer { sub, message, broker } = owner;
-                    let (consumers, ctx, known) = self.consumers();
-                    consumers.retry_sent(ctx, known, sub, (message, broker), result);
+                    if let SendOwner::Consumer { sub, message, broker } = owner {
+                        let (consumers, ctx, known) = self.consumers();
+                        consumers.retry_sent(ctx, known, sub, (message, broker), result);
+                    }
                 }
                 Signal::Rebalance(sub) => {
                     let (consumers, ctx, known) = self.consumers();

@@ -22,9 +22,10 @@ impl Engine {
     /// Calls begun are calls ended and calls in flight.
     fn check_counters(&self) {
         let (sends, queries) = (self.producers.len() as u64, self.queries.len() as u64);
-        let counted =
-            (self.ctx.fx.counters.sends_in_flight(), self.ctx.fx.counters.queries_in_flight());
-        assert_eq!(counted, (sends, queries), "{:?}", self.ctx.fx.counters);
+        let counters = &self.ctx.fx.counters;
+        let counted = (counters.sends_in_flight(), counters.queries_in_flight());
+        assert_eq!(counted, (sends, queries), "{counters:?}");
+        assert_eq!(counters.rpc_in_flight(), self.producers.requests().0 as u64, "{counters:?}");
     }
 
     /// What is kept of timers was given out by this engine's table, and a client that has stopped

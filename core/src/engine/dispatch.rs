@@ -96,13 +96,13 @@ impl Engine {
             self.ctx.remoting.peers.stirred(conn, self.ctx.fx.now);
         }
         for frame in frames.drain(..) {
-            let InFrame { opaque, content, body, size } = frame;
+            let InFrame { opaque, content, body, size, version } = frame;
             self.ctx.fx.counters.bytes_received += size as u64;
             match content {
                 Content::Reply(reply) => match self.ctx.answered(peer, conn, opaque) {
                     Some(call) => {
                         self.ctx.fx.counters.replies += 1;
-                        self.answered(conn, opaque, call, reply, body);
+                        self.answered((conn, version), opaque, call, reply, body);
                     }
                     None => {
                         self.ctx.fx.counters.replies_unknown += 1;
@@ -144,6 +144,11 @@ impl Engine {
             PeerRequest::Status(group, topic) => {
                 self.consumers.status(self.ctx.fx.now, &group, &topic)
             }
+            PeerRequest::Reply(reply) => {
+                let (producers, ctx, mut ways) = self.producers();
+                producers.replied(ctx, &mut ways, reply);
+                PeerAnswer::Done
+            }
             PeerRequest::RunningInfo(group) => self.consumers.running_info(&self.ctx, &group),
             PeerRequest::Unreadable(remark) => {
                 PeerAnswer::Refused(ResponseCode::SYSTEM_ERROR, remark.into())
@@ -158,7 +163,7 @@ impl Engine {
     /// The answer to one of our requests.
     fn answered(
         &mut self,
-        conn: ConnectionId,
+        (conn, version): (ConnectionId, i32),
         opaque: Opaque,
         call: Call,
         reply: Reply,
@@ -188,7 +193,8 @@ impl Engine {
                 });
             }
             Purpose::Broker(BrokerAsk::Heartbeat { revision }) => {
-                self.brokers.heartbeat_answered(&mut self.ctx, peer, revision, reply.code);
+                let answer = (reply.code, version);
+                self.brokers.heartbeat_answered(&mut self.ctx, peer, revision, answer);
             }
             Purpose::Consumer(sub, ask) => {
                 let (consumers, ctx, known) = self.consumers();
@@ -307,6 +313,10 @@ impl Engine {
             TimerKind::Resend(op) => {
                 let (producers, ctx, mut ways) = self.producers();
                 producers.pause_over(ctx, &mut ways, op);
+            }
+            TimerKind::Meet(op) => {
+                let (producers, ctx, mut ways) = self.producers();
+                producers.meet_over(ctx, &mut ways, op);
             }
             TimerKind::Sends => self.producers.turn_due(),
             TimerKind::Window(peer) => self.producers.window_due(&mut self.ctx, peer),

@@ -32,10 +32,31 @@ impl Engine {
         }
     }
 
+    /// A broker has confirmed a heartbeat: consumers may read there, and requests go on that waited
+    /// for it.
+    pub(super) fn registered(&mut self, peer: PeerId) {
+        let (consumers, ctx, known) = self.consumers();
+        consumers.registered(ctx, known, peer);
+        let (producers, ctx, mut ways) = self.producers();
+        producers.met(ctx, &mut ways);
+    }
+
+    /// A message waits for a broker's version, and no heartbeat is under way whose answer tells it:
+    /// it gets one also from a client that has no groups.
+    pub(super) fn ask_version(&mut self, peer: PeerId) {
+        if self.shutdown.is_running() && !self.brokers.is_hearing(peer) {
+            let heartbeat = self.heartbeat();
+            self.brokers.heartbeat(&mut self.ctx, peer, &heartbeat);
+        }
+    }
+
     /// The pause after a heartbeat that came to nothing is over.
     pub(super) fn register_again(&mut self, peer: PeerId, refusal: u64) {
         if self.brokers.is_due_again(&self.ctx, peer, refusal) {
-            self.register(peer);
+            match self.registers() {
+                true => self.register(peer),
+                false => self.brokers.forgot(peer),
+            }
         }
     }
 

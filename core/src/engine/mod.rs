@@ -63,6 +63,7 @@ use crate::time::{Instant, UnixMillis};
 /// | [`new`] | `Fetch`, of an address server | | new |
 /// | [`handle`], [`handle_frames`] | any | any | new |
 /// | [`send`], [`send_with`], [`query`] | `Connect`, `Transmit` | the call's end, `Note` | new |
+/// | [`request`] | `Connect`, `Transmit` | any | new |
 /// | [`cancel`] | as other calls begin | `Spent`, other calls' ends | new |
 /// | [`produce`] | `Transmit` | | new |
 /// | [`subscribe`] | `Connect`, `Transmit`, `Load` | `Note` | new |
@@ -88,6 +89,7 @@ use crate::time::{Instant, UnixMillis};
 /// [`handle_frames`]: Self::handle_frames
 /// [`send`]: Self::send
 /// [`send_with`]: Self::send_with
+/// [`request`]: Self::request
 /// [`query`]: Self::query
 /// [`cancel`]: Self::cancel
 /// [`produce`]: Self::produce
@@ -206,8 +208,7 @@ impl Engine {
     /// After this: commands, timeout.
     pub fn produce(&mut self, now: Instant, group: &Group) {
         self.tick(now);
-        if self.producers.groups.enter(group) {
-            self.brokers.changed();
+        if self.producers.groups.enter(&mut self.brokers, group) {
             self.register_all();
         }
     }

@@ -31,6 +31,8 @@ pub enum ErrorKind {
     Lost,
     /// The peer's answer can't be read.
     Unreadable,
+    /// The peer is too old for it.
+    Unsupported,
     /// The client, or the runtime it needs, has ended.
     Stopped,
     /// Waiting here would block the very thread that has to do the work.
@@ -55,6 +57,7 @@ impl ErrorKind {
             Self::TimedOut => "timed_out",
             Self::Lost => "lost",
             Self::Unreadable => "unreadable",
+            Self::Unsupported => "unsupported",
             Self::Stopped => "stopped",
             Self::WouldDeadlock => "would_deadlock",
             Self::Forked => "forked",
@@ -134,6 +137,7 @@ impl SendError {
             }
             Self::Lost { .. } => ErrorKind::Lost,
             Self::Unreadable { .. } => ErrorKind::Unreadable,
+            Self::Unsupported { .. } => ErrorKind::Unsupported,
             Self::Stopped { .. } | Self::RuntimeGone { .. } => ErrorKind::Stopped,
             Self::WouldDeadlock { .. } => ErrorKind::WouldDeadlock,
             Self::Forked => ErrorKind::Forked,
@@ -155,6 +159,7 @@ impl SendError {
             | Self::Lost { topic, .. }
             | Self::Unreadable { topic, .. }
             | Self::OverFrame { topic, .. }
+            | Self::Unsupported { topic, .. }
             | Self::NoChoice { topic } => Some(topic),
             Self::Invalid(_)
             | Self::Refused(_)

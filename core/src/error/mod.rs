@@ -9,7 +9,10 @@ mod kind;
 pub(crate) mod lack;
 mod line;
 mod query;
+mod recall;
 mod refused;
+mod request;
+mod too_old;
 
 use std::fmt;
 use std::sync::Arc;
@@ -23,7 +26,10 @@ pub use kind::ErrorKind;
 pub use lack::Lack;
 pub(crate) use line::{Line, one_line};
 pub use query::QueryError;
+pub use recall::RecallError;
 pub use refused::Refused;
+pub use request::{ReplyError, RequestError};
+pub use too_old::TooOld;
 
 use crate::fetch::FetchFailure;
 use crate::frame::{HeaderError, Opaque, ResponseCode};
@@ -388,6 +394,20 @@ pub enum SendError {
         /// Each try.
         attempts: Attempts,
     },
+    /// The broker is too old for what the message asks for.
+    #[error("topic {topic}: {lack}{}{attempts}", as_known(*.stored, .ids))]
+    Unsupported {
+        /// The topic.
+        topic: Topic,
+        /// What the broker lacks.
+        lack: Box<TooOld>,
+        /// Whether an earlier try may have stored it.
+        stored: Stored,
+        /// The message's unique id.
+        ids: MessageIds,
+        /// Each try.
+        attempts: Attempts,
+    },
     /// The client stopped before the answer came.
     #[error("the client stopped before the answer came{}", as_known(*.stored, .ids))]
     Stopped {
@@ -480,7 +500,7 @@ impl SendError {
         match self {
             Self::Invalid(_) | Self::NoTopic { .. } => false,
             Self::NotWritable { lack, .. } => !lack.is_lasting(),
-            Self::NoChoice { .. } => false,
+            Self::NoChoice { .. } | Self::Unsupported { .. } => false,
             Self::Stopped { .. } | Self::RuntimeGone { .. } => false,
             Self::Unreadable { .. } | Self::OverFrame { .. } => false,
             Self::WouldDeadlock { .. } | Self::Forked | Self::NoReceipt => false,
@@ -507,6 +527,7 @@ impl SendError {
             | Self::Lost { stored, .. }
             | Self::Unreadable { stored, .. }
             | Self::OverFrame { stored, .. }
+            | Self::Unsupported { stored, .. }
             | Self::Stopped { stored, .. }
             | Self::RuntimeGone { stored, .. } => *stored,
             Self::WouldDeadlock { ids } => going_on(ids.as_ref()),
@@ -531,6 +552,7 @@ impl SendError {
             | Self::Lost { ids, .. }
             | Self::Unreadable { ids, .. }
             | Self::OverFrame { ids, .. }
+            | Self::Unsupported { ids, .. }
             | Self::Stopped { ids, .. } => Some(ids),
             Self::RuntimeGone { ids, .. }
             | Self::NotWritable { ids, .. }
@@ -556,6 +578,7 @@ impl SendError {
             | Self::Unanswered { attempts, .. }
             | Self::Unreadable { attempts, .. }
             | Self::OverFrame { attempts, .. }
+            | Self::Unsupported { attempts, .. }
             | Self::Lost { attempts, .. } => Some(attempts),
             Self::Invalid(_)
             | Self::Refused(_)

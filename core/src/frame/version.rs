@@ -46,6 +46,17 @@ pub const fn reads_standard_json(version: i32) -> bool {
     version >= V4_9_4
 }
 
+/// A broker of this version keeps messages for any time (`TIMER_DELAY_MS` and its like); an older
+/// one takes no notice of what says so, and delivers them at once.
+pub const fn times(version: i32) -> bool {
+    version >= V5_0_0
+}
+
+/// A broker of this version takes timer messages back (`RECALL_MESSAGE`, 370), if it may.
+pub const fn recalls(version: i32) -> bool {
+    version >= V5_3_0
+}
+
 /// A broker of this version knows pop, assignments and lite pulls.
 pub const fn pops(version: i32) -> bool {
     version >= V5_0_0

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::batch::{Batched, FIXED};
 use super::ids::UniqueId;
 use super::message::{Message, MessageError};
-use super::properties::{self, Properties};
+use super::properties::Properties;
 use super::publish::{Added, Fields, MessageLimits, Publish, added};
 use crate::name::Group;
 use crate::time::UnixMillis;
@@ -41,8 +41,7 @@ impl Publish {
             if message.waits != first.waits {
                 return Err(MessageError::MixedWaits { index });
             }
-            let delayed = message.properties().get(properties::DELAY).is_some();
-            if delayed || topic.is_retry() {
+            if message.is_delayed() || topic.is_retry() {
                 return Err(MessageError::NotForBatch { index });
             }
             let id = message.id.as_deref().copied().unwrap_or_else(&mut next_id);

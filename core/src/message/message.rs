@@ -1,6 +1,7 @@
 //! The message a user sends.
 
 use std::fmt;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -62,9 +63,7 @@ pub enum MessageError {
         name: Box<str>,
     },
     /// Brokers and clients give this name a meaning.
-    #[error(
-        "property name {name:?} is reserved by RocketMQ: use tag, key or delay_level, or rename"
-    )]
+    #[error("property name {name:?} is reserved by RocketMQ: use tag, key or delay, or rename")]
     Reserved {
         /// The property's name.
         name: Box<str>,
@@ -119,8 +118,8 @@ pub enum MessageError {
         /// The tag given, cut to 128 characters.
         tag: Box<str>,
     },
-    /// Delay levels are 1 to 18 (`messageDelayLevel` on the broker).
-    #[error("a delay level is 1 to 18, not {level}")]
+    /// Delay levels are 1 to 18 (`messageDelayLevel` on the broker), or 0 for none.
+    #[error("a delay level is 0 to 18, not {level}")]
     DelayLevel {
         /// The level given.
         level: u32,
@@ -165,6 +164,8 @@ pub struct Message {
     pub(super) flag: i32,
     pub(super) waits: bool,
     pub(super) id: Option<Box<UniqueId>>,
+    /// The broker that it goes to first, if its topic is there.
+    pub(super) home: Option<Arc<str>>,
     pub(super) refused: Option<MessageError>,
 }
 
@@ -184,7 +185,7 @@ impl Message {
             Err(error) => (None, Some(MessageError::Topic(error.into()))),
         };
         let (properties, body) = (String::new(), body.into());
-        Self { topic, properties, body, flag: 0, waits: true, id: None, refused }
+        Self { topic, properties, body, flag: 0, waits: true, id: None, home: None, refused }
     }
 
     /// Sets the tag, by which subscriptions select (`"paid || refunded"`). A message has one tag:
@@ -250,14 +251,17 @@ impl Message {
 
     /// Delivers the message later, by the broker's table of levels (`messageDelayLevel`): 1 to 18
     /// for 1 s, 5 s, 10 s, 30 s, 1 min to 10 min, 20 min, 30 min, 1 h, 2 h unless the broker was
-    /// told otherwise.
+    /// told otherwise; 0: at once. [`delay`](Self::delay) takes any time. The last of these that is
+    /// said counts.
     #[must_use]
     #[doc(alias = "setDelayTimeLevel", alias = "WithDelayTimeLevel")]
     pub fn delay_level(self, level: u32) -> Self {
-        if !(1..=18).contains(&level) {
-            return self.refuse(MessageError::DelayLevel { level });
+        match level {
+            0 => return self.at_once(),
+            1..=18 => {}
+            _ => return self.refuse(MessageError::DelayLevel { level }),
         }
-        self.set(properties::DELAY, itoa::Buffer::new().format(level))
+        self.at_once().set(properties::DELAY, itoa::Buffer::new().format(level))
     }
 
     /// Sets the flag: 32 bits that RocketMQ carries for you and never reads.
@@ -322,7 +326,7 @@ impl Message {
     }
 
     /// Sets any property, also a reserved one.
-    fn set(mut self, name: &str, value: &str) -> Self {
+    pub(super) fn set(mut self, name: &str, value: &str) -> Self {
         if let Err(error) = check(name, value) {
             return self.refuse(error);
         }
@@ -500,7 +504,6 @@ mod tests {
             (message().tag(""), MessageError::EmptyProperty { name: "TAGS".into() }),
             (message().key("a b"), MessageError::KeyWithSpace { key: "a b".into() }),
             (message().delay_level(19).key(" "), MessageError::DelayLevel { level: 19 }),
-            (message().delay_level(0), MessageError::DelayLevel { level: 0 }),
         ];
         for (message, expected) in cases {
             assert_eq!(message.refused(), Some(&expected));

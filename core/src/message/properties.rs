@@ -61,6 +61,12 @@ pub const REPLY_TO_CLIENT: &str = "REPLY_TO_CLIENT";
 pub const TTL: &str = "TTL";
 /// "reply" on a reply message.
 pub const MSG_TYPE: &str = "MSG_TYPE";
+/// How soon a message is popped, among those of its topic (5.4 and later): the higher, the sooner.
+pub const PRIORITY: &str = "_SYS_MSG_PRIORITY_";
+/// Which message that waits for its time is taken back.
+pub const TIMER_DEL_UNIQKEY: &str = "TIMER_DEL_UNIQKEY";
+/// When a message that waits for its time is due, to the second.
+pub const TIMER_OUT_MS: &str = "TIMER_OUT_MS";
 /// The receipt of a popped message.
 pub const POP_CK: &str = "POP_CK";
 /// What keeps messages of one order in one queue.
@@ -70,7 +76,7 @@ pub const CRC32: &str = "__CRC32#";
 
 /// Names that [`Message::property`](super::Message::property) refuses, sorted: brokers and clients
 /// give them a meaning (`MessageConst.STRING_HASH_SET`, plus those it forgot).
-const RESERVED: [&str; 52] = [
+const RESERVED: [&str; 53] = [
     "1ST_POP_TIME",
     "ARRIVE_TIME",
     "BORN_TIMESTAMP",
@@ -118,6 +124,7 @@ const RESERVED: [&str; 52] = [
     "TTL",
     "UNIQ_KEY",
     "WAIT",
+    "_SYS_MSG_PRIORITY_",
     "__BORNHOST",
     "__CRC32#",
     "__RMQ.TRANSIENT.GROUP_SYS_FLAG",
@@ -232,6 +239,13 @@ pub(crate) fn value_range(wire: &str, name: &str) -> Option<std::ops::Range<usiz
     None
 }
 
+/// Takes a property out of a text that [`append`] wrote.
+pub(crate) fn remove(wire: &mut String, name: &str) {
+    if let Some(value) = value_range(wire, name) {
+        wire.replace_range(value.start - name.len() - 1..value.end + 1, "");
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -273,6 +287,10 @@ mod tests {
         assert_eq!(wire, "KEYS\x01K\x02WAIT\x01true\x02TAGS\x01A\x02");
         assert_eq!(value_range(&wire, "WAIT").map(|r| &wire[r]), Some("true"));
         assert_eq!(value_range(&wire, "TAG"), None);
+        for name in ["WAIT", "TAG", "KEYS"] {
+            remove(&mut wire, name);
+        }
+        assert_eq!(wire, "TAGS\x01A\x02");
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::properties::{NAME_END, UNIQ_KEY, VALUE_END};
 use super::sys_flag::Compression;
 use crate::config::Config;
 use crate::frame::json::{escape_into, escape_room};
-use crate::frame::{Limits, RequestCode};
+use crate::frame::{Limits, RequestCode, version};
 use crate::name::{Group, NameError, Topic};
 use crate::time::UnixMillis;
 
@@ -67,6 +67,15 @@ const FIXED_ROOM: usize = 220;
 /// how many queues it then gets at most (`DefaultMQProducer.defaultTopicQueueNums`).
 const DEFAULT_TOPIC: &[u8] = br#"","c":"TBW102","d":"4","f":""#;
 
+/// A message for a time, as brokers get it that know nothing but delay levels.
+#[derive(Clone)]
+enum Older {
+    /// With the first level that is long enough; at once where the time is over.
+    Level(Arc<Publish>),
+    /// No level is that long.
+    Unknown,
+}
+
 /// A message ready to send, made once in the caller's thread.
 ///
 /// Its ext fields are encoded but for queue and broker, so aiming it at a queue, or at another one
@@ -80,6 +89,12 @@ pub struct Publish {
     /// The ids of a batch's messages; `unique_id` is the first one.
     batch: Option<Arc<[UniqueId]>>,
     fields: Vec<u8>,
+    /// What a broker without timer messages gets instead, of a message for a time.
+    older: Option<Older>,
+    /// It is a reply, for its broker to push.
+    reply: bool,
+    /// The broker that it goes to first, if its topic is there.
+    home: Option<Arc<str>>,
 }
 
 impl Publish {
@@ -94,25 +109,26 @@ impl Publish {
         limits: &MessageLimits,
     ) -> Result<Self, MessageError> {
         message.check(limits)?;
-        let Message { topic, properties, body, flag, waits, id: kept, .. } = message;
+        let (older, reply) = (message.for_older(born), message.is_reply());
+        let Message { topic, properties, body, flag, waits, id: kept, home, .. } = message;
         let topic = topic.ok_or(MessageError::Topic(NameError::Blank { what: "topic" }))?;
         let id = kept.map_or(id, |kept| *kept);
         let packed = compression::pack(&body, limits);
         let (body, sys_flag) = packed.unwrap_or((body, 0));
-        let fields = Fields {
-            topic: &topic,
-            group,
-            properties: &properties,
-            id: Some(&id),
-            waits,
-            born,
-            flag,
-            sys_flag,
-            again: None,
-            batch: false,
+        let encode = |properties: &str| {
+            let (topic, id) = (&topic, Some(&id));
+            let (again, batch) = (None, false);
+            Fields { topic, group, properties, id, waits, born, flag, sys_flag, again, batch }
+                .encode()
         };
-        let fields = fields.encode()?;
-        Ok(Self { topic, group: group.clone(), body, unique_id: id, batch: None, fields })
+        let fields = encode(&properties)?;
+        let of = |fields| Self::of_fields(topic.clone(), group.clone(), body.clone(), id, fields);
+        let older = match older {
+            None => None,
+            Some(None) => Some(Older::Unknown),
+            Some(Some(properties)) => Some(Older::Level(Arc::new(of(encode(&properties)?)))),
+        };
+        Ok(Self { older, reply, home, ..of(fields) })
     }
 
     /// One message whose fields are encoded, under an id that it has already.
@@ -123,7 +139,8 @@ impl Publish {
         unique_id: UniqueId,
         fields: Vec<u8>,
     ) -> Self {
-        Self { topic, group, body, unique_id, batch: None, fields }
+        let (batch, older, reply, home) = (None, None, false, None);
+        Self { topic, group, body, unique_id, batch, fields, older, reply, home }
     }
 
     /// A batch; `ids` has at least one id.
@@ -134,7 +151,8 @@ impl Publish {
         ids: Vec<UniqueId>,
         fields: Vec<u8>,
     ) -> Self {
-        Self { topic, group, body, unique_id: ids[0], batch: Some(ids.into()), fields }
+        let unique_id = ids[0];
+        Self { batch: Some(ids.into()), ..Self::of_fields(topic, group, body, unique_id, fields) }
     }
 
     /// The topic it goes to.
@@ -157,6 +175,21 @@ impl Publish {
         self.unique_id
     }
 
+    /// Whether what a broker gets depends on its version.
+    pub(crate) const fn is_timed(&self) -> bool {
+        self.older.is_some()
+    }
+
+    /// What a broker of that version gets: itself, unless it is for a time and the broker knows
+    /// nothing but levels. `None`: no level is that long.
+    pub(crate) fn for_version(self: &Arc<Self>, broker: i32) -> Option<Arc<Self>> {
+        match &self.older {
+            Some(Older::Level(older)) if !version::times(broker) => Some(older.clone()),
+            Some(Older::Unknown) if !version::times(broker) => None,
+            Some(_) | None => Some(self.clone()),
+        }
+    }
+
     /// The ids of a batch's messages, in their order; `None` for a single message.
     pub const fn batch_ids(&self) -> Option<&Arc<[UniqueId]>> {
         self.batch.as_ref()
@@ -167,12 +200,18 @@ impl Publish {
         MessageIds::new(self.unique_id, self.batch.clone())
     }
 
-    /// `SEND_MESSAGE_V2` (310), or `SEND_BATCH_MESSAGE` (320).
+    /// `SEND_MESSAGE_V2` (310), `SEND_BATCH_MESSAGE` (320), or `SEND_REPLY_MESSAGE_V2` (325).
     pub const fn code(&self) -> RequestCode {
-        match self.batch {
-            None => RequestCode::SEND_MESSAGE_V2,
-            Some(_) => RequestCode::SEND_BATCH_MESSAGE,
+        match (&self.batch, self.reply) {
+            (None, false) => RequestCode::SEND_MESSAGE_V2,
+            (None, true) => RequestCode::SEND_REPLY_MESSAGE_V2,
+            (Some(_), _) => RequestCode::SEND_BATCH_MESSAGE,
         }
+    }
+
+    /// The broker that it goes to first, if its topic is there.
+    pub(crate) const fn home(&self) -> Option<&Arc<str>> {
+        self.home.as_ref()
     }
 
     /// The ext fields of the request as JSON members without the braces: all but queue

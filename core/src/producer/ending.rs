@@ -2,7 +2,7 @@
 
 use super::window::Turn;
 use super::{Producers, Send, SendReceipt};
-use crate::effects::{Cancelled, Event, Signal, Unrouted};
+use crate::effects::{Cancelled, Event, SendOwner, Signal, Unrouted};
 use crate::error::{Attempts, SendError, Stored};
 use crate::frame::ResponseCode;
 use crate::id::{BrokerId, OpId, PeerId};
@@ -57,6 +57,8 @@ impl Producers {
         if let Some((_, broker)) = send.turn.waits() {
             return self.end_waiting(ctx, ways, op, broker);
         }
+        self.note_unknown(ctx, op);
+        let Some(send) = self.sends.get(op) else { return };
         let (behind, refused) = (send.behind, send.pause.is_some() && send.is_refused());
         let waits = ways.routes.is_waiting(&topic, op);
         let lack = if waits { self.aimed(ctx, ways, op).err() } else { None };
@@ -131,11 +133,7 @@ impl Producers {
 
     /// No route will come for a send, and so it ends.
     pub(crate) fn unrouted(&mut self, ctx: &mut Context, op: OpId, unrouted: Unrouted) {
-        let error = match unrouted {
-            Unrouted { topic, attempts, missing: true } => SendError::NoTopic { topic, attempts },
-            Unrouted { topic, attempts, missing: false } => SendError::NoRoute { topic, attempts },
-        };
-        self.end_send(ctx, op, Err(error));
+        self.end_send(ctx, op, Err(unrouted.into()));
     }
 
     /// The client stops: a send ends as it stands.
@@ -169,7 +167,12 @@ impl Producers {
                         Err(error) if error.stored() != Stored::Yes => Err(Box::new(error)),
                         Ok(_) | Err(_) => Ok(()),
                     };
-                    ctx.fx.signal(Signal::SendEnded { owner, result });
+                    match owner {
+                        SendOwner::Request(op) => self.request_sent(ctx, op, result),
+                        SendOwner::Consumer { .. } => {
+                            ctx.fx.signal(Signal::SendEnded { owner, result });
+                        }
+                    }
                 }
             }
         }

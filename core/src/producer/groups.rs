@@ -16,6 +16,8 @@ const LINGER: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 struct Member {
     group: Group,
+    /// What heartbeats say since it is there.
+    revision: u64,
     /// How many produce in it.
     producers: usize,
     /// Since when none does.
@@ -27,14 +29,27 @@ struct Member {
 pub(crate) struct Groups(Vec<Member>);
 
 impl Groups {
-    /// One more produces in the group. True if brokers do not know of it.
-    pub(crate) fn enter(&mut self, group: &Group) -> bool {
+    /// One more produces in the group. True if brokers do not know of it: they do by the next
+    /// revision of what heartbeats say.
+    pub(crate) fn enter(&mut self, brokers: &mut Brokers, group: &Group) -> bool {
         if let Some(member) = self.0.iter_mut().find(|member| member.group == *group) {
             member.producers += 1;
             return false;
         }
-        self.0.push(Member { group: group.clone(), producers: 1, unused: Instant::ZERO });
+        let (group, revision) = (group.clone(), brokers.changed());
+        self.0.push(Member { group, revision, producers: 1, unused: Instant::ZERO });
         true
+    }
+
+    /// Since which revision of what heartbeats say the group is among it.
+    pub(crate) fn revision(&self, group: &Group) -> u64 {
+        let member = self.0.iter().find(|member| member.group == *group);
+        member.map_or(0, |member| member.revision)
+    }
+
+    /// Whether the group is one of the client's.
+    pub(crate) fn has(&self, group: &Group) -> bool {
+        self.0.iter().any(|member| member.group == *group)
     }
 
     /// One less does.

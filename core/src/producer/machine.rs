@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::request::Requests;
 use super::room::Room;
 use super::tries::try_limit;
 use super::window::{Turn, Windows};
@@ -32,6 +33,8 @@ pub(crate) struct Producers {
     pub(super) bytes: usize,
     /// Those that keep an order.
     pub(super) lines: Lines,
+    /// Those whose reply is waited for.
+    pub(super) requests: Requests,
     /// What each broker has not answered, and those that wait for it.
     pub(super) windows: Windows,
     /// Those that wait for room.
@@ -80,7 +83,7 @@ impl Producers {
 
     /// The timers of deadlines.
     pub(crate) fn timers(&self) -> impl Iterator<Item = crate::timer::TimerKey> {
-        self.sends.iter().map(|(_, send)| send.timer)
+        self.sends.iter().map(|(_, send)| send.timer).chain(self.request_timers())
     }
 
     /// The brokers that messages were given to.
@@ -92,6 +95,7 @@ impl Producers {
     pub(crate) fn check(&self, ctx: &Context, known: Known<'_>) {
         self.check_windows(ctx);
         self.check_room(ctx);
+        self.check_requests();
         assert!(self.sends.len() > 0 || self.lines.is_empty(), "a line without a send");
         for (op, send) in self.sends.iter() {
             let first = send.line.as_ref().and_then(|key| self.lines.first(key));
@@ -131,6 +135,7 @@ impl Producers {
             Ok(aimed) => aimed,
             Err(lack) => return self.wait_for_queue(ctx, ways, op, lack),
         };
+        let Some(publish) = self.fitting(ctx, ways, op, (main, broker)) else { return };
         let Some(send) = self.sends.get(op) else { return };
         let (keep, oneway) = (send.selection.is_fixed().then_some(queue as usize), send.oneway);
         let (wide, size) = (send.is_wide(), send.window_size());
@@ -139,7 +144,7 @@ impl Producers {
             true => peers.wide(main),
             false => peers.lane(fx, main, keep),
         };
-        if oneway && self.queue_oneway(ctx, ways, op, peer, broker, queue) {
+        if oneway && self.queue_oneway(ctx, ways, op, &publish, (peer, broker, queue)) {
             return;
         }
         if self.has_to_wait(ctx, op, main, broker) {
@@ -154,7 +159,6 @@ impl Producers {
         let now = ctx.fx.now;
         let Some(send) = self.send_of(op) else { return };
         (send.at, send.call, send.tried) = (Some((broker, queue)), Some(opaque), now);
-        let publish = send.publish.clone();
         let payload = Payload::Publish { publish, queue, broker: name, oneway };
         self.windows.open(main, size);
         let (peers, fx) = ctx.peers();
@@ -222,7 +226,10 @@ impl Producers {
                 };
                 let last = last.map(|(broker, queue)| RouteQueue { broker, queue: queue as u32 });
                 let has_it = |broker| send.has_left_for(broker);
-                let chosen = choose(&route, turn, last, &has_it, &is_down);
+                let home = send.publish.home().filter(|_| last.is_none());
+                let home = home.and_then(|name| brokers.id(name)).filter(|id| !is_down(*id));
+                let home = route.writable.iter().find(|queue| Some(queue.broker) == home).copied();
+                let chosen = home.or_else(|| choose(&route, turn, last, &has_it, &is_down));
                 let mut chosen = chosen.ok_or_else(|| route.lack())?;
                 let is_shut =
                     |broker| is_down(broker) || self.is_full_at(ctx, brokers, send, broker);

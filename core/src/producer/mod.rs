@@ -9,6 +9,7 @@
 //! | Routing | the topic's route | Sent |
 //! | | no such topic, the deadline | ended |
 //! | | the window of its broker is full | Waiting for its turn |
+//! | | it is for a time, and its broker's version is not known | Pausing |
 //! | Waiting for its turn | whatever frees a place, as an answer, here or elsewhere | Routing |
 //! | | its broker has moved | Routing |
 //! | | the deadline | ended |
@@ -22,7 +23,7 @@
 //! | | another error, the deadline | ended |
 //! | Sent, oneway | the frame is given to the connection | ended |
 //!
-//! Codes: `SEND_MESSAGE_V2` (310), `SEND_BATCH_MESSAGE` (320).
+//! Codes: `SEND_MESSAGE_V2` (310), `SEND_BATCH_MESSAGE` (320), `SEND_REPLY_MESSAGE_V2` (325).
 
 mod ending;
 mod groups;
@@ -32,8 +33,10 @@ mod machine;
 mod oneway;
 mod outcome;
 mod places;
+mod request;
 mod room;
 mod tries;
+mod version;
 mod window;
 
 use std::sync::Arc;
@@ -44,12 +47,12 @@ use line::{Key, Lines};
 pub(crate) use machine::Producers;
 pub(crate) use window::Turn;
 
-pub use crate::effects::{SendReceipt, SendStatus};
+pub use crate::effects::{PushedReply, ReplyMessage, SendReceipt, SendStatus};
 
 use crate::effects::SendOwner;
 use crate::error::{Attempts, Failure, Stored};
 use crate::frame::Opaque;
-use crate::id::BrokerId;
+use crate::id::{BrokerId, PeerId};
 use crate::message::{Publish, java_string_hash};
 use crate::name::QueueName;
 use crate::route::{Route, RouteQueue};
@@ -225,6 +228,8 @@ pub(crate) struct Send {
     pub(crate) queued: bool,
     /// The pause before the next try.
     pub(crate) pause: Option<TimerKey>,
+    /// The broker whose version it pauses for.
+    pub(crate) unknown: Option<PeerId>,
     /// The request of the present try.
     pub(crate) call: Option<Opaque>,
     /// Tries that ran out, and whose answers may still come.
@@ -277,6 +282,7 @@ impl Send {
             turn: Turn::Free,
             queued: false,
             pause: None,
+            unknown: None,
             call: None,
             earlier: Vec::new(),
             receipt: None,

@@ -1,11 +1,13 @@
 //! Messages that nobody answers.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use super::Producers;
 use crate::effects::{Event, Note};
 use crate::frame::{Kind, Opaque, OutFrame, Payload};
 use crate::id::{BrokerId, OpId, PeerId};
+use crate::message::Publish;
 use crate::remoting::{Context, Purpose};
 use crate::route::Ways;
 
@@ -17,15 +19,13 @@ impl Producers {
         ctx: &mut Context,
         ways: &mut Ways<'_>,
         op: OpId,
-        peer: PeerId,
-        broker: BrokerId,
-        queue: i32,
+        publish: &Arc<Publish>,
+        (peer, broker, queue): (PeerId, BrokerId, i32),
     ) -> bool {
-        let Some(send) = self.sends.get(op) else { return false };
-        if !ctx.remoting.peers.takes_oneway(peer, send.publish.wire_size()) {
+        if !ctx.remoting.peers.takes_oneway(peer, publish.wire_size()) {
             return false;
         }
-        let (publish, opaque) = (send.publish.clone(), ctx.remoting.calls.skip(Kind::Oneway));
+        let (publish, opaque) = (publish.clone(), ctx.remoting.calls.skip(Kind::Oneway));
         let broker = ways.brokers.name(broker).clone();
         let payload = Payload::Publish { publish, queue, broker, oneway: true };
         let (peers, fx) = ctx.peers();

@@ -60,6 +60,7 @@ impl Producers {
             offset: fields.queue_offset,
             message_id: send.publish.unique_id(),
             offset_message_id: fields.msg_id,
+            recall_handle: fields.recall_handle,
             batch: send.publish.batch_ids().cloned(),
         };
         if late.is_some() {

@@ -24,6 +24,8 @@ pub struct InFrame {
     pub(crate) content: Content,
     pub(crate) body: Body,
     pub(crate) size: usize,
+    /// The peer's, as the frame tells it.
+    pub(crate) version: i32,
 }
 
 /// A body, read as the kind of its answer tells.
@@ -119,11 +121,11 @@ impl Decoder {
     /// Reads the body of a frame as the answer's kind tells, or the request's code: the opaque of a
     /// request is its peer's choice, and tells nothing.
     pub fn read(&mut self, frame: Frame) -> InFrame {
-        let Frame { opaque, version: _, content, body, held, size } = frame;
+        let Frame { opaque, version, content, body, held, size } = frame;
         if let Content::Request { request, code, .. } = &content {
             let (read, opened_max) = ((body, held), self.opened_max);
             let body = Body::Request(PeerRequest::read(request, *code, read, opened_max));
-            return InFrame { opaque, content, body, size };
+            return InFrame { opaque, content, body, size, version };
         }
         let good = matches!(&content, Content::Reply(reply) if reply.code == ResponseCode::SUCCESS);
         let body = match opaque.kind() {
@@ -136,7 +138,7 @@ impl Decoder {
             Some(Kind::Fields) => Body::Raw(body),
             _ => Body::None,
         };
-        InFrame { opaque, content, body, size }
+        InFrame { opaque, content, body, size, version }
     }
 
     /// Route bodies that had to be parsed, because their bytes were new.

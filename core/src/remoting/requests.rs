@@ -8,6 +8,7 @@
 //! | `GET_CONSUMER_STATUS_FROM_CLIENT` (221) | how far a group has come | 0 and a table |
 //! | `GET_CONSUMER_RUNNING_INFO` (307) | what a consumer does | 0 and its running info |
 //! | `CONSUME_MESSAGE_DIRECTLY` (309) | a message for the application | 0 and what it made of it |
+//! | `PUSH_REPLY_MESSAGE_TO_CLIENT` (326) | the reply to a request of the application's | 0 |
 //! | any other | nothing that this client serves | 3, `REQUEST_CODE_NOT_SUPPORTED` |
 //!
 //! A request that wants an answer has a place in the table until it has one, which need not be at
@@ -28,7 +29,7 @@ use bytes::Bytes;
 
 use super::Context;
 use crate::body::ResetOffsetBody;
-use crate::effects::TimerKind;
+use crate::effects::{PushedReply, TimerKind};
 use crate::frame::request::ResetOffsetRequest;
 use crate::frame::{
     HeaderError, Opaque, OutFrame, ReplyFields, Request, RequestCode, ResponseCode,
@@ -57,6 +58,8 @@ pub(crate) enum PeerRequest {
     RunningInfo(Group),
     /// A message that the consumer of a group is to hand to its application.
     ConsumeDirectly(Box<DirectMessage>),
+    /// The reply to a request of the application's.
+    Reply(Box<PushedReply>),
     /// One of these that can't be read.
     Unreadable(Box<str>),
     /// Nothing that we serve.
@@ -107,6 +110,9 @@ impl PeerRequest {
                     .map(|group| DirectMessage { group, broker, records })
                     .map(|direct| Self::ConsumeDirectly(Box::new(direct)))
                     .map_err(|error| error.to_string())
+            }
+            Ok(Request::PushReply(push)) => {
+                Ok(Self::Reply(Box::new(PushedReply::of(push, body, opened_max))))
             }
             Ok(_) | Err(_) => Ok(Self::Unknown(code)),
         };

@@ -19,7 +19,8 @@ pub(super) static CASES: &[Case] = &[
     Case::must("DELAY-03", "The delay level 19 is treated as 18 by the broker.", "Java source")
         .on(LIVE),
     Case::must("DELAY-04", "All 18 delay levels are exact under a scaled clock.", "TigerBeetle")
-        .on(EMBEDDED),
+        .on(EMBEDDED)
+        .held_by(&["pair::times::delay_04_each_level_is_exact"]),
     Case::must(
         "DELAY-05",
         "A message for a time, or with a delay in seconds or milliseconds, is delivered then, \
@@ -56,8 +57,8 @@ pub(super) static CASES: &[Case] = &[
     .with(&[("recallMessageEnable", "true")]),
     Case::should(
         "DELAY-10",
-        "A recall after delivery, a second recall and one by a foreign handle end in an error \
-         that says so.",
+        "A recall after delivery and one by a foreign handle end in an error that says so, and a \
+         second recall does no harm.",
         "Apache test/",
     )
     .on(LIVE)
@@ -75,5 +76,6 @@ pub(super) static CASES: &[Case] = &[
         "When the clocks of broker and client are an hour apart, delays go by the broker's clock.",
         "TigerBeetle",
     )
-    .on(EMBEDDED),
+    .on(EMBEDDED)
+    .held_by(&["pair::times::delay_12_delays_go_by_the_brokers_clock"]),
 ];

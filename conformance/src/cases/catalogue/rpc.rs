@@ -20,7 +20,8 @@ pub(super) static CASES: &[Case] = &[
     .on(EMBEDDED_AND_LIVE)
     .on_every_runtime(),
     Case::must("RPC-04", "A reply that comes too late is dropped and counted.", "Java source")
-        .on(EMBEDDED),
+        .on(EMBEDDED)
+        .held_by(&["pair::replies::rpc_04_a_late_reply_is_dropped_counted_and_told"]),
     Case::should(
         "RPC-05",
         "When a reply (PUSH_REPLY_MESSAGE_TO_CLIENT, 326) cannot be pushed because the asker has \

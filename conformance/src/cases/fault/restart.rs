@@ -1,12 +1,15 @@
 //! A broker that goes away in the middle of work and comes back.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::net::TcpStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::cases::common::all;
+use rocketry::Message;
+
 use crate::cases::place::{Place, note};
+use crate::cases::reading::consume;
 use crate::live::{self, Cluster};
 use crate::rig::collector::Collector;
 use crate::rig::load::Load;
@@ -128,4 +131,41 @@ pub(crate) fn a_killed_broker_is_used_again_and_nothing_answered_is_missing(plac
     works.iter().for_each(|work| work.reads_all(back));
     thread::sleep(Duration::from_secs(1));
     works.into_iter().for_each(Work::lost_nothing);
+}
+
+/// Of a level, and for a time: each comes, and none before its time.
+pub(crate) fn delayed_messages_come_after_a_restart(place: &Place) {
+    let mut broker = Broker::of(place);
+    let (namesrv, address) = broker.addresses();
+    for on in place.runtimes() {
+        let topic = format!("delayed_{on:?}");
+        live::create_topic(&namesrv, &address, &topic, 1).expect("the topic is created");
+        let rig = Rig::start(*on, &namesrv);
+        let producer = rig.client.producer("delayed").expect("a producer");
+        let begun = Instant::now();
+        let later = Duration::from_secs(8);
+        let messages = [
+            Message::new(topic.as_str(), "level").delay_level(3),
+            Message::new(topic.as_str(), "time").delay(later),
+        ];
+        messages.into_iter().for_each(|message| {
+            producer.send(message).wait().expect("stored");
+        });
+        broker.goes_and_comes_back();
+        let mut consumer = consume(&rig, &format!("group_{on:?}"), &topic, "*");
+        let limit = Duration::from_secs(120);
+        // A broker that was killed may bring one for a time once more.
+        let mut came = BTreeSet::new();
+        while came.len() < 2 && begun.elapsed() < limit {
+            if let Ok(next) = consumer.recv_timeout(Duration::from_secs(1)) {
+                let delivery = next.expect("readable");
+                let took = begun.elapsed();
+                note!(place, "{on:?}: {:?} after {took:?}", delivery.body());
+                assert!(took + Duration::from_secs(1) > later, "{took:?}");
+                came.insert(delivery.body().clone());
+                delivery.ack();
+            }
+        }
+        assert_eq!(came.into_iter().collect::<Vec<_>>(), ["level", "time"], "{on:?}");
+    }
 }

@@ -4,11 +4,16 @@
 //   broadcast NAMESRV GROUP TOPIC ROOT ADDRESS NAME     the same for a member of that name that
 //     broadcasts, and keeps its offsets below ROOT
 //   send NAMESRV TOPIC NONE|ZLIB|LZ4|ZSTD COUNT LENGTH       prints `ready` when all are stored
+//   reply NAMESRV GROUP TOPIC       prints `ready`, and answers each request by `re: ` and its body
+//   request NAMESRV TOPIC COUNT     prints `ready`, then `reply BODY` of each request's reply
 import java.nio.charset.StandardCharsets;
+import java.util.concurrent.CountDownLatch;
 import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
 import org.apache.rocketmq.client.consumer.listener.ConsumeConcurrentlyStatus;
 import org.apache.rocketmq.client.consumer.listener.MessageListenerConcurrently;
 import org.apache.rocketmq.client.producer.DefaultMQProducer;
+import org.apache.rocketmq.client.producer.RequestCallback;
+import org.apache.rocketmq.client.utils.MessageUtil;
 import org.apache.rocketmq.common.consumer.ConsumeFromWhere;
 import org.apache.rocketmq.common.message.Message;
 
@@ -83,9 +88,70 @@ public class Peer {
         producer.shutdown();
     }
 
+    static DefaultMQProducer asker(String namesrv) throws Exception {
+        DefaultMQProducer producer = new DefaultMQProducer("peer_" + System.nanoTime());
+        producer.setNamesrvAddr(namesrv);
+        producer.start();
+        return producer;
+    }
+
+    static void reply(String namesrv, String group, String topic) throws Exception {
+        DefaultMQProducer producer = asker(namesrv);
+        DefaultMQPushConsumer consumer = new DefaultMQPushConsumer(group);
+        consumer.setNamesrvAddr(namesrv);
+        consumer.setConsumeFromWhere(ConsumeFromWhere.CONSUME_FROM_FIRST_OFFSET);
+        consumer.subscribe(topic, "*");
+        consumer.registerMessageListener((MessageListenerConcurrently) (messages, context) -> {
+            for (var message : messages) {
+                try {
+                    String body = "re: " + new String(message.getBody(), StandardCharsets.UTF_8);
+                    byte[] bytes = body.getBytes(StandardCharsets.UTF_8);
+                    producer.send(MessageUtil.createReplyMessage(message, bytes), 3000);
+                } catch (Exception error) {
+                    say("failed " + error);
+                }
+            }
+            return ConsumeConcurrentlyStatus.CONSUME_SUCCESS;
+        });
+        consumer.start();
+        say("ready");
+        while (System.in.read() >= 0) { }
+        consumer.shutdown();
+        producer.shutdown();
+    }
+
+    static void request(String namesrv, String topic, int count) throws Exception {
+        DefaultMQProducer producer = asker(namesrv);
+        say("ready");
+        for (int at = 0; at < count; at++) {
+            byte[] body = ("java " + at).getBytes(StandardCharsets.UTF_8);
+            CountDownLatch ended = new CountDownLatch(1);
+            // The form without a callback ends in 5.3.3 when the request is stored, as a timeout;
+            // this one is called then, too, without a reply.
+            producer.request(new Message(topic, body), new RequestCallback() {
+                @Override
+                public void onSuccess(Message reply) {
+                    if (reply == null) return;
+                    say("reply " + new String(reply.getBody(), StandardCharsets.UTF_8));
+                    ended.countDown();
+                }
+
+                @Override
+                public void onException(Throwable error) {
+                    say("failed " + error);
+                    ended.countDown();
+                }
+            }, 10_000);
+            ended.await();
+        }
+        producer.shutdown();
+    }
+
     public static void main(String[] words) throws Exception {
         switch (words[0]) {
             case "member" -> member(new DefaultMQPushConsumer(words[2]), words[1], words[3]);
+            case "reply" -> reply(words[1], words[2], words[3]);
+            case "request" -> request(words[1], words[2], Integer.parseInt(words[3]));
             case "broadcast" -> broadcast(words);
             default -> send(words[1], words[2], words[3], Integer.parseInt(words[4]),
                 Integer.parseInt(words[5]));

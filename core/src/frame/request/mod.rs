@@ -86,6 +86,7 @@ impl Request {
             | Self::SearchOffset(_)
             | Self::QueryOffset(_) => Kind::Offset,
             Self::EarliestTime(_) => Kind::Timestamp,
+            Self::Recall(_) => Kind::Recall,
             _ => Kind::Fields,
         }
     }

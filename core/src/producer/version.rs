@@ -1,0 +1,64 @@
+//! Messages that brokers get by their versions: those for a time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Producers;
+use crate::effects::{Signal, TimerKind};
+use crate::error::{Failure, SendError, TooOld};
+use crate::id::{BrokerId, OpId, PeerId};
+use crate::message::Publish;
+use crate::remoting::Context;
+use crate::route::Ways;
+
+/// Pause before a broker is looked at again whose version is not known.
+const LOOK: Duration = Duration::from_millis(20);
+
+impl Producers {
+    /// What that broker gets of a send. `None`: its version is waited for, or the send has ended,
+    /// since the broker is too old for it.
+    pub(super) fn fitting(
+        &mut self,
+        ctx: &mut Context,
+        ways: &mut Ways<'_>,
+        op: OpId,
+        (peer, broker): (PeerId, BrokerId),
+    ) -> Option<Arc<Publish>> {
+        let send = self.send_of(op)?;
+        if !send.publish.is_timed() {
+            return Some(send.publish.clone());
+        }
+        let Some(version) = ways.brokers.version(peer) else {
+            let again = send.unknown.replace(peer) == Some(peer);
+            send.pause = Some(ctx.fx.after(LOOK, TimerKind::Resend(op)));
+            ctx.want(peer);
+            // Not at once: a connection that has just been made begins with a heartbeat by itself.
+            if again && ctx.remoting.peers.is_connected(peer) && !ways.brokers.is_hearing(peer) {
+                ctx.fx.signal(Signal::VersionWanted(peer));
+            }
+            return None;
+        };
+        send.unknown = None;
+        let fitting = send.publish.for_version(version);
+        if fitting.is_none() {
+            let (topic, ids) = (send.publish.topic().clone(), send.publish.ids());
+            let broker = ways.brokers.name(broker).clone();
+            let (stored, attempts, _) = self.detach(ctx, ways, op);
+            let (what, needs) = ("a delay of more than 2 h", "5.0");
+            let lack = Box::new(TooOld { broker, what, needs });
+            let error = SendError::Unsupported { topic, lack, stored, ids, attempts };
+            self.end_send(ctx, op, Err(error));
+        }
+        fitting
+    }
+
+    /// The deadline of a send has come: where it waited for a broker's version, that is what came
+    /// to nothing.
+    pub(super) fn note_unknown(&mut self, ctx: &Context, op: OpId) {
+        let Some(send) = self.send_of(op) else { return };
+        if let Some(peer) = send.unknown.take() {
+            let within = ctx.fx.now.since(send.since);
+            send.attempts.push(ctx.attempt(peer, None, Failure::TimedOut(within)));
+        }
+    }
+}
