@@ -188,7 +188,8 @@ impl Engine {
                 });
             }
             Purpose::Broker(BrokerAsk::Heartbeat { revision }) => {
-                self.brokers.heartbeat_answered(&mut self.ctx, peer, revision, reply.code);
+                let said = (reply.code, reply.remark.as_deref());
+                self.brokers.heartbeat_answered(&mut self.ctx, peer, revision, said);
             }
             Purpose::Consumer(sub, ask) => {
                 let (consumers, ctx, known) = self.consumers();

@@ -147,14 +147,16 @@ impl Producers {
         if !matches!(why, Failure::Connect(_)) && !why.is_farewell() {
             send.tries += 1;
         }
-        if let Some((broker, _)) = send.at {
+        // What a broker denies says nothing of how well it is.
+        let denied = why.is_denied();
+        if let Some((broker, _)) = send.at.filter(|_| !denied) {
             self.healths.failed(ctx.fx.now, broker);
         }
         let again = match &why {
             Failure::Connect(_) | Failure::Closed(_) | Failure::Cut(_) => true,
             // Where the queue is not there, another route may have one; but not this very queue.
             Failure::Refused { .. } if astray => !send.selection.names_queue(),
-            Failure::Refused { code, .. } => is_retriable_send(*code),
+            Failure::Refused { code, .. } => !denied && is_retriable_send(*code),
             Failure::Unreadable(_)
             | Failure::Body(_)
             | Failure::TimedOut(_)
