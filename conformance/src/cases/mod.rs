@@ -14,6 +14,7 @@ mod expressions;
 mod fault;
 mod filt;
 mod groups;
+mod keys;
 mod loss;
 mod ns;
 mod off;

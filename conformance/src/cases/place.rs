@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use rocketry::Config;
 
 use super::case::Case;
+use super::keys;
 use crate::broker::ClusterConfig;
 use crate::live::{self, Cluster, Options};
 use crate::rig::{On, Rig};
@@ -92,6 +93,9 @@ impl Place {
                 "enablePropertyFilter" => config.property_filter = *value == "true",
                 // A case of suggested slaves has them suggested by itself.
                 "accessMessageInMemoryMaxRatio" => {}
+                "aclEnable" | "authenticationEnabled" | "authorizationEnabled" => {
+                    config.acl = Some(keys::accounts());
+                }
                 "slaveReadEnable" => config.slave_reads = *value == "true",
                 "useServerSideResetOffset" => {
                     config.server_side_reset = Some(*value == "true");
