@@ -179,7 +179,7 @@
 //! | [`frame`], [`body`] | frames, headers and bodies on the wire, without any state |
 //! | [`fetch`], [`dial`] | the page that lists nameservers; which address of a name to try when |
 //! | [`allocation`], [`trace`] | who reads which queue; traces of messages, as Java writes them |
-//! | `auth` (feature `acl`) | signatures for brokers that ask for them; [`Outbound::of`](frame::Outbound::of) signs |
+//! | `auth` (feature `acl`) | signatures for brokers that ask for them |
 //! | `client` (feature `client`) | the handles that users hold, around one lock |
 //! | `driver` (feature `driver`) | the steps of a loop for the handles, for threads and for tasks |
 //!

@@ -141,9 +141,8 @@ fn tell_accounts(place: &Place, rig: &Rig) {
         assert_eq!(answer.code, ResponseCode::SUCCESS, "{code}: {:?}", answer.remark);
     };
     let (name, password) = LIMITED;
-    let user = format!(
-        r#"{{"username":"{name}","password":"{password}","userType":"Normal","userStatus":"enable"}}"#
-    );
+    let kind = r#""userType":"Normal","userStatus":"enable""#;
+    let user = format!(r#"{{"username":"{name}","password":"{password}",{kind}}}"#);
     tell(3001, ("username", name), user);
     let entry = |resource: &str, actions: &str, decision: &str| {
         format!(r#"{{"resource":"{resource}","actions":[{actions}],"decision":"{decision}"}}"#)

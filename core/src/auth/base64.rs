@@ -9,11 +9,11 @@ pub(super) const CHARACTERS: usize = 28;
 pub(super) fn encode(bytes: &[u8; BYTES]) -> [u8; CHARACTERS] {
     let mut out = [b'='; CHARACTERS];
     for (chunk, text) in bytes.chunks(3).zip(out.chunks_mut(4)) {
-        let bits = (0..3).fold(0_usize, |bits, i| {
-            bits << 8 | usize::from(chunk.get(i).copied().unwrap_or_default())
-        });
+        let mut three = [0; 4];
+        three[1..=chunk.len()].copy_from_slice(chunk);
+        let bits = u32::from_be_bytes(three);
         for (place, digit) in text.iter_mut().take(chunk.len() + 1).enumerate() {
-            *digit = ALPHABET[bits >> (18 - 6 * place) & 63];
+            *digit = ALPHABET[(bits >> (18 - 6 * place) & 63) as usize];
         }
     }
     out

@@ -47,13 +47,13 @@ impl Signer {
         }
         let (form, text) = to.written();
         members::find(form, text, &mut self.members);
-        self.members.sort_by(|one, other| one.cmp(other, text));
+        members::sort(&mut self.members, text);
         self.content.clear();
         for (at, member) in self.members.iter().enumerate() {
             let name = member.name(text);
             // Of two of one name a server knows the last.
             let next = self.members.get(at + 1);
-            let hidden = next.is_some_and(|next| next.name(text) == name);
+            let hidden = next.is_some_and(|next| next.has_name_of(member, text));
             let mark = code == RequestCode::QUERY_MESSAGE && name == UNIQUE_KEY_QUERY.as_bytes();
             if !hidden && !mark && name != SIGNATURE.as_bytes() {
                 member.put_value(text, &mut self.content);
