@@ -162,11 +162,13 @@ mod tests {
     #[test]
     fn acl_12_no_secret_shows() {
         let credentials = Credentials::new("key", "hidden1").security_token("hidden2");
-        let mut config = Config::default();
-        config.access_key = Some("key".to_owned());
-        (config.secret_key, config.security_token) =
-            (Some("hidden3".into()), Some("hidden4".into()));
-        config.credentials = Some(CredentialsProvider::fixed(credentials.clone()));
+        let config = Config {
+            access_key: Some("key".to_owned()),
+            secret_key: Some("hidden3".into()),
+            security_token: Some("hidden4".into()),
+            credentials: Some(CredentialsProvider::fixed(credentials.clone())),
+            ..Config::default()
+        };
         let rotating = RotatingCredentials::new(credentials.clone());
         let file = serde_json::to_string(&config).unwrap();
         let shown = format!("{credentials:?} {credentials:#?} {config:?} {rotating:?} {file}");
