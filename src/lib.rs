@@ -94,7 +94,9 @@ pub use rocketry_core::client::{
     self, Admin, Client, Consumer, Delivery, MessageView, OnUnreadable, Pending, Producer,
     PullConsumer, Unreadable,
 };
-pub use rocketry_core::config::{Config, ConfigError};
+pub use rocketry_core::config::{
+    Config, ConfigError, Credentials, CredentialsProvider, RotatingCredentials, Secret,
+};
 pub use rocketry_core::consumer::{Filter, Start};
 pub use rocketry_core::engine::Snapshot;
 pub use rocketry_core::error::{ErrorKind, QueryError, SendError, Stored};
@@ -192,6 +194,8 @@ mod pages {
     struct Order;
     #[doc = include_str!("../docs/errors.md")]
     struct Errors;
+    #[doc = include_str!("../docs/security.md")]
+    struct Security;
     #[doc = include_str!("../docs/operating.md")]
     struct Operating;
     #[doc = include_str!("../docs/runtimes.md")]

@@ -36,7 +36,8 @@ const EXACT: [&str; 15] = [
     "pull_by_time",
 ];
 /// Those that end in their own words, or say more on the way.
-const TALKATIVE: [&str; 6] = ["oneway", "logging", "errors", "retries", "sql", "broadcast"];
+const TALKATIVE: [&str; 7] =
+    ["oneway", "logging", "errors", "retries", "sql", "broadcast", "access_keys"];
 
 fn example(name: &str) -> Command {
     let test = std::env::current_exe().unwrap();
@@ -418,6 +419,17 @@ fn each_group_gets_what_it_asks_for_in_sql() {
     // Of three orders one has no region, and half of all are large.
     let shown = text(&output.stdout);
     assert!(shown.contains("200 large ones: ") && shown.contains("400 small ones: "), "{shown}");
+}
+
+#[test]
+fn a_key_is_replaced_under_way_and_a_wrong_one_is_told_clearly() {
+    let output = run(example("access_keys").arg("300"));
+    assert_delivers(&output, 300);
+    let shown = text(&output.stdout);
+    assert!(shown.contains("the key was replaced"), "{shown}");
+    let wrong = shown.lines().find(|line| line.starts_with("a wrong key: ")).unwrap_or_default();
+    assert!(wrong.contains("check signature failed"), "{shown}");
+    assert!(!shown.contains("not-the-secret"), "{shown}");
 }
 
 #[test]

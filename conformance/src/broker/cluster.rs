@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
+#[cfg(feature = "acl")]
+use rocketry_core::frame::RequestCode;
 use rocketry_core::rng::Rng;
 use rocketry_core::time::{Instant, UnixMillis};
 
@@ -47,6 +49,9 @@ pub struct Cluster {
     pub(super) answers: Vec<ClientAnswer>,
     /// Requests as they came, once somebody wants them.
     pub(super) kept: Option<Vec<Received>>,
+    /// Requests that were unsigned, or signed wrongly.
+    #[cfg(feature = "acl")]
+    pub(super) unsigned: Vec<RequestCode>,
     pub(super) connections: BTreeMap<ConnId, Connection>,
     pub(super) out: Outbox,
     /// What the test does to answers.
@@ -79,6 +84,8 @@ impl Cluster {
             leaving: BTreeSet::new(),
             answers: Vec::new(),
             kept: None,
+            #[cfg(feature = "acl")]
+            unsigned: Vec::new(),
             connections: BTreeMap::new(),
             out: Outbox::default(),
             pen: Pen::default(),

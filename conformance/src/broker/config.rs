@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+#[cfg(feature = "acl")]
+use super::acl::Acl;
+
 /// `messageDelayLevel` of a broker that was told of no other, in seconds.
 const DELAY_LEVELS: [u64; 18] =
     [1, 5, 10, 30, 60, 120, 180, 240, 300, 360, 420, 480, 540, 600, 1200, 1800, 3600, 7200];
@@ -140,6 +143,10 @@ pub struct ClusterConfig {
     /// Whether a broker that is down leaves the routes, as it does when its connection to a Java
     /// nameserver closes.
     pub hide_down_brokers: bool,
+    /// Who may do what (`aclEnable` of 4.x, `authenticationEnabled` and `authorizationEnabled` of
+    /// 5.3 and later). `None`: everybody everything.
+    #[cfg(feature = "acl")]
+    pub acl: Option<Acl>,
 }
 
 impl Default for ClusterConfig {
@@ -167,6 +174,8 @@ impl Default for ClusterConfig {
             idle_limit: Duration::from_secs(120),
             notify_newcomer: true,
             hide_down_brokers: true,
+            #[cfg(feature = "acl")]
+            acl: None,
         }
         .brokers(1)
     }
@@ -206,6 +215,13 @@ impl ClusterConfig {
     /// The same with these delay levels, from 1 on.
     pub fn delay_levels(mut self, levels: impl IntoIterator<Item = Duration>) -> Self {
         self.delay_levels = levels.into_iter().collect();
+        self
+    }
+
+    /// The same with access keys.
+    #[cfg(feature = "acl")]
+    pub fn acl(mut self, acl: Acl) -> Self {
+        self.acl = Some(acl);
         self
     }
 

@@ -1,7 +1,9 @@
 //! A frame that came in: what is to become of it, and which part of the cluster does it.
 
 use bytes::Bytes;
-use rocketry_core::frame::{Content, Frame, Reply, Request, RequestCode, ResponseCode, version};
+use rocketry_core::frame::{
+    Content, Frame, Pairs, Reply, Request, RequestCode, ResponseCode, version,
+};
 use rocketry_core::time::Instant;
 
 use super::answer::{Answer, Caller};
@@ -12,8 +14,13 @@ use super::{ConnId, ListenerId, nameserver};
 
 impl Cluster {
     /// A frame came from a connection. Replies that no administrator waits for are kept for
-    /// [`Self::take_answers`].
+    /// [`Self::take_answers`]. Where keys are checked, it counts as unsigned.
     pub fn received(&mut self, now: Instant, conn: ConnId, frame: Frame) {
+        self.received_with(now, conn, frame, &Pairs::new());
+    }
+
+    /// The same with the fields of its header as they came, by which keys are checked.
+    pub fn received_with(&mut self, now: Instant, conn: ConnId, frame: Frame, fields: &Pairs) {
         let now = self.advance(now);
         let Some(connection) = self.connections.get_mut(&conn) else { return };
         connection.seen = now;
@@ -42,6 +49,12 @@ impl Cluster {
         if let Some(refusal) = self.refusal(listener, &caller) {
             return self.turn().1.reply(&caller, Answer::error(refusal, words(refusal)));
         }
+        #[cfg(feature = "acl")]
+        if let Some(denial) = self.denial(&caller, request.as_ref().ok(), (fields, &body)) {
+            return self.turn().1.reply(&caller, denial);
+        }
+        #[cfg(not(feature = "acl"))]
+        let _ = fields;
         caller.fault = self.faults.next(listener, code);
         match caller.fault {
             Fault::Lose => {}
@@ -57,6 +70,15 @@ impl Cluster {
                 }
             },
         }
+    }
+
+    /// Whether requests are looked at for who sent them: whoever decodes frames has to tell their
+    /// fields then, see [`Self::received_with`].
+    pub const fn checks_keys(&self) -> bool {
+        #[cfg(feature = "acl")]
+        return self.config.acl.is_some();
+        #[cfg(not(feature = "acl"))]
+        false
     }
 
     /// A client has answered a request of a broker's: for somebody who asked the broker, or for the

@@ -86,6 +86,8 @@ pub(super) const fn words(code: ResponseCode) -> &'static str {
              broker's disk is full [CL:  0.99 CQ:  0.99 INDEX:  0.99], messages are put to the \
              slave, message store has been shut down, etc."
         }
+        // As brokers say it of topics that nobody may write to: a key is denied in other words.
+        ResponseCode::NO_PERMISSION => "asked for by the test: it is forbidden",
         _ => "asked for by the test",
     }
 }

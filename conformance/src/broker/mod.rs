@@ -45,6 +45,8 @@
 //! be sent back at once, not only when the file goes; slaves have everything at once. 4.x brokers
 //! also write no `enableActingMaster`.
 
+#[cfg(feature = "acl")]
+mod acl;
 mod admin;
 mod answer;
 mod asked;
@@ -83,12 +85,15 @@ mod timer;
 mod topic;
 mod topic_name;
 
+#[cfg(feature = "acl")]
+pub use acl::{Account, Acl, Perm};
 pub use asked::{ClientAnswer, Received};
 pub use cluster::Cluster;
 pub use config::{BrokerConfig, ClusterConfig, RouteKeys, TopicConfig};
 pub use draft::Draft;
 pub use fault::{Fault, Requests};
 pub use session::Session;
+pub(crate) use session::next_frame;
 
 use rocketry_core::frame::OutFrame;
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::io::IoSlice;
 
-use rocketry_core::frame::{FrameError, Inbound, Limits, Outbound};
+use rocketry_core::frame::{Content, Frame, FrameError, Inbound, Limits, Outbound, Pairs, Whole};
 use rocketry_core::time::{Instant, UnixMillis};
 
 use super::{Cluster, ClusterConfig, ConnId, ListenerId, Output};
@@ -19,6 +19,20 @@ struct Halves {
     outbound: Outbound,
     /// It closes once all bytes are out.
     finishing: bool,
+}
+
+/// The next frame, with its fields as they came where keys are checked.
+pub(crate) fn next_frame(
+    inbound: &mut Inbound,
+    checks: bool,
+) -> Result<Option<(Frame, Pairs)>, FrameError> {
+    let whole = inbound.next(|head| {
+        let fields = if checks { head.fields.to_pairs().unwrap_or_default() } else { Pairs::new() };
+        (head.opaque, head.version, Content::read(head), fields)
+    })?;
+    Ok(whole.map(|Whole { content: (opaque, version, content, fields), body, held, size }| {
+        (Frame { opaque, version, content, body, held, size }, fields)
+    }))
 }
 
 /// A [`Cluster`] that speaks bytes.
@@ -69,9 +83,12 @@ impl Session {
     }
 
     fn frames_in(&mut self, now: Instant, conn: ConnId) -> Result<(), FrameError> {
+        let checks = self.cluster.checks_keys();
         while let Some(halves) = self.connections.get_mut(&conn) {
-            match halves.inbound.next_frame() {
-                Ok(Some(frame)) => self.cluster.received(now, conn, frame),
+            match next_frame(&mut halves.inbound, checks) {
+                Ok(Some((frame, fields))) => {
+                    self.cluster.received_with(now, conn, frame, &fields);
+                }
                 Ok(None) => break,
                 Err(error) => {
                     self.close(now, conn);

@@ -15,6 +15,7 @@ mod expressions;
 mod fault;
 mod filt;
 mod groups;
+mod keys;
 mod loss;
 mod models;
 mod ns;

@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use rocketry::Config;
 
 use super::case::Case;
+use super::keys;
 use crate::broker::ClusterConfig;
 use crate::live::{self, Cluster, Options};
 use crate::rig::{On, Rig};
@@ -94,6 +95,9 @@ impl Place {
                 "accessMessageInMemoryMaxRatio" => {}
                 "timerWheelEnable" => config.timers = *value == "true",
                 "recallMessageEnable" => config.recalls = *value == "true",
+                "aclEnable" | "authenticationEnabled" | "authorizationEnabled" => {
+                    config.acl = Some(keys::accounts());
+                }
                 "slaveReadEnable" => config.slave_reads = *value == "true",
                 "useServerSideResetOffset" => {
                     config.server_side_reset = Some(*value == "true");

@@ -3,9 +3,9 @@
 use super::case::{Case, EMBEDDED_AND_LIVE, LIVE, Proof, Runtimes, Target};
 use super::place::{OLD_IS_DELETED, Place, Setting};
 use super::{
-    admin, backlog, batch, bcast, clusters, conn, delay, expressions, fault, filt, groups, loss,
-    models, ns, off, offsets, ord, packed, polling, pull, push, reb, retry, rpc, send, slaves, sql,
-    stored, volume,
+    admin, backlog, batch, bcast, clusters, conn, delay, expressions, fault, filt, groups, keys,
+    loss, models, ns, off, offsets, ord, packed, polling, pull, push, reb, retry, rpc, send,
+    slaves, sql, stored, volume,
 };
 
 use fault::{comeback, failover, moves, outages, restart};
@@ -339,6 +339,12 @@ pub(super) const RUNS: &[Run] = &[
     ))),
     run("LIFE-07", admin::producers_of_one_group_send_side_by_side),
     each(run("LIFE-15", off::a_shutdown_waits_for_busy_handlers_and_nothing_of_theirs_comes_again)),
+    with(keys::CHECKED, live(run("ACL-03", keys::with_a_good_key_everything_is_served))),
+    with(keys::CHECKED, live(run("ACL-04", keys::with_a_good_key_everything_is_served))),
+    with(keys::CHECKED, run("ACL-05", keys::a_wrong_secret_ends_a_send_at_once)),
+    with(keys::CHECKED, run("ACL-06", keys::a_client_without_a_key_is_told_that_one_is_needed)),
+    with(keys::CHECKED, run("ACL-07", keys::what_an_account_may_do_holds_for_each_operation)),
+    with(keys::CHECKED, run("ACL-08", keys::a_consumer_whose_group_is_denied_reports_it)),
     run("ADM-01", admin::a_topic_is_created_changed_and_deleted),
     run("ADM-05", admin::clusters_and_a_brokers_settings_are_read),
     Run { alone: true, ..run("PUSH-21", loss::members_come_and_go_and_nothing_is_missed) },

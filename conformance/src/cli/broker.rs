@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::net::{IpAddr, SocketAddr};
 use std::process::ExitCode;
 
-use rocketry_conformance::broker::ClusterConfig;
+use rocketry_conformance::broker::{Account, Acl, ClusterConfig};
 use rocketry_conformance::serve::{Listen, Served};
 use rocketry_core::frame::version;
 
@@ -52,6 +52,9 @@ pub(super) struct Args {
     /// Filter by properties in SQL (`enablePropertyFilter`), which Apache's brokers do if told so
     #[arg(long)]
     property_filter: bool,
+    /// Check access keys, as of this account, which may do everything; several may be given
+    #[arg(long = "account", value_name = "KEY:SECRET", value_parser = account)]
+    accounts: Vec<Account>,
     /// A command to run with NAMESRV_ADDR and ROCKETMQ_BROKER_ADDR set; without one, serve until
     /// Ctrl-C
     #[arg(last = true)]
@@ -104,7 +107,20 @@ fn config(args: &Args) -> ClusterConfig {
     config.version = args.as_version;
     config.auto_create_topics = !args.no_auto_create;
     config.property_filter = args.property_filter;
+    if !args.accounts.is_empty() {
+        config.acl = Some(Acl { accounts: args.accounts.clone() });
+    }
     config
+}
+
+/// `KEY:SECRET`.
+fn account(text: &str) -> Result<Account, &'static str> {
+    match text.split_once(':') {
+        Some((key, secret)) if !key.is_empty() && !secret.is_empty() => {
+            Ok(Account::new(key, secret).admin())
+        }
+        Some(_) | None => Err("give the key and its secret with a colon between"),
+    }
 }
 
 fn listen(args: &Args) -> Result<Listen, String> {

@@ -7,7 +7,8 @@ use super::LiveError;
 use super::error::While;
 use super::plan::{Member, Role};
 
-/// What 4.x brokers read under `aclEnable=true`: one account that may do everything.
+/// What 4.x brokers read under `aclEnable=true`: one account that may do everything, and one that
+/// may do little.
 ///
 /// A slave of 4.x does not sign and is refused: it copies messages, which go another way, but no
 /// topics or offsets. Apache's advice is to trust its address, but on the loopback that is
@@ -15,7 +16,32 @@ use super::plan::{Member, Role};
 const ACCOUNTS: &str = "accounts:\n  \
                         - accessKey: rocketmq2\n    \
                           secretKey: \"12345678\"\n    \
-                          admin: true\n";
+                          admin: true\n  \
+                        - accessKey: rocketry-limited\n    \
+                          secretKey: \"limited-12345678\"\n    \
+                          admin: false\n    \
+                          defaultTopicPerm: DENY\n    \
+                          defaultGroupPerm: DENY\n    \
+                          topicPerms: [key_write=PUB, key_read=SUB, key_deny=DENY]\n    \
+                          groupPerms: [key_readers=SUB]\n";
+/// The key that may do everything, and its secret, where brokers check them.
+pub const KEYS: (&str, &str) = ("rocketmq2", "12345678");
+/// One that may do little: brokers of 5.3 and later have to be told of it.
+pub const LIMITED: (&str, &str) = ("rocketry-limited", "limited-12345678");
+/// What brokers of 5.3 and later need beside `authenticationEnabled=true`, and without it is as
+/// good as not there: the same account that may do everything, which they use themselves too.
+const PROVIDERS: &str = "\
+    authenticationProvider=\
+    org.apache.rocketmq.auth.authentication.provider.DefaultAuthenticationProvider\n\
+    authenticationMetadataProvider=\
+    org.apache.rocketmq.auth.authentication.provider.LocalAuthenticationMetadataProvider\n\
+    authorizationProvider=\
+    org.apache.rocketmq.auth.authorization.provider.DefaultAuthorizationProvider\n\
+    authorizationMetadataProvider=\
+    org.apache.rocketmq.auth.authorization.provider.LocalAuthorizationMetadataProvider\n\
+    initAuthenticationUser={\"username\":\"rocketmq2\",\"password\":\"12345678\"}\n\
+    innerClientAuthenticationCredentials=\
+    {\"accessKey\":\"rocketmq2\",\"secretKey\":\"12345678\"}\n";
 
 /// The folder of one member: `conf/`, `logs/`, `store/`, `tmp/` and what it printed, `out`.
 pub(super) fn home(cluster: &Path, member: &Member) -> PathBuf {
@@ -90,6 +116,9 @@ fn broker(home: &Path, member: &Member, namesrvs: &str, slaves: bool, extra: &[S
     if slaves {
         conf.push_str("brokerRole=ASYNC_MASTER\n");
     }
+    if extra.iter().any(|line| line == "authenticationEnabled=true") {
+        conf.push_str(PROVIDERS);
+    }
     for line in extra {
         conf.push_str(line);
         conf.push('\n');
@@ -153,6 +182,15 @@ mod tests {
     }
 
     #[test]
+    fn a_broker_that_checks_keys_knows_who_and_where_and_others_are_told_nothing() {
+        let checks = read("broker-a", &["authenticationEnabled=true"]);
+        assert!(checks["initAuthenticationUser"].contains(KEYS.1));
+        assert!(checks["authorizationProvider"].ends_with("DefaultAuthorizationProvider"));
+        assert_eq!(checks["authenticationEnabled"], "true");
+        assert!(!read("broker-a", &["aclEnable=true"]).contains_key("authenticationProvider"));
+    }
+
+    #[test]
     fn a_broker_registers_at_every_nameserver() {
         let conf = read("broker-a", &[]);
         assert_eq!(conf["namesrvAddr"], "127.0.0.1:20001;127.0.0.1:20002");
@@ -173,7 +211,10 @@ mod tests {
     #[test]
     fn the_accounts_are_indented_as_yaml_wants_it() {
         let columns = ACCOUNTS.lines().map(|line| line.len() - line.trim_start().len());
-        assert_eq!(columns.collect::<Vec<_>>(), [0, 2, 4, 4]);
+        assert_eq!(columns.collect::<Vec<_>>(), [0, 2, 4, 4, 2, 4, 4, 4, 4, 4, 4]);
+        for (key, secret) in [KEYS, LIMITED] {
+            assert!(ACCOUNTS.contains(key) && ACCOUNTS.contains(&format!("\"{secret}\"")));
+        }
     }
 
     #[test]

@@ -32,6 +32,7 @@ mod wire;
 pub use cluster::{Cluster, Options};
 pub use clusters::{Running, down, running};
 pub use error::LiveError;
+pub use files::{KEYS, LIMITED};
 pub use java::java_program;
 pub use plan::{Member, Role};
 pub use state::Condition;

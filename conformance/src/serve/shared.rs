@@ -11,7 +11,7 @@ use rocketry_core::frame::{Inbound, Limits};
 use rocketry_core::time::{Instant, UnixMillis};
 
 use super::peer::Peer;
-use crate::broker::{Cluster, ClusterConfig, ConnId, ListenerId, Output};
+use crate::broker::{Cluster, ClusterConfig, ConnId, ListenerId, Output, next_frame};
 
 const SEED: u64 = 0x524F_434B;
 
@@ -148,6 +148,7 @@ impl Shared {
     fn read(&self, conn: ConnId, peer: &Arc<Peer>) {
         let mut inbound = Inbound::new(Limits::default());
         let mut frames = Vec::new();
+        let mut checks = self.lock().cluster.checks_keys();
         loop {
             match (&peer.socket).read(inbound.space()) {
                 Ok(0) => break,
@@ -156,15 +157,18 @@ impl Shared {
                 Err(_) => break,
             }
             let broken = loop {
-                match inbound.next_frame() {
+                match next_frame(&mut inbound, checks) {
                     Ok(Some(frame)) => frames.push(frame),
                     Ok(None) => break None,
                     Err(error) => break Some(error),
                 }
             };
             if !frames.is_empty() {
-                self.run(|cluster, now| {
-                    frames.drain(..).for_each(|frame| cluster.received(now, conn, frame));
+                checks = self.run(|cluster, now| {
+                    for (frame, fields) in frames.drain(..) {
+                        cluster.received_with(now, conn, frame, &fields);
+                    }
+                    cluster.checks_keys()
                 });
             }
             if let Some(error) = broken {

@@ -30,6 +30,7 @@ mod handover;
 mod idle;
 mod joining;
 mod keeping;
+mod keys;
 mod lanes;
 mod last_commits;
 mod leaving;

@@ -1,16 +1,19 @@
-//! Base64 with the standard alphabet and padding.
+//! Base64 of a signature, with the standard alphabet and padding.
 
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+/// Bytes of a signature, and characters of its text.
+const BYTES: usize = 20;
+pub(super) const CHARACTERS: usize = 28;
 
-pub(super) fn encode(bytes: &[u8]) -> String {
-    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let bits = (0..3).fold(0_usize, |bits, i| {
-            bits << 8 | usize::from(chunk.get(i).copied().unwrap_or_default())
-        });
-        for place in 0..4 {
-            let digit = ALPHABET[bits >> (18 - 6 * place) & 63];
-            out.push(if place <= chunk.len() { char::from(digit) } else { '=' });
+/// The text of a signature.
+pub(super) fn encode(bytes: &[u8; BYTES]) -> [u8; CHARACTERS] {
+    let mut out = [b'='; CHARACTERS];
+    for (chunk, text) in bytes.chunks(3).zip(out.chunks_mut(4)) {
+        let mut three = [0; 4];
+        three[1..=chunk.len()].copy_from_slice(chunk);
+        let bits = u32::from_be_bytes(three);
+        for (place, digit) in text.iter_mut().take(chunk.len() + 1).enumerate() {
+            *digit = ALPHABET[(bits >> (18 - 6 * place) & 63) as usize];
         }
     }
     out
@@ -18,11 +21,14 @@ pub(super) fn encode(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+
     #[test]
-    fn texts_of_the_standard_come_out() {
-        let texts = ["", "f", "fo", "foo", "foob", "fooba", "foobar"];
-        let coded = ["", "Zg==", "Zm8=", "Zm9v", "Zm9vYg==", "Zm9vYmE=", "Zm9vYmFy"];
-        assert_eq!(texts.map(|text| super::encode(text.as_bytes())), coded);
-        assert_eq!(super::encode(&[0xFB, 0xFF]), "+/8=");
+    fn a_signature_is_coded_as_the_standard_has_it() {
+        let mut bytes = *b"foobar--------------";
+        assert_eq!(&encode(&bytes), b"Zm9vYmFyLS0tLS0tLS0tLS0tLS0=");
+        bytes[..2].copy_from_slice(&[0xFB, 0xFF]);
+        assert!(encode(&bytes).starts_with(b"+/9v"));
+        assert_eq!(&encode(&[0xFF; BYTES]), b"//////////////////////////8=");
     }
 }

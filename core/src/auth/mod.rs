@@ -8,13 +8,15 @@
 //! request again with the old signature in it. A request that is sent again is signed anew.
 
 mod base64;
-
-use std::fmt;
+mod members;
+mod signer;
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
 
+pub use crate::config::{Credentials, CredentialsProvider, RotatingCredentials};
 use crate::frame::RequestCode;
+pub(crate) use signer::Signer;
 
 /// The ext field that names the key.
 pub const ACCESS_KEY: &str = "AccessKey";
@@ -45,38 +47,11 @@ pub fn is_signed(code: RequestCode, field: &str, header: i32, broker: i32) -> bo
     field != SIGNATURE && !left_out
 }
 
-/// An access key with its secret, and the token of a temporary one.
-///
-/// The secret shows in no output: `Debug` leaves it out.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Credentials {
-    access_key: Box<str>,
-    secret_key: Box<str>,
-    security_token: Option<Box<str>>,
-}
-
 impl Credentials {
-    /// A key and its secret (`SessionCredentials`).
-    pub fn new(access_key: impl Into<Box<str>>, secret_key: impl Into<Box<str>>) -> Self {
-        let (access_key, secret_key) = (access_key.into(), secret_key.into());
-        Self { access_key, secret_key, security_token: None }
-    }
-
-    /// Adds the token that goes with a temporary key.
-    #[must_use]
-    pub fn security_token(self, token: impl Into<Box<str>>) -> Self {
-        Self { security_token: Some(token.into()), ..self }
-    }
-
-    /// The key's name, which is sent.
-    pub fn access_key(&self) -> &str {
-        &self.access_key
-    }
-
     /// The fields to add to a request before it is signed: the key, and the token if there is one.
     pub fn fields(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        let token = self.security_token.as_deref().map(|token| (SECURITY_TOKEN, token));
-        std::iter::once((ACCESS_KEY, &*self.access_key)).chain(token)
+        let token = self.token().map(|token| (SECURITY_TOKEN, token));
+        std::iter::once((ACCESS_KEY, self.access_key())).chain(token)
     }
 
     /// The signature of a request with these ext fields and this body: 28 characters of base64,
@@ -89,15 +64,18 @@ impl Credentials {
         fields: impl IntoIterator<Item = (&'a str, &'a str)>,
         body: &[u8],
     ) -> String {
-        let Ok(mut mac) = Hmac::<Sha1>::new_from_slice(self.secret_key.as_bytes()) else {
-            // HMAC takes keys of every length.
-            return String::new();
-        };
+        let Some(mut mac) = self.mac() else { return String::new() };
         for (_, value) in self.sorted(fields) {
             mac.update(value.as_bytes());
         }
         mac.update(body);
-        base64::encode(&mac.finalize().into_bytes())
+        let coded = base64::encode(&mac.finalize().into_bytes().into());
+        String::from_utf8_lossy(&coded).into_owned()
+    }
+
+    /// What begins a signature; there always is one, since HMAC takes keys of every length.
+    fn mac(&self) -> Option<Hmac<Sha1>> {
+        Hmac::new_from_slice(self.secret().as_bytes()).ok()
     }
 
     /// The bytes that [`Self::sign`] signs.
@@ -118,7 +96,7 @@ impl Credentials {
     ) -> Vec<(&'a str, &'a str)> {
         let own = |name: &str| {
             name == ACCESS_KEY || name == SIGNATURE || {
-                name == SECURITY_TOKEN && self.security_token.is_some()
+                name == SECURITY_TOKEN && self.token().is_some()
             }
         };
         let given = fields.into_iter().filter(|(name, _)| !own(name));
@@ -126,16 +104,6 @@ impl Credentials {
         let mut fields: Vec<(&str, &str)> = added.chain(given).collect();
         fields.sort_by(|(a, _), (b, _)| a.encode_utf16().cmp(b.encode_utf16()));
         fields
-    }
-}
-
-/// Shows the key's name, and neither secret nor token.
-impl fmt::Debug for Credentials {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Credentials")
-            .field("access_key", &self.access_key)
-            .field("has_security_token", &self.security_token.is_some())
-            .finish_non_exhaustive()
     }
 }
 
@@ -166,13 +134,6 @@ mod tests {
         let again = [(SIGNATURE, "old"), (ACCESS_KEY, "key"), (SECURITY_TOKEN, "old")];
         let again = fields.into_iter().chain(again);
         assert_eq!(credentials.content(again, b"!"), content);
-    }
-
-    #[test]
-    fn no_secret_shows() {
-        let credentials = Credentials::new("key", "hidden1").security_token("hidden2");
-        let shown = format!("{credentials:?} {credentials:#?}");
-        assert!(shown.contains("key") && !shown.contains("hidden"), "{shown}");
     }
 
     #[test]

@@ -15,14 +15,18 @@ use bytes::Bytes;
 use super::Brokers;
 use crate::body::{ConsumerData, Heartbeat, ProducerData, SharedHeartbeat};
 use crate::effects::{Note, Signal, TimerKind};
+use crate::error::is_denied;
 use crate::frame::request::UnregisterRequest;
 use crate::frame::{Kind, Payload, Request, ResponseCode};
 use crate::id::{PeerId, SubscriptionId};
 use crate::name::Group;
 use crate::remoting::{BrokerAsk, Context, Purpose};
+use crate::time::Instant;
 
 /// Pause after a heartbeat that came to nothing.
 const AGAIN: Duration = Duration::from_secs(1);
+/// Pause before it is told again that a broker denies heartbeats.
+const TELL: Duration = Duration::from_secs(60);
 
 /// What a peer that is a broker knows of us, on its present connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,6 +39,8 @@ pub(super) struct Registration {
     version: Option<i32>,
     /// The last heartbeat came to nothing; the timer of that number sends another one.
     refused: Option<u64>,
+    /// When it was last told that the broker denies heartbeats to our key.
+    denial: Option<Instant>,
 }
 
 /// Which groups a heartbeat tells of: each consumer by the version of its subscriptions, and
@@ -96,14 +102,18 @@ impl Brokers {
         ctx: &mut Context,
         peer: PeerId,
         revision: u64,
-        (code, version): (ResponseCode, i32),
+        (code, remark, version): (ResponseCode, Option<&str>, i32),
     ) {
         if let Some(registration) = self.registrations.get_mut(&peer) {
             registration.version = Some(version);
         }
         if code != ResponseCode::SUCCESS {
-            let endpoint = ctx.remoting.peers.endpoint(peer).clone();
-            ctx.fx.note(Note::HeartbeatRefused { endpoint, code });
+            if !is_denied(code, remark) || self.tells_denial(peer, ctx.fx.now) {
+                let endpoint = ctx.remoting.peers.endpoint(peer).clone();
+                // Java appends a stack trace.
+                let reason = remark.and_then(|remark| remark.lines().next()).map(Arc::from);
+                ctx.fx.note(Note::HeartbeatRefused { endpoint, code, reason });
+            }
             return self.heartbeat_failed(ctx, peer);
         }
         if self.answered(peer, revision) {
@@ -209,6 +219,17 @@ impl Brokers {
         registration.under_way = registration.under_way.saturating_sub(1);
         registration.refused = Some(self.refusals);
         self.refusals
+    }
+
+    /// Whether it is to be told that the broker denies our heartbeats: at once, and then once a
+    /// minute, for none of them will be taken until somebody changes a key or an account.
+    fn tells_denial(&mut self, peer: PeerId, now: Instant) -> bool {
+        let told = &mut self.registrations.entry(peer).or_default().denial;
+        let due = told.is_none_or(|last| now.since(last) >= TELL);
+        if due {
+            *told = Some(now);
+        }
+        due
     }
 
     /// Whether no heartbeat went out since that one came to nothing.

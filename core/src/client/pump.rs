@@ -12,7 +12,7 @@ use crate::dial::Dial;
 use crate::engine::{Command, InFrame, Input};
 use crate::error::{CloseReason, ConnectError};
 use crate::fetch::{FetchError, FetchId, Url};
-use crate::frame::{FrameError, Limits};
+use crate::frame::FrameError;
 use crate::id::ConnectionId;
 use crate::name::Endpoint;
 use crate::time::Instant;
@@ -121,7 +121,7 @@ impl Shared {
     /// There is a socket. False if nobody wants it any more: drop it.
     pub fn connected(&self, conn: ConnectionId, sink: Arc<dyn Sink>) -> bool {
         let done = self.run(|core, now| {
-            let writer = Writer::new(Limits::of(core.engine.config()).sent());
+            let writer = Writer::new(core.engine.config());
             let kept = core.links.connected(conn, sink, writer);
             if kept.is_some() {
                 core.engine.handle(now, Input::Connected { conn });

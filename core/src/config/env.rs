@@ -1,6 +1,6 @@
 //! Settings from the environment, which the caller reads: the core does not.
 
-use super::value::Value;
+use super::value::{Hidden, Value};
 use super::{
     Config, ConfigError, NOT_BUILT, NotBuilt, PER_CONSUMER, PerConsumer, SETTINGS, Setting,
 };
@@ -88,7 +88,8 @@ impl Config {
             Some(_) | None => setting,
         };
         (setting.read)(self, given).map_err(|expected| {
-            let given = cut(&given.text());
+            let hidden = setting.unit == Hidden::UNIT;
+            let given = if hidden { "hidden".to_owned() } else { cut(&given.text()) };
             let java = setting.name == "max_reconsume_times" && given == "-1";
             let hint = if java { ", 16 for what -1 is in Java" } else { "" };
             ConfigError::Value { name: name.to_owned(), given, expected: expected + hint }

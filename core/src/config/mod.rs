@@ -1,11 +1,13 @@
 //! What an embedder may set, with Java's defaults.
 
 mod compression;
+mod credentials;
 mod env;
 mod error;
 mod identity;
 mod preset;
 mod range;
+mod secret;
 mod serde;
 mod sharing;
 mod table;
@@ -19,9 +21,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use compression::Compression;
+pub use credentials::{Credentials, CredentialsProvider, RotatingCredentials};
 pub use error::ConfigError;
 pub use identity::Identity;
 pub use preset::{PRESETS, Preset};
+pub use secret::Secret;
 pub use sharing::SharingRule;
 pub use table::{Config, SETTINGS, Setting};
 pub use unsupported::{NOT_BUILT, NotBuilt, PER_CONSUMER, PerConsumer};
@@ -40,9 +44,19 @@ type Rule = (&'static str, &'static str, fn(&Config) -> bool);
 /// it.
 const FRAME_ROOM: usize = 128 << 10;
 
-const RULES: [Rule; 8] = [
+const RULES: [Rule; 12] = [
     ("instance_name", "must be 1 to 255 visible ASCII characters", |c| is_name(&c.instance_name)),
     ("unit_name", "must be 1 to 255 visible ASCII characters", |c| is_name(&c.unit_name)),
+    ("access_key", "must be given together with secret_key, or neither of them", |c| {
+        c.access_key.is_some() == c.secret_key.is_some()
+    }),
+    ("security_token", "goes with an access_key and a secret_key", |c| {
+        c.security_token.is_none() || c.access_key.is_some()
+    }),
+    ("access_key", "needs the feature acl, which this build is without", |c| {
+        cfg!(feature = "acl") || (c.access_key.is_none() && c.credentials.is_none())
+    }),
+    ("namespace_v2", "must be 1 to 255 visible ASCII characters", |c| is_name(&c.namespace_v2)),
     ("reconnect_max", "must not be below reconnect_min", |c| c.reconnect_min <= c.reconnect_max),
     ("reconnect_idle_max", "must not be below reconnect_max", |c| {
         c.reconnect_max <= c.reconnect_idle_max

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use super::range::{Range, range};
 use super::value::{
-    Address, Codec, Count, Flag, Kind, Maybe, Name, Page, Peers, Rewrites, Sharing, Size, Time,
-    Value, Who,
+    Address, Codec, Count, Flag, Hidden, Kind, Maybe, Name, Page, Peers, Rewrites, Sharing, Size,
+    Time, Value, Who,
 };
-use super::{Compression, Identity, SharingRule};
+use super::{Compression, CredentialsProvider, Identity, Secret, SharingRule};
 use crate::name::Endpoint;
 use crate::url::Url;
 
@@ -85,11 +85,18 @@ macro_rules! settings {
                 )]
                 pub $field: $type,
             )+
+
+            /// Where access keys come from that are replaced while the client runs; goes before
+            /// [`access_key`](Self::access_key) and its like. Set in code alone: no file and no
+            /// variable says it, and none tells it.
+            ///
+            /// Default: none. It needs the feature `acl`.
+            pub credentials: Option<CredentialsProvider>,
         }
 
         impl Default for Config {
             fn default() -> Self {
-                Self { $($field: value!($($default)+),)+ }
+                Self { $($field: value!($($default)+),)+ credentials: None }
             }
         }
 
@@ -149,6 +156,24 @@ settings! {
     /// Appended to the client id as `@unit`, for deployments in which units share a name. 1 to 255
     /// visible ASCII characters.
     unit_name: Option<String> as Name = [none], java "unitName";
+
+    /// The name of the access key that every request is signed with, for brokers that check them
+    /// (ACL 1.0 of 4.x, ACL 2.0 of 5.3 and later). Goes with `secret_key`, and needs the feature
+    /// `acl`. Keys that change while the client runs: `Config::credentials`.
+    access_key: Option<String> as Name = [none], java "accessKey";
+
+    /// The secret of the access key. It is never sent, and shows nowhere: a file that these
+    /// settings are written to is without it.
+    secret_key: Option<Secret> as Maybe<Hidden> = [none], java "secretKey";
+
+    /// The token that goes with a temporary access key. It is sent, and shows nowhere else: a file
+    /// that these settings are written to is without it.
+    security_token: Option<Secret> as Maybe<Hidden> = [none], java "securityToken";
+
+    /// The namespace of servers that keep several apart by a field of each request (`ns`, with
+    /// `nsd` beside it), as Java's `namespaceV2`. Topics and groups keep their names. 1 to 255
+    /// visible ASCII characters.
+    namespace_v2: Option<String> as Name = [none], java "namespaceV2";
 
     /// From the call to its end, route lookup, connect and retry included.
     send_timeout: Duration as Time = [3 s] in [not zero],

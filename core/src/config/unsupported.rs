@@ -39,12 +39,8 @@ not_built! {
         "connections are not encrypted.";
     socks_proxy, java "socksProxyConfig":
         "connections are made directly, not through a SOCKS5 proxy.";
-    access_key, java "accessKey":
-        "requests are not signed; rocketry_core::auth computes signatures for loops of one's own.";
-    secret_key, java "secretKey":
-        "requests are not signed; rocketry_core::auth computes signatures for loops of one's own.";
-    namespace, java "namespaceV2":
-        "topics and groups are named in full.";
+    namespace, java "namespace":
+        "topics and groups are named in full, as namespace%topic; namespace_v2 is there.";
     unit_mode, java "unitMode":
         "messages and subscriptions are never marked as those of a unit; unit_name is there.";
     trace, java "enableTrace", python "trace_message":

@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::{Compression, Identity, SharingRule};
+use super::{Compression, Identity, Secret, SharingRule};
 use crate::name::Endpoint;
 use crate::url::Url;
 
@@ -241,6 +241,35 @@ impl Kind<Option<String>> for Name {
 
     fn give(value: &Option<String>) -> Value {
         value.clone().map_or(Value::Nothing, Value::Text)
+    }
+}
+
+/// What is read and never shown.
+pub(crate) struct Hidden;
+
+impl Hidden {
+    /// What such settings are counted in: errors about them show no value.
+    pub(super) const UNIT: &'static str = "secret text";
+}
+
+impl Kind<Secret> for Hidden {
+    const UNIT: &'static str = Self::UNIT;
+
+    fn expected() -> String {
+        "text".to_owned()
+    }
+
+    /// A secret of digits alone is a number in some formats.
+    fn read(given: &Value) -> Option<Secret> {
+        match given {
+            Value::Text(text) => Some(Secret::new(text.trim())),
+            Value::Number(number) => Some(Secret::new(number.to_string())),
+            _ => None,
+        }
+    }
+
+    fn give(_: &Secret) -> Value {
+        Value::Nothing
     }
 }
 

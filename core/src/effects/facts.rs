@@ -209,8 +209,11 @@ impl Note {
             Self::SharedId { group, client_id } => {
                 all(tell, &[("group", Text(group)), ("id", Text(client_id))]);
             }
-            Self::HeartbeatRefused { endpoint, code } => {
+            Self::HeartbeatRefused { endpoint, code, reason } => {
                 all(tell, &[("endpoint", Text(endpoint)), ("code", Number(code.0.into()))]);
+                if let Some(reason) = reason {
+                    tell("reason", Text(reason));
+                }
             }
             Self::RouteChanged { topic, writable, readable } => {
                 let (writable, readable) = (Number(*writable as i64), Number(*readable as i64));
@@ -445,8 +448,9 @@ impl Note {
                 "group {group} has {client_id} more than once: give each client of this host an \
                  instance_name of its own (unless a connection of ours was just lost)"
             ),
-            Self::HeartbeatRefused { endpoint, code } => {
-                write!(f, "broker {endpoint} refused a heartbeat: {code}")
+            Self::HeartbeatRefused { endpoint, code, reason } => {
+                write!(f, "broker {endpoint} refused a heartbeat: {code}")?;
+                reason.as_ref().map_or(Ok(()), |reason| write!(f, ": {reason}"))
             }
             Self::RouteChanged { topic, writable, readable } => {
                 write!(f, "topic {topic} has {writable} queues to write and {readable} to read")

@@ -28,7 +28,7 @@ use crate::offsets::OffsetStoreError;
 /// | `SharedId` | warn | `group`, `id` |
 /// | `NameServers` | info | `servers` |
 /// | `FetchFailed` | warn | `url`, `reason` |
-/// | `HeartbeatRefused` | warn | `endpoint`, `code` |
+/// | `HeartbeatRefused` | warn | `endpoint`, `code`; `reason` if any |
 /// | `RouteChanged` | info | `topic`, `writable`, `readable` |
 /// | `RowRefused` | warn | `topic`, `broker`, `reason` |
 /// | `UnreadableAddress` | warn | `broker`, `address` |
@@ -109,6 +109,8 @@ pub enum Note {
         endpoint: Endpoint,
         /// Its code.
         code: ResponseCode,
+        /// Its words.
+        reason: Option<Arc<str>>,
     },
     /// A topic's queues are known, or are others than before.
     RouteChanged {

@@ -193,8 +193,8 @@ impl Engine {
                 });
             }
             Purpose::Broker(BrokerAsk::Heartbeat { revision }) => {
-                let answer = (reply.code, version);
-                self.brokers.heartbeat_answered(&mut self.ctx, peer, revision, answer);
+                let said = (reply.code, reply.remark.as_deref(), version);
+                self.brokers.heartbeat_answered(&mut self.ctx, peer, revision, said);
             }
             Purpose::Consumer(sub, ask) => {
                 let (consumers, ctx, known) = self.consumers();

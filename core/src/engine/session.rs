@@ -60,7 +60,7 @@ impl Session {
     /// After this: commands, of what waited for it, events, timeout.
     pub fn connected(&mut self, now: Instant, conn: ConnectionId) {
         let inbound = Inbound::new(self.limits.clone());
-        let outbound = Outbound::with_limits(self.limits.sent());
+        let outbound = Outbound::of_limits(self.engine.config(), self.limits.sent());
         let decoder = Decoder::of(self.engine.config());
         let halves = Halves { inbound, decoder, outbound };
         self.halves.insert(conn, halves);

@@ -77,7 +77,9 @@ impl CommitError {
     pub fn is_retriable(&self) -> bool {
         match self {
             Self::NotConnected { .. } => true,
-            Self::Failed { failure, .. } => failure.kind() != ErrorKind::Unreadable,
+            Self::Failed { failure, .. } => {
+                !matches!(failure.kind(), ErrorKind::Unreadable | ErrorKind::Denied)
+            }
             Self::Refused(refused) => refused.kind() == ErrorKind::Full,
             Self::NotAssigned { .. }
             | Self::Moved { .. }

@@ -8,10 +8,14 @@ const ADVERTISED: &str = " (the nameserver told this address: if it can't be rea
 const GRPC: &str = " (this looks like a proxy's gRPC port, 8081 by default: this client speaks \
     the remoting protocol, on 9876 with nameservers and on 8080 with proxies)";
 
+const DENIED: &str = " (look at access_key and secret_key here, and at what the account of that \
+    key may do there)";
+
 /// A remark in brackets, with the blank before it; empty where nothing is known.
 pub(super) fn hint(attempt: &Attempt) -> &'static str {
     let (broker, port) = (attempt.peer == PeerKind::Broker, attempt.endpoint.port());
     match &attempt.failure {
+        failure @ Failure::Refused { .. } if failure.is_denied() => DENIED,
         Failure::Refused { code, .. } => refused(*code, broker),
         Failure::Connect(error) => unreached(error, broker),
         Failure::Closed(CloseReason::Frame(FrameError::Foreign(Foreign::Http2))) => GRPC,
@@ -32,8 +36,7 @@ fn refused(code: ResponseCode, broker: bool) -> &'static str {
              nameservers listen on 9876 by default)"
         }
         ResponseCode::NO_PERMISSION => {
-            " (look at the topic's perm, the broker's brokerPermission, and what this client's \
-             account may do)"
+            " (look at the topic's perm, and at the broker's brokerPermission)"
         }
         _ => "",
     }

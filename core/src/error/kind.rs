@@ -25,6 +25,9 @@ pub enum ErrorKind {
     NoChoice,
     /// The peer answered with an error.
     Rejected,
+    /// The peer denied it to this client's access key, or wants one: it has no such key, the
+    /// signature is wrong, or its account lacks the right. No other try helps.
+    Denied,
     /// The deadline passed.
     TimedOut,
     /// There was no connection, or it was lost.
@@ -54,6 +57,7 @@ impl ErrorKind {
             Self::NotWritable => "not_writable",
             Self::NoChoice => "no_choice",
             Self::Rejected => "rejected",
+            Self::Denied => "denied",
             Self::TimedOut => "timed_out",
             Self::Lost => "lost",
             Self::Unreadable => "unreadable",
@@ -105,15 +109,16 @@ impl Attempt {
         }
     }
 
-    const fn kind(&self) -> ErrorKind {
+    fn kind(&self) -> ErrorKind {
         self.failure.kind()
     }
 }
 
 impl Failure {
     /// What it comes to.
-    pub(super) const fn kind(&self) -> ErrorKind {
+    pub(super) fn kind(&self) -> ErrorKind {
         match self {
+            Self::Refused { .. } if self.is_denied() => ErrorKind::Denied,
             Self::Refused { .. } => ErrorKind::Rejected,
             Self::Connect(_) | Self::Closed(_) | Self::Cut(_) | Self::Fetch(_) => ErrorKind::Lost,
             Self::Unreadable(_) | Self::Body(_) => ErrorKind::Unreadable,
@@ -124,13 +129,14 @@ impl Failure {
 
 impl SendError {
     /// What it comes to.
-    pub const fn kind(&self) -> ErrorKind {
+    pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Invalid(_) | Self::OverFrame { .. } => ErrorKind::Invalid,
             Self::Refused(refused) => refused.kind(),
             Self::NoTopic { .. } => ErrorKind::NoTopic,
             Self::NoRoute { .. } => ErrorKind::NoRoute,
             Self::NotWritable { .. } => ErrorKind::NotWritable,
+            Self::Rejected { .. } if self.is_denied() => ErrorKind::Denied,
             Self::Rejected { .. } => ErrorKind::Rejected,
             Self::TimedOut { .. } | Self::Unanswered { .. } | Self::NoRoom { .. } => {
                 ErrorKind::TimedOut
@@ -225,7 +231,8 @@ impl QueryError {
                 // What another broker might allow, this one does not.
                 Failure::Refused { code, .. } => {
                     let fixed = [ResponseCode::NO_PERMISSION, ResponseCode::TOPIC_NOT_EXIST];
-                    is_retriable_send(*code) && !fixed.contains(code)
+                    let denied = attempt.failure.is_denied();
+                    is_retriable_send(*code) && !fixed.contains(code) && !denied
                 }
                 Failure::Connect(_)
                 | Failure::Closed(_)

@@ -3,6 +3,7 @@
 
 mod commit;
 mod connection;
+mod denied;
 mod filter;
 mod hint;
 mod kind;
@@ -20,6 +21,7 @@ use std::time::Duration;
 
 pub use commit::CommitError;
 pub use connection::{AddressFailure, CloseReason, ConnectError};
+pub(crate) use denied::is_denied;
 pub use filter::FilterRefused;
 use hint::hint;
 pub use kind::ErrorKind;
@@ -507,8 +509,13 @@ impl SendError {
             Self::Refused(_) => self.is_full(),
             Self::NoRoute { .. } | Self::TimedOut { .. } | Self::Lost { .. } => true,
             Self::Unanswered { .. } | Self::NoRoom { .. } => true,
-            Self::Rejected { code, .. } => is_retriable_send(*code),
+            Self::Rejected { code, .. } => !self.is_denied() && is_retriable_send(*code),
         }
+    }
+
+    /// Whether the last broker denied it to this client's key.
+    pub(super) fn is_denied(&self) -> bool {
+        self.last_attempt().is_some_and(|attempt| attempt.failure.is_denied())
     }
 
     /// Whether it was refused for want of room, so that it can be sent once there is some.

@@ -61,7 +61,7 @@ impl From<MessageError> for RequestError {
 
 impl RequestError {
     /// What it comes to.
-    pub const fn kind(&self) -> ErrorKind {
+    pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Send(error) => error.kind(),
             Self::NoReply { .. } => ErrorKind::TimedOut,
@@ -109,7 +109,7 @@ impl From<MessageError> for ReplyError {
 
 impl ReplyError {
     /// What it comes to.
-    pub const fn kind(&self) -> ErrorKind {
+    pub fn kind(&self) -> ErrorKind {
         match self {
             Self::NoRequest(_) => ErrorKind::Invalid,
             Self::Send(error) => error.kind(),

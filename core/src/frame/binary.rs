@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use super::error::HeaderError;
 use super::head::{Fields, Head, HeaderForm, LOSSY_MAX, Language, Visitor};
-use super::header::FieldSink;
+use super::header::{FieldSink, WrittenFields};
 use super::json::Trailer;
 use super::opaque::Opaque;
 
@@ -133,7 +133,13 @@ pub(super) fn write_head(
     put_long(out, trailer.remark.unwrap_or_default());
     let at = out.len();
     out.extend_from_slice(&[0; 4]);
-    fields(&mut BinaryFields { out });
+    #[cfg(feature = "acl")]
+    let begin = out.len();
+    fields(&mut BinaryFields {
+        out,
+        #[cfg(feature = "acl")]
+        begin,
+    });
     let length = (out.len() - at - 4) as u32;
     out[at..at + 4].copy_from_slice(&length.to_be_bytes());
 }
@@ -147,6 +153,9 @@ fn put_long(out: &mut Vec<u8>, text: &str) {
 #[derive(Debug)]
 pub(super) struct BinaryFields<'a> {
     out: &'a mut Vec<u8>,
+    /// Where the first field stands, or will.
+    #[cfg(feature = "acl")]
+    begin: usize,
 }
 
 impl FieldSink for BinaryFields<'_> {
@@ -169,5 +178,12 @@ impl FieldSink for BinaryFields<'_> {
             self.out.extend_from_slice(key.as_bytes());
             put_long(self.out, value);
         }
+    }
+}
+
+impl WrittenFields for BinaryFields<'_> {
+    #[cfg(feature = "acl")]
+    fn written(&self) -> (HeaderForm, &[u8]) {
+        (HeaderForm::Binary, &self.out[self.begin..])
     }
 }

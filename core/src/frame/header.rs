@@ -30,6 +30,13 @@ pub trait FieldSink {
     fn pair(&mut self, key: &str, value: &str);
 }
 
+/// A sink that knows what has been written to it.
+pub(crate) trait WrittenFields: FieldSink {
+    /// The fields as they stand on the wire, with the form that they have there.
+    #[cfg(feature = "acl")]
+    fn written(&self) -> (super::HeaderForm, &[u8]);
+}
+
 /// A type that an extension field can have.
 pub trait FieldValue: Sized {
     /// Writes the value; nothing at all when there is none.

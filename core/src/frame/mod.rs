@@ -23,6 +23,7 @@ mod queue;
 mod recycled;
 pub mod reply;
 pub mod request;
+mod seal;
 pub mod version;
 
 pub use code::{RequestCode, ResponseCode};

@@ -5,6 +5,7 @@ use std::io::IoSlice;
 
 use bytes::{Buf, Bytes};
 
+use super::code::RequestCode;
 use super::error::FrameError;
 use super::head::{FLAG_ONEWAY, FLAG_REPLY, HeaderForm};
 use super::header::FieldSink;
@@ -14,7 +15,9 @@ use super::opaque::Opaque;
 use super::out_frame::{OutFrame, Payload};
 use super::reply::ReplyFields;
 use super::request::{HeartbeatRequest, Request};
+use super::seal::Seal;
 use super::{CLIENT_VERSION, binary};
+use crate::config::Config;
 use crate::message::Publish;
 
 /// Bodies below this many bytes are copied behind their header; larger ones are chained.
@@ -44,6 +47,8 @@ pub struct Outbound {
     whole: u64,
     form: HeaderForm,
     limits: Limits,
+    /// What is added to every request.
+    seal: Option<Box<Seal>>,
 }
 
 impl Default for Outbound {
@@ -62,8 +67,21 @@ impl Outbound {
     /// longer than 16 MiB.
     pub fn with_limits(limits: Limits) -> Self {
         let (tail, chained, frames) = (Vec::new(), VecDeque::new(), VecDeque::new());
-        let form = HeaderForm::Json;
-        Self { tail, tail_sent: 0, chained, frames, pushed: 0, sent: 0, whole: 0, form, limits }
+        let (form, seal) = (HeaderForm::Json, None);
+        let (tail_sent, pushed, sent, whole) = (0, 0, 0, 0);
+        Self { tail, tail_sent, chained, frames, pushed, sent, whole, form, limits, seal }
+    }
+
+    /// One for the connections of a client with these settings: it sends as much as that one
+    /// reads, puts the client's namespace into every request, and signs each with its access key,
+    /// anew each time it is encoded. Answers are not signed, as Java's are not.
+    pub fn of(config: &Config) -> Self {
+        Self::of_limits(config, Limits::of(config).sent())
+    }
+
+    /// The same with limits of its own.
+    pub(crate) fn of_limits(config: &Config, limits: Limits) -> Self {
+        Self { seal: Seal::of(config), ..Self::with_limits(limits) }
     }
 
     /// The same, writing headers in `form` where it can: publishes, and codes above 32,767, are
@@ -84,7 +102,7 @@ impl Outbound {
         self.compact();
         let begin = self.tail.len();
         self.tail.extend_from_slice(&[0; 8]);
-        let (body, form) = encode_head(&mut self.tail, self.form, frame);
+        let (body, form) = encode_head(&mut self.tail, self.form, self.seal.as_deref_mut(), frame);
         let header = self.tail.len() - begin - 8;
         let length = 4 + header + body.len();
         let most = self.limits.header.min((1 << 24) - 1);
@@ -198,28 +216,38 @@ impl Outbound {
 fn encode_head<'a>(
     out: &mut Vec<u8>,
     form: HeaderForm,
+    seal: Option<&mut Seal>,
     frame: &'a OutFrame,
 ) -> (&'a Bytes, HeaderForm) {
     let opaque = frame.opaque;
+    let asked = |flag, code: RequestCode, seal: &Option<&mut Seal>| {
+        let version = seal.as_ref().map_or(CLIENT_VERSION, |seal| seal.version(code));
+        Trailer { flag, opaque, remark: None, version }
+    };
     match &frame.payload {
         Payload::Publish { publish, queue, broker, oneway } => {
-            encode_publish(out, (opaque, *oneway), publish, *queue, broker);
+            let flag = if *oneway { FLAG_ONEWAY } else { 0 };
+            let trailer = asked(flag, publish.code(), &seal);
+            encode_publish(out, &trailer, seal, publish, *queue, broker);
             (publish.body(), HeaderForm::Json)
         }
         Payload::Request { request, body, oneway } => {
-            let flag = if *oneway { FLAG_ONEWAY } else { 0 };
-            let trailer = Trailer { flag, opaque, remark: None, version: CLIENT_VERSION };
-            (body, encode_fields(out, form, request.code().0, &trailer, &**request))
+            let (flag, code) = (if *oneway { FLAG_ONEWAY } else { 0 }, request.code());
+            let trailer = asked(flag, code, &seal);
+            let seal = seal.map(|seal| (seal, &**body));
+            (body, encode_fields(out, form, code.0, &trailer, &**request, seal))
         }
         Payload::Heartbeat(heartbeat) => {
             let request = Request::Heartbeat(HeartbeatRequest::default());
-            let trailer = Trailer { flag: 0, opaque, remark: None, version: CLIENT_VERSION };
-            (heartbeat.json(), encode_fields(out, form, request.code().0, &trailer, &request))
+            let (code, body) = (request.code(), heartbeat.json());
+            let trailer = asked(0, code, &seal);
+            let seal = seal.map(|seal| (seal, &**body));
+            (body, encode_fields(out, form, code.0, &trailer, &request, seal))
         }
         Payload::Reply { code, remark, fields, body, version } => {
             let (remark, version) = (remark.as_deref(), *version);
             let trailer = Trailer { flag: FLAG_REPLY, opaque, remark, version };
-            (body, encode_fields(out, form, code.0, &trailer, &**fields))
+            (body, encode_fields(out, form, code.0, &trailer, &**fields, None))
         }
     }
 }
@@ -241,19 +269,30 @@ impl WriteFields for ReplyFields {
     }
 }
 
+/// `seal` comes with the body, which is signed as well.
 fn encode_fields(
     out: &mut Vec<u8>,
     form: HeaderForm,
     code: i32,
     trailer: &Trailer<'_>,
     fields: &impl WriteFields,
+    seal: Option<(&mut Seal, &[u8])>,
 ) -> HeaderForm {
-    if let (HeaderForm::Binary, Ok(code)) = (form, i16::try_from(code)) {
-        binary::write_head(out, code, trailer, |to| fields.write_fields(to));
+    if let (HeaderForm::Binary, Ok(short)) = (form, i16::try_from(code)) {
+        binary::write_head(out, short, trailer, |to| {
+            fields.write_fields(to);
+            if let Some((seal, body)) = seal {
+                seal.close(RequestCode(code), body, to);
+            }
+        });
         return HeaderForm::Binary;
     }
     json::open_head(out, code);
-    fields.write_fields(&mut JsonFields::new(out));
+    let mut to = JsonFields::new(out);
+    fields.write_fields(&mut to);
+    if let Some((seal, body)) = seal {
+        seal.close(RequestCode(code), body, &mut to);
+    }
     json::close_head(out, trailer);
     HeaderForm::Json
 }
@@ -261,19 +300,23 @@ fn encode_fields(
 /// Most of the fields were encoded when the message was made: only its aim is added.
 fn encode_publish(
     out: &mut Vec<u8>,
-    (opaque, oneway): (Opaque, bool),
+    trailer: &Trailer<'_>,
+    seal: Option<&mut Seal>,
     publish: &Publish,
     queue: i32,
     broker: &str,
 ) {
     json::open_head(out, publish.code().0);
+    let begin = out.len();
     out.extend_from_slice(publish.fields());
     out.extend_from_slice(b",\"e\":\"");
     json::push_int(out, i64::from(queue));
     out.extend_from_slice(b"\",\"n\":\"");
     json::escape_into(out, broker);
     out.push(b'"');
-    let flag = if oneway { FLAG_ONEWAY } else { 0 };
-    let trailer = Trailer { flag, opaque, remark: None, version: CLIENT_VERSION };
-    json::close_head(out, &trailer);
+    if let Some(seal) = seal {
+        let to = &mut JsonFields::behind(out, begin);
+        seal.close(publish.code(), publish.body(), to);
+    }
+    json::close_head(out, trailer);
 }

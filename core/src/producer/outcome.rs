@@ -148,14 +148,15 @@ impl Producers {
         if !matches!(why, Failure::Connect(_)) && !why.is_farewell() {
             send.tries += 1;
         }
-        if let Some((broker, _)) = send.at {
+        // What a broker denies says nothing of how well it is.
+        if let Some((broker, _)) = send.at.filter(|_| !why.is_denied()) {
             self.healths.failed(ctx.fx.now, broker);
         }
         let again = match &why {
             Failure::Connect(_) | Failure::Closed(_) | Failure::Cut(_) => true,
             // Where the queue is not there, another route may have one; but not this very queue.
             Failure::Refused { .. } if astray => !send.selection.names_queue(),
-            Failure::Refused { code, .. } => is_retriable_send(*code),
+            Failure::Refused { code, .. } => !why.is_denied() && is_retriable_send(*code),
             Failure::Unreadable(_)
             | Failure::Body(_)
             | Failure::TimedOut(_)
@@ -163,8 +164,7 @@ impl Producers {
             | Failure::Fetch(_) => false,
         };
         if astray {
-            let waits = again && send.tries < most.max(ASTRAY);
-            if waits {
+            if again && send.tries < most.max(ASTRAY) {
                 return self.want(ctx, ways, op, Wait::News);
             }
             ways.want(ctx, send.publish.topic(), None);

@@ -3,7 +3,8 @@
 use std::io::{self, IoSlice};
 
 use super::traffic::Backlog;
-use crate::frame::{Limits, Opaque, OutFrame, Outbound};
+use crate::config::Config;
+use crate::frame::{Opaque, OutFrame, Outbound};
 
 /// Frames taken out of the engine under one hold of the lock.
 const FRAMES: usize = 64;
@@ -28,9 +29,9 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// A writer of frames up to those limits.
-    pub(crate) fn new(limits: Limits) -> Self {
-        Self { outbound: Outbound::with_limits(limits), frames: Vec::new() }
+    /// A writer for a connection of the client with these settings.
+    pub(crate) fn new(config: &Config) -> Self {
+        Self { outbound: Outbound::of(config), frames: Vec::new() }
     }
 
     /// Takes frames out of the engine, at most [`FRAMES`], and none while [`AHEAD`] bytes wait for
@@ -107,7 +108,7 @@ mod tests {
         let request = Request::Unknown { code: RequestCode(4711), fields: Vec::new() };
         let body = Bytes::from(vec![0; 1024]);
         let frame = OutFrame::request_with_body(Opaque::new(Kind::Plain, 1), request, body);
-        let (mut writer, mut taken) = (Writer::new(Limits::SENT), 0);
+        let (mut writer, mut taken) = (Writer::new(&Config::default()), 0);
         for _ in 0..10_000 {
             writer.fill(|| {
                 taken += 1;

@@ -82,7 +82,7 @@ fn escape_byte(out: &mut Vec<u8>, byte: u8) {
 ///
 /// Bytes that are not UTF-8 and lone surrogates become U+FFFD, as Java's decoder has it; an escape
 /// that JSON does not know stands for its own character.
-pub(super) fn unescape(raw: &[u8]) -> Cow<'_, str> {
+pub(crate) fn unescape(raw: &[u8]) -> Cow<'_, str> {
     if memchr::memchr(b'\\', raw).is_none() {
         return String::from_utf8_lossy(raw);
     }

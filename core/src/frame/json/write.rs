@@ -1,6 +1,8 @@
 //! Writing a JSON header, its keys in the order in which Java's fastjson writes them.
 
-use super::super::header::FieldSink;
+#[cfg(feature = "acl")]
+use super::super::head::HeaderForm;
+use super::super::header::{FieldSink, WrittenFields};
 use super::super::opaque::Opaque;
 use super::escape::escape_into;
 
@@ -45,20 +47,26 @@ pub(in crate::frame) fn push_int(out: &mut Vec<u8>, value: i64) {
 #[derive(Debug)]
 pub struct JsonFields<'a> {
     out: &'a mut Vec<u8>,
-    first: bool,
+    /// Where the first field stands, or will.
+    begin: usize,
 }
 
 impl<'a> JsonFields<'a> {
     /// Writes to the end of `out`, where no field stands yet.
     pub fn new(out: &'a mut Vec<u8>) -> Self {
-        Self { out, first: true }
+        let begin = out.len();
+        Self { out, begin }
+    }
+
+    /// The same, where fields stand from `begin` on already.
+    pub(in crate::frame) const fn behind(out: &'a mut Vec<u8>, begin: usize) -> Self {
+        Self { out, begin }
     }
 
     fn comma(&mut self) {
-        if !self.first {
+        if self.out.len() > self.begin {
             self.out.push(b',');
         }
-        self.first = false;
     }
 
     /// A name that needs no escape, and the quotes up to its value.
@@ -95,5 +103,12 @@ impl FieldSink for JsonFields<'_> {
         self.out.extend_from_slice(b"\":\"");
         escape_into(self.out, value);
         self.out.push(b'"');
+    }
+}
+
+impl WrittenFields for JsonFields<'_> {
+    #[cfg(feature = "acl")]
+    fn written(&self) -> (HeaderForm, &[u8]) {
+        (HeaderForm::Json, &self.out[self.begin..])
     }
 }

@@ -1,0 +1,251 @@
+//! Access keys: what leaves signed, and what becomes of requests that brokers deny.
+
+use rocketry_conformance::broker::{Account, Acl, ClusterConfig, Perm};
+use rocketry_conformance::sim::{ClientId, Pace, World};
+use rocketry_core::config::{Config, Credentials, RotatingCredentials};
+use rocketry_core::consumer::{Start, Subscribe};
+use rocketry_core::engine::Note;
+use rocketry_core::error::{ErrorKind, SendError, Stored};
+use rocketry_core::frame::{RequestCode, ResponseCode};
+use rocketry_core::message::Message;
+use rocketry_core::name::{Group, QueueName};
+use rocketry_core::query::Query;
+
+use crate::setting::*;
+
+const KEY: &str = "billing-key";
+const SECRET: &str = "billing-secret";
+/// The versions of brokers that check keys as ACL 1.0 and 2.0 do.
+const VERSIONS: [i32; 2] = [407, 479];
+
+fn acl() -> Acl {
+    let limited = Account::new("limited", SECRET)
+        .topic("to_write", Perm::PUB)
+        .topic("to_read", Perm::SUB)
+        .topic(TOPIC, Perm::PUB_SUB)
+        .group("readers", Perm::SUB);
+    Acl::admin(KEY, SECRET).account(limited)
+}
+
+fn guarded(version: i32) -> World {
+    let mut cluster = ClusterConfig::default().acl(acl()).topic(TOPIC, 4);
+    for name in ["to_write", "to_read", "denied"] {
+        cluster = cluster.topic(name, 2);
+    }
+    cluster.version = version;
+    World::new(7, cluster)
+}
+
+fn with_key(key: &str, secret: &str) -> Config {
+    let mut config = config();
+    (config.access_key, config.secret_key) = (Some(key.to_owned()), Some(secret.into()));
+    config
+}
+
+fn refused(world: &mut World, client: ClientId, name: &str) -> SendError {
+    let op = world.try_send(client, Message::new(topic(name), "x"));
+    world.end_of(client, op.unwrap()).1.unwrap_err()
+}
+
+fn asked(world: &World, code: RequestCode) -> u64 {
+    world.cluster().requests(code)
+}
+
+/// Whether the text, or what shows of its data, tells a secret.
+fn shows(error: &SendError) -> bool {
+    let shown = format!("{error} {error:?}");
+    shown.contains(SECRET) || shown.contains("Signature")
+}
+
+#[test]
+fn acl_09_no_request_leaves_unsigned() {
+    for version in VERSIONS {
+        let mut world = guarded(version);
+        let producer = world.client(with_key(KEY, SECRET));
+        world.produce(producer);
+        store_many(&mut world, producer, 20);
+        // Some are given back and come again by way of the broker; queues are locked.
+        let mut orderly = from_first("in_order");
+        orderly.options = orderly.options.orderly();
+        let first = world.client(with_key(KEY, SECRET));
+        let second = world.client(with_key(KEY, SECRET));
+        world.subscribe(first, from_first(GROUP), Pace::AtOnce).unwrap();
+        world.subscribe(second, orderly, Pace::InOrder(ms(1))).unwrap();
+        world.run_for(90 * SECOND);
+        let queue = QueueName { topic: topic(TOPIC), broker: "broker-a".into(), queue: 0 };
+        for query in [Query::MinOffset(queue.clone()), Query::MaxOffset(queue)] {
+            let op = world.query(first, query).unwrap();
+            world.run_for(SECOND);
+            assert!(world.answer(first, op).is_some_and(|ended| ended.result.is_ok()));
+        }
+        for client in [producer, first, second] {
+            world.shutdown(client);
+        }
+        world.run_for(10 * SECOND);
+        assert_eq!(world.delivered().len(), 40, "both groups have read all");
+        for code in [
+            RequestCode::GET_ROUTEINFO_BY_TOPIC,
+            RequestCode::HEART_BEAT,
+            RequestCode::SEND_MESSAGE_V2,
+            RequestCode::PULL_MESSAGE,
+            RequestCode::GET_CONSUMER_LIST_BY_GROUP,
+            RequestCode::QUERY_CONSUMER_OFFSET,
+            RequestCode::UPDATE_CONSUMER_OFFSET,
+            RequestCode::LOCK_BATCH_MQ,
+            RequestCode::UNLOCK_BATCH_MQ,
+            RequestCode::UNREGISTER_CLIENT,
+        ] {
+            assert!(asked(&world, code) > 0, "{code} was never sent");
+        }
+        assert_eq!(world.cluster().unsigned(), [], "version {version}");
+    }
+}
+
+#[test]
+fn acl_05_a_wrong_secret_ends_a_send_at_once_and_shows_nowhere() {
+    for version in VERSIONS {
+        let mut world = guarded(version);
+        let client = world.client(with_key(KEY, &format!("not-{SECRET}")));
+        let begun = world.now();
+        let error = refused(&mut world, client, TOPIC);
+        assert!(world.now().since(begun) < SECOND, "{error}");
+        assert_eq!((error.kind(), error.stored()), (ErrorKind::Denied, Stored::No));
+        assert!(!error.is_retriable() && !shows(&error), "{error:?}");
+        let text = error.to_string().to_lowercase();
+        assert!(text.contains("check signature failed") && text.contains("secret_key"), "{text}");
+        assert_eq!(asked(&world, RequestCode::SEND_MESSAGE_V2), 1, "no other try helps");
+    }
+}
+
+#[test]
+fn acl_05_another_broker_has_the_same_accounts_and_stays_in_good_health() {
+    let mut world = World::new(7, ClusterConfig::default().brokers(2).acl(acl()).topic(TOPIC, 4));
+    let client = world.client(with_key(KEY, "wrong-secret"));
+    refused(&mut world, client, TOPIC);
+    assert_eq!(asked(&world, RequestCode::SEND_MESSAGE_V2), 1);
+    // Both are used as before once the key is good.
+    world.with_cluster(|cluster| cluster.set_acl(Some(Acl::admin(KEY, "wrong-secret"))));
+    store_many(&mut world, client, 8);
+    let stored = |broker| -> usize {
+        (0..4).map(|queue| world.cluster().messages(broker, TOPIC, queue).items().count()).sum()
+    };
+    assert_eq!((stored(0), stored(1)), (4, 4));
+}
+
+#[test]
+fn acl_06_a_client_without_a_key_is_told_that_one_is_needed() {
+    for (version, words) in VERSIONS.into_iter().zip(["No accessKey", "username cannot be null"]) {
+        let mut world = guarded(version);
+        let client = world.client(config());
+        let error = refused(&mut world, client, TOPIC);
+        assert_eq!(error.kind(), ErrorKind::Denied);
+        let text = error.to_string();
+        assert!(text.contains(words) && text.contains("access_key"), "{text}");
+        let code = if version < 473 { 1 } else { 16 };
+        assert_eq!(error.code(), Some(ResponseCode(code)));
+    }
+}
+
+#[test]
+fn acl_07_what_an_account_may_do_holds_for_each_operation() {
+    for version in VERSIONS {
+        let mut world = guarded(version);
+        let admin = world.client(with_key(KEY, SECRET));
+        let client = world.client(with_key("limited", SECRET));
+        let write = |world: &mut World, client, name| {
+            let message = Message::new(topic(name), "x");
+            let op = world.try_send(client, message).unwrap();
+            world.end_of(client, op).1
+        };
+        write(&mut world, client, "to_write").unwrap();
+        for name in ["to_read", "denied"] {
+            write(&mut world, admin, name).unwrap();
+            let error = write(&mut world, client, name).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Denied, "{error}");
+            assert!(error.to_string().contains(name), "{error}");
+        }
+        let reads = |world: &mut World, name: &str| {
+            let group = Group::new("readers").unwrap();
+            let mut subscribe = Subscribe::new(group, topic(name));
+            subscribe.options.start = Start::First;
+            let (client, before) =
+                (world.client(with_key("limited", SECRET)), world.delivered().len());
+            let sub = world.subscribe(client, subscribe, Pace::AtOnce).unwrap();
+            world.run_for(30 * SECOND);
+            let count = world.delivered().len() - before;
+            world.leave(client, sub).unwrap();
+            world.run_for(5 * SECOND);
+            count
+        };
+        assert_eq!(reads(&mut world, "to_read"), 1);
+        for name in ["to_write", "denied"] {
+            assert_eq!(reads(&mut world, name), 0, "{name}");
+        }
+    }
+}
+
+#[test]
+fn acl_08_a_consumer_whose_group_is_denied_says_so_at_once_and_again_once_a_minute() {
+    for version in VERSIONS {
+        let mut world = guarded(version);
+        let client = world.client(with_key("limited", SECRET));
+        world.subscribe(client, from_first("intruders"), Pace::AtOnce).unwrap();
+        let told = |world: &World| -> Vec<String> {
+            let denied = |note: &&Note| matches!(note, Note::HeartbeatRefused { .. });
+            world.notes(client).filter(denied).map(ToString::to_string).collect()
+        };
+        world.run_for(SECOND);
+        let first = told(&world);
+        assert_eq!(first.len(), 1, "{first:?}");
+        assert!(first[0].contains("intruders"), "{first:?}");
+        world.run_for(129 * SECOND);
+        assert_eq!(told(&world).len(), 3, "{:?}", told(&world));
+        let beats = asked(&world, RequestCode::HEART_BEAT);
+        assert!(beats <= 140, "{beats} heartbeats in 130 s");
+        // The account gets the right, and the consumer goes on by itself.
+        let account = Account::new("limited", SECRET)
+            .topic(TOPIC, Perm::PUB_SUB)
+            .group("intruders", Perm::SUB);
+        world.with_cluster(|cluster| {
+            cluster.set_acl(Some(Acl::default().account(account)));
+        });
+        world.run_for(5 * SECOND);
+        store(&mut world, client, "x");
+        world.run_until(5 * SECOND, |world| world.delivered().len() == 1).unwrap();
+    }
+}
+
+#[test]
+fn acl_11_a_key_that_is_replaced_is_used_by_the_next_request() {
+    let mut world = guarded(479);
+    let keys = RotatingCredentials::new(Credentials::new(KEY, SECRET));
+    let mut settings = config();
+    settings.credentials = Some(keys.provider());
+    let client = world.client(settings);
+    consume(&mut world, client, Pace::AtOnce);
+    store(&mut world, client, "before");
+    world.run_until(5 * SECOND, |world| world.delivered().len() == 1).unwrap();
+    // What is on its way comes first: requests that are encoded keep their signature.
+    world.run_for(SECOND);
+    keys.replace(Credentials::new("next-key", "next-secret"));
+    world.with_cluster(|cluster| cluster.set_acl(Some(Acl::admin("next-key", "next-secret"))));
+    store(&mut world, client, "after");
+    world.run_for(60 * SECOND);
+    assert_eq!(world.delivered().len(), 2, "the same connections go on");
+    assert_eq!(world.cluster().unsigned(), []);
+}
+
+#[test]
+fn acl_12_nothing_that_a_client_says_shows_a_secret() {
+    let mut world = guarded(479);
+    let client = world.client(with_key(KEY, "wrong-secret"));
+    consume(&mut world, client, Pace::AtOnce);
+    let error = refused(&mut world, client, TOPIC);
+    world.run_for(130 * SECOND);
+    let notes: Vec<String> = world.notes(client).map(|note| format!("{note} {note:?}")).collect();
+    assert!(!notes.is_empty());
+    let engine = format!("{:?}", world.engine(client).config());
+    for text in notes.iter().chain([&engine, &error.to_string()]) {
+        assert!(!text.contains("wrong-secret") && !text.contains("Signature"), "{text}");
+    }
+}

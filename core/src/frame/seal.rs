@@ -1,0 +1,64 @@
+//! What goes behind the fields of every request of a client: its namespace and its signature.
+
+use std::sync::Arc;
+
+use super::code::RequestCode;
+use super::header::WrittenFields;
+use super::{CLIENT_VERSION, version};
+#[cfg(feature = "acl")]
+use crate::auth::Signer;
+use crate::config::Config;
+
+/// The ext fields of a namespace (`MixAll.RPC_REQUEST_HEADER_NAMESPACE_FIELD` and the one beside
+/// it, as `NamespaceRpcHook` adds them).
+const NAMESPACED: &str = "nsd";
+const NAMESPACE: &str = "ns";
+
+/// What is added to every request; the order is Java's: the namespace, then the signature, which
+/// covers it.
+#[derive(Debug)]
+pub(crate) struct Seal {
+    namespace: Option<Arc<str>>,
+    #[cfg(feature = "acl")]
+    signer: Option<Signer>,
+}
+
+impl Seal {
+    /// What the settings say; `None` where nothing is to be added.
+    pub(crate) fn of(config: &Config) -> Option<Box<Self>> {
+        let namespace = config.namespace_v2.as_deref().map(Arc::from);
+        #[cfg(feature = "acl")]
+        {
+            let signer = config.provider().map(Signer::new);
+            let any = namespace.is_some() || signer.is_some();
+            any.then(|| Box::new(Self { namespace, signer }))
+        }
+        #[cfg(not(feature = "acl"))]
+        namespace.map(|namespace| Box::new(Self { namespace: Some(namespace) }))
+    }
+
+    /// The version that a request shows. A search by unique key shows one at which every broker
+    /// leaves its mark out of the signature, which is so whatever the broker's version.
+    pub(super) const fn version(&self, code: RequestCode) -> i32 {
+        #[cfg(feature = "acl")]
+        if self.signer.is_some() && code.0 == RequestCode::QUERY_MESSAGE.0 {
+            return version::V4_9_3;
+        }
+        let _ = (code, version::V4_9_3);
+        CLIENT_VERSION
+    }
+
+    /// Adds what is to be added behind the fields that are written.
+    pub(super) fn close(&mut self, code: RequestCode, body: &[u8], to: &mut impl WrittenFields) {
+        if let Some(namespace) = &self.namespace {
+            to.flag(NAMESPACED, true);
+            to.text(NAMESPACE, namespace);
+        }
+        #[cfg(feature = "acl")]
+        if let Some(signer) = &mut self.signer {
+            signer.sign(code, body, to);
+        }
+        #[cfg(not(feature = "acl"))]
+        let _ = (code, body);
+    }
+}
