@@ -4,6 +4,7 @@ mod compression;
 mod env;
 mod error;
 mod identity;
+mod pem;
 mod preset;
 mod range;
 mod serde;
@@ -21,6 +22,7 @@ use std::time::Duration;
 pub use compression::Compression;
 pub use error::ConfigError;
 pub use identity::Identity;
+pub use pem::Pem;
 pub use preset::{PRESETS, Preset};
 pub use sharing::SharingRule;
 pub use table::{Config, SETTINGS, Setting};
@@ -40,7 +42,7 @@ type Rule = (&'static str, &'static str, fn(&Config) -> bool);
 /// it.
 const FRAME_ROOM: usize = 128 << 10;
 
-const RULES: [Rule; 8] = [
+const RULES: [Rule; 11] = [
     ("instance_name", "must be 1 to 255 visible ASCII characters", |c| is_name(&c.instance_name)),
     ("unit_name", "must be 1 to 255 visible ASCII characters", |c| is_name(&c.unit_name)),
     ("reconnect_max", "must not be below reconnect_min", |c| c.reconnect_min <= c.reconnect_max),
@@ -53,6 +55,15 @@ const RULES: [Rule; 8] = [
     }),
     ("compression", "must be a codec of this build: lz4 and zstd are features", |c| {
         c.compression.is_none_or(|codec| codec == Compression::Zlib || codec.is_built())
+    }),
+    ("tls", "must be off in this build: tls and tls-aws-lc are features", |c| {
+        !c.tls || cfg!(feature = "tls")
+    }),
+    ("tls_key", "must be given with tls_cert, and tls_cert with it", |c| {
+        c.tls_key.is_some() == c.tls_cert.is_some()
+    }),
+    ("tls_ca", "must not be given with tls_danger_any_certificate, which trusts everybody", |c| {
+        c.tls_ca.is_none() || !c.tls_danger_any_certificate
     }),
     (
         "strategy",
