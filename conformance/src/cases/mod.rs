@@ -35,6 +35,7 @@ mod send;
 mod slaves;
 mod sql;
 mod stored;
+mod tls;
 mod volume;
 
 use std::collections::BTreeMap;

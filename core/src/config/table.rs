@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::range::{Range, range};
 use super::value::{
-    Address, Codec, Count, Flag, Kind, Maybe, Name, Page, PemText, Peers, Rewrites, Sharing, Size,
+    Address, Codec, Count, Flag, Kind, Maybe, Name, Page, Peers, PemText, Rewrites, Sharing, Size,
     Time, Value, Who,
 };
 use super::{Compression, Identity, Pem, SharingRule};

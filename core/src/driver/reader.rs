@@ -40,7 +40,17 @@ impl Reader {
         let (inbound, decoder) = (Inbound::new(Limits::of(config)), Decoder::of(config));
         let (told, scratch) = (shared.now(), Scratch::default());
         let arrived = Vec::with_capacity(FRAMES);
-        Self { shared, conn, inbound, decoder, arrived, scratch, told, may_lend: false, answered: false }
+        Self {
+            shared,
+            conn,
+            inbound,
+            decoder,
+            arrived,
+            scratch,
+            told,
+            may_lend: false,
+            answered: false,
+        }
     }
 
     /// Room for the next read; never empty.

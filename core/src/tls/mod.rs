@@ -125,7 +125,8 @@ impl Tls {
     ///
     /// When the peer's name is none that a certificate could have.
     pub fn filter(&self, endpoint: &Endpoint) -> Result<Filter, TlsError> {
-        let none = |detail: &dyn fmt::Display| TlsError::Protocol { detail: detail.to_string().into() };
+        let none =
+            |detail: &dyn fmt::Display| TlsError::Protocol { detail: detail.to_string().into() };
         let name = match &self.server_name {
             Some(name) => name.clone(),
             None => server_name(endpoint.host()).map_err(|error| none(&error))?,
@@ -237,10 +238,7 @@ fn key(setting: &'static str, pem: &[u8]) -> Result<PrivateKeyDer<'static>, TlsS
         .map_err(|_| bad(setting, "there is no private key in it (PKCS#8, PKCS#1 or SEC1, as PEM)"))
 }
 
-fn store(
-    setting: &'static str,
-    authorities: Authorities,
-) -> Result<RootCertStore, TlsSetupError> {
+fn store(setting: &'static str, authorities: Authorities) -> Result<RootCertStore, TlsSetupError> {
     let mut store = RootCertStore::empty();
     match authorities {
         Authorities::Pem(pem) => {
