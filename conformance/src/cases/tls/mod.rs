@@ -33,7 +33,7 @@ pub(super) const PERMISSIVE: &[Setting] = with!("permissive", "server.pem");
 /// Clients without TLS are cut off.
 pub(super) const ENFORCING: &[Setting] = with!("enforcing", "server.pem");
 /// Clients with TLS are cut off.
-pub(super) const DISABLED: &[Setting] = &[("tls.server.mode", "disabled")];
+pub(super) const DISABLED: &[Setting] = with!("disabled", "server.pem");
 /// The certificate has another name.
 pub(super) const OTHER_NAME: &[Setting] = with!("enforcing", "other-name.pem");
 /// Clients have to have a certificate.
