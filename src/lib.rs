@@ -94,7 +94,7 @@ pub use rocketry_core::client::{
     self, Admin, Client, Consumer, Delivery, MessageView, OnUnreadable, Pending, Producer,
     PullConsumer, Unreadable,
 };
-pub use rocketry_core::config::{Config, ConfigError};
+pub use rocketry_core::config::{Config, ConfigError, Pem};
 pub use rocketry_core::consumer::{Filter, Start};
 pub use rocketry_core::engine::Snapshot;
 pub use rocketry_core::error::{ErrorKind, QueryError, SendError, Stored};
@@ -122,7 +122,7 @@ pub use rocketry_core::consumer::{
 pub use rocketry_core::engine::Cancelled;
 pub use rocketry_core::error::{
     Attempt, Attempts, CloseReason, CommitError, ConnectError, Failure, FilterRefused, Lack,
-    PeerKind, Refused,
+    PeerKind, Refused, TlsError, TlsSetupError,
 };
 pub use rocketry_core::frame::{Request, RequestCode, ResponseCode};
 pub use rocketry_core::message::{Compression, MessageError, RecordError, UniqueId};
@@ -189,6 +189,8 @@ mod pages {
     struct Errors;
     #[doc = include_str!("../docs/operating.md")]
     struct Operating;
+    #[doc = include_str!("../docs/security.md")]
+    struct Security;
     #[doc = include_str!("../docs/runtimes.md")]
     struct Runtimes;
     #[doc = include_str!("../docs/testing.md")]

@@ -1,10 +1,10 @@
 //! TLS as a filter of bytes between a connection's socket and its frames, by rustls.
 //!
 //! [`Tls`] is what all connections of a client have in common, [`Filter`] what one of them has: it
-//! turns the writer's bytes into records, and records into the reader's bytes, and the socket's own
-//! calls are lent to it, so that it is the same on every runtime. It has a lock of its own, which is
-//! held while bytes are encrypted and given to the system, and never while anybody waits; it is
-//! taken under no other lock, nor any under it.
+//! turns the writer's bytes into records, and records into the reader's bytes, and the socket's
+//! own calls are lent to it, so that it is the same on every runtime. It has a lock of its own,
+//! which is held while bytes are encrypted and given to the system, and never while anybody waits;
+//! it is taken under no other lock, nor any under it.
 //!
 //! The handshake comes before the engine hears that there is a connection. So TLS, its clock and
 //! its random numbers, stands outside of the engine, of traces, and of what is the same each time.
