@@ -43,11 +43,9 @@ fn files_that_are_missing_or_hold_something_else_are_named() {
 }
 
 #[test]
-fn settings_that_contradict_each_other_are_refused() {
+fn a_certificate_without_its_key_is_refused() {
     let text = refusal(|config| config.tls_cert = Some(CLIENT.into()));
     assert!(text.contains("tls_key"), "{text}");
-    let text = refusal(|config| config.tls_danger_any_certificate = true);
-    assert!(text.contains("tls_ca"), "{text}");
 }
 
 #[test]

@@ -42,7 +42,7 @@ type Rule = (&'static str, &'static str, fn(&Config) -> bool);
 /// it.
 const FRAME_ROOM: usize = 128 << 10;
 
-const RULES: [Rule; 11] = [
+const RULES: [Rule; 10] = [
     ("instance_name", "must be 1 to 255 visible ASCII characters", |c| is_name(&c.instance_name)),
     ("unit_name", "must be 1 to 255 visible ASCII characters", |c| is_name(&c.unit_name)),
     ("reconnect_max", "must not be below reconnect_min", |c| c.reconnect_min <= c.reconnect_max),
@@ -60,10 +60,7 @@ const RULES: [Rule; 11] = [
         !c.tls || cfg!(feature = "tls")
     }),
     ("tls_key", "must be given with tls_cert, and tls_cert with it", |c| {
-        c.tls_key.is_some() == c.tls_cert.is_some()
-    }),
-    ("tls_ca", "must not be given with tls_danger_any_certificate, which trusts everybody", |c| {
-        c.tls_ca.is_none() || !c.tls_danger_any_certificate
+        !c.tls || c.tls_key.is_some() == c.tls_cert.is_some()
     }),
     (
         "strategy",
