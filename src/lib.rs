@@ -95,7 +95,7 @@ pub use rocketry_core::client::{
     PullConsumer, Unreadable,
 };
 pub use rocketry_core::config::{
-    Config, ConfigError, Credentials, CredentialsProvider, RotatingCredentials, Secret,
+    Config, ConfigError, Credentials, CredentialsProvider, Pem, RotatingCredentials, Secret,
 };
 pub use rocketry_core::consumer::{Filter, Start};
 pub use rocketry_core::engine::Snapshot;
@@ -126,7 +126,7 @@ pub use rocketry_core::consumer::{
 pub use rocketry_core::engine::Cancelled;
 pub use rocketry_core::error::{
     Attempt, Attempts, CloseReason, CommitError, ConnectError, Failure, FilterRefused, Lack,
-    PeerKind, RecallError, Refused, ReplyError, RequestError, TooOld,
+    PeerKind, RecallError, Refused, ReplyError, RequestError, TlsError, TlsSetupError, TooOld,
 };
 pub use rocketry_core::frame::{Request, RequestCode, ResponseCode};
 pub use rocketry_core::message::{Compression, MessageError, RecordError, UniqueId};
@@ -198,6 +198,8 @@ mod pages {
     struct Security;
     #[doc = include_str!("../docs/operating.md")]
     struct Operating;
+    #[doc = include_str!("../docs/security.md")]
+    struct Security;
     #[doc = include_str!("../docs/runtimes.md")]
     struct Runtimes;
     #[doc = include_str!("../docs/testing.md")]

@@ -12,6 +12,8 @@ pub mod bench;
 pub mod broker;
 #[cfg(feature = "suite")]
 pub mod cases;
+#[cfg(feature = "tls")]
+pub mod certificates;
 pub mod embedded;
 #[cfg(feature = "suite")]
 pub mod fuzz;

@@ -274,5 +274,7 @@ mod route;
 mod shutdown;
 pub mod time;
 pub mod timer;
+#[cfg(feature = "tls")]
+pub mod tls;
 pub mod trace;
 mod url;

@@ -2,9 +2,10 @@
 
 use std::{env, fmt, io};
 
-use rocketry::Topic;
+use rocketry::{Pem, Topic};
 use rocketry_conformance::broker::ClusterConfig;
-use rocketry_conformance::serve::Served;
+use rocketry_conformance::certificates;
+use rocketry_conformance::serve::{Listen, ServeTls, Served, TlsMode};
 
 /// The cluster of one run.
 #[derive(Debug)]
@@ -23,9 +24,21 @@ impl Cluster {
             _ => {
                 let config = ClusterConfig { property_filter: true, ..ClusterConfig::default() };
                 let config = config.topic(topic.as_str(), 8);
-                let served = Served::start(config)?;
+                // For clients that want it.
+                let server = certificates::server(certificates::SERVER, false);
+                let server = server.map_err(io::Error::other)?;
+                let tls = ServeTls { mode: TlsMode::Permissive, server };
+                let served = Served::start_tls(config, &Listen::default(), tls)?;
                 Ok(Self::Embedded { namesrv: served.namesrv(), _served: served })
             }
+        }
+    }
+
+    /// The authority of its certificates: what `ROCKETRY_TLS_CA` names, or the embedded broker's.
+    pub(crate) fn authority(&self) -> Pem {
+        match (self, env::var("ROCKETRY_TLS_CA")) {
+            (Self::Given(_), Ok(authority)) => authority.into(),
+            _ => certificates::CA.into(),
         }
     }
 

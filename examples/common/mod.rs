@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
-use rocketry::{Client, Group, Message, SendError, Stored, Topic};
+use rocketry::{Client, Group, Message, Pem, SendError, Stored, Topic};
 
 use cluster::Cluster;
 use tally::Tally;
@@ -75,6 +75,11 @@ impl Run {
         println!("{cluster}, topic {topic}, {BODY} bytes a message");
         let repeats = AtomicUsize::new(REPEATS);
         Ok(Self { cluster, topic, group, tag: name, count, tally, repeats })
+    }
+
+    /// The authority of the cluster's certificates.
+    pub(crate) fn authority(&self) -> Pem {
+        self.cluster.authority()
     }
 
     /// The nameservers' addresses.

@@ -15,10 +15,12 @@ use std::sync::Arc;
 use std::thread;
 
 use rocketry_core::client::Client;
-use rocketry_core::client::adapter::{Clock as _, Host, Shared, Sink as _, Step, Work};
+use rocketry_core::client::adapter::{Clock as _, Host, Shared, Step, Work};
 use rocketry_core::config::{Config, ConfigError, SocketOptions};
 use rocketry_core::dial::Dial;
-use rocketry_core::driver::{Wrote, read_all, write_next};
+#[cfg(feature = "tls")]
+use rocketry_core::driver::Secured;
+use rocketry_core::driver::{Blocking, Wrote, read_all, write_next};
 use rocketry_core::error::ConnectError;
 use rocketry_core::id::ConnectionId;
 use rocketry_core::name::Endpoint;
@@ -128,15 +130,30 @@ fn connection(
         let dial = Dial::new(addresses, shared.connect_timeout());
         Stream::connect(dial, options, clocks, |dial| shared.dialling(conn, dial))
     });
-    let stream = match opened {
-        Ok(stream) => Arc::new(stream),
-        Err(error) => return shared.connect_failed(conn, error),
-    };
+    match (opened, shared.tls()) {
+        (Err(error), _) | (_, Err(error)) => shared.connect_failed(conn, error),
+        (Ok(stream), Ok(None)) => carry(shared, conn, stream),
+        // Without the feature there is no client that has it.
+        #[cfg(not(feature = "tls"))]
+        (Ok(_), Ok(Some(_))) => shared.connect_failed(conn, ConnectError::Aborted),
+        #[cfg(feature = "tls")]
+        (Ok(stream), Ok(Some(tls))) => {
+            match Secured::open_here(shared, conn, (tls, endpoint), stream) {
+                Ok(stream) => carry(shared, conn, stream),
+                Err(error) => shared.connect_failed(conn, error),
+            }
+        }
+    }
+}
+
+/// Runs a connection's two halves, reading in this thread.
+fn carry(shared: &Arc<Shared>, conn: ConnectionId, stream: impl Blocking) {
+    let stream = Arc::new(stream);
     if !shared.connected(conn, stream.clone()) {
         return;
     }
     let (own, sink) = (shared.clone(), stream.clone());
-    let reason = match spawn("rocketry-write", move || write(&own, conn, &sink)) {
+    let reason = match spawn("rocketry-write", move || write(&own, conn, &*sink)) {
         Ok(()) => read_all(shared, conn, &stream, &waker()),
         Err(error) => error.into(),
     };
@@ -144,7 +161,7 @@ fn connection(
     shared.ended(conn, reason);
 }
 
-fn write(shared: &Shared, conn: ConnectionId, stream: &Stream) {
+fn write(shared: &Shared, conn: ConnectionId, stream: &impl Blocking) {
     let waker = waker();
     loop {
         match write_next(shared, conn, stream, &waker) {

@@ -124,6 +124,10 @@ impl Blocking for Stream {
     fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         io::Write::write_vectored(&mut &self.0, slices)
     }
+
+    fn wait_writable(&self) -> io::Result<()> {
+        is_decided([&self.0], LOOK).map(drop)
+    }
 }
 
 #[cfg(test)]

@@ -110,6 +110,9 @@ pub struct Plan {
     /// `Handlers`; at least 1.
     /// The others have no use for it.
     pub parallel: usize,
+    /// Whether connections are encrypted: with the authority of this crate's
+    /// [`certificates`](crate::certificates).
+    pub tls: bool,
 }
 
 /// A run that has been started.
@@ -171,6 +174,8 @@ pub fn run(plan: &Plan, peer: Runtime, progress: &Progress) -> Result<Report, Be
 impl Plan {
     fn config(&self) -> Result<Config, BenchError> {
         let mut config = Config::new(&self.namesrv)?;
+        config.tls = self.tls;
+        config.tls_ca = self.tls.then(|| crate::certificates::CA.into());
         if self.work != Work::Burst {
             config.send_timeout = Duration::from_secs(30);
         }

@@ -30,6 +30,7 @@ fn plan(work: Work, served: &Served) -> Plan {
         count: COUNT,
         body: 100,
         parallel: PARALLEL,
+        tls: false,
     }
 }
 

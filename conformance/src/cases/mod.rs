@@ -39,6 +39,7 @@ mod send;
 mod slaves;
 mod sql;
 mod stored;
+mod tls;
 mod volume;
 
 use std::collections::BTreeMap;

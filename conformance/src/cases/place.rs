@@ -9,11 +9,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use rocketry::Config;
 
 use super::case::Case;
-use super::keys;
+use super::{keys, tls};
 use crate::broker::ClusterConfig;
 use crate::live::{self, Cluster, Options};
 use crate::rig::{On, Rig};
-use crate::serve::Served;
+use crate::serve::{Listen, Served};
 
 /// A line of a broker's properties.
 pub type Setting = (&'static str, &'static str);
@@ -85,6 +85,7 @@ impl Place {
         let mut config = ClusterConfig::default();
         for (name, value) in case.settings {
             match *name {
+                name if name.starts_with("tls.") => {}
                 "autoCreateTopicEnable" => config.auto_create_topics = *value == "true",
                 // A case that deletes what is old has the embedded broker do so by itself.
                 name if OLD_IS_DELETED.iter().any(|(known, _)| *known == name) => {}
@@ -105,7 +106,11 @@ impl Place {
                 _ => panic!("the embedded broker has no setting {name}"),
             }
         }
-        let served = Served::start(config).expect("a served cluster");
+        let served = match tls::served(case.settings) {
+            Some(tls) => Served::start_tls(config, &Listen::default(), tls),
+            None => Served::start(config),
+        };
+        let served = served.expect("a served cluster");
         Self::new(case, runtimes, Ground::Embedded(served), Arc::default())
     }
 

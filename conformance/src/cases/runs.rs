@@ -1,11 +1,11 @@
 //! The cases that run against a broker, each a function of a place.
 
-use super::case::{Case, EMBEDDED_AND_LIVE, LIVE, Proof, Runtimes, Target};
+use super::case::{Case, EMBEDDED, EMBEDDED_AND_LIVE, LIVE, Proof, Runtimes, Target};
 use super::place::{OLD_IS_DELETED, Place, Setting};
 use super::{
     admin, backlog, batch, bcast, clusters, conn, delay, expressions, fault, filt, groups, keys,
     loss, models, ns, off, offsets, ord, packed, polling, pull, push, reb, retry, rpc, send,
-    slaves, sql, stored, volume,
+    slaves, sql, stored, tls, volume,
 };
 
 use fault::{comeback, failover, moves, outages, restart};
@@ -48,6 +48,11 @@ const fn run(id: &'static str, run: fn(&Place)) -> Run {
 /// Against live brokers only.
 const fn live(run: Run) -> Run {
     Run { targets: LIVE, ..run }
+}
+
+/// Against the embedded broker only.
+const fn embedded(run: Run) -> Run {
+    Run { targets: EMBEDDED, ..run }
 }
 
 /// A runtime can change the outcome.
@@ -360,4 +365,51 @@ pub(super) const RUNS: &[Run] = &[
         sql::FILTERS,
         long(live(run("LIVE-05", models::java_finds_the_embedded_broker_as_it_finds_this_one))),
     ),
+    with(
+        tls::PERMISSIVE,
+        each(run(
+            "TLS-01",
+            tls::works::a_client_with_tls_and_one_without_work_with_a_permissive_broker,
+        )),
+    ),
+    with(
+        tls::ENFORCING,
+        each(run(
+            "TLS-02",
+            tls::refusals::a_client_without_tls_hears_what_an_enforcing_broker_wants,
+        )),
+    ),
+    with(
+        tls::DISABLED,
+        each(run("TLS-03", tls::refusals::a_client_with_tls_hears_that_a_broker_has_none)),
+    ),
+    with(
+        tls::ENFORCING,
+        each(run(
+            "TLS-04",
+            tls::refusals::an_unknown_authority_is_refused_and_a_known_one_accepted,
+        )),
+    ),
+    with(
+        tls::OTHER_NAME,
+        each(run("TLS-05", tls::refusals::another_name_is_refused_unless_it_is_asked_for)),
+    ),
+    with(
+        tls::ASKING,
+        each(run("TLS-06", tls::refusals::a_client_certificate_is_wanted_and_a_strangers_is_not)),
+    ),
+    embedded(each(run("TLS-07", tls::refusals::a_certificate_out_of_its_time_is_refused))),
+    with(tls::ENFORCING, each(run("TLS-08", tls::works::the_largest_bodies_arrive_whole))),
+    with(
+        tls::BY_FILE,
+        each(live(run(
+            "TLS-10",
+            tls::works::what_a_broker_sends_from_its_files_arrives_whole_or_is_seen_to_be_broken,
+        ))),
+    ),
+    embedded(each(run(
+        "TLS-11",
+        tls::refusals::a_handshake_that_stalls_ends_by_the_connect_timeout,
+    ))),
+    with(tls::ENFORCING, each(run("TLS-12", tls::works::every_runtime_says_the_same))),
 ];

@@ -71,6 +71,10 @@ pub(super) struct Args {
     /// Messages before those that count [default: 2000, for consume 20000, for latency 200]
     #[arg(long, value_name = "COUNT")]
     warm: Option<u32>,
+    /// Encrypt connections, for brokers that `broker --tls` or `live up` gave the certificates of
+    /// this program
+    #[arg(long)]
+    tls: bool,
 }
 
 pub(super) fn run(args: Args) -> Outcome {
@@ -98,6 +102,7 @@ pub(super) fn run(args: Args) -> Outcome {
         count: args.count as usize,
         body: args.body_bytes as usize,
         parallel: args.parallel as usize,
+        tls: args.tls,
     };
     let (namesrv, topic, count) = (plan.namesrv.as_str(), plan.topic.as_str(), plan.count);
     log::info!(namesrv, topic, count, runtime:%; "the work begins");

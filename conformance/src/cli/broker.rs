@@ -6,7 +6,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::process::ExitCode;
 
 use rocketry_conformance::broker::{Account, Acl, ClusterConfig};
-use rocketry_conformance::serve::{Listen, Served};
+use rocketry_conformance::certificates;
+use rocketry_conformance::serve::{Listen, ServeTls, Served, TlsMode};
 use rocketry_core::frame::version;
 
 use super::stop::Stop;
@@ -55,6 +56,10 @@ pub(super) struct Args {
     /// Check access keys, as of this account, which may do everything; several may be given
     #[arg(long = "account", value_name = "KEY:SECRET", value_parser = account)]
     accounts: Vec<Account>,
+    /// Serve TLS, with a certificate for localhost and 127.0.0.1 of an authority for tests; a
+    /// command has that authority in ROCKETRY_TLS_CA
+    #[arg(long, value_name = "MODE", value_parser = ["permissive", "enforcing"])]
+    tls: Option<String>,
     /// A command to run with NAMESRV_ADDR and ROCKETMQ_BROKER_ADDR set; without one, serve until
     /// Ctrl-C
     #[arg(last = true)]
@@ -68,7 +73,9 @@ pub(super) fn run(args: Args) -> Outcome {
     log::info!(namesrv = served.namesrv(), broker, brokers = args.brokers; "serving");
     let addresses = [("NAMESRV_ADDR", served.namesrv()), ("ROCKETMQ_BROKER_ADDR", broker)];
     if !args.command.is_empty() {
-        return command::run(&args.command, &addresses, &stop);
+        let mut env = addresses.to_vec();
+        env.extend(args.tls.map(|_| ("ROCKETRY_TLS_CA", certificates::CA.to_owned())));
+        return command::run(&args.command, &env, &stop);
     }
     let mut out = io::stdout().lock();
     for (name, address) in &addresses {
@@ -83,7 +90,10 @@ pub(super) fn run(args: Args) -> Outcome {
 /// Listens; where it can't, the error names the addresses and what to do.
 fn serve(args: &Args) -> Result<Served, String> {
     let listen = listen(args)?;
-    let started = Served::start_at(config(args), &listen);
+    let started = match &args.tls {
+        None => Served::start_at(config(args), &listen),
+        Some(mode) => Served::start_tls(config(args), &listen, tls(mode)?),
+    };
     started.map_err(|error| {
         let all = [listen.nameserver].into_iter().chain(listen.brokers.iter().copied());
         let all: Vec<String> = all.map(|at| at.to_string()).collect();
@@ -97,6 +107,14 @@ fn serve(args: &Args) -> Result<Served, String> {
         };
         format!("can't listen on all of {}: {error}{advice}", all.join(", "))
     })
+}
+
+fn tls(mode: &str) -> Result<ServeTls, String> {
+    let server = certificates::server(certificates::SERVER, false);
+    let server = server.map_err(|error| error.to_string())?;
+    let enforcing = mode == "enforcing";
+    let mode = if enforcing { TlsMode::Enforcing } else { TlsMode::Permissive };
+    Ok(ServeTls { mode, server })
 }
 
 fn config(args: &Args) -> ClusterConfig {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::LiveError;
 use super::error::While;
 use super::plan::{Member, Role};
+use crate::certificates;
 
 /// What 4.x brokers read under `aclEnable=true`: one account that may do everything, and one that
 /// may do little.
@@ -83,11 +84,23 @@ pub(super) fn write(
         put(&format!("logback_{part}.xml"), quiet.to_owned()).during(doing)?;
     }
     put("plain_acl.yml", ACCOUNTS.to_owned()).during(doing)?;
+    for (file, pem) in
+        certificates::FILES.iter().filter(|_| extra.iter().any(|line| own(line).is_some()))
+    {
+        put(file, (*pem).to_owned()).during(doing)?;
+    }
     let text = match member.role {
         Role::Nameserver => nameserver(member),
         Role::Master | Role::Slave => broker(home, member, namesrvs, slaves, extra),
     };
     put("properties", text).during(doing)
+}
+
+/// The key and the file of a line that names one of our certificates.
+pub(super) fn own(line: &str) -> Option<(&str, &str)> {
+    let (key, file) = line.split_once('=')?;
+    let known = certificates::FILES.iter().any(|(name, _)| *name == file);
+    (key.starts_with("tls.") && known).then_some((key, file))
 }
 
 fn nameserver(member: &Member) -> String {

@@ -40,7 +40,9 @@ const SMALLEST: [&str; 4] = ["-Xms32m", "-Xmx128m", "-XX:+UseSerialGC", "-XX:Tie
 /// The arguments that start a member in its folder `home`, one of `brokers` in its cluster.
 ///
 /// RocketMQ looks for what begins with `tls.` in the system's properties instead of the broker's
-/// (`TlsSystemConfig`), so those of `conf` are set there.
+/// (`TlsSystemConfig`), so those of `conf` are set there. A path without a folder is that of one of
+/// the [`certificates`](crate::certificates), and then nameservers have TLS as well, for clients
+/// that want it: what looks whether they are ready does not.
 pub(super) fn args(
     role: Role,
     brokers: usize,
@@ -60,8 +62,13 @@ pub(super) fn args(
     // away with the data.
     args.push(format!("-Duser.home={}", home.display()));
     args.push(format!("-Djava.io.tmpdir={}", home.join("tmp").display()));
-    let tls = conf.iter().filter(|line| role != Role::Nameserver && line.starts_with("tls."));
-    args.extend(tls.map(|line| format!("-D{line}")));
+    let broker = role != Role::Nameserver || conf.iter().any(|line| files::own(line).is_some());
+    let not_here = |line: &&String| role == Role::Nameserver && line.contains("server.mode=");
+    let tls = conf.iter().filter(|line| broker && line.starts_with("tls.") && !not_here(line));
+    args.extend(tls.map(|line| match files::own(line) {
+        Some((key, file)) => format!("-D{key}={}", home.join("conf").join(file).display()),
+        None => format!("-D{line}"),
+    }));
     args.extend(["-cp".to_owned(), format!("{}/*", jars.display()), main.to_owned()]);
     args.extend(["-c".to_owned(), files::properties(home).display().to_string()]);
     args
@@ -160,5 +167,12 @@ mod tests {
         assert!(slave.contains(" -Dtls.server.mode=enforcing -cp jars/* "), "{slave}");
         assert!(!slave.contains("aclEnable"), "{slave}");
         assert!(!line(Role::Nameserver, 2, &tls).contains("tls"));
+        let own = [tls[0].clone(), "tls.server.certPath=server.pem".to_owned()];
+        let nameserver = line(Role::Nameserver, 2, &own);
+        assert!(
+            nameserver.contains(" -Dtls.server.certPath=home/conf/server.pem "),
+            "{nameserver}"
+        );
+        assert!(!nameserver.contains("enforcing"), "{nameserver}");
     }
 }

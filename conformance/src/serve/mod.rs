@@ -10,6 +10,7 @@ mod peer;
 mod shared;
 #[cfg(test)]
 mod tests;
+mod wire;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -19,6 +20,9 @@ use std::thread::JoinHandle;
 use crate::broker::{Cluster, ClusterConfig, ListenerId};
 use door::Door;
 use shared::Shared;
+use wire::ServeTls as Tls;
+#[cfg(feature = "tls")]
+pub use wire::{ServeTls, TlsMode};
 
 /// Where a cluster listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,7 +65,17 @@ impl Served {
 
     /// Serves a cluster on these addresses. The brokers' endpoints in `config` are replaced by
     /// what they listen on. Fails when an address can't be bound or a thread can't be started.
-    pub fn start_at(mut config: ClusterConfig, listen: &Listen) -> io::Result<Self> {
+    pub fn start_at(config: ClusterConfig, listen: &Listen) -> io::Result<Self> {
+        Self::begin(config, listen, None)
+    }
+
+    /// The same with TLS, on the nameserver and on all brokers.
+    #[cfg(feature = "tls")]
+    pub fn start_tls(config: ClusterConfig, listen: &Listen, tls: ServeTls) -> io::Result<Self> {
+        Self::begin(config, listen, Some(tls))
+    }
+
+    fn begin(mut config: ClusterConfig, listen: &Listen, tls: Option<Tls>) -> io::Result<Self> {
         let nameserver = TcpListener::bind(listen.nameserver)?;
         let nameserver_at = nameserver.local_addr()?;
         let mut sockets = vec![(ListenerId::Nameserver, nameserver)];
@@ -74,7 +88,7 @@ impl Served {
             brokers.push(at);
             sockets.push((ListenerId::Broker(index), socket));
         }
-        let shared = Arc::new(Shared::new(config));
+        let shared = Arc::new(Shared::new(config, tls));
         let timer = Some(shared::run_timer(&shared)?);
         let served = Self {
             shared,

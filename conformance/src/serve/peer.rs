@@ -1,11 +1,13 @@
 //! The writing side of one connection: frames queue up, and one thread at a time writes them.
 
-use std::io::{self, IoSlice, Write};
-use std::net::{Shutdown, TcpStream};
+use std::io::{self, IoSlice};
+use std::net::TcpStream;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rocketry_core::frame::{Limits, OutFrame, Outbound};
+
+use super::wire::Wire;
 
 /// A thread with other things to do waits so long for a peer that does not read; then a thread of
 /// its own writes the rest.
@@ -26,7 +28,7 @@ struct Queue {
 
 #[derive(Debug)]
 pub(super) struct Peer {
-    pub(super) socket: TcpStream,
+    pub(super) wire: Wire,
     queue: Mutex<Queue>,
     room: Condvar,
     /// Held by the thread that writes.
@@ -44,7 +46,7 @@ impl Peer {
         socket.set_nodelay(true)?;
         socket.set_write_timeout(Some(PATIENCE))?;
         Ok(Self {
-            socket,
+            wire: Wire::new(socket),
             queue: Mutex::default(),
             room: Condvar::new(),
             out: Mutex::new((Outbound::with_limits(Limits::default()), Vec::new())),
@@ -110,7 +112,7 @@ impl Peer {
             }
             let mut slices = [IoSlice::new(&[]); SLICES];
             let count = outbound.slices(&mut slices);
-            match (&self.socket).write_vectored(&slices[..count]) {
+            match self.wire.write(&slices[..count]) {
                 Ok(0) => return self.close(),
                 Ok(written) => outbound.advance(written),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -152,8 +154,7 @@ impl Peer {
         queue.frames.clear();
         self.room.notify_all();
         drop(queue);
-        // Fails only when the peer was faster.
-        drop(self.socket.shutdown(Shutdown::Both));
+        self.wire.shutdown();
     }
 }
 

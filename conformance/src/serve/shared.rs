@@ -1,7 +1,7 @@
 //! The cluster under its lock, the connections to it, and its timer.
 
 use std::collections::HashMap;
-use std::io::{self, Read};
+use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -11,6 +11,7 @@ use rocketry_core::frame::{Inbound, Limits};
 use rocketry_core::time::{Instant, UnixMillis};
 
 use super::peer::Peer;
+use super::wire::ServeTls;
 use crate::broker::{Cluster, ClusterConfig, ConnId, ListenerId, Output, next_frame};
 
 const SEED: u64 = 0x524F_434B;
@@ -31,6 +32,7 @@ pub(super) struct Shared {
     inner: Mutex<Inner>,
     timer: Condvar,
     epoch: std::time::Instant,
+    tls: Option<ServeTls>,
 }
 
 impl Inner {
@@ -76,7 +78,7 @@ fn born() -> (std::time::Instant, UnixMillis) {
 }
 
 impl Shared {
-    pub(super) fn new(config: ClusterConfig) -> Self {
+    pub(super) fn new(config: ClusterConfig, tls: Option<ServeTls>) -> Self {
         let (epoch, unix) = born();
         let cluster = Cluster::new(config, SEED, Instant::ZERO, unix);
         let inner = Inner {
@@ -87,7 +89,7 @@ impl Shared {
             armed: None,
             stopping: false,
         };
-        Self { inner: Mutex::new(inner), timer: Condvar::new(), epoch }
+        Self { inner: Mutex::new(inner), timer: Condvar::new(), epoch, tls }
     }
 
     fn now(&self) -> Instant {
@@ -146,11 +148,24 @@ impl Shared {
     }
 
     fn read(&self, conn: ConnId, peer: &Arc<Peer>) {
+        match peer.wire.begin(self.tls.as_ref()) {
+            Ok(()) => self.serve(conn, peer),
+            Err(error) => log::warn!("a connection is closed: {error}"),
+        }
+        peer.close();
+        self.run(|cluster, now| cluster.closed(now, conn));
+        let mut inner = self.lock();
+        inner.peers.remove(&conn);
+        inner.readers.remove(&conn);
+    }
+
+    /// Answers one connection until its end.
+    fn serve(&self, conn: ConnId, peer: &Peer) {
         let mut inbound = Inbound::new(Limits::default());
         let mut frames = Vec::new();
         let mut checks = self.lock().cluster.checks_keys();
         loop {
-            match (&peer.socket).read(inbound.space()) {
+            match peer.wire.read(inbound.space()) {
                 Ok(0) => break,
                 Ok(count) => inbound.filled(count),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
@@ -177,11 +192,6 @@ impl Shared {
             }
             peer.wait_for_room();
         }
-        peer.close();
-        self.run(|cluster, now| cluster.closed(now, conn));
-        let mut inner = self.lock();
-        inner.peers.remove(&conn);
-        inner.readers.remove(&conn);
     }
 
     /// Closes every connection and waits for the threads that read.

@@ -8,7 +8,7 @@ use super::after_unlock::{AfterUnlock, PendingWrite};
 use super::link::{Action, Halves, Link, Open, Sink, Traffic, Writer};
 use crate::dial::Dial;
 use crate::engine::{Engine, Input};
-use crate::error::{CloseReason, ConnectError};
+use crate::error::{CloseReason, ConnectError, TlsError};
 use crate::id::ConnectionId;
 use crate::time::Instant;
 
@@ -73,7 +73,7 @@ impl Links {
 
     /// A connection is to be made.
     pub(super) fn begin(&mut self, conn: ConnectionId) {
-        self.all.insert(conn, Link::Connecting { waker: None, dial: None });
+        self.all.insert(conn, Link::Connecting { waker: None, dial: None, secures: None });
     }
 
     /// Whether a connection is still wanted.
@@ -85,6 +85,13 @@ impl Links {
     pub(super) fn dialling(&mut self, conn: ConnectionId, now_at: &Dial) -> bool {
         let Some(Link::Connecting { dial, .. }) = self.all.get_mut(&conn) else { return false };
         *dial = Some(now_at.clone());
+        true
+    }
+
+    /// There is a socket, and TLS is yet to come. False: it is not wanted any more.
+    pub(super) fn securing(&mut self, conn: ConnectionId, now: Instant) -> bool {
+        let Some(Link::Connecting { secures, .. }) = self.all.get_mut(&conn) else { return false };
+        secures.get_or_insert(now);
         true
     }
 
@@ -217,11 +224,12 @@ impl Links {
             Some(Link::Open(open)) => after.shutdowns.push(open.sink.clone()),
             // A thread in the middle of connecting, or of looking a name up, can't be told: the
             // engine does not wait for it, and it finds its link gone.
-            Some(Link::Connecting { waker, dial }) => {
+            Some(Link::Connecting { waker, dial, secures }) => {
                 after.wakers.extend(waker.take());
+                let stalled = |at| ConnectError::Tls(TlsError::Stalled(now.since(at)));
                 let dial = dial.take().map(|dial| dial.given_up(now));
+                let error = secures.map(stalled).or(dial).unwrap_or(ConnectError::Aborted);
                 self.all.remove(&conn);
-                let error = dial.unwrap_or(ConnectError::Aborted);
                 engine.handle(now, Input::ConnectFailed { conn, error });
             }
             None => {}
@@ -232,7 +240,7 @@ impl Links {
     pub(super) fn abandon(&mut self, after: &mut AfterUnlock) {
         for (_, link) in std::mem::take(&mut self.all) {
             match link {
-                Link::Connecting { waker, dial: _ } => after.wakers.extend(waker),
+                Link::Connecting { waker, .. } => after.wakers.extend(waker),
                 Link::Open(mut open) => {
                     after.wakers.extend(open.halves.gone());
                     after.shutdowns.push(open.sink.clone());

@@ -110,6 +110,13 @@ impl Shared {
         self.lock().links.dialling(conn, dial)
     }
 
+    /// There is a socket, and TLS is yet to be agreed upon: what is given up from now on says so.
+    /// False when the connection is no longer wanted.
+    pub fn securing(&self, conn: ConnectionId) -> bool {
+        let now = self.now();
+        self.lock().links.securing(conn, now)
+    }
+
     /// Whether a connection that is being made is no longer wanted.
     pub fn poll_aborted(&self, conn: ConnectionId, cx: &mut Context<'_>) -> Poll<()> {
         // The one that is left here is dropped after the lock.

@@ -21,12 +21,18 @@ use super::work::Work;
 use crate::config::Config;
 use crate::contain::contained;
 use crate::engine::{Computed, Engine, Input, Job, Snapshot};
-use crate::error::{QueryError, Refused, RequestError, SendError, Stored};
+use crate::error::{ConnectError, QueryError, Refused, RequestError, SendError, Stored, TlsError};
 use crate::id::{ConnectionId, OpId};
 use crate::message::{Publish, UniqueIds};
 use crate::offsets::{NoFiles, OffsetStore, OffsetStoreError};
 use crate::producer::SendOptions;
 use crate::time::Instant;
+#[cfg(feature = "tls")]
+use crate::tls::Tls;
+
+/// There is none in this build.
+#[cfg(not(feature = "tls"))]
+type Tls = std::convert::Infallible;
 
 /// Writes that a calling thread does for others, which came while it wrote, before it leaves them
 /// to the connection's writer.
@@ -48,6 +54,8 @@ pub struct Shared {
     ids: UniqueIds,
     /// Where offsets are kept that no broker keeps, unless a consumer has a store of its own.
     files: Arc<dyn OffsetStore>,
+    /// What connections are encrypted by.
+    tls: Option<Tls>,
     core: Mutex<Core>,
     /// Itself, for work that goes on beside it.
     me: Weak<Self>,
@@ -74,8 +82,30 @@ impl Shared {
     pub fn with_files(
         config: Config,
         seed: u64,
-        (clock, host): (impl Clock, impl Host),
+        own: (impl Clock, impl Host),
         files: Arc<dyn OffsetStore>,
+    ) -> Arc<Self> {
+        Self::make(config, seed, own, (files, None))
+    }
+
+    /// As [`with_files`](Self::with_files), with what [`Config::tls`] asks for.
+    #[cfg(feature = "tls")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
+    pub fn with_tls(
+        config: Config,
+        seed: u64,
+        own: (impl Clock, impl Host),
+        files: Arc<dyn OffsetStore>,
+        tls: Tls,
+    ) -> Arc<Self> {
+        Self::make(config, seed, own, (files, Some(tls)))
+    }
+
+    fn make(
+        config: Config,
+        seed: u64,
+        (clock, host): (impl Clock, impl Host),
+        (files, tls): (Arc<dyn OffsetStore>, Option<Tls>),
     ) -> Arc<Self> {
         let config = Arc::new(config);
         let ids = UniqueIds::of(&config);
@@ -97,6 +127,7 @@ impl Shared {
             client_id,
             ids,
             files,
+            tls,
             core,
             free_readers: AtomicU32::new(0),
             #[cfg(feature = "lock-stats")]
@@ -106,6 +137,21 @@ impl Shared {
 
     pub(crate) fn config(&self) -> &Arc<Config> {
         &self.config
+    }
+
+    /// What connections are to be encrypted by. One that is meant to be is not made without it.
+    ///
+    /// # Errors
+    ///
+    /// When [`Config::tls`] is on, and the adapter gave nothing to do it by.
+    pub fn tls(&self) -> Result<Option<&Tls>, ConnectError> {
+        match &self.tls {
+            None if self.config.tls => {
+                let detail = "this adapter does not encrypt".into();
+                Err(ConnectError::Tls(TlsError::Protocol { detail }))
+            }
+            tls => Ok(tls.as_ref()),
+        }
     }
 
     pub(crate) fn client_id(&self) -> Arc<str> {

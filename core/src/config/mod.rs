@@ -5,6 +5,7 @@ mod credentials;
 mod env;
 mod error;
 mod identity;
+mod pem;
 mod preset;
 mod range;
 mod secret;
@@ -24,6 +25,7 @@ pub use compression::Compression;
 pub use credentials::{Credentials, CredentialsProvider, RotatingCredentials};
 pub use error::ConfigError;
 pub use identity::Identity;
+pub use pem::Pem;
 pub use preset::{PRESETS, Preset};
 pub use secret::Secret;
 pub use sharing::SharingRule;
@@ -44,7 +46,7 @@ type Rule = (&'static str, &'static str, fn(&Config) -> bool);
 /// it.
 const FRAME_ROOM: usize = 128 << 10;
 
-const RULES: [Rule; 12] = [
+const RULES: &[Rule] = &[
     ("instance_name", "must be 1 to 255 visible ASCII characters", |c| is_name(&c.instance_name)),
     ("unit_name", "must be 1 to 255 visible ASCII characters", |c| is_name(&c.unit_name)),
     ("access_key", "must be given together with secret_key, or neither of them", |c| {
@@ -67,6 +69,12 @@ const RULES: [Rule; 12] = [
     }),
     ("compression", "must be a codec of this build: lz4 and zstd are features", |c| {
         c.compression.is_none_or(|codec| codec == Compression::Zlib || codec.is_built())
+    }),
+    ("tls", "must be off in this build: tls and tls-aws-lc are features", |c| {
+        !c.tls || cfg!(feature = "tls")
+    }),
+    ("tls_key", "must be given with tls_cert, and tls_cert with it", |c| {
+        !c.tls || c.tls_key.is_some() == c.tls_cert.is_some()
     }),
     (
         "strategy",

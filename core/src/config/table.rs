@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use super::range::{Range, range};
 use super::value::{
-    Address, Codec, Count, Flag, Hidden, Kind, Maybe, Name, Page, Peers, Rewrites, Sharing, Size,
-    Time, Value, Who,
+    Address, Codec, Count, Flag, Hidden, Kind, Maybe, Name, Page, Peers, PemText, Rewrites,
+    Sharing, Size, Time, Value, Who,
 };
-use super::{Compression, CredentialsProvider, Identity, Secret, SharingRule};
+use super::{Compression, CredentialsProvider, Identity, Pem, Secret, SharingRule};
 use crate::name::Endpoint;
 use crate::url::Url;
 
@@ -430,6 +430,34 @@ settings! {
     /// system, which adapts it; a size given here is fixed, and limited by `net.core.rmem_max`.
     receive_buffer: Option<usize> as Maybe<Size> = [none] in [1024 ..= 1073741824],
         java "clientSocketRcvBufSize", python "recv_buffer_size";
+
+    /// Connections to nameservers and brokers are encrypted and the peers' certificates verified,
+    /// by the feature `tls` or `tls-aws-lc`. The handshake counts into `connect_timeout`. An
+    /// address server's page is still asked for by plain HTTP.
+    tls: bool as Flag = [false], java "useTLS";
+
+    /// The certificates of the authorities that are trusted: a file of PEM, or the PEM itself.
+    /// None trusts those of the system.
+    tls_ca: Option<Pem> as Maybe<PemText> = [none], java "tls.client.trustCertPath";
+
+    /// This client's certificate, followed by those that lead to an authority, for brokers that
+    /// want one: a file of PEM, or the PEM itself. With `tls_key`.
+    tls_cert: Option<Pem> as Maybe<PemText> = [none], java "tls.client.certPath";
+
+    /// The key of `tls_cert`, not encrypted: a file of PEM, or the PEM itself.
+    tls_key: Option<Pem> as Maybe<PemText> = [none], java "tls.client.keyPath";
+
+    /// The name that peers' certificates have to be valid for, and that is told them (SNI). None
+    /// takes each peer's own host or IP address, as it was given or as nameservers tell it.
+    tls_server_name: Option<String> as Name = [none];
+
+    /// Certificates of the trusted authorities are accepted whatever their names are: each
+    /// holder of one may then be any broker.
+    tls_danger_any_name: bool as Flag = [false];
+
+    /// Peers' certificates are not verified at all: whoever is on the way can read and change
+    /// everything. As Java's client unless `tls.client.authServer` is set. For trials alone.
+    tls_danger_any_certificate: bool as Flag = [false];
 
     /// The address of this host that connections leave from, on hosts with several. None leaves it
     /// to the system. Peers of the other address family can't be reached with it.

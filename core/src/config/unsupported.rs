@@ -35,8 +35,6 @@ macro_rules! not_built {
 }
 
 not_built! {
-    tls, java "useTLS":
-        "connections are not encrypted.";
     socks_proxy, java "socksProxyConfig":
         "connections are made directly, not through a SOCKS5 proxy.";
     namespace, java "namespace":

@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::{Compression, Identity, Secret, SharingRule};
+use super::{Compression, Identity, Pem, Secret, SharingRule};
 use crate::name::Endpoint;
 use crate::url::Url;
 
@@ -334,6 +334,26 @@ impl Kind<IpAddr> for Address {
 
     fn give(value: &IpAddr) -> Value {
         Value::Text(value.to_string())
+    }
+}
+
+/// Certificates or a key.
+pub(crate) struct PemText;
+
+impl Kind<Pem> for PemText {
+    const UNIT: &'static str = "PEM, or a file of it";
+
+    fn expected() -> String {
+        "the path of a PEM file, or PEM that begins with -----BEGIN".to_owned()
+    }
+
+    fn read(given: &Value) -> Option<Pem> {
+        let Value::Text(text) = given else { return None };
+        Some(text.trim()).filter(|text| !text.is_empty()).map(Pem::from)
+    }
+
+    fn give(value: &Pem) -> Value {
+        Value::Text(value.text().to_owned())
     }
 }
 

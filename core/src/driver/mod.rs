@@ -9,9 +9,13 @@ mod fetch;
 mod page;
 mod poll;
 mod reader;
+#[cfg(feature = "tls")]
+mod secured;
 mod threads;
 
 pub use fetch::{Download, request};
 pub use poll::{Runtime, Socket, Timer, dial_first, pump};
 pub use reader::Reader;
+#[cfg(feature = "tls")]
+pub use secured::Secured;
 pub use threads::{Blocking, Wrote, read_all, write_next};

@@ -177,6 +177,15 @@ async fn open<R: Runtime>(
         let watch = |dial: &Dial| _ = shared.dialling(conn, dial);
         dial_first(runtime, addresses, shared.connect_timeout(), watch).await
     };
+    wanted(shared, conn, opening).await
+}
+
+/// Does a part of connecting, until that is no longer wanted.
+async fn wanted<T>(
+    shared: &Shared,
+    conn: ConnectionId,
+    opening: impl Future<Output = Result<T, ConnectError>>,
+) -> Result<T, ConnectError> {
     let mut opening = pin!(opening);
     poll_fn(|cx| match opening.as_mut().poll(cx) {
         Poll::Ready(result) => Poll::Ready(result),
@@ -192,26 +201,42 @@ async fn connect<R: Runtime>(
     conn: ConnectionId,
     endpoint: Endpoint,
 ) {
-    match open(&shared, &runtime, conn, endpoint).await {
-        Err(error) => shared.connect_failed(conn, error),
-        Ok(socket) => {
-            let socket = Arc::new(socket);
-            if shared.connected(conn, socket.clone()) {
-                let writing = Writing {
-                    shared: shared.clone(),
-                    conn,
-                    socket: socket.clone(),
-                    writer: None,
-                    yielded: false,
-                };
-                if spawn(&shared, writing).is_err() {
-                    // Nobody writes: the reader sees the end.
-                    socket.shutdown();
-                }
-                read(shared, conn, socket).await;
+    let opened = open(&shared, &runtime, conn, endpoint.clone()).await;
+    match (opened, shared.tls()) {
+        (Err(error), _) | (_, Err(error)) => shared.connect_failed(conn, error),
+        (Ok(socket), Ok(None)) => carry(shared, conn, socket).await,
+        #[cfg(not(feature = "tls"))]
+        (Ok(_), Ok(Some(never))) => match *never {},
+        #[cfg(feature = "tls")]
+        (Ok(socket), Ok(Some(tls))) => {
+            shared.securing(conn);
+            let secured = super::secured::Secured::open(tls, &endpoint, socket);
+            match wanted(&shared, conn, secured).await {
+                Err(error) => shared.connect_failed(conn, error),
+                Ok(socket) => carry(shared, conn, socket).await,
             }
         }
     }
+}
+
+/// Runs the two halves of a connection.
+async fn carry<S: Socket>(shared: Arc<Shared>, conn: ConnectionId, socket: S) {
+    let socket = Arc::new(socket);
+    if !shared.connected(conn, socket.clone()) {
+        return;
+    }
+    let writing = Writing {
+        shared: shared.clone(),
+        conn,
+        socket: socket.clone(),
+        writer: None,
+        yielded: false,
+    };
+    if spawn(&shared, writing).is_err() {
+        // Nobody writes: the reader sees the end.
+        socket.shutdown();
+    }
+    read(shared, conn, socket).await;
 }
 
 /// Reads until the end of the stream.
@@ -221,11 +246,11 @@ async fn read<S: Socket>(shared: Arc<Shared>, conn: ConnectionId, socket: Arc<S>
         for _ in 0..READS {
             let reason = match socket.poll_read(cx, reader.space()) {
                 Poll::Pending => return Poll::Pending,
-                Poll::Ready(Ok(0)) => CloseReason::Ended,
+                Poll::Ready(Ok(0)) => reader.end(&*socket),
                 Poll::Ready(Ok(count)) if reader.filled(count) => continue,
                 Poll::Ready(Ok(_)) => CloseReason::Ended,
                 Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Poll::Ready(Err(error)) => error.into(),
+                Poll::Ready(Err(error)) => reader.failure(&*socket, error),
             };
             return Poll::Ready(reason);
         }

@@ -1,10 +1,12 @@
 //! Bytes to frames, decoded before the lock is taken.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::client::adapter::{Scratch, Shared};
+use crate::client::adapter::{Scratch, Shared, Sink};
 use crate::engine::{Decoder, InFrame};
+use crate::error::CloseReason;
 use crate::frame::{Inbound, Limits};
 use crate::id::ConnectionId;
 use crate::time::Instant;
@@ -27,6 +29,8 @@ pub struct Reader {
     /// When the engine last heard of this connection.
     told: Instant,
     may_lend: bool,
+    /// Something has come.
+    answered: bool,
 }
 
 impl Reader {
@@ -36,7 +40,17 @@ impl Reader {
         let (inbound, decoder) = (Inbound::new(Limits::of(config)), Decoder::of(config));
         let (told, scratch) = (shared.now(), Scratch::default());
         let arrived = Vec::with_capacity(FRAMES);
-        Self { shared, conn, inbound, decoder, arrived, scratch, told, may_lend: false }
+        Self {
+            shared,
+            conn,
+            inbound,
+            decoder,
+            arrived,
+            scratch,
+            told,
+            may_lend: false,
+            answered: false,
+        }
     }
 
     /// Room for the next read; never empty.
@@ -47,6 +61,7 @@ impl Reader {
     /// `count` bytes of [`space`](Self::space) were read. False: they were no frames; stop reading.
     pub fn filled(&mut self, count: usize) -> bool {
         self.inbound.filled(count);
+        self.answered = true;
         loop {
             let error = loop {
                 if self.arrived.len() == FRAMES {
@@ -70,6 +85,24 @@ impl Reader {
             if !more {
                 return true;
             }
+        }
+    }
+
+    /// The stream has ended, as a peer that wants TLS does at the first bytes without it.
+    pub(super) fn end(&self, socket: &impl Sink) -> CloseReason {
+        match self.answered || socket.is_encrypted() {
+            true => CloseReason::Ended,
+            false => CloseReason::Unanswered,
+        }
+    }
+
+    /// A read has failed: what a peer that closes has not read makes that a reset.
+    pub(super) fn failure(&self, socket: &impl Sink, error: io::Error) -> CloseReason {
+        match error.kind() {
+            io::ErrorKind::ConnectionReset if !self.answered && !socket.is_encrypted() => {
+                CloseReason::Unanswered
+            }
+            _ => error.into(),
         }
     }
 

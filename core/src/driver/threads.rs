@@ -28,6 +28,9 @@ pub trait Blocking: Sink {
 
     /// Writes something, and blocks until the system takes it.
     fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize>;
+
+    /// Blocks until [`Sink::try_write`] may take something again.
+    fn wait_writable(&self) -> io::Result<()>;
 }
 
 /// What a writing thread found.
@@ -90,12 +93,12 @@ impl<S: Blocking> Half for ReadingHalf<S> {
         }
         match self.socket.read(self.reader.space()) {
             Ok(count) if count > 0 && self.reader.filled(count) => Ok(self.reader.may_lend()),
-            Ok(_) => Err(CloseReason::Ended),
+            Ok(_) => Err(self.reader.end(&*self.socket)),
             Err(error) => match error.kind() {
                 io::ErrorKind::Interrupted
                 | io::ErrorKind::WouldBlock
                 | io::ErrorKind::TimedOut => Ok(false),
-                _ => Err(error.into()),
+                _ => Err(self.reader.failure(&*self.socket, error)),
             },
         }
     }

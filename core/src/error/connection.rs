@@ -5,6 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::tls::TlsError;
 use crate::frame::FrameError;
 use crate::time::Rounded;
 
@@ -40,6 +41,9 @@ pub enum ConnectError {
         /// How many more were tried.
         more: usize,
     },
+    /// There was a connection, and no TLS on it.
+    #[error("{0}")]
+    Tls(TlsError),
     /// The connection was there, and was lost before the request had left.
     #[error("lost before the request had left: {0}")]
     Lost(Box<CloseReason>),
@@ -47,6 +51,9 @@ pub enum ConnectError {
 
 impl From<io::Error> for ConnectError {
     fn from(error: io::Error) -> Self {
+        if let Some(error) = TlsError::of(&error) {
+            return Self::Tls(error.clone());
+        }
         Self::Io { kind: error.kind(), detail: error.to_string().into() }
     }
 }
@@ -95,7 +102,8 @@ impl ConnectError {
         match self {
             Self::Io { kind, .. } => *kind == io::ErrorKind::ConnectionRefused,
             Self::Addresses { failures, .. } => failures.iter().all(|one| one.error.is_refused()),
-            Self::Unresolved { .. } | Self::TimedOut(_) | Self::Aborted | Self::Lost(_) => false,
+            Self::Unresolved { .. } | Self::TimedOut(_) | Self::Aborted => false,
+            Self::Tls(_) | Self::Lost(_) => false,
         }
     }
 
@@ -110,7 +118,7 @@ impl ConnectError {
             Self::Addresses { failures, .. } => {
                 failures.iter().any(|one| one.error.is_unreachable())
             }
-            Self::Aborted | Self::Lost(_) => false,
+            Self::Aborted | Self::Tls(_) | Self::Lost(_) => false,
         }
     }
 }
@@ -122,6 +130,12 @@ pub enum CloseReason {
     /// The peer closed it.
     #[error("the peer closed the connection")]
     Ended,
+    /// The peer closed it before it had sent anything.
+    #[error("the peer closed the connection before it had answered anything")]
+    Unanswered,
+    /// TLS on it went wrong.
+    #[error("{0}")]
+    Tls(TlsError),
     /// A read or a write failed.
     #[error("{detail}")]
     Io {
@@ -157,6 +171,9 @@ pub enum CloseReason {
 
 impl From<io::Error> for CloseReason {
     fn from(error: io::Error) -> Self {
+        if let Some(error) = TlsError::of(&error) {
+            return Self::Tls(error.clone());
+        }
         Self::Io { kind: error.kind(), detail: error.to_string().into() }
     }
 }

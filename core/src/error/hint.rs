@@ -1,6 +1,6 @@
 //! What a user should look at next, where a failure has a well-known cause.
 
-use super::{Attempt, CloseReason, ConnectError, Failure, PeerKind};
+use super::{Attempt, CloseReason, ConnectError, Failure, PeerKind, TlsError};
 use crate::frame::{Foreign, FrameError, ResponseCode};
 
 const ADVERTISED: &str = " (the nameserver told this address: if it can't be reached from here, \
@@ -10,6 +10,7 @@ const GRPC: &str = " (this looks like a proxy's gRPC port, 8081 by default: this
 
 const DENIED: &str = " (look at access_key and secret_key here, and at what the account of that \
     key may do there)";
+const WANTS_TLS: &str = " (it may want TLS, as with tls.server.mode=enforcing: set tls)";
 
 /// A remark in brackets, with the blank before it; empty where nothing is known.
 pub(super) fn hint(attempt: &Attempt) -> &'static str {
@@ -19,6 +20,12 @@ pub(super) fn hint(attempt: &Attempt) -> &'static str {
         Failure::Refused { code, .. } => refused(*code, broker),
         Failure::Connect(error) => unreached(error, broker),
         Failure::Closed(CloseReason::Frame(FrameError::Foreign(Foreign::Http2))) => GRPC,
+        Failure::Closed(CloseReason::Frame(FrameError::Foreign(Foreign::Tls))) => WANTS_TLS,
+        Failure::Closed(CloseReason::Tls(error)) => tls(error),
+        Failure::Closed(CloseReason::Unanswered) => match by_port(port, broker) {
+            "" => WANTS_TLS,
+            known => known,
+        },
         Failure::Closed(CloseReason::Frame(FrameError::Foreign(_))) if !broker => {
             " (check that this is a nameserver's remoting port, 9876 by default)"
         }
@@ -54,9 +61,28 @@ fn unreached(error: &ConnectError, broker: bool) -> &'static str {
         ConnectError::TimedOut(_) => " (check the address, and what firewalls let through)",
         ConnectError::Lost(reason) => match &**reason {
             CloseReason::Frame(FrameError::Foreign(Foreign::Http2)) => GRPC,
+            CloseReason::Tls(error) => tls(error),
+            CloseReason::Unanswered => WANTS_TLS,
             _ => "",
         },
+        ConnectError::Tls(error) => tls(error),
         ConnectError::Io { .. } | ConnectError::Addresses { .. } | ConnectError::Aborted => "",
+    }
+}
+
+const fn tls(error: &TlsError) -> &'static str {
+    match error {
+        TlsError::UnknownIssuer => " (name its authority with tls_ca)",
+        TlsError::WrongName { .. } => {
+            " (tls_server_name says which name to ask for; brokers are known by the addresses \
+             that nameservers tell)"
+        }
+        TlsError::NotTls | TlsError::HungUp => {
+            " (it may not offer TLS, as with tls.server.mode=disabled: see its log, or leave tls \
+             off)"
+        }
+        TlsError::ClientCertificate { .. } => " (see tls_cert and tls_key)",
+        _ => "",
     }
 }
 

@@ -13,6 +13,7 @@ mod query;
 mod recall;
 mod refused;
 mod request;
+mod tls;
 mod too_old;
 
 use std::fmt;
@@ -31,6 +32,7 @@ pub use query::QueryError;
 pub use recall::RecallError;
 pub use refused::Refused;
 pub use request::{ReplyError, RequestError};
+pub use tls::{TlsError, TlsSetupError};
 pub use too_old::TooOld;
 
 use crate::fetch::FetchFailure;

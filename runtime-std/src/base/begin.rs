@@ -40,7 +40,14 @@ where
     identify(&mut config.identity);
     let (clocks, options) = (Clocks::default(), config.socket());
     let files = Arc::new(OffsetFiles::new(config.offset_store_path.as_deref()));
-    let shared = Shared::with_files(config, random(), (clocks, host()?), files);
+    let own = (clocks, host()?);
+    #[cfg(feature = "tls")]
+    let shared = match super::tls::of(&config, clocks)? {
+        Some(tls) => Shared::with_tls(config, random(), own, files, tls),
+        None => Shared::with_files(config, random(), own, files),
+    };
+    #[cfg(not(feature = "tls"))]
+    let shared = Shared::with_files(config, random(), own, files);
     Ok(Begun { shared, clocks, options })
 }
 

@@ -3,6 +3,7 @@
 use std::io;
 
 use rocketry_core::config::ConfigError;
+use rocketry_core::error::TlsSetupError;
 
 /// Why there is no client: the same on every runtime.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -11,6 +12,9 @@ pub enum ClientError {
     /// The settings can't work.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// There is no TLS as the settings want it.
+    #[error("no TLS: {0}")]
+    Tls(#[from] TlsSetupError),
     /// The system gave no thread.
     #[error("no thread: {0}")]
     NoThread(String),

@@ -13,6 +13,8 @@ mod error;
 mod offset_files;
 mod socket;
 mod threads;
+#[cfg(feature = "tls")]
+mod tls;
 #[cfg(test)]
 pub(crate) mod trial;
 

@@ -19,6 +19,7 @@ use std::task::Waker;
 
 use crate::dial::Dial;
 use crate::error::CloseReason;
+use crate::time::Instant;
 use read_half::ReadHalf;
 pub use read_half::{Half, ReadTurn};
 use traffic::Backlog;
@@ -57,8 +58,8 @@ impl<W> From<Option<Waker>> for Action<W> {
 /// A connection that is being made, or stands.
 pub(crate) enum Link {
     /// The pump is connecting; the waker is of a task that does, and `dial` is how far it got with
-    /// a name of several addresses.
-    Connecting { waker: Option<Waker>, dial: Option<Dial> },
+    /// a name of several addresses. `secures`: since then there is a socket, and TLS to agree upon.
+    Connecting { waker: Option<Waker>, dial: Option<Dial>, secures: Option<Instant> },
     /// There is a socket.
     Open(Open),
 }

@@ -19,6 +19,11 @@ pub trait Sink: Send + Sync + 'static {
 
     /// Ends both directions: the reader sees the end of the stream.
     fn shutdown(&self);
+
+    /// Whether the bytes are encrypted on their way.
+    fn is_encrypted(&self) -> bool {
+        false
+    }
 }
 
 /// What a writer needs, handed from one to the next.

@@ -88,8 +88,8 @@ impl Peers {
             return None;
         }
         fx.timers.cancel(timer);
-        // What is known of each address says more than that it took too long.
-        let known = matches!(error, ConnectError::Addresses { .. });
+        // What is known of each address, or of a handshake, says more than that it took too long.
+        let known = matches!(error, ConnectError::Addresses { .. } | ConnectError::Tls(_));
         let error = match slow && !known {
             true => ConnectError::TimedOut(fx.config.connect_timeout),
             false => error,
