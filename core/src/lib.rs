@@ -275,4 +275,5 @@ mod shutdown;
 pub mod time;
 pub mod timer;
 pub mod trace;
+pub mod transaction;
 mod url;

@@ -17,6 +17,7 @@ use super::backlog::Backlog;
 use super::config::{BrokerConfig, ClusterConfig};
 use super::delay::Delays;
 use super::group::{Change, Groups};
+use super::half::Halves;
 use super::lock::Locks;
 use super::offset::Offsets;
 use super::poll::Polls;
@@ -60,6 +61,8 @@ pub(super) struct Node {
     pub(super) backlog: Option<Backlog>,
     /// Messages that wait for their time.
     pub(super) delays: Delays,
+    /// Half messages that nobody has ended.
+    pub(super) halves: Halves,
     /// What it waits for from clients.
     pub(super) relays: Relays,
     /// How often it writes offsets to its disk.
@@ -97,6 +100,7 @@ impl Node {
             holds: true,
             backlog: None,
             delays: Delays::default(),
+            halves: Halves::default(),
             relays: Relays::default(),
             offset_flush: broker.offset_flush,
         }
@@ -145,6 +149,7 @@ impl Node {
             Request::LitePull(pull) if version::pops(self.version) => {
                 return self.pull(turn, caller, pull);
             }
+            Request::EndTransaction(end) => return self.end_transaction(turn, &caller, &end),
             Request::InvokeStatus(ask) => return self.status(turn, caller, &ask),
             Request::RunningInfo(ask) => return self.running_info(turn, caller, ask),
             Request::ConsumeDirectly(order) => return self.consume_directly(turn, caller, order),
@@ -208,6 +213,7 @@ impl Node {
     pub(super) fn timeout(&mut self, turn: &mut Turn<'_>) {
         self.work_off(turn);
         self.deliver(turn);
+        self.check_due(turn);
         self.give_up(turn);
         while let Some(held) = self.polls.expired(turn.now) {
             let answer = self.resume(turn, &held.request);
@@ -217,7 +223,12 @@ impl Node {
 
     pub(super) fn next_timeout(&self) -> Option<Instant> {
         let due = self.backlog.as_ref().and_then(Backlog::due);
-        let times = [self.polls.next_deadline(), self.next_delivery(), self.relays.next_timeout()];
+        let times = [
+            self.polls.next_deadline(),
+            self.next_delivery(),
+            self.next_check(),
+            self.relays.next_timeout(),
+        ];
         times.into_iter().flatten().chain(due).min()
     }
 }

@@ -10,6 +10,7 @@ use rocketry_core::message::properties;
 
 use super::answer::{Answer, Caller, Turn, invalid, see};
 use super::fault::{Fault, words};
+use super::half;
 use super::node::{MASTER, Node};
 use super::store::{Incoming, PROPERTIES_LIMIT, Stored};
 use super::topic;
@@ -163,9 +164,13 @@ impl Node {
             body,
             properties: stored.wire.as_bytes(),
             tag: stored.tag,
+            prepared: 0,
             delay: stored.delay,
         };
-        let (id, queue_offset) = self.put(turn, &message)?;
+        let (id, queue_offset) = match half::is_half(stored.wire.as_bytes()) {
+            true => self.prepare(turn, &message)?,
+            false => self.put(turn, &message)?,
+        };
         let reply = SendReply {
             msg_id: Arc::from(id.to_string()),
             queue_id: queue,

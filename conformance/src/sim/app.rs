@@ -1,17 +1,19 @@
 //! The application of each client: what it asks for, and what became of it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rocketry_core::config::Config;
 use rocketry_core::engine::{Cancelled, Event, Leftover, Note};
-use rocketry_core::error::{CommitError, QueryError, SendError};
-use rocketry_core::id::{OpId, SubscriptionId};
+use rocketry_core::error::{CommitError, QueryError, SendError, TransactionError};
+use rocketry_core::id::{CheckId, OpId, SubscriptionId};
 use rocketry_core::message::{UniqueId, UniqueIds};
 use rocketry_core::name::Group;
 use rocketry_core::producer::SendReceipt;
 use rocketry_core::query::{self, QueueName};
 use rocketry_core::time::Instant;
+use rocketry_core::transaction::{CheckedHalf, TransactionReceipt};
 
 use super::answer::Answer;
 use super::fates::place_of;
@@ -108,6 +110,9 @@ pub(super) struct App {
     pub(super) group: Group,
     pub(super) sends: BTreeMap<OpId, Sent>,
     pub(super) answers: BTreeMap<OpId, Ended<Result<Answer, QueryError>>>,
+    pub(super) ends: BTreeMap<OpId, Ended<Result<TransactionReceipt, TransactionError>>>,
+    /// Half messages that it was asked about, and when.
+    pub(super) checks: Vec<(Instant, CheckId, Arc<CheckedHalf>)>,
     pub(super) commits: BTreeMap<OpId, Ended<Result<(), CommitError>>>,
     pub(super) paces: BTreeMap<SubscriptionId, Pace>,
     /// The groups of its consumers.
@@ -136,6 +141,8 @@ impl App {
             group,
             sends: BTreeMap::new(),
             answers: BTreeMap::new(),
+            ends: BTreeMap::new(),
+            checks: Vec::new(),
             commits: BTreeMap::new(),
             paces: BTreeMap::new(),
             groups: BTreeMap::new(),
@@ -204,6 +211,14 @@ impl World {
                 Event::Committed { op, result } => {
                     let twin = app.commits.insert(op, Ended { at: now, result });
                     assert!(twin.is_none(), "{op:?} was committed twice");
+                }
+                Event::TransactionEnded { op, result } => {
+                    let twin = app.ends.insert(op, Ended { at: now, result });
+                    assert!(twin.is_none(), "{op:?} ended twice");
+                }
+                Event::Check { check, group, half } => {
+                    assert_eq!(group, *half.group());
+                    app.checks.push((now, check, half));
                 }
                 Event::TopicQueues { queues, .. } => app.topics.push((now, queues)),
                 // The note says the same of a filter.

@@ -30,6 +30,7 @@
 //! | `groups` | one storm upon groups of consumers |
 //! | `broadcast` | one storm upon a group that broadcasts |
 //! | `course` | one storm from its seed to what it came to |
+//! | `transacting` | transactions, and what brokers ask of them |
 //! | `trace` | every command, event and frame as a line of text |
 
 mod answer;
@@ -55,6 +56,7 @@ mod rates;
 mod share;
 mod storm;
 mod trace;
+mod transacting;
 mod verbs;
 mod world;
 

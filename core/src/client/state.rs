@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use super::after_unlock::{AfterUnlock, OffsetJob};
+use super::checking::Checking;
 use super::ended::{EndError, Ended, Stops};
 use super::link::{Action, Open, Writer};
 use super::links::{Links, On};
@@ -15,6 +16,7 @@ use crate::effects::Leftover;
 use crate::engine::{Command, Engine, Event};
 use crate::error::FilterRefused;
 use crate::id::{ConnectionId, OpId, SubscriptionId};
+use crate::name::Group;
 use crate::query::Answer;
 use crate::time::{Instant, UnixMillis};
 
@@ -38,6 +40,8 @@ pub(crate) struct Core {
     pub(crate) engine: Engine,
     pub(crate) waiting: Waiting,
     pub(crate) consumers: BTreeMap<SubscriptionId, Subscribed>,
+    /// Who answers checks of half messages, and how many transaction producers each group has.
+    pub(super) checkers: BTreeMap<Group, (usize, Arc<Checking>)>,
     pub(super) links: Links,
     /// What the pump is to begin.
     pub(crate) tasks: VecDeque<Command>,
@@ -62,6 +66,7 @@ impl Core {
             engine,
             waiting: Waiting::default(),
             consumers: BTreeMap::new(),
+            checkers: BTreeMap::new(),
             links: Links::new(alone),
             tasks: VecDeque::new(),
             pump: None,
@@ -143,6 +148,15 @@ impl Core {
                 }
                 Event::Committed { op, result } => {
                     after.wakers.extend(self.waiting.end(op, result));
+                }
+                Event::TransactionEnded { op, result } => {
+                    after.wakers.extend(self.waiting.end(op, result));
+                }
+                Event::Check { check, group, half } => {
+                    if let Some((_, checking)) = self.checkers.get(&group) {
+                        checking.keep(check, half);
+                        after.checks.push(checking.clone());
+                    }
                 }
                 Event::Answered { op, answer } => after.wakers.extend(self.answered(op, answer)),
                 Event::Deliverable { sub } => {

@@ -9,6 +9,8 @@ pub(crate) enum OpKind {
     Send,
     /// The query's.
     Query,
+    /// The end of a transaction.
+    End,
     /// A consumer's, that commits.
     Commit,
 }

@@ -30,6 +30,10 @@ impl Engine {
                     self.routes.changed(&mut self.ctx, &self.brokers, &topic);
                     let (consumers, ctx, known) = self.consumers();
                     consumers.topic_changed(ctx, known, &topic);
+                    let (transactions, ctx, known) = self.transactions();
+                    if transactions.attends(&topic) {
+                        transactions.reach_all(ctx, known);
+                    }
                     self.producers.moved();
                 }
                 Signal::TopicMissing(topic) => {
@@ -39,6 +43,8 @@ impl Engine {
                 Signal::BrokersMoved(moved) => {
                     let (consumers, ctx, known) = self.consumers();
                     consumers.brokers_moved(ctx, known, &moved);
+                    let (transactions, ctx, known) = self.transactions();
+                    transactions.reach_all(ctx, known);
                     self.producers.moved();
                 }
                 Signal::Unlisted(peer) => self.unlisted(peer),
@@ -75,6 +81,10 @@ impl Engine {
                     let SendOwner::Consumer { sub, message, broker } = owner;
                     let (consumers, ctx, known) = self.consumers();
                     consumers.retry_sent(ctx, known, sub, (message, broker), result);
+                }
+                Signal::HalfSent { id, result } => {
+                    let (transactions, ctx, known) = self.transactions();
+                    transactions.sent(ctx, known, id, result);
                 }
                 Signal::Rebalance(sub) => {
                     let (consumers, ctx, known) = self.consumers();

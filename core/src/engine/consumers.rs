@@ -222,5 +222,6 @@ impl Engine {
     /// Whether a consumer waits for a connection to the peer.
     pub(super) fn is_awaited(&self, peer: PeerId) -> bool {
         self.consumers.is_awaited(self.known(), peer)
+            || self.transactions.is_awaited(self.known(), peer)
     }
 }

@@ -10,6 +10,7 @@ pub(crate) mod lack;
 mod line;
 mod query;
 mod refused;
+mod transaction;
 
 use std::fmt;
 use std::sync::Arc;
@@ -24,6 +25,7 @@ pub use lack::Lack;
 pub(crate) use line::{Line, one_line};
 pub use query::QueryError;
 pub use refused::Refused;
+pub use transaction::TransactionError;
 
 use crate::fetch::FetchFailure;
 use crate::frame::{HeaderError, Opaque, ResponseCode};

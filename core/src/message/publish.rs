@@ -10,7 +10,7 @@ use super::ids::UniqueId;
 use super::message::{Message, MessageError};
 use super::message_ids::MessageIds;
 use super::properties::{NAME_END, UNIQ_KEY, VALUE_END};
-use super::sys_flag::Compression;
+use super::sys_flag::{Compression, TRANSACTION_PREPARED};
 use crate::config::Config;
 use crate::frame::json::{escape_into, escape_room};
 use crate::frame::{Limits, RequestCode};
@@ -79,6 +79,8 @@ pub struct Publish {
     unique_id: UniqueId,
     /// The ids of a batch's messages; `unique_id` is the first one.
     batch: Option<Arc<[UniqueId]>>,
+    /// It is a half message.
+    half: bool,
     fields: Vec<u8>,
 }
 
@@ -93,12 +95,37 @@ impl Publish {
         born: UnixMillis,
         limits: &MessageLimits,
     ) -> Result<Self, MessageError> {
+        Self::encode(message, group, id, born, limits, false)
+    }
+
+    /// As [`new`](Self::new), as the half message of a transaction: `group` answers for it. A delay
+    /// level is left out, as in Java (`sendMessageInTransaction`); see
+    /// [`Message::delays`](Message::delays).
+    pub fn half(
+        message: Message,
+        group: &Group,
+        id: UniqueId,
+        born: UnixMillis,
+        limits: &MessageLimits,
+    ) -> Result<Self, MessageError> {
+        Self::encode(message.into_half(group), group, id, born, limits, true)
+    }
+
+    fn encode(
+        message: Message,
+        group: &Group,
+        id: UniqueId,
+        born: UnixMillis,
+        limits: &MessageLimits,
+        half: bool,
+    ) -> Result<Self, MessageError> {
         message.check(limits)?;
         let Message { topic, properties, body, flag, waits, id: kept, .. } = message;
         let topic = topic.ok_or(MessageError::Topic(NameError::Blank { what: "topic" }))?;
         let id = kept.map_or(id, |kept| *kept);
         let packed = compression::pack(&body, limits);
         let (body, sys_flag) = packed.unwrap_or((body, 0));
+        let sys_flag = if half { sys_flag | TRANSACTION_PREPARED } else { sys_flag };
         let fields = Fields {
             topic: &topic,
             group,
@@ -112,7 +139,7 @@ impl Publish {
             batch: false,
         };
         let fields = fields.encode()?;
-        Ok(Self { topic, group: group.clone(), body, unique_id: id, batch: None, fields })
+        Ok(Self { topic, group: group.clone(), body, unique_id: id, batch: None, half, fields })
     }
 
     /// One message whose fields are encoded, under an id that it has already.
@@ -123,7 +150,7 @@ impl Publish {
         unique_id: UniqueId,
         fields: Vec<u8>,
     ) -> Self {
-        Self { topic, group, body, unique_id, batch: None, fields }
+        Self { topic, group, body, unique_id, batch: None, half: false, fields }
     }
 
     /// A batch; `ids` has at least one id.
@@ -134,7 +161,8 @@ impl Publish {
         ids: Vec<UniqueId>,
         fields: Vec<u8>,
     ) -> Self {
-        Self { topic, group, body, unique_id: ids[0], batch: Some(ids.into()), fields }
+        let (unique_id, batch) = (ids[0], Some(ids.into()));
+        Self { topic, group, body, unique_id, batch, half: false, fields }
     }
 
     /// The topic it goes to.
@@ -155,6 +183,11 @@ impl Publish {
     /// The id by which sender and receiver know it.
     pub const fn unique_id(&self) -> UniqueId {
         self.unique_id
+    }
+
+    /// Whether it is a half message, which nobody sees before it is committed.
+    pub const fn is_half(&self) -> bool {
+        self.half
     }
 
     /// The ids of a batch's messages, in their order; `None` for a single message.

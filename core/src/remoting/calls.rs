@@ -29,6 +29,8 @@ pub(crate) enum Purpose {
     Route { topic: Topic, fallback: bool, lookup: u64 },
     /// What the client is to its brokers.
     Broker(BrokerAsk),
+    /// How a half message ended.
+    Half(HalfAsk),
     /// A consumer's.
     Consumer(SubscriptionId, ConsumerAsk),
 }
@@ -44,6 +46,15 @@ pub(crate) enum BrokerAsk {
     Unregister(Option<SubscriptionId>),
     /// The farewell of a producer group, whose client goes on.
     Withdraw,
+}
+
+/// What tells a broker how a half message ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HalfAsk {
+    /// A call of the application.
+    End(OpId),
+    /// The answer to a check, or the end of what is not to be: nobody waits.
+    Told { commit: bool },
 }
 
 /// What brokers are asked for a consumer's sake.
