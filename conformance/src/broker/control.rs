@@ -144,11 +144,18 @@ impl Cluster {
     /// for up to two minutes (`brokerChannelExpiredTime`).
     pub fn crash(&mut self, broker: usize) {
         self.lose_offsets(broker);
+        self.lose_ends(broker);
+        self.down(broker, false);
+    }
+
+    /// Lets a broker forget which half messages have ended in the last 3 s, as one does that is
+    /// killed: it writes that down together (`transactionOpBatchInterval`). What was committed
+    /// stays in its topic. Nothing happens at one that is down.
+    pub fn lose_ends(&mut self, broker: usize) {
         let now = self.now();
         if let Some(node) = self.nodes.get_mut(broker).filter(|node| !node.down) {
             node.halves.lose(now);
         }
-        self.down(broker, false);
     }
 
     /// Lets a broker forget the offsets of groups that it took since it last wrote them

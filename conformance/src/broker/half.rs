@@ -10,7 +10,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use rocketry_core::frame::request::{CheckTransactionRequest, EndTransactionRequest};
+use rocketry_core::frame::request::{
+    CheckTransactionRequest, EndTransactionRequest, QueryMessageRequest,
+};
 use rocketry_core::frame::{ReplyFields, Request, ResponseCode};
 use rocketry_core::message::properties::{self, Properties};
 use rocketry_core::message::{OffsetMessageId, Record, RecordList, StoredRecord, sys_flag};
@@ -20,7 +22,7 @@ use super::answer::{Answer, Caller, Turn};
 use super::fault::words;
 use super::node::{MASTER, Node};
 use super::store::{Editable, Incoming};
-use super::topic::{READ, WRITE};
+use super::topic::{READ, Topic, WRITE};
 
 /// Where half messages lie.
 const HALF: &str = "RMQ_SYS_TRANS_HALF_TOPIC";
@@ -196,6 +198,25 @@ impl Node {
         };
         // There is a queue for it: nothing else could be refused.
         let _ = self.append(turn, &op);
+    }
+
+    /// The messages of a unique id (12, `QueryMessageProcessor`).
+    pub(super) fn query_message(&self, ask: &QueryMessageRequest) -> Answer {
+        let logs = self.topics.find(&ask.topic).into_iter().flat_map(Topic::logs);
+        let mut found = Vec::new();
+        for log in logs {
+            let list = RecordList::cut(log.all_from(0));
+            for record in list.items().filter_map(|item| item.record()) {
+                if record.unique_id() == Some(&*ask.key) {
+                    found.extend_from_slice(&record.raw());
+                }
+            }
+        }
+        if found.is_empty() {
+            let remark = "can not find message, maybe time range not correct";
+            return Answer::error(ResponseCode::QUERY_NOT_FOUND, remark);
+        }
+        Answer::body(Bytes::from(found))
     }
 
     /// When clients are asked next. A broker that is down asks when it is back.

@@ -11,7 +11,7 @@
 //! | the nameserver | 105, 106, 206, 216 |
 //! | a broker: messages | 10, 11, 36, 310, 320 |
 //! | a broker: groups and offsets | 14, 15, 29, 30, 31, 32, 34, 35, 38, 46, 400; it sends 40 |
-//! | a broker: transactions | 37; it sends 39 |
+//! | a broker: transactions | 12, 37; it sends 39 |
 //! | a broker: locks of queues | 41, 42 |
 //! | a broker: topics, settings | 17, 18, 21, 26, 215, 351 |
 //! | a broker: what administrators want of groups | 203, 208, 222, 223; it sends 220, 221 |
@@ -36,7 +36,7 @@
 //! TBW102 is there, and `SCHEDULE_TOPIC_XXXX` once something waits in it; SQL expressions have a
 //! bound of depth and of size, and filters are forgotten with their groups; checks of half messages
 //! begin so long after the first one, not at ticks; messages with a timer instead of a delay level
-//! are stored as plain ones; messages are not popped; locks of queues are kept by each broker alone (`lockInStrictMode` is off); the languages
+//! are stored as plain ones; messages are found by their unique ids alone, in the order of queues; messages are not popped; locks of queues are kept by each broker alone (`lockInStrictMode` is off); the languages
 //! of clients are not looked at, and no rates are told; all clients of a group are asked for their
 //! offsets at once; retry topics are never of global order; what retention or deletion took can't
 //! be sent back at once, not only when the file goes; slaves have everything at once. 4.x brokers

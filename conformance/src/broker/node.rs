@@ -169,6 +169,7 @@ impl Node {
             Request::MaxOffset(ask) => self.max_offset(&ask.topic, ask.queue_id),
             Request::MinOffset(ask) => self.min_offset(&ask.topic, ask.queue_id),
             Request::SearchOffset(ask) => self.search_offset(&caller, &ask),
+            Request::QueryMessage(ask) => self.query_message(&ask),
             Request::EarliestTime(ask) => self.earliest_time(&ask),
             Request::CreateTopic(create) => self.create_topic(&caller, &create),
             Request::CreateTopics(_) => self.create_topics(&caller, body),

@@ -70,6 +70,7 @@ mod suspecting;
 mod suspending;
 mod telling;
 mod topics;
+mod transactions;
 mod trying;
 mod turns;
 mod undecodable;

@@ -48,6 +48,8 @@ pub enum Planted {
     /// No verdict on a half message is remembered: each check asks the application anew, which may
     /// have rolled back and then say commit (TXN-06).
     ForgetsVerdicts,
+    /// A check is answered with commit though the message is in its topic already (TXN-06).
+    CommitsCopies,
     /// An end of a transaction without an answer is sent again (TXN-06).
     RepeatsEnds,
     /// What is saved of a queue is where its next pull begins, whatever is not settled before it

@@ -187,7 +187,7 @@ impl Engine {
             }
             Purpose::Half(ask) => {
                 let (transactions, ctx, known) = self.transactions();
-                transactions.answered(ctx, known, ask, reply);
+                transactions.answered(ctx, known, ask, (reply, body));
             }
             Purpose::Route { topic, fallback, lookup } => {
                 let (asked, of) = (AskedPeer { peer, opaque }, (&topic, lookup, fallback));

@@ -10,7 +10,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::frame::{Kind, Opaque};
-use crate::id::{BrokerId, ConnectionId, MessageKey, OpId, PeerId, QueueKey, SubscriptionId};
+use crate::id::{
+    BrokerId, CheckId, ConnectionId, MessageKey, OpId, PeerId, QueueKey, SubscriptionId,
+};
 use crate::name::Topic;
 use crate::timer::TimerKey;
 
@@ -53,6 +55,8 @@ pub(crate) enum BrokerAsk {
 pub(crate) enum HalfAsk {
     /// A call of the application.
     End(OpId),
+    /// Whether the message of a half one is in its topic already.
+    Look(CheckId),
     /// The answer to a check, or the end of what is not to be: nobody waits.
     Told { commit: bool },
 }

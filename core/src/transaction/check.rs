@@ -3,20 +3,33 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use super::machine::Asked;
 use super::{CheckedHalf, Resolution, Transactions};
-use crate::effects::{Event, Note, TimerKind};
-use crate::frame::request::EndTransactionRequest;
+use crate::effects::{Event, Note, Planted, TimerKind};
+use crate::frame::request::{EndTransactionRequest, QueryMessageRequest};
+use crate::frame::{Kind, Request};
 use crate::id::{CheckId, ConnectionId, PeerId};
-use crate::message::UniqueId;
-use crate::remoting::{Context, HalfCheck};
+use crate::message::{RecordList, UniqueId};
+use crate::remoting::{Body, Context, HalfAsk, HalfCheck, Purpose};
 
 /// For so long a check waits for the local work that is still under way.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Checks that may wait for the application's word at once. Brokers ask again.
 const OPEN: usize = 4096;
+/// Messages of one key that are looked at. Brokers have an own number for unique ids.
+const LOOKED_AT: i32 = 32;
 
 impl HalfCheck {
+    /// Whether these messages have its own among them: hashes of keys may be the same.
+    fn is_among(&self, messages: Bytes) -> bool {
+        let own = self.records.record(0);
+        let own = own.as_ref().and_then(|record| record.unique_id());
+        let found = RecordList::cut(messages);
+        found.items().filter_map(|item| item.record()).any(|record| record.unique_id() == own)
+    }
+
     /// The answer to it.
     pub(super) fn end(&self, resolution: Resolution) -> EndTransactionRequest {
         let asked = &self.asked;
@@ -58,7 +71,7 @@ impl Transactions {
             return self.answer(ctx, &asked, Resolution::Unknown);
         }
         if let Some(verdict) = self.verdicts.of(id) {
-            return self.answer(ctx, &asked, verdict);
+            return self.answer_or_look(ctx, asked, verdict);
         }
         let now = ctx.fx.now;
         match self.halves.get_mut(&id) {
@@ -135,7 +148,7 @@ impl Transactions {
             (Resolution::Unknown, None) | (_, None) => said,
             (_, Some(id)) => self.keep(ctx, id, said),
         };
-        self.answer(ctx, &asked, verdict);
+        self.answer_or_look(ctx, asked, verdict);
     }
 
     /// Answers a check, on the connection by which it came or not at all.
@@ -146,5 +159,44 @@ impl Transactions {
         }
         self.counted.checks_unknown += u64::from(verdict == Resolution::Unknown);
         self.say(ctx, asked.peer, asked.check.end(verdict), verdict);
+    }
+
+    /// Answers a check, with commit if the message is not in its topic yet.
+    fn answer_or_look(&mut self, ctx: &mut Context, asked: Asked, verdict: Resolution) {
+        let unique = asked.check.records.record(0).and_then(|record| record.unique_id());
+        let Some(key) = unique.map(Arc::<str>::from) else {
+            return self.answer(ctx, &asked, verdict);
+        };
+        if verdict != Resolution::Commit || ctx.fx.plant.is(Planted::CommitsCopies) {
+            return self.answer(ctx, &asked, verdict);
+        }
+        let topic = asked.check.records.record(0).map(|record| record.topic().as_ref().into());
+        let request = Request::QueryMessage(QueryMessageRequest {
+            topic: topic.unwrap_or_default(),
+            key,
+            max_messages: LOOKED_AT,
+            begin_timestamp: 0,
+            end_timestamp: i64::MAX,
+            unique: Some(true),
+            broker: asked.check.asked.broker.clone(),
+            ..QueryMessageRequest::default()
+        });
+        let (peer, within) = (asked.peer, ctx.fx.config.request_timeout);
+        let purpose = Purpose::Half(HalfAsk::Look(self.looking.insert(asked)));
+        ctx.ask(peer, purpose, Kind::Fields, request, Bytes::new(), within);
+    }
+
+    /// The broker says whether the message is there. Where it can't, it asks again.
+    pub(super) fn looked(&mut self, ctx: &mut Context, check: CheckId, found: Option<Body>) {
+        let Some(asked) = self.looking.remove(check) else { return };
+        let verdict = match found {
+            None => Resolution::Unknown,
+            Some(Body::Raw(body)) if asked.check.is_among(body.clone()) => {
+                self.counted.copies += 1;
+                Resolution::RollBack
+            }
+            Some(_) => Resolution::Commit,
+        };
+        self.answer(ctx, &asked, verdict);
     }
 }

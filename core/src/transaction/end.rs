@@ -8,7 +8,7 @@ use crate::frame::request::EndTransactionRequest;
 use crate::frame::{Kind, Opaque, Reply, Request, ResponseCode};
 use crate::id::{ConnectionId, OpId, PeerId};
 use crate::message::UniqueId;
-use crate::remoting::{Context, HalfAsk, Purpose};
+use crate::remoting::{Body, Context, HalfAsk, Purpose};
 use crate::route::Known;
 use crate::timer::TimerKey;
 use bytes::Bytes;
@@ -115,10 +115,17 @@ impl Transactions {
         ctx: &mut Context,
         known: Known<'_>,
         ask: HalfAsk,
-        reply: Reply,
+        (reply, body): (Reply, Body),
     ) {
         let op = match ask {
             HalfAsk::End(op) => op,
+            HalfAsk::Look(check) => {
+                return match reply.code {
+                    ResponseCode::SUCCESS => self.looked(ctx, check, Some(body)),
+                    ResponseCode::QUERY_NOT_FOUND => self.looked(ctx, check, Some(Body::None)),
+                    _ => self.looked(ctx, check, None),
+                };
+            }
             HalfAsk::Told { commit } => {
                 match reply.code {
                     ResponseCode::SUCCESS if commit => self.counted.committed += 1,
@@ -157,9 +164,13 @@ impl Transactions {
         ask: HalfAsk,
         failure: Failure,
     ) {
-        let HalfAsk::End(op) = ask else {
-            self.counted.unconfirmed += 1;
-            return;
+        let op = match ask {
+            HalfAsk::End(op) => op,
+            HalfAsk::Look(check) => return self.looked(ctx, check, None),
+            HalfAsk::Told { .. } => {
+                self.counted.unconfirmed += 1;
+                return;
+            }
         };
         let Some(end) = self.ends.get_mut(op) else { return };
         let unseen = matches!(failure, Failure::Connect(_) | Failure::Cut(_));

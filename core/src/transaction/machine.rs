@@ -101,7 +101,9 @@ pub(crate) struct Transactions {
     pub(super) ends: Table<OpId, End>,
     /// Checks that wait for the application's word.
     pub(super) asking: Slots<CheckId, Asked>,
-    /// The same by the messages' ids.
+    /// Checks to be answered with commit, unless the message is in its topic already.
+    pub(super) looking: Slots<CheckId, Asked>,
+    /// The first ones by the messages' ids.
     pub(super) asked: BTreeMap<UniqueId, CheckId>,
     /// What was done.
     pub(super) counted: TransactionStats,

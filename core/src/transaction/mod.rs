@@ -11,12 +11,12 @@
 //!
 //! | a check, of a half message that is | is answered |
 //! |---|---|
-//! | Decided | at once, with the verdict |
+//! | Decided | at once with roll back; with commit once it is looked for |
 //! | Sent, or Undecided | with its end, if that comes within 5 s; else as unknown |
 //! | left to checks, or another client's | with what the application says (`Event::Check`) |
 //! | of a group that has no transaction producer here | not at all |
 //!
-//! Codes: `END_TRANSACTION` (37); answers to `CHECK_TRANSACTION_STATE` (39).
+//! Codes: `END_TRANSACTION` (37), `QUERY_MESSAGE` (12); answers to `CHECK_TRANSACTION_STATE` (39).
 //!
 //! *One verdict*: the first one on a half message counts, whoever says it, the application or its
 //! checker. No end is sent twice on a guess: one that never left this process may be sent again,
@@ -25,7 +25,12 @@
 //!
 //! A broker that asks puts the half message behind all others of its half topic before
 //! (`putBackHalfMsgQueue`), and only the end of that copy stops it from asking. So an end goes to
-//! the last copy that this client was asked about.
+//! the last copy that this client was asked about. It may ask about a copy whose transaction has
+//! ended: the two passed each other, another client of the group was asked, or the broker was killed
+//! before it had written the end down, which takes 3 s. To commit the copy as well would deliver the
+//! message twice. So before a check is answered with commit the broker is asked whether the message
+//! is in its topic (`QUERY_MESSAGE`, 12), and if it is, the copy is rolled back. A broker without an
+//! index finds nothing, and has the message twice then.
 
 mod check;
 mod end;
