@@ -115,6 +115,10 @@ pub use rocketry_core::client::{
     Run, RunError, RunOptions, RunStats, SeekError, Settlement, SubscribeError, TopicQueues,
     Verdict,
 };
+pub use rocketry_core::client::{
+    Begin, BeginError, HalfMessage, TransactionListener, TransactionOptions, TransactionProducer,
+    TransactionRunError,
+};
 pub use rocketry_core::consumer::{
     Assignment, ConsumeOrder, ConsumerOptions, ConsumerStats, FilterError, OffsetStats, QueueStats,
     TopicConsumption, TopicSubscription,
@@ -122,7 +126,7 @@ pub use rocketry_core::consumer::{
 pub use rocketry_core::engine::Cancelled;
 pub use rocketry_core::error::{
     Attempt, Attempts, CloseReason, CommitError, ConnectError, Failure, FilterRefused, Lack,
-    PeerKind, Refused,
+    PeerKind, Refused, TransactionError,
 };
 pub use rocketry_core::frame::{Request, RequestCode, ResponseCode};
 pub use rocketry_core::message::{Compression, MessageError, RecordError, UniqueId};
@@ -132,6 +136,9 @@ pub use rocketry_core::offsets::{
 };
 pub use rocketry_core::query::{Response, Target};
 pub use rocketry_core::time::UnixMillis;
+pub use rocketry_core::transaction::{
+    CheckedHalf, Resolution, TransactionReceipt, TransactionState, TransactionStats,
+};
 
 // One type, whichever runtime is there.
 #[cfg(all(

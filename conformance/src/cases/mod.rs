@@ -35,6 +35,7 @@ mod send;
 mod slaves;
 mod sql;
 mod stored;
+mod txn;
 mod volume;
 
 use std::collections::BTreeMap;

@@ -237,9 +237,10 @@ fn a_copy_of_what_is_committed_already_is_rolled_back() {
     }
     assert_eq!((copies(&world, id), world.cluster().halves(0)), (1, 0));
     // A broker that can't say is asked again.
+    world.vanish(other);
+    world.run_for(SECOND);
     let id = half(&mut world, client);
     world.leave_half(client, id);
-    world.vanish(other);
     let busy = [ResponseCode::SYSTEM_BUSY];
     world.with_cluster(|cluster| cluster.push_error(RequestCode::QUERY_MESSAGE, busy));
     world.with_cluster(|cluster| cluster.check_halves(0));
