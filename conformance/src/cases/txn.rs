@@ -159,7 +159,10 @@ pub(crate) fn slow_local_work_and_checks_are_safe_together(place: &Place) {
     await_stored(&rig, &topic, 1);
     let stats = rig.client.stats().transactions;
     note!(place, "{stats}");
-    assert_eq!((stats.committed, stats.rolled_back, stats.unconfirmed), (1, 1, 0), "{stats}");
+    // A live broker may ask once more within the 3 s that it takes to write ends down: that copy is
+    // rolled back, whatever became of the message.
+    assert_eq!((stats.committed, stats.unconfirmed), (1, 0), "{stats}");
+    assert_eq!(stats.rolled_back, 1 + stats.checks - stats.checks_unknown, "{stats}");
     assert_eq!(book.asked("paid").len() + book.asked("dropped").len(), 0);
 }
 

@@ -236,6 +236,19 @@ fn a_copy_of_what_is_committed_already_is_rolled_back() {
         }
     }
     assert_eq!((copies(&world, id), world.cluster().halves(0)), (1, 0));
+    // The other way round: the other one has committed it when the local work comes to its end.
+    let id = half(&mut world, client);
+    let mut checks = Vec::new();
+    while checks.is_empty() {
+        world.with_cluster(|cluster| cluster.check_halves(0));
+        world.run_for(6 * SECOND);
+        checks = world.take_checks(other);
+    }
+    world.answer_check(other, checks[0].1, Commit);
+    world.run_for(SECOND);
+    assert_eq!(end(&mut world, client, id, Commit), Ok(TransactionState::Committed));
+    world.run_for(100 * SECOND);
+    assert_eq!((copies(&world, id), world.cluster().halves(0)), (1, 0));
     // A broker that can't say is asked again.
     world.vanish(other);
     world.run_for(SECOND);

@@ -55,6 +55,8 @@ pub(crate) enum BrokerAsk {
 pub(crate) enum HalfAsk {
     /// A call of the application.
     End(OpId),
+    /// Whether another client of the group has ended it meanwhile.
+    LookFirst(OpId),
     /// Whether the message of a half one is in its topic already.
     Look(CheckId),
     /// The answer to a check, or the end of what is not to be: nobody waits.

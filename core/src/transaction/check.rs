@@ -5,31 +5,22 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::end::{holds, look_for};
 use super::machine::Asked;
 use super::{CheckedHalf, Resolution, Transactions};
 use crate::effects::{Event, Note, Planted, TimerKind};
-use crate::frame::request::{EndTransactionRequest, QueryMessageRequest};
-use crate::frame::{Kind, Request};
+use crate::frame::Kind;
+use crate::frame::request::EndTransactionRequest;
 use crate::id::{CheckId, ConnectionId, PeerId};
-use crate::message::{RecordList, UniqueId};
+use crate::message::UniqueId;
 use crate::remoting::{Body, Context, HalfAsk, HalfCheck, Purpose};
 
 /// For so long a check waits for the local work that is still under way.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Checks that may wait for the application's word at once. Brokers ask again.
 const OPEN: usize = 4096;
-/// Messages of one key that are looked at. Brokers have an own number for unique ids.
-const LOOKED_AT: i32 = 32;
 
 impl HalfCheck {
-    /// Whether these messages have its own among them: hashes of keys may be the same.
-    fn is_among(&self, messages: Bytes) -> bool {
-        let own = self.records.record(0);
-        let own = own.as_ref().and_then(|record| record.unique_id());
-        let found = RecordList::cut(messages);
-        found.items().filter_map(|item| item.record()).any(|record| record.unique_id() == own)
-    }
-
     /// The answer to it.
     pub(super) fn end(&self, resolution: Resolution) -> EndTransactionRequest {
         let asked = &self.asked;
@@ -171,16 +162,8 @@ impl Transactions {
             return self.answer(ctx, &asked, verdict);
         }
         let topic = asked.check.records.record(0).map(|record| record.topic().as_ref().into());
-        let request = Request::QueryMessage(QueryMessageRequest {
-            topic: topic.unwrap_or_default(),
-            key,
-            max_messages: LOOKED_AT,
-            begin_timestamp: 0,
-            end_timestamp: i64::MAX,
-            unique: Some(true),
-            broker: asked.check.asked.broker.clone(),
-            ..QueryMessageRequest::default()
-        });
+        let broker = asked.check.asked.broker.clone();
+        let request = look_for(topic.unwrap_or_default(), key, broker);
         let (peer, within) = (asked.peer, ctx.fx.config.request_timeout);
         let purpose = Purpose::Half(HalfAsk::Look(self.looking.insert(asked)));
         ctx.ask(peer, purpose, Kind::Fields, request, Bytes::new(), within);
@@ -189,9 +172,11 @@ impl Transactions {
     /// The broker says whether the message is there. Where it can't, it asks again.
     pub(super) fn looked(&mut self, ctx: &mut Context, check: CheckId, found: Option<Body>) {
         let Some(asked) = self.looking.remove(check) else { return };
+        let record = asked.check.records.record(0);
+        let id = record.as_ref().and_then(|record| record.unique_id()).unwrap_or_default();
         let verdict = match found {
             None => Resolution::Unknown,
-            Some(Body::Raw(body)) if asked.check.is_among(body.clone()) => {
+            Some(Body::Raw(body)) if holds(&body, id) => {
                 self.counted.copies += 1;
                 Resolution::RollBack
             }

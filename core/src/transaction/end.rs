@@ -1,17 +1,47 @@
 //! Ends of transactions, as brokers are told of them (`EndTransactionProcessor`).
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
 use super::machine::{Half, Place};
 use super::{Resolution, TransactionReceipt, TransactionState, Transactions};
 use crate::effects::{Event, OpKind, Planted, TimerKind};
 use crate::error::{Attempt, Failure, TransactionError};
-use crate::frame::request::EndTransactionRequest;
+use crate::frame::request::{EndTransactionRequest, QueryMessageRequest};
 use crate::frame::{Kind, Opaque, Reply, Request, ResponseCode};
 use crate::id::{ConnectionId, OpId, PeerId};
-use crate::message::UniqueId;
-use crate::remoting::{Body, Context, HalfAsk, Purpose};
+use crate::message::{RecordList, UniqueId};
+use crate::remoting::{Body, Call, Context, HalfAsk, Purpose};
 use crate::route::Known;
 use crate::timer::TimerKey;
-use bytes::Bytes;
+
+/// Brokers ask about a half message that is older than 6 s (`transactionTimeOut`), and may ask
+/// another client of the group, which may have it committed: it is looked for first then.
+const OTHERS_ASKED: Duration = Duration::from_secs(5);
+/// Messages of one key that are looked at. Brokers have an own number for unique ids.
+const LOOKED_AT: i32 = 32;
+
+/// The question whether a message is in its topic.
+pub(super) fn look_for(topic: Arc<str>, key: Arc<str>, broker: Option<Arc<str>>) -> Request {
+    Request::QueryMessage(QueryMessageRequest {
+        topic,
+        key,
+        max_messages: LOOKED_AT,
+        begin_timestamp: 0,
+        end_timestamp: i64::MAX,
+        unique: Some(true),
+        broker,
+        ..QueryMessageRequest::default()
+    })
+}
+
+/// Whether these messages have that one among them: hashes of keys may be the same.
+pub(super) fn holds(messages: &Bytes, id: &str) -> bool {
+    let found = RecordList::cut(messages.clone());
+    found.items().filter_map(|item| item.record()).any(|record| record.unique_id() == Some(id))
+}
 
 /// The end of one transaction, on its way.
 #[derive(Debug)]
@@ -23,6 +53,8 @@ pub(super) struct End {
     pub(super) timer: TimerKey,
     /// The request, unless it is not under way.
     call: Option<Opaque>,
+    /// Whether the message was looked for.
+    looked: bool,
     /// The last try.
     attempt: Option<Box<Attempt>>,
     /// Nobody wants to know how it ends.
@@ -52,11 +84,12 @@ impl Transactions {
         }
         let Some(half) = self.take_half(ctx, id) else { return Err(TransactionError::Decided) };
         let timer = ctx.fx.after(ctx.fx.config.request_timeout, TimerKind::Deadline(op));
-        let (call, attempt, detached) = (None, None, false);
+        let (call, attempt, looked, detached) = (None, None, false, false);
         if resolution == Resolution::Unknown {
             self.tell(ctx, known, id, &half, resolution);
         }
-        self.ends.insert(op, End { id, resolution, half, timer, call, attempt, detached });
+        let end = End { id, resolution, half, timer, call, looked, attempt, detached };
+        self.ends.insert(op, end);
         match resolution {
             Resolution::Unknown => self.finish(ctx, op, Ok(TransactionState::Unknown)),
             Resolution::Commit | Resolution::RollBack => self.send(ctx, known, op),
@@ -70,9 +103,41 @@ impl Transactions {
         let Some(peer) = whom(ctx, known, &end.half) else {
             return self.unconfirmed(ctx, op, false);
         };
-        let request = Request::EndTransaction(end.half.end(end.id, end.resolution));
-        let purpose = Purpose::Half(HalfAsk::End(op));
-        end.call = Some(ctx.ask_until_told(peer, purpose, Kind::Plain, request, Bytes::new()));
+        let commits = end.resolution == Resolution::Commit;
+        let old = ctx.fx.now.since(end.half.since) >= OTHERS_ASKED;
+        let (request, ask, kind) = if commits && old && !end.looked {
+            let broker = end.half.place.as_ref().map(|place| place.broker.clone());
+            let request = look_for(end.half.topic.shared(), end.id.as_str().into(), broker);
+            (request, HalfAsk::LookFirst(op), Kind::Fields)
+        } else {
+            let end = end.half.end(end.id, end.resolution);
+            (Request::EndTransaction(end), HalfAsk::End(op), Kind::Plain)
+        };
+        let purpose = Purpose::Half(ask);
+        end.call = Some(ctx.ask_until_told(peer, purpose, kind, request, Bytes::new()));
+    }
+
+    /// The broker says whether the message is in its topic already.
+    fn looked_first(
+        &mut self,
+        ctx: &mut Context,
+        known: Known<'_>,
+        op: OpId,
+        (reply, body): (Reply, Body),
+    ) {
+        let Some(end) = self.ends.get_mut(op) else { return };
+        end.call = None;
+        end.looked = reply.code != ResponseCode::GO_AWAY;
+        let found = matches!(&body, Body::Raw(body) if holds(body, end.id.as_str()));
+        if reply.code != ResponseCode::SUCCESS || !found {
+            return self.send(ctx, known, op);
+        }
+        self.counted.copies += 1;
+        let rest = end.half.asked.take().map(|asked| asked.check.end(Resolution::RollBack));
+        if let Some((rest, peer)) = rest.zip(whom(ctx, known, &end.half)) {
+            self.say(ctx, peer, rest, Resolution::RollBack);
+        }
+        self.finish(ctx, op, Ok(TransactionState::Committed));
     }
 
     /// The same where nobody waits for what comes of it.
@@ -119,6 +184,9 @@ impl Transactions {
     ) {
         let op = match ask {
             HalfAsk::End(op) => op,
+            HalfAsk::LookFirst(op) => {
+                return self.looked_first(ctx, known, op, (reply, body));
+            }
             HalfAsk::Look(check) => {
                 return match reply.code {
                     ResponseCode::SUCCESS => self.looked(ctx, check, Some(body)),
@@ -164,8 +232,9 @@ impl Transactions {
         ask: HalfAsk,
         failure: Failure,
     ) {
-        let op = match ask {
-            HalfAsk::End(op) => op,
+        let (op, told) = match ask {
+            HalfAsk::End(op) => (op, true),
+            HalfAsk::LookFirst(op) => (op, false),
             HalfAsk::Look(check) => return self.looked(ctx, check, None),
             HalfAsk::Told { .. } => {
                 self.counted.unconfirmed += 1;
@@ -179,7 +248,7 @@ impl Transactions {
         if unseen || ctx.fx.plant.is(Planted::RepeatsEnds) {
             self.send(ctx, known, op);
         } else {
-            self.unconfirmed(ctx, op, true);
+            self.unconfirmed(ctx, op, told);
         }
     }
 
@@ -187,7 +256,8 @@ impl Transactions {
     pub(crate) fn deadline(&mut self, ctx: &mut Context, op: OpId) {
         let Some(end) = self.ends.get_mut(op) else { return };
         let call = end.call.take().and_then(|opaque| Some((opaque, ctx.give_up(opaque)?)));
-        let told = call.as_ref().is_some_and(|(_, call)| call.has_left());
+        let is_end = |call: &Call| call.purpose == Purpose::Half(HalfAsk::End(op));
+        let told = call.as_ref().is_some_and(|(_, call)| call.has_left() && is_end(call));
         if let Some((opaque, call)) = call {
             let failure = Failure::TimedOut(ctx.fx.config.request_timeout);
             if told || end.attempt.is_none() {
