@@ -190,6 +190,8 @@ mod pages {
     #[doc = include_str!("../docs/filters.md")]
     struct Filters;
 
+    #[doc = include_str!("../docs/transactions.md")]
+    struct Transactions;
     #[doc = include_str!("../docs/orderly.md")]
     struct Order;
     #[doc = include_str!("../docs/errors.md")]

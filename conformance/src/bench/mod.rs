@@ -109,8 +109,8 @@ pub struct Plan {
     pub count: usize,
     /// Bytes of a body.
     pub body: usize,
-    /// Callers of `Sync` and `Transaction`, sends in flight of `Async`, messages in a batch of `Batch`, handlers of
-    /// `Handlers`; at least 1.
+    /// Callers of `Sync` and `Transaction`, sends in flight of `Async`, messages in a batch of
+    /// `Batch`, handlers of `Handlers`; at least 1.
     /// The others have no use for it.
     pub parallel: usize,
 }

@@ -36,7 +36,9 @@
 //! TBW102 is there, and `SCHEDULE_TOPIC_XXXX` once something waits in it; SQL expressions have a
 //! bound of depth and of size, and filters are forgotten with their groups; checks of half messages
 //! begin so long after the first one, not at ticks; messages with a timer instead of a delay level
-//! are stored as plain ones; messages are found by their unique ids alone, in the order of queues; messages are not popped; locks of queues are kept by each broker alone (`lockInStrictMode` is off); the languages
+//! are stored as plain ones; messages are found by their unique ids alone, in the order of queues;
+//! messages are not popped; locks of queues are kept by each broker alone (`lockInStrictMode` is
+//! off); the languages
 //! of clients are not looked at, and no rates are told; all clients of a group are asked for their
 //! offsets at once; retry topics are never of global order; what retention or deletion took can't
 //! be sent back at once, not only when the file goes; slaves have everything at once. 4.x brokers

@@ -298,6 +298,7 @@ pub(super) const RUNS: &[Run] = &[
     run("TXN-12", txn::a_delay_level_is_left_out),
     each(run("TXN-15", txn::of_1000_at_once_each_ends_as_it_should)),
     with(&[("rejectTransactionMessage", "true")], run("TXN-16", txn::a_broker_may_take_none)),
+    run("TXN-17", txn::a_broker_does_each_end_that_it_is_told),
     alone(Run {
         targets: EMBEDDED_AND_LIVE,
         ..run("FAULT-02", restart::a_killed_broker_is_used_again_and_nothing_answered_is_missing)

@@ -5,14 +5,16 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rocketry::proto::frame::ResponseCode;
+use rocketry::proto::frame::request::EndTransactionRequest;
+use rocketry::proto::frame::{Request, ResponseCode};
+use rocketry::proto::message::OffsetMessageId;
 use rocketry::{
     CheckedHalf, HalfMessage, Message, Resolution, TransactionProducer, TransactionState,
 };
 
 use crate::cases::common::{await_stored, stored};
 use crate::cases::place::{Place, note};
-use crate::cases::reading::{consume, next};
+use crate::cases::reading::{ask, consume, next};
 use crate::rig::{Rig, eventually};
 
 use Resolution::{Commit, RollBack, Unknown};
@@ -237,6 +239,31 @@ pub(crate) fn of_1000_at_once_each_ends_as_it_should(place: &Place) {
     assert_eq!(stored(&rig, &topic), expected);
     let expected: BTreeMap<_, _> = (0..COUNT).filter(seen).map(|at| (name(at), 1)).collect();
     assert!(came == expected, "{} of {} came", came.len(), expected.len());
+}
+
+/// What this client never does, by hand: why one verdict is told once.
+pub(crate) fn a_broker_does_each_end_that_it_is_told(place: &Place) {
+    let (rig, topic, producer, _) = setting(place);
+    let end = |half: &HalfMessage, outcome| {
+        let receipt = half.receipt();
+        let place = OffsetMessageId::parse(&receipt.offset_message_id).expect("a place");
+        let request = Request::EndTransaction(EndTransactionRequest {
+            producer_group: producer.group().as_str().into(),
+            queue_offset: receipt.offset,
+            commit_log_offset: place.offset as i64,
+            outcome,
+            message_id: half.message_id().as_str().into(),
+            ..EndTransactionRequest::default()
+        });
+        ask(&rig, &place.addr.to_string(), request, Vec::new()).code
+    };
+    let half = begin(&producer, &topic, "twice");
+    assert_eq!([end(&half, 8), end(&half, 8)], [ResponseCode::SUCCESS; 2]);
+    await_stored(&rig, &topic, 2);
+    let other = begin(&producer, &topic, "both");
+    assert_eq!([end(&other, 12), end(&other, 8)], [ResponseCode::SUCCESS; 2]);
+    await_stored(&rig, &topic, 3);
+    drop((half, other));
 }
 
 pub(crate) fn a_broker_may_take_none(place: &Place) {

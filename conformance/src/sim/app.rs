@@ -212,14 +212,7 @@ impl World {
                     let twin = app.commits.insert(op, Ended { at: now, result });
                     assert!(twin.is_none(), "{op:?} was committed twice");
                 }
-                Event::TransactionEnded { op, result } => {
-                    let twin = app.ends.insert(op, Ended { at: now, result });
-                    assert!(twin.is_none(), "{op:?} ended twice");
-                }
-                Event::Check { check, group, half } => {
-                    assert_eq!(group, *half.group());
-                    app.checks.push((now, check, half));
-                }
+                Event::TransactionEnded { .. } | Event::Check { .. } => app.transacted(now, event),
                 Event::TopicQueues { queues, .. } => app.topics.push((now, queues)),
                 // The note says the same of a filter.
                 Event::RuleSpent { .. }

@@ -1,5 +1,5 @@
-//! One storm upon transactions: faults for thirty seconds, early checks, ends that are lost, brokers
-//! that are killed, a client that dies, then calm, and what must hold of it all: what its
+//! One storm upon transactions: faults for thirty seconds, early checks, ends that are lost,
+//! brokers that are killed, a client that dies, then calm, and what must hold of it all: what an
 //! application committed is in its topic once, nothing else is, and nothing is left undecided.
 
 use std::collections::BTreeMap;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use rocketry_core::engine::Event;
 use rocketry_core::error::{Refused, TransactionError};
 use rocketry_core::id::{CheckId, OpId};
 use rocketry_core::message::{Message, MessageLimits, Publish, UniqueId};
@@ -10,7 +11,7 @@ use rocketry_core::producer::SendOptions;
 use rocketry_core::time::Instant;
 use rocketry_core::transaction::{CheckedHalf, HalfOptions, Resolution, TransactionReceipt};
 
-use super::app::{ClientId, Ended, Sent};
+use super::app::{App, ClientId, Ended, Sent};
 use super::world::World;
 
 impl World {
@@ -106,5 +107,22 @@ impl World {
         op: OpId,
     ) -> Option<&Ended<Result<TransactionReceipt, TransactionError>>> {
         self.clients[client.0].app.ends.get(&op)
+    }
+}
+
+impl App {
+    /// What became of a transaction, or what is asked about one.
+    pub(super) fn transacted(&mut self, now: Instant, event: Event) {
+        match event {
+            Event::TransactionEnded { op, result } => {
+                let twin = self.ends.insert(op, Ended { at: now, result });
+                assert!(twin.is_none(), "{op:?} ended twice");
+            }
+            Event::Check { check, group, half } => {
+                assert_eq!(group, *half.group());
+                self.checks.push((now, check, half));
+            }
+            other => panic!("{other:?} is of no transaction"),
+        }
     }
 }

@@ -215,6 +215,11 @@ fn a_copy_of_what_is_committed_already_is_rolled_back() {
     assert_eq!((copies(&world, id), world.cluster().halves(0)), (1, 0));
     let stats = world.engine(client).snapshot(Default::default()).transactions;
     assert!(stats.copies >= 2, "{stats:?}");
+}
+
+#[test]
+fn what_another_client_of_the_group_has_committed_is_not_committed_again() {
+    let (mut world, client) = setting(21);
     // Another client was asked, and said so.
     let other = world.client(config());
     world.answer_for(other);

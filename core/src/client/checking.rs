@@ -78,8 +78,8 @@ impl Checking {
         self.waiting().checks.push_back((check, half));
     }
 
-    /// The work of looking at all that waits, unless somebody is at it. `answer` tells, and is false
-    /// once there is nobody to be told.
+    /// The work of looking at all that waits, unless somebody is at it. `answer` tells, and is
+    /// false once there is nobody to be told.
     pub(super) fn begin(
         self: Arc<Self>,
         answer: impl Fn(CheckId, Resolution) -> bool + Send + Sync + 'static,

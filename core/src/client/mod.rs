@@ -174,7 +174,8 @@ impl Client {
     /// # use rocketry_core::client::Client;
     /// # use rocketry_core::message::Message;
     /// # use rocketry_core::transaction::Resolution;
-    /// # fn f(client: &Client, stored: fn(&str) -> bool) -> Result<(), Box<dyn std::error::Error>> {
+    /// # type Failure = Box<dyn std::error::Error>;
+    /// # fn f(client: &Client, stored: fn(&str) -> bool) -> Result<(), Failure> {
     /// let orders = client.transaction_producer("order_writers", move |half| {
     ///     if stored(half.transaction_id()) { Resolution::Commit } else { Resolution::Unknown }
     /// })?;
@@ -196,8 +197,19 @@ impl Client {
         self.transaction_producer_with(group, TransactionOptions::default(), checker)
     }
 
-    /// As [`transaction_producer`](Self::transaction_producer), with what it does otherwise than the
-    /// client's settings say.
+    /// As [`transaction_producer`](Self::transaction_producer), with what it does otherwise than
+    /// the client's settings say.
+    ///
+    /// ```no_run
+    /// # use rocketry_core::client::{Client, TransactionOptions};
+    /// # use rocketry_core::transaction::Resolution;
+    /// # use std::time::Duration;
+    /// # fn f(client: &Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// let quick = TransactionOptions::default().work_limit(Duration::from_secs(5));
+    /// let orders = client.transaction_producer_with("orders", quick, |_| Resolution::Unknown)?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn transaction_producer_with<G>(
         &self,
         group: G,
@@ -214,6 +226,19 @@ impl Client {
 
     /// As [`transaction_producer_with`](Self::transaction_producer_with), with a checker that is a
     /// task of the runtime.
+    ///
+    /// ```no_run
+    /// # use rocketry_core::client::{Client, TransactionOptions};
+    /// # use rocketry_core::transaction::Resolution;
+    /// # async fn looked_up(order: String) -> Resolution { Resolution::Unknown }
+    /// # fn f(client: &Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// let options = TransactionOptions::default();
+    /// let orders = client.transaction_producer_async("orders", options, |half| {
+    ///     looked_up(half.transaction_id().to_owned())
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn transaction_producer_async<G, F>(
         &self,
         group: G,
@@ -231,6 +256,19 @@ impl Client {
 
     /// As [`transaction_producer`](Self::transaction_producer), with `listener` as the checker:
     /// [`TransactionListener::send`] is its other half.
+    ///
+    /// ```no_run
+    /// # use rocketry_core::client::{Client, TransactionListener};
+    /// # use rocketry_core::message::Message;
+    /// # use rocketry_core::transaction::Resolution;
+    /// # use std::sync::Arc;
+    /// # fn f(client: &Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// // One for tests, which always commits.
+    /// let orders = client.transaction_producer_of("orders", Arc::new(Resolution::Commit))?;
+    /// Resolution::Commit.send(&orders, Message::new("orders", "3 apples"), ())?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[doc(alias = "setTransactionListener")]
     pub fn transaction_producer_of<G, L>(
         &self,

@@ -110,7 +110,11 @@ impl Engine {
         if last && self.producers.groups.forget(group) {
             self.brokers.changed();
             if self.shutdown.is_running() {
-                Brokers::unregister_producers(&mut self.ctx, &[group.clone()], BrokerAsk::Withdraw);
+                Brokers::unregister_producers(
+                    &mut self.ctx,
+                    std::slice::from_ref(group),
+                    BrokerAsk::Withdraw,
+                );
             }
         }
     }

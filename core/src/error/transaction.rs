@@ -21,7 +21,7 @@ pub enum TransactionError {
     Overdue,
     /// The end came later than the broker takes one that it has not asked for
     /// (`CHECK_IMMUNITY_TIME_IN_SECONDS`, code 604). It will ask, and is then told the same.
-    #[error("the end came too late for the broker, which will ask: {}", .remark.as_deref().unwrap_or("code 604"))]
+    #[error("the end came too late for the broker, which will ask{}", words(.remark))]
     TooLate {
         /// The broker's words.
         remark: Option<Arc<str>>,

@@ -276,6 +276,7 @@ impl Message {
     }
 
     /// Whether it [has such a time](Self::check_after).
+    #[cfg(feature = "client")]
     pub(crate) fn has_check_after(&self) -> bool {
         properties::value_range(&self.properties, properties::CHECK_IMMUNITY).is_some()
     }
@@ -296,6 +297,7 @@ impl Message {
     }
 
     /// What the application calls its transaction, if it does.
+    #[cfg(feature = "client")]
     pub(crate) fn own_transaction_id(&self) -> Option<&str> {
         let range = properties::value_range(&self.properties, properties::TRANSACTION_ID)?;
         self.properties.get(range)

@@ -26,12 +26,12 @@
 //! A broker that asks puts the half message behind all others of its half topic before
 //! (`putBackHalfMsgQueue`), and only the end of that copy stops it from asking. So an end goes to
 //! the last copy that this client was asked about. It may ask about a copy whose transaction has
-//! ended: the two passed each other, another client of the group was asked, or the broker was killed
-//! before it had written the end down, which takes 3 s. To commit the copy as well would deliver the
-//! message twice. So before a check is answered with commit, and before the first end of a message
-//! that is older than 5 s, the broker is asked whether the message is in its topic (`QUERY_MESSAGE`,
-//! 12), and if it is, the copy is rolled back. A broker without an index finds nothing, and has the
-//! message twice then; so it has when two clients commit in the same moment.
+//! ended: the two passed each other, another client of the group was asked, or the broker was
+//! killed before it had written the end down, which takes 3 s. To commit the copy as well would
+//! deliver the message twice. So before a check is answered with commit, and before the first end
+//! of a message that is older than 5 s, the broker is asked whether the message is in its topic
+//! (`QUERY_MESSAGE`, 12), and if it is, the copy is rolled back. A broker without an index finds
+//! nothing, and has the message twice then; so it has when two clients commit in the same moment.
 
 mod check;
 mod end;

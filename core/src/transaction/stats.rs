@@ -28,8 +28,8 @@ pub struct TransactionStats {
     pub unconfirmed: u64,
     /// Half messages that were left to their brokers' checks.
     pub left: u64,
-    /// Copies that checks were about of messages that were in their topics already: they were rolled
-    /// back, which is among the others.
+    /// Copies that checks were about of messages that were in their topics already: they were
+    /// rolled back, which is among the others.
     pub copies: u64,
     /// Checks that came.
     pub checks: u64,

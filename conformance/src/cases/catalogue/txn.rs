@@ -108,4 +108,11 @@ pub(super) static CASES: &[Case] = &[
     )
     .on(LIVE)
     .with(&[("rejectTransactionMessage", "true")]),
+    Case::info(
+        "TXN-17",
+        "A broker does each end that it is told: a second commit, and one after a rollback, put \
+         the message into its topic again.",
+        "Java source",
+    )
+    .on(EMBEDDED_AND_LIVE),
 ];

@@ -136,7 +136,8 @@ impl HalfMessage {
         self.undecided.id
     }
 
-    /// What the application calls the transaction ([`Message::transaction_id`]); else the unique id.
+    /// What the application calls the transaction ([`Message::transaction_id`]); else the unique
+    /// id.
     ///
     /// [`Message::transaction_id`]: crate::message::Message::transaction_id
     #[doc(alias = "getTransactionId")]

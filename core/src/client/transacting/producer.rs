@@ -25,11 +25,10 @@ use crate::transaction::{CheckedHalf, HalfOptions, Resolution, TransactionReceip
 /// nobody. Then the application does its work, and [commits](HalfMessage::commit) or [rolls
 /// back](HalfMessage::roll_back). A broker that is told neither asks, 6 s after the message's birth
 /// at the soonest and then every 30 s, up to 15 times (`transactionTimeOut`,
-/// `transactionCheckInterval`, `transactionCheckMax`): any client with a transaction producer of the
-/// group, whose *checker* says how the work ended. So a checker must know that of all half messages
-/// of its group, also of those that other processes began: it looks into the database that the
-/// local work has written to. What it does not know it calls
-/// [`Resolution::Unknown`](crate::transaction::Resolution::Unknown).
+/// `transactionCheckInterval`, `transactionCheckMax`): any client with a transaction producer of
+/// the group, whose *checker* says how the work ended. So a checker must know that of all half
+/// messages of its group, also of those that other processes began: it looks into the database that
+/// the local work has written to. What it does not know it calls [`Resolution::Unknown`].
 ///
 /// The checker is one for a client and group: that of the last producer that was made, or had one
 /// [set](Self::set_checker). It is called for one half message after the other; a panic in it is an
@@ -142,8 +141,10 @@ impl TransactionProducer {
     /// ```no_run
     /// # use rocketry_core::client::TransactionProducer;
     /// # use rocketry_core::message::Message;
-    /// # fn f(orders: &TransactionProducer, store: fn(&str) -> bool) -> Result<(), Box<dyn std::error::Error>> {
-    /// let half = orders.begin(Message::new("orders", "3 apples").transaction_id("order-7")).wait()?;
+    /// # type Failure = Box<dyn std::error::Error>;
+    /// # fn f(orders: &TransactionProducer, store: fn(&str) -> bool) -> Result<(), Failure> {
+    /// let order = Message::new("orders", "3 apples").transaction_id("order-7");
+    /// let half = orders.begin(order).wait()?;
     /// let receipt = match store("order-7") {
     ///     true => half.commit().wait()?,
     ///     false => half.roll_back().wait()?,
@@ -220,7 +221,8 @@ impl TransactionProducer {
     /// # use rocketry_core::client::TransactionProducer;
     /// # use rocketry_core::message::Message;
     /// # use rocketry_core::transaction::Resolution;
-    /// # fn f(orders: &TransactionProducer, store: fn(&str) -> bool) -> Result<(), Box<dyn std::error::Error>> {
+    /// # type Failure = Box<dyn std::error::Error>;
+    /// # fn f(orders: &TransactionProducer, store: fn(&str) -> bool) -> Result<(), Failure> {
     /// orders.run(Message::new("orders", "3 apples").transaction_id("order-7"), |half| {
     ///     if store(half.transaction_id()) { Resolution::Commit } else { Resolution::RollBack }
     /// })?;
