@@ -128,7 +128,7 @@ impl Node {
         end: &EndTransactionRequest,
         commit: bool,
     ) -> Result<Answer, Answer> {
-        let refused = |remark: &str| Answer::error(ResponseCode::SYSTEM_ERROR, remark.to_owned());
+        let refused = |remark: &str| Answer::error(ResponseCode::SYSTEM_ERROR, remark);
         if self.id != MASTER {
             let slave = ResponseCode::SLAVE_NOT_AVAILABLE;
             return Err(Answer::error(slave, words(slave)));

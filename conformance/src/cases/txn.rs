@@ -223,7 +223,7 @@ pub(crate) fn of_1000_at_once_each_ends_as_it_should(place: &Place) {
     let seen = |place: &usize| match place % 3 {
         0 => true,
         1 => false,
-        _ => place % 2 == 0,
+        _ => place.is_multiple_of(2),
     };
     let expected = (0..COUNT).filter(seen).count() as i64;
     assert!(eventually(CHECKED, || stored(&rig, &topic) >= expected), "{expected} never came");

@@ -212,7 +212,6 @@ impl World {
                     let twin = app.commits.insert(op, Ended { at: now, result });
                     assert!(twin.is_none(), "{op:?} was committed twice");
                 }
-                Event::TransactionEnded { .. } | Event::Check { .. } => app.transacted(now, event),
                 Event::TopicQueues { queues, .. } => app.topics.push((now, queues)),
                 // The note says the same of a filter.
                 Event::RuleSpent { .. }
@@ -225,7 +224,7 @@ impl World {
                     assert!(app.stopped.is_none(), "{client:?} stopped twice");
                     app.stopped = Some(now);
                 }
-                other => panic!("the application does not know {other:?}"),
+                other => app.transacted(now, other),
             }
         }
         busy

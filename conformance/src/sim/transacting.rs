@@ -122,7 +122,7 @@ impl App {
                 assert_eq!(group, *half.group());
                 self.checks.push((now, check, half));
             }
-            other => panic!("{other:?} is of no transaction"),
+            other => panic!("the application does not know {other:?}"),
         }
     }
 }

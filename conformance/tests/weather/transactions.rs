@@ -1,5 +1,7 @@
 //! Transactions on every runtime: what their handles do beside the engine.
 
+#![allow(clippy::unwrap_used, reason = "a test that fails says where")]
+
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;

@@ -15,10 +15,11 @@ use super::wall::Wall;
 use crate::effects::Leftover;
 use crate::engine::{Command, Engine, Event};
 use crate::error::FilterRefused;
-use crate::id::{ConnectionId, OpId, SubscriptionId};
+use crate::id::{CheckId, ConnectionId, OpId, SubscriptionId};
 use crate::name::Group;
 use crate::query::Answer;
 use crate::time::{Instant, UnixMillis};
+use crate::transaction::CheckedHalf;
 
 /// A consumer, as its handle waits for it.
 #[derive(Default)]
@@ -153,10 +154,7 @@ impl Core {
                     after.wakers.extend(self.waiting.end(op, result));
                 }
                 Event::Check { check, group, half } => {
-                    if let Some((_, checking)) = self.checkers.get(&group) {
-                        checking.keep(check, half);
-                        after.checks.push(checking.clone());
-                    }
+                    after.checks.extend(self.to_check(check, &group, half));
                 }
                 Event::Answered { op, answer } => after.wakers.extend(self.answered(op, answer)),
                 Event::Deliverable { sub } => {
@@ -200,6 +198,18 @@ impl Core {
                 }
             }
         }
+    }
+
+    /// A broker asks about a half message. Gives who is to look at it.
+    fn to_check(
+        &self,
+        check: CheckId,
+        group: &Group,
+        half: Arc<CheckedHalf>,
+    ) -> Option<Arc<Checking>> {
+        let (_, checking) = self.checkers.get(group)?;
+        checking.keep(check, half);
+        Some(checking.clone())
     }
 
     /// A question has ended. Gives who is to be woken.
