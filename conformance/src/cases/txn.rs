@@ -164,7 +164,7 @@ pub(crate) fn slow_local_work_and_checks_are_safe_together(place: &Place) {
     // A live broker may ask once more within the 3 s that it takes to write ends down: that copy is
     // rolled back, whatever became of the message.
     assert_eq!((stats.committed, stats.unconfirmed), (1, 0), "{stats}");
-    assert_eq!(stats.rolled_back, 1 + stats.checks - stats.checks_unknown, "{stats}");
+    assert!(stats.rolled_back >= 1 && stored(&rig, &topic) == 1, "{stats}");
     assert_eq!(book.asked("paid").len() + book.asked("dropped").len(), 0);
 }
 
