@@ -119,6 +119,10 @@ pub use rocketry_core::client::{
     Run, RunError, RunOptions, RunStats, SeekError, Settlement, SubscribeError, TopicQueues,
     Verdict,
 };
+pub use rocketry_core::client::{
+    Begin, BeginError, HalfMessage, TransactionListener, TransactionOptions, TransactionProducer,
+    TransactionRunError,
+};
 pub use rocketry_core::consumer::{
     Assignment, ConsumeOrder, ConsumerOptions, ConsumerStats, FilterError, OffsetStats, QueueStats,
     TopicConsumption, TopicSubscription,
@@ -127,6 +131,7 @@ pub use rocketry_core::engine::Cancelled;
 pub use rocketry_core::error::{
     Attempt, Attempts, CloseReason, CommitError, ConnectError, Failure, FilterRefused, Lack,
     PeerKind, RecallError, Refused, ReplyError, RequestError, TlsError, TlsSetupError, TooOld,
+    TransactionError,
 };
 pub use rocketry_core::frame::{Request, RequestCode, ResponseCode};
 pub use rocketry_core::message::{Compression, MessageError, RecordError, UniqueId};
@@ -136,6 +141,9 @@ pub use rocketry_core::offsets::{
 };
 pub use rocketry_core::query::{Response, Target};
 pub use rocketry_core::time::UnixMillis;
+pub use rocketry_core::transaction::{
+    CheckedHalf, Resolution, TransactionReceipt, TransactionState, TransactionStats,
+};
 
 // One type, whichever runtime is there.
 #[cfg(all(
@@ -190,6 +198,8 @@ mod pages {
     #[doc = include_str!("../docs/filters.md")]
     struct Filters;
 
+    #[doc = include_str!("../docs/transactions.md")]
+    struct Transactions;
     #[doc = include_str!("../docs/orderly.md")]
     struct Order;
     #[doc = include_str!("../docs/errors.md")]

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use rocketry_conformance::broker::ClusterConfig;
 use rocketry_conformance::sim::{
-    BroadcastScene, GroupScene, Pace, PollScene, Scene, World, broadcast, course, groups, polls,
+    BroadcastScene, DealScene, GroupScene, Pace, PollScene, Scene, World, broadcast, course, deals,
+    groups, polls,
 };
 use rocketry_core::config::Config;
 use rocketry_core::consumer::{Start, Subscribe};
@@ -116,6 +117,28 @@ fn a_consumer_that_finishes_before_its_messages_were_taken_back_is_found() {
 #[test]
 fn an_offset_that_a_broker_lost_and_nobody_gives_again_is_found() {
     assert_found_in_groups(Planted::TrustsCommits);
+}
+
+/// The same by storms upon transactions.
+fn assert_found_in_deals(fault: Planted) {
+    assert_found_by(fault, |seed, plant| {
+        deals(seed, &DealScene { plant });
+    });
+}
+
+#[test]
+fn txn_06_a_client_that_says_roll_back_and_then_commit_is_found() {
+    assert_found_in_deals(Planted::ForgetsVerdicts);
+}
+
+#[test]
+fn txn_06_a_copy_that_is_committed_beside_its_message_is_found() {
+    assert_found_in_deals(Planted::CommitsCopies);
+}
+
+#[test]
+fn txn_06_an_end_that_is_sent_twice_is_found() {
+    assert_found_in_deals(Planted::RepeatsEnds);
 }
 
 #[test]

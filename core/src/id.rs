@@ -74,6 +74,10 @@ id! {
     /// One request of a peer that waits for our answer.
     RequestId
 }
+id! {
+    /// A broker's question how a half message ended, which the application is to answer.
+    CheckId
+}
 
 /// One message that a consumer holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

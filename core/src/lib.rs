@@ -277,4 +277,5 @@ pub mod timer;
 #[cfg(feature = "tls")]
 pub mod tls;
 pub mod trace;
+pub mod transaction;
 mod url;

@@ -1,5 +1,6 @@
 //! Where an example's messages go: an embedded broker, or a cluster of the user's.
 
+use std::time::Duration;
 use std::{env, fmt, io};
 
 use rocketry::{Pem, Topic};
@@ -23,7 +24,9 @@ impl Cluster {
             Ok(namesrv) if !namesrv.trim().is_empty() => Ok(Self::Given(namesrv)),
             _ => {
                 let config = ClusterConfig { property_filter: true, ..ClusterConfig::default() };
-                let config = config.topic(topic.as_str(), 8);
+                // It asks about half messages sooner than brokers do.
+                let pause = Duration::from_millis(500);
+                let config = config.checks(pause, pause).topic(topic.as_str(), 8);
                 // For clients that want it.
                 let server = certificates::server(certificates::SERVER, false);
                 let server = server.map_err(io::Error::other)?;

@@ -112,9 +112,7 @@ impl Run {
 
     /// The message number `index`, from 0. Its body begins with the number.
     pub(crate) fn message(&self, index: usize) -> Message {
-        let mut body = index.to_string().into_bytes();
-        body.resize(BODY, b' ');
-        Message::new(self.topic.clone(), body).tag(&self.tag)
+        message_of(&self.topic, &self.tag, index)
     }
 
     /// A broker has said that it stored the message number `index`.
@@ -145,6 +143,13 @@ impl Run {
     pub(crate) fn patience(&self) -> Duration {
         if self.tally.is_complete() { ENCORE } else { PATIENCE }
     }
+}
+
+/// The message number `index` of the run with that tag.
+pub(crate) fn message_of(topic: &Topic, tag: &str, index: usize) -> Message {
+    let mut body = index.to_string().into_bytes();
+    body.resize(BODY, b' ');
+    Message::new(topic.clone(), body).tag(tag)
 }
 
 /// Sends the messages that `of` gives for each number, 256 numbers at a time, and notes the first

@@ -36,6 +36,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub enum Work {
     /// `parallel` callers, each waits for its answer.
     Sync,
+    /// `parallel` callers, each begins a transaction, commits it, and waits for both answers.
+    Transaction,
     /// One caller, `parallel` sends in flight.
     Async,
     /// One caller, one batch of `parallel` messages in flight.
@@ -60,7 +62,8 @@ impl Work {
     /// one, 20,000 consumed, or 200 sent and delivered.
     pub const fn warm(self) -> usize {
         match self {
-            Self::Sync | Self::Async | Self::Batch | Self::Oneway | Self::Burst => 2_000,
+            Self::Sync | Self::Transaction | Self::Async | Self::Batch => 2_000,
+            Self::Oneway | Self::Burst => 2_000,
             Self::Consume | Self::Handlers => 20_000,
             Self::Latency => 200,
         }
@@ -106,8 +109,8 @@ pub struct Plan {
     pub count: usize,
     /// Bytes of a body.
     pub body: usize,
-    /// Callers of `Sync`, sends in flight of `Async`, messages in a batch of `Batch`, handlers of
-    /// `Handlers`; at least 1.
+    /// Callers of `Sync` and `Transaction`, sends in flight of `Async`, messages in a batch of
+    /// `Batch`, handlers of `Handlers`; at least 1.
     /// The others have no use for it.
     pub parallel: usize,
     /// Whether connections are encrypted: with the authority of this crate's
@@ -136,6 +139,15 @@ pub enum BenchError {
     /// A send failed.
     #[error(transparent)]
     Send(#[from] SendError),
+    /// A transaction was not begun.
+    #[error(transparent)]
+    Begin(#[from] rocketry::BeginError),
+    /// A transaction was not ended.
+    #[error(transparent)]
+    End(#[from] rocketry::TransactionError),
+    /// A transaction was not confirmed.
+    #[error("a transaction ended as {0:?}")]
+    Unconfirmed(rocketry::TransactionState),
     /// No consumer.
     #[error(transparent)]
     Subscribe(#[from] rocketry::client::SubscribeError),
@@ -186,7 +198,7 @@ impl Plan {
         Message::new(self.topic.clone(), vec![0; self.body]).tag("TagA").key(&format!("K{number}"))
     }
 
-    /// How many of the messages one of the callers of `Sync` sends.
+    /// How many of the messages one of the callers of `Sync` or `Transaction` sends.
     const fn share(&self, caller: usize) -> usize {
         self.count / self.parallel + (caller < self.count % self.parallel) as usize
     }
@@ -200,6 +212,7 @@ impl Plan {
     fn name(&self) -> String {
         match self.work {
             Work::Sync => format!("sync{}", self.parallel),
+            Work::Transaction => format!("transaction{}", self.parallel),
             Work::Async => format!("async{}", self.parallel),
             Work::Batch => format!("batch{}", self.parallel),
             Work::Oneway => "oneway".to_owned(),
@@ -208,6 +221,14 @@ impl Plan {
             Work::Latency => "latency".to_owned(),
             Work::Handlers => format!("handlers{}", self.parallel),
         }
+    }
+}
+
+/// Whether a transaction was committed.
+fn committed(end: rocketry::TransactionReceipt) -> Result<(), BenchError> {
+    match end.state {
+        rocketry::TransactionState::Committed => Ok(()),
+        state => Err(BenchError::Unconfirmed(state)),
     }
 }
 

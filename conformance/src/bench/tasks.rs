@@ -7,18 +7,19 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Instant;
 
-use rocketry::{Client, Producer, Start as From};
+use rocketry::{CheckedHalf, Client, Producer, Resolution, Start as From};
 
 use super::burst::Burst;
 use super::figures::{Latencies, Start};
 use super::handled::{self, GLANCE, Handled};
 use super::runtimes::Tasks;
-use super::{BenchError, Job, PATIENCE, QUIET, Report, Work, group};
+use super::{BenchError, Job, PATIENCE, QUIET, Report, Work, committed, group};
 
 pub(super) async fn run<T: Tasks>(tasks: T, job: Job) -> Result<Report, BenchError> {
     let client = T::connect(job.plan.config()?)?;
     let report = match job.plan.work {
         Work::Sync => sync(&tasks, &client, &job).await,
+        Work::Transaction => transactions(&tasks, &client, &job).await,
         Work::Async => window(&client, &job).await,
         Work::Batch => batch(&client, &job).await,
         Work::Oneway => oneway(&client, &job).await,
@@ -54,6 +55,38 @@ async fn sync<T: Tasks>(tasks: &T, client: &Client, job: &Job) -> Result<Report,
                 for number in 0..job.plan.share(caller) {
                     let begun = Instant::now();
                     producer.send(job.plan.message(number)).await?;
+                    latencies.add(begun, 1);
+                }
+                Ok::<_, BenchError>(latencies)
+            })
+        })
+        .collect();
+    let mut latencies = Latencies::new(&job.progress)?;
+    for caller in callers {
+        latencies.merge(&caller.await??);
+    }
+    Ok(start.end(job, &latencies))
+}
+
+async fn transactions<T: Tasks>(
+    tasks: &T,
+    client: &Client,
+    job: &Job,
+) -> Result<Report, BenchError> {
+    warmed(client, job).await?;
+    let unknown = |_: &CheckedHalf| Resolution::Unknown;
+    let producer = client.transaction_producer(group(), unknown)?;
+    let shared = Arc::new(job.clone());
+    let start = Start::now();
+    let callers: Vec<_> = (0..job.plan.parallel)
+        .map(|caller| {
+            let (producer, job) = (producer.clone(), shared.clone());
+            tasks.spawn(async move {
+                let mut latencies = Latencies::new(&job.progress)?;
+                for number in 0..job.plan.share(caller) {
+                    let begun = Instant::now();
+                    let half = producer.begin(job.plan.message(number)).await?;
+                    committed(half.commit().await?)?;
                     latencies.add(begun, 1);
                 }
                 Ok::<_, BenchError>(latencies)

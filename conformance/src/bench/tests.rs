@@ -73,6 +73,12 @@ fn callers_that_wait_store_what_they_count() {
 }
 
 #[test]
+fn transactions_commit_what_they_count() {
+    let all = (WARM + COUNT) as u64;
+    stores_what_it_counts(Work::Transaction, "transaction16", RequestCode::SEND_MESSAGE_V2, all);
+}
+
+#[test]
 fn a_window_of_sends_stores_what_it_counts() {
     let all = (WARM + COUNT) as u64;
     stores_what_it_counts(Work::Async, "async16", RequestCode::SEND_MESSAGE_V2, all);

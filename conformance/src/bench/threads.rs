@@ -4,12 +4,14 @@ use std::collections::VecDeque;
 use std::thread;
 use std::time::Instant;
 
-use rocketry::{Client, Pending, Producer, SendError, SendReceipt, Start as From};
+use rocketry::{
+    CheckedHalf, Client, Pending, Producer, Resolution, SendError, SendReceipt, Start as From,
+};
 
 use super::burst::Burst;
 use super::figures::{Latencies, Start};
 use super::handled::{self, GLANCE, Handled};
-use super::{BenchError, Job, PATIENCE, QUIET, Report, Work, group};
+use super::{BenchError, Job, PATIENCE, QUIET, Report, Work, committed, group};
 
 type Sent = Result<SendReceipt, SendError>;
 
@@ -17,6 +19,7 @@ pub(super) fn run(job: &Job) -> Result<Report, BenchError> {
     let client = rocketry::blocking::connect(job.plan.config()?)?;
     let report = match job.plan.work {
         Work::Sync => sync(&client, job),
+        Work::Transaction => transactions(&client, job),
         Work::Async => window(&client, job),
         Work::Batch => batch(&client, job),
         Work::Oneway => oneway(&client, job),
@@ -42,12 +45,31 @@ fn warmed(client: &Client, job: &Job) -> Result<Producer, BenchError> {
 
 fn sync(client: &Client, job: &Job) -> Result<Report, BenchError> {
     let (producer, plan) = (&warmed(client, job)?, &job.plan);
+    callers(job, |number| Ok(producer.send(plan.message(number)).wait().map(drop)?))
+}
+
+fn transactions(client: &Client, job: &Job) -> Result<Report, BenchError> {
+    warmed(client, job)?;
+    let unknown = |_: &CheckedHalf| Resolution::Unknown;
+    let producer = client.transaction_producer(group(), unknown)?;
+    callers(job, |number| {
+        let half = producer.begin(job.plan.message(number)).wait()?;
+        committed(half.commit().wait()?)
+    })
+}
+
+/// Has `parallel` callers do one after the other.
+fn callers(
+    job: &Job,
+    each: impl Fn(usize) -> Result<(), BenchError> + Sync,
+) -> Result<Report, BenchError> {
+    let (plan, each) = (&job.plan, &each);
     let start = Start::now();
     let call = |caller| {
         let mut latencies = Latencies::new(&job.progress)?;
         for number in 0..plan.share(caller) {
             let begun = Instant::now();
-            producer.send(plan.message(number)).wait()?;
+            each(number)?;
             latencies.add(begun, 1);
         }
         Ok::<_, BenchError>(latencies)

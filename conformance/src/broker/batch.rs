@@ -96,6 +96,7 @@ impl Node {
                 body: element.body,
                 properties: &properties,
                 tag,
+                prepared: 0,
                 delay: 0,
             };
             let (id, offset) = self.append(turn, &message).map_err(Failure::Refused)?;

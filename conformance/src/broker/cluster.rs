@@ -204,7 +204,7 @@ impl Cluster {
         }
         for broker in 0..self.nodes.len() {
             let node = &self.nodes[broker];
-            if node.backlog.is_some() || !node.fresh.is_empty() {
+            if node.backlog.is_some() || !node.fresh.is_empty() || node.topics.has_changed() {
                 self.spread(broker);
             }
         }

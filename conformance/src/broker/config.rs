@@ -86,6 +86,26 @@ impl TopicConfig {
     }
 }
 
+/// How brokers ask about half messages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TransactionConfig {
+    /// How old one is before it is asked about (`transactionTimeOut`).
+    pub timeout: Duration,
+    /// How often they look for such (`transactionCheckInterval`).
+    pub interval: Duration,
+    /// How often one is asked about before it is laid aside (`transactionCheckMax`).
+    pub checks: u32,
+    /// They take no half messages (`rejectTransactionMessage`).
+    pub rejects: bool,
+}
+
+impl Default for TransactionConfig {
+    fn default() -> Self {
+        let [timeout, interval] = [6, 30].map(Duration::from_secs);
+        Self { timeout, interval, checks: 15, rejects: false }
+    }
+}
+
 /// The whole cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClusterConfig {
@@ -116,6 +136,8 @@ pub struct ClusterConfig {
     /// needs no consumer (`useServerSideResetOffset`). `None`: as the version has it, from 453
     /// (5.2.0) on.
     pub server_side_reset: Option<bool>,
+    /// How half messages are asked about.
+    pub transactions: TransactionConfig,
     /// How routes are written.
     pub route_keys: RouteKeys,
     /// The version ordinal in every reply's header (479 is 5.3.3, 407 is 4.9.7). It says what
@@ -163,6 +185,7 @@ impl Default for ClusterConfig {
             timer_limit: Duration::from_secs(3 * 86_400),
             recalls: false,
             server_side_reset: None,
+            transactions: TransactionConfig::default(),
             route_keys: RouteKeys::default(),
             version: 479,
             slave_reads: false,
@@ -222,6 +245,12 @@ impl ClusterConfig {
     #[cfg(feature = "acl")]
     pub fn acl(mut self, acl: Acl) -> Self {
         self.acl = Some(acl);
+        self
+    }
+
+    /// The same where brokers look for half messages so often, of at least that age.
+    pub const fn checks(mut self, timeout: Duration, interval: Duration) -> Self {
+        (self.transactions.timeout, self.transactions.interval) = (timeout, interval);
         self
     }
 

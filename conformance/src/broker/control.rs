@@ -144,7 +144,18 @@ impl Cluster {
     /// for up to two minutes (`brokerChannelExpiredTime`).
     pub fn crash(&mut self, broker: usize) {
         self.lose_offsets(broker);
+        self.lose_ends(broker);
         self.down(broker, false);
+    }
+
+    /// Lets a broker forget which half messages have ended in the last 3 s, as one does that is
+    /// killed: it writes that down together (`transactionOpBatchInterval`). What was committed
+    /// stays in its topic. Nothing happens at one that is down.
+    pub fn lose_ends(&mut self, broker: usize) {
+        let now = self.now();
+        if let Some(node) = self.nodes.get_mut(broker).filter(|node| !node.down) {
+            node.halves.lose(now);
+        }
     }
 
     /// Lets a broker forget the offsets of groups that it took since it last wrote them
@@ -172,6 +183,7 @@ impl Cluster {
         if let Some(node) = self.nodes.get_mut(broker).filter(|node| !node.down) {
             node.down = true;
             node.groups.restart();
+            node.halves.restart();
             node.locks.restart(now);
             if hides {
                 self.registry.unregister(node);
@@ -256,6 +268,19 @@ impl Cluster {
     /// many queues its retry topic has when that is made.
     pub fn set_group(&mut self, config: &GroupConfig) {
         self.nodes.iter_mut().for_each(|node| node.groups.set_config(config.clone()));
+    }
+
+    /// Has a broker ask at once how each half message ended that nobody has ended, however young.
+    pub fn check_halves(&mut self, broker: usize) {
+        let (nodes, mut turn) = self.turn();
+        if let Some(node) = nodes.get_mut(broker) {
+            node.check_all(&mut turn);
+        }
+    }
+
+    /// How many half messages a broker has that nobody has ended, copies included.
+    pub fn halves(&self, broker: usize) -> usize {
+        self.nodes.get(broker).map_or(0, |node| node.halves.len())
     }
 
     /// Lets a broker answer at once that there is nothing, as proxies and other makers' brokers do,

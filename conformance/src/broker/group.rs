@@ -243,6 +243,14 @@ impl Groups {
         members.map(|(conn, _)| *conn).max()
     }
 
+    /// The connections of a producer group.
+    pub(super) fn producers(&self, group: &str) -> Vec<ConnId> {
+        self.producers
+            .get(group)
+            .map(|members| members.keys().copied().collect())
+            .unwrap_or_default()
+    }
+
     /// The client ids of a producer group.
     pub(super) fn producer_ids(&self, group: &str) -> Vec<String> {
         let members = self.producers.get(group).map(|members| members.values());

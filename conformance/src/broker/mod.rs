@@ -12,6 +12,7 @@
 //! | a broker: messages | 10, 11, 36, 310, 320, 370 |
 //! | a broker: replies to requests of clients | 324, 325; it sends 326 |
 //! | a broker: groups and offsets | 14, 15, 29, 30, 31, 32, 34, 35, 38, 46, 400; it sends 40 |
+//! | a broker: transactions | 12, 37; it sends 39 |
 //! | a broker: locks of queues | 41, 42 |
 //! | a broker: topics, settings | 17, 18, 21, 26, 215, 351 |
 //! | a broker: what administrators want of groups | 203, 208, 222, 223; it sends 220, 221 |
@@ -36,7 +37,8 @@
 //! answer to a stored message does not name the default region; of the broker's own topics only
 //! TBW102 and that of replies are there, and `SCHEDULE_TOPIC_XXXX` and `rmq_sys_wheel_timer` once
 //! something waits in them; SQL expressions have a bound of depth and of size, and filters are
-//! forgotten with their groups; transactional messages are stored as plain ones; orders to take a
+//! forgotten with their groups; checks of half messages begin so long after the first one, not at
+//! ticks; messages are found by their unique ids alone, in the order of queues; orders to take a
 //! message back are not stored, and times that are far off are not waited for in steps; messages
 //! are not popped, so that priorities count for nothing; locks of queues are kept by each broker
 //! alone (`lockInStrictMode` is off); the languages
@@ -61,6 +63,7 @@ mod dispatch;
 mod draft;
 mod fault;
 mod group;
+mod half;
 mod inspect;
 mod lock;
 mod members;
@@ -89,7 +92,7 @@ mod topic_name;
 pub use acl::{Account, Acl, Perm};
 pub use asked::{ClientAnswer, Received};
 pub use cluster::Cluster;
-pub use config::{BrokerConfig, ClusterConfig, RouteKeys, TopicConfig};
+pub use config::{BrokerConfig, ClusterConfig, RouteKeys, TopicConfig, TransactionConfig};
 pub use draft::Draft;
 pub use fault::{Fault, Requests};
 pub use session::Session;

@@ -17,6 +17,7 @@ use super::backlog::Backlog;
 use super::config::{BrokerConfig, ClusterConfig};
 use super::delay::Delays;
 use super::group::{Change, Groups};
+use super::half::Halves;
 use super::lock::Locks;
 use super::offset::Offsets;
 use super::poll::Polls;
@@ -63,6 +64,8 @@ pub(super) struct Node {
     pub(super) delays: Delays,
     /// Those that wait for one that they say themselves.
     pub(super) timers: Timers,
+    /// Half messages that nobody has ended.
+    pub(super) halves: Halves,
     /// What it waits for from clients.
     pub(super) relays: Relays,
     /// How often it writes offsets to its disk.
@@ -101,6 +104,7 @@ impl Node {
             backlog: None,
             delays: Delays::default(),
             timers: Timers::default(),
+            halves: Halves::default(),
             relays: Relays::default(),
             offset_flush: broker.offset_flush,
         }
@@ -154,6 +158,7 @@ impl Node {
             Request::LitePull(pull) if version::pops(self.version) => {
                 return self.pull(turn, caller, pull);
             }
+            Request::EndTransaction(end) => return self.end_transaction(turn, &caller, &end),
             Request::InvokeStatus(ask) => return self.status(turn, caller, &ask),
             Request::RunningInfo(ask) => return self.running_info(turn, caller, ask),
             Request::ConsumeDirectly(order) => return self.consume_directly(turn, caller, order),
@@ -173,6 +178,7 @@ impl Node {
             Request::MaxOffset(ask) => self.max_offset(&ask.topic, ask.queue_id),
             Request::MinOffset(ask) => self.min_offset(&ask.topic, ask.queue_id),
             Request::SearchOffset(ask) => self.search_offset(&caller, &ask),
+            Request::QueryMessage(ask) => self.query_message(&ask),
             Request::EarliestTime(ask) => self.earliest_time(&ask),
             Request::CreateTopic(create) => self.create_topic(&caller, &create),
             Request::CreateTopics(_) => self.create_topics(&caller, body),
@@ -218,6 +224,7 @@ impl Node {
         self.work_off(turn);
         self.deliver(turn);
         self.deliver_timed(turn);
+        self.check_due(turn);
         self.give_up(turn);
         while let Some(held) = self.polls.expired(turn.now) {
             let answer = self.resume(turn, &held.request);
@@ -228,7 +235,8 @@ impl Node {
     pub(super) fn next_timeout(&self) -> Option<Instant> {
         let due = self.backlog.as_ref().and_then(Backlog::due);
         let (level, timed) = (self.next_delivery(), self.next_timed());
-        let times = [self.polls.next_deadline(), level, timed, self.relays.next_timeout()];
+        let (poll, relay) = (self.polls.next_deadline(), self.relays.next_timeout());
+        let times = [poll, level, timed, self.next_check(), relay];
         times.into_iter().flatten().chain(due).min()
     }
 }

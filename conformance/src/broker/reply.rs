@@ -87,6 +87,7 @@ impl Node {
             properties: request.properties.as_deref().unwrap_or_default().as_bytes(),
             tag: 0,
             delay: 0,
+            prepared: 0,
         };
         match self.append(turn, &message) {
             Ok((id, queue_offset)) => {

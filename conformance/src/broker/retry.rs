@@ -148,6 +148,7 @@ impl Node {
         let (body, wire) = (record.raw_body(), properties.wire());
         let message = Incoming {
             reconsume_times: times.saturating_add(1),
+            prepared: 0,
             delay: delay.unwrap_or(0),
             ..Incoming::again(&record, &body, wire.as_bytes(), (&topic, queue))
         };

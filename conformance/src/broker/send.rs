@@ -10,6 +10,7 @@ use rocketry_core::message::properties;
 
 use super::answer::{Answer, Caller, Turn, invalid, see};
 use super::fault::{Fault, words};
+use super::half;
 use super::node::{MASTER, Node};
 use super::store::{Incoming, PROPERTIES_LIMIT, Stored};
 use super::topic;
@@ -163,11 +164,13 @@ impl Node {
             body,
             properties: stored.wire.as_bytes(),
             tag: stored.tag,
+            prepared: 0,
             delay: stored.delay,
         };
         let timed = self.timed(turn, &message)?;
         let (id, queue_offset) = match &timed {
             Some(timed) => self.put_timed(turn, &message, timed)?,
+            None if half::is_half(stored.wire.as_bytes()) => self.prepare(turn, &message)?,
             None => self.put(turn, &message)?,
         };
         let known = unique_id.as_deref().filter(|_| version::recalls(caller.server));

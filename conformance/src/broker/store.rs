@@ -91,6 +91,8 @@ pub(super) struct Incoming<'a> {
     pub(super) body: &'a [u8],
     pub(super) properties: &'a [u8],
     pub(super) tag: i32,
+    /// Where the half message of its transaction lies, if it has one.
+    pub(super) prepared: i64,
     /// The delay level: above 0 it comes later.
     pub(super) delay: i32,
 }
@@ -114,6 +116,7 @@ impl<'a> Incoming<'a> {
             body,
             properties,
             tag: record.tags().map_or(0, java_string_hash),
+            prepared: record.prepared_transaction_offset(),
             delay: 0,
         }
     }
@@ -184,7 +187,7 @@ impl Node {
             store_timestamp: turn.unix,
             store_host: self.store_host,
             reconsume_times: message.reconsume_times,
-            prepared_transaction_offset: 0,
+            prepared_transaction_offset: message.prepared,
             body: message.body,
             topic: message.topic,
             properties: message.properties,

@@ -174,6 +174,11 @@ impl Topics {
         self.table.iter().map(|(name, topic)| (&**name, topic))
     }
 
+    /// Whether any was made or changed since then.
+    pub(super) const fn has_changed(&self) -> bool {
+        !self.changed.is_empty()
+    }
+
     /// The names of topics made or changed since the last call.
     pub(super) fn take_changed(&mut self) -> Vec<Box<str>> {
         std::mem::take(&mut self.changed)

@@ -40,6 +40,7 @@ mod slaves;
 mod sql;
 mod stored;
 mod tls;
+mod txn;
 mod volume;
 
 use std::collections::BTreeMap;

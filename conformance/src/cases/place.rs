@@ -77,12 +77,14 @@ const PATIENCE: Duration = Duration::from_secs(240);
 
 /// What every live cluster has that is started here (`live/files.rs`): no case needs one of its own
 /// for it.
-const LIVE: &[Setting] = &[("enablePropertyFilter", "true")];
+const LIVE: &[Setting] = &[("enablePropertyFilter", "true"), ("transactionCheckInterval", "10000")];
 
 impl Place {
     /// A broker of its own in this process.
     pub fn embedded(case: &Case, runtimes: &[On]) -> Self {
-        let mut config = ClusterConfig::default();
+        // As live ones, which look each 10 s for half messages of 6 s, but quicker.
+        let pause = Duration::from_millis(500);
+        let mut config = ClusterConfig::default().checks(pause, pause);
         for (name, value) in case.settings {
             match *name {
                 name if name.starts_with("tls.") => {}
@@ -103,6 +105,11 @@ impl Place {
                 "useServerSideResetOffset" => {
                     config.server_side_reset = Some(*value == "true");
                 }
+                "transactionCheckInterval" => {}
+                "transactionCheckMax" => {
+                    config.transactions.checks = value.parse().expect("a number");
+                }
+                "rejectTransactionMessage" => config.transactions.rejects = *value == "true",
                 _ => panic!("the embedded broker has no setting {name}"),
             }
         }

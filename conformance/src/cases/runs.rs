@@ -5,7 +5,7 @@ use super::place::{OLD_IS_DELETED, Place, Setting};
 use super::{
     admin, backlog, batch, bcast, clusters, conn, delay, expressions, fault, filt, groups, keys,
     loss, models, ns, off, offsets, ord, packed, polling, pull, push, reb, retry, rpc, send,
-    slaves, sql, stored, tls, volume,
+    slaves, sql, stored, tls, txn, volume,
 };
 
 use fault::{comeback, failover, moves, outages, restart};
@@ -292,6 +292,19 @@ pub(super) const RUNS: &[Run] = &[
     ),
     run("RETRY-14", retry::a_retry_topic_has_as_many_queues_as_its_group_says),
     run("RETRY-15", stored::checksums_are_right_wherever_a_message_goes),
+    run("TXN-01", txn::what_is_committed_is_delivered),
+    run("TXN-02", txn::what_is_rolled_back_is_never_delivered),
+    run("TXN-03", txn::what_is_unknown_is_delivered_when_a_check_commits_it),
+    run("TXN-04", txn::what_is_unknown_is_never_delivered_when_a_check_rolls_it_back),
+    run("TXN-05", txn::a_half_message_is_delivered_to_nobody),
+    run("TXN-07", txn::another_producer_of_the_group_is_asked_about_a_dead_ones),
+    run("TXN-09", txn::slow_local_work_and_checks_are_safe_together),
+    with(&[("transactionCheckMax", "2")], run("TXN-10", txn::what_nobody_ends_is_laid_aside)),
+    run("TXN-11", txn::the_immunity_time_delays_the_first_check),
+    run("TXN-12", txn::a_delay_level_is_left_out),
+    each(run("TXN-15", txn::of_1000_at_once_each_ends_as_it_should)),
+    with(&[("rejectTransactionMessage", "true")], run("TXN-16", txn::a_broker_may_take_none)),
+    run("TXN-17", txn::a_broker_does_each_end_that_it_is_told),
     run("DELAY-01", delay::the_first_levels_come_when_they_are_due),
     run("DELAY-02", delay::level_0_is_at_once_and_there_is_none_above_18),
     run("DELAY-03", delay::the_broker_takes_level_19_as_18),

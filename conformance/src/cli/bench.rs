@@ -20,6 +20,8 @@ const GLANCE: Duration = Duration::from_millis(200);
 enum WorkArg {
     /// PARALLEL callers, each waits for its answer
     Sync,
+    /// PARALLEL callers, each begins a transaction, commits it and waits for both answers
+    Transaction,
     /// One caller with PARALLEL sends in flight
     Async,
     /// One caller with one batch of PARALLEL messages in flight
@@ -80,6 +82,7 @@ pub(super) struct Args {
 pub(super) fn run(args: Args) -> Outcome {
     let work = match args.work {
         WorkArg::Sync => Work::Sync,
+        WorkArg::Transaction => Work::Transaction,
         WorkArg::Async => Work::Async,
         WorkArg::Batch => Work::Batch,
         WorkArg::Oneway => Work::Oneway,

@@ -1,17 +1,19 @@
 //! The application of each client: what it asks for, and what became of it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rocketry_core::config::Config;
 use rocketry_core::engine::{Cancelled, Event, Leftover, Note};
-use rocketry_core::error::{CommitError, QueryError, RequestError, SendError};
-use rocketry_core::id::{OpId, SubscriptionId};
+use rocketry_core::error::{CommitError, QueryError, RequestError, SendError, TransactionError};
+use rocketry_core::id::{CheckId, OpId, SubscriptionId};
 use rocketry_core::message::{UniqueId, UniqueIds};
 use rocketry_core::name::Group;
 use rocketry_core::producer::{PushedReply, ReplyMessage, SendReceipt};
 use rocketry_core::query::{self, QueueName};
 use rocketry_core::time::Instant;
+use rocketry_core::transaction::{CheckedHalf, TransactionReceipt};
 
 use super::answer::Answer;
 use super::fates::place_of;
@@ -109,6 +111,9 @@ pub(super) struct App {
     pub(super) sends: BTreeMap<OpId, Sent>,
     pub(super) answers: BTreeMap<OpId, Ended<Result<Answer, QueryError>>>,
     pub(super) replies: BTreeMap<OpId, Ended<Result<ReplyMessage, RequestError>>>,
+    pub(super) ends: BTreeMap<OpId, Ended<Result<TransactionReceipt, TransactionError>>>,
+    /// Half messages that it was asked about, and when.
+    pub(super) checks: Vec<(Instant, CheckId, Arc<CheckedHalf>)>,
     pub(super) commits: BTreeMap<OpId, Ended<Result<(), CommitError>>>,
     pub(super) paces: BTreeMap<SubscriptionId, Pace>,
     /// The groups of its consumers.
@@ -138,6 +143,8 @@ impl App {
             sends: BTreeMap::new(),
             answers: BTreeMap::new(),
             replies: BTreeMap::new(),
+            ends: BTreeMap::new(),
+            checks: Vec::new(),
             commits: BTreeMap::new(),
             paces: BTreeMap::new(),
             groups: BTreeMap::new(),
@@ -234,7 +241,7 @@ impl World {
                     assert!(app.stopped.is_none(), "{client:?} stopped twice");
                     app.stopped = Some(now);
                 }
-                other => panic!("the application does not know {other:?}"),
+                other => app.transacted(now, other),
             }
         }
         busy

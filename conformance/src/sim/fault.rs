@@ -156,9 +156,13 @@ impl World {
         self.with_cluster(|cluster| cluster.take_down(broker));
     }
 
-    /// Kills a broker: it forgets the offsets that it has not written to its disk.
+    /// Kills a broker: it forgets the offsets, and which half messages have ended, that it has not
+    /// written to its disk.
     pub fn crash(&mut self, broker: usize) {
-        self.with_cluster(|cluster| cluster.lose_offsets(broker));
+        self.with_cluster(|cluster| {
+            cluster.lose_offsets(broker);
+            cluster.lose_ends(broker);
+        });
         self.take_down(broker);
     }
 

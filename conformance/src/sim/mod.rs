@@ -29,7 +29,9 @@
 //! | `rates` | how many requests of each kind came in the busiest second |
 //! | `groups` | one storm upon groups of consumers |
 //! | `broadcast` | one storm upon a group that broadcasts |
+//! | `deals` | one storm upon transactions |
 //! | `course` | one storm from its seed to what it came to |
+//! | `transacting` | transactions, and what brokers ask of them |
 //! | `trace` | every command, event and frame as a line of text |
 
 mod answer;
@@ -37,6 +39,7 @@ mod app;
 mod arrival;
 mod broadcast;
 mod course;
+mod deals;
 mod disk;
 mod explore;
 mod fates;
@@ -56,6 +59,7 @@ mod requests;
 mod share;
 mod storm;
 mod trace;
+mod transacting;
 mod verbs;
 mod world;
 
@@ -63,6 +67,7 @@ pub use answer::Answer;
 pub use app::{Change, ClientId, Delivered, Ended, Pace, Sent};
 pub use broadcast::{BroadcastCourse, BroadcastScene, broadcast};
 pub use course::{Course, STORM, Scene, course};
+pub use deals::{DealCourse, DealScene, deals};
 pub use disk::{DiskFaults, OffsetFiles};
 pub use explore::Choices;
 pub use fates::{Kind, Reads, Repeated};

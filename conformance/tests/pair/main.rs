@@ -73,6 +73,7 @@ mod suspending;
 mod telling;
 mod times;
 mod topics;
+mod transactions;
 mod trying;
 mod turns;
 mod undecodable;

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use rocketry_conformance::sim::{
-    BroadcastScene, GroupScene, Gust, PollScene, Scene, broadcast, course, groups, polls,
+    BroadcastScene, DealScene, GroupScene, Gust, PollScene, Scene, broadcast, course, deals,
+    groups, polls,
 };
 
 use crate::observing::assert_balanced;
@@ -136,6 +137,36 @@ fn broadcast_storms(seeds: std::ops::Range<u64>) {
         "storms upon a group that broadcasts {seeds:?}: {lives} lives of members, {torn} files \
          torn, {delivered} deliveries, all stored {worst:?} after the calm at most"
     );
+}
+
+/// Storms upon transactions from seed to seed, and what they came to.
+fn deal_storms(seeds: std::ops::Range<u64>) {
+    let (mut begun, mut committed, mut checked, mut copies, mut doubled) = (0, 0, 0, 0, 0);
+    let start = Instant::now();
+    for seed in seeds.clone() {
+        let shown = Shown(seed);
+        let course = deals(seed, &DealScene::default());
+        drop(shown);
+        (begun, committed) = (begun + course.begun, committed + course.committed);
+        doubled += course.doubled;
+        (checked, copies) = (checked + course.checked, copies + course.copies);
+    }
+    let rate = (seeds.end - seeds.start) as f64 / start.elapsed().as_secs_f64() * 60.0;
+    println!(
+        "storms upon transactions {seeds:?}: {rate:.0} seeds a minute, {begun} begun, {committed} \
+         committed, {doubled} of them by two clients, {checked} checks, {copies} copies rolled back"
+    );
+}
+
+#[test]
+fn txn_06_each_transaction_has_one_end_in_storms_1_to_8() {
+    deal_storms(1..9);
+}
+
+#[test]
+#[ignore = "for long runs by hand: STORM_SEED=1000 STORM_DEALS=500"]
+fn txn_06_each_transaction_has_one_end_in_as_many_storms_as_wanted() {
+    deal_storms(seeds(number("STORM_DEALS", 200)));
 }
 
 #[test]

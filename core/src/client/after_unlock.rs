@@ -5,6 +5,7 @@ use std::task::Waker;
 
 use bytes::Bytes;
 
+use super::checking::Checking;
 use super::link::{Open, Sink, Writer};
 use super::listening::Listening;
 use crate::allocation::Strategy;
@@ -30,6 +31,8 @@ pub(crate) struct AfterUnlock {
     /// What is the application's own, and needed no more.
     pub(super) rules: Vec<Strategy>,
     pub(super) stores: Vec<OwnStore>,
+    /// Who has half messages to look at.
+    pub(super) checks: Vec<Arc<Checking>>,
     /// Offsets that the engine wants loaded, and saved.
     pub(super) offsets: Vec<OffsetJob>,
 }
@@ -38,11 +41,11 @@ impl AfterUnlock {
     /// Whether there is nothing to do.
     pub(super) fn is_empty(&self) -> bool {
         let Self { wakers, notes, shutdowns, spent, bodies, ended, write, .. } = self;
-        let Self { jobs, listeners, rules, stores, offsets, .. } = self;
+        let Self { jobs, listeners, rules, stores, checks, offsets, .. } = self;
         (wakers.is_empty() && notes.is_empty() && shutdowns.is_empty() && spent.is_empty())
             && (bodies.is_empty() && ended.is_empty() && write.is_none())
             && (jobs.is_empty() && listeners.is_empty() && rules.is_empty())
-            && (stores.is_empty() && offsets.is_empty())
+            && (stores.is_empty() && checks.is_empty() && offsets.is_empty())
     }
 }
 

@@ -8,6 +8,7 @@ pub mod adapter;
 mod admin;
 mod after_unlock;
 mod batch;
+mod checking;
 mod consumer;
 mod control;
 mod deferred;
@@ -39,11 +40,14 @@ mod shared;
 mod source;
 mod state;
 mod subscribing;
+mod transacting;
+
 mod view;
 mod waiting;
 mod wall;
 mod work;
 
+use std::future::Future;
 use std::sync::Arc;
 
 pub use admin::{Admin, Pulled};
@@ -63,6 +67,10 @@ pub use producing::{ProducerError, ProducerOptions};
 pub use received::{RecvError, RecvTimeoutError, Settlement};
 pub use run::{BatchContext, Concurrency, Handled, Run, RunError, RunOptions, RunStats, Verdict};
 pub use subscribing::{ConsumerBuilder, SubscribeError};
+pub use transacting::{
+    Begin, BeginError, HalfMessage, TransactionListener, TransactionOptions, TransactionProducer,
+    TransactionRunError,
+};
 pub use view::MessageView;
 
 use crate::config::Config;
@@ -71,6 +79,8 @@ use crate::engine::Snapshot;
 use crate::error::QueryError;
 use crate::name::{Group, NameError, Topic};
 use crate::query::QueueName;
+use crate::transaction::{CheckedHalf, Resolution};
+use checking::Checker;
 use pending::ask;
 use question::Question;
 use shared::{Owner, Shared};
@@ -156,6 +166,123 @@ impl Client {
         let group = group.try_into().map_err(NameError::from)?;
         options.check(self.config())?;
         Ok(Producer::new(self.owner.clone(), group, options))
+    }
+
+    /// A producer of transactions in the group `group`, which should have no plain producers and no
+    /// consumers: brokers ask any of its clients how a transaction ended. `checker` answers that,
+    /// on a thread of its own; see [`TransactionProducer`].
+    ///
+    /// ```no_run
+    /// # use rocketry_core::client::Client;
+    /// # use rocketry_core::message::Message;
+    /// # use rocketry_core::transaction::Resolution;
+    /// # type Failure = Box<dyn std::error::Error>;
+    /// # fn f(client: &Client, stored: fn(&str) -> bool) -> Result<(), Failure> {
+    /// let orders = client.transaction_producer("order_writers", move |half| {
+    ///     if stored(half.transaction_id()) { Resolution::Commit } else { Resolution::Unknown }
+    /// })?;
+    /// let half = orders.begin(Message::new("orders", "3 apples").transaction_id("7")).wait()?;
+    /// half.commit().wait()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[doc(alias = "TransactionMQProducer", alias = "NewTransactionProducer")]
+    pub fn transaction_producer<G>(
+        &self,
+        group: G,
+        checker: impl Fn(&CheckedHalf) -> Resolution + Send + Sync + 'static,
+    ) -> Result<TransactionProducer, NameError>
+    where
+        G: TryInto<Group>,
+        NameError: From<G::Error>,
+    {
+        self.transaction_producer_with(group, TransactionOptions::default(), checker)
+    }
+
+    /// As [`transaction_producer`](Self::transaction_producer), with what it does otherwise than
+    /// the client's settings say.
+    ///
+    /// ```no_run
+    /// # use rocketry_core::client::{Client, TransactionOptions};
+    /// # use rocketry_core::transaction::Resolution;
+    /// # use std::time::Duration;
+    /// # fn f(client: &Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// let quick = TransactionOptions::default().work_limit(Duration::from_secs(5));
+    /// let orders = client.transaction_producer_with("orders", quick, |_| Resolution::Unknown)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn transaction_producer_with<G>(
+        &self,
+        group: G,
+        options: TransactionOptions,
+        checker: impl Fn(&CheckedHalf) -> Resolution + Send + Sync + 'static,
+    ) -> Result<TransactionProducer, NameError>
+    where
+        G: TryInto<Group>,
+        NameError: From<G::Error>,
+    {
+        let (owner, checker) = (self.owner.clone(), Checker::Blocking(Arc::new(checker)));
+        Ok(TransactionProducer::new(owner, group.try_into()?, checker, options))
+    }
+
+    /// As [`transaction_producer_with`](Self::transaction_producer_with), with a checker that is a
+    /// task of the runtime.
+    ///
+    /// ```no_run
+    /// # use rocketry_core::client::{Client, TransactionOptions};
+    /// # use rocketry_core::transaction::Resolution;
+    /// # async fn looked_up(order: String) -> Resolution { Resolution::Unknown }
+    /// # fn f(client: &Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// let options = TransactionOptions::default();
+    /// let orders = client.transaction_producer_async("orders", options, |half| {
+    ///     looked_up(half.transaction_id().to_owned())
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn transaction_producer_async<G, F>(
+        &self,
+        group: G,
+        options: TransactionOptions,
+        checker: impl Fn(Arc<CheckedHalf>) -> F + Send + Sync + 'static,
+    ) -> Result<TransactionProducer, NameError>
+    where
+        G: TryInto<Group>,
+        NameError: From<G::Error>,
+        F: Future<Output = Resolution> + Send + 'static,
+    {
+        let (owner, checker) = (self.owner.clone(), Checker::task(checker));
+        Ok(TransactionProducer::new(owner, group.try_into()?, checker, options))
+    }
+
+    /// As [`transaction_producer`](Self::transaction_producer), with `listener` as the checker:
+    /// [`TransactionListener::send`] is its other half.
+    ///
+    /// ```no_run
+    /// # use rocketry_core::client::{Client, TransactionListener};
+    /// # use rocketry_core::message::Message;
+    /// # use rocketry_core::transaction::Resolution;
+    /// # use std::sync::Arc;
+    /// # fn f(client: &Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// // One for tests, which always commits.
+    /// let orders = client.transaction_producer_of("orders", Arc::new(Resolution::Commit))?;
+    /// Resolution::Commit.send(&orders, Message::new("orders", "3 apples"), ())?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[doc(alias = "setTransactionListener")]
+    pub fn transaction_producer_of<G, L>(
+        &self,
+        group: G,
+        listener: Arc<L>,
+    ) -> Result<TransactionProducer, NameError>
+    where
+        G: TryInto<Group>,
+        NameError: From<G::Error>,
+        L: TransactionListener,
+    {
+        self.transaction_producer(group, move |half| listener.check_local(half))
     }
 
     /// A consumer of the group `group`, once its topics are named.

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
 use std::time::Duration;
 
 use super::after_unlock::{AfterUnlock, OffsetJob, PendingWrite};
+use super::checking::Checking;
 use super::driving::{Driving, is_driven, log_once};
 use super::host::{Clock, Host};
 use super::link::{Action, Writer, Written};
@@ -22,13 +23,14 @@ use crate::config::Config;
 use crate::contain::contained;
 use crate::engine::{Computed, Engine, Input, Job, Snapshot};
 use crate::error::{ConnectError, QueryError, Refused, RequestError, SendError, Stored, TlsError};
-use crate::id::{ConnectionId, OpId};
+use crate::id::{CheckId, ConnectionId, OpId};
 use crate::message::{Publish, UniqueIds};
 use crate::offsets::{NoFiles, OffsetStore, OffsetStoreError};
 use crate::producer::SendOptions;
 use crate::time::Instant;
 #[cfg(feature = "tls")]
 use crate::tls::Tls;
+use crate::transaction::Resolution;
 
 /// There is none in this build.
 #[cfg(not(feature = "tls"))]
@@ -339,6 +341,7 @@ impl Shared {
         each(&mut after.rules, |rule| contained(|| drop(rule)));
         each(&mut after.stores, |store| contained(|| drop(store)));
         each(&mut after.offsets, |job| self.keep_offsets(job));
+        each(&mut after.checks, |checking| self.answer_checks(checking));
         each(&mut after.jobs, |job| self.compute(job));
     }
 
@@ -380,6 +383,27 @@ impl Shared {
                 self.run(|core, now| core.engine.handle(now, told));
             }
         });
+    }
+
+    /// Has the application look at half messages, beside what the caller does, one after the other.
+    /// Where nobody can, brokers are told so, and ask again.
+    pub(super) fn answer_checks(&self, checking: Arc<Checking>) {
+        let me = self.me.clone();
+        let answer = move |check, said| {
+            let shared = me.upgrade();
+            shared.is_some_and(|shared| shared.answer_check(check, said))
+        };
+        let Some(work) = checking.clone().begin(answer) else { return };
+        if self.host.spawn(work).is_err() {
+            for check in checking.give_up() {
+                self.answer_check(check, Resolution::Unknown);
+            }
+        }
+    }
+
+    /// False once the runtime is gone.
+    fn answer_check(&self, check: CheckId, said: Resolution) -> bool {
+        self.run(|core, now| core.engine.answer_check(now, check, said)).is_some()
     }
 
     fn computed(&self, done: Computed) {

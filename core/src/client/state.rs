@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use super::after_unlock::{AfterUnlock, OffsetJob};
+use super::checking::Checking;
 use super::ended::{EndError, Ended, Stops};
 use super::link::{Action, Open, Writer};
 use super::links::{Links, On};
@@ -14,9 +15,11 @@ use super::wall::Wall;
 use crate::effects::Leftover;
 use crate::engine::{Command, Engine, Event};
 use crate::error::FilterRefused;
-use crate::id::{ConnectionId, OpId, SubscriptionId};
+use crate::id::{CheckId, ConnectionId, OpId, SubscriptionId};
+use crate::name::Group;
 use crate::query::Answer;
 use crate::time::{Instant, UnixMillis};
+use crate::transaction::CheckedHalf;
 
 /// A consumer, as its handle waits for it.
 #[derive(Default)]
@@ -38,6 +41,8 @@ pub(crate) struct Core {
     pub(crate) engine: Engine,
     pub(crate) waiting: Waiting,
     pub(crate) consumers: BTreeMap<SubscriptionId, Subscribed>,
+    /// Who answers checks of half messages, and how many transaction producers each group has.
+    pub(super) checkers: BTreeMap<Group, (usize, Arc<Checking>)>,
     pub(super) links: Links,
     /// What the pump is to begin.
     pub(crate) tasks: VecDeque<Command>,
@@ -62,6 +67,7 @@ impl Core {
             engine,
             waiting: Waiting::default(),
             consumers: BTreeMap::new(),
+            checkers: BTreeMap::new(),
             links: Links::new(alone),
             tasks: VecDeque::new(),
             pump: None,
@@ -147,6 +153,12 @@ impl Core {
                 Event::Committed { op, result } => {
                     after.wakers.extend(self.waiting.end(op, result));
                 }
+                Event::TransactionEnded { op, result } => {
+                    after.wakers.extend(self.waiting.end(op, result));
+                }
+                Event::Check { check, group, half } => {
+                    after.checks.extend(self.to_check(check, &group, half));
+                }
                 Event::Answered { op, answer } => after.wakers.extend(self.answered(op, answer)),
                 Event::Deliverable { sub } => {
                     let consumer = self.consumers.get_mut(&sub);
@@ -189,6 +201,18 @@ impl Core {
                 }
             }
         }
+    }
+
+    /// A broker asks about a half message. Gives who is to look at it.
+    fn to_check(
+        &self,
+        check: CheckId,
+        group: &Group,
+        half: Arc<CheckedHalf>,
+    ) -> Option<Arc<Checking>> {
+        let (_, checking) = self.checkers.get(group)?;
+        checking.keep(check, half);
+        Some(checking.clone())
     }
 
     /// A question has ended. Gives who is to be woken.

@@ -6,12 +6,13 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::task::{Poll, Waker};
 
 use crate::effects::PushedReply;
-use crate::error::{CommitError, QueryError, RequestError, SendError, Stored};
+use crate::error::{CommitError, QueryError, RequestError, SendError, Stored, TransactionError};
 use crate::id::OpId;
 use crate::message::MessageIds;
 use crate::name::QueueName;
 use crate::producer::SendReceipt;
 use crate::query::{QueueChoice, Response};
+use crate::transaction::TransactionReceipt;
 
 /// What one kind of call ends with.
 pub(crate) trait CallResult: Sized + 'static {
@@ -142,6 +143,20 @@ impl CallResult for Result<(), CommitError> {
     }
 }
 
+impl CallResult for Result<TransactionReceipt, TransactionError> {
+    fn calls(waiting: &mut Waiting) -> &mut Calls<Self> {
+        &mut waiting.ends
+    }
+
+    fn gone(_: Option<&MessageIds>) -> Self {
+        Err(TransactionError::Stopped)
+    }
+
+    fn forked() -> Self {
+        Err(TransactionError::Forked)
+    }
+}
+
 /// How far a call has come.
 pub(crate) enum Progress<E> {
     /// The call is under way.
@@ -188,6 +203,7 @@ pub(crate) struct Waiting {
     offsets: Calls<Result<i64, QueryError>>,
     responses: Calls<Result<Response, QueryError>>,
     commits: Calls<Result<(), CommitError>>,
+    ends: Calls<Result<TransactionReceipt, TransactionError>>,
     /// How many of them have a waker.
     parked: usize,
 }
@@ -278,6 +294,7 @@ impl Waiting {
         abandon(&mut self.offsets, wakers);
         abandon(&mut self.responses, wakers);
         abandon(&mut self.commits, wakers);
+        abandon(&mut self.ends, wakers);
     }
 }
 

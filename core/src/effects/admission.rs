@@ -11,6 +11,8 @@ pub(crate) enum OpKind {
     Request,
     /// The query's.
     Query,
+    /// The end of a transaction.
+    End,
     /// A consumer's, that commits.
     Commit,
 }

@@ -8,11 +8,12 @@ use super::Answer;
 use super::Note;
 use super::PushedReply;
 use super::SendReceipt;
+use super::{CheckedHalf, TransactionReceipt};
 use crate::allocation::Strategy;
-use crate::error::{CommitError, FilterRefused, RequestError, SendError};
-use crate::id::{OpId, SubscriptionId};
+use crate::error::{CommitError, FilterRefused, RequestError, SendError, TransactionError};
+use crate::id::{CheckId, OpId, SubscriptionId};
 use crate::message::Publish;
-use crate::name::{QueueName, Topic};
+use crate::name::{Group, QueueName, Topic};
 use crate::offsets::OwnStore;
 
 /// What consumers leave undone: others are given it.
@@ -89,6 +90,23 @@ pub enum Event {
         op: OpId,
         /// What it ended with.
         result: Result<(), CommitError>,
+    },
+    /// A transaction was ended, as far as is known.
+    TransactionEnded {
+        /// The call.
+        op: OpId,
+        /// What it ended with.
+        result: Result<TransactionReceipt, TransactionError>,
+    },
+    /// A broker asks how a half message ended, which nobody here has decided: answer with
+    /// [`Engine::answer_check`](crate::engine::Engine::answer_check).
+    Check {
+        /// The question.
+        check: CheckId,
+        /// The group that it is for.
+        group: Group,
+        /// The half message.
+        half: Arc<CheckedHalf>,
     },
     /// A consumer has messages: take them with `poll_batch` until it gives none.
     Deliverable {

@@ -64,6 +64,8 @@ pub(crate) enum Subject {
     Held(Group),
     Dead(Group),
     Store(Group, &'static str),
+    Check(Group),
+    Delay(Group, Topic),
 }
 
 /// Notes about a consumer's group, which have functions of their own below.
@@ -134,6 +136,8 @@ impl Note {
             | Self::SlowConsumer { .. }
             | Self::HeldTooLong { .. }
             | Self::DeadLetter { .. }
+            | Self::CheckIgnored { .. }
+            | Self::DelayDropped { .. }
             | about_a_store!() => true,
             Self::Repeated { last, .. } => last.is_trouble(),
         }
@@ -178,6 +182,8 @@ impl Note {
             Self::SlowConsumer { group, .. } => Subject::Slow(group.clone()),
             Self::HeldTooLong { group, .. } => Subject::Held(group.clone()),
             Self::DeadLetter { group, .. } => Subject::Dead(group.clone()),
+            Self::CheckIgnored { group, .. } => Subject::Check(group.clone()),
+            Self::DelayDropped { group, topic } => Subject::Delay(group.clone(), topic.clone()),
             about_a_store!() => self.subject_of_store(),
             Self::Repeated { last, .. } => last.subject(),
         }
@@ -230,6 +236,12 @@ impl Note {
             Self::RowRefused { topic, broker, reason } => of_row(topic, broker, reason, tell),
             about_a_group!() => self.facts_of_group(tell),
             about_a_store!() => self.facts_of_store(tell),
+            Self::CheckIgnored { group, endpoint } => {
+                all(tell, &[("group", Text(group)), ("endpoint", Text(endpoint))]);
+            }
+            Self::DelayDropped { group, topic } => {
+                all(tell, &[("group", Text(group)), ("topic", Text(topic))]);
+            }
             Self::Repeated { last, suppressed } => {
                 last.facts(tell);
                 tell("suppressed", Number(*suppressed as i64));
@@ -465,6 +477,16 @@ impl Note {
             }
             about_a_group!() => self.words_of_group(f),
             about_a_store!() => self.words_of_store(f),
+            Self::CheckIgnored { group, endpoint } => write!(
+                f,
+                "broker {endpoint} asks how a transaction of group {group} ended, which has no \
+                 transaction producer here: give plain producers another group"
+            ),
+            Self::DelayDropped { group, topic } => write!(
+                f,
+                "a half message of group {group} for topic {topic} was sent without its delay \
+                 level: brokers don't delay transactions"
+            ),
             Self::Repeated { last, suppressed } => {
                 write!(f, "{last} ({suppressed} lines about it left out in the last minute)")
             }

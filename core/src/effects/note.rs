@@ -53,6 +53,8 @@ use crate::offsets::OffsetStoreError;
 /// | `Dropped` | warn | `group`, `topic`, `broker`, `queue`, `attempts`; `offset` if any |
 /// | `OffsetsNotLoaded`, `OffsetsNotSaved` | warn | `group`, `reason` |
 /// | `OffsetsDamaged` | warn | `group`, `reason` |
+/// | `CheckIgnored` | warn | `group`, `endpoint` |
+/// | `DelayDropped` | warn | `group`, `topic` |
 /// | `Repeated` | as its note | as its note, and `suppressed` |
 ///
 /// A logger that sends its records through a client never sees those of its own calls: what its
@@ -385,6 +387,21 @@ pub enum Note {
         group: Group,
         /// What could not be.
         damage: Arc<str>,
+    },
+    /// A broker asked how a half message of a group ended that has no transaction producer here:
+    /// nothing was answered, and the broker asks one of the group's clients again.
+    CheckIgnored {
+        /// The group.
+        group: Group,
+        /// The broker.
+        endpoint: Endpoint,
+    },
+    /// A half message had a delay level, which brokers know none of: it was sent without.
+    DelayDropped {
+        /// The producer's group.
+        group: Group,
+        /// The topic.
+        topic: Topic,
     },
     /// The last of many notes about one thing: those before it in the last minute were left out.
     Repeated {

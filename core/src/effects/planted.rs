@@ -45,6 +45,13 @@ pub enum Planted {
     /// A broker's suggestion where to read next is followed also where no route names such a
     /// broker (PULL-08).
     FollowsUnlisted,
+    /// No verdict on a half message is remembered: each check asks the application anew, which may
+    /// have rolled back and then say commit (TXN-06).
+    ForgetsVerdicts,
+    /// A check is answered with commit though the message is in its topic already (TXN-06).
+    CommitsCopies,
+    /// An end of a transaction without an answer is sent again (TXN-06).
+    RepeatsEnds,
     /// What is saved of a queue is where its next pull begins, whatever is not settled before it
     /// (BCAST-03).
     SavesPulled,

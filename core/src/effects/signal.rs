@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::error::{Attempt, Attempts, SendError};
+use super::SendReceipt;
+use crate::error::{Attempt, Attempts, SendError, Stored};
 use crate::id::{BrokerId, MessageKey, OpId, PeerId, SubscriptionId};
-use crate::message::Publish;
+use crate::message::{Publish, UniqueId};
 use crate::name::{Group, Topic};
 
 /// Why no route of a topic will come.
@@ -74,6 +75,8 @@ pub(crate) enum Signal {
     SendWanted { owner: SendOwner, publish: Arc<Publish> },
     /// A message that was wanted is stored, or will not be, as far as is known.
     SendEnded { owner: SendOwner, result: Result<(), Box<SendError>> },
+    /// A half message is stored, or is not, as far as is known.
+    HalfSent { id: UniqueId, result: Result<Box<SendReceipt>, Stored> },
     /// A consumer's to itself: its share is to be looked at, after what it has signalled before.
     Rebalance(SubscriptionId),
     /// A consumer's to itself: it leaves, and its queues are to be given up.

@@ -3,6 +3,7 @@
 use crate::fetch::FetchId;
 use crate::frame::Opaque;
 use crate::id::{BrokerId, ConnectionId, OpId, PeerId, QueueKey, RequestId, SubscriptionId};
+use crate::message::UniqueId;
 use crate::name::Topic;
 
 /// What a timer is for.
@@ -66,6 +67,9 @@ pub enum TimerKind {
     Notes,
     /// The client's shutdown has taken long enough.
     Leave,
+    /// A check of a half message has waited long enough for its transaction.
+    #[doc(hidden)]
+    Check(UniqueId),
     /// A consumer's, or that of all consumers.
     Consumer(ConsumerTimer),
 }

@@ -164,6 +164,10 @@ impl Engine {
                 let (queries, ctx, mut ways, _) = self.queries();
                 queries.cancel(ctx, &mut ways, op)
             }
+            Some(OpKind::End) => {
+                self.transactions.detach(op);
+                Cancelled::Detached
+            }
             Some(OpKind::Commit) => {
                 self.consumers.cancel_commit(&mut self.ctx, op);
                 Cancelled::Detached
@@ -200,6 +204,7 @@ impl Engine {
                 let (queries, ctx, mut ways, _) = self.queries();
                 queries.deadline(ctx, &mut ways, op);
             }
+            Some(OpKind::End) => self.transactions.deadline(&mut self.ctx, op),
             // Each of its requests has a deadline.
             Some(OpKind::Commit) | None => {}
         }
@@ -220,7 +225,7 @@ impl Engine {
                 let (queries, ctx, mut ways, healths) = self.queries();
                 queries.route(ctx, &mut ways, healths, op);
             }
-            Some(OpKind::Commit) | None => {}
+            Some(OpKind::Commit | OpKind::End) | None => {}
         }
     }
 
@@ -232,7 +237,7 @@ impl Engine {
                 self.producers.request_unrouted(&mut self.ctx, op, unrouted);
             }
             Some(OpKind::Query) => self.queries.unrouted(&mut self.ctx, op, unrouted),
-            Some(OpKind::Commit) | None => {}
+            Some(OpKind::Commit | OpKind::End) | None => {}
         }
     }
 
@@ -249,6 +254,7 @@ impl Engine {
                     producers.abandon_request(ctx, &mut ways, op);
                 }
                 Some(OpKind::Query) => self.queries.abandon(&mut self.ctx, op),
+                Some(OpKind::End) => self.transactions.abandon(&mut self.ctx, op),
                 Some(OpKind::Commit) => self.consumers.abandon_commit(&mut self.ctx, op),
                 None => {}
             }

@@ -4,6 +4,8 @@ use super::Engine;
 use crate::broker::Brokers;
 use crate::consumer::Consumers;
 use crate::effects::{SendOwner, Signal};
+use crate::id::BrokerId;
+use crate::name::Topic;
 use crate::remoting::{BrokerAsk, Context};
 use crate::route::Known;
 
@@ -26,21 +28,12 @@ impl Engine {
                 Signal::RouteWanted(topic) => self.refresh_route(&topic),
                 Signal::Routed(op) => self.routed(op),
                 Signal::Unrouted(op, unrouted) => self.unrouted(op, *unrouted),
-                Signal::RouteChanged(topic) => {
-                    self.routes.changed(&mut self.ctx, &self.brokers, &topic);
-                    let (consumers, ctx, known) = self.consumers();
-                    consumers.topic_changed(ctx, known, &topic);
-                    self.producers.moved();
-                }
+                Signal::RouteChanged(topic) => self.route_changed(&topic),
                 Signal::TopicMissing(topic) => {
                     let (consumers, ctx, known) = self.consumers();
                     consumers.topic_missing(ctx, known, &topic);
                 }
-                Signal::BrokersMoved(moved) => {
-                    let (consumers, ctx, known) = self.consumers();
-                    consumers.brokers_moved(ctx, known, &moved);
-                    self.producers.moved();
-                }
+                Signal::BrokersMoved(moved) => self.brokers_moved(&moved),
                 Signal::Unlisted(peer) => self.unlisted(peer),
                 Signal::ServersKnown => self.servers_known(),
                 Signal::ServersFailed(attempt) => self.servers_failed(&attempt),
@@ -75,6 +68,10 @@ impl Engine {
                         consumers.retry_sent(ctx, known, sub, (message, broker), result);
                     }
                 }
+                Signal::HalfSent { id, result } => {
+                    let (transactions, ctx, known) = self.transactions();
+                    transactions.sent(ctx, known, id, result);
+                }
                 Signal::Rebalance(sub) => {
                     let (consumers, ctx, known) = self.consumers();
                     consumers.rebalance(ctx, known, sub);
@@ -86,5 +83,24 @@ impl Engine {
                 Signal::OffsetsToSave(sub) => self.consumers.save_offsets(&mut self.ctx, sub),
             }
         }
+    }
+
+    fn route_changed(&mut self, topic: &Topic) {
+        self.routes.changed(&mut self.ctx, &self.brokers, topic);
+        let (consumers, ctx, known) = self.consumers();
+        consumers.topic_changed(ctx, known, topic);
+        let (transactions, ctx, known) = self.transactions();
+        if transactions.attends(topic) {
+            transactions.reach_all(ctx, known);
+        }
+        self.producers.moved();
+    }
+
+    fn brokers_moved(&mut self, moved: &[BrokerId]) {
+        let (consumers, ctx, known) = self.consumers();
+        consumers.brokers_moved(ctx, known, moved);
+        let (transactions, ctx, known) = self.transactions();
+        transactions.reach_all(ctx, known);
+        self.producers.moved();
     }
 }

@@ -11,6 +11,7 @@ impl Engine {
         self.routes.check();
         self.consumers.check(&self.ctx, self.known());
         self.consumers.check_backs(&self.ctx, self.producers.owners());
+        self.transactions.check(&self.ctx);
         self.check_counters();
         self.check_timers();
         let lives = !self.is_stopped();
@@ -33,6 +34,7 @@ impl Engine {
     fn check_timers(&self) {
         let source = self.names.source().and_then(Source::timer);
         let operations = self.producers.timers().chain(self.queries.timers());
+        let operations = operations.chain(self.transactions.timers());
         let kept =
             self.ctx.remoting.peers.timers().chain(self.ctx.remoting.calls.timers()).chain(source);
         let kept = kept.chain(self.routes.timers()).chain(self.ctx.remoting.requests.timers());

@@ -223,5 +223,6 @@ impl Engine {
     pub(super) fn is_awaited(&self, peer: PeerId) -> bool {
         self.consumers.is_awaited(self.known(), peer)
             || self.producers.awaits_replies_of(self.known(), peer)
+            || self.transactions.is_awaited(self.known(), peer)
     }
 }

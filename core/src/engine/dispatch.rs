@@ -115,7 +115,7 @@ impl Engine {
                     let asked = body.into_request().unwrap_or(PeerRequest::Unknown(code));
                     let incoming = Incoming { opaque, asked, oneway };
                     if let Some((asked, id)) = self.ctx.take_in(peer, conn, incoming) {
-                        self.serve(asked, id);
+                        self.serve((peer, conn), asked, id);
                     }
                 }
             }
@@ -125,8 +125,12 @@ impl Engine {
 
     /// A peer asks something of us: whoever it is for does it. With an `id`, an answer is waited
     /// for.
-    fn serve(&mut self, asked: PeerRequest, id: Option<RequestId>) {
+    fn serve(&mut self, from: (PeerId, ConnectionId), asked: PeerRequest, id: Option<RequestId>) {
         let answer = match asked {
+            PeerRequest::Check(check) => {
+                self.transactions.checked(&mut self.ctx, from, check);
+                PeerAnswer::Done
+            }
             PeerRequest::MembersChanged(group) => {
                 if let Some(group) = group {
                     self.consumers.members_changed(&mut self.ctx, &group);
@@ -186,6 +190,10 @@ impl Engine {
                 let (queries, ctx, mut ways, healths) = self.queries();
                 queries.answered(ctx, &mut ways, healths, peer, op, (reply, body));
             }
+            Purpose::Half(ask) => {
+                let (transactions, ctx, known) = self.transactions();
+                transactions.answered(ctx, known, ask, (reply, body));
+            }
             Purpose::Route { topic, fallback, lookup } => {
                 let (asked, of) = (AskedPeer { peer, opaque }, (&topic, lookup, fallback));
                 self.with_routes(|routes, ctx, dir| {
@@ -225,6 +233,10 @@ impl Engine {
             Purpose::Query(op) => {
                 let (queries, ctx, mut ways, healths) = self.queries();
                 queries.failed(ctx, &mut ways, healths, peer, op, failure);
+            }
+            Purpose::Half(ask) => {
+                let (transactions, ctx, known) = self.transactions();
+                transactions.failed(ctx, known, peer, ask, failure);
             }
             Purpose::Route { topic, fallback, lookup } => {
                 let (asked, of) = (AskedPeer { peer, opaque }, (&topic, lookup, fallback));
@@ -354,6 +366,7 @@ impl Engine {
             TimerKind::Probe => self.probe_due(),
             TimerKind::Notes => self.ctx.fx.flush_notes(),
             TimerKind::Leave => self.shutdown_overdue(),
+            TimerKind::Check(id) => self.transactions.patience_over(&mut self.ctx, id),
             TimerKind::Consumer(timer) => {
                 let (consumers, ctx, known) = self.consumers();
                 consumers.timer_fired(ctx, known, timer);

@@ -29,6 +29,9 @@ impl Engine {
         producers.begin_next(ctx, &mut ways);
         let Self { shutdown, ctx, names, producers, consumers, .. } = self;
         shutdown.advance(ctx, names, producers, consumers);
+        if self.shutdown.is_stopped() {
+            self.transactions.stop();
+        }
     }
 
     /// A broker answered a farewell, or can't.

@@ -73,6 +73,8 @@ impl Engine {
         let Self { producers, ctx, brokers, .. } = self;
         producers.groups.forget_unused(ctx, brokers, self.shutdown.is_running());
         self.register_all();
+        let (transactions, ctx, known) = self.transactions();
+        transactions.reach_all(ctx, known);
         let after = self.ctx.fx.rng.jitter(self.ctx.fx.config.heartbeat_interval);
         self.ctx.fx.after(after, TimerKind::Heartbeat);
     }

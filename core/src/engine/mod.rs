@@ -17,6 +17,7 @@ mod polling;
 mod routes;
 mod session;
 mod snapshot;
+mod transactions;
 
 use std::sync::Arc;
 
@@ -51,6 +52,7 @@ use crate::rng::Rng;
 use crate::route::Routes;
 use crate::shutdown::Shutdown;
 use crate::time::{Instant, UnixMillis};
+use crate::transaction::Transactions;
 
 /// A RocketMQ client without IO.
 ///
@@ -65,6 +67,10 @@ use crate::time::{Instant, UnixMillis};
 /// | [`send`], [`send_with`], [`query`] | `Connect`, `Transmit` | the call's end, `Note` | new |
 /// | [`request`] | `Connect`, `Transmit` | any | new |
 /// | [`cancel`] | as other calls begin | `Spent`, other calls' ends | new |
+/// | [`begin_half`], [`resolve`] | as `send` | as `send`; `TransactionEnded` | new |
+/// | [`answer_check`], [`leave_half`] | `Transmit` | `Check` | new |
+/// | [`attend`], [`answer_for`] | `Connect`, `Transmit` | `Note` | new |
+/// | [`answer_no_more`] | `Transmit` | | new |
 /// | [`produce`] | `Transmit` | | new |
 /// | [`subscribe`] | `Connect`, `Transmit`, `Load` | `Note` | new |
 /// | [`settle`], [`batch_ended`] | `Connect`, `Transmit` | `Deliverable`, `Left` | new |
@@ -92,6 +98,13 @@ use crate::time::{Instant, UnixMillis};
 /// [`request`]: Self::request
 /// [`query`]: Self::query
 /// [`cancel`]: Self::cancel
+/// [`begin_half`]: Self::begin_half
+/// [`resolve`]: Self::resolve
+/// [`answer_check`]: Self::answer_check
+/// [`leave_half`]: Self::leave_half
+/// [`attend`]: Self::attend
+/// [`answer_for`]: Self::answer_for
+/// [`answer_no_more`]: Self::answer_no_more
 /// [`produce`]: Self::produce
 /// [`subscribe`]: Self::subscribe
 /// [`settle`]: Self::settle
@@ -117,6 +130,7 @@ pub struct Engine {
     producers: Producers,
     queries: Queries,
     consumers: Consumers,
+    transactions: Transactions,
     shutdown: Shutdown,
 }
 
@@ -157,6 +171,7 @@ impl Engine {
             producers: Producers::default(),
             queries: Queries::default(),
             consumers: Consumers::default(),
+            transactions: Transactions::default(),
             shutdown: Shutdown::default(),
         };
         engine.fetch_servers();
@@ -289,7 +304,8 @@ impl Engine {
     /// but sends is besides: what comes next there is its answer, or that of one sent before.
     pub fn awaits_on(&self, op: OpId) -> Option<ConnectionId> {
         let send = self.producers.get(op).map(|send| send.call);
-        let opaque = send.or_else(|| self.queries.get(op).map(|asked| asked.call))??;
+        let asked = || self.queries.get(op).and_then(|asked| asked.call);
+        let opaque = send.flatten().or_else(asked).or_else(|| self.transactions.call_of(op))?;
         self.ctx.remoting.awaits_on(opaque)
     }
 

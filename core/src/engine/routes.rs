@@ -37,7 +37,8 @@ impl Engine {
 
     /// All routes in use are to be looked up again.
     pub(super) fn refresh_routes(&mut self) {
-        let (consumed, running) = (self.consumers.consumed(), self.shutdown.is_running());
+        let (mut consumed, running) = (self.consumers.consumed(), self.shutdown.is_running());
+        consumed.extend(self.transactions.topics().cloned());
         let Self { ctx, routes, names, brokers, .. } = self;
         routes.refresh(ctx, names, brokers, &consumed, running);
         self.forget_unnamed();

@@ -8,6 +8,7 @@ use super::{BrokerStats, ConsumerStats, Counters, Engine, Stats};
 use crate::remoting::ConnectionStats;
 use crate::shutdown::ClientPhase;
 use crate::time::Instant;
+use crate::transaction::TransactionStats;
 
 /// An engine at one moment.
 ///
@@ -42,6 +43,8 @@ pub struct Snapshot {
     pub topics: Vec<TopicStats>,
     /// Every consumer.
     pub consumers: Vec<ConsumerStats>,
+    /// Transactions.
+    pub transactions: TransactionStats,
 }
 
 impl Engine {
@@ -64,6 +67,7 @@ impl Engine {
             connections: self.ctx.remoting.stats(),
             topics: self.routes.stats(at).collect(),
             consumers: self.consumers.stats(at).collect(),
+            transactions: self.transactions.stats(at),
         }
     }
 }
@@ -86,6 +90,7 @@ impl fmt::Display for Snapshot {
         }
         self.connections.iter().try_for_each(|connection| writeln!(f, "{connection}"))?;
         self.topics.iter().try_for_each(|topic| writeln!(f, "{topic}"))?;
-        self.consumers.iter().try_for_each(|consumer| write!(f, "{consumer}"))
+        self.consumers.iter().try_for_each(|consumer| write!(f, "{consumer}"))?;
+        if self.transactions.is_none() { Ok(()) } else { writeln!(f, "{}", self.transactions) }
     }
 }

@@ -85,9 +85,12 @@ impl Refused {
             | Self::FullOfBytes(_)
             | Self::FullOfWaiting(_)
             | Self::FullOfWaitingBytes(_) => ErrorKind::Full,
-            Self::DuplicateGroup(_) | Self::DuplicateTopic(_) | Self::NoTopic | Self::NoTime => {
-                ErrorKind::Invalid
-            }
+            Self::DuplicateGroup(_)
+            | Self::DuplicateTopic(_)
+            | Self::Undecided(_)
+            | Self::NotHalf
+            | Self::NoTopic
+            | Self::NoTime => ErrorKind::Invalid,
             Self::Forked => ErrorKind::Forked,
         }
     }

@@ -15,6 +15,7 @@ mod refused;
 mod request;
 mod tls;
 mod too_old;
+mod transaction;
 
 use std::fmt;
 use std::sync::Arc;
@@ -34,6 +35,7 @@ pub use refused::Refused;
 pub use request::{ReplyError, RequestError};
 pub use tls::{TlsError, TlsSetupError};
 pub use too_old::TooOld;
+pub use transaction::TransactionError;
 
 use crate::fetch::FetchFailure;
 use crate::frame::{HeaderError, Opaque, ResponseCode};

@@ -1,5 +1,6 @@
 //! Calls that are refused at once.
 
+use crate::message::UniqueId;
 use crate::name::{Group, Topic};
 
 /// Why a call was refused at once: nothing was sent and nothing will be.
@@ -27,6 +28,12 @@ pub enum Refused {
     /// The consumer names one topic twice, with tags of which brokers would keep the last ones.
     #[error("the consumer names topic {0} twice: join its tags with ||")]
     DuplicateTopic(Topic),
+    /// The half message of that id is not decided yet: a second one would be taken for it.
+    #[error("the half message {0} is not decided yet")]
+    Undecided(UniqueId),
+    /// What was to be begun as a transaction is no half message: a batch can't be one.
+    #[error("only a single half message begins a transaction, no batch and no plain message")]
+    NotHalf,
     /// The call was given no time.
     #[error("the call was given no time: its deadline has passed already")]
     NoTime,

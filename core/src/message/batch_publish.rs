@@ -41,7 +41,7 @@ impl Publish {
             if message.waits != first.waits {
                 return Err(MessageError::MixedWaits { index });
             }
-            if message.is_delayed() || topic.is_retry() {
+            if message.delays() || topic.is_retry() {
                 return Err(MessageError::NotForBatch { index });
             }
             let id = message.id.as_deref().copied().unwrap_or_else(&mut next_id);

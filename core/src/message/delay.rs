@@ -79,8 +79,8 @@ impl Message {
         self
     }
 
-    /// Whether it is for later, however that was said.
-    pub(super) fn is_delayed(&self) -> bool {
+    /// Whether it is for later, however that was said: a half message is sent without.
+    pub fn delays(&self) -> bool {
         DELAYS.iter().any(|name| value_range(&self.properties, name).is_some())
     }
 
@@ -122,7 +122,7 @@ mod tests {
         assert_eq!(text(&later), "TAGS=paid TIMER_DELAY_MS=1501 ");
         let later = later.delay_level(4);
         assert_eq!(text(&later), "TAGS=paid DELAY=4 ");
-        assert!(later.is_delayed() && !later.clone().delay(Duration::ZERO).is_delayed());
+        assert!(later.delays() && !later.clone().delay(Duration::ZERO).delays());
         assert_eq!(
             text(&later.delay(Duration::ZERO).priority(7)),
             "TAGS=paid _SYS_MSG_PRIORITY_=7 "

@@ -10,7 +10,7 @@ use super::properties::{self, NAME_END, Properties, VALUE_END};
 use super::publish::{MessageLimits, added};
 #[cfg(feature = "client")]
 use super::record::Record;
-use crate::name::{NameError, Topic};
+use crate::name::{Group, NameError, Topic};
 
 /// Why a message was refused before anything was sent. None of these goes away by trying again.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -262,6 +262,44 @@ impl Message {
             _ => return self.refuse(MessageError::DelayLevel { level }),
         }
         self.at_once().set(properties::DELAY, itoa::Buffer::new().format(level))
+    }
+
+    /// From which time on after its birth a broker may ask how a half message ended
+    /// (`CHECK_IMMUNITY_TIME_IN_SECONDS`), in whole seconds, rounded up. It looks every 30 s by
+    /// default, and takes a later end that it has not asked for as too late.
+    #[must_use]
+    #[doc(alias = "CHECK_IMMUNITY_TIME_IN_SECONDS")]
+    pub fn check_after(self, after: std::time::Duration) -> Self {
+        let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
+        self.set(properties::CHECK_IMMUNITY, itoa::Buffer::new().format(seconds.max(1)))
+    }
+
+    /// Whether it [has such a time](Self::check_after).
+    #[cfg(feature = "client")]
+    pub(crate) fn has_check_after(&self) -> bool {
+        properties::value_range(&self.properties, properties::CHECK_IMMUNITY).is_some()
+    }
+
+    /// What the application calls the transaction of a half message, as a property of its own: the
+    /// unique id stays what it is.
+    #[must_use]
+    #[doc(alias = "setTransactionId")]
+    pub fn transaction_id(self, id: &str) -> Self {
+        self.set(properties::TRANSACTION_ID, id)
+    }
+
+    /// With what makes it a half message of that group.
+    pub(super) fn into_half(self, group: &Group) -> Self {
+        self.at_once()
+            .set(properties::TRANSACTION_PREPARED, "true")
+            .set(properties::PRODUCER_GROUP, group.as_str())
+    }
+
+    /// What the application calls its transaction, if it does.
+    #[cfg(feature = "client")]
+    pub(crate) fn own_transaction_id(&self) -> Option<&str> {
+        let range = properties::value_range(&self.properties, properties::TRANSACTION_ID)?;
+        self.properties.get(range)
     }
 
     /// Sets the flag: 32 bits that RocketMQ carries for you and never reads.

@@ -29,6 +29,12 @@ pub const REAL_QUEUE: &str = "REAL_QID";
 pub const TRANSACTION_PREPARED: &str = "TRAN_MSG";
 /// The producer group that answers transaction checks.
 pub const PRODUCER_GROUP: &str = "PGROUP";
+/// Seconds from a half message's birth before which its broker does not ask how it ended.
+pub const CHECK_IMMUNITY: &str = "CHECK_IMMUNITY_TIME_IN_SECONDS";
+/// How often its broker has asked how a half message ended.
+pub const TRANSACTION_CHECK_TIMES: &str = "TRANSACTION_CHECK_TIMES";
+/// The application's own id of a transaction: this client's, no broker reads it.
+pub const TRANSACTION_ID: &str = "TRANSACTION_ID";
 /// The queue's smallest offset when the message was pulled.
 pub const MIN_OFFSET: &str = "MIN_OFFSET";
 /// The queue's next offset when the message was pulled.
@@ -242,7 +248,7 @@ pub(crate) fn value_range(wire: &str, name: &str) -> Option<std::ops::Range<usiz
 /// Takes a property out of a text that [`append`] wrote.
 pub(crate) fn remove(wire: &mut String, name: &str) {
     if let Some(value) = value_range(wire, name) {
-        wire.replace_range(value.start - name.len() - 1..value.end + 1, "");
+        wire.replace_range(value.start - name.len() - 1..=value.end, "");
     }
 }
 

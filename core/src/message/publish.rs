@@ -10,7 +10,7 @@ use super::ids::UniqueId;
 use super::message::{Message, MessageError};
 use super::message_ids::MessageIds;
 use super::properties::{NAME_END, UNIQ_KEY, VALUE_END};
-use super::sys_flag::Compression;
+use super::sys_flag::{Compression, TRANSACTION_PREPARED};
 use crate::config::Config;
 use crate::frame::json::{escape_into, escape_room};
 use crate::frame::{Limits, RequestCode, version};
@@ -88,6 +88,8 @@ pub struct Publish {
     unique_id: UniqueId,
     /// The ids of a batch's messages; `unique_id` is the first one.
     batch: Option<Arc<[UniqueId]>>,
+    /// It is a half message.
+    half: bool,
     fields: Vec<u8>,
     /// What a broker without timer messages gets instead, of a message for a time.
     older: Option<Older>,
@@ -108,6 +110,30 @@ impl Publish {
         born: UnixMillis,
         limits: &MessageLimits,
     ) -> Result<Self, MessageError> {
+        Self::encode(message, group, id, born, limits, false)
+    }
+
+    /// As [`new`](Self::new), as the half message of a transaction: `group` answers for it. A delay
+    /// is left out, as Java does with a level (`sendMessageInTransaction`); see
+    /// [`Message::delays`](Message::delays).
+    pub fn half(
+        message: Message,
+        group: &Group,
+        id: UniqueId,
+        born: UnixMillis,
+        limits: &MessageLimits,
+    ) -> Result<Self, MessageError> {
+        Self::encode(message.into_half(group), group, id, born, limits, true)
+    }
+
+    fn encode(
+        message: Message,
+        group: &Group,
+        id: UniqueId,
+        born: UnixMillis,
+        limits: &MessageLimits,
+        half: bool,
+    ) -> Result<Self, MessageError> {
         message.check(limits)?;
         let (older, reply) = (message.for_older(born), message.is_reply());
         let Message { topic, properties, body, flag, waits, id: kept, home, .. } = message;
@@ -115,6 +141,7 @@ impl Publish {
         let id = kept.map_or(id, |kept| *kept);
         let packed = compression::pack(&body, limits);
         let (body, sys_flag) = packed.unwrap_or((body, 0));
+        let sys_flag = if half { sys_flag | TRANSACTION_PREPARED } else { sys_flag };
         let encode = |properties: &str| {
             let (topic, id) = (&topic, Some(&id));
             let (again, batch) = (None, false);
@@ -128,7 +155,7 @@ impl Publish {
             Some(None) => Some(Older::Unknown),
             Some(Some(properties)) => Some(Older::Level(Arc::new(of(encode(&properties)?)))),
         };
-        Ok(Self { older, reply, home, ..of(fields) })
+        Ok(Self { older, reply, home, half, ..of(fields) })
     }
 
     /// One message whose fields are encoded, under an id that it has already.
@@ -140,7 +167,7 @@ impl Publish {
         fields: Vec<u8>,
     ) -> Self {
         let (batch, older, reply, home) = (None, None, false, None);
-        Self { topic, group, body, unique_id, batch, fields, older, reply, home }
+        Self { topic, group, body, unique_id, batch, half: false, fields, older, reply, home }
     }
 
     /// A batch; `ids` has at least one id.
@@ -188,6 +215,11 @@ impl Publish {
             Some(Older::Unknown) if !version::times(broker) => None,
             Some(_) | None => Some(self.clone()),
         }
+    }
+
+    /// Whether it is a half message, which nobody sees before it is committed.
+    pub const fn is_half(&self) -> bool {
+        self.half
     }
 
     /// The ids of a batch's messages, in their order; `None` for a single message.

@@ -159,6 +159,14 @@ impl Producers {
                 Ok(_) => ctx.fx.counters.sends_stored += 1,
                 Err(_) => ctx.fx.counters.sends_failed += 1,
             }
+            if send.publish.is_half() {
+                let id = send.publish.unique_id();
+                let result = match &result {
+                    Ok(receipt) => Ok(Box::new(receipt.clone())),
+                    Err(error) => Err(error.stored()),
+                };
+                ctx.fx.signal(Signal::HalfSent { id, result });
+            }
             match send.owner {
                 None => ctx.fx.event(Event::Sent { op, publish: send.publish, result }),
                 Some(owner) => {

@@ -78,6 +78,13 @@ impl Groups {
         self.0.extract_if(.., unused).map(|member| member.group).collect()
     }
 
+    /// Takes a group out that nobody produces in. True if it was there.
+    pub(crate) fn forget(&mut self, group: &Group) -> bool {
+        let before = self.0.len();
+        self.0.retain(|member| member.group != *group || member.producers > 0);
+        self.0.len() < before
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

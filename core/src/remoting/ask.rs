@@ -73,6 +73,13 @@ impl Context {
         opaque
     }
 
+    /// Sends a request that wants no answer.
+    pub(crate) fn tell(&mut self, peer: PeerId, request: Request) {
+        let opaque = self.remoting.calls.skip(Kind::Plain);
+        let (peers, fx) = self.peers();
+        peers.send(fx, peer, OutFrame::oneway(opaque, request));
+    }
+
     /// One try that came to nothing, as errors tell of it.
     pub(crate) fn attempt(
         &self,

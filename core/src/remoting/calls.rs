@@ -10,7 +10,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::frame::{Kind, Opaque};
-use crate::id::{BrokerId, ConnectionId, MessageKey, OpId, PeerId, QueueKey, SubscriptionId};
+use crate::id::{
+    BrokerId, CheckId, ConnectionId, MessageKey, OpId, PeerId, QueueKey, SubscriptionId,
+};
 use crate::name::Topic;
 use crate::timer::TimerKey;
 
@@ -29,6 +31,8 @@ pub(crate) enum Purpose {
     Route { topic: Topic, fallback: bool, lookup: u64 },
     /// What the client is to its brokers.
     Broker(BrokerAsk),
+    /// How a half message ended.
+    Half(HalfAsk),
     /// A consumer's.
     Consumer(SubscriptionId, ConsumerAsk),
 }
@@ -44,6 +48,19 @@ pub(crate) enum BrokerAsk {
     Unregister(Option<SubscriptionId>),
     /// The farewell of a producer group, whose client goes on.
     Withdraw,
+}
+
+/// What tells a broker how a half message ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HalfAsk {
+    /// A call of the application.
+    End(OpId),
+    /// Whether another client of the group has ended it meanwhile.
+    LookFirst(OpId),
+    /// Whether the message of a half one is in its topic already.
+    Look(CheckId),
+    /// The answer to a check, or the end of what is not to be: nobody waits.
+    Told { commit: bool },
 }
 
 /// What brokers are asked for a consumer's sake.

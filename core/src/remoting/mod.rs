@@ -10,7 +10,7 @@ mod requests;
 use std::collections::BTreeMap;
 
 pub(crate) use ask::{AskedPeer, SEND_BACK};
-pub(crate) use calls::{BrokerAsk, Call, Calls, ConsumerAsk, OffsetOf, Purpose};
+pub(crate) use calls::{BrokerAsk, Call, Calls, ConsumerAsk, HalfAsk, OffsetOf, Purpose};
 pub(crate) use decode::Body;
 pub use decode::{Decoder, InFrame};
 pub(crate) use loss::ConnectionLoss;
@@ -18,7 +18,7 @@ pub(crate) use peers::*;
 pub use peers::{ConnectionState, ConnectionStats};
 use requests::Requests;
 pub(crate) use requests::{
-    ANSWER_WITHIN, DirectMessage, Incoming, OffsetReset, PeerAnswer, PeerRequest,
+    ANSWER_WITHIN, DirectMessage, HalfCheck, Incoming, OffsetReset, PeerAnswer, PeerRequest,
 };
 
 use crate::effects::Effects;

@@ -8,6 +8,7 @@
 //! | `GET_CONSUMER_STATUS_FROM_CLIENT` (221) | how far a group has come | 0 and a table |
 //! | `GET_CONSUMER_RUNNING_INFO` (307) | what a consumer does | 0 and its running info |
 //! | `CONSUME_MESSAGE_DIRECTLY` (309) | a message for the application | 0 and what it made of it |
+//! | `CHECK_TRANSACTION_STATE` (39) | how a half message ended | by a request of our own (37) |
 //! | `PUSH_REPLY_MESSAGE_TO_CLIENT` (326) | the reply to a request of the application's | 0 |
 //! | any other | nothing that this client serves | 3, `REQUEST_CODE_NOT_SUPPORTED` |
 //!
@@ -30,12 +31,13 @@ use bytes::Bytes;
 use super::Context;
 use crate::body::ResetOffsetBody;
 use crate::effects::{PushedReply, TimerKind};
-use crate::frame::request::ResetOffsetRequest;
+use crate::frame::request::{CheckTransactionRequest, ResetOffsetRequest};
 use crate::frame::{
     HeaderError, Opaque, OutFrame, ReplyFields, Request, RequestCode, ResponseCode,
 };
 use crate::id::{ConnectionId, PeerId, RequestId, Slots};
-use crate::message::RecordList;
+use crate::message::properties::PRODUCER_GROUP;
+use crate::message::{RecordList, UniqueId};
 use crate::name::{Group, Topic};
 use crate::timer::TimerKey;
 
@@ -60,6 +62,8 @@ pub(crate) enum PeerRequest {
     ConsumeDirectly(Box<DirectMessage>),
     /// The reply to a request of the application's.
     Reply(Box<PushedReply>),
+    /// How a half message ended.
+    Check(Box<HalfCheck>),
     /// One of these that can't be read.
     Unreadable(Box<str>),
     /// Nothing that we serve.
@@ -81,6 +85,29 @@ pub(crate) struct DirectMessage {
     /// The broker that has it, if it was told.
     pub(crate) broker: Arc<str>,
     pub(crate) records: RecordList,
+}
+
+/// A broker asks how a half message ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct HalfCheck {
+    pub(crate) group: Group,
+    /// The message's unique id, where it is one of the usual form.
+    pub(crate) id: Option<UniqueId>,
+    /// What the broker told, to be told it again.
+    pub(crate) asked: CheckTransactionRequest,
+    /// The half message.
+    pub(crate) records: RecordList,
+}
+
+impl HalfCheck {
+    fn read(asked: &CheckTransactionRequest, records: RecordList) -> Result<Self, String> {
+        let group = records.record(0).and_then(|record| record.property(PRODUCER_GROUP));
+        let group = group.ok_or("the body is no half message that names its group")?;
+        let group = Group::new(group).map_err(|error| error.to_string())?;
+        let unique = records.record(0).and_then(|record| record.unique_id());
+        let id = unique.and_then(|id| UniqueId::parse(id).ok());
+        Ok(Self { group, id, asked: asked.clone(), records })
+    }
 }
 
 impl PeerRequest {
@@ -113,6 +140,10 @@ impl PeerRequest {
             }
             Ok(Request::PushReply(push)) => {
                 Ok(Self::Reply(Box::new(PushedReply::of(push, body, opened_max))))
+            }
+            Ok(Request::CheckTransaction(check)) => {
+                let records = RecordList::cut_within(body, held, opened_max);
+                HalfCheck::read(check, records).map(|check| Self::Check(Box::new(check)))
             }
             Ok(_) | Err(_) => Ok(Self::Unknown(code)),
         };

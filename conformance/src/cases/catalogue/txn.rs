@@ -39,7 +39,13 @@ pub(super) static CASES: &[Case] = &[
         "Rocketry's own",
     )
     .on(EMBEDDED)
-    .behind_proxy(),
+    .behind_proxy()
+    .held_by(&[
+        "pair::transactions::\
+         txn_06_an_end_that_is_lost_is_not_repeated_and_the_check_is_told_the_same",
+        "pair::transactions::an_end_whose_connection_is_lost_is_sent_again_only_if_it_never_left",
+        "pair::transactions::a_copy_of_what_is_committed_already_is_rolled_back",
+    ]),
     Case::must(
         "TXN-07",
         "When a producer dies after its half message, another producer of the group is checked.",
@@ -52,7 +58,8 @@ pub(super) static CASES: &[Case] = &[
         "Java source",
     )
     .on(EMBEDDED)
-    .on_every_runtime(),
+    .on_every_runtime()
+    .held_by(&["weather::transactions::txn_08_a_checker_that_panics_says_unknown"]),
     Case::must(
         "TXN-09",
         "When the local work takes longer than 6 s, a check may come while it runs, and both are \
@@ -78,13 +85,18 @@ pub(super) static CASES: &[Case] = &[
         "Java source",
     )
     .on(LIVE),
-    Case::must("TXN-13", "A transactional batch is refused in the client.", "Java source").on(CORE),
+    Case::must("TXN-13", "A transactional batch is refused in the client.", "Java source")
+        .on(CORE)
+        .held_by(&["pair::transactions::\
+            txn_13_only_a_half_message_begins_a_transaction_and_one_id_is_undecided_once"]),
     Case::must(
         "TXN-14",
         "A check for a group that the client does not have is ignored with a warning.",
         "Java source",
     )
-    .on(EMBEDDED),
+    .on(EMBEDDED)
+    .held_by(&["pair::transactions::\
+        txn_14_a_check_of_a_group_without_a_transaction_producer_is_told_of_and_not_answered"]),
     Case::must("TXN-15", "Of 1,000 transactions at once each ends as it should.", "Rocketry's own")
         .on(EMBEDDED_AND_LIVE)
         .on_every_runtime(),
@@ -96,4 +108,11 @@ pub(super) static CASES: &[Case] = &[
     )
     .on(LIVE)
     .with(&[("rejectTransactionMessage", "true")]),
+    Case::info(
+        "TXN-17",
+        "A broker does each end that it is told: a second commit, and one after a rollback, put \
+         the message into its topic again.",
+        "Java source",
+    )
+    .on(EMBEDDED_AND_LIVE),
 ];

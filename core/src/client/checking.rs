@@ -1,0 +1,192 @@
+//! Who answers checks of half messages: code of the application's, called without the lock, one
+//! message after the other.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
+
+use super::work::Work;
+use crate::contain::contained;
+use crate::id::CheckId;
+use crate::transaction::{CheckedHalf, Resolution};
+
+/// What a checker that is a task gives.
+type Said = Pin<Box<dyn Future<Output = Resolution> + Send>>;
+
+/// Code of the application's.
+#[derive(Clone)]
+pub(super) enum Checker {
+    /// It may block: it has a thread of its own.
+    Blocking(Arc<dyn Fn(&CheckedHalf) -> Resolution + Send + Sync>),
+    /// It is a task of the runtime.
+    Task(Arc<dyn Fn(Arc<CheckedHalf>) -> Said + Send + Sync>),
+}
+
+impl Checker {
+    pub(super) fn task<F>(check: impl Fn(Arc<CheckedHalf>) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Resolution> + Send + 'static,
+    {
+        Self::Task(Arc::new(move |half| Box::pin(check(half))))
+    }
+}
+
+struct Waiting {
+    checks: VecDeque<(CheckId, Arc<CheckedHalf>)>,
+    /// Somebody is at it.
+    running: bool,
+}
+
+/// One group's checker, and the half messages that it has not looked at.
+pub(crate) struct Checking {
+    checker: Mutex<Checker>,
+    waiting: Mutex<Waiting>,
+}
+
+impl fmt::Debug for Checking {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Checking")
+    }
+}
+
+impl Checking {
+    pub(super) fn new(checker: Checker) -> Self {
+        let waiting = Waiting { checks: VecDeque::new(), running: false };
+        Self { checker: Mutex::new(checker), waiting: Mutex::new(waiting) }
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn checker(&self) -> Checker {
+        self.checker.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Puts another checker in the place of this one, for what has not begun. Gives the one before,
+    /// which may be the last of its kind: to be dropped without any lock.
+    pub(super) fn set(&self, checker: Checker) -> Checker {
+        let mut kept = self.checker.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *kept, checker)
+    }
+
+    /// Keeps a half message to be looked at, under the client's lock.
+    pub(super) fn keep(&self, check: CheckId, half: Arc<CheckedHalf>) {
+        self.waiting().checks.push_back((check, half));
+    }
+
+    /// The work of looking at all that waits, unless somebody is at it. `answer` tells, and is
+    /// false once there is nobody to be told.
+    pub(super) fn begin(
+        self: Arc<Self>,
+        answer: impl Fn(CheckId, Resolution) -> bool + Send + Sync + 'static,
+    ) -> Option<Work> {
+        {
+            let mut waiting = self.waiting();
+            if waiting.running || waiting.checks.is_empty() {
+                return None;
+            }
+            waiting.running = true;
+        }
+        Some(match self.checker() {
+            Checker::Blocking(_) => Work::Blocking(Box::new(move || {
+                while let Some((check, half)) = self.next() {
+                    let said = match self.checker() {
+                        Checker::Blocking(call) => contained(|| call(&half)),
+                        // It was replaced meanwhile: the broker asks again.
+                        Checker::Task(_) => None,
+                    };
+                    if !answer(check, said.unwrap_or(Resolution::Unknown)) {
+                        return;
+                    }
+                }
+            })),
+            Checker::Task(_) => Work::Task(Box::pin(async move {
+                while let Some((check, half)) = self.next() {
+                    let said = match self.checker() {
+                        Checker::Task(call) => match contained(|| call(half)) {
+                            Some(future) => outcome(future).await,
+                            None => None,
+                        },
+                        Checker::Blocking(_) => None,
+                    };
+                    if !answer(check, said.unwrap_or(Resolution::Unknown)) {
+                        return;
+                    }
+                }
+            })),
+        })
+    }
+
+    /// The next one; without any, nobody is at it any more.
+    fn next(&self) -> Option<(CheckId, Arc<CheckedHalf>)> {
+        let mut waiting = self.waiting();
+        let next = waiting.checks.pop_front();
+        waiting.running = next.is_some();
+        next
+    }
+
+    /// Nobody can be at it: gives what waits.
+    pub(super) fn give_up(&self) -> Vec<CheckId> {
+        let mut waiting = self.waiting();
+        waiting.running = false;
+        waiting.checks.drain(..).map(|(check, _)| check).collect()
+    }
+}
+
+/// What the future comes to; `None` if it panics.
+async fn outcome(future: Said) -> Option<Resolution> {
+    let mut future = Some(future);
+    let said = poll_fn(|cx| {
+        let polled = contained(|| match &mut future {
+            Some(future) => future.as_mut().poll(cx).map(Some),
+            None => Poll::Ready(None),
+        });
+        polled.unwrap_or(Poll::Ready(None))
+    })
+    .await;
+    contained(|| drop(future.take()));
+    said
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::Slots;
+    use crate::message::RecordList;
+    use crate::name::Group;
+
+    fn halves(count: usize) -> Vec<(CheckId, Arc<CheckedHalf>)> {
+        let mut ids = Slots::<CheckId, ()>::default();
+        let half = CheckedHalf { group: Group::new("g").unwrap(), records: RecordList::default() };
+        (0..count).map(|_| (ids.insert(()), Arc::new(half.clone()))).collect()
+    }
+
+    #[test]
+    fn all_that_wait_are_answered_once_in_order_and_a_panic_is_unknown() {
+        let calls = Mutex::new(0);
+        let checking = Arc::new(Checking::new(Checker::Blocking(Arc::new(move |_| {
+            *calls.lock().unwrap() += 1;
+            assert_ne!(*calls.lock().unwrap(), 2, "a checker's own fault");
+            Resolution::Commit
+        }))));
+        let halves = halves(3);
+        halves.iter().for_each(|(check, half)| checking.keep(*check, half.clone()));
+        let said: Arc<Mutex<Vec<_>>> = Arc::default();
+        let told = said.clone();
+        let work = checking.clone().begin(move |check, resolution| {
+            told.lock().unwrap().push((check, resolution));
+            true
+        });
+        let Some(Work::Blocking(work)) = work else { panic!("there is something to do") };
+        assert!(checking.clone().begin(|_, _| true).is_none(), "somebody is at it");
+        work();
+        use Resolution::{Commit, Unknown};
+        let expected = halves.iter().map(|(check, _)| *check).zip([Commit, Unknown, Commit]);
+        assert_eq!(*said.lock().unwrap(), expected.collect::<Vec<_>>());
+        assert!(checking.begin(|_, _| true).is_none(), "there is nothing left");
+    }
+}

@@ -1,0 +1,289 @@
+//! Half messages from their first try to their verdict.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::end::End;
+use super::verdicts::Verdicts;
+use super::{Resolution, TransactionStats};
+use crate::effects::{Note, Planted, SendReceipt, SendStatus};
+use crate::error::Stored;
+use crate::frame::request::EndTransactionRequest;
+use crate::id::{CheckId, ConnectionId, OpId, PeerId, Slots, Table};
+use crate::message::{OffsetMessageId, Publish, UniqueId};
+use crate::name::{Group, Topic};
+use crate::remoting::{Context, HalfCheck};
+use crate::route::Known;
+use crate::time::Instant;
+use crate::timer::TimerKey;
+
+/// What is known of a half message beside the message.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HalfOptions {
+    /// For how long the transaction may be decided here; `None`: for as long as it takes.
+    pub work_limit: Option<Duration>,
+    /// What the application calls the transaction.
+    pub transaction_id: Option<Arc<str>>,
+    /// The message had a delay level, which was left out.
+    pub delayed: bool,
+}
+
+/// A check, and by which connection it came.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub(super) peer: PeerId,
+    pub(super) conn: ConnectionId,
+    pub(super) check: Box<HalfCheck>,
+}
+
+/// Where a half message lies.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    pub(super) broker: Arc<str>,
+    pub(super) queue_offset: i64,
+    pub(super) commit_log_offset: i64,
+}
+
+/// A half message that nobody has decided.
+#[derive(Debug)]
+pub(super) struct Half {
+    pub(super) group: Group,
+    pub(super) topic: Topic,
+    pub(super) since: Instant,
+    pub(super) limit: Option<Duration>,
+    /// What the application calls the transaction, or the unique id.
+    pub(super) name: Arc<str>,
+    /// Once it is stored.
+    pub(super) place: Option<Place>,
+    /// The last check of it.
+    pub(super) asked: Option<Asked>,
+    /// That check waits for the end, until then.
+    pub(super) waits: Option<TimerKey>,
+}
+
+impl Half {
+    pub(super) fn is_overdue(&self, now: Instant) -> bool {
+        self.limit.is_some_and(|limit| now.since(self.since) > limit)
+    }
+
+    /// What tells its broker how it ended: the copy that the broker asked about last, else the one
+    /// that was stored first.
+    pub(super) fn end(&self, id: UniqueId, resolution: Resolution) -> EndTransactionRequest {
+        if let Some(asked) = &self.asked {
+            return asked.check.end(resolution);
+        }
+        let place = self.place.as_ref();
+        EndTransactionRequest {
+            topic: Some(self.topic.shared()),
+            producer_group: self.group.shared(),
+            queue_offset: place.map_or(0, |place| place.queue_offset),
+            commit_log_offset: place.map_or(0, |place| place.commit_log_offset),
+            outcome: resolution.outcome(),
+            from_check: false,
+            message_id: id.as_str().into(),
+            transaction_id: Some(self.name.clone()),
+            broker: place.map(|place| place.broker.clone()),
+            ..EndTransactionRequest::default()
+        }
+    }
+}
+
+/// All transactions of one client.
+#[derive(Debug, Default)]
+pub(crate) struct Transactions {
+    /// Groups whose checks are answered here, and how many transaction producers each has.
+    pub(super) groups: BTreeMap<Group, usize>,
+    /// Topics whose brokers have to be able to ask.
+    pub(super) topics: BTreeSet<Topic>,
+    pub(super) halves: BTreeMap<UniqueId, Half>,
+    pub(super) verdicts: Verdicts,
+    pub(super) ends: Table<OpId, End>,
+    /// Checks that wait for the application's word.
+    pub(super) asking: Slots<CheckId, Asked>,
+    /// Checks to be answered with commit, unless the message is in its topic already.
+    pub(super) looking: Slots<CheckId, Asked>,
+    /// The first ones by the messages' ids.
+    pub(super) asked: BTreeMap<UniqueId, CheckId>,
+    /// What was done.
+    pub(super) counted: TransactionStats,
+}
+
+impl Transactions {
+    /// One more answers for the group.
+    pub(crate) fn enter(&mut self, group: &Group) {
+        *self.groups.entry(group.clone()).or_default() += 1;
+    }
+
+    /// One less does. True if it was the last one.
+    pub(crate) fn withdraw(&mut self, group: &Group) -> bool {
+        let Some(count) = self.groups.get_mut(group) else { return false };
+        *count -= 1;
+        let last = *count == 0;
+        if last {
+            self.groups.remove(group);
+        }
+        if self.groups.is_empty() {
+            self.topics.clear();
+        }
+        last
+    }
+
+    /// Topics whose routes are in use here.
+    pub(crate) fn topics(&self) -> impl Iterator<Item = &Topic> {
+        self.topics.iter()
+    }
+
+    /// Whether its brokers have to be able to ask.
+    pub(crate) fn attends(&self, topic: &Topic) -> bool {
+        self.topics.contains(topic)
+    }
+
+    /// Has brokers of a topic able to ask. True if that is new.
+    pub(crate) fn attend(&mut self, ctx: &mut Context, known: Known<'_>, topic: &Topic) -> bool {
+        if self.topics.contains(topic) {
+            return false;
+        }
+        self.topics.insert(topic.clone());
+        reach(ctx, known, topic);
+        true
+    }
+
+    /// Keeps connections to all brokers that may ask.
+    pub(crate) fn reach_all(&self, ctx: &mut Context, known: Known<'_>) {
+        self.topics.iter().for_each(|topic| reach(ctx, known, topic));
+    }
+
+    /// Whether a broker that may ask is there.
+    pub(crate) fn is_awaited(&self, known: Known<'_>, peer: PeerId) -> bool {
+        let routes = self.topics.iter().filter_map(|topic| known.routes.known(topic));
+        let mut masters = routes.flat_map(|route| &route.writers);
+        masters.any(|broker| known.brokers.master(*broker) == Some(peer))
+    }
+
+    /// Whether the half message of that id may be begun.
+    pub(crate) fn admits(&self, id: UniqueId) -> bool {
+        !self.halves.contains_key(&id)
+    }
+
+    /// A half message is about to be sent.
+    pub(crate) fn begin(&mut self, ctx: &mut Context, publish: &Publish, options: HalfOptions) {
+        let (id, group, topic) = (publish.unique_id(), publish.group(), publish.topic());
+        self.counted.begun += 1;
+        self.verdicts.forget(id);
+        if options.delayed {
+            let (group, topic) = (group.clone(), topic.clone());
+            ctx.fx.note(Note::DelayDropped { group, topic });
+        }
+        let half = Half {
+            group: group.clone(),
+            topic: topic.clone(),
+            since: ctx.fx.now,
+            limit: options.work_limit,
+            name: options.transaction_id.unwrap_or_else(|| id.as_str().into()),
+            place: None,
+            asked: None,
+            waits: None,
+        };
+        self.halves.insert(id, half);
+    }
+
+    /// It did not come to be sent.
+    pub(crate) fn refused(&mut self, id: UniqueId) {
+        self.halves.remove(&id);
+    }
+
+    /// It is stored, or is not, as far as is known.
+    pub(crate) fn sent(
+        &mut self,
+        ctx: &mut Context,
+        known: Known<'_>,
+        id: UniqueId,
+        result: Result<Box<SendReceipt>, Stored>,
+    ) {
+        let Some(half) = self.halves.get_mut(&id) else { return };
+        match result {
+            Ok(receipt) => {
+                half.place = Some(place(&receipt));
+                // What is not as safe as it should be is not to count (`sendMessageInTransaction`).
+                if receipt.status != SendStatus::Ok {
+                    self.give_up(ctx, known, id);
+                }
+            }
+            Err(Stored::Unknown | Stored::Yes) => self.give_up(ctx, known, id),
+            Err(Stored::No) => {
+                self.take_half(ctx, id);
+            }
+        }
+    }
+
+    /// No local work is done for a half message that may be stored: it is rolled back.
+    fn give_up(&mut self, ctx: &mut Context, known: Known<'_>, id: UniqueId) {
+        let verdict = self.keep(ctx, id, Resolution::RollBack);
+        let Some(half) = self.take_half(ctx, id) else { return };
+        self.tell(ctx, known, id, &half, verdict);
+    }
+
+    /// Takes a half message out. No check waits for it any more.
+    pub(super) fn take_half(&mut self, ctx: &mut Context, id: UniqueId) -> Option<Half> {
+        let mut half = self.halves.remove(&id)?;
+        if let Some(timer) = half.waits.take() {
+            ctx.fx.timers.cancel(timer);
+        }
+        Some(half)
+    }
+
+    /// Keeps a verdict, unless there is one. Gives the one that counts.
+    pub(super) fn keep(&mut self, ctx: &Context, id: UniqueId, verdict: Resolution) -> Resolution {
+        if ctx.fx.plant.is(Planted::ForgetsVerdicts) {
+            return verdict;
+        }
+        self.verdicts.keep(ctx.fx.now, id, verdict)
+    }
+
+    /// The timers of those that wait.
+    pub(crate) fn timers(&self) -> impl Iterator<Item = TimerKey> {
+        let checks = self.halves.values().filter_map(|half| half.waits);
+        checks.chain(self.ends.iter().map(|(_, end)| end.timer))
+    }
+
+    /// What must hold between two calls.
+    pub(crate) fn check(&self, ctx: &Context) {
+        for (id, half) in &self.halves {
+            assert!(half.waits.is_none() || half.asked.is_some(), "{id} waits for nothing");
+            let decided = self.verdicts.of(*id);
+            assert_eq!(decided, None, "{id} is decided and is not");
+        }
+        for (id, check) in &self.asked {
+            let open = self.asking.get(*check).and_then(|asked| asked.check.id);
+            assert_eq!(open, Some(*id), "{check:?} is of another message");
+        }
+        for (op, _) in self.ends.iter() {
+            assert!(ctx.fx.ops.get(op).is_some(), "{op:?} is no call");
+        }
+    }
+
+    /// The client has stopped.
+    pub(crate) fn stop(&mut self) {
+        let counted = self.counted;
+        *self = Self { counted, ..Self::default() };
+    }
+}
+
+fn place(receipt: &SendReceipt) -> Place {
+    let offset = OffsetMessageId::parse(&receipt.offset_message_id).map(|id| id.offset as i64);
+    Place {
+        broker: receipt.broker.clone(),
+        queue_offset: receipt.offset,
+        commit_log_offset: offset.unwrap_or_default(),
+    }
+}
+
+/// Connects to the masters of a topic, which hear of us then.
+fn reach(ctx: &mut Context, known: Known<'_>, topic: &Topic) {
+    let route = known.routes.known(topic).filter(|route| !route.fallback);
+    let writers = route.into_iter().flat_map(|route| &route.writers);
+    for peer in writers.filter_map(|broker| known.brokers.master(*broker)) {
+        ctx.want(peer);
+    }
+}
