@@ -7,7 +7,7 @@ mod common;
 
 use std::process::ExitCode;
 
-use common::{Outcome, PAUSE, Run};
+use common::{Outcome, PAUSE, Run, on_ctrl_c};
 use rocketry::{Client, Config, Start};
 
 fn main() -> ExitCode {
@@ -22,6 +22,9 @@ fn job(run: &Run) -> Outcome {
     // `tls_cert` and `tls_key` are for brokers that want to know who comes, and `tls_server_name`
     // for certificates that name something else than the brokers' addresses.
     let client = rocketry::blocking::connect(config)?;
+    let to_stop = client.clone();
+    on_ctrl_c(move || drop(to_stop.shutdown()))?;
+
     let done = produce(run, &client).and_then(|()| consume(run, &client));
     client.shutdown().wait()?;
     done

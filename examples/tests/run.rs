@@ -4,6 +4,7 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that fails says where")]
 
+use std::io;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::thread;
@@ -11,7 +12,8 @@ use std::time::{Duration, Instant};
 
 use rocketry::proto::frame::{RequestCode, ResponseCode};
 use rocketry_conformance::broker::{ClusterConfig, Fault, ListenerId, Requests};
-use rocketry_conformance::serve::Served;
+use rocketry_conformance::certificates;
+use rocketry_conformance::serve::{Listen, ServeTls, Served, TlsMode};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// No example with few messages takes nearly so long.
@@ -34,9 +36,11 @@ const EXACT: [&str; 17] = [
     "batch_writer",
     "orderly",
     "idempotent",
-    "transactions",
     "pull_by_time",
+    "delays",
 ];
+/// The same, of two processes or clients, which end each other.
+const TWOFOLD: [&str; 2] = ["transactions", "request_reply"];
 /// Those that end in their own words, or say more on the way.
 const TALKATIVE: [&str; 7] =
     ["oneway", "logging", "errors", "retries", "sql", "broadcast", "access_keys"];
@@ -47,8 +51,16 @@ fn example(name: &str) -> Command {
     assert!(built.exists(), "{} is not built: run `cargo build --examples`", built.display());
     let mut command = Command::new(built);
     command.env_remove("NAMESRV_ADDR").env_remove("TOPIC").stdin(Stdio::null());
+    command.env("ROCKETRY_TLS_CA", certificates::CA);
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     command
+}
+
+/// A cluster, with TLS for whoever wants it.
+fn serve(config: ClusterConfig) -> io::Result<Served> {
+    let server = certificates::server(certificates::SERVER, false).unwrap();
+    let tls = ServeTls { mode: TlsMode::Permissive, server };
+    Served::start_tls(config, &Listen::default(), tls)
 }
 
 /// Waits for the end of an example, or ends it after [`LIMIT`]. What it prints fits into a pipe.
@@ -105,7 +117,7 @@ fn every_example_is_run_here() {
             found.push(path.file_stem().unwrap().to_str().unwrap().to_owned());
         }
     }
-    let mut known: Vec<_> = EXACT.iter().chain(&TALKATIVE).collect();
+    let mut known: Vec<_> = EXACT.iter().chain(&TWOFOLD).chain(&TALKATIVE).collect();
     found.sort();
     known.sort();
     assert_eq!(found.iter().collect::<Vec<_>>(), known);
@@ -113,15 +125,15 @@ fn every_example_is_run_here() {
 
 #[test]
 fn each_example_delivers_every_message_once() {
-    for name in EXACT {
+    for name in EXACT.into_iter().chain(TWOFOLD) {
         assert_delivers(&run(example(name).arg("2000")), 2000);
     }
 }
 
 #[test]
 fn a_given_cluster_is_used_and_its_topic_created() {
-    let served = Served::start(ClusterConfig::default()).unwrap();
-    for name in EXACT {
+    let served = serve(ClusterConfig::default()).unwrap();
+    for name in EXACT.into_iter().chain(TWOFOLD) {
         let output = run(example(name).arg("300").env("NAMESRV_ADDR", served.namesrv()));
         assert_delivers(&output, 300);
         assert!(text(&output.stdout).contains(&served.namesrv()), "{output:?}");
@@ -132,7 +144,7 @@ fn a_given_cluster_is_used_and_its_topic_created() {
 fn a_cluster_that_creates_no_topics_is_explained_and_topic_helps() {
     let mut config = ClusterConfig::default().topic("orders", 4);
     config.auto_create_topics = false;
-    let served = Served::start(config).unwrap();
+    let served = serve(config).unwrap();
     let output = run(example("quickstart").env("NAMESRV_ADDR", served.namesrv()));
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     assert!(text(&output.stderr).contains("mqadmin updateTopic"), "{output:?}");
@@ -146,8 +158,8 @@ fn a_cluster_that_creates_no_topics_is_explained_and_topic_helps() {
 
 #[test]
 fn a_busy_broker_is_asked_again() {
-    for name in EXACT {
-        let served = Served::start(ClusterConfig::default()).unwrap();
+    for name in EXACT.into_iter().chain(TWOFOLD) {
+        let served = serve(ClusterConfig::default()).unwrap();
         let busy = Fault::Refuse(ResponseCode::SYSTEM_BUSY);
         served.with(|cluster| cluster.push_faults(Requests::Sends, [busy; 4]));
         let output = run(example(name).arg("500").env("NAMESRV_ADDR", served.namesrv()));
@@ -163,7 +175,7 @@ fn a_wrong_address_is_one_sentence() {
         wrong.map(|(address, cause)| (run(address), address, cause))
     };
     // All at once: each goes on trying for 3 s.
-    let started: Vec<_> = EXACT.into_iter().chain(TALKATIVE).map(start).collect();
+    let started: Vec<_> = EXACT.into_iter().chain(TWOFOLD).chain(TALKATIVE).map(start).collect();
     for (child, address, cause) in started.into_iter().flatten() {
         let output = end(child);
         assert_eq!(output.status.code(), Some(1), "{output:?}");
@@ -208,7 +220,7 @@ fn wait_for_sends(served: &Served, count: u64) {
 #[test]
 fn ctrl_c_shuts_the_client_down_before_the_process_ends() {
     for name in EXACT.into_iter().chain(["oneway", "logging"]) {
-        let served = Served::start(ClusterConfig::default()).unwrap();
+        let served = serve(ClusterConfig::default()).unwrap();
         let mut command = example(name);
         let child = command.arg("10000000").env("NAMESRV_ADDR", served.namesrv()).spawn().unwrap();
         wait_for_sends(&served, 100);
@@ -225,7 +237,7 @@ fn ctrl_c_shuts_the_client_down_before_the_process_ends() {
 #[test]
 fn ctrl_c_ends_a_consumer_that_waits_for_messages() {
     for name in EXACT.into_iter().chain(["oneway", "logging"]) {
-        let served = Served::start(ClusterConfig::default()).unwrap();
+        let served = serve(ClusterConfig::default()).unwrap();
         let never = Duration::from_secs(600);
         served.with(|cluster| PULLS.map(|code| cluster.set_delay(code, never)));
         let mut command = example(name);
@@ -244,7 +256,7 @@ fn ctrl_c_ends_a_consumer_that_waits_for_messages() {
 #[test]
 fn a_second_ctrl_c_does_not_wait_for_the_broker() {
     for name in EXACT.into_iter().chain(TALKATIVE) {
-        let served = Served::start(ClusterConfig::default()).unwrap();
+        let served = serve(ClusterConfig::default()).unwrap();
         let silence = Duration::from_secs(600);
         served.with(|cluster| SENDS.map(|code| cluster.set_delay(code, silence)));
         let mut command = example(name);
@@ -263,7 +275,7 @@ fn a_second_ctrl_c_does_not_wait_for_the_broker() {
 
 #[test]
 fn batch_sends_many_messages_in_one_request() {
-    let served = Served::start(ClusterConfig::default()).unwrap();
+    let served = serve(ClusterConfig::default()).unwrap();
     let output = run(example("batch").arg("300").env("NAMESRV_ADDR", served.namesrv()));
     assert_delivers(&output, 300);
     assert!(text(&output.stdout).contains("300 messages left in 10 requests"), "{output:?}");
@@ -279,7 +291,7 @@ fn ordered_keeps_each_keys_order() {
 
 #[test]
 fn oneway_tells_what_never_came() {
-    let served = Served::start(ClusterConfig::default()).unwrap();
+    let served = serve(ClusterConfig::default()).unwrap();
     let lost = [Fault::Pass, Fault::Lose, Fault::Pass, Fault::Lose];
     served.with(|cluster| cluster.push_faults(Requests::Sends, lost));
     for (shown, namesrv) in [
@@ -296,7 +308,7 @@ fn oneway_tells_what_never_came() {
 fn selector_takes_the_broker_that_answers_quickest() {
     // A topic that is created at its first send may be on one broker alone for its first 30 s.
     let config = ClusterConfig::default().brokers(2).topic("orders", 4);
-    let served = Served::start(config).unwrap();
+    let served = serve(config).unwrap();
     let late = [Fault::Late(Duration::from_millis(200)); 1000];
     served.with(|cluster| {
         cluster.push_faults_at(ListenerId::Broker(0), RequestCode::SEND_MESSAGE_V2, late);
@@ -372,7 +384,7 @@ fn logging_writes_lines_for_people_and_for_machines() {
 
 #[test]
 fn handlers_on_tokio_finish_at_sigterm() {
-    let served = Served::start(ClusterConfig::default()).unwrap();
+    let served = serve(ClusterConfig::default()).unwrap();
     let mut command = example("handlers_tokio");
     let child = command.arg("200").env("NAMESRV_ADDR", served.namesrv()).spawn().unwrap();
     // It looks for duplicates for a while when all have come; before that it has a handler.
