@@ -170,8 +170,8 @@ impl Cluster {
         }
     }
 
-    /// Lets a broker keep the last alone of offsets of a group and topic that are its first ones and
-    /// come at the same time, though it confirms all, as those of Apache may.
+    /// Lets a broker keep the last alone of offsets of a group and topic that are its first ones
+    /// and come at the same time, though it confirms all, as those of Apache may.
     pub fn lose_first_offsets(&mut self, broker: usize) {
         if let Some(node) = self.nodes.get_mut(broker) {
             node.offsets.lose_first();

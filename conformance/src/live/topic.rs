@@ -112,7 +112,8 @@ fn version_of(ordinal: i64) -> String {
 
 /// The ordinal of a version such as `5.3.3`.
 pub(crate) fn ordinal_of(version: &str) -> Option<i32> {
-    (373..1000).rev().find(|ordinal| version_of(i64::from(*ordinal)) == version)
+    // The first one is what a broker of that version says, 479 of 5.3.3.
+    (373..1000).find(|ordinal| version_of(i64::from(*ordinal)) == version)
 }
 
 fn listed(addresses: &str) -> impl Iterator<Item = &str> {

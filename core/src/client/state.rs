@@ -36,6 +36,14 @@ pub(crate) struct Subscribed {
     pub(super) left: Option<Leftover>,
 }
 
+impl Subscribed {
+    /// A broker can't filter as it asked for. Gives who waits for its messages.
+    fn refuse(&mut self, refused: Arc<FilterRefused>) -> Option<Waker> {
+        self.refused = Some(refused);
+        self.waker.take()
+    }
+}
+
 /// Everything behind the lock.
 pub(crate) struct Core {
     pub(crate) engine: Engine,
@@ -181,10 +189,8 @@ impl Core {
                     }
                 }
                 Event::FilterRefused { sub, refused } => {
-                    if let Some(consumer) = self.consumers.get_mut(&sub) {
-                        consumer.refused = Some(refused);
-                        after.wakers.extend(consumer.waker.take());
-                    }
+                    let consumer = self.consumers.get_mut(&sub);
+                    after.wakers.extend(consumer.and_then(|consumer| consumer.refuse(refused)));
                 }
                 Event::RuleSpent { rule } => after.rules.push(rule),
                 Event::StoreSpent { store } => after.stores.push(store),
