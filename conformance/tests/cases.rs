@@ -9,7 +9,7 @@ use rocketry_conformance::cases::{self, Case};
 use rocketry_conformance::rig::{On, member};
 
 /// Cases wait for most of their time.
-const AT_A_TIME: usize = 4;
+const AT_A_TIME: usize = 8;
 
 fn main() -> ExitCode {
     if member::be_member() {

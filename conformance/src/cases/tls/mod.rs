@@ -15,7 +15,7 @@ use crate::rig::Rig;
 use crate::serve::{ServeTls, TlsMode};
 
 /// What brokers of these cases are to have besides a mode; the files are those of
-/// [`certificates`](crate::certificates).
+/// [`certificates`].
 macro_rules! with {
     ($mode:literal, $certificate:literal $(, $($more:expr),+)?) => {
         &[

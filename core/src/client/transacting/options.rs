@@ -14,7 +14,8 @@ pub struct TransactionOptions {
     /// From the call on a half message may be decided here for so long; `None`: for as long as it
     /// takes. After that nothing is told, and checks are the checker's.
     pub work_limit: Option<Duration>,
-    /// See [`Message::check_after`], which counts where a message has its own.
+    /// See [`Message::check_after`](crate::message::Message::check_after), which counts where a
+    /// message has its own.
     pub check_after: Option<Duration>,
 }
 
