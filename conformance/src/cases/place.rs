@@ -77,7 +77,7 @@ const PATIENCE: Duration = Duration::from_secs(240);
 
 /// What every live cluster has that is started here (`live/files.rs`): no case needs one of its own
 /// for it.
-const LIVE: &[Setting] = &[("enablePropertyFilter", "true"), ("transactionCheckInterval", "10000")];
+const LIVE: &[Setting] = &[("enablePropertyFilter", "true"), ("transactionCheckInterval", "5000")];
 
 impl Place {
     /// A broker of its own in this process.

@@ -333,15 +333,15 @@ pub(super) const RUNS: &[Run] = &[
         "FAULT-04",
         outages::a_broker_that_is_silent_for_twenty_seconds_is_used_again_and_loses_nothing,
     ))),
-    alone(live(run(
+    long(alone(live(run(
         "FAULT-21",
         outages::without_a_nameserver_sends_go_on_and_new_topics_wait_for_it,
-    ))),
+    )))),
     long(alone(live(run("FAULT-22", comeback::all_clients_come_back_with_their_brokers)))),
-    alone(live(run(
+    long(alone(live(run(
         "FAULT-23",
         failover::sends_go_on_to_the_other_broker_and_nothing_answered_is_missing,
-    ))),
+    )))),
     with(
         off::SLAVE_READS,
         long(alone(live(run("FAULT-24", perms::a_slave_alone_is_read_from_and_not_written_to)))),
@@ -368,12 +368,12 @@ pub(super) const RUNS: &[Run] = &[
     Run { alone: true, ..run("PUSH-21", loss::members_come_and_go_and_nothing_is_missed) },
     each(run("SEND-33", volume::many_messages_lie_in_the_log_and_come_once_each)),
     live(run("LIVE-01", clusters::a_new_topic_shows_in_the_route_with_its_queues)),
-    alone(live(run(
+    long(alone(live(run(
         "LIVE-02",
         clusters::a_killed_broker_leaves_the_route_and_returns_with_its_topics,
-    ))),
-    alone(live(run("LIVE-03", clusters::a_frozen_broker_is_silent_and_goes_on))),
-    alone(live(run("LIVE-04", failover::members_are_hurt_and_mended_from_outside_by_name))),
+    )))),
+    long(alone(live(run("LIVE-03", clusters::a_frozen_broker_is_silent_and_goes_on)))),
+    long(alone(live(run("LIVE-04", failover::members_are_hurt_and_mended_from_outside_by_name)))),
     with(
         sql::FILTERS,
         long(live(run("LIVE-05", models::java_finds_the_embedded_broker_as_it_finds_this_one))),
