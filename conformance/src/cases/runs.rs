@@ -293,31 +293,31 @@ pub(super) const RUNS: &[Run] = &[
     run("RETRY-14", retry::a_retry_topic_has_as_many_queues_as_its_group_says),
     run("RETRY-15", stored::checksums_are_right_wherever_a_message_goes),
     run("TXN-01", txn::what_is_committed_is_delivered),
-    run("TXN-02", txn::what_is_rolled_back_is_never_delivered),
+    long(run("TXN-02", txn::what_is_rolled_back_is_never_delivered)),
     run("TXN-03", txn::what_is_unknown_is_delivered_when_a_check_commits_it),
     run("TXN-04", txn::what_is_unknown_is_never_delivered_when_a_check_rolls_it_back),
     run("TXN-05", txn::a_half_message_is_delivered_to_nobody),
     run("TXN-07", txn::another_producer_of_the_group_is_asked_about_a_dead_ones),
-    run("TXN-09", txn::slow_local_work_and_checks_are_safe_together),
-    with(&[("transactionCheckMax", "2")], run("TXN-10", txn::what_nobody_ends_is_laid_aside)),
-    run("TXN-11", txn::the_immunity_time_delays_the_first_check),
+    long(run("TXN-09", txn::slow_local_work_and_checks_are_safe_together)),
+    long(with(&[("transactionCheckMax", "2")], run("TXN-10", txn::what_nobody_ends_is_laid_aside))),
+    long(run("TXN-11", txn::the_immunity_time_delays_the_first_check)),
     run("TXN-12", txn::a_delay_level_is_left_out),
-    each(run("TXN-15", txn::of_1000_at_once_each_ends_as_it_should)),
-    with(&[("rejectTransactionMessage", "true")], run("TXN-16", txn::a_broker_may_take_none)),
+    long(each(run("TXN-15", txn::of_1000_at_once_each_ends_as_it_should))),
+    long(with(&[("rejectTransactionMessage", "true")], run("TXN-16", txn::a_broker_may_take_none))),
     run("TXN-17", txn::a_broker_does_each_end_that_it_is_told),
-    run("DELAY-01", delay::the_first_levels_come_when_they_are_due),
+    long(run("DELAY-01", delay::the_first_levels_come_when_they_are_due)),
     run("DELAY-02", delay::level_0_is_at_once_and_there_is_none_above_18),
     run("DELAY-03", delay::the_broker_takes_level_19_as_18),
     run("DELAY-05", delay::a_time_in_each_form_comes_within_a_second),
     run("DELAY-06", delay::a_time_that_is_past_is_at_once),
     run("DELAY-07", delay::what_is_too_far_off_is_refused),
-    with(delay::NO_TIMERS, run("DELAY-08", delay::a_broker_without_timers_says_so)),
+    long(with(delay::NO_TIMERS, run("DELAY-08", delay::a_broker_without_timers_says_so))),
     with(delay::RECALLS, run("DELAY-09", delay::what_is_taken_back_does_not_come)),
-    with(delay::RECALLS, run("DELAY-10", delay::what_is_taken_back_in_vain_is_told)),
-    alone(Run {
+    long(with(delay::RECALLS, run("DELAY-10", delay::what_is_taken_back_in_vain_is_told))),
+    long(alone(Run {
         targets: EMBEDDED_AND_LIVE,
         ..run("DELAY-11", restart::delayed_messages_come_after_a_restart)
-    }),
+    })),
     run("RPC-01", rpc::a_request_gets_its_reply),
     each(run("RPC-02", rpc::a_thousand_at_once_get_each_its_own)),
     each(run("RPC-03", rpc::one_that_nobody_answers_ends_at_its_deadline)),
@@ -358,11 +358,11 @@ pub(super) const RUNS: &[Run] = &[
     run("LIFE-07", admin::producers_of_one_group_send_side_by_side),
     each(run("LIFE-15", off::a_shutdown_waits_for_busy_handlers_and_nothing_of_theirs_comes_again)),
     with(keys::CHECKED, live(run("ACL-03", keys::with_a_good_key_everything_is_served))),
-    with(keys::CHECKED, live(run("ACL-04", keys::with_a_good_key_everything_is_served))),
+    long(with(keys::CHECKED, live(run("ACL-04", keys::with_a_good_key_everything_is_served)))),
     with(keys::CHECKED, run("ACL-05", keys::a_wrong_secret_ends_a_send_at_once)),
     with(keys::CHECKED, run("ACL-06", keys::a_client_without_a_key_is_told_that_one_is_needed)),
-    with(keys::CHECKED, run("ACL-07", keys::what_an_account_may_do_holds_for_each_operation)),
-    with(keys::CHECKED, run("ACL-08", keys::a_consumer_whose_group_is_denied_reports_it)),
+    long(with(keys::CHECKED, run("ACL-07", keys::what_an_account_may_do_holds_for_each_operation))),
+    long(with(keys::CHECKED, run("ACL-08", keys::a_consumer_whose_group_is_denied_reports_it))),
     run("ADM-01", admin::a_topic_is_created_changed_and_deleted),
     run("ADM-05", admin::clusters_and_a_brokers_settings_are_read),
     Run { alone: true, ..run("PUSH-21", loss::members_come_and_go_and_nothing_is_missed) },
@@ -378,24 +378,24 @@ pub(super) const RUNS: &[Run] = &[
         sql::FILTERS,
         long(live(run("LIVE-05", models::java_finds_the_embedded_broker_as_it_finds_this_one))),
     ),
-    with(
+    long(with(
         tls::PERMISSIVE,
         each(run(
             "TLS-01",
             tls::works::a_client_with_tls_and_one_without_work_with_a_permissive_broker,
         )),
-    ),
-    with(
+    )),
+    long(with(
         tls::ENFORCING,
         each(run(
             "TLS-02",
             tls::refusals::a_client_without_tls_hears_what_an_enforcing_broker_wants,
         )),
-    ),
-    with(
+    )),
+    long(with(
         tls::DISABLED,
         each(run("TLS-03", tls::refusals::a_client_with_tls_hears_that_a_broker_has_none)),
-    ),
+    )),
     with(
         tls::ENFORCING,
         each(run(
@@ -403,26 +403,26 @@ pub(super) const RUNS: &[Run] = &[
             tls::refusals::an_unknown_authority_is_refused_and_a_known_one_accepted,
         )),
     ),
-    with(
+    long(with(
         tls::OTHER_NAME,
         each(run("TLS-05", tls::refusals::another_name_is_refused_unless_it_is_asked_for)),
-    ),
-    with(
+    )),
+    long(with(
         tls::ASKING,
         each(run("TLS-06", tls::refusals::a_client_certificate_is_wanted_and_a_strangers_is_not)),
-    ),
+    )),
     embedded(each(run("TLS-07", tls::refusals::a_certificate_out_of_its_time_is_refused))),
-    with(tls::ENFORCING, each(run("TLS-08", tls::works::the_largest_bodies_arrive_whole))),
-    with(
+    long(with(tls::ENFORCING, each(run("TLS-08", tls::works::the_largest_bodies_arrive_whole)))),
+    long(with(
         tls::BY_FILE,
         each(live(run(
             "TLS-10",
             tls::works::what_a_broker_sends_from_its_files_arrives_whole_or_is_seen_to_be_broken,
         ))),
-    ),
+    )),
     embedded(each(run(
         "TLS-11",
         tls::refusals::a_handshake_that_stalls_ends_by_the_connect_timeout,
     ))),
-    with(tls::ENFORCING, each(run("TLS-12", tls::works::every_runtime_says_the_same))),
+    long(with(tls::ENFORCING, each(run("TLS-12", tls::works::every_runtime_says_the_same)))),
 ];
