@@ -28,6 +28,9 @@ const NAMES: [&str; SIEGES.len()] = {
 
 /// The part of one processor that an optimised client may take.
 const MOST: f64 = 0.25;
+const TOO_BUSY: &str = "over a quarter of a processor";
+/// The same work takes more of a processor that others are busy on as well: it is looked at again.
+const TRIES: u32 = 3;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Besieged {
@@ -51,10 +54,16 @@ pub(super) fn run(args: &Args) -> Outcome {
             if args.runtime.as_ref().is_some_and(|name| name != on.name()) {
                 continue;
             }
-            let found = siege.run(&program, on)?;
-            let verdict = verdict(siege, &found);
-            good &= verdict == "ok";
-            row(siege, on, &found, verdict);
+            let mut tries = 1..=TRIES;
+            good &= loop {
+                let found = siege.run(&program, on)?;
+                let verdict = verdict(siege, &found);
+                row(siege, on, &found, verdict);
+                tries.next();
+                if verdict != TOO_BUSY || tries.is_empty() {
+                    break verdict == "ok";
+                }
+            };
         }
     }
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -66,7 +75,7 @@ fn verdict(siege: &Siege, found: &Figures) -> &'static str {
     if found.peak > siege.budget() {
         "too much memory"
     } else if found.cpu >= MOST && !cfg!(debug_assertions) {
-        "over a quarter of a processor"
+        TOO_BUSY
     } else {
         "ok"
     }
