@@ -282,7 +282,7 @@ pub(crate) fn members_come_and_go_and_nothing_is_missed(place: &Place) {
     };
     let (namesrv, broker) = ground.at();
     crate::live::create_topic(&namesrv, &broker, TOPIC, QUEUES as u32).expect("created");
-    let (watcher, ledger) = (Rig::start(On::Threads, &namesrv), Arc::new(Ledger::new(count)));
+    let (watcher, ledger) = (Rig::watcher(&namesrv), Arc::new(Ledger::new(count)));
     let mut run = Run { place, ground, watcher, ledger, members: Vec::new(), bound: 0 };
     run.join();
     run.join();

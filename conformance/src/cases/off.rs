@@ -110,7 +110,7 @@ fn resume(cluster: &Cluster, group: &str, name: &str) -> (Consumer, Rig) {
 pub(crate) fn a_slave_alone_keeps_offsets_and_a_send_waits_for_the_master(place: &Place) {
     let mut cluster = with_slave(place);
     let slave = member(&cluster, "broker-a-slave").address();
-    let watcher = Rig::start(On::Threads, &cluster.namesrv());
+    let watcher = Rig::watcher(&cluster.namesrv());
     let works = all(&place.pair(), |on| {
         let name = format!("alone_{on:?}");
         topic_on_both(&cluster, &name);
@@ -184,7 +184,7 @@ pub(crate) fn offsets_that_died_with_a_killed_broker_are_committed_again(place: 
     // It writes the table once, ten seconds after its start, and then once a minute.
     let file = cluster.folder().join("broker-a/store/config/consumerOffset.json");
     assert!(eventually(SOON, || file.exists()), "the broker never wrote {}", file.display());
-    let watcher = Rig::start(On::Threads, &cluster.namesrv());
+    let watcher = Rig::watcher(&cluster.namesrv());
     let works = all(&place.pair(), |on| {
         let (group, name) = (format!("group_{on:?}"), format!("died_{on:?}"));
         cluster.create_topic(&name, 1).expect("the topic is created");

@@ -12,7 +12,7 @@ use super::case::Case;
 use super::{keys, tls};
 use crate::broker::ClusterConfig;
 use crate::live::{self, Cluster, Options};
-use crate::rig::{On, Rig};
+use crate::rig::{On, Rig, patient};
 use crate::serve::{Listen, Served};
 
 /// A line of a broker's properties.
@@ -229,12 +229,9 @@ impl Place {
         topic
     }
 
-    /// The settings that a client begins with, but it gives a broker time that is busy: the
-    /// machine may be.
+    /// What a client of a case begins with.
     pub fn config(&self) -> Config {
-        let mut config = Config::new(self.namesrv()).expect("settings that work");
-        config.send_timeout = Duration::from_secs(60);
-        config
+        patient(&self.namesrv())
     }
 
     /// A client.

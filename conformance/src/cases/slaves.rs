@@ -13,7 +13,7 @@ use crate::cases::off::end;
 use crate::cases::place::{Place, Setting, note};
 use crate::cases::reading::{SOON, acked, ask, consume, next, number, send_all};
 use crate::live::Cluster;
-use crate::rig::{On, Rig, eventually};
+use crate::rig::{Rig, eventually};
 use crate::serve::Served;
 
 /// Whatever is not the newest message is read at a slave.
@@ -93,7 +93,7 @@ fn knows(rig: &Rig, broker: &str, group: &str) -> bool {
 pub(crate) fn a_suggested_slave_is_read_from_and_left_again(place: &Place) {
     let pair = Pair::start(place);
     let (slave, master) = (pair.slave(), pair.master());
-    let watcher = Rig::start(On::Threads, &pair.namesrv());
+    let watcher = Rig::watcher(&pair.namesrv());
     send_all(&watcher, TOPIC, 0..MESSAGES);
     let copied = || end(&watcher.client, &slave, TOPIC) == Some(MESSAGES as i64);
     assert!(eventually(SOON * 2, copied), "the slave copied nothing");

@@ -67,6 +67,11 @@ impl Rig {
         Self::with(on, Config::new(namesrv).expect("settings that work"))
     }
 
+    /// One that prepares and looks, on threads: it gives a broker time that is busy.
+    pub fn watcher(namesrv: &str) -> Self {
+        Self::with(On::Threads, patient(namesrv))
+    }
+
     /// With these settings.
     pub fn with(on: On, config: Config) -> Self {
         match on {
@@ -96,6 +101,14 @@ impl Rig {
     pub fn handle(&self) -> Option<tokio::runtime::Handle> {
         self.tokio.as_ref().map(|tokio| tokio.handle().clone())
     }
+}
+
+/// The settings that a client begins with, but it gives a broker time that is busy: the machine may
+/// be.
+pub fn patient(namesrv: &str) -> Config {
+    let mut config = Config::new(namesrv).expect("settings that work");
+    config.send_timeout = Duration::from_secs(60);
+    config
 }
 
 /// Waits until something holds, looking every few milliseconds; false if it never did.

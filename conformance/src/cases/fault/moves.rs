@@ -142,7 +142,7 @@ pub(crate) fn a_broker_that_leaves_with_grace_is_not_stormed_and_all_goes_on_els
 }
 
 fn send_eight(cluster: &Cluster) {
-    let rig = Rig::start(On::Threads, &cluster.namesrv());
+    let rig = Rig::watcher(&cluster.namesrv());
     let producer = rig.client.producer("moves").expect("a producer");
     for _ in 0..8 {
         let message = Message::new(Topic::new("moved").expect("a topic"), "x");

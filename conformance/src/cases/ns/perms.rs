@@ -9,7 +9,7 @@ use crate::cases::common::{cluster_of, named, topic_on_slave};
 use crate::cases::off::end;
 use crate::cases::place::Place;
 use crate::cases::reading::{QUIET, SOON, acked, consume, drain, next, send_all};
-use crate::rig::{On, Rig, eventually};
+use crate::rig::{Rig, eventually};
 
 pub(crate) fn permissions_say_who_may_write_and_read(place: &Place) {
     let topic = place.topic(2);
@@ -56,7 +56,7 @@ pub(crate) fn a_slave_alone_is_read_from_and_not_written_to(place: &Place) {
     let slave = cluster.members().iter().find(|member| member.name == "broker-a-slave");
     let slave = slave.expect("a slave").address();
     topic_on_slave(&cluster.namesrv(), &slave, "of_a_slave", 1);
-    let watcher = Rig::start(On::Threads, &cluster.namesrv());
+    let watcher = Rig::watcher(&cluster.namesrv());
     send_all(&watcher, "of_a_slave", 0..40);
     let copied = || end(&watcher.client, &slave, "of_a_slave") == Some(40);
     assert!(eventually(SOON * 2, copied), "the slave copied nothing");
