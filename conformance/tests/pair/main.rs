@@ -78,5 +78,6 @@ mod trying;
 mod turns;
 mod undecodable;
 mod unread;
+mod verdicts;
 mod window;
 mod worlds_handover;

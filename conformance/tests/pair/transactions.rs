@@ -20,14 +20,14 @@ const END: RequestCode = RequestCode::END_TRANSACTION;
 use Resolution::{Commit, RollBack, Unknown};
 
 /// One broker, one client that answers for its transactions.
-fn setting(seed: u64) -> (World, ClientId) {
+pub(crate) fn setting(seed: u64) -> (World, ClientId) {
     let (mut world, client) = pair(seed, 2);
     world.with_cluster(|cluster| cluster.keep_requests());
     world.answer_for(client);
     (world, client)
 }
 
-fn half(world: &mut World, client: ClientId) -> UniqueId {
+pub(crate) fn half(world: &mut World, client: ClientId) -> UniqueId {
     half_of(world, client, message("paid"), HalfOptions::default())
 }
 
@@ -53,7 +53,7 @@ fn state(
     ended.result.clone().map(|receipt| receipt.state)
 }
 
-fn end(
+pub(crate) fn end(
     world: &mut World,
     client: ClientId,
     id: UniqueId,
@@ -64,7 +64,7 @@ fn end(
 }
 
 /// How often the message is in its topic.
-fn copies(world: &World, id: UniqueId) -> usize {
+pub(crate) fn copies(world: &World, id: UniqueId) -> usize {
     world.copies(TOPIC, id.as_str())
 }
 
@@ -78,7 +78,10 @@ fn ends(world: &mut World) -> Vec<EndTransactionRequest> {
     requests.into_iter().filter_map(|received| end(received.request)).collect()
 }
 
-fn is_unconfirmed(state: &Result<TransactionState, TransactionError>, sent: bool) -> bool {
+pub(crate) fn is_unconfirmed(
+    state: &Result<TransactionState, TransactionError>,
+    sent: bool,
+) -> bool {
     matches!(state, Ok(TransactionState::Unconfirmed { told, .. }) if *told == sent)
 }
 

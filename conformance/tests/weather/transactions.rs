@@ -2,13 +2,17 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that fails says where")]
 
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, OnceLock, mpsc};
+use std::task::{Context, Wake, Waker};
+use std::thread;
 use std::time::Duration;
 
+use rocketry::proto::frame::RequestCode;
 use rocketry::{
-    Begin, CheckedHalf, HalfMessage, Message, Resolution, TransactionError, TransactionListener,
-    TransactionOptions, TransactionProducer, TransactionState,
+    Begin, CheckedHalf, ErrorKind, HalfMessage, Message, Resolution, TransactionError,
+    TransactionListener, TransactionOptions, TransactionProducer, TransactionState,
 };
 use rocketry_conformance::broker::ClusterConfig;
 use rocketry_conformance::rig::{On, Rig, eventually};
@@ -165,4 +169,62 @@ fn transactions_are_awaited_and_what_is_dropped_on_the_way_is_the_checkers() {
     let half = quick.begin(message()).wait().unwrap();
     std::thread::sleep(Duration::from_millis(50));
     assert_eq!(half.commit().wait(), Err(TransactionError::Overdue));
+}
+
+/// A checker's own, which panics when it is dropped.
+struct Brittle;
+
+impl Drop for Brittle {
+    fn drop(&mut self) {
+        assert!(thread::panicking(), "a checker's own fault");
+    }
+}
+
+#[test]
+fn a_checker_that_panics_when_it_is_dropped_ends_no_other() {
+    let served = served();
+    let rig = Rig::start(On::Threads, &served.namesrv());
+    let slot = Arc::<OnceLock<TransactionProducer>>::default();
+    let (own, brittle) = (slot.clone(), Brittle);
+    let producer = rig.client.transaction_producer("g", move |_| {
+        let _kept = &brittle;
+        if let Some(producer) = own.get() {
+            producer.set_checker(|_| Resolution::Commit);
+        }
+        Resolution::Unknown
+    });
+    slot.set(producer.unwrap()).unwrap();
+    drop(slot.get().unwrap().begin(message()).wait().unwrap());
+    assert!(eventually(SOON, || in_topic(&served) == 1));
+}
+
+/// Begins a transaction, and waits, where the client calls it.
+struct Begins {
+    producer: TransactionProducer,
+    told: Mutex<Option<ErrorKind>>,
+}
+
+impl Wake for Begins {
+    fn wake(self: Arc<Self>) {
+        let begun = self.producer.begin(message()).wait();
+        *self.told.lock().unwrap() = begun.err().map(|error| error.kind());
+    }
+}
+
+#[test]
+fn a_half_message_that_can_not_be_waited_for_is_rolled_back() {
+    let served = served();
+    let rig = Rig::start(On::Threads, &served.namesrv());
+    let producer = rig.client.transaction_producer("g", |_| Resolution::Unknown).unwrap();
+    // Slow enough that the answer finds the waker.
+    let delay = Duration::from_millis(100);
+    served.with(|cluster| cluster.set_delay(RequestCode::SEND_MESSAGE_V2, delay));
+    let mut sent = rig.client.producer("p").unwrap().send(Message::new("t", "x"));
+    let begins = Arc::new(Begins { producer, told: Mutex::default() });
+    let waker = Waker::from(begins.clone());
+    assert!(Pin::new(&mut sent).poll(&mut Context::from_waker(&waker)).is_pending());
+    let told = || *begins.told.lock().unwrap();
+    assert!(eventually(SOON, || told() == Some(ErrorKind::WouldDeadlock)));
+    assert!(eventually(SOON, || rig.client.stats().transactions.rolled_back == 1));
+    assert_eq!((in_topic(&served), served.with(|cluster| cluster.halves(0))), (1, 0));
 }

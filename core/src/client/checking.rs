@@ -94,24 +94,25 @@ impl Checking {
         Some(match self.checker() {
             Checker::Blocking(_) => Work::Blocking(Box::new(move || {
                 while let Some((check, half)) = self.next() {
-                    let said = match self.checker() {
-                        Checker::Blocking(call) => contained(|| call(&half)),
-                        // It was replaced meanwhile: the broker asks again.
+                    // One that was replaced meanwhile is dropped here: the broker asks again.
+                    let said = contained(|| match self.checker() {
+                        Checker::Blocking(call) => Some(call(&half)),
                         Checker::Task(_) => None,
-                    };
-                    if !answer(check, said.unwrap_or(Resolution::Unknown)) {
+                    });
+                    if !answer(check, said.flatten().unwrap_or(Resolution::Unknown)) {
                         return;
                     }
                 }
             })),
             Checker::Task(_) => Work::Task(Box::pin(async move {
                 while let Some((check, half)) = self.next() {
-                    let said = match self.checker() {
-                        Checker::Task(call) => match contained(|| call(half)) {
-                            Some(future) => outcome(future).await,
-                            None => None,
-                        },
+                    let future = contained(|| match self.checker() {
+                        Checker::Task(call) => Some(call(half)),
                         Checker::Blocking(_) => None,
+                    });
+                    let said = match future.flatten() {
+                        Some(future) => outcome(future).await,
+                        None => None,
                     };
                     if !answer(check, said.unwrap_or(Resolution::Unknown)) {
                         return;

@@ -46,7 +46,7 @@ impl Engine {
         let sent = self.send_with(now, publish, options.attempts(1));
         match sent {
             Ok(_) => self.attend_topic(&topic),
-            Err(_) => self.transactions.refused(id),
+            Err(_) => self.transactions.refused(&mut self.ctx, id),
         }
         self.carry();
         sent
@@ -64,6 +64,7 @@ impl Engine {
     ) -> Result<OpId, TransactionError> {
         self.tick(now);
         if !self.shutdown.is_running() {
+            self.transactions.leave(&mut self.ctx, id);
             return Err(Refused::Stopped.into());
         }
         let (transactions, ctx, known) = self.transactions();
@@ -79,6 +80,16 @@ impl Engine {
     pub fn leave_half(&mut self, now: Instant, id: UniqueId) -> bool {
         self.tick(now);
         self.transactions.leave(&mut self.ctx, id)
+    }
+
+    /// No local work is done for the half message of that id, which its caller does not wait for any
+    /// more: it is rolled back, as is one whose send ends with an error.
+    ///
+    /// After this: commands, timeout.
+    pub fn give_up_half(&mut self, now: Instant, id: UniqueId) {
+        self.tick(now);
+        let (transactions, ctx, known) = self.transactions();
+        transactions.unwanted(ctx, known, id);
     }
 
     /// Answers a [check](super::Event::Check). A question that is over already stays so.

@@ -26,9 +26,9 @@ pub enum RecallError {
         /// The first version that does.
         needs: &'static str,
     },
-    /// The broker takes no messages back, or none of this topic: it was not told to
-    /// (`recallMessageEnable`, false by default), or this client's account may not.
-    #[error("{broker} takes no messages back (recallMessageEnable, or what this account may do)")]
+    /// The broker takes no messages back: it was not told to (`recallMessageEnable`, false by
+    /// default).
+    #[error("{broker} takes no messages back (recallMessageEnable)")]
     NotAllowed {
         /// The broker group.
         broker: Arc<str>,
@@ -42,7 +42,8 @@ pub enum RecallError {
         /// The broker's words.
         remark: Arc<str>,
     },
-    /// The broker could not be asked, or answered otherwise.
+    /// The broker could not be asked, or answered otherwise: [`ErrorKind::Denied`] where this
+    /// client's access key may not.
     #[error(transparent)]
     Failed(#[from] QueryError),
 }
@@ -55,6 +56,9 @@ impl RecallError {
         let Failure::Refused { code, remark } = &attempt.failure else {
             return Self::Failed(error);
         };
+        if attempt.failure.is_denied() {
+            return Self::Failed(error);
+        }
         let broker = broker.clone();
         match *code {
             ResponseCode::REQUEST_CODE_NOT_SUPPORTED => Self::Unsupported { broker, needs: "5.3" },

@@ -15,7 +15,7 @@ impl Publish {
     /// unique id.
     ///
     /// All of them are stored one after the other in one queue, or none is. They must be for one
-    /// topic, alike in [`Message::wait_store_msg_ok`], without delay and not for a retry topic;
+    /// topic, alike in [`Message::wait_store_msg_ok`], without delay, and neither replies nor for a retry topic;
     /// what they take together is held against the limit of one body. A batch is not compressed, as
     /// in Java.
     pub fn batch(
@@ -41,7 +41,7 @@ impl Publish {
             if message.waits != first.waits {
                 return Err(MessageError::MixedWaits { index });
             }
-            if message.delays() || topic.is_retry() {
+            if message.delays() || message.is_reply() || topic.is_retry() {
                 return Err(MessageError::NotForBatch { index });
             }
             let id = message.id.as_deref().copied().unwrap_or_else(&mut next_id);

@@ -84,12 +84,15 @@ pub enum MessageError {
         index: usize,
     },
     /// Brokers do not take delayed messages in a batch, nor batches for retry topics
-    /// (`MessageBatch.generateFromList`).
-    #[error("message {index} of the batch has a delay or a retry topic, which batches can't have")]
+    /// (`MessageBatch.generateFromList`), and would push no reply of one.
+    #[error("message {index} of the batch has a delay or a retry topic, or is a reply")]
     NotForBatch {
         /// Which message, from 0.
         index: usize,
     },
+    /// Brokers push a reply at once: none is kept until a transaction ends.
+    #[error("a reply can't be the message of a transaction: brokers push it at once")]
+    NotForTransaction,
     /// All bodies and properties of a batch together are one body.
     #[error("the batch takes {length} bytes, the limit is {limit}: split it")]
     BatchTooLarge {
@@ -129,6 +132,9 @@ pub enum MessageError {
 /// Bytes that brokers add to the properties of a message, and count with them: `MSG_REGION`,
 /// `TRACE_ON`, `__CRC32#`, and `CLUSTER` with a name of up to 92 bytes.
 pub(super) const OF_BROKERS: usize = 160;
+
+/// Three hundred years, in seconds: brokers take what overflows in milliseconds for nothing.
+const LATEST_CHECK: u64 = 300 * 365 * 86_400;
 
 /// Topics that clients may not send to (`TopicValidator.NOT_ALLOWED_SEND_TOPIC_SET`).
 const FORBIDDEN: [&str; 6] = [
@@ -270,8 +276,9 @@ impl Message {
     #[must_use]
     #[doc(alias = "CHECK_IMMUNITY_TIME_IN_SECONDS")]
     pub fn check_after(self, after: std::time::Duration) -> Self {
-        let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
-        self.set(properties::CHECK_IMMUNITY, itoa::Buffer::new().format(seconds.max(1)))
+        let seconds = after.as_secs().saturating_add(u64::from(after.subsec_nanos() > 0));
+        let seconds = seconds.clamp(1, LATEST_CHECK);
+        self.set(properties::CHECK_IMMUNITY, itoa::Buffer::new().format(seconds))
     }
 
     /// Whether it [has such a time](Self::check_after).

@@ -135,7 +135,12 @@ impl Publish {
         half: bool,
     ) -> Result<Self, MessageError> {
         message.check(limits)?;
-        let (older, reply) = (message.for_older(born), message.is_reply());
+        let reply = message.is_reply();
+        if half && reply {
+            return Err(MessageError::NotForTransaction);
+        }
+        // A reply is pushed at once, whatever it says of a delay.
+        let older = if reply { None } else { message.for_older(born) };
         let Message { topic, properties, body, flag, waits, id: kept, home, .. } = message;
         let topic = topic.ok_or(MessageError::Topic(NameError::Blank { what: "topic" }))?;
         let id = kept.map_or(id, |kept| *kept);

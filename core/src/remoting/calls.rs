@@ -59,7 +59,9 @@ pub(crate) enum HalfAsk {
     LookFirst(OpId),
     /// Whether the message of a half one is in its topic already.
     Look(CheckId),
-    /// The answer to a check, or the end of what is not to be: nobody waits.
+    /// The answer to a check that commits what is not in its topic yet.
+    Commit(CheckId),
+    /// Any other answer to a check, or the end of what is not to be: nobody waits.
     Told { commit: bool },
 }
 

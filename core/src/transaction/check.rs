@@ -6,21 +6,34 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::end::{holds, look_for};
-use super::machine::Asked;
+use super::machine::{Asked, Committing};
 use super::{CheckedHalf, Resolution, Transactions};
 use crate::effects::{Event, Note, Planted, TimerKind};
-use crate::frame::Kind;
 use crate::frame::request::EndTransactionRequest;
+use crate::frame::{Kind, Request};
 use crate::id::{CheckId, ConnectionId, PeerId};
 use crate::message::UniqueId;
+use crate::message::properties::TRANSACTION_CHECK_TIMES;
 use crate::remoting::{Body, Context, HalfAsk, HalfCheck, Purpose};
 
 /// For so long a check waits for the local work that is still under way.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// From this check of a half message on it is committed also where its broker does not say whether
+/// it is in its topic: brokers ask fifteen times, and what comes twice is better than what is lost.
+const LAST_LOOK: u32 = 3;
 /// Checks that may wait for the application's word at once. Brokers ask again.
 const OPEN: usize = 4096;
+/// Bytes of the messages that these are about, but for one of any size.
+const OPEN_BYTES: usize = 64 << 20;
 
 impl HalfCheck {
+    /// How often its broker has asked, this time included.
+    fn times(&self) -> u32 {
+        let record = self.records.record(0);
+        let times = record.as_ref().and_then(|record| record.property(TRANSACTION_CHECK_TIMES));
+        times.and_then(|times| times.parse().ok()).unwrap_or(1)
+    }
+
     /// The answer to it.
     pub(super) fn end(&self, resolution: Resolution) -> EndTransactionRequest {
         let asked = &self.asked;
@@ -110,16 +123,19 @@ impl Transactions {
         let id = asked.check.id;
         let known = id.and_then(|id| self.asked.get(&id));
         if let Some(open) = known.and_then(|check| self.asking.get_mut(*check)) {
+            self.asking_bytes = self.asking_bytes + asked.bytes() - open.bytes();
             *open = asked;
             return;
         }
-        if self.asking.len() >= OPEN {
+        let (bytes, most) = (self.asking_bytes + asked.bytes(), OPEN_BYTES);
+        if self.asking.len() >= OPEN || (self.asking_bytes > 0 && bytes > most) {
             self.counted.checks_unanswered += 1;
             return;
         }
         let group = asked.check.group.clone();
         let records = asked.check.records.clone();
         let half = Arc::new(CheckedHalf { group: group.clone(), records });
+        self.asking_bytes = bytes;
         let check = self.asking.insert(asked);
         if let Some(id) = id {
             self.asked.insert(id, check);
@@ -130,6 +146,7 @@ impl Transactions {
     /// The application says how a half message ended: what was decided meanwhile counts.
     pub(crate) fn answer_check(&mut self, ctx: &mut Context, check: CheckId, said: Resolution) {
         let Some(asked) = self.asking.remove(check) else { return };
+        self.asking_bytes -= asked.bytes();
         let id = asked.check.id;
         if let Some(id) = id {
             self.asked.remove(&id);
@@ -137,6 +154,8 @@ impl Transactions {
         let verdict = match (said, id) {
             (Resolution::Unknown, Some(id)) => self.verdicts.of(id).unwrap_or(said),
             (Resolution::Unknown, None) | (_, None) => said,
+            // One was begun under the same id meanwhile: its end decides.
+            (_, Some(id)) if self.halves.contains_key(&id) => Resolution::Unknown,
             (_, Some(id)) => self.keep(ctx, id, said),
         };
         self.answer_or_look(ctx, asked, verdict);
@@ -161,27 +180,57 @@ impl Transactions {
         if verdict != Resolution::Commit || ctx.fx.plant.is(Planted::CommitsCopies) {
             return self.answer(ctx, &asked, verdict);
         }
+        let commits = asked.check.id.and_then(|id| self.commits.get(&id));
+        if let Some(open) = commits.and_then(|open| self.committing.get_mut(*open)) {
+            if open.told {
+                // Whether that is done already is not known, and it is to be done once.
+                return self.answer(ctx, &asked, Resolution::Unknown);
+            }
+            open.asked = asked;
+            return;
+        }
         let topic = asked.check.records.record(0).map(|record| record.topic().as_ref().into());
         let broker = asked.check.asked.broker.clone();
         let request = look_for(topic.unwrap_or_default(), key, broker);
-        let (peer, within) = (asked.peer, ctx.fx.config.request_timeout);
-        let purpose = Purpose::Half(HalfAsk::Look(self.looking.insert(asked)));
+        let (peer, id) = (asked.peer, asked.check.id);
+        let check = self.committing.insert(Committing { asked, told: false });
+        self.commits.extend(id.map(|id| (id, check)));
+        let (purpose, within) =
+            (Purpose::Half(HalfAsk::Look(check)), ctx.fx.config.request_timeout);
         ctx.ask(peer, purpose, Kind::Fields, request, Bytes::new(), within);
     }
 
     /// The broker says whether the message is there. Where it can't, it asks again.
     pub(super) fn looked(&mut self, ctx: &mut Context, check: CheckId, found: Option<Body>) {
-        let Some(asked) = self.looking.remove(check) else { return };
-        let record = asked.check.records.record(0);
+        let Some(Committing { asked, told }) = self.committing.get_mut(check) else { return };
+        let Asked { peer, conn, check: half } = asked;
+        let record = half.records.record(0);
         let id = record.as_ref().and_then(|record| record.unique_id()).unwrap_or_default();
         let verdict = match found {
-            None => Resolution::Unknown,
+            None if half.times() < LAST_LOOK => Resolution::Unknown,
             Some(Body::Raw(body)) if holds(&body, id) => {
                 self.counted.copies += 1;
                 Resolution::RollBack
             }
-            Some(_) => Resolution::Commit,
+            None | Some(_) => Resolution::Commit,
         };
-        self.answer(ctx, &asked, verdict);
+        if verdict == Resolution::Commit && ctx.remoting.peers.connection(*peer) == Some(*conn) {
+            *told = true;
+            let request = Request::EndTransaction(half.end(verdict));
+            let purpose = Purpose::Half(HalfAsk::Commit(check));
+            let (peer, within) = (*peer, ctx.fx.config.request_timeout);
+            ctx.ask(peer, purpose, Kind::Plain, request, Bytes::new(), within);
+        } else if let Some(asked) = self.settled(check) {
+            self.answer(ctx, &asked, verdict);
+        }
+    }
+
+    /// A check is not to be answered with commit any more.
+    pub(super) fn settled(&mut self, check: CheckId) -> Option<Asked> {
+        let Committing { asked, .. } = self.committing.remove(check)?;
+        if let Some(id) = asked.check.id {
+            self.commits.remove(&id);
+        }
+        Some(asked)
     }
 }

@@ -43,6 +43,14 @@ pub(super) fn holds(messages: &Bytes, id: &str) -> bool {
     found.items().filter_map(|item| item.record()).any(|record| record.unique_id() == Some(id))
 }
 
+/// Whether a broker that answers so may look the next time.
+const fn is_passing(code: ResponseCode) -> bool {
+    matches!(
+        code,
+        ResponseCode::SYSTEM_BUSY | ResponseCode::SERVICE_NOT_AVAILABLE | ResponseCode::GO_AWAY
+    )
+}
+
 /// The end of one transaction, on its way.
 #[derive(Debug)]
 pub(super) struct End {
@@ -190,18 +198,17 @@ impl Transactions {
             HalfAsk::Look(check) => {
                 return match reply.code {
                     ResponseCode::SUCCESS => self.looked(ctx, check, Some(body)),
-                    ResponseCode::QUERY_NOT_FOUND => self.looked(ctx, check, Some(Body::None)),
-                    _ => self.looked(ctx, check, None),
+                    code if is_passing(code) => self.looked(ctx, check, None),
+                    // It is not there; or this broker never tells, as one whose account lets the
+                    // client write and not read.
+                    _ => self.looked(ctx, check, Some(Body::None)),
                 };
             }
-            HalfAsk::Told { commit } => {
-                match reply.code {
-                    ResponseCode::SUCCESS if commit => self.counted.committed += 1,
-                    ResponseCode::SUCCESS => self.counted.rolled_back += 1,
-                    _ => self.counted.unconfirmed += 1,
-                }
-                return;
+            HalfAsk::Commit(check) => {
+                self.settled(check);
+                return self.told(true, reply.code);
             }
+            HalfAsk::Told { commit } => return self.told(commit, reply.code),
         };
         let Some(end) = self.ends.get_mut(op) else { return };
         end.call = None;
@@ -223,6 +230,15 @@ impl Transactions {
         }
     }
 
+    /// What a broker says to an end that nobody waits for.
+    const fn told(&mut self, commit: bool, code: ResponseCode) {
+        match code {
+            ResponseCode::SUCCESS if commit => self.counted.committed += 1,
+            ResponseCode::SUCCESS => self.counted.rolled_back += 1,
+            _ => self.counted.unconfirmed += 1,
+        }
+    }
+
     /// The request came to nothing.
     pub(crate) fn failed(
         &mut self,
@@ -236,6 +252,11 @@ impl Transactions {
             HalfAsk::End(op) => (op, true),
             HalfAsk::LookFirst(op) => (op, false),
             HalfAsk::Look(check) => return self.looked(ctx, check, None),
+            HalfAsk::Commit(check) => {
+                self.settled(check);
+                self.counted.unconfirmed += 1;
+                return;
+            }
             HalfAsk::Told { .. } => {
                 self.counted.unconfirmed += 1;
                 return;

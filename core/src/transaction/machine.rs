@@ -37,6 +37,21 @@ pub(super) struct Asked {
     pub(super) check: Box<HalfCheck>,
 }
 
+impl Asked {
+    /// Bytes of the message.
+    pub(super) fn bytes(&self) -> usize {
+        self.check.records.byte_len()
+    }
+}
+
+/// A check that is to be answered with commit, unless the message is in its topic already.
+#[derive(Debug)]
+pub(super) struct Committing {
+    pub(super) asked: Asked,
+    /// It was not there, and the broker is told to commit.
+    pub(super) told: bool,
+}
+
 /// Where a half message lies.
 #[derive(Clone, Debug)]
 pub(super) struct Place {
@@ -54,6 +69,10 @@ pub(super) struct Half {
     pub(super) limit: Option<Duration>,
     /// What the application calls the transaction, or the unique id.
     pub(super) name: Arc<str>,
+    /// The verdict on one of the same id before it, which counts unless this one may be stored.
+    before: Option<Resolution>,
+    /// No local work is done for it, wherever it is stored.
+    unwanted: bool,
     /// Once it is stored.
     pub(super) place: Option<Place>,
     /// The last check of it.
@@ -101,10 +120,14 @@ pub(crate) struct Transactions {
     pub(super) ends: Table<OpId, End>,
     /// Checks that wait for the application's word.
     pub(super) asking: Slots<CheckId, Asked>,
-    /// Checks to be answered with commit, unless the message is in its topic already.
-    pub(super) looking: Slots<CheckId, Asked>,
-    /// The first ones by the messages' ids.
+    /// Bytes of the messages of those.
+    pub(super) asking_bytes: usize,
+    /// The same by the messages' ids.
     pub(super) asked: BTreeMap<UniqueId, CheckId>,
+    /// Checks to be answered with commit.
+    pub(super) committing: Slots<CheckId, Committing>,
+    /// The same by the messages' ids: each is committed by one answer at a time.
+    pub(super) commits: BTreeMap<UniqueId, CheckId>,
     /// What was done.
     pub(super) counted: TransactionStats,
 }
@@ -170,7 +193,7 @@ impl Transactions {
     pub(crate) fn begin(&mut self, ctx: &mut Context, publish: &Publish, options: HalfOptions) {
         let (id, group, topic) = (publish.unique_id(), publish.group(), publish.topic());
         self.counted.begun += 1;
-        self.verdicts.forget(id);
+        let before = self.verdicts.forget(id);
         if options.delayed {
             let (group, topic) = (group.clone(), topic.clone());
             ctx.fx.note(Note::DelayDropped { group, topic });
@@ -181,6 +204,8 @@ impl Transactions {
             since: ctx.fx.now,
             limit: options.work_limit,
             name: options.transaction_id.unwrap_or_else(|| id.as_str().into()),
+            before,
+            unwanted: false,
             place: None,
             asked: None,
             waits: None,
@@ -189,8 +214,26 @@ impl Transactions {
     }
 
     /// It did not come to be sent.
-    pub(crate) fn refused(&mut self, id: UniqueId) {
-        self.halves.remove(&id);
+    pub(crate) fn refused(&mut self, ctx: &mut Context, id: UniqueId) {
+        self.counted.begun -= 1;
+        self.not_stored(ctx, id);
+    }
+
+    /// What was decided before on a half message of that id counts again.
+    fn not_stored(&mut self, ctx: &mut Context, id: UniqueId) {
+        let before = self.take_half(ctx, id).and_then(|half| half.before);
+        if let Some(verdict) = before {
+            self.keep(ctx, id, verdict);
+        }
+    }
+
+    /// No local work is done for a half message: it is rolled back, once it is known where it lies.
+    pub(crate) fn unwanted(&mut self, ctx: &mut Context, known: Known<'_>, id: UniqueId) {
+        match self.halves.get_mut(&id) {
+            Some(half) if half.place.is_none() => half.unwanted = true,
+            Some(_) => self.give_up(ctx, known, id),
+            None => {}
+        }
     }
 
     /// It is stored, or is not, as far as is known.
@@ -206,14 +249,12 @@ impl Transactions {
             Ok(receipt) => {
                 half.place = Some(place(&receipt));
                 // What is not as safe as it should be is not to count (`sendMessageInTransaction`).
-                if receipt.status != SendStatus::Ok {
+                if receipt.status != SendStatus::Ok || half.unwanted {
                     self.give_up(ctx, known, id);
                 }
             }
             Err(Stored::Unknown | Stored::Yes) => self.give_up(ctx, known, id),
-            Err(Stored::No) => {
-                self.take_half(ctx, id);
-            }
+            Err(Stored::No) => self.not_stored(ctx, id),
         }
     }
 
@@ -257,6 +298,12 @@ impl Transactions {
         for (id, check) in &self.asked {
             let open = self.asking.get(*check).and_then(|asked| asked.check.id);
             assert_eq!(open, Some(*id), "{check:?} is of another message");
+        }
+        let bytes: usize = self.asking.iter().map(|(_, asked)| asked.bytes()).sum();
+        assert_eq!(bytes, self.asking_bytes, "bytes of checks are miscounted");
+        for (id, check) in &self.commits {
+            let open = self.committing.get(*check).and_then(|one| one.asked.check.id);
+            assert_eq!(open, Some(*id), "{check:?} commits another message");
         }
         for (op, _) in self.ends.iter() {
             assert!(ctx.fx.ops.get(op).is_some(), "{op:?} is no call");

@@ -30,8 +30,10 @@
 //! killed before it had written the end down, which takes 3 s. To commit the copy as well would
 //! deliver the message twice. So before a check is answered with commit, and before the first end
 //! of a message that is older than 5 s, the broker is asked whether the message is in its topic
-//! (`QUERY_MESSAGE`, 12), and if it is, the copy is rolled back. A broker without an index finds
-//! nothing, and has the message twice then; so it has when two clients commit in the same moment.
+//! (`QUERY_MESSAGE`, 12), and if it is, the copy is rolled back. Of checks that come together one
+//! is answered so, for the last copy. A broker without an index finds nothing, one that denies the
+//! question never says, and one that does not answer is told to commit at the third check: they may
+//! have the message twice then; so they have when two clients commit in the same moment.
 
 mod check;
 mod end;

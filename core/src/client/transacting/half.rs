@@ -41,6 +41,12 @@ impl Drop for Undecided {
 }
 
 impl Undecided {
+    /// Nobody does local work for it.
+    fn give_up(&self) {
+        self.decided.store(true, Ordering::Relaxed);
+        self.owner.shared().run(|core, now| core.engine.give_up_half(now, self.id));
+    }
+
     pub(super) fn end(
         &self,
         resolution: Resolution,
@@ -96,7 +102,7 @@ fn begun(
     stored: Result<SendReceipt, SendError>,
     half: Option<Undecided>,
 ) -> Result<HalfMessage, BeginError> {
-    let receipt = stored?;
+    let receipt = stored.inspect_err(|_| half.iter().for_each(Undecided::give_up))?;
     match (half, receipt.status) {
         (Some(undecided), SendStatus::Ok) => Ok(HalfMessage { undecided, receipt }),
         // It is rolled back already.

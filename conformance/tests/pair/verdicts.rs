@@ -1,0 +1,184 @@
+//! Verdicts on half messages where brokers deny, stall, or ask twice.
+
+use std::iter::repeat_n;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use rocketry_conformance::broker::{Account, Acl, ClusterConfig, Fault, Perm};
+use rocketry_conformance::sim::{ClientId, World};
+use rocketry_core::error::ErrorKind;
+use rocketry_core::frame::{RequestCode, ResponseCode};
+use rocketry_core::id::OpId;
+use rocketry_core::message::properties::Properties;
+use rocketry_core::message::{Message, MessageLimits, Publish, UniqueId};
+use rocketry_core::name::Group;
+use rocketry_core::time::UnixMillis;
+use rocketry_core::transaction::{HalfOptions, Resolution, TransactionState};
+
+use crate::setting::*;
+use crate::transactions::{copies, end, half, is_unconfirmed, setting};
+
+use Resolution::{Commit, RollBack};
+
+const SECRET: &str = "writer-secret";
+
+/// Accounts of which one may write to the topic, and do nothing else.
+fn writers(perm: Perm) -> Acl {
+    Acl::admin("root", "root-secret").account(Account::new("writer", SECRET).topic(TOPIC, perm))
+}
+
+fn guarded(version: i32) -> (World, ClientId) {
+    let mut cluster = ClusterConfig::default().acl(writers(Perm::PUB)).topic(TOPIC, 1);
+    cluster.version = version;
+    let mut world = World::new(22, cluster);
+    let mut config = config();
+    (config.access_key, config.secret_key) = (Some("writer".to_owned()), Some(SECRET.into()));
+    let client = world.client(config);
+    world.answer_for(client);
+    (world, client)
+}
+
+/// The application says commit, as often as it is asked.
+fn commits_all(world: &mut World, client: ClientId, time: Duration) {
+    let until = world.now() + time;
+    while world.now() < until {
+        world.run_for(SECOND);
+        for (_, check, _) in world.take_checks(client) {
+            world.answer_check(client, check, Commit);
+        }
+    }
+}
+
+#[test]
+fn a_key_that_may_write_and_not_read_commits_what_is_asked_about() {
+    for version in [407, 479] {
+        let (mut world, client) = guarded(version);
+        let id = half(&mut world, client);
+        world.leave_half(client, id);
+        commits_all(&mut world, client, 100 * SECOND);
+        assert_eq!((copies(&world, id), world.cluster().halves(0)), (1, 0), "version {version}");
+        // So it does by its own end, however late.
+        let id = half(&mut world, client);
+        world.run_for(10 * SECOND);
+        assert_eq!(end(&mut world, client, id, Commit), Ok(TransactionState::Committed));
+        // An end that is denied says so.
+        let id = half(&mut world, client);
+        world.with_cluster(|cluster| cluster.set_acl(Some(writers(Perm::SUB))));
+        let denied = end(&mut world, client, id, RollBack).unwrap_err();
+        assert_eq!(denied.kind(), ErrorKind::Denied, "{denied}");
+    }
+}
+
+#[test]
+fn checks_that_come_together_are_answered_by_one_commit() {
+    let (mut world, client) = setting(23);
+    let id = half(&mut world, client);
+    let lost = [Fault::Lose];
+    world.with_cluster(|cluster| cluster.push_faults(RequestCode::END_TRANSACTION, lost));
+    let ended = end(&mut world, client, id, Commit);
+    assert!(is_unconfirmed(&ended, true), "{ended:?}");
+    // Its process stands still while the broker asks, and asks again.
+    world.freeze(client, 50 * SECOND);
+    for _ in 0..2 {
+        world.with_cluster(|cluster| cluster.check_halves(0));
+        world.run_for(10 * SECOND);
+    }
+    world.run_for(200 * SECOND);
+    assert_eq!((copies(&world, id), world.cluster().halves(0)), (1, 0));
+}
+
+#[test]
+fn a_broker_that_does_not_say_what_is_in_a_topic_is_told_to_commit_in_time() {
+    let (mut world, client) = setting(24);
+    let id = half(&mut world, client);
+    world.leave_half(client, id);
+    let mute = repeat_n(Fault::Mute, 99);
+    world.with_cluster(|cluster| cluster.push_faults(RequestCode::QUERY_MESSAGE, mute));
+    commits_all(&mut world, client, 600 * SECOND);
+    assert_eq!((copies(&world, id), world.cluster().halves(0)), (1, 0));
+}
+
+#[test]
+fn what_may_be_stored_is_rolled_back_also_if_another_try_under_its_id_is_refused() {
+    let (mut world, client) = setting(25);
+    let code = RequestCode::SEND_MESSAGE_V2;
+    world.with_cluster(|cluster| cluster.push_faults(code, [Fault::Mute]));
+    let (op, id) = world.begin(client, message("x"), HalfOptions::default()).unwrap();
+    world.end_of(client, op).1.unwrap_err();
+    world.with_cluster(|cluster| cluster.push_error(code, [ResponseCode::NO_PERMISSION]));
+    let again = world.begin(client, message("x").id(id), HalfOptions::default()).unwrap();
+    assert_eq!(again.1, id);
+    world.end_of(client, again.0).1.unwrap_err();
+    commits_all(&mut world, client, 100 * SECOND);
+    assert_eq!((copies(&world, id), world.cluster().halves(0)), (0, 0));
+}
+
+#[test]
+fn a_reply_is_no_half_message_and_goes_in_no_batch() {
+    let asked = "CORRELATION_ID\x01c\x02REPLY_TO_CLIENT\x01me\x02CLUSTER\x01east\x02";
+    let (group, limits) = (Group::new("g").unwrap(), MessageLimits::default());
+    let id = UniqueId::parse(&"0".repeat(32)).unwrap();
+    let broker = Arc::from("broker-a");
+    let asked = Properties::new(asked.as_bytes());
+    let reply = Message::replying(asked, &broker, Bytes::from("4.20 EUR")).unwrap();
+    assert!(Publish::half(reply.clone(), &group, id, UnixMillis(0), &limits).is_err());
+    assert!(Publish::batch(&[reply], &group, || id, UnixMillis(0), &limits).is_err());
+}
+
+#[test]
+fn a_check_after_any_time_is_one_that_brokers_can_count() {
+    for (after, seconds) in [
+        (Duration::ZERO, "1"),
+        (ms(1500), "2"),
+        (100 * SECOND, "100"),
+        (Duration::MAX, "9460800000"),
+    ] {
+        let message = message("x").check_after(after);
+        let said = message.properties().get("CHECK_IMMUNITY_TIME_IN_SECONDS");
+        assert_eq!(said, Some(seconds), "{after:?}");
+    }
+}
+
+#[test]
+fn an_answer_about_one_half_message_decides_no_other_of_the_same_id() {
+    let (mut world, first) = setting(26);
+    let id = half(&mut world, first);
+    let second = world.client(config());
+    world.answer_for(second);
+    world.attend(second, &topic(TOPIC));
+    world.vanish(first);
+    world.run_for(40 * SECOND);
+    let checks = world.take_checks(second);
+    let [(_, check, _)] = &checks[..] else { panic!("{checks:?}") };
+    let (op, _) = world.begin(second, message("x").id(id), HalfOptions::default()).unwrap();
+    world.end_of(second, op).1.unwrap();
+    world.answer_check(second, *check, RollBack);
+    assert_eq!(end(&mut world, second, id, Commit), Ok(TransactionState::Committed));
+    world.run_for(200 * SECOND);
+    assert_eq!((copies(&world, id), world.cluster().halves(0)), (1, 0));
+    assert_eq!(world.take_checks(second).len(), 0);
+}
+
+#[test]
+fn checks_that_wait_for_the_application_keep_so_many_bytes_at_most() {
+    let mut world = World::new(27, ClusterConfig::default().topic(TOPIC, 1));
+    let mut config = config();
+    config.compress_over = usize::MAX;
+    let client = world.client(config);
+    world.answer_for(client);
+    for _ in 0..20 {
+        let id = {
+            let (op, id) = begin_large(&mut world, client);
+            world.end_of(client, op).1.unwrap();
+            id
+        };
+        world.leave_half(client, id);
+    }
+    world.run_for(60 * SECOND);
+    assert_eq!(world.take_checks(client).len(), 15, "64 MiB of messages of 4 MiB and some bytes");
+}
+
+fn begin_large(world: &mut World, client: ClientId) -> (OpId, UniqueId) {
+    world.begin(client, message(vec![b'x'; 4 << 20]), HalfOptions::default()).unwrap()
+}
