@@ -27,8 +27,8 @@ pub enum RecallError {
         needs: &'static str,
     },
     /// The broker takes no messages back, or none of this topic: it was not told to
-    /// (`recallMessageEnable`, false by default), or this client's account may not.
-    #[error("{broker} takes no messages back (recallMessageEnable, or what this account may do)")]
+    /// (`recallMessageEnable`, false by default).
+    #[error("{broker} takes no messages back (recallMessageEnable)")]
     NotAllowed {
         /// The broker group.
         broker: Arc<str>,
@@ -42,7 +42,7 @@ pub enum RecallError {
         /// The broker's words.
         remark: Arc<str>,
     },
-    /// The broker could not be asked, or answered otherwise.
+    /// The broker could not be asked, denied it to this client's key, or answered otherwise.
     #[error(transparent)]
     Failed(#[from] QueryError),
 }
@@ -55,6 +55,9 @@ impl RecallError {
         let Failure::Refused { code, remark } = &attempt.failure else {
             return Self::Failed(error);
         };
+        if attempt.failure.is_denied() {
+            return Self::Failed(error);
+        }
         let broker = broker.clone();
         match *code {
             ResponseCode::REQUEST_CODE_NOT_SUPPORTED => Self::Unsupported { broker, needs: "5.3" },
@@ -80,5 +83,33 @@ impl RecallError {
     /// Whether the same call may succeed later without a change by the user.
     pub fn is_retriable(&self) -> bool {
         matches!(self, Self::Failed(error) if error.is_retriable())
+    }
+}
+
+#[cfg(feature = "client")]
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::{Attempt, PeerKind};
+    use crate::name::Endpoint;
+
+    #[test]
+    fn a_key_that_is_denied_is_told_from_a_broker_that_takes_nothing_back() {
+        let of = |code: i32, remark: &str| {
+            let (code, remark) = (ResponseCode(code), Some(remark.into()));
+            let endpoint = Endpoint::parse("a:10911").unwrap();
+            let failure = Failure::Refused { code, remark };
+            let peer = PeerKind::Broker;
+            let attempt = Attempt { endpoint, peer, opaque: None, failure };
+            RecallError::of(&"broker-a".into(), QueryError::Failed(attempt))
+        };
+        for (code, remark) in [(16, "check signature failed."), (1, "AclException: no")] {
+            let error = of(code, remark);
+            assert_eq!(error.kind(), ErrorKind::Denied, "{error}");
+            assert!(error.to_string().contains(remark) && !error.is_retriable(), "{error}");
+        }
+        let off = of(16, "recall failed, operation is forbidden");
+        assert!(matches!(off, RecallError::NotAllowed { .. }), "{off}");
+        assert_eq!(off.kind(), ErrorKind::Rejected);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{ErrorKind, Refused};
+use super::{ErrorKind, Refused, is_denied};
 use crate::frame::ResponseCode;
 
 /// Why a transaction was not ended as it was to be, as far as is known.
@@ -26,7 +26,8 @@ pub enum TransactionError {
         /// The broker's words.
         remark: Option<Arc<str>>,
     },
-    /// The broker refused: it knows no such half message, or another group's.
+    /// The broker refused: it knows no such half message, or another group's; or it denied it to
+    /// this client's key, and is told the same when it asks.
     #[error("the broker refused the end of the transaction: {code}{}", words(.remark))]
     Rejected {
         /// The broker's code.
@@ -52,9 +53,12 @@ fn words(remark: &Option<Arc<str>>) -> String {
 
 impl TransactionError {
     /// What it comes to.
-    pub const fn kind(&self) -> ErrorKind {
+    pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Refused(refused) => refused.kind(),
+            Self::Rejected { code, remark } if is_denied(*code, remark.as_deref()) => {
+                ErrorKind::Denied
+            }
             Self::Decided => ErrorKind::Invalid,
             Self::Overdue | Self::TooLate { .. } => ErrorKind::TimedOut,
             Self::Rejected { .. } => ErrorKind::Rejected,

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::machine::{Half, Place};
 use super::{Resolution, TransactionReceipt, TransactionState, Transactions};
 use crate::effects::{Event, OpKind, Planted, TimerKind};
-use crate::error::{Attempt, Failure, TransactionError};
+use crate::error::{Attempt, Failure, TransactionError, is_denied};
 use crate::frame::request::{EndTransactionRequest, QueryMessageRequest};
 use crate::frame::{Kind, Opaque, Reply, Request, ResponseCode};
 use crate::id::{ConnectionId, OpId, PeerId};
@@ -41,6 +41,14 @@ pub(super) fn look_for(topic: Arc<str>, key: Arc<str>, broker: Option<Arc<str>>)
 pub(super) fn holds(messages: &Bytes, id: &str) -> bool {
     let found = RecordList::cut(messages.clone());
     found.items().filter_map(|item| item.record()).any(|record| record.unique_id() == Some(id))
+}
+
+/// Whether a broker won't tell this client what is in a topic, however often it is asked: an
+/// account that may only write there is told nothing. A commit waits for a word, not for ever: the
+/// broker lays aside what it has asked about too often.
+fn never_says(code: ResponseCode, remark: Option<&str>) -> bool {
+    let never = [ResponseCode::NO_PERMISSION, ResponseCode::REQUEST_CODE_NOT_SUPPORTED];
+    never.contains(&code) || is_denied(code, remark)
 }
 
 /// The end of one transaction, on its way.
@@ -191,6 +199,9 @@ impl Transactions {
                 return match reply.code {
                     ResponseCode::SUCCESS => self.looked(ctx, check, Some(body)),
                     ResponseCode::QUERY_NOT_FOUND => self.looked(ctx, check, Some(Body::None)),
+                    code if never_says(code, reply.remark.as_deref()) => {
+                        self.looked(ctx, check, Some(Body::None));
+                    }
                     _ => self.looked(ctx, check, None),
                 };
             }
