@@ -10,6 +10,7 @@ use rocketry_core::frame::{RequestCode, ResponseCode};
 use rocketry_core::message::Message;
 use rocketry_core::name::{Group, QueueName};
 use rocketry_core::query::Query;
+use rocketry_core::transaction::{HalfOptions, Resolution, TransactionState};
 
 use crate::setting::*;
 
@@ -182,6 +183,76 @@ fn acl_07_what_an_account_may_do_holds_for_each_operation() {
             assert_eq!(reads(&mut world, name), 0, "{name}");
         }
     }
+}
+
+#[test]
+fn acl_07_who_may_write_a_topic_and_not_read_it_ends_transactions_by_checks_too() {
+    for version in VERSIONS {
+        let mut world = guarded(version);
+        let client = world.client(with_key("limited", SECRET));
+        world.answer_for(client);
+        let message = Message::new(topic("to_write"), "x");
+        let (op, id) = world.begin(client, message, HalfOptions::default()).unwrap();
+        world.end_of(client, op).1.unwrap();
+        // The process that began it says nothing more.
+        assert!(world.leave_half(client, id));
+        for _ in 0..6 {
+            world.run_for(30 * SECOND);
+            for (_, check, _) in world.take_checks(client) {
+                world.answer_check(client, check, Resolution::Commit);
+            }
+        }
+        let (copies, halves) = (world.copies("to_write", id.as_str()), world.cluster().halves(0));
+        // Answers that come as late as this may be of several copies of it.
+        assert!(copies > 0 && halves == 0, "version {version}: {copies}, {halves}");
+    }
+}
+
+#[test]
+fn acl_05_an_end_that_is_denied_says_so_and_is_told_again_by_checks() {
+    for version in VERSIONS {
+        let mut world = guarded(version);
+        let client = world.client(with_key(KEY, SECRET));
+        world.answer_for(client);
+        let (op, id) = world.begin(client, message("x"), HalfOptions::default()).unwrap();
+        world.end_of(client, op).1.unwrap();
+        // The account is gone for a while.
+        world.with_cluster(|cluster| cluster.set_acl(Some(Acl::admin("another", SECRET))));
+        let op = world.resolve(client, id, Resolution::Commit).unwrap();
+        world.run_for(SECOND);
+        let ended = world.transaction_end(client, op).unwrap().result.clone();
+        let error = ended.map(|receipt| receipt.state).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Denied, "{error}");
+        assert_ne!(error, rocketry_core::error::TransactionError::Decided);
+        world.with_cluster(|cluster| cluster.set_acl(Some(acl())));
+        world.run_for(100 * SECOND);
+        assert_eq!((world.copies(TOPIC, id.as_str()), world.cluster().halves(0)), (1, 0));
+        let (op, id) = world.begin(client, message("y"), HalfOptions::default()).unwrap();
+        world.end_of(client, op).1.unwrap();
+        let op = world.resolve(client, id, Resolution::Commit).unwrap();
+        world.run_for(SECOND);
+        let ended = world.transaction_end(client, op).unwrap().result.clone();
+        assert_eq!(ended.unwrap().state, TransactionState::Committed);
+    }
+}
+
+#[test]
+fn acl_05_a_denied_topic_whose_name_says_forbidden_is_denied_once() {
+    let cluster = ClusterConfig::default().brokers(2).acl(acl()).topic("forbidden_fruit", 2);
+    let mut world = World::new(7, cluster);
+    let client = world.client(with_key("limited", SECRET));
+    let error = refused(&mut world, client, "forbidden_fruit");
+    assert_eq!((error.kind(), error.is_retriable()), (ErrorKind::Denied, false), "{error}");
+    assert_eq!(asked(&world, RequestCode::SEND_MESSAGE_V2), 1, "no other broker helps");
+}
+
+#[test]
+fn acl_10_a_token_of_any_length_goes_with_each_request() {
+    let mut world = World::new(7, ClusterConfig::default().topic(TOPIC, 2));
+    let mut settings = with_key(KEY, SECRET);
+    settings.security_token = Some("t".repeat(100_000).into());
+    let client = world.client(settings);
+    store(&mut world, client, "x");
 }
 
 #[test]

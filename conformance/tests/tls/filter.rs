@@ -197,6 +197,28 @@ fn a_system_that_takes_nothing_is_not_given_more_than_it_was() {
 }
 
 #[test]
+fn neither_reading_nor_closing_gives_the_peer_what_is_not_told_as_written() {
+    for closes in [false, true] {
+        let mut pair = Pair::shaken();
+        pair.up.room = 0;
+        assert!(blocks(&pair.send(&[IoSlice::new(b"not told")])));
+        pair.up.room = usize::MAX;
+        let (up, down) = (&mut pair.up, &mut pair.down);
+        if closes {
+            pair.client.close(|bytes| up.write(bytes));
+        } else {
+            let read = pair.client.read(&mut [0; 64], |s| down.read(s), |b| up.write(b));
+            assert!(blocks(&read), "{read:?}");
+        }
+        assert_eq!(pair.all_received(), b"", "closes: {closes}");
+        if !closes {
+            assert_eq!(pair.send(&[IoSlice::new(b"not told")]).expect("taken"), 8);
+            assert_eq!(pair.all_received(), b"not told");
+        }
+    }
+}
+
+#[test]
 fn a_stream_that_ends_without_a_word_was_cut_off() {
     let mut pair = Pair::shaken();
     pair.send(&[IoSlice::new(b"the last")]).expect("taken");

@@ -38,6 +38,19 @@ fn files_that_are_missing_or_hold_something_else_are_named() {
         (config.tls_cert, config.tls_key) = (Some(CLIENT.into()), Some(encrypted.into()));
     });
     assert!(text.contains("openssl pkey"), "{text}");
+    // What is no PEM may be a key all the same.
+    let secret = CLIENT_KEY.lines().nth(1).expect("a line of it");
+    let one_line = CLIENT_KEY.replace('\n', " ");
+    for bad in [&*format!("{secret}\n"), secret, &one_line] {
+        for text in [
+            refusal(|config| config.tls_ca = Some(bad.into())),
+            refusal(|config| {
+                (config.tls_cert, config.tls_key) = (Some(CLIENT.into()), Some(bad.into()));
+            }),
+        ] {
+            assert!(text.len() < 200 && !text.contains(secret), "{text}");
+        }
+    }
     let text = refusal(|config| config.tls_server_name = Some("no name".to_owned()));
     assert!(text.contains("tls_server_name") && text.contains("no name"), "{text}");
 }

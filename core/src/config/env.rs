@@ -1,8 +1,8 @@
 //! Settings from the environment, which the caller reads: the core does not.
 
-use super::value::{Hidden, Value};
+use super::value::{Hidden, Kind, PemText, Value};
 use super::{
-    Config, ConfigError, NOT_BUILT, NotBuilt, PER_CONSUMER, PerConsumer, SETTINGS, Setting,
+    Config, ConfigError, NOT_BUILT, NotBuilt, PER_CONSUMER, Pem, PerConsumer, SETTINGS, Setting,
 };
 use crate::url::Url;
 
@@ -88,7 +88,7 @@ impl Config {
             Some(_) | None => setting,
         };
         (setting.read)(self, given).map_err(|expected| {
-            let hidden = setting.unit == Hidden::UNIT;
+            let hidden = [Hidden::UNIT, <PemText as Kind<Pem>>::UNIT].contains(&setting.unit);
             let given = if hidden { "hidden".to_owned() } else { cut(&given.text()) };
             let java = setting.name == "max_reconsume_times" && given == "-1";
             let hint = if java { ", 16 for what -1 is in Java" } else { "" };

@@ -444,7 +444,8 @@ settings! {
     /// want one: a file of PEM, or the PEM itself. With `tls_key`.
     tls_cert: Option<Pem> as Maybe<PemText> = [none], java "tls.client.certPath";
 
-    /// The key of `tls_cert`, not encrypted: a file of PEM, or the PEM itself.
+    /// The key of `tls_cert`, not encrypted: a file of PEM, or the PEM itself, which shows nowhere:
+    /// a file that these settings are written to is without it.
     tls_key: Option<Pem> as Maybe<PemText> = [none], java "tls.client.keyPath";
 
     /// The name that peers' certificates have to be valid for, and that is told them (SNI). None

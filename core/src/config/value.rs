@@ -353,7 +353,7 @@ impl Kind<Pem> for PemText {
     }
 
     fn give(value: &Pem) -> Value {
-        Value::Text(value.text().to_owned())
+        value.told().map_or(Value::Nothing, |text| Value::Text(text.to_owned()))
     }
 }
 

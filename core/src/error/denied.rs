@@ -3,17 +3,21 @@
 use super::Failure;
 use crate::frame::ResponseCode;
 
+/// What is said of what is closed to everybody; names of topics and groups have no blanks.
+const CLOSED: [&str; 3] =
+    ["is forbidden", "subscription group no permission", "can not consume by broadcast"];
+
 /// Whether a peer denies a request to whoever sent it: ACL 2.0 does by code 16
 /// (`AuthenticationPipeline`, `AuthorizationPipeline`), ACL 1.0 by code 1 with the name of its
 /// exception (`PlainPermissionManager`). Another broker of the cluster has the same accounts, and
 /// another try the same key.
 ///
-/// Code 16 is also that of a broker, or of a topic on it, that nobody may write to or read from:
-/// then the remark says "forbidden", in all versions, and another broker may differ.
+/// Code 16 is also that of a broker, of a topic on it, or of a group, that nobody may write to or
+/// read from: the remark says so in the same words in all versions, and another broker may differ.
 pub(crate) fn is_denied(code: ResponseCode, remark: Option<&str>) -> bool {
     let says = |part: &str| remark.is_some_and(|remark| remark.contains(part));
     match code {
-        ResponseCode::NO_PERMISSION => !says("forbidden"),
+        ResponseCode::NO_PERMISSION => !CLOSED.into_iter().any(says),
         ResponseCode::SYSTEM_ERROR => says("AclException") || says("org.apache.rocketmq.acl"),
         _ => false,
     }
@@ -41,6 +45,10 @@ mod tests {
         assert!(denied(1, old));
         assert!(!denied(16, "the broker[127.0.0.1] sending message is forbidden"));
         assert!(!denied(16, "the topic[t] pulling message is forbidden"));
+        assert!(denied(16, "User:a has no permission to access Topic:forbidden from 127.0.0.1."));
+        // Whatever key asks.
+        assert!(!denied(16, "subscription group no permission, g"));
+        assert!(!denied(16, "the consumer group[g] can not consume by broadcast way"));
         assert!(!denied(1, "java.lang.NullPointerException") && !denied(2, old));
     }
 }

@@ -43,7 +43,8 @@ fn refused(code: ResponseCode, broker: bool) -> &'static str {
              nameservers listen on 9876 by default)"
         }
         ResponseCode::NO_PERMISSION => {
-            " (look at the topic's perm, and at the broker's brokerPermission)"
+            " (look at the topic's perm, the group's consumeEnable, and the broker's \
+             brokerPermission)"
         }
         _ => "",
     }

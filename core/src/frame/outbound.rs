@@ -1,6 +1,7 @@
 //! The writing half of a connection: frames in, bytes out, and which frames never left.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::io::IoSlice;
 
 use bytes::{Buf, Bytes};
@@ -31,7 +32,6 @@ const COMPACT_MIN: usize = 64 << 10;
 ///
 /// [`push`](Self::push) frames, write [`slices`](Self::slices), and [`advance`](Self::advance) over
 /// what the socket took.
-#[derive(Debug)]
 pub struct Outbound {
     /// Headers and small bodies, one after the other.
     tail: Vec<u8>,
@@ -49,6 +49,16 @@ pub struct Outbound {
     limits: Limits,
     /// What is added to every request.
     seal: Option<Box<Seal>>,
+}
+
+/// Shows how much there is, and not what: tokens are not for the log.
+impl fmt::Debug for Outbound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outbound")
+            .field("bytes", &self.len())
+            .field("frames", &self.frames.len())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Default for Outbound {
@@ -74,7 +84,8 @@ impl Outbound {
 
     /// One for the connections of a client with these settings: it sends as much as that one
     /// reads, puts the client's namespace into every request, and signs each with its access key,
-    /// anew each time it is encoded. Answers are not signed, as Java's are not.
+    /// anew each time it is encoded. Answers are not signed, as Java's are not. Headers have no
+    /// limit of their own then: tokens may be long.
     pub fn of(config: &Config) -> Self {
         Self::of_limits(config, Limits::of(config).sent())
     }
@@ -105,7 +116,9 @@ impl Outbound {
         let (body, form) = encode_head(&mut self.tail, self.form, self.seal.as_deref_mut(), frame);
         let header = self.tail.len() - begin - 8;
         let length = 4 + header + body.len();
-        let most = self.limits.header.min((1 << 24) - 1);
+        // What the seal adds is as long as it has to be: without it nothing is of any use.
+        let most = if self.seal.is_some() { usize::MAX } else { self.limits.header };
+        let most = most.min((1 << 24) - 1);
         if header > most || length > limit {
             self.tail.truncate(begin);
             return Err(if header > most {

@@ -62,3 +62,23 @@ impl Seal {
         let _ = (code, body);
     }
 }
+
+#[cfg(feature = "acl")]
+#[cfg(test)]
+mod tests {
+    use super::super::{Kind, Opaque, OutFrame, Outbound, Request};
+    use super::*;
+    use crate::config::{Credentials, CredentialsProvider};
+
+    #[test]
+    fn what_is_to_be_written_is_not_shown() {
+        let credentials = Credentials::new("key", "secret").security_token("tttttttt");
+        let credentials = Some(CredentialsProvider::fixed(credentials));
+        let config = Config { credentials, ..Config::default() };
+        let mut outbound = Outbound::of(&config);
+        let request = Request::Unknown { code: RequestCode(4711), fields: Vec::new() };
+        outbound.push(&OutFrame::request(Opaque::new(Kind::Plain, 1), request)).unwrap();
+        let shown = format!("{outbound:?}");
+        assert!(!shown.contains("116, 116, 116"), "{shown}");
+    }
+}

@@ -2,9 +2,9 @@
 //!
 //! Of what the writer gives, a record counts as written when the system has taken all of it: the
 //! peer can't have read any of it before. Until then its bytes are the writer's still, which gives
-//! them again, and the filter knows how many of them it has encrypted. What TLS itself has to say
-//! (alerts, new keys) goes out behind what is there, at once or, where the system takes no more,
-//! before the next write.
+//! them again, and the filter knows how many of them it has encrypted: nobody else has them leave,
+//! for what a writer was not told of counts as unsent when the connection ends. What TLS itself has
+//! to say (alerts, new keys) goes out at once where nothing is there, else with the next write.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -27,6 +27,9 @@ const INPUT: usize = 64 << 10;
 const FRUITLESS: u32 = 8;
 /// As many times the TLS library takes a few KiB before it looks at them.
 const FEEDS: u32 = 4;
+
+/// With this byte each record of data begins.
+const DATA: u8 = 0x17;
 
 /// What a handshake waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +59,8 @@ struct State {
     input: Input,
     /// The socket gives nothing more.
     ended: bool,
+    /// Nothing more is encrypted.
+    used_up: bool,
     /// Why nothing more is read.
     failed: Option<TlsError>,
 }
@@ -77,8 +82,9 @@ impl fmt::Debug for Filter {
 impl Filter {
     pub(super) fn new(tls: Connection) -> Self {
         let (out, records, input) = (Vec::new(), VecDeque::new(), Input::default());
-        let (sent, gone, ended, failed) = (0, 0, false, None);
-        Self { state: Mutex::new(State { tls, out, sent, records, gone, input, ended, failed }) }
+        let (sent, gone, ended, used_up, failed) = (0, 0, false, false, None);
+        let state = State { tls, out, sent, records, gone, input, ended, used_up, failed };
+        Self { state: Mutex::new(state) }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -125,7 +131,8 @@ impl Filter {
     ///
     /// # Errors
     ///
-    /// Those of `write`: [`io::ErrorKind::WouldBlock`] when the system takes no more.
+    /// Those of `write`: [`io::ErrorKind::WouldBlock`] when the system takes no more; and where
+    /// keys of TLS 1.2 are used up, which nothing more is encrypted with.
     pub fn write(
         &self,
         slices: &[IoSlice<'_>],
@@ -163,11 +170,7 @@ impl Filter {
         for _ in 0..FRUITLESS {
             let mut state = self.lock();
             let found = state.decrypt(space);
-            if state.queue() {
-                // What does not go now does before the next write; a socket that is broken tells
-                // its writer and its reader itself.
-                let _ = state.flush(&mut write);
-            }
+            state.say(&mut write);
             if let Some(count) = found? {
                 return Ok(count);
             }
@@ -176,12 +179,12 @@ impl Filter {
         Err(io::ErrorKind::Interrupted.into())
     }
 
-    /// Tells the peer that nothing more comes, if the system takes that now.
+    /// Tells the peer that nothing more comes, if the system takes that now, and nothing else is on
+    /// its way.
     pub fn close(&self, mut write: impl FnMut(&[u8]) -> io::Result<usize>) {
         let mut state = self.lock();
         state.tls.send_close_notify();
-        state.queue();
-        let _ = state.flush(&mut write);
+        state.say(&mut write);
     }
 
     /// Whether something of TLS's own is to be written yet.
@@ -275,7 +278,7 @@ impl State {
                     continue;
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
-                Err(_) => Some(TlsError::Truncated),
+                Err(_) => Some(if self.used_up { used_up() } else { TlsError::Truncated }),
             };
             let more = match end.or_else(|| self.failed.clone()) {
                 Some(error) => Err(error.into()),
@@ -294,13 +297,23 @@ impl State {
         Ok(Some(found))
     }
 
-    /// Puts what TLS itself has to say behind what waits for the system. False: there is nothing.
-    fn queue(&mut self) -> bool {
+    /// Puts what TLS itself has to say behind what waits for the system.
+    fn queue(&mut self) {
         while self.tls.wants_write() {
             // A vector takes everything.
             let _ = self.tls.write_tls(&mut self.out);
         }
-        self.sent < self.out.len()
+    }
+
+    /// Says what TLS itself has to say, where nothing of the writer's comes before it: that must
+    /// not leave unless its writer is told, who takes it for unsent when the connection ends. What
+    /// does not go now does with the next write; a socket that is broken tells its writer and its
+    /// reader itself.
+    fn say(&mut self, write: &mut impl FnMut(&[u8]) -> io::Result<usize>) {
+        self.queue();
+        if self.records.is_empty() {
+            let _ = self.flush(write);
+        }
     }
 
     /// Encrypts some of it. False: there is nothing.
@@ -325,8 +338,16 @@ impl State {
             if count == 0 {
                 break;
             }
+            self.queue();
+            let begin = self.out.len();
             let taken = self.tls.writer().write_vectored(&parts[..count])?;
             self.queue();
+            if taken > 0 && self.out.get(begin) != Some(&DATA) {
+                // It took them, and closes: its keys have encrypted what they may. Those of TLS 1.3
+                // are replaced instead.
+                self.used_up = true;
+                return Err(used_up().into());
+            }
             self.records.push_back((self.out.len(), taken));
             if taken < RECORD - room {
                 // It takes no more for now: what follows must not overtake the rest of this.
@@ -360,6 +381,11 @@ impl State {
         }
         done
     }
+}
+
+/// Why a connection of TLS 1.2 ends that has carried some ten million records.
+fn used_up() -> TlsError {
+    TlsError::Protocol { detail: "the keys of this connection are used up".into() }
 }
 
 fn is_pause(error: &io::Error) -> bool {

@@ -10,6 +10,9 @@
 //! its random numbers, stands outside of the engine, of traces, and of what is the same each time.
 
 mod filter;
+#[cfg(feature = "tls-ring")]
+#[cfg(test)]
+mod used_up;
 mod verify;
 
 use std::fmt;
@@ -223,7 +226,9 @@ fn certificates(
     pem: &[u8],
 ) -> Result<Vec<CertificateDer<'static>>, TlsSetupError> {
     let all: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
-    let all = all.map_err(|error| bad(setting, format!("this is no PEM: {error}")))?;
+    // What the parser says may have a whole line of it, or a key.
+    let all =
+        all.map_err(|_| bad(setting, "this is no PEM: each line has to be one of its own"))?;
     if all.is_empty() { Err(bad(setting, "there is no certificate in it")) } else { Ok(all) }
 }
 

@@ -77,7 +77,7 @@ mod tests {
         }
         assert_eq!((verdicts.len(), verdicts.of(id(1))), (MOST, Some(Resolution::Commit)));
         verdicts.keep(now, id(MOST + 1), Resolution::Commit);
-        assert_eq!((verdicts.len(), verdicts.of(id(1))), (MOST - 1, None));
+        assert_eq!((verdicts.len(), verdicts.of(id(1))), (MOST, None));
         verdicts.keep(now + KEPT, id(0), Resolution::RollBack);
         assert_eq!((verdicts.len(), verdicts.of(id(0))), (1, Some(Resolution::RollBack)));
     }
