@@ -208,8 +208,6 @@ mod pages {
     struct Security;
     #[doc = include_str!("../docs/operating.md")]
     struct Operating;
-    #[doc = include_str!("../docs/security.md")]
-    struct Security;
     #[doc = include_str!("../docs/runtimes.md")]
     struct Runtimes;
     #[doc = include_str!("../docs/testing.md")]
