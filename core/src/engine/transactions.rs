@@ -82,8 +82,8 @@ impl Engine {
         self.transactions.leave(&mut self.ctx, id)
     }
 
-    /// No local work is done for the half message of that id, which its caller does not wait for any
-    /// more: it is rolled back, as is one whose send ends with an error.
+    /// No local work is done for the half message of that id, which its caller does not wait for
+    /// any more: it is rolled back, as is one whose send ends with an error.
     ///
     /// After this: commands, timeout.
     pub fn give_up_half(&mut self, now: Instant, id: UniqueId) {

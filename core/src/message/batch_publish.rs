@@ -15,9 +15,9 @@ impl Publish {
     /// unique id.
     ///
     /// All of them are stored one after the other in one queue, or none is. They must be for one
-    /// topic, alike in [`Message::wait_store_msg_ok`], without delay, and neither replies nor for a retry topic;
-    /// what they take together is held against the limit of one body. A batch is not compressed, as
-    /// in Java.
+    /// topic, alike in [`Message::wait_store_msg_ok`], without delay, and neither replies nor for a
+    /// retry topic; what they take together is held against the limit of one body. A batch is not
+    /// compressed, as in Java.
     pub fn batch(
         messages: &[Message],
         group: &Group,

@@ -47,7 +47,8 @@ impl Verdicts {
         self.by_id.get(&id).map(|(verdict, _)| *verdict)
     }
 
-    /// A message is sent once more under that id, and is to be decided anew. Gives what was decided.
+    /// A message is sent once more under that id, and is to be decided anew. Gives what was
+    /// decided.
     pub(super) fn forget(&mut self, id: UniqueId) -> Option<Resolution> {
         self.by_id.remove(&id).map(|(verdict, _)| verdict)
     }
