@@ -105,27 +105,10 @@ fn records_that_java_stored_are_written_byte_for_byte() {
         let list = RecordList::cut(stored.clone().into());
         let record = list.record(0).unwrap();
         let mut written = vec![1, 2, 3];
-        copy(&record, &record.topic(), &record.raw_body()).encode_into(&mut written);
+        let (topic, body) = (record.topic(), record.raw_body());
+        StoredRecord::of(&record, &topic, &body, record.properties().as_bytes())
+            .encode_into(&mut written);
         assert_eq!(written[3..], stored);
-    }
-}
-
-fn copy<'a>(record: &Record<'a>, topic: &'a str, body: &'a [u8]) -> StoredRecord<'a> {
-    StoredRecord {
-        topic,
-        queue_id: record.queue_id(),
-        flag: record.flag(),
-        queue_offset: record.queue_offset(),
-        commit_log_offset: record.commit_log_offset(),
-        sys_flag: record.sys_flag(),
-        born_timestamp: record.born_timestamp(),
-        born_host: record.born_host(),
-        store_timestamp: record.store_timestamp(),
-        store_host: record.store_host(),
-        reconsume_times: record.reconsume_times(),
-        prepared_transaction_offset: record.prepared_transaction_offset(),
-        body,
-        properties: record.properties().as_bytes(),
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Instant;
 
-use rocketry::{CheckedHalf, Client, Producer, Resolution, Start as From};
+use rocketry::{CheckedHalf, Client, Message, Producer, Resolution, Start as From};
 
 use super::burst::Burst;
 use super::figures::{Latencies, Start};
@@ -43,18 +43,23 @@ async fn warmed(client: &Client, job: &Job) -> Result<Producer, BenchError> {
     Ok(producer)
 }
 
-async fn sync<T: Tasks>(tasks: &T, client: &Client, job: &Job) -> Result<Report, BenchError> {
-    let producer = warmed(client, job).await?;
+/// Has each caller do its share of a work, one message after the other.
+async fn callers<T, F, W>(tasks: &T, job: &Job, work: F) -> Result<Report, BenchError>
+where
+    T: Tasks,
+    F: Fn(Message) -> W + Clone + Send + 'static,
+    W: Future<Output = Result<(), BenchError>> + Send,
+{
     let shared = Arc::new(job.clone());
     let start = Start::now();
-    let callers: Vec<_> = (0..job.plan.parallel)
+    let spawned: Vec<_> = (0..job.plan.parallel)
         .map(|caller| {
-            let (producer, job) = (producer.clone(), shared.clone());
+            let (work, job) = (work.clone(), shared.clone());
             tasks.spawn(async move {
                 let mut latencies = Latencies::new(&job.progress)?;
                 for number in 0..job.plan.share(caller) {
                     let begun = Instant::now();
-                    producer.send(job.plan.message(number)).await?;
+                    work(job.plan.message(number)).await?;
                     latencies.add(begun, 1);
                 }
                 Ok::<_, BenchError>(latencies)
@@ -62,10 +67,19 @@ async fn sync<T: Tasks>(tasks: &T, client: &Client, job: &Job) -> Result<Report,
         })
         .collect();
     let mut latencies = Latencies::new(&job.progress)?;
-    for caller in callers {
+    for caller in spawned {
         latencies.merge(&caller.await??);
     }
     Ok(start.end(job, &latencies))
+}
+
+async fn sync<T: Tasks>(tasks: &T, client: &Client, job: &Job) -> Result<Report, BenchError> {
+    let producer = warmed(client, job).await?;
+    let send = move |message| {
+        let sent = producer.send(message);
+        async move { Ok(sent.await.map(drop)?) }
+    };
+    callers(tasks, job, send).await
 }
 
 async fn transactions<T: Tasks>(
@@ -76,28 +90,11 @@ async fn transactions<T: Tasks>(
     warmed(client, job).await?;
     let unknown = |_: &CheckedHalf| Resolution::Unknown;
     let producer = client.transaction_producer(group(), unknown)?;
-    let shared = Arc::new(job.clone());
-    let start = Start::now();
-    let callers: Vec<_> = (0..job.plan.parallel)
-        .map(|caller| {
-            let (producer, job) = (producer.clone(), shared.clone());
-            tasks.spawn(async move {
-                let mut latencies = Latencies::new(&job.progress)?;
-                for number in 0..job.plan.share(caller) {
-                    let begun = Instant::now();
-                    let half = producer.begin(job.plan.message(number)).await?;
-                    committed(half.commit().await?)?;
-                    latencies.add(begun, 1);
-                }
-                Ok::<_, BenchError>(latencies)
-            })
-        })
-        .collect();
-    let mut latencies = Latencies::new(&job.progress)?;
-    for caller in callers {
-        latencies.merge(&caller.await??);
-    }
-    Ok(start.end(job, &latencies))
+    let transact = move |message| {
+        let begun = producer.begin(message);
+        async move { committed(begun.await?.commit().await?) }
+    };
+    callers(tasks, job, transact).await
 }
 
 async fn window(client: &Client, job: &Job) -> Result<Report, BenchError> {

@@ -331,19 +331,9 @@ impl Node {
         let (wire, body) = (properties.wire(), record.raw_body());
         let half = StoredRecord {
             queue_id: queue.unwrap_or(0),
-            flag: record.flag(),
             queue_offset: offset,
             commit_log_offset: id.offset as i64,
-            sys_flag: record.sys_flag(),
-            born_timestamp: record.born_timestamp(),
-            born_host: record.born_host(),
-            store_timestamp: record.store_timestamp(),
-            store_host: record.store_host(),
-            reconsume_times: record.reconsume_times(),
-            prepared_transaction_offset: record.prepared_transaction_offset(),
-            body: &body,
-            topic,
-            properties: wire.as_bytes(),
+            ..StoredRecord::of(record, topic, &body, wire.as_bytes())
         };
         let mut body = Vec::new();
         half.encode_into(&mut body);

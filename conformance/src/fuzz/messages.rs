@@ -141,22 +141,7 @@ fn store_again(record: &Record<'_>) {
         assert!(!tag.is_empty());
     }
     assert!(record.keys().all(|key| !key.is_empty()));
-    let stored = StoredRecord {
-        topic: &topic,
-        queue_id: record.queue_id(),
-        flag: record.flag(),
-        queue_offset: record.queue_offset(),
-        commit_log_offset: record.commit_log_offset(),
-        sys_flag: record.sys_flag(),
-        born_timestamp: record.born_timestamp(),
-        born_host: record.born_host(),
-        store_timestamp: record.store_timestamp(),
-        store_host: record.store_host(),
-        reconsume_times: record.reconsume_times(),
-        prepared_transaction_offset: record.prepared_transaction_offset(),
-        body: &body,
-        properties: record.properties().as_bytes(),
-    };
+    let stored = StoredRecord::of(record, &topic, &body, record.properties().as_bytes());
     let mut bytes = Vec::new();
     stored.encode_into(&mut bytes);
     let list = RecordList::cut(bytes.into());

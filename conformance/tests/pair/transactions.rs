@@ -8,7 +8,7 @@ use rocketry_core::engine::Note;
 use rocketry_core::error::{Refused, TransactionError};
 use rocketry_core::frame::request::EndTransactionRequest;
 use rocketry_core::frame::{Request, RequestCode, ResponseCode};
-use rocketry_core::id::OpId;
+use rocketry_core::id::{CheckId, OpId};
 use rocketry_core::message::{Message, UniqueId};
 use rocketry_core::name::Group;
 use rocketry_core::producer::SendStatus;
@@ -83,6 +83,23 @@ pub(crate) fn is_unconfirmed(
     sent: bool,
 ) -> bool {
     matches!(state, Ok(TransactionState::Unconfirmed { told, .. }) if *told == sent)
+}
+
+/// A half message whose client is dead, and another one of its group that was asked about it.
+pub(crate) fn orphaned(seed: u64) -> (World, ClientId, UniqueId, CheckId) {
+    let (mut world, first) = setting(seed);
+    let id = half(&mut world, first);
+    let second = world.client(config());
+    world.answer_for(second);
+    // It has never sent anything, and has to be there for the broker all the same.
+    world.attend(second, &topic(TOPIC));
+    world.vanish(first);
+    world.run_for(40 * SECOND);
+    let checks = world.take_checks(second);
+    let [(_, check, half)] = &checks[..] else { panic!("{checks:?}") };
+    assert_eq!(half.message().unique_id(), Some(id.as_str()));
+    let check = *check;
+    (world, second, id, check)
 }
 
 #[test]
@@ -285,18 +302,8 @@ fn a_broker_that_is_leaving_is_told_by_the_next_connection() {
 
 #[test]
 fn txn_07_a_producer_of_the_group_is_asked_about_what_a_dead_one_began() {
-    let (mut world, first) = setting(6);
-    let id = half(&mut world, first);
-    let second = world.client(config());
-    world.answer_for(second);
-    // It has never sent anything, and has to be there for the broker all the same.
-    world.attend(second, &topic(TOPIC));
-    world.vanish(first);
-    world.run_for(40 * SECOND);
-    let checks = world.take_checks(second);
-    let [(_, check, half)] = &checks[..] else { panic!("{checks:?}") };
-    assert_eq!(half.message().unique_id(), Some(id.as_str()));
-    world.answer_check(second, *check, Commit);
+    let (mut world, second, id, check) = orphaned(6);
+    world.answer_check(second, check, Commit);
     world.run_for(SECOND);
     assert_eq!((copies(&world, id), world.cluster().halves(0)), (1, 0));
 }

@@ -17,7 +17,7 @@ use rocketry_core::time::UnixMillis;
 use rocketry_core::transaction::{HalfOptions, Resolution, TransactionState};
 
 use crate::setting::*;
-use crate::transactions::{copies, end, half, is_unconfirmed, setting};
+use crate::transactions::{copies, end, half, is_unconfirmed, orphaned, setting};
 
 use Resolution::{Commit, RollBack};
 
@@ -142,18 +142,10 @@ fn a_check_after_any_time_is_one_that_brokers_can_count() {
 
 #[test]
 fn an_answer_about_one_half_message_decides_no_other_of_the_same_id() {
-    let (mut world, first) = setting(26);
-    let id = half(&mut world, first);
-    let second = world.client(config());
-    world.answer_for(second);
-    world.attend(second, &topic(TOPIC));
-    world.vanish(first);
-    world.run_for(40 * SECOND);
-    let checks = world.take_checks(second);
-    let [(_, check, _)] = &checks[..] else { panic!("{checks:?}") };
+    let (mut world, second, id, check) = orphaned(26);
     let (op, _) = world.begin(second, message("x").id(id), HalfOptions::default()).unwrap();
     world.end_of(second, op).1.unwrap();
-    world.answer_check(second, *check, RollBack);
+    world.answer_check(second, check, RollBack);
     assert_eq!(end(&mut world, second, id, Commit), Ok(TransactionState::Committed));
     world.run_for(200 * SECOND);
     assert_eq!((copies(&world, id), world.cluster().halves(0)), (1, 0));

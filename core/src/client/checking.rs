@@ -3,11 +3,11 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::Poll;
 
+use super::outcome::outcome;
 use super::work::Work;
 use crate::contain::contained;
 use crate::id::CheckId;
@@ -136,21 +136,6 @@ impl Checking {
         waiting.running = false;
         waiting.checks.drain(..).map(|(check, _)| check).collect()
     }
-}
-
-/// What the future comes to; `None` if it panics.
-async fn outcome(future: Said) -> Option<Resolution> {
-    let mut future = Some(future);
-    let said = poll_fn(|cx| {
-        let polled = contained(|| match &mut future {
-            Some(future) => future.as_mut().poll(cx).map(Some),
-            None => Poll::Ready(None),
-        });
-        polled.unwrap_or(Poll::Ready(None))
-    })
-    .await;
-    contained(|| drop(future.take()));
-    said
 }
 
 #[cfg(test)]

@@ -88,22 +88,13 @@ impl Unwrapped {
 
     fn write(&mut self, batch: &Record<'_>, index: u32, message: &Batched<'_>) {
         let start = self.bytes.len();
+        let (topic, properties) = (batch.topic(), message.properties.as_bytes());
         StoredRecord {
-            topic: &batch.topic(),
-            queue_id: batch.queue_id(),
             flag: message.flag,
             queue_offset: batch.queue_offset().saturating_add(index.into()),
-            commit_log_offset: batch.commit_log_offset(),
             // `INNER_BATCH` stays: what is at its commit log offset is all of the batch.
             sys_flag: batch.sys_flag() & !(NEED_UNWRAP | COMPRESSED | COMPRESSION_TYPE),
-            born_timestamp: batch.born_timestamp(),
-            born_host: batch.born_host(),
-            store_timestamp: batch.store_timestamp(),
-            store_host: batch.store_host(),
-            reconsume_times: batch.reconsume_times(),
-            prepared_transaction_offset: batch.prepared_transaction_offset(),
-            body: message.body,
-            properties: message.properties.as_bytes(),
+            ..StoredRecord::of(batch, &topic, message.body, properties)
         }
         .encode_into(&mut self.bytes);
         let length = self.bytes.len() - start;

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::record::{MAGIC_V1, MAGIC_V2, MASK};
+use super::record::{MAGIC_V1, MAGIC_V2, MASK, Record};
 use super::sys_flag::{BORN_HOST_V6, STORE_HOST_V6};
 use crate::time::UnixMillis;
 
@@ -39,7 +39,27 @@ pub struct StoredRecord<'a> {
     pub properties: &'a [u8],
 }
 
-impl StoredRecord<'_> {
+impl<'a> StoredRecord<'a> {
+    /// A record once more, with what of it is text or bytes as given here.
+    pub fn of(record: &Record<'_>, topic: &'a str, body: &'a [u8], properties: &'a [u8]) -> Self {
+        Self {
+            topic,
+            queue_id: record.queue_id(),
+            flag: record.flag(),
+            queue_offset: record.queue_offset(),
+            commit_log_offset: record.commit_log_offset(),
+            sys_flag: record.sys_flag(),
+            born_timestamp: record.born_timestamp(),
+            born_host: record.born_host(),
+            store_timestamp: record.store_timestamp(),
+            store_host: record.store_host(),
+            reconsume_times: record.reconsume_times(),
+            prepared_transaction_offset: record.prepared_transaction_offset(),
+            body,
+            properties,
+        }
+    }
+
     /// Appends the record, with its size and checksum: as V1, or as V2 when the topic has more than
     /// 127 bytes (`MessageVersion`).
     pub fn encode_into(&self, out: &mut Vec<u8>) {

@@ -1,12 +1,12 @@
 //! The loops of workers.
 
 use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 use std::thread::panicking;
 
 use super::super::delivery::Delivery;
+use super::super::outcome::outcome;
 use super::super::park::{block_on, block_until};
 use super::super::view::MessageView;
 use super::super::work::Work;
@@ -91,7 +91,7 @@ where
         let Some(delivery) = pool.open(&claim, tally) else { continue };
         let (begun, since) = (tally.begin(1), pool.now());
         let handled = match contained(|| handler(delivery.view())) {
-            Some(future) => outcome(future).await,
+            Some(future) => outcome(async { future.await.into() }).await,
             None => None,
         };
         let took = pool.now().since(since);
@@ -103,28 +103,6 @@ where
             others_first().await;
         }
     }
-}
-
-/// A handler's future, in its place; it may panic as it is dropped, too.
-struct Held<'a, F>(Pin<&'a mut Option<F>>);
-
-impl<F> Drop for Held<'_, F> {
-    fn drop(&mut self) {
-        contained(|| self.0.set(None));
-    }
-}
-
-/// What the future comes to; `None` if it panics.
-async fn outcome(future: impl Future<Output: Into<Handled>>) -> Option<Handled> {
-    let mut held = Held(pin!(Some(future)));
-    poll_fn(|cx| {
-        let polled = contained(|| match held.0.as_mut().as_pin_mut() {
-            Some(future) => future.poll(cx).map(|output| Some(output.into())),
-            None => Poll::Ready(None),
-        });
-        polled.unwrap_or(Poll::Ready(None))
-    })
-    .await
 }
 
 /// Lets other tasks run.
