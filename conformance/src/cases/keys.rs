@@ -44,11 +44,11 @@ fn with_key(place: &Place, (key, secret): (&str, &str)) -> Config {
     config
 }
 
-/// A client that may do everything, and topics for the others.
+/// A client that may do everything, and topics of one queue for the others.
 fn admin(place: &Place, topics: &[&str]) -> Rig {
     let rig = place.rig_with(with_key(place, KEYS));
     for topic in topics {
-        let made = rig.client.admin().create_topic("DefaultCluster", &TopicConfig::new(topic, 2));
+        let made = rig.client.admin().create_topic("DefaultCluster", &TopicConfig::new(topic, 1));
         made.wait().expect("the topic is created");
         let known = || rig.client.queues(&named(topic)).wait().is_ok();
         assert!(eventually(SOON, known), "{topic} never came into the route");
