@@ -156,16 +156,16 @@ fn end(report: &Report, args: &Args, stop: &Stop) -> Outcome {
     })
 }
 
-/// What failed and what was skipped; the totals are the last line.
+/// What was skipped and what failed, nearest to the end; the totals are the last line.
 fn summary(report: &Report) -> io::Result<()> {
     let mut out = io::stdout().lock();
+    for (reason, ids) in report.skips() {
+        writeln!(out, "skipped, {reason}: {}", ids.join(" "))?;
+    }
     for record in &report.outcome.records {
         let Verdict::Failed(why) = &record.verdict else { continue };
         let (name, case) = (record.name(), record.case);
         writeln!(out, "\n{name} ({}): {}\n  {why}", case.level.name(), case.requirement)?;
-    }
-    for (reason, ids) in report.skips() {
-        writeln!(out, "skipped, {reason}: {}", ids.join(" "))?;
     }
     if !report.is_complete() {
         writeln!(out, "ended early: {} rounds were not run", report.outcome.unfinished)?;
