@@ -143,3 +143,33 @@ fn first_offsets_are_given_twice_since_brokers_lose_some_that_come_together() {
     assert_eq!(world.cluster().requests(COMMIT) - before, 8);
     assert_eq!(world.left_uncommitted(client, sub), Some(0));
 }
+
+/// As brokers do whose first offsets of a topic and group come at one time.
+#[test]
+fn first_offsets_that_come_with_a_leave_are_given_once_more_whatever_is_lost_of_them() {
+    let orderly = |mut wanted: Subscribe| {
+        wanted.options = wanted.options.orderly();
+        wanted
+    };
+    // Those of a round are under way still, or there was none before.
+    for (seed, round, ordered) in
+        [(8, false, false), (9, false, true), (10, true, false), (11, true, true)]
+    {
+        let (mut world, client) = pair(seed, 4);
+        world.with_cluster(|cluster| cluster.lose_first_offsets(0));
+        store_many(&mut world, client, 16);
+        let wanted = from_first(GROUP);
+        let wanted = if ordered { orderly(wanted) } else { wanted };
+        let sub = world.subscribe(client, wanted, Pace::AtOnce).unwrap();
+        world.run_until(4 * SECOND, |world| world.delivered().len() == 16).unwrap();
+        let before = world.cluster().requests(COMMIT);
+        if round {
+            world.run_until(6 * SECOND, |world| world.cluster().requests(COMMIT) > before).unwrap();
+        }
+        world.leave(client, sub).unwrap();
+        world.run_until(3 * SECOND, |world| world.left_at(client, sub).is_some()).unwrap();
+        let stored: Vec<_> = (0..4).map(|queue| committed_of(&world, queue)).collect();
+        assert_eq!(stored, [Some(4); 4], "round {round}, in order {ordered}");
+        assert_eq!(world.left_uncommitted(client, sub), Some(0));
+    }
+}

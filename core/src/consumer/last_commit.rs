@@ -164,23 +164,33 @@ impl Consumer {
         true
     }
 
-    /// A commit has ended: whether it was a queue's last one, which is given again since it failed.
+    /// A commit has ended: whether it was a queue's last one, and is given again: since it failed, or
+    /// since it came first.
     pub(super) fn last_ended(&mut self, ctx: &mut Context, key: QueueKey, stored: bool) -> bool {
         match self.lasts.under_way.remove(&key) {
-            Some(last) if !stored => self.last_failed(ctx, last),
-            last => {
-                self.lasts.firsts.extend(last.filter(|last| last.first && !last.gone));
-                false
-            }
+            Some(last) if stored => self.last_stored(last),
+            Some(last) => self.last_failed(ctx, last),
+            None => false,
         }
     }
 
-    /// First offsets of a consumer that leaves are given once more when all commits were answered,
-    /// unless others may have their queues by then.
+    /// What a queue's last commit says is stored: whether it is given once more, as it may have come
+    /// with other first ones. Nobody else has the queue before this consumer has left.
+    pub(super) fn last_stored(&mut self, last: LastCommit) -> bool {
+        let again = last.first && !last.gone && self.phase == Phase::Committing;
+        self.lasts.firsts.extend(again.then_some(last));
+        again
+    }
+
+    /// First offsets of a consumer that leaves are given once more when all commits were answered.
     pub(super) fn repeat_firsts(&mut self, ctx: &mut Context, known: Known<'_>) {
-        if self.commits == 0 && self.phase == Phase::Committing && !self.needs_locks() {
-            for last in std::mem::take(&mut self.lasts.firsts) {
-                self.commit_last(ctx, known, LastCommit { first: false, ..last });
+        if self.commits > 0 || self.phase != Phase::Committing {
+            return;
+        }
+        for last in std::mem::take(&mut self.lasts.firsts) {
+            let key = last.key;
+            if !self.commit_last(ctx, known, LastCommit { first: false, ..last }) {
+                self.committed_last(ctx, key);
             }
         }
     }

@@ -185,7 +185,10 @@ impl Consumer {
             }
             Some(Heir::Last(last)) => {
                 let key = last.key;
-                let awaited = stored != Some(last.offset) && self.commit_last(ctx, known, last);
+                let awaited = match stored {
+                    Some(offset) if offset == last.offset => self.last_stored(last),
+                    _ => self.commit_last(ctx, known, last),
+                };
                 (!awaited).then_some(key)
             }
             None => Some(old),
