@@ -42,28 +42,36 @@ fn send(rig: &Rig, topic: &str) -> Duration {
     begun.elapsed()
 }
 
-/// A nameserver that was just started knows nothing until brokers tell it.
+/// A nameserver that was just started knows nothing until brokers tell it. They do that now and
+/// then, and a round in which they did shows nothing.
 pub(crate) fn a_nameserver_that_was_just_started_is_not_believed_alone(place: &Place) {
     let mut cluster = two_nameservers(place);
     cluster.create_topic("known", 4).expect("the topic is created");
-    cluster.restart("namesrv-1").expect("it starts again, with nothing");
     let [first, _] = orders(&cluster);
     let young = first.split(';').next().expect("an address");
     let asked = || live::route_queues(young, "known").expect("an answer");
-    assert_eq!(asked(), None, "the broker told it already");
-    for on in place.pair() {
-        for namesrv in orders(&cluster) {
-            let rig = Rig::start(on, &namesrv);
-            let consumer = Collector::start(&rig, &format!("g_{on:?}"), "known");
-            let took = send(&rig, "known");
-            let came = || consumer.look(|seen| !seen.ids.is_empty());
-            assert!(eventually(Duration::from_secs(10), came), "{on:?}, {namesrv}: nothing comes");
-            note!(place, "{on:?}: stored after {took:?}");
-            assert!(took < Duration::from_secs(2), "{on:?}, {namesrv}: {took:?}");
-            rig.client.shutdown().wait().expect("an end");
+    let mut shown = false;
+    for _ in 0..3 {
+        cluster.restart("namesrv-1").expect("it starts again, with nothing");
+        for on in place.pair() {
+            for namesrv in orders(&cluster) {
+                let rig = Rig::start(on, &namesrv);
+                let consumer = Collector::start(&rig, &format!("g_{on:?}"), "known");
+                let took = send(&rig, "known");
+                let came = || consumer.look(|seen| !seen.ids.is_empty());
+                let soon = eventually(Duration::from_secs(10), came);
+                assert!(soon, "{on:?}, {namesrv}: nothing comes");
+                note!(place, "{on:?}: stored after {took:?}");
+                assert!(took < Duration::from_secs(2), "{on:?}, {namesrv}: {took:?}");
+                rig.client.shutdown().wait().expect("an end");
+            }
+        }
+        shown = asked().is_none();
+        if shown {
+            break;
         }
     }
-    assert_eq!(asked(), None, "the broker told it meanwhile: the test showed nothing");
+    assert!(shown, "the broker told it meanwhile, each time: the test showed nothing");
 }
 
 /// As an operator does who deletes a topic at one nameserver only.
