@@ -123,7 +123,7 @@ fn wire_04_wire_05_three_frames_split_at_every_point_and_byte_by_byte_are_the_sa
 
 #[test]
 fn wire_06_thousands_of_frames_in_full_reads_come_out_in_order_and_soon_without_a_new_buffer() {
-    let replies: Vec<OutFrame> = (0..1000).map(send_reply).collect();
+    let replies: Vec<OutFrame> = (0..4000).map(send_reply).collect();
     let bytes = encode(&replies);
     let mut inbound = Inbound::new(Limits::default());
     let mut homes = Vec::new();
@@ -137,17 +137,17 @@ fn wire_06_thousands_of_frames_in_full_reads_come_out_in_order_and_soon_without_
                 sequence += 1;
             }
         }
-        assert_eq!((sequence, inbound.buffered()), (1000, 0));
+        assert_eq!((sequence, inbound.buffered()), (4000, 0));
         homes.push(inbound.space().as_ptr());
     }
-    // It grows while reads fill it, up to 256 KiB.
+    // It grows while reads fill it, up to 512 KiB.
     assert!(homes[5..].iter().all(|home| *home == homes[5]), "{homes:?}");
-    assert_eq!(inbound.space().len(), 256 << 10);
+    assert_eq!(inbound.space().len(), 512 << 10);
 }
 
 #[test]
 fn a_buffer_that_grew_with_full_reads_shrinks_when_little_comes() {
-    let bytes = encode(&(0..1000).map(send_reply).collect::<Vec<_>>());
+    let bytes = encode(&(0..4000).map(send_reply).collect::<Vec<_>>());
     let mut inbound = Inbound::new(Limits::default());
     let mut read = |bytes: &[u8]| {
         let mut rest = bytes;
@@ -157,7 +157,7 @@ fn a_buffer_that_grew_with_full_reads_shrinks_when_little_comes() {
         }
         inbound.space().len()
     };
-    assert_eq!((0..10).map(|_| read(&bytes)).last(), Some(256 << 10));
+    assert_eq!((0..10).map(|_| read(&bytes)).last(), Some(512 << 10));
     let small = encode(&[send_reply(1)]);
     assert_eq!((0..65).map(|_| read(&small)).last(), Some(64 << 10));
 }

@@ -4,11 +4,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use rocketry::{Client, Consumer, RunOptions, Start as From};
+use rocketry::{
+    Client, Consumer, ConsumerBuilder, Polled, PullConsumer, RunOptions, Start as From,
+};
 
 use super::figures::{Latencies, Start};
 use super::progress::Tally;
-use super::{BenchError, Job, PATIENCE, Report, group};
+use super::{BenchError, Job, PATIENCE, Report, Work, group};
 
 /// Between two looks at how far the handlers are.
 pub(super) const GLANCE: Duration = Duration::from_millis(1);
@@ -56,9 +58,60 @@ impl Handled {
     }
 }
 
+/// What a consumer that polls has counted, and when the clock started.
+pub(super) struct Counted {
+    seen: usize,
+    start: Start,
+    tally: Tally,
+}
+
+impl Counted {
+    pub(super) fn new(job: &Job) -> Self {
+        Self { seen: 0, start: Start::now(), tally: job.progress.tally() }
+    }
+
+    /// Counts what one poll gave, nothing where none came for long. Gives the figures once all are
+    /// counted: the clock starts with the poll that ends the warming up.
+    pub(super) fn add(
+        &mut self,
+        job: &Job,
+        given: Vec<Polled>,
+    ) -> Result<Option<Report>, BenchError> {
+        let (plan, before) = (&job.plan, self.seen);
+        if given.is_empty() {
+            return Err(BenchError::Starved(before));
+        }
+        let all = plan.warm + plan.count;
+        for polled in given {
+            drop(polled?);
+            self.seen = (self.seen + 1).min(all);
+        }
+        self.tally.add(self.seen - before);
+        if before < plan.warm && plan.warm <= self.seen {
+            self.start = Start::now();
+        }
+        if self.seen < all {
+            return Ok(None);
+        }
+        Ok(Some(self.start.end(job, &Latencies::new(&job.progress)?)))
+    }
+}
+
+/// A consumer from the first offset on, in whichever order the work says.
+pub(super) fn builder(client: &Client, job: &Job) -> Result<ConsumerBuilder, BenchError> {
+    let builder = client.consumer(group())?.topic(job.plan.topic.clone(), "*");
+    let builder = builder.start_at(From::First);
+    Ok(if job.plan.work == Work::ConsumeOrderly { builder.orderly() } else { builder })
+}
+
+/// A consumer that polls from the first offset on.
+pub(super) fn polled(client: &Client, job: &Job) -> Result<PullConsumer, BenchError> {
+    let builder = client.pull_consumer(group())?.topic(job.plan.topic.clone(), "*");
+    Ok(builder.start_at(From::First).start()?)
+}
+
 /// A consumer from the first offset on, and how its messages are handled.
 pub(super) fn consumer(client: &Client, job: &Job) -> Result<(Consumer, RunOptions), BenchError> {
-    let builder = client.consumer(group())?.topic(job.plan.topic.clone(), "*");
-    let consumer = builder.start_at(From::First).start()?;
+    let consumer = builder(client, job)?.start()?;
     Ok((consumer, RunOptions::default().concurrency(job.plan.parallel)))
 }

@@ -50,6 +50,10 @@ pub enum Work {
     Burst,
     /// One consumer from the first offset.
     Consume,
+    /// The same, each queue's messages in their order.
+    ConsumeOrderly,
+    /// The same, polled: each poll settles what the one before it gave.
+    ConsumePull,
     /// One consumer from the first offset whose `parallel` handlers do nothing: tasks, or threads
     /// where there are no tasks.
     Handlers,
@@ -64,7 +68,7 @@ impl Work {
         match self {
             Self::Sync | Self::Transaction | Self::Async | Self::Batch => 2_000,
             Self::Oneway | Self::Burst => 2_000,
-            Self::Consume | Self::Handlers => 20_000,
+            Self::Consume | Self::ConsumeOrderly | Self::ConsumePull | Self::Handlers => 20_000,
             Self::Latency => 200,
         }
     }
@@ -218,6 +222,8 @@ impl Plan {
             Work::Oneway => "oneway".to_owned(),
             Work::Burst => "burst".to_owned(),
             Work::Consume => "consume".to_owned(),
+            Work::ConsumeOrderly => "consume-orderly".to_owned(),
+            Work::ConsumePull => "consume-pull".to_owned(),
             Work::Latency => "latency".to_owned(),
             Work::Handlers => format!("handlers{}", self.parallel),
         }

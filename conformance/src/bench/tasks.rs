@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Instant;
 
-use rocketry::{CheckedHalf, Client, Message, Producer, Resolution, Start as From};
+use rocketry::{CheckedHalf, Client, Message, Producer, Resolution};
 
 use super::burst::Burst;
 use super::figures::{Latencies, Start};
-use super::handled::{self, GLANCE, Handled};
+use super::handled::{self, Counted, GLANCE, Handled};
 use super::runtimes::Tasks;
 use super::{BenchError, Job, PATIENCE, QUIET, Report, Work, committed, group};
 
@@ -24,7 +24,8 @@ pub(super) async fn run<T: Tasks>(tasks: T, job: Job) -> Result<Report, BenchErr
         Work::Batch => batch(&client, &job).await,
         Work::Oneway => oneway(&client, &job).await,
         Work::Burst => burst(&client, &job).await,
-        Work::Consume => consume::<T>(&client, &job).await,
+        Work::Consume | Work::ConsumeOrderly => consume::<T>(&client, &job).await,
+        Work::ConsumePull => polls::<T>(&client, &job).await,
         Work::Handlers => handlers::<T>(&client, &job).await,
         Work::Latency => latency::<T>(&client, &job).await,
     };
@@ -186,8 +187,7 @@ async fn latency<T: Tasks>(client: &Client, job: &Job) -> Result<Report, BenchEr
 
 async fn consume<T: Tasks>(client: &Client, job: &Job) -> Result<Report, BenchError> {
     let plan = &job.plan;
-    let builder = client.consumer(group())?.topic(plan.topic.clone(), "*").start_at(From::First);
-    let mut consumer = builder.start()?;
+    let mut consumer = handled::builder(client, job)?.start()?;
     let (mut start, mut tally) = (Start::now(), job.progress.tally());
     for seen in 0..plan.warm + plan.count {
         if seen == plan.warm {
@@ -205,6 +205,17 @@ async fn consume<T: Tasks>(client: &Client, job: &Job) -> Result<Report, BenchEr
         tally.add(1);
     }
     Ok(start.end(job, &Latencies::new(&job.progress)?))
+}
+
+async fn polls<T: Tasks>(client: &Client, job: &Job) -> Result<Report, BenchError> {
+    let mut consumer = handled::polled(client, job)?;
+    let mut counted = Counted::new(job);
+    loop {
+        let given = consumer.next(PATIENCE).await;
+        if let Some(report) = counted.add(job, given.unwrap_or_default())? {
+            return Ok(report);
+        }
+    }
 }
 
 async fn handlers<T: Tasks>(client: &Client, job: &Job) -> Result<Report, BenchError> {

@@ -44,7 +44,8 @@ fn measured(work: Work, runtime: Runtime, served: &Served) -> Report {
     assert!(report.rate > 0.0 && report.cpu_us > 0.0, "{report}");
     let ordered = report.p50_us <= report.p99_us && report.p99_us <= report.p999_us;
     assert!(ordered, "{report}");
-    let calls = !matches!(work, Work::Consume | Work::Handlers);
+    let takes = matches!(work, Work::Consume | Work::ConsumeOrderly | Work::ConsumePull);
+    let calls = !takes && work != Work::Handlers;
     assert_eq!(report.p50_us > 0, calls, "{report}");
     report
 }
@@ -115,6 +116,9 @@ fn consuming_counts_what_others_have_sent() {
     measured(Work::Async, Runtime::Std, &served);
     for runtime in RUNTIMES {
         assert_eq!(measured(Work::Consume, runtime, &served).work, "consume");
+        let orderly = measured(Work::ConsumeOrderly, runtime, &served);
+        assert_eq!(orderly.work, "consume-orderly");
+        assert_eq!(measured(Work::ConsumePull, runtime, &served).work, "consume-pull");
         assert_eq!(measured(Work::Handlers, runtime, &served).work, "handlers16");
     }
 }

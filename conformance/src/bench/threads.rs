@@ -4,13 +4,11 @@ use std::collections::VecDeque;
 use std::thread;
 use std::time::Instant;
 
-use rocketry::{
-    CheckedHalf, Client, Pending, Producer, Resolution, SendError, SendReceipt, Start as From,
-};
+use rocketry::{CheckedHalf, Client, Pending, Producer, Resolution, SendError, SendReceipt};
 
 use super::burst::Burst;
 use super::figures::{Latencies, Start};
-use super::handled::{self, GLANCE, Handled};
+use super::handled::{self, Counted, GLANCE, Handled};
 use super::{BenchError, Job, PATIENCE, QUIET, Report, Work, committed, group};
 
 type Sent = Result<SendReceipt, SendError>;
@@ -24,7 +22,8 @@ pub(super) fn run(job: &Job) -> Result<Report, BenchError> {
         Work::Batch => batch(&client, job),
         Work::Oneway => oneway(&client, job),
         Work::Burst => burst(&client, job),
-        Work::Consume => consume(&client, job),
+        Work::Consume | Work::ConsumeOrderly => consume(&client, job),
+        Work::ConsumePull => polls(&client, job),
         Work::Handlers => handlers(&client, job),
         Work::Latency => latency(&client, job),
     };
@@ -175,8 +174,7 @@ fn latency(client: &Client, job: &Job) -> Result<Report, BenchError> {
 
 fn consume(client: &Client, job: &Job) -> Result<Report, BenchError> {
     let plan = &job.plan;
-    let builder = client.consumer(group())?.topic(plan.topic.clone(), "*").start_at(From::First);
-    let mut consumer = builder.start()?;
+    let mut consumer = handled::builder(client, job)?.start()?;
     let (mut start, mut tally) = (Start::now(), job.progress.tally());
     for seen in 0..plan.warm + plan.count {
         if seen == plan.warm {
@@ -189,6 +187,17 @@ fn consume(client: &Client, job: &Job) -> Result<Report, BenchError> {
         tally.add(1);
     }
     Ok(start.end(job, &Latencies::new(&job.progress)?))
+}
+
+fn polls(client: &Client, job: &Job) -> Result<Report, BenchError> {
+    let mut consumer = handled::polled(client, job)?;
+    let mut counted = Counted::new(job);
+    loop {
+        let given = consumer.poll(PATIENCE);
+        if let Some(report) = counted.add(job, given.unwrap_or_default())? {
+            return Ok(report);
+        }
+    }
 }
 
 fn handlers(client: &Client, job: &Job) -> Result<Report, BenchError> {

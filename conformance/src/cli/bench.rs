@@ -32,6 +32,10 @@ enum WorkArg {
     Burst,
     /// One consumer from the first offset
     Consume,
+    /// The same, each queue's messages in their order
+    ConsumeOrderly,
+    /// The same, polled
+    ConsumePull,
     /// The same with PARALLEL handlers that do nothing
     Handlers,
     /// One message in flight, from before its send to its delivery
@@ -88,6 +92,8 @@ pub(super) fn run(args: Args) -> Outcome {
         WorkArg::Oneway => Work::Oneway,
         WorkArg::Burst => Work::Burst,
         WorkArg::Consume => Work::Consume,
+        WorkArg::ConsumeOrderly => Work::ConsumeOrderly,
+        WorkArg::ConsumePull => Work::ConsumePull,
         WorkArg::Handlers => Work::Handlers,
         WorkArg::Latency => Work::Latency,
     };

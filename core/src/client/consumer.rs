@@ -195,25 +195,16 @@ impl Consumer {
 
     /// The next message of those taken from the engine.
     fn fresh(&mut self) -> Option<Received> {
-        if !self.goes_on() {
-            return None;
-        }
+        // Where order matters, those before it are settled by then.
+        self.current.as_ref().filter(|run| run.batch.is_next(run))?;
         self.fresh_of_run()
-    }
-
-    /// Whether the next message at hand may be handed out: where order matters, those before it are
-    /// settled by then.
-    fn goes_on(&self) -> bool {
-        let now = || self.now();
-        self.current.as_ref().is_some_and(|run| run.batch.goes_on(run, now))
     }
 
     /// As [`Self::fresh`], whatever became of the messages before.
     pub(super) fn fresh_of_run(&mut self) -> Option<Received> {
-        let now = self.owner.shared().clock().now();
         let shared = self.owner.shared();
         let handout = self.current.as_mut()?;
-        if handout.batch.is_orderly() && !handout.batch.is_locked(now) {
+        if !handout.batch.is_locked(|| shared.clock().now()) {
             return None;
         }
         while handout.next < handout.end && !handout.batch.is_revoked() {

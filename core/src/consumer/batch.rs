@@ -260,11 +260,35 @@ impl Batch {
         if word.fetch_or(bit, Ordering::SeqCst) & bit != 0 {
             return Settled::Before;
         }
-        if self.is_revoked() {
-            self.flags.stale.fetch_add(1, Ordering::Relaxed);
+        self.were_settled(1)
+    }
+
+    /// Settles all messages of `run`, many at once. True: the engine is to be told, as of
+    /// [`Settled::Last`].
+    pub(super) fn settle_run(&self, run: Range<u32>) -> bool {
+        let end = run.end.min(self.records.len() as u32);
+        let mut last = false;
+        let mut next = run.start;
+        while next < end {
+            let many = (64 - next % 64).min(end - next);
+            let bits = (u64::MAX >> (64 - many)) << (next % 64);
+            let Some(word) = self.word(next) else { break };
+            let fresh = bits & !word.fetch_or(bits, Ordering::SeqCst);
+            if fresh != 0 {
+                last |= self.were_settled(fresh.count_ones()) == Settled::Last;
+            }
+            next += many;
         }
-        match self.open.fetch_sub(1, Ordering::AcqRel) {
-            1 => Settled::Last,
+        last
+    }
+
+    /// So many messages are settled that were not before; at least one.
+    fn were_settled(&self, count: u32) -> Settled {
+        if self.is_revoked() {
+            self.flags.stale.fetch_add(count.into(), Ordering::Relaxed);
+        }
+        match self.open.fetch_sub(count, Ordering::AcqRel) {
+            open if open == count => Settled::Last,
             _ if self.is_draining() || self.is_watched() => Settled::Last,
             _ => Settled::Now,
         }
@@ -431,5 +455,64 @@ impl Handout {
     pub(crate) fn single(batch: Arc<Batch>, index: u32, again: u32) -> Self {
         let run = batch.run();
         Self { batch, next: index, end: index + 1, again, run }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::Slots;
+    use crate::name::Topic;
+
+    /// So many messages of which no more can be read than their places.
+    fn batch(count: i64) -> Batch {
+        let record = |offset: i64| {
+            let mut record = vec![0; 28];
+            record[..4].copy_from_slice(&28_u32.to_be_bytes());
+            record[20..].copy_from_slice(&offset.to_be_bytes());
+            record
+        };
+        let body: Vec<u8> = (0..count).flat_map(record).collect();
+        let records = RecordList::cut(body.into());
+        let answer = PulledRecords { places: 0..count, delta: 0, records, at: Instant::ZERO };
+        let id = BatchId {
+            sub: Slots::<SubscriptionId, ()>::default().insert(()),
+            queue: Slots::<QueueKey, ()>::default().insert(()),
+            number: 0,
+        };
+        let topic = Topic::new("t").unwrap();
+        Batch::new(
+            id,
+            QueueName { topic, broker: "b".into(), queue: 0 },
+            answer,
+            None,
+            Arc::default(),
+        )
+    }
+
+    #[test]
+    fn a_run_is_settled_at_once_as_its_messages_are_one_by_one() {
+        for (from, end) in [(0, 1), (3, 64), (63, 65), (64, 128), (10, 200), (0, 201), (200, 900)] {
+            let (run, each) = (batch(201), batch(201));
+            for batch in [&run, &each] {
+                batch.settle(70);
+            }
+            let last = run.settle_run(from..end);
+            let told: Vec<Settled> = (from..end).map(|index| each.settle(index)).collect();
+            assert_eq!(last, told.contains(&Settled::Last), "{from}..{end}");
+            assert_eq!(run.open(), each.open(), "{from}..{end}");
+            let settled = |batch: &Batch| (0..201).map(|i| batch.is_settled(i)).collect::<Vec<_>>();
+            assert_eq!(settled(&run), settled(&each), "{from}..{end}");
+        }
+        assert!(batch(201).settle_run(0..201) && !batch(201).settle_run(5..5));
+    }
+
+    #[test]
+    fn a_run_of_a_queue_that_was_given_up_counts_as_stale() {
+        let batch = batch(100);
+        batch.settle(50);
+        batch.flags.revoked.store(true, Ordering::SeqCst);
+        batch.settle_run(0..100);
+        assert_eq!(batch.flags.stale.load(Ordering::SeqCst), 99);
     }
 }

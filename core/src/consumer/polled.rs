@@ -1,7 +1,7 @@
 //! Messages that are polled: what one poll gives is settled by the next one, or at the end, and
 //! never by being handed out (`DefaultLitePullConsumerImpl.poll` counts it as consumed at once).
 
-use super::{Consumer, Consumers, Handout, Settled};
+use super::{Consumer, Consumers, Handout};
 use crate::id::{QueueKey, SubscriptionId};
 use crate::name::QueueName;
 use crate::remoting::Context;
@@ -93,11 +93,7 @@ impl Consumer {
         let mine = |run: &Handout| of.is_none_or(|key| run.batch.id().queue == key);
         let settled: Vec<Handout> = self.polled.extract_if(.., |run| mine(run)).collect();
         for run in settled.into_iter().filter(|run| !run.batch.is_revoked()) {
-            let mut ended = false;
-            for index in run.next..run.end {
-                ended |= run.batch.settle(index) == Settled::Last;
-            }
-            if ended {
+            if run.batch.settle_run(run.next..run.end) {
                 // One that was given up meanwhile has nothing left to be told.
                 let _ = self.batch_ended(ctx, known, run.batch.id());
             }

@@ -53,18 +53,18 @@ impl Batch {
     /// nothing of it was given back, and the queue's lock lasts. Of a batch whose order does not
     /// matter it always may.
     pub(crate) fn goes_on(&self, handout: &Handout, now: impl FnOnce() -> Instant) -> bool {
-        if !self.is_orderly() {
-            return true;
-        }
-        // The run last: what was given back and is settled since is of another one.
-        let goes_on = self.is_settled_before(handout.next) && self.run() == handout.run;
-        goes_on && self.flags.lock.holds(now())
+        self.is_next(handout) && self.is_locked(now)
     }
 
-    /// Whether the queue's lock lasts.
-    #[cfg(feature = "client")]
-    pub(crate) fn is_locked(&self, now: Instant) -> bool {
-        self.flags.lock.holds(now)
+    /// The same, whether or not the lock lasts.
+    pub(crate) fn is_next(&self, handout: &Handout) -> bool {
+        // The run last: what was given back and is settled since is of another one.
+        !self.is_orderly() || (self.is_settled_before(handout.next) && self.run() == handout.run)
+    }
+
+    /// Whether the queue's lock lasts, where it needs one: the clock is read for that alone.
+    pub(crate) fn is_locked(&self, now: impl FnOnce() -> Instant) -> bool {
+        !self.is_orderly() || self.flags.lock.holds(now())
     }
 
     /// How long the queue's lock lasts; `None`: it needs none.

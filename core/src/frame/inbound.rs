@@ -12,8 +12,8 @@ use crate::config::Config;
 /// What a read buffer holds at first.
 const CHUNK: usize = 64 << 10;
 /// What it holds where reads fill it: more frames come with one system call then, and what answers
-/// them leaves with one.
-const CHUNK_MAX: usize = 256 << 10;
+/// them leaves with one. Pulls of eight queues, of 32 messages of 1 KiB each, are 300 KiB.
+const CHUNK_MAX: usize = 512 << 10;
 /// After so many reads that would have had room in half of the first size, it is that again.
 const CALM: u32 = 64;
 /// The least that is handed out to read into.
@@ -65,7 +65,7 @@ impl Limits {
 /// Read into [`space`](Self::space), tell [`filled`](Self::filled) how much came, and take frames
 /// until there is none. Memory follows what has arrived, never what a length word promises; and
 /// what is kept of it follows what is kept of its frames, see [`Whole::body`]; beside that, up to
-/// 512 KiB of buffers whose bodies are gone wait for the next reads.
+/// 1 MiB of buffers whose bodies are gone wait for the next reads.
 #[derive(Debug)]
 pub struct Inbound {
     /// Initialised up to its length; data lies in `start..filled`. Taking a frame only moves
@@ -120,7 +120,7 @@ impl Inbound {
         }
     }
 
-    /// Where to read the next bytes to: at least 16 KiB, usually 64 KiB, and up to 256 KiB where
+    /// Where to read the next bytes to: at least 16 KiB, usually 64 KiB, and up to 512 KiB where
     /// what is read fills it.
     ///
     /// Grows towards a large frame in steps, each at most twice what has arrived and that.

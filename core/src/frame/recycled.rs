@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 
 /// Bytes of buffers that one connection keeps for its next reads.
-const KEEP: usize = 512 << 10;
+const KEEP: usize = 1 << 20;
 /// Less than this is copied as it is.
 const SMALL: usize = 4 << 10;
 
@@ -34,16 +34,15 @@ impl Drop for Lent {
 impl Recycled {
     /// A buffer of at least so many bytes, and less than twice as many: whatever stands in it.
     pub(super) fn buffer(&self, least: usize) -> Vec<u8> {
-        self.below(least, 2 * least)
+        self.kept(least, 2 * least).unwrap_or_else(|| vec![0; least])
     }
 
-    /// One of at least so many bytes, and less than `most`.
-    fn below(&self, least: usize, most: usize) -> Vec<u8> {
+    /// One that is kept, of at least so many bytes, and less than `most`: the last that came back,
+    /// which the processor may know best.
+    fn kept(&self, least: usize, most: usize) -> Option<Vec<u8>> {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let fits = |buffer: &Vec<u8>| (least..most).contains(&buffer.len());
-        let found = kept.iter().rposition(fits).map(|place| kept.swap_remove(place));
-        drop(kept);
-        found.unwrap_or_else(|| vec![0; least])
+        kept.iter().rposition(fits).map(|place| kept.remove(place))
     }
 
     /// A copy, and how much memory it holds. A small one is not worth a buffer.
@@ -53,8 +52,20 @@ impl Recycled {
             return (Bytes::copy_from_slice(bytes), length);
         }
         // Rounded, so that others of about this length can use it next.
-        let mut buffer = self.below(length.next_multiple_of(SMALL), 2 * length);
-        buffer[..length].copy_from_slice(bytes);
+        let least = length.next_multiple_of(SMALL);
+        let buffer = match self.kept(least, 2 * length) {
+            Some(mut buffer) => {
+                buffer[..length].copy_from_slice(bytes);
+                buffer
+            }
+            // Written once, and not zeroed before.
+            None => {
+                let mut fresh = Vec::with_capacity(least);
+                fresh.extend_from_slice(bytes);
+                fresh.resize(least, 0);
+                fresh
+            }
+        };
         let held = buffer.len();
         (self.lend(buffer).slice(..length), held)
     }
