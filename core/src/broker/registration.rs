@@ -105,7 +105,9 @@ impl Brokers {
         (code, remark, version): (ResponseCode, Option<&str>, i32),
     ) {
         if let Some(registration) = self.registrations.get_mut(&peer) {
-            registration.version = Some(version);
+            if registration.version.replace(version).is_none() {
+                ctx.fx.signal(Signal::VersionKnown(peer));
+            }
         }
         if code != ResponseCode::SUCCESS {
             if !is_denied(code, remark) || self.tells_denial(peer, ctx.fx.now) {
