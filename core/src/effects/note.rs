@@ -397,8 +397,8 @@ pub enum Note {
         /// The broker.
         endpoint: Endpoint,
     },
-    /// A broker refused the end of a transaction that nobody waits for: the answer to its own check,
-    /// or the end of a half message that no local work was done for. It asks again.
+    /// A broker refused the end of a transaction that nobody waits for: the answer to its own
+    /// check, or the end of a half message that no local work was done for. It asks again.
     EndRefused {
         /// The broker.
         endpoint: Endpoint,
