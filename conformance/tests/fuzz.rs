@@ -13,7 +13,8 @@ use rocketry_core::rng::Rng;
 /// Mutations per target: all of this test takes a few seconds unoptimised.
 const ROUNDS: usize = 2_000;
 /// Targets whose single run is long, and their rounds.
-const SLOW: [(&str, usize); 2] = [("engine_session", 400), ("outbound_partial", 400)];
+const SLOW: [(&str, usize); 3] =
+    [("engine_session", 400), ("outbound_partial", 400), ("broker_asks", 400)];
 /// All corpora together stay below this.
 const CORPUS_MAX: u64 = 1 << 20;
 
@@ -172,6 +173,8 @@ holds! {
     outbound_partial,
     publish,
     sql,
+    recall_handle,
+    broker_asks,
     engine_session,
 }
 

@@ -36,11 +36,13 @@ mod rpc;
 pub mod run;
 mod runs;
 mod send;
+mod shops;
 mod slaves;
 mod sql;
 mod stored;
 mod tls;
 mod txn;
+mod txn_java;
 mod volume;
 
 use std::collections::BTreeMap;

@@ -105,7 +105,10 @@ impl Place {
                 "useServerSideResetOffset" => {
                     config.server_side_reset = Some(*value == "true");
                 }
-                "transactionCheckInterval" => {}
+                "transactionCheckInterval" => {
+                    let millis = value.parse().expect("milliseconds");
+                    config.transactions.interval = Duration::from_millis(millis);
+                }
                 "transactionCheckMax" => {
                     config.transactions.checks = value.parse().expect("a number");
                 }

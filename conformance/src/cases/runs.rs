@@ -4,8 +4,8 @@ use super::case::{Case, EMBEDDED, EMBEDDED_AND_LIVE, LIVE, Proof, Runtimes, Targ
 use super::place::{OLD_IS_DELETED, Place, Setting};
 use super::{
     admin, backlog, batch, bcast, clusters, conn, delay, expressions, fault, filt, groups, keys,
-    loss, models, ns, off, offsets, ord, packed, polling, pull, push, reb, retry, rpc, send,
-    slaves, sql, stored, tls, txn, volume,
+    loss, models, ns, off, offsets, ord, packed, polling, pull, push, reb, retry, rpc, send, shops,
+    slaves, sql, stored, tls, txn, txn_java, volume,
 };
 
 use fault::{comeback, failover, moves, outages, restart};
@@ -305,6 +305,11 @@ pub(super) const RUNS: &[Run] = &[
     long(each(run("TXN-15", txn::of_1000_at_once_each_ends_as_it_should))),
     long(with(&[("rejectTransactionMessage", "true")], run("TXN-16", txn::a_broker_may_take_none))),
     run("TXN-17", txn::a_broker_does_each_end_that_it_is_told),
+    long(live(run("TXN-18", txn_java::java_and_we_answer_for_each_others_dead))),
+    long(with(
+        shops::CHECKED,
+        alone(run("TXN-19", shops::of_thousands_each_ends_once_though_shops_and_broker_are_killed)),
+    )),
     long(run("DELAY-01", delay::the_first_levels_come_when_they_are_due)),
     run("DELAY-02", delay::level_0_is_at_once_and_there_is_none_above_18),
     run("DELAY-03", delay::the_broker_takes_level_19_as_18),

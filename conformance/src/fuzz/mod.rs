@@ -4,6 +4,7 @@
 //! `conformance/fuzz` runs them under libFuzzer; the test `fuzz` runs them over the committed
 //! corpus and over mutations of [`Target::seeds`], which keep lengths plausible.
 
+mod asked;
 mod bodies;
 mod engine;
 mod headers;
@@ -17,6 +18,7 @@ mod sql;
 mod streams;
 mod supply;
 
+pub use asked::{broker_asks, recall_handle};
 pub use bodies::{json_bodies, offset_file, route_body, tolerant_json};
 pub use engine::engine_session;
 pub use headers::{binary_header, json_header};
@@ -64,5 +66,7 @@ targets! {
     outbound_partial,
     publish,
     sql,
+    recall_handle,
+    broker_asks,
     engine_session,
 }

@@ -252,6 +252,31 @@ pub(super) fn sql() -> Vec<Vec<u8>> {
     expressions.map(seed).to_vec()
 }
 
+pub(super) fn recall_handle() -> Vec<Vec<u8>> {
+    let java = "djEgVCBiLTAgMTcwMDAwMDAwMDAwMSBBQg==";
+    let unpadded = java.trim_end_matches('=');
+    [java, unpadded, "djIgVCBiLTAgMTcwMDAwMDAwMDAwMSBBQg==", "djEgVA=="].map(Into::into).to_vec()
+}
+
+/// Begins, checks, answers and replies in turn, then steps drawn at random.
+pub(super) fn broker_asks() -> Vec<Vec<u8>> {
+    let seeds = random(12, 1_000).into_iter().enumerate();
+    let seed = |(at, random): (usize, Vec<u8>)| {
+        let at = at as u8;
+        let request = [10, at, 1, 0xFF];
+        let reply =
+            [4, 0, 0, 0, 0, 0, 0, 0, 0, 1, b'h', 0, 0, 0, 0, 0, 0, 0, 0, 2, 2, at, 2, at, 2, 1, 0];
+        let begin = [8, at];
+        let check = [0, 2, 2, at, 2, at, 2, 1, 2, 1, 1, 7, 9, 0, 0, 0, 4, 1, b'x', 1, 7];
+        let rest = [0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 1];
+        let end = [9, at, at % 3, 2];
+        let parts =
+            [&request[..], &reply, &begin, &check, &rest, &end, &check, &rest, &[7, 0, at % 3]];
+        [parts.concat(), random].concat()
+    };
+    seeds.map(seed).collect()
+}
+
 pub(super) fn publish() -> Vec<Vec<u8>> {
     let mut seed = Vec::new();
     for text in ["orders", "shop", "broker-a"] {

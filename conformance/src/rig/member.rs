@@ -79,8 +79,12 @@ impl Drop for Member {
     }
 }
 
-/// Consumes until killed, a minute at most; false at once when nobody asked for it.
+/// Consumes until killed, a minute at most, or is a [shop](super::shop); false at once when nobody
+/// asked for either.
 pub fn be_member() -> bool {
+    if super::shop::be_shop() {
+        return true;
+    }
     let Ok(on) = env::var("MEMBER_ON") else { return false };
     thread::spawn(|| {
         // The other end is closed when whoever started this has ended.

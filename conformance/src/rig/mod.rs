@@ -7,6 +7,7 @@ pub mod heard;
 pub mod load;
 pub mod member;
 pub mod share;
+pub mod shop;
 
 use std::time::{Duration, Instant};
 

@@ -51,6 +51,7 @@ impl World {
         half: HalfOptions,
     ) -> Result<(OpId, UniqueId), Refused> {
         let born = self.unix();
+        let half = HalfOptions { check_after: message.own_check_after(), ..half };
         let app = &self.clients[client.0].app;
         let id = app.ids.next(born);
         let limits = MessageLimits::of(self.engine(client).config());

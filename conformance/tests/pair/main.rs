@@ -9,6 +9,7 @@ mod aiming;
 mod answers;
 mod asking;
 mod astray;
+mod attending;
 mod backoff;
 mod bounding;
 mod broadcasting;

@@ -195,3 +195,23 @@ fn a_handle_names_the_message_that_waits() {
     let op = world.try_send(client, message("x").delay(SECOND)).unwrap();
     assert_eq!(world.end_of(client, op).1.unwrap().recall_handle, None);
 }
+
+/// Seconds that pass are those of round trips: to the nameserver, to connect, to hear the version.
+#[test]
+fn a_timed_message_goes_as_soon_as_its_broker_has_told_its_version() {
+    let took = |message: Message, slow: Duration| {
+        let (mut world, client) = begin(cluster(479));
+        world.produce(client);
+        world.with_cluster(|cluster| cluster.set_delay(RequestCode::HEART_BEAT, slow));
+        let op = world.try_send(client, message).unwrap();
+        let (took, result) = world.end_of(client, op);
+        result.unwrap();
+        took
+    };
+    for slow in [ms(0), ms(7), ms(105), ms(1_005)] {
+        let plain = took(message("x"), slow);
+        let timed = took(message("x").delay(SECOND), slow);
+        let more = timed.saturating_sub(plain);
+        assert!(more <= slow + ms(5), "a version after {slow:?} costs {more:?}");
+    }
+}

@@ -1,10 +1,11 @@
 //! What one producer or consumer does otherwise than its client's settings say.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rocketry::client::{ProducerError, ProducerOptions, SubscribeError};
 use rocketry::proto::consumer::ConsumerOptions;
+use rocketry::proto::frame::RequestCode;
 use rocketry::proto::message::MessageError;
 use rocketry::{
     Consumer, Filter, FilterError, Message, QueueSelection, SendError, SendOptions, Start, Topic,
@@ -16,6 +17,7 @@ use crate::{TOPIC, on_all, served};
 on_all!(
     a_producer_selects_by_what_its_messages_say,
     a_producer_selects_by_its_callers_own_choice,
+    a_request_whose_queue_is_selected_ends_by_its_deadline,
     a_consumer_has_a_window_of_its_own,
     a_delivery_is_sent_again_as_it_came,
     what_is_no_topic_or_out_of_range_is_refused_by_name,
@@ -72,6 +74,26 @@ fn a_producer_selects_by_its_callers_own_choice(on: On) {
     assert!(matches!(none, SendError::NoChoice { .. }), "{none}");
     let told = SendOptions::default().selection(QueueSelection::Hash(2));
     assert_eq!(producer.send_with(message("3"), told).wait().expect("stored").queue, 2);
+}
+
+fn a_request_whose_queue_is_selected_ends_by_its_deadline(on: On) {
+    let served = served();
+    let rig = Rig::start(on, &served.namesrv());
+    let producer =
+        rig.client.producer_with("options", ProducerOptions::default().selector(|_, _| Some(0)));
+    let producer = producer.expect("a producer");
+    let slow = Duration::from_secs(2);
+    served.with(|cluster| cluster.set_delay(RequestCode::GET_ROUTEINFO_BY_TOPIC, slow));
+    for within in [500, 2_500].map(Duration::from_millis) {
+        let begun = Instant::now();
+        let error =
+            producer.request(Message::new(TOPIC, "x"), within).wait().expect_err("no reply");
+        let took = begun.elapsed();
+        assert!(took >= within && took < within + slow / 2, "{within:?} became {took:?}: {error}");
+    }
+    let asked = producer.request(Message::new(TOPIC, "x"), Duration::from_millis(300));
+    let error = asked.wait().expect_err("no reply").to_string();
+    assert!(error.contains("within 300"), "{error}");
 }
 
 fn a_consumer_has_a_window_of_its_own(on: On) {

@@ -228,3 +228,21 @@ fn a_half_message_that_can_not_be_waited_for_is_rolled_back() {
     assert!(eventually(SOON, || rig.client.stats().transactions.rolled_back == 1));
     assert_eq!((in_topic(&served), served.with(|cluster| cluster.halves(0))), (1, 0));
 }
+
+#[test]
+fn a_half_message_that_outlives_its_producer_is_still_answered_for() {
+    let served = served();
+    let rig = Rig::start(On::Threads, &served.namesrv());
+    let producer = rig.client.transaction_producer("g", |_| Resolution::RollBack).unwrap();
+    let half = producer.begin(message()).wait().unwrap();
+    drop(producer);
+    let checks = || rig.client.stats().transactions.checks > 0;
+    assert!(eventually(SOON, checks), "nobody is asked");
+    let stats = rig.client.stats().transactions;
+    assert_eq!((stats.checks_unanswered, in_topic(&served)), (0, 0), "{stats}");
+    assert_eq!(half.commit().wait().unwrap().state, TransactionState::Committed);
+    assert_eq!(in_topic(&served), 1);
+    // With it the group has nobody any more.
+    let members = || served.with(|cluster| cluster.producers(0, "g").len());
+    assert!(eventually(SOON, || members() == 0), "{} producers", members());
+}

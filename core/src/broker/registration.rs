@@ -104,8 +104,10 @@ impl Brokers {
         revision: u64,
         (code, remark, version): (ResponseCode, Option<&str>, i32),
     ) {
-        if let Some(registration) = self.registrations.get_mut(&peer) {
-            registration.version = Some(version);
+        if let Some(registration) = self.registrations.get_mut(&peer)
+            && registration.version.replace(version).is_none()
+        {
+            ctx.fx.signal(Signal::VersionKnown(peer));
         }
         if code != ResponseCode::SUCCESS {
             if !is_denied(code, remark) || self.tells_denial(peer, ctx.fx.now) {

@@ -1,6 +1,7 @@
 //! Questions by the type of their answer.
 
 use std::marker::PhantomData;
+use std::time::Duration;
 
 use crate::name::{QueueName, Topic};
 use crate::query::{Call, Query, QueueChoice, Response};
@@ -8,12 +9,14 @@ use crate::query::{Call, Query, QueueChoice, Response};
 /// A question that is answered with an `A`.
 pub(super) struct Question<A> {
     pub(super) query: Query,
+    /// A deadline that is sooner than `request_timeout`.
+    pub(super) within: Option<Duration>,
     answer: PhantomData<A>,
 }
 
 impl<A> Question<A> {
     const fn of(query: Query) -> Self {
-        Self { query, answer: PhantomData }
+        Self { query, within: None, answer: PhantomData }
     }
 }
 
@@ -28,6 +31,11 @@ impl Question<Vec<QueueChoice>> {
     /// See [`Query::Writable`].
     pub(super) fn writable(topic: &Topic) -> Self {
         Self::of(Query::Writable(topic.clone()))
+    }
+
+    /// With such a deadline.
+    pub(super) fn within(self, within: Duration) -> Self {
+        Self { within: Some(within), ..self }
     }
 }
 

@@ -123,8 +123,12 @@ impl Producer {
             Ok(topic) => topic.clone(),
             Err(error) => return Pending::ready(Err(error.into())),
         };
-        let (own, queues) = (self.clone(), ask(shared, Question::writable(&topic)));
+        let (own, begun) = (self.clone(), shared.clock().now());
+        let queues = ask(shared, Question::writable(&topic).within(timeout));
         queues.then(shared, move |queues| {
+            // One deadline covers the look for the queues as well.
+            let looked = own.place.owner.shared().clock().now().since(begun);
+            let timeout = timeout.saturating_sub(looked);
             match chosen(|queues: &[_]| select(&message, queues), topic, queues) {
                 Ok(QueueName { broker, queue, .. }) => {
                     let queue = QueueSelection::Queue { broker, queue: queue as i32 };

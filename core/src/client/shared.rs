@@ -523,7 +523,9 @@ impl Shared {
     /// Asks the engine for one fact.
     pub(super) fn ask<A: Found>(&self, question: Question<A>) -> Result<OpId, QueryError> {
         let asked = self.run(|core, now| {
-            let op = core.engine.query(now, question.query)?;
+            let most = core.engine.config().request_timeout;
+            let within = question.within.map_or(most, |within| within.min(most));
+            let op = core.engine.query_within(now, question.query, within)?;
             core.waiting.insert::<Result<A, QueryError>>(op);
             Ok::<_, Refused>(op)
         });

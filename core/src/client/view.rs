@@ -76,6 +76,21 @@ impl MessageView {
         self.record().expect("a view is of a readable record")
     }
 
+    /// One of its properties, the producer's own or RocketMQ's: all of them are those of
+    /// [`message`](Self::message).
+    ///
+    /// ```no_run
+    /// # use rocketry_core::client::Delivery;
+    /// # fn f(delivery: Delivery) {
+    /// println!("{:?}", delivery.property("colour"));
+    /// delivery.ack();
+    /// # }
+    /// ```
+    #[doc(alias = "getProperty", alias = "getUserProperty", alias = "GetProperty")]
+    pub fn property(&self, name: &str) -> Option<&str> {
+        self.message().property(name)
+    }
+
     /// A message to send, with what an application gave this one: its topic, body, flag, tag, keys
     /// and own properties, to be changed and sent again. It gets a unique id of its own, and has
     /// no delay. The body is shared, not copied.

@@ -65,6 +65,7 @@ pub(crate) enum Subject {
     Dead(Group),
     Store(Group, &'static str),
     Check(Group),
+    End(Endpoint),
     Delay(Group, Topic),
 }
 
@@ -137,6 +138,7 @@ impl Note {
             | Self::HeldTooLong { .. }
             | Self::DeadLetter { .. }
             | Self::CheckIgnored { .. }
+            | Self::EndRefused { .. }
             | Self::DelayDropped { .. }
             | about_a_store!() => true,
             Self::Repeated { last, .. } => last.is_trouble(),
@@ -183,6 +185,7 @@ impl Note {
             Self::HeldTooLong { group, .. } => Subject::Held(group.clone()),
             Self::DeadLetter { group, .. } => Subject::Dead(group.clone()),
             Self::CheckIgnored { group, .. } => Subject::Check(group.clone()),
+            Self::EndRefused { endpoint, .. } => Subject::End(endpoint.clone()),
             Self::DelayDropped { group, topic } => Subject::Delay(group.clone(), topic.clone()),
             about_a_store!() => self.subject_of_store(),
             Self::Repeated { last, .. } => last.subject(),
@@ -215,7 +218,8 @@ impl Note {
             Self::SharedId { group, client_id } => {
                 all(tell, &[("group", Text(group)), ("id", Text(client_id))]);
             }
-            Self::HeartbeatRefused { endpoint, code, reason } => {
+            Self::HeartbeatRefused { endpoint, code, reason }
+            | Self::EndRefused { endpoint, code, reason } => {
                 all(tell, &[("endpoint", Text(endpoint)), ("code", Number(code.0.into()))]);
                 if let Some(reason) = reason {
                     tell("reason", Text(reason));
@@ -482,6 +486,10 @@ impl Note {
                 "broker {endpoint} asks how a transaction of group {group} ended, which has no \
                  transaction producer here: give plain producers another group"
             ),
+            Self::EndRefused { endpoint, code, reason } => {
+                write!(f, "broker {endpoint} refused the end of a transaction: {code}")?;
+                reason.as_ref().map_or(Ok(()), |reason| write!(f, ": {reason}"))
+            }
             Self::DelayDropped { group, topic } => write!(
                 f,
                 "a half message of group {group} for topic {topic} was sent without its delay \

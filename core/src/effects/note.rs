@@ -54,6 +54,7 @@ use crate::offsets::OffsetStoreError;
 /// | `OffsetsNotLoaded`, `OffsetsNotSaved` | warn | `group`, `reason` |
 /// | `OffsetsDamaged` | warn | `group`, `reason` |
 /// | `CheckIgnored` | warn | `group`, `endpoint` |
+/// | `EndRefused` | warn | `endpoint`, `code`; `reason` if any |
 /// | `DelayDropped` | warn | `group`, `topic` |
 /// | `Repeated` | as its note | as its note, and `suppressed` |
 ///
@@ -395,6 +396,16 @@ pub enum Note {
         group: Group,
         /// The broker.
         endpoint: Endpoint,
+    },
+    /// A broker refused the end of a transaction that nobody waits for: the answer to its own
+    /// check, or the end of a half message that no local work was done for. It asks again.
+    EndRefused {
+        /// The broker.
+        endpoint: Endpoint,
+        /// Its code.
+        code: ResponseCode,
+        /// Its words.
+        reason: Option<Arc<str>>,
     },
     /// A half message had a delay level, which brokers know none of: it was sent without.
     DelayDropped {

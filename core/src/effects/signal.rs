@@ -63,6 +63,8 @@ pub(crate) enum Signal {
     Unregistered(PeerId),
     /// A broker's version is to be known: it tells it when it answers a heartbeat.
     VersionWanted(PeerId),
+    /// A broker has told its version.
+    VersionKnown(PeerId),
     /// What heartbeats say of our groups has changed: brokers are to hear it now.
     GroupsChanged,
     /// A consumer of ours reads nothing any more, and is no member until it does.

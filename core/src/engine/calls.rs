@@ -1,6 +1,7 @@
 //! Verbs of the application: sends and questions, and their ends.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Engine;
 use crate::broker::health::Healths;
@@ -132,6 +133,17 @@ impl Engine {
     ///
     /// After this: commands, timeout; the event at once, where the route is known and tells.
     pub fn query(&mut self, now: Instant, query: Query) -> Result<OpId, Refused> {
+        let within = self.ctx.fx.config.request_timeout;
+        self.query_within(now, query, within)
+    }
+
+    /// As [`query`](Self::query), with a deadline of its own.
+    pub fn query_within(
+        &mut self,
+        now: Instant,
+        query: Query,
+        within: Duration,
+    ) -> Result<OpId, Refused> {
         self.tick(now);
         if let Err(refused) = self.admit() {
             self.ctx.fx.counters.calls_refused += 1;
@@ -141,7 +153,7 @@ impl Engine {
             return Err(refused);
         }
         let (queries, ctx, mut ways, healths) = self.queries();
-        Ok(queries.ask(ctx, &mut ways, healths, query))
+        Ok(queries.ask(ctx, &mut ways, healths, query, within))
     }
 
     /// Gives a call up. It ends without an event.

@@ -45,6 +45,10 @@ impl Engine {
                     }
                 }
                 Signal::VersionWanted(peer) => self.ask_version(peer),
+                Signal::VersionKnown(peer) => {
+                    let (producers, ctx, mut ways) = self.producers();
+                    producers.version_known(ctx, &mut ways, peer);
+                }
                 Signal::GroupsChanged => self.register_all(),
                 Signal::GroupIdle { group } => {
                     let ask = BrokerAsk::Withdraw;

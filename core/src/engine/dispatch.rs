@@ -192,7 +192,7 @@ impl Engine {
             }
             Purpose::Half(ask) => {
                 let (transactions, ctx, known) = self.transactions();
-                transactions.answered(ctx, known, ask, (reply, body));
+                transactions.answered(ctx, known, peer, ask, (reply, body));
             }
             Purpose::Route { topic, fallback, lookup } => {
                 let (asked, of) = (AskedPeer { peer, opaque }, (&topic, lookup, fallback));

@@ -38,6 +38,7 @@ impl Engine {
     /// All routes in use are to be looked up again.
     pub(super) fn refresh_routes(&mut self) {
         let (mut consumed, running) = (self.consumers.consumed(), self.shutdown.is_running());
+        self.transactions.let_go(&self.ctx);
         consumed.extend(self.transactions.topics().cloned());
         let Self { ctx, routes, names, brokers, .. } = self;
         routes.refresh(ctx, names, brokers, &consumed, running);

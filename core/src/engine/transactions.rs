@@ -35,7 +35,7 @@ impl Engine {
         half: HalfOptions,
     ) -> Result<OpId, Refused> {
         self.tick(now);
-        let (id, topic) = (publish.unique_id(), publish.topic().clone());
+        let id = publish.unique_id();
         if !publish.is_half() {
             return Err(Refused::NotHalf);
         }
@@ -43,9 +43,13 @@ impl Engine {
             return Err(Refused::Undecided(id));
         }
         self.transactions.begin(&mut self.ctx, &publish, half);
-        let sent = self.send_with(now, publish, options.attempts(1));
+        let sent = self.send_with(now, publish.clone(), options.attempts(1));
         match sent {
-            Ok(_) => self.attend_topic(&topic),
+            Ok(_) => {
+                let (transactions, ctx, known) = self.transactions();
+                let new = transactions.attend_half(ctx, known, &publish);
+                self.attended(publish.topic(), new);
+            }
             Err(_) => self.transactions.refused(&mut self.ctx, id),
         }
         self.carry();
@@ -136,13 +140,14 @@ impl Engine {
     /// After this: commands, timeout.
     pub fn attend(&mut self, now: Instant, topic: &Topic) {
         self.tick(now);
-        self.attend_topic(topic);
+        let (transactions, ctx, known) = self.transactions();
+        let new = transactions.attend(ctx, known, topic);
+        self.attended(topic, new);
         self.carry();
     }
 
-    fn attend_topic(&mut self, topic: &Topic) {
-        let (transactions, ctx, known) = self.transactions();
-        if transactions.attend(ctx, known, topic) && known.routes.known(topic).is_none() {
+    fn attended(&mut self, topic: &Topic, new: bool) {
+        if new && self.routes.known(topic).is_none() {
             self.refresh_route(topic);
         }
     }

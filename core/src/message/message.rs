@@ -281,10 +281,10 @@ impl Message {
         self.set(properties::CHECK_IMMUNITY, itoa::Buffer::new().format(seconds))
     }
 
-    /// Whether it [has such a time](Self::check_after).
-    #[cfg(feature = "client")]
-    pub(crate) fn has_check_after(&self) -> bool {
-        properties::value_range(&self.properties, properties::CHECK_IMMUNITY).is_some()
+    /// Such a [time](Self::check_after), if it has one.
+    pub fn own_check_after(&self) -> Option<std::time::Duration> {
+        let value = properties::value_range(&self.properties, properties::CHECK_IMMUNITY)?;
+        self.properties[value].parse().ok().map(std::time::Duration::from_secs)
     }
 
     /// What the application calls the transaction of a half message, as a property of its own: the

@@ -52,7 +52,7 @@ pub use crate::effects::{PushedReply, ReplyMessage, SendReceipt, SendStatus};
 use crate::effects::SendOwner;
 use crate::error::{Attempts, Failure, Stored};
 use crate::frame::Opaque;
-use crate::id::{BrokerId, PeerId};
+use crate::id::BrokerId;
 use crate::message::{Publish, java_string_hash};
 use crate::name::QueueName;
 use crate::route::{Route, RouteQueue};
@@ -229,7 +229,7 @@ pub(crate) struct Send {
     /// The pause before the next try.
     pub(crate) pause: Option<TimerKey>,
     /// The broker whose version it pauses for.
-    pub(crate) unknown: Option<PeerId>,
+    pub(crate) unknown: Option<version::Unknown>,
     /// The request of the present try.
     pub(crate) call: Option<Opaque>,
     /// Tries that ran out, and whose answers may still come.

@@ -289,7 +289,8 @@ impl Producers {
                 RequestError::Send(Box::new(SendError::TimedOut { topic, stored, ids, attempts }))
             }
             Stage::Sent { error: None } => {
-                RequestError::NoReply { topic, within: ctx.fx.now.since(request.since), ids }
+                let within = request.deadline.since(request.since);
+                RequestError::NoReply { topic, within, ids }
             }
             Stage::Sent { error: Some(error) } => RequestError::Send(error.clone()),
             Stage::Meeting { .. } => {

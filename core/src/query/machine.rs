@@ -29,9 +29,9 @@ impl Queries {
         ways: &mut Ways<'_>,
         healths: &Healths,
         query: Query,
+        within: Duration,
     ) -> OpId {
         ctx.fx.counters.queries_begun += 1;
-        let within: Duration = ctx.fx.config.request_timeout;
         let op = ctx.fx.ops.insert(OpKind::Query);
         let timer = ctx.fx.after(within, TimerKind::Deadline(op));
         let (attempts, since) = (Attempts::default(), ctx.fx.now);

@@ -21,6 +21,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// From this check of a half message on it is committed also where its broker does not say whether
 /// it is in its topic: brokers ask fifteen times, and what comes twice is better than what is lost.
 const LAST_LOOK: u32 = 3;
+/// What a broker was told to commit may be missing in its index for so long: that is written behind
+/// the log, later the more a broker has to do.
+const INDEXED: Duration = Duration::from_secs(15);
 /// Checks that may wait for the application's word at once. Brokers ask again.
 const OPEN: usize = 4096;
 /// Bytes of the messages that these are about, but for one of any size.
@@ -156,7 +159,7 @@ impl Transactions {
             (Resolution::Unknown, None) | (_, None) => said,
             // One was begun under the same id meanwhile: its end decides.
             (_, Some(id)) if self.halves.contains_key(&id) => Resolution::Unknown,
-            (_, Some(id)) => self.keep(ctx, id, said),
+            (_, Some(id)) => self.keep(ctx, id, said, Duration::ZERO),
         };
         self.answer_or_look(ctx, asked, verdict);
     }
@@ -202,20 +205,30 @@ impl Transactions {
 
     /// The broker says whether the message is there. Where it can't, it asks again.
     pub(super) fn looked(&mut self, ctx: &mut Context, check: CheckId, found: Option<Body>) {
-        let Some(Committing { asked, told }) = self.committing.get_mut(check) else { return };
+        let Some(Committing { asked, told: is_told }) = self.committing.get_mut(check) else {
+            return;
+        };
         let Asked { peer, conn, check: half } = asked;
         let record = half.records.record(0);
         let id = record.as_ref().and_then(|record| record.unique_id()).unwrap_or_default();
+        let told = half.id.and_then(|id| self.verdicts.told_at(id));
+        let behind = told.is_some_and(|at| ctx.fx.now.since(at) < INDEXED);
         let verdict = match found {
             None if half.times() < LAST_LOOK => Resolution::Unknown,
             Some(Body::Raw(body)) if holds(&body, id) => {
                 self.counted.copies += 1;
                 Resolution::RollBack
             }
+            None | Some(_) if behind && !ctx.fx.plant.is(Planted::CommitsCopies) => {
+                Resolution::Unknown
+            }
             None | Some(_) => Resolution::Commit,
         };
         if verdict == Resolution::Commit && ctx.remoting.peers.connection(*peer) == Some(*conn) {
-            *told = true;
+            *is_told = true;
+            if let Some(id) = half.id {
+                self.verdicts.told(Some(ctx.fx.now), id);
+            }
             let request = Request::EndTransaction(half.end(verdict));
             let purpose = Purpose::Half(HalfAsk::Commit(check));
             let (peer, within) = (*peer, ctx.fx.config.request_timeout);

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::machine::{Half, Place};
 use super::{Resolution, TransactionReceipt, TransactionState, Transactions};
-use crate::effects::{Event, OpKind, Planted, TimerKind};
+use crate::effects::{Event, Note, OpKind, Planted, TimerKind};
 use crate::error::{Attempt, Failure, TransactionError};
 use crate::frame::request::{EndTransactionRequest, QueryMessageRequest};
 use crate::frame::{Kind, Opaque, Reply, Request, ResponseCode};
@@ -54,7 +54,7 @@ const fn is_passing(code: ResponseCode) -> bool {
 /// The end of one transaction, on its way.
 #[derive(Debug)]
 pub(super) struct End {
-    id: UniqueId,
+    pub(super) id: UniqueId,
     resolution: Resolution,
     half: Half,
     /// By when it has to end.
@@ -85,12 +85,12 @@ impl Transactions {
             return Err(TransactionError::Overdue);
         }
         let op = ctx.fx.ops.insert(OpKind::End);
+        let Some(half) = self.take_half(ctx, id) else { return Err(TransactionError::Decided) };
         if resolution != Resolution::Unknown {
-            self.keep(ctx, id, resolution);
+            self.keep(ctx, id, resolution, half.check_after);
         } else {
             self.counted.left += 1;
         }
-        let Some(half) = self.take_half(ctx, id) else { return Err(TransactionError::Decided) };
         let timer = ctx.fx.after(ctx.fx.config.request_timeout, TimerKind::Deadline(op));
         let (call, attempt, looked, detached) = (None, None, false, false);
         if resolution == Resolution::Unknown {
@@ -98,6 +98,7 @@ impl Transactions {
         }
         let end = End { id, resolution, half, timer, call, looked, attempt, detached };
         self.ends.insert(op, end);
+        *self.ending.entry(id).or_default() += 1;
         match resolution {
             Resolution::Unknown => self.finish(ctx, op, Ok(TransactionState::Unknown)),
             Resolution::Commit | Resolution::RollBack => self.send(ctx, known, op),
@@ -118,6 +119,7 @@ impl Transactions {
             let request = look_for(end.half.topic.shared(), end.id.as_str().into(), broker);
             (request, HalfAsk::LookFirst(op), Kind::Fields)
         } else {
+            self.verdicts.told(Some(ctx.fx.now), end.id);
             let end = end.half.end(end.id, end.resolution);
             (Request::EndTransaction(end), HalfAsk::End(op), Kind::Plain)
         };
@@ -187,6 +189,7 @@ impl Transactions {
         &mut self,
         ctx: &mut Context,
         known: Known<'_>,
+        peer: PeerId,
         ask: HalfAsk,
         (reply, body): (Reply, Body),
     ) {
@@ -206,9 +209,9 @@ impl Transactions {
             }
             HalfAsk::Commit(check) => {
                 self.settled(check);
-                return self.told(true, reply.code);
+                return self.told(ctx, peer, true, reply);
             }
-            HalfAsk::Told { commit } => return self.told(commit, reply.code),
+            HalfAsk::Told { commit } => return self.told(ctx, peer, commit, reply),
         };
         let Some(end) = self.ends.get_mut(op) else { return };
         end.call = None;
@@ -231,11 +234,16 @@ impl Transactions {
     }
 
     /// What a broker says to an end that nobody waits for.
-    const fn told(&mut self, commit: bool, code: ResponseCode) {
-        match code {
+    fn told(&mut self, ctx: &mut Context, peer: PeerId, commit: bool, reply: Reply) {
+        match reply.code {
             ResponseCode::SUCCESS if commit => self.counted.committed += 1,
             ResponseCode::SUCCESS => self.counted.rolled_back += 1,
-            _ => self.counted.unconfirmed += 1,
+            code => {
+                self.counted.unconfirmed += 1;
+                let endpoint = ctx.remoting.peers.endpoint(peer).clone();
+                let reason = reply.remark.map(Into::into);
+                ctx.fx.note(Note::EndRefused { endpoint, code, reason });
+            }
         }
     }
 
@@ -266,6 +274,9 @@ impl Transactions {
         let unseen = matches!(failure, Failure::Connect(_) | Failure::Cut(_));
         let attempt = ctx.attempt(peer, end.call.take(), failure);
         end.attempt = Some(Box::new(attempt));
+        if unseen {
+            self.verdicts.told(None, end.id);
+        }
         if unseen || ctx.fx.plant.is(Planted::RepeatsEnds) {
             self.send(ctx, known, op);
         } else {
@@ -318,6 +329,12 @@ impl Transactions {
         result: Result<TransactionState, TransactionError>,
     ) {
         let Some(End { id, half, timer, detached, .. }) = self.ends.remove(op) else { return };
+        if let Some(count) = self.ending.get_mut(&id) {
+            *count -= 1;
+            if *count == 0 {
+                self.ending.remove(&id);
+            }
+        }
         ctx.fx.ops.remove(op);
         ctx.fx.timers.cancel(timer);
         match &result {
@@ -339,7 +356,7 @@ impl Transactions {
 
     /// Whether a transaction's end is under way.
     pub(super) fn is_ending(&self, id: UniqueId) -> bool {
-        self.ends.iter().any(|(_, end)| end.id == id)
+        self.ending.contains_key(&id)
     }
 
     /// The request of a call, if it is under way.

@@ -1,11 +1,11 @@
 //! Half messages from their first try to their verdict.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::end::End;
-use super::verdicts::Verdicts;
+use super::verdicts::{Verdicts, asked_until};
 use super::{Resolution, TransactionStats};
 use crate::effects::{Note, Planted, SendReceipt, SendStatus};
 use crate::error::Stored;
@@ -27,6 +27,8 @@ pub struct HalfOptions {
     pub transaction_id: Option<Arc<str>>,
     /// The message had a delay level, which was left out.
     pub delayed: bool,
+    /// Before that time brokers don't ask, by a property of the message.
+    pub check_after: Option<Duration>,
 }
 
 /// A check, and by which connection it came.
@@ -67,6 +69,8 @@ pub(super) struct Half {
     pub(super) topic: Topic,
     pub(super) since: Instant,
     pub(super) limit: Option<Duration>,
+    /// Brokers don't ask before.
+    pub(super) check_after: Duration,
     /// What the application calls the transaction, or the unique id.
     pub(super) name: Arc<str>,
     /// The verdict on one of the same id before it, which counts unless this one may be stored.
@@ -113,11 +117,14 @@ impl Half {
 pub(crate) struct Transactions {
     /// Groups whose checks are answered here, and how many transaction producers each has.
     pub(super) groups: BTreeMap<Group, usize>,
-    /// Topics whose brokers have to be able to ask.
-    pub(super) topics: BTreeSet<Topic>,
+    /// Topics whose brokers have to be able to ask, and until when: those that the application
+    /// attends for as long as a group is answered for.
+    pub(super) topics: BTreeMap<Topic, Instant>,
     pub(super) halves: BTreeMap<UniqueId, Half>,
     pub(super) verdicts: Verdicts,
     pub(super) ends: Table<OpId, End>,
+    /// How many there are for each message: one that is sent again under its id may have two.
+    pub(super) ending: BTreeMap<UniqueId, usize>,
     /// Checks that wait for the application's word.
     pub(super) asking: Slots<CheckId, Asked>,
     /// Bytes of the messages of those.
@@ -154,32 +161,65 @@ impl Transactions {
 
     /// Topics whose routes are in use here.
     pub(crate) fn topics(&self) -> impl Iterator<Item = &Topic> {
-        self.topics.iter()
+        self.topics.keys()
     }
 
     /// Whether its brokers have to be able to ask.
     pub(crate) fn attends(&self, topic: &Topic) -> bool {
-        self.topics.contains(topic)
+        self.topics.contains_key(topic)
     }
 
-    /// Has brokers of a topic able to ask. True if that is new.
+    /// Has brokers of a topic able to ask, for as long as the application answers for its group.
+    /// True if that is new.
     pub(crate) fn attend(&mut self, ctx: &mut Context, known: Known<'_>, topic: &Topic) -> bool {
-        if self.topics.contains(topic) {
+        self.attend_until(ctx, known, topic, Instant::FAR)
+    }
+
+    /// The same for as long as brokers may ask about a half message that is sent now.
+    pub(crate) fn attend_half(
+        &mut self,
+        ctx: &mut Context,
+        known: Known<'_>,
+        publish: &Publish,
+    ) -> bool {
+        let half = self.halves.get(&publish.unique_id());
+        let after = half.map_or(Duration::ZERO, |half| half.check_after);
+        let until = asked_until(ctx.fx.now, after);
+        self.attend_until(ctx, known, publish.topic(), until)
+    }
+
+    fn attend_until(
+        &mut self,
+        ctx: &mut Context,
+        known: Known<'_>,
+        topic: &Topic,
+        until: Instant,
+    ) -> bool {
+        if let Some(time) = self.topics.get_mut(topic) {
+            *time = until.max(*time);
             return false;
         }
-        self.topics.insert(topic.clone());
+        self.topics.insert(topic.clone(), until);
         reach(ctx, known, topic);
         true
     }
 
+    /// Lets go of topics that half messages went to long ago, unless one is undecided.
+    pub(crate) fn let_go(&mut self, ctx: &Context) {
+        let Self { topics, halves, .. } = self;
+        topics.retain(|topic, until| {
+            *until > ctx.fx.now || halves.values().any(|half| half.topic == *topic)
+        });
+    }
+
     /// Keeps connections to all brokers that may ask.
     pub(crate) fn reach_all(&self, ctx: &mut Context, known: Known<'_>) {
-        self.topics.iter().for_each(|topic| reach(ctx, known, topic));
+        self.topics.keys().for_each(|topic| reach(ctx, known, topic));
     }
 
     /// Whether a broker that may ask is there.
     pub(crate) fn is_awaited(&self, known: Known<'_>, peer: PeerId) -> bool {
-        let routes = self.topics.iter().filter_map(|topic| known.routes.known(topic));
+        let routes = self.topics.keys().filter_map(|topic| known.routes.known(topic));
         let mut masters = routes.flat_map(|route| &route.writers);
         masters.any(|broker| known.brokers.master(*broker) == Some(peer))
     }
@@ -203,6 +243,7 @@ impl Transactions {
             topic: topic.clone(),
             since: ctx.fx.now,
             limit: options.work_limit,
+            check_after: options.check_after.unwrap_or_default(),
             name: options.transaction_id.unwrap_or_else(|| id.as_str().into()),
             before,
             unwanted: false,
@@ -221,9 +262,9 @@ impl Transactions {
 
     /// What was decided before on a half message of that id counts again.
     fn not_stored(&mut self, ctx: &mut Context, id: UniqueId) {
-        let before = self.take_half(ctx, id).and_then(|half| half.before);
-        if let Some(verdict) = before {
-            self.keep(ctx, id, verdict);
+        let Some(half) = self.take_half(ctx, id) else { return };
+        if let Some(verdict) = half.before {
+            self.keep(ctx, id, verdict, half.check_after);
         }
     }
 
@@ -260,8 +301,8 @@ impl Transactions {
 
     /// No local work is done for a half message that may be stored: it is rolled back.
     fn give_up(&mut self, ctx: &mut Context, known: Known<'_>, id: UniqueId) {
-        let verdict = self.keep(ctx, id, Resolution::RollBack);
         let Some(half) = self.take_half(ctx, id) else { return };
+        let verdict = self.keep(ctx, id, Resolution::RollBack, half.check_after);
         self.tell(ctx, known, id, &half, verdict);
     }
 
@@ -274,12 +315,19 @@ impl Transactions {
         Some(half)
     }
 
-    /// Keeps a verdict, unless there is one. Gives the one that counts.
-    pub(super) fn keep(&mut self, ctx: &Context, id: UniqueId, verdict: Resolution) -> Resolution {
+    /// Keeps a verdict on what brokers don't ask about before `check_after`, unless there is one.
+    /// Gives the one that counts.
+    pub(super) fn keep(
+        &mut self,
+        ctx: &Context,
+        id: UniqueId,
+        verdict: Resolution,
+        check_after: Duration,
+    ) -> Resolution {
         if ctx.fx.plant.is(Planted::ForgetsVerdicts) {
             return verdict;
         }
-        self.verdicts.keep(ctx.fx.now, id, verdict)
+        self.verdicts.keep(ctx.fx.now, id, verdict, check_after)
     }
 
     /// The timers of those that wait.
@@ -305,9 +353,12 @@ impl Transactions {
             let open = self.committing.get(*check).and_then(|one| one.asked.check.id);
             assert_eq!(open, Some(*id), "{check:?} commits another message");
         }
-        for (op, _) in self.ends.iter() {
+        for (op, end) in self.ends.iter() {
             assert!(ctx.fx.ops.get(op).is_some(), "{op:?} is no call");
+            assert!(self.ending.contains_key(&end.id), "{op:?} is not found by its id");
         }
+        let ending: usize = self.ending.values().sum();
+        assert_eq!(ending, self.ends.len(), "ends are miscounted");
     }
 
     /// The client has stopped.

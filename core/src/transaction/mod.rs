@@ -31,7 +31,9 @@
 //! deliver the message twice. So before a check is answered with commit, and before the first end
 //! of a message that is older than 5 s, the broker is asked whether the message is in its topic
 //! (`QUERY_MESSAGE`, 12), and if it is, the copy is rolled back. Of checks that come together one
-//! is answered so, for the last copy. A broker without an index finds nothing, one that denies the
+//! is answered so, for the last copy. A broker's index is written behind its log, so one that was
+//! told to commit less than 15 s ago, and does not find the message, is to ask again, instead of
+//! being told twice. A broker without an index finds nothing, one that denies the
 //! question never says, and one that does not answer is told to commit at the third check: they may
 //! have the message twice then; so they have when two clients commit in the same moment.
 

@@ -115,4 +115,19 @@ pub(super) static CASES: &[Case] = &[
         "Java source",
     )
     .on(EMBEDDED_AND_LIVE),
+    Case::must(
+        "TXN-18",
+        "Apache's client for Java reads what is committed here and nothing else; it is asked about \
+         the half messages of a client of ours that was killed, and ours about those of one in \
+         Java; and all that is so at the embedded broker.",
+        "Rocketry's own",
+    )
+    .on(LIVE),
+    Case::must(
+        "TXN-19",
+        "Of 10,000 transactions of processes that are killed, at a broker that is killed, each \
+         commit is in the log once, no rollback ever, and none stays undecided.",
+        "Rocketry's own",
+    )
+    .on(EMBEDDED_AND_LIVE),
 ];

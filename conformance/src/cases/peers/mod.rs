@@ -14,6 +14,7 @@ use crate::rig::eventually;
 
 const JAVA: &str = include_str!("Peer.java");
 const MODELS: &str = include_str!("Models.java");
+const TRANSACTIONS: &str = include_str!("Transactions.java");
 const GO: &str = include_str!("member.go");
 /// What `member.go` needs; the rest is found out when it is built.
 const GO_MODULE: &str =
@@ -46,6 +47,11 @@ impl Peer {
     /// The same by each of its models, see `Models.java`.
     pub(crate) fn models(version: &str, namesrv: &str, prefix: &str) -> Self {
         Self::run(version, ("Models.java", MODELS), &[namesrv, prefix])
+    }
+
+    /// The same with transactions, see `Transactions.java`.
+    pub(crate) fn transactions(version: &str, words: &[&str]) -> Self {
+        Self::run(version, ("Transactions.java", TRANSACTIONS), words)
     }
 
     fn run(version: &str, (name, program): (&str, &str), words: &[&str]) -> Self {

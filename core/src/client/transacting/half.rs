@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use super::super::pending::{Blockable, Pending};
-use super::super::shared::Owner;
 use super::options::BeginError;
+use super::producer::Place;
 use crate::engine::Cancelled;
 use crate::error::{SendError, TransactionError};
 use crate::message::{MessageIds, UniqueId};
@@ -18,7 +18,8 @@ use crate::transaction::{Resolution, TransactionReceipt};
 
 /// A half message that nobody has decided; dropped, it is left to checks.
 pub(super) struct Undecided {
-    pub(super) owner: Arc<Owner>,
+    /// Its producer, whose group answers checks until this has its end.
+    pub(super) place: Arc<Place>,
     pub(super) id: UniqueId,
     /// What the application calls the transaction, or the unique id.
     pub(super) name: Arc<str>,
@@ -35,7 +36,7 @@ impl fmt::Debug for Undecided {
 impl Drop for Undecided {
     fn drop(&mut self) {
         if !self.decided.load(Ordering::Relaxed) {
-            self.owner.shared().run(|core, now| core.engine.leave_half(now, self.id));
+            self.place.shared().run(|core, now| core.engine.leave_half(now, self.id));
         }
     }
 }
@@ -44,14 +45,14 @@ impl Undecided {
     /// Nobody does local work for it.
     fn give_up(&self) {
         self.decided.store(true, Ordering::Relaxed);
-        self.owner.shared().run(|core, now| core.engine.give_up_half(now, self.id));
+        self.place.shared().run(|core, now| core.engine.give_up_half(now, self.id));
     }
 
     pub(super) fn end(
         &self,
         resolution: Resolution,
     ) -> Pending<Result<TransactionReceipt, TransactionError>> {
-        let shared = self.owner.shared();
+        let shared = self.place.shared();
         self.decided.store(true, Ordering::Relaxed);
         let ended = shared.run(|core, now| {
             let op = core.engine.resolve(now, self.id, resolution)?;
@@ -122,8 +123,11 @@ impl Future for Begin {
 /// A half message that is stored, and that nobody sees until it is committed. Dropping it leaves it
 /// to its broker's checks, which the group's checker answers.
 ///
+/// Its group is answered for as long as it lives, also when the [`TransactionProducer`] is gone.
 /// Its first end counts, for whatever checks come later. A broker that asks while the local work is
 /// under way is answered with its end, if that comes within 5 s, and else that nobody knows yet.
+///
+/// [`TransactionProducer`]: super::TransactionProducer
 #[derive(Debug)]
 #[must_use = "it is undecided until it is committed or rolled back"]
 pub struct HalfMessage {

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 use super::super::checking::{Checker, Checking};
 use super::super::pending::Pending;
 use super::super::producing::ProducerOptions;
-use super::super::shared::Owner;
+use super::super::shared::{Owner, Shared};
 use super::super::waiting::SendEnd;
 use super::half::{Begin, HalfMessage, Undecided};
 use super::options::{TransactionOptions, TransactionRunError};
@@ -39,9 +39,9 @@ pub struct TransactionProducer {
     place: Arc<Place>,
 }
 
-/// What all clones of a producer have together.
+/// What all clones of a producer have together, and the half messages that it has begun.
 #[derive(Debug)]
-struct Place {
+pub(super) struct Place {
     owner: Arc<Owner>,
     group: Group,
     options: TransactionOptions,
@@ -49,10 +49,16 @@ struct Place {
     checking: Arc<Checking>,
 }
 
+impl Place {
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        self.owner.shared()
+    }
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
         // What the map held is dropped after the lock.
-        let gone = self.owner.shared().run(|core, now| {
+        let gone = self.shared().run(|core, now| {
             core.engine.answer_no_more(now, &self.group);
             let (count, _) = core.checkers.get_mut(&self.group)?;
             *count -= 1;
@@ -165,10 +171,12 @@ impl TransactionProducer {
         let mut options = options.attempts(1);
         options.timeout = options.timeout.or(self.place.options.timeout);
         (options.oneway, options.ordered) = (false, false);
+        let message = self.checked_after(message);
         let half = HalfOptions {
             work_limit: self.place.options.work_limit,
             transaction_id: message.own_transaction_id().map(Arc::from),
             delayed: message.delays(),
+            check_after: message.own_check_after(),
         };
         let own = half.transaction_id.clone();
         let publish = match self.publish(message) {
@@ -197,16 +205,18 @@ impl TransactionProducer {
 
     fn undecided(&self, id: UniqueId, own: Option<Arc<str>>) -> Undecided {
         let name = own.unwrap_or_else(|| id.as_str().into());
-        let (owner, decided) = (self.place.owner.clone(), AtomicBool::new(false));
-        Undecided { owner, id, name, decided }
+        let (place, decided) = (self.place.clone(), AtomicBool::new(false));
+        Undecided { place, id, name, decided }
     }
 
-    fn publish(&self, mut message: Message) -> Result<Publish, MessageError> {
-        if let Some(after) = self.place.options.check_after
-            && !message.has_check_after()
-        {
-            message = message.check_after(after);
+    fn checked_after(&self, message: Message) -> Message {
+        match self.place.options.check_after {
+            Some(after) if message.own_check_after().is_none() => message.check_after(after),
+            Some(_) | None => message,
         }
+    }
+
+    fn publish(&self, message: Message) -> Result<Publish, MessageError> {
         let shared = self.place.owner.shared();
         let born = shared.clock().unix();
         let id = shared.ids().next(born);
