@@ -8,7 +8,7 @@ use super::{
     slaves, sql, stored, tls, txn, volume,
 };
 
-use fault::{comeback, failover, moves, outages, restart};
+use fault::{acting, comeback, failover, moves, outages, restart};
 use groups::{asked, handlers, members, mixed, topics};
 use ns::{perms, several};
 use send::{changes, many, one};
@@ -352,6 +352,10 @@ pub(super) const RUNS: &[Run] = &[
     with(
         off::SLAVE_READS,
         long(alone(live(run("FAULT-24", perms::a_slave_alone_is_read_from_and_not_written_to)))),
+    ),
+    with(
+        acting::ACTING,
+        alone(run("FAULT-35", acting::a_consumer_reads_commits_and_locks_at_an_acting_master)),
     ),
     run("LIMIT-03", backlog::the_longest_group_has_its_retries),
     run("LIMIT-04", backlog::a_topic_with_1024_queues_works),
