@@ -145,6 +145,9 @@ pub struct ClusterConfig {
     pub version: i32,
     /// Whether slaves answer pulls (`slaveReadEnable`).
     pub slave_reads: bool,
+    /// Whether a slave stands in for a master that is not there: routes give its address as the
+    /// master's, to be read only (`enableSlaveActingMaster` and `supportActingMaster`).
+    pub acting_masters: bool,
     /// Whether the properties of messages are filtered by (`enablePropertyFilter`).
     pub property_filter: bool,
     /// The largest body stored, in bytes (`maxMessageSize`, 4 MiB).
@@ -189,6 +192,7 @@ impl Default for ClusterConfig {
             route_keys: RouteKeys::default(),
             version: 479,
             slave_reads: false,
+            acting_masters: false,
             property_filter: false,
             body_limit: 4 << 20,
             pull_messages: 32,

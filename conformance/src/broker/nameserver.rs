@@ -4,12 +4,17 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use rocketry_core::body::{QueueData, RouteBody};
 use rocketry_core::frame::request::RouteRequest;
 use rocketry_core::frame::{ReplyFields, Request, ResponseCode, version};
 
 use super::answer::{Answer, Caller, see};
 use super::config::{ClusterConfig, RouteKeys};
+use super::node::MASTER;
 use super::registry::Registry;
+
+/// The permission to write (`PermName.PERM_WRITE`).
+const WRITE: u32 = 2;
 
 /// Answers a request to the nameserver. One before 5.0 says nothing to a code it does not know.
 pub(super) fn answer(
@@ -46,9 +51,12 @@ fn route(
     caller: &Caller,
     ask: &RouteRequest,
 ) -> Answer {
-    let Some(route) = registry.route(&Arc::from(&*config.cluster), &ask.topic) else {
+    let Some(mut route) = registry.route(&Arc::from(&*config.cluster), &ask.topic) else {
         return unknown(caller, &ask.topic);
     };
+    if config.acting_masters {
+        stand_in(&mut route);
+    }
     let standard = version::reads_standard_json(caller.server)
         && (version::reads_standard_json(caller.version) || ask.accept_standard_json == Some(true));
     let bare = match config.route_keys {
@@ -57,6 +65,20 @@ fn route(
         RouteKeys::Bare => true,
     };
     json(route.to_json(), bare)
+}
+
+/// Gives the least slave of a broker without a master as its master, whose queues may be read
+/// (`RouteInfoManager.pickupTopicRouteData`).
+fn stand_in(route: &mut RouteBody) {
+    for broker in &mut route.brokers {
+        if broker.addresses.contains_key(&MASTER) {
+            continue;
+        }
+        let Some((_, address)) = broker.addresses.pop_first() else { continue };
+        broker.addresses.insert(MASTER, address);
+        let own = |queues: &&mut QueueData| queues.broker_name == broker.broker_name;
+        route.queues.iter_mut().filter(own).for_each(|queues| queues.perm &= !WRITE);
+    }
 }
 
 /// What is said of a topic that no broker has told of.

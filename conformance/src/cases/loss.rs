@@ -170,20 +170,20 @@ fn send(rig: &Rig, count: usize) -> usize {
 }
 
 /// The cluster, and how its broker is killed.
-enum Ground<'p> {
+pub(super) enum Ground<'p> {
     Live(Cluster),
     Embedded(&'p Place),
 }
 
 impl Ground<'_> {
-    fn at(&self) -> (String, String) {
+    pub(super) fn at(&self) -> (String, String) {
         match self {
             Self::Live(cluster) => (cluster.namesrv(), cluster.broker()),
             Self::Embedded(place) => (place.namesrv(), place.broker()),
         }
     }
 
-    fn kill_and_restart(&mut self) {
+    pub(super) fn kill_and_restart(&mut self) {
         match self {
             Self::Live(cluster) => {
                 cluster.kill("broker-a").expect("killed");

@@ -22,6 +22,7 @@ mod ns;
 mod off;
 mod offsets;
 mod ord;
+mod order;
 mod packed;
 mod peers;
 pub mod place;

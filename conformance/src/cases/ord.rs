@@ -122,7 +122,7 @@ pub(crate) fn sixteen_workers_handle_one_queue_one_by_one(place: &Place) {
 }
 
 /// Which of the queues somebody else could lock now, who gives them back.
-fn lockable(place: &Place, rig: &Rig, group: &str, queues: &[QueueName]) -> usize {
+pub(crate) fn lockable(rig: &Rig, broker: &str, group: &str, queues: &[QueueName]) -> usize {
     let by_name = |queue: &QueueName| MessageQueue {
         broker_name: queue.broker.to_string(),
         queue_id: queue.queue as i32,
@@ -135,11 +135,11 @@ fn lockable(place: &Place, rig: &Rig, group: &str, queues: &[QueueName]) -> usiz
         only_this_broker: false,
     };
     let request = Request::Lock(PlainRequest::default());
-    let answer = ask(rig, &place.broker(), request, body.to_json());
+    let answer = ask(rig, broker, request, body.to_json());
     assert_eq!(answer.code, ResponseCode::SUCCESS, "{:?}", answer.remark);
     let locked = LockedBody::parse(&answer.body).expect("a list of queues").queues;
     let back = LockBody { queues: locked.clone(), ..body };
-    ask(rig, &place.broker(), Request::Unlock(PlainRequest::default()), back.to_json());
+    ask(rig, broker, Request::Unlock(PlainRequest::default()), back.to_json());
     locked.len()
 }
 
@@ -148,15 +148,15 @@ pub(crate) fn a_queue_is_locked_before_its_first_delivery(place: &Place) {
     let rig = place.rig();
     send_each(&rig, &topic, 2);
     let all = queues(&rig, &topic);
-    assert_eq!(lockable(place, &rig, &group, &all), 4, "nobody has them");
+    assert_eq!(lockable(&rig, &place.broker(), &group, &all), 4, "nobody has them");
     let mut consumer = consume(&rig, &group, &topic, "*");
     let delivery = next(&mut consumer);
-    assert_eq!(lockable(place, &rig, &group, &all), 0, "they are the consumer's");
+    assert_eq!(lockable(&rig, &place.broker(), &group, &all), 0, "they are the consumer's");
     let left = delivery.lock_remaining().expect("a lock");
     assert!(left > 20 * SECOND && left <= 30 * SECOND, "{left:?}");
     acked(delivery);
     assert_eq!(consumer.close().wait().expect("an end"), Ended::InOrder);
-    assert_eq!(lockable(place, &rig, &group, &all), 4, "they were given back");
+    assert_eq!(lockable(&rig, &place.broker(), &group, &all), 4, "they were given back");
 }
 
 pub(crate) fn who_leaves_unlocks_and_another_takes_over_within_a_second(place: &Place) {

@@ -101,6 +101,8 @@ impl Place {
                 "aclEnable" | "authenticationEnabled" | "authorizationEnabled" => {
                     config.acl = Some(keys::accounts());
                 }
+                // A case of acting masters has a cluster of its own.
+                "enableSlaveActingMaster" => {}
                 "slaveReadEnable" => config.slave_reads = *value == "true",
                 "useServerSideResetOffset" => {
                     config.server_side_reset = Some(*value == "true");

@@ -4,11 +4,11 @@ use super::case::{Case, EMBEDDED, EMBEDDED_AND_LIVE, LIVE, Proof, Runtimes, Targ
 use super::place::{OLD_IS_DELETED, Place, Setting};
 use super::{
     admin, backlog, batch, bcast, clusters, conn, delay, expressions, fault, filt, groups, keys,
-    loss, models, ns, off, offsets, ord, packed, polling, pull, push, reb, retry, rpc, send, shops,
-    slaves, sql, stored, tls, txn, txn_java, volume,
+    loss, models, ns, off, offsets, ord, order, packed, polling, pull, push, reb, retry, rpc, send,
+    shops, slaves, sql, stored, tls, txn, txn_java, volume,
 };
 
-use fault::{comeback, failover, moves, outages, restart};
+use fault::{acting, comeback, failover, moves, outages, restart};
 use groups::{asked, handlers, members, mixed, topics};
 use ns::{perms, several};
 use send::{changes, many, one};
@@ -212,6 +212,13 @@ pub(super) const RUNS: &[Run] = &[
     run("ORD-11", ord::the_messages_of_a_tag_come_in_their_order),
     run("ORD-13", bcast::orderly_members_each_get_every_queue_in_its_order),
     run("ORD-14", ord::a_run_is_committed_or_rolled_back_as_a_whole),
+    Run {
+        alone: true,
+        ..run(
+            "ORD-15",
+            order::first_deliveries_come_in_order_whatever_becomes_of_members_and_broker,
+        )
+    },
     run("FILT-01", filt::a_star_and_nothing_bring_all),
     run("FILT-02", filt::tags_joined_by_two_bars_bring_each_of_them),
     run("FILT-03", filt::a_filter_that_nothing_matches_brings_none_and_moves_on),
@@ -350,6 +357,10 @@ pub(super) const RUNS: &[Run] = &[
     with(
         off::SLAVE_READS,
         long(alone(live(run("FAULT-24", perms::a_slave_alone_is_read_from_and_not_written_to)))),
+    ),
+    with(
+        acting::ACTING,
+        alone(run("FAULT-35", acting::a_consumer_reads_commits_and_locks_at_an_acting_master)),
     ),
     run("LIMIT-03", backlog::the_longest_group_has_its_retries),
     run("LIMIT-04", backlog::a_topic_with_1024_queues_works),

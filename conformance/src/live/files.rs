@@ -90,7 +90,7 @@ pub(super) fn write(
         put(file, (*pem).to_owned()).during(doing)?;
     }
     let text = match member.role {
-        Role::Nameserver => nameserver(member),
+        Role::Nameserver => nameserver(member, extra),
         Role::Master | Role::Slave => broker(home, member, namesrvs, slaves, extra),
     };
     put("properties", text).during(doing)
@@ -103,8 +103,12 @@ pub(super) fn own(line: &str) -> Option<(&str, &str)> {
     (key.starts_with("tls.") && known).then_some((key, file))
 }
 
-fn nameserver(member: &Member) -> String {
-    format!("listenPort={}\nbindAddress=127.0.0.1\n", member.port)
+fn nameserver(member: &Member, extra: &[String]) -> String {
+    let mut conf = format!("listenPort={}\nbindAddress=127.0.0.1\n", member.port);
+    if extra.iter().any(|line| line == "enableSlaveActingMaster=true") {
+        conf.push_str("supportActingMaster=true\n");
+    }
+    conf
 }
 
 /// Small files and short checks: the broker is for tests, and its start should take seconds.

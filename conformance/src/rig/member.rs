@@ -79,10 +79,10 @@ impl Drop for Member {
     }
 }
 
-/// Consumes until killed, a minute at most, or is a [shop](super::shop); false at once when nobody
-/// asked for either.
+/// Consumes until killed, a minute at most, or is a [shop](super::shop) or a
+/// [witness](super::witness); false at once when nobody asked for any.
 pub fn be_member() -> bool {
-    if super::shop::be_shop() {
+    if super::shop::be_shop() || super::witness::be_witness() {
         return true;
     }
     let Ok(on) = env::var("MEMBER_ON") else { return false };

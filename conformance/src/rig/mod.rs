@@ -3,11 +3,13 @@
 //! Made for tests: what can't be set up panics.
 
 pub mod collector;
+pub mod diary;
 pub mod heard;
 pub mod load;
 pub mod member;
 pub mod share;
 pub mod shop;
+pub mod witness;
 
 use std::time::{Duration, Instant};
 

@@ -203,4 +203,14 @@ pub(super) static CASES: &[Case] = &[
         "twins::conn_15_an_address_that_nobody_connects_to_is_found",
         "twins::ns_17_one_nameserver_that_is_believed_is_found",
     ]),
+    Case::must(
+        "FAULT-35",
+        "While a slave stands in for its master (an acting master), a consumer reads, commits and \
+         locks there; it commits and locks at the master when that is back.",
+        "Java source, RocketMQ improvement proposal 32",
+    )
+    .on(EMBEDDED_AND_LIVE)
+    .on_every_runtime()
+    .since("5.0.0")
+    .alone(),
 ];

@@ -104,4 +104,14 @@ pub(super) static CASES: &[Case] = &[
         "Java source",
     )
     .on(EMBEDDED),
+    Case::must(
+        "ORD-15",
+        "Of many messages (a million of 10,000 keys in long runs) over 16 queues, with members \
+         that join, leave, are killed and are stopped for 40 s, and a broker that is killed twice, \
+         each queue's are handled first in their order, no two at once while their lock lasts, \
+         and none is lost.",
+        "Rocketry's own",
+    )
+    .on(EMBEDDED_AND_LIVE)
+    .alone(),
 ];

@@ -1,5 +1,6 @@
 //! Brokers and nameservers that leave, fall silent and come back.
 
+pub(super) mod acting;
 pub(super) mod comeback;
 pub(super) mod failover;
 pub(super) mod moves;
