@@ -148,7 +148,7 @@ pub(super) fn be_shop() -> bool {
         std::process::exit(0);
     });
     let set = |name: &str| env::var(name).expect("set by the parent");
-    let mut config = rocketry::Config::new(&set("SHOP_NAMESRV")).expect("settings that work");
+    let mut config = rocketry::Config::new(set("SHOP_NAMESRV")).expect("settings that work");
     config.send_timeout = Duration::from_secs(10);
     let rig = Rig::with(On::named(&on).expect("a runtime"), config);
     let book = Book::at(Path::new(&set("SHOP_BOOK")));
