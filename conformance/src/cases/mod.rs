@@ -37,6 +37,7 @@ pub mod run;
 mod runs;
 mod send;
 mod slaves;
+mod spaces;
 mod sql;
 mod stored;
 mod tls;

@@ -5,7 +5,7 @@ use super::place::{OLD_IS_DELETED, Place, Setting};
 use super::{
     admin, backlog, batch, bcast, clusters, conn, delay, expressions, fault, filt, groups, keys,
     loss, models, ns, off, offsets, ord, packed, polling, pull, push, reb, retry, rpc, send,
-    slaves, sql, stored, tls, txn, volume,
+    slaves, spaces, sql, stored, tls, txn, volume,
 };
 
 use fault::{comeback, failover, moves, outages, restart};
@@ -284,6 +284,7 @@ pub(super) const RUNS: &[Run] = &[
     run("RETRY-03", retry::a_message_that_came_too_often_is_a_dead_letter),
     run("RETRY-05", retry::a_retry_shows_its_topic_its_ids_and_its_count),
     run("RETRY-08", retry::dead_letters_are_consumed_by_their_topics_name),
+    with(retry::QUICK, run("RETRY-09", spaces::retry_topics_are_wrapped_once)),
     run("RETRY-11", retry::messages_that_always_fail_keep_no_other_waiting),
     run("RETRY-12", ord::of_a_batch_that_fails_all_comes_again_before_anything_else),
     with(
@@ -356,6 +357,7 @@ pub(super) const RUNS: &[Run] = &[
         outages::a_shutdown_ends_by_its_deadline_while_the_broker_is_silent_or_dead,
     ))),
     run("LIFE-07", admin::producers_of_one_group_send_side_by_side),
+    run("LIFE-09", spaces::names_are_wrapped_on_their_way_out_and_unwrapped_on_their_way_in),
     each(run("LIFE-15", off::a_shutdown_waits_for_busy_handlers_and_nothing_of_theirs_comes_again)),
     with(keys::CHECKED, live(run("ACL-03", keys::with_a_good_key_everything_is_served))),
     long(with(keys::CHECKED, live(run("ACL-04", keys::with_a_good_key_everything_is_served)))),

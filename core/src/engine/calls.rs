@@ -131,9 +131,10 @@ impl Engine {
     /// `request_timeout`.
     ///
     /// After this: commands, timeout; the event at once, where the route is known and tells.
-    pub fn query(&mut self, now: Instant, query: Query) -> Result<OpId, Refused> {
+    pub fn query(&mut self, now: Instant, mut query: Query) -> Result<OpId, Refused> {
         self.tick(now);
-        if let Err(refused) = self.admit() {
+        let named = query.enter(&self.ctx.fx.namespace).map_err(Refused::Name);
+        if let Err(refused) = self.admit().and(named) {
             self.ctx.fx.counters.calls_refused += 1;
             if let Query::Call(call) = query {
                 self.ctx.fx.give_back_body(call.body);

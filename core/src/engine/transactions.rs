@@ -107,6 +107,7 @@ impl Engine {
     /// After this: commands, timeout.
     pub fn answer_for(&mut self, now: Instant, group: &Group) {
         self.tick(now);
+        let group = &self.ctx.fx.namespace.group(group);
         self.transactions.enter(group);
         self.produce(now, group);
     }
@@ -117,6 +118,7 @@ impl Engine {
     /// After this: commands, timeout.
     pub fn answer_no_more(&mut self, now: Instant, group: &Group) {
         self.withdraw(now, group);
+        let group = &self.ctx.fx.namespace.group(group);
         let last = self.transactions.withdraw(group);
         if last && self.producers.groups.forget(group) {
             self.brokers.changed();
@@ -136,7 +138,8 @@ impl Engine {
     /// After this: commands, timeout.
     pub fn attend(&mut self, now: Instant, topic: &Topic) {
         self.tick(now);
-        self.attend_topic(topic);
+        let topic = self.ctx.fx.namespace.topic(topic);
+        self.attend_topic(&topic);
         self.carry();
     }
 
