@@ -365,6 +365,13 @@ pub(super) const RUNS: &[Run] = &[
     with(keys::CHECKED, run("ACL-06", keys::a_client_without_a_key_is_told_that_one_is_needed)),
     long(with(keys::CHECKED, run("ACL-07", keys::what_an_account_may_do_holds_for_each_operation))),
     long(with(keys::CHECKED, run("ACL-08", keys::a_consumer_whose_group_is_denied_reports_it))),
+    long(with(
+        tls::WITH_KEYS,
+        each(run(
+            "ACL-13",
+            tls::works::three_settings_are_enough_where_keys_are_checked_and_tls_is_enforced,
+        )),
+    )),
     run("ADM-01", admin::a_topic_is_created_changed_and_deleted),
     run("ADM-05", admin::clusters_and_a_brokers_settings_are_read),
     Run { alone: true, ..run("PUSH-21", loss::members_come_and_go_and_nothing_is_missed) },
