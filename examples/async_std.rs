@@ -29,7 +29,7 @@ fn main() -> ExitCode {
 
 async fn job(run: &Run) -> Outcome {
     // Its tasks run on async-std's global executor. Nothing is sent yet.
-    let client = rocketry::async_std::connect(run.namesrv())?;
+    let client = rocketry::async_std::connect(run.config()?)?;
     let to_stop = client.clone();
     on_ctrl_c(move || drop(to_stop.shutdown()))?;
 

@@ -6,6 +6,9 @@
 //! NAMESRV_ADDR=localhost:9876 cargo run --release --example quickstart
 //! ```
 //!
+//! What a cluster asks for, such as access keys and TLS, is said in the environment
+//! (`ROCKETRY_ACCESS_KEY`, `ROCKETRY_SECRET_KEY`, `ROCKETRY_TLS_CA`).
+//!
 //! `blocking.rs`, `tokio.rs` and `smol.rs` do the same without the figures.
 
 mod common;
@@ -28,6 +31,8 @@ const IN_FLIGHT: usize = 256;
 enum Runtime {
     Std,
     Tokio,
+    Smol,
+    AsyncStd,
 }
 
 fn main() -> ExitCode {
@@ -37,8 +42,10 @@ fn main() -> ExitCode {
         match args.get(at + 1).map(String::as_str) {
             Some("std") => runtime = Runtime::Std,
             Some("tokio") => runtime = Runtime::Tokio,
+            Some("smol") => runtime = Runtime::Smol,
+            Some("async-std") => runtime = Runtime::AsyncStd,
             _ => {
-                eprintln!("--runtime is std or tokio");
+                eprintln!("--runtime is std, tokio, smol or async-std");
                 return ExitCode::from(2);
             }
         }
@@ -50,10 +57,15 @@ fn main() -> ExitCode {
 fn job(run: &Run, runtime: Runtime) -> Outcome {
     // The handles are the same types on every runtime; only who moves the bytes differs.
     match runtime {
-        Runtime::Std => through(run, &rocketry::blocking::connect(run.namesrv())?, "threads"),
+        Runtime::Std => through(run, &rocketry::blocking::connect(run.config()?)?, "threads"),
+        Runtime::Smol => through(run, &rocketry::smol::connect(run.config()?)?, "smol"),
+        Runtime::AsyncStd => {
+            through(run, &rocketry::async_std::connect(run.config()?)?, "async-std")
+        }
         Runtime::Tokio => {
             let tokio = tokio::runtime::Runtime::new()?;
-            let connect = async { rocketry::tokio::connect(run.namesrv()) };
+            let config = run.config()?;
+            let connect = async { rocketry::tokio::connect(config) };
             through(run, &tokio.block_on(connect)?, "tokio")
         }
     }

@@ -23,7 +23,7 @@ fn main() -> ExitCode {
 
 async fn job(run: &Run) -> Outcome {
     // Its tasks run on smol's global executor. Nothing is sent yet.
-    let client = rocketry::smol::connect(run.namesrv())?;
+    let client = rocketry::smol::connect(run.config()?)?;
     let to_stop = client.clone();
     on_ctrl_c(move || drop(to_stop.shutdown()))?;
 

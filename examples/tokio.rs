@@ -21,7 +21,7 @@ fn main() -> ExitCode {
 #[tokio::main]
 async fn job(run: &Run) -> Outcome {
     // Uses the runtime it is called in. Nothing is sent yet.
-    let client = rocketry::tokio::connect(run.namesrv())?;
+    let client = rocketry::tokio::connect(run.config()?)?;
     let to_stop = client.clone();
     on_ctrl_c(move || drop(to_stop.shutdown()))?;
 

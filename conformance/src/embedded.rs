@@ -66,10 +66,17 @@ use rocketry_core::message::{Compression, Record};
 
 pub use rocketry_core::frame::{RequestCode, ResponseCode};
 
+#[cfg(feature = "acl")]
+pub use crate::broker::{Account, Acl, Perm};
 pub use crate::broker::{
     BrokerConfig, Cluster, ClusterConfig, Fault, ListenerId, Requests, TopicConfig,
+    TransactionConfig,
 };
+#[cfg(feature = "tls")]
+use crate::serve::Listen;
 use crate::serve::Served;
+#[cfg(feature = "tls")]
+pub use crate::serve::{ServeTls, TlsMode};
 
 /// A nameserver and brokers of this process. Dropping it closes its ports and ends its threads.
 #[derive(Debug)]
@@ -148,6 +155,30 @@ impl EmbeddedCluster {
     /// When there are not as many free ports, or a thread can't be started.
     pub fn start_with(config: ClusterConfig) -> io::Result<Self> {
         Served::start(config).map(|served| Self { served })
+    }
+
+    /// The same with TLS, on the nameserver and on all brokers: certificates for 127.0.0.1 are at
+    /// [`certificates`](crate::certificates).
+    ///
+    /// ```
+    /// use rocketry_conformance::certificates;
+    /// use rocketry_conformance::embedded::{ClusterConfig, EmbeddedCluster, ServeTls, TlsMode};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let server = certificates::server(certificates::SERVER, false)?;
+    /// let tls = ServeTls { mode: TlsMode::Enforcing, server };
+    /// let cluster = EmbeddedCluster::start_tls(ClusterConfig::default().brokers(1), tls)?;
+    /// // The service under test has `certificates::CA` as its `tls_ca`.
+    /// # drop(cluster);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`start_with`](Self::start_with).
+    #[cfg(feature = "tls")]
+    pub fn start_tls(config: ClusterConfig, tls: ServeTls) -> io::Result<Self> {
+        Served::start_tls(config, &Listen::default(), tls).map(|served| Self { served })
     }
 
     /// The nameserver's `host:port`, to connect a client to.

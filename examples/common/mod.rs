@@ -12,14 +12,14 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
-use rocketry::{Client, Group, Message, Pem, SendError, Stored, Topic};
+use rocketry::{Client, Config, Group, Message, Pem, SendError, Stored, Topic};
 
 use cluster::Cluster;
 use tally::Tally;
 
 const USAGE: &str = "usage: EXAMPLE [COUNT]
 Sends COUNT messages (10000 if not given, 1 to 100000000) and consumes them again.
-quickstart also takes --runtime std or --runtime tokio;
+quickstart also takes --runtime std, tokio, smol or async-std;
 logging takes --log text|json|color, --log-level LEVEL and --log-file PATH.
 With NAMESRV_ADDR set they go to that cluster, else to a broker embedded in this process;
 with TOPIC set they go to that topic, else to a new one.";
@@ -85,6 +85,14 @@ impl Run {
     /// The nameservers' addresses.
     pub(crate) fn namesrv(&self) -> &str {
         self.cluster.namesrv()
+    }
+
+    /// The settings of its clients: what the environment says, for a cluster of the user's.
+    pub(crate) fn config(&self) -> Result<Config, Failure> {
+        Ok(match &self.cluster {
+            Cluster::Given(_) => rocketry::blocking::config_from_env()?,
+            Cluster::Embedded { namesrv, .. } => Config::new(namesrv)?,
+        })
     }
 
     pub(crate) const fn topic(&self) -> &Topic {

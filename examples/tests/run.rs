@@ -91,8 +91,8 @@ fn assert_delivers(output: &Output, count: usize) {
 }
 
 #[test]
-fn quickstart_delivers_every_message_once_on_either_runtime() {
-    for runtime in ["std", "tokio"] {
+fn quickstart_delivers_every_message_once_on_each_runtime() {
+    for runtime in ["std", "tokio", "smol", "async-std"] {
         let args = ["1000", "--runtime", runtime];
         assert_delivers(&run(example("quickstart").args(args)), 1000);
     }

@@ -218,7 +218,7 @@ fn reads(rig: &Rig, broker: &str, topic: &str, sql: &str) -> bool {
 fn brought(rig: &Rig, queue: &QueueName, sql: &str) -> Vec<String> {
     let request = PullRequest {
         consumer_group: "expressions".into(),
-        topic: queue.topic.shared(),
+        topic: queue.topic.wire().clone(),
         queue_id: queue.queue as i32,
         queue_offset: 0,
         max_messages: MESSAGES as i32,

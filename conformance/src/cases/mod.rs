@@ -39,6 +39,7 @@ mod runs;
 mod send;
 mod shops;
 mod slaves;
+mod spaces;
 mod sql;
 mod stored;
 mod tls;

@@ -30,7 +30,7 @@ fn pull(
 ) -> (Response, PullReply) {
     let mut request = PullRequest {
         consumer_group: "plain_pulls".into(),
-        topic: queue.topic.shared(),
+        topic: queue.topic.wire().clone(),
         queue_id: queue.queue as i32,
         queue_offset: offset,
         max_messages: 32,

@@ -5,7 +5,7 @@ use super::place::{OLD_IS_DELETED, Place, Setting};
 use super::{
     admin, backlog, batch, bcast, clusters, conn, delay, expressions, fault, filt, groups, keys,
     loss, models, ns, off, offsets, ord, order, packed, polling, pull, push, reb, retry, rpc, send,
-    shops, slaves, sql, stored, tls, txn, txn_java, volume,
+    shops, slaves, spaces, sql, stored, tls, txn, txn_java, volume,
 };
 
 use fault::{acting, comeback, failover, moves, outages, restart};
@@ -291,6 +291,7 @@ pub(super) const RUNS: &[Run] = &[
     run("RETRY-03", retry::a_message_that_came_too_often_is_a_dead_letter),
     run("RETRY-05", retry::a_retry_shows_its_topic_its_ids_and_its_count),
     run("RETRY-08", retry::dead_letters_are_consumed_by_their_topics_name),
+    with(retry::QUICK, run("RETRY-09", spaces::retry_topics_are_wrapped_once)),
     run("RETRY-11", retry::messages_that_always_fail_keep_no_other_waiting),
     run("RETRY-12", ord::of_a_batch_that_fails_all_comes_again_before_anything_else),
     with(
@@ -372,6 +373,7 @@ pub(super) const RUNS: &[Run] = &[
         outages::a_shutdown_ends_by_its_deadline_while_the_broker_is_silent_or_dead,
     ))),
     run("LIFE-07", admin::producers_of_one_group_send_side_by_side),
+    run("LIFE-09", spaces::names_are_wrapped_on_their_way_out_and_unwrapped_on_their_way_in),
     each(run("LIFE-15", off::a_shutdown_waits_for_busy_handlers_and_nothing_of_theirs_comes_again)),
     with(keys::CHECKED, live(run("ACL-03", keys::with_a_good_key_everything_is_served))),
     long(with(keys::CHECKED, live(run("ACL-04", keys::with_a_good_key_everything_is_served)))),
@@ -379,6 +381,13 @@ pub(super) const RUNS: &[Run] = &[
     with(keys::CHECKED, run("ACL-06", keys::a_client_without_a_key_is_told_that_one_is_needed)),
     long(with(keys::CHECKED, run("ACL-07", keys::what_an_account_may_do_holds_for_each_operation))),
     long(with(keys::CHECKED, run("ACL-08", keys::a_consumer_whose_group_is_denied_reports_it))),
+    long(with(
+        tls::WITH_KEYS,
+        each(run(
+            "ACL-13",
+            tls::works::three_settings_are_enough_where_keys_are_checked_and_tls_is_enforced,
+        )),
+    )),
     run("ADM-01", admin::a_topic_is_created_changed_and_deleted),
     run("ADM-05", admin::clusters_and_a_brokers_settings_are_read),
     Run { alone: true, ..run("PUSH-21", loss::members_come_and_go_and_nothing_is_missed) },

@@ -91,7 +91,7 @@ pub(crate) fn checksums_are_right_wherever_a_message_goes(place: &Place) {
 fn send_garbage(place: &Place, rig: &Rig, queue: &QueueName) {
     let request = Request::Send(SendRequest {
         producer_group: "garbage".into(),
-        topic: queue.topic.shared(),
+        topic: queue.topic.wire().clone(),
         default_topic: "TBW102".into(),
         default_topic_queues: 4,
         queue_id: queue.queue as i32,

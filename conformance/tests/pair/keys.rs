@@ -256,6 +256,31 @@ fn acl_10_a_token_of_any_length_goes_with_each_request() {
 }
 
 #[test]
+fn acl_05_a_route_that_is_denied_ends_calls_at_once() {
+    let mut world = guarded(479);
+    // As an authenticating proxy does in the place of a nameserver.
+    let denials = [ResponseCode::NO_PERMISSION; 2];
+    world.with_cluster(|cluster| {
+        cluster.push_error(RequestCode::GET_ROUTEINFO_BY_TOPIC, denials);
+    });
+    // In other words than those of a topic that nobody may read.
+    world.tamper(|_, _, bytes| _ = reword(bytes, "it is forbidden", "no rights there"));
+    let client = world.client(with_key(KEY, SECRET));
+    let begun = world.now();
+    let error = refused(&mut world, client, TOPIC);
+    assert!(world.now().since(begun) < SECOND, "{error}");
+    assert_eq!((error.kind(), error.is_retriable()), (ErrorKind::Denied, false), "{error}");
+    assert!(error.to_string().contains("access_key"), "{error}");
+    let op = world.query(client, Query::Queues(topic(TOPIC))).unwrap();
+    world.run_for(SECOND);
+    let answer = world.answer(client, op).expect("an end at once");
+    let error = answer.result.as_ref().unwrap_err();
+    assert_eq!((error.kind(), error.is_retriable()), (ErrorKind::Denied, false), "{error}");
+    // The account gets the right.
+    store(&mut world, client, "x");
+}
+
+#[test]
 fn acl_08_a_consumer_whose_group_is_denied_says_so_at_once_and_again_once_a_minute() {
     for version in VERSIONS {
         let mut world = guarded(version);
@@ -268,7 +293,7 @@ fn acl_08_a_consumer_whose_group_is_denied_says_so_at_once_and_again_once_a_minu
         world.run_for(SECOND);
         let first = told(&world);
         assert_eq!(first.len(), 1, "{first:?}");
-        assert!(first[0].contains("intruders"), "{first:?}");
+        assert!(first[0].contains("it serves no consumer of intruders: "), "{first:?}");
         world.run_for(129 * SECOND);
         assert_eq!(told(&world).len(), 3, "{:?}", told(&world));
         let beats = asked(&world, RequestCode::HEART_BEAT);

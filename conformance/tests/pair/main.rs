@@ -41,6 +41,7 @@ mod meeting;
 mod membership;
 mod moving;
 mod nameservers;
+mod namespaces;
 mod observing;
 mod odd_routes;
 mod offsets;

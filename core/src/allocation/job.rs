@@ -210,7 +210,7 @@ impl Task {
     fn named(&self, queues: &BTreeSet<QueueName>) -> Vec<RouteQueue> {
         let names: BTreeSet<(&str, u32)> = queues
             .iter()
-            .filter(|queue| *queue.topic.as_str() == *self.topic)
+            .filter(|queue| *queue.topic.wire() == self.topic)
             .map(|queue| (&*queue.broker, queue.queue))
             .collect();
         let wanted = |at: &&RouteQueue| names.contains(&(&*self.name(at.broker), at.queue));

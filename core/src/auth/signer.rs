@@ -12,6 +12,7 @@ use crate::config::{Credentials, CredentialsProvider};
 use crate::contain::contained;
 use crate::frame::RequestCode;
 use crate::frame::header::WrittenFields;
+use crate::message::Values;
 
 /// Signs the requests of one connection, one after the other, by what its provider says.
 ///
@@ -31,6 +32,25 @@ struct Keyed {
     mac: Hmac<Sha1>,
 }
 
+impl Keyed {
+    /// Adds key and token.
+    fn name(&self, to: &mut impl WrittenFields) {
+        to.text(ACCESS_KEY, self.credentials.access_key());
+        if let Some(token) = self.credentials.token() {
+            to.text(SECURITY_TOKEN, token);
+        }
+    }
+
+    /// Adds the signature.
+    fn sign(&self, content: &[u8], body: &[u8], to: &mut impl WrittenFields) {
+        let mut mac = self.mac.clone();
+        mac.update(content);
+        mac.update(body);
+        let signature = base64::encode(&mac.finalize().into_bytes().into());
+        to.text(SIGNATURE, std::str::from_utf8(&signature).unwrap_or_default());
+    }
+}
+
 impl Signer {
     pub(crate) const fn new(provider: CredentialsProvider) -> Self {
         Self { provider, keyed: None, told: false, members: Vec::new(), content: Vec::new() }
@@ -40,11 +60,8 @@ impl Signer {
     /// there is by then, and the body.
     pub(crate) fn sign(&mut self, code: RequestCode, body: &[u8], to: &mut impl WrittenFields) {
         self.renew();
-        let Some(Keyed { credentials, mac }) = &self.keyed else { return };
-        to.text(ACCESS_KEY, credentials.access_key());
-        if let Some(token) = credentials.token() {
-            to.text(SECURITY_TOKEN, token);
-        }
+        let Some(keyed) = &self.keyed else { return };
+        keyed.name(to);
         let (form, text) = to.written();
         members::find(form, text, &mut self.members);
         members::sort(&mut self.members, text);
@@ -59,11 +76,37 @@ impl Signer {
                 member.put_value(text, &mut self.content);
             }
         }
-        let mut mac = mac.clone();
-        mac.update(&self.content);
-        mac.update(body);
-        let signature = base64::encode(&mac.finalize().into_bytes().into());
-        to.text(SIGNATURE, std::str::from_utf8(&signature).unwrap_or_default());
+        keyed.sign(&self.content, body, to);
+    }
+
+    /// The same of a send that knows what of it is signed. Queue and broker stand in the order of
+    /// the names where they have to; those of a key, and of a namespace, are before and behind all
+    /// others.
+    pub(crate) fn sign_publish(
+        &mut self,
+        values: &Values,
+        (queue, broker): (i32, &str),
+        namespace: Option<&str>,
+        body: &[u8],
+        to: &mut impl WrittenFields,
+    ) {
+        self.renew();
+        let Some(keyed) = &self.keyed else { return };
+        keyed.name(to);
+        let (before, behind) = values.parts();
+        let mut number = itoa::Buffer::new();
+        let token = keyed.credentials.token().unwrap_or_default();
+        let namespace = namespace.map_or(["", ""], |namespace| [namespace, "true"]);
+        let content = &mut self.content;
+        content.clear();
+        content.extend_from_slice(keyed.credentials.access_key().as_bytes());
+        content.extend_from_slice(token.as_bytes());
+        content.extend_from_slice(before);
+        content.extend_from_slice(number.format(queue).as_bytes());
+        content.extend_from_slice(behind);
+        content.extend_from_slice(broker.as_bytes());
+        namespace.iter().for_each(|value| content.extend_from_slice(value.as_bytes()));
+        keyed.sign(content, body, to);
     }
 
     /// Takes the credentials of now, if they are others than before.

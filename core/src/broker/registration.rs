@@ -63,7 +63,7 @@ impl Brokers {
         if let Some((_, said)) = self.said.as_ref().filter(|(of, _)| *of == groups) {
             return said.clone();
         }
-        let producer = |group: &Group| ProducerData { group: group.to_string() };
+        let producer = |group: &Group| ProducerData { group: group.wire().to_string() };
         let said = Arc::new(SharedHeartbeat::from(Heartbeat {
             client_id: client_id.to_owned(),
             consumers: consumers(),
@@ -97,12 +97,13 @@ impl Brokers {
     }
 
     /// A broker answered a heartbeat.
-    pub(crate) fn heartbeat_answered(
+    pub(crate) fn heartbeat_answered<'a>(
         &mut self,
         ctx: &mut Context,
         peer: PeerId,
         revision: u64,
         (code, remark, version): (ResponseCode, Option<&str>, i32),
+        consumers: impl Iterator<Item = &'a Group>,
     ) {
         if let Some(registration) = self.registrations.get_mut(&peer)
             && registration.version.replace(version).is_none()
@@ -114,7 +115,8 @@ impl Brokers {
                 let endpoint = ctx.remoting.peers.endpoint(peer).clone();
                 // Java appends a stack trace.
                 let reason = remark.and_then(|remark| remark.lines().next()).map(Arc::from);
-                ctx.fx.note(Note::HeartbeatRefused { endpoint, code, reason });
+                let groups = consumers.cloned().collect();
+                ctx.fx.note(Note::HeartbeatRefused { endpoint, groups, code, reason });
             }
             return self.heartbeat_failed(ctx, peer);
         }
@@ -149,7 +151,7 @@ impl Brokers {
         let peers: Vec<PeerId> = ctx.remoting.peers.brokers().collect();
         for peer in &peers {
             for group in groups {
-                let producer_group = Some(group.shared());
+                let producer_group = Some(group.wire().clone());
                 let request = UnregisterRequest { producer_group, ..Default::default() };
                 Self::unregister(ctx, *peer, ask, request);
             }
@@ -161,7 +163,7 @@ impl Brokers {
     pub(crate) fn unregister_consumer(ctx: &mut Context, group: &Group, ask: BrokerAsk) -> usize {
         let peers: Vec<PeerId> = ctx.remoting.peers.brokers().collect();
         for peer in &peers {
-            let consumer_group = Some(group.shared());
+            let consumer_group = Some(group.wire().clone());
             let request = UnregisterRequest { consumer_group, ..Default::default() };
             Self::unregister(ctx, *peer, ask, request);
         }

@@ -10,14 +10,14 @@ use super::pending::{Pending, ask};
 use super::question::Question;
 use super::shared::Owner;
 use crate::body::{BodyError, ClusterInfo, RouteBody, TopicConfig, TopicList};
-use crate::error::{Failure, PeerKind, QueryError};
+use crate::error::{Failure, PeerKind, QueryError, Refused};
 use crate::frame::request::{
     CreateTopicRequest, DeleteTopicInNameServerRequest, DeleteTopicRequest, PlainRequest,
     PullRequest, RouteRequest,
 };
 use crate::frame::{ReplyFields, Request, ResponseCode};
 use crate::message::RecordList;
-use crate::name::{Endpoint, Topic};
+use crate::name::{Endpoint, Namespace, Topic};
 use crate::query::{Call, QueueName, Response, Target};
 use crate::time::UnixMillis;
 
@@ -79,6 +79,12 @@ impl Admin {
         ask(self.owner.shared(), question)
     }
 
+    /// The topic in the client's namespace.
+    fn named(&self, topic: &Topic) -> Result<Topic, QueryError> {
+        let named = Namespace::of(self.owner.shared().config()).checked_topic(topic.clone());
+        named.map_err(|error| Refused::Name(error).into())
+    }
+
     /// A request that must succeed.
     fn ask<T: Send + 'static>(
         &self,
@@ -105,7 +111,11 @@ impl Admin {
     /// # }
     /// ```
     pub fn route(&self, topic: &Topic) -> Answered<RouteBody> {
-        let request = RouteRequest { topic: topic.shared(), ..Default::default() };
+        let topic = match self.named(topic) {
+            Ok(topic) => topic,
+            Err(error) => return Pending::ready(Err(error)),
+        };
+        let request = RouteRequest { topic: topic.wire().clone(), ..Default::default() };
         self.ask(Target::NameServer, Request::Route(request), |r| read(&r, RouteBody::parse))
     }
 
@@ -171,8 +181,14 @@ impl Admin {
     /// # }
     /// ```
     pub fn create_topic(&self, cluster: &str, topic: &TopicConfig) -> Answered<()> {
+        // A name that is none is the broker's to refuse.
+        let name = match Topic::new(&topic.topic_name).map(|name| self.named(&name)) {
+            Ok(Ok(name)) => name.wire().clone(),
+            Ok(Err(error)) => return Pending::ready(Err(error)),
+            Err(_) => topic.topic_name.as_str().into(),
+        };
         let request = Request::CreateTopic(CreateTopicRequest {
-            topic: topic.topic_name.as_str().into(),
+            topic: name,
             default_topic: "TBW102".into(),
             read_queues: topic.read_queues,
             write_queues: topic.write_queues,
@@ -200,7 +216,10 @@ impl Admin {
     /// # }
     /// ```
     pub fn delete_topic(&self, cluster: &str, topic: &Topic) -> Answered<()> {
-        let name = topic.shared();
+        let name = match self.named(topic) {
+            Ok(topic) => topic.wire().clone(),
+            Err(error) => return Pending::ready(Err(error)),
+        };
         let on_brokers =
             Request::DeleteTopic(DeleteTopicRequest { topic: name.clone(), ..Default::default() });
         let on_servers = Request::DeleteTopicInNameServer(DeleteTopicInNameServerRequest {
@@ -250,9 +269,10 @@ impl Admin {
     ///
     /// See the example of [`search_offset`](Self::search_offset).
     pub fn pull(&self, queue: &QueueName, offset: i64, count: u32) -> Answered<Pulled> {
+        let queue = &Namespace::of(self.owner.shared().config()).queue(queue);
         let request = Request::Pull(PullRequest {
             consumer_group: "TOOLS_CONSUMER".into(),
-            topic: queue.topic.shared(),
+            topic: queue.topic.wire().clone(),
             queue_id: queue.queue as i32,
             queue_offset: offset,
             max_messages: count.min(1 << 20) as i32,

@@ -78,7 +78,7 @@ use crate::config::Config;
 use crate::consumer::ConsumerOptions;
 use crate::engine::Snapshot;
 use crate::error::QueryError;
-use crate::name::{Group, NameError, Topic};
+use crate::name::{Group, NameError, Namespace, Topic};
 use crate::query::QueueName;
 use crate::transaction::{CheckedHalf, Resolution};
 use checking::Checker;
@@ -141,7 +141,7 @@ impl Client {
         G: TryInto<Group>,
         NameError: From<G::Error>,
     {
-        Ok(Producer::new(self.owner.clone(), group.try_into()?, ProducerOptions::default()))
+        Ok(Producer::new(self.owner.clone(), self.named(group)?, ProducerOptions::default()))
     }
 
     /// As [`producer`](Self::producer), with what it does otherwise than the client's settings say.
@@ -164,7 +164,7 @@ impl Client {
         G: TryInto<Group>,
         NameError: From<G::Error>,
     {
-        let group = group.try_into().map_err(NameError::from)?;
+        let group = self.named(group)?;
         options.check(self.config())?;
         Ok(Producer::new(self.owner.clone(), group, options))
     }
@@ -224,7 +224,7 @@ impl Client {
         NameError: From<G::Error>,
     {
         let (owner, checker) = (self.owner.clone(), Checker::Blocking(Arc::new(checker)));
-        Ok(TransactionProducer::new(owner, group.try_into()?, checker, options))
+        Ok(TransactionProducer::new(owner, self.named(group)?, checker, options))
     }
 
     /// As [`transaction_producer_with`](Self::transaction_producer_with), with a checker that is a
@@ -254,7 +254,7 @@ impl Client {
         F: Future<Output = Resolution> + Send + 'static,
     {
         let (owner, checker) = (self.owner.clone(), Checker::task(checker));
-        Ok(TransactionProducer::new(owner, group.try_into()?, checker, options))
+        Ok(TransactionProducer::new(owner, self.named(group)?, checker, options))
     }
 
     /// As [`transaction_producer`](Self::transaction_producer), with `listener` as the checker:
@@ -328,7 +328,7 @@ impl Client {
         G: TryInto<Group>,
         NameError: From<G::Error>,
     {
-        Ok(ConsumerBuilder::new(self.owner.clone(), group.try_into()?, options))
+        Ok(ConsumerBuilder::new(self.owner.clone(), self.named(group)?, options))
     }
 
     /// A consumer of the group `group` that is polled, once its topics or its queues are named.
@@ -375,7 +375,16 @@ impl Client {
         G: TryInto<Group>,
         NameError: From<G::Error>,
     {
-        Ok(PullConsumerBuilder::new(self.owner.clone(), group.try_into()?, options))
+        Ok(PullConsumerBuilder::new(self.owner.clone(), self.named(group)?, options))
+    }
+
+    /// The group in the client's namespace.
+    fn named<G>(&self, group: G) -> Result<Group, NameError>
+    where
+        G: TryInto<Group>,
+        NameError: From<G::Error>,
+    {
+        Namespace::of(self.config()).checked_group(&group.try_into()?)
     }
 
     /// The queues of a topic that may be read. Sends one route request where the route is not

@@ -10,7 +10,7 @@ use super::shared::Shared;
 use crate::error::{Failure, QueryError};
 use crate::frame::request::{QueryOffsetRequest, SearchOffsetRequest};
 use crate::frame::{ReplyFields, Request, ResponseCode};
-use crate::name::{Group, QueueName};
+use crate::name::{Group, Namespace, QueueName};
 use crate::query::{Call, Response, Target};
 use crate::time::UnixMillis;
 
@@ -20,8 +20,9 @@ pub(super) fn search(
     queue: &QueueName,
     time: UnixMillis,
 ) -> Pending<Result<i64, QueryError>> {
+    let queue = &Namespace::of(shared.config()).queue(queue);
     let request = Request::SearchOffset(SearchOffsetRequest {
-        topic: queue.topic.shared(),
+        topic: queue.topic.wire().clone(),
         queue_id: queue.queue as i32,
         timestamp: time.0,
         broker: Some(queue.broker.clone()),
@@ -40,9 +41,10 @@ pub(super) fn committed(
     group: &Group,
     queue: &QueueName,
 ) -> Pending<Result<Option<i64>, QueryError>> {
+    let queue = &Namespace::of(shared.config()).queue(queue);
     let request = Request::QueryOffset(QueryOffsetRequest {
-        consumer_group: group.shared(),
-        topic: queue.topic.shared(),
+        consumer_group: group.wire().clone(),
+        topic: queue.topic.wire().clone(),
         queue_id: queue.queue as i32,
         broker: Some(queue.broker.clone()),
         zero_if_absent: Some(false),

@@ -5,7 +5,7 @@ use super::control::ConsumerHandle;
 use super::subscribing::{SubscribeError, named};
 use crate::consumer::{Filter, FilterError, TopicSubscription};
 use crate::error::Refused;
-use crate::name::{NameError, Topic};
+use crate::name::{NameError, Namespace, Topic};
 use crate::query::QueueName;
 
 impl ConsumerHandle {
@@ -35,6 +35,7 @@ impl ConsumerHandle {
         FilterError: From<F::Error>,
     {
         let (topic, filter) = named(topic, filter)?;
+        let topic = Namespace::of(self.shared.config()).checked_topic(topic)?;
         let (shared, sub) = (&self.shared, self.sub);
         let done = shared.run(|core, now| core.engine.subscribe_to(now, sub, topic, filter));
         let done = done.ok_or_else(|| shared.nobody(Refused::Stopped))?;

@@ -11,7 +11,7 @@ use crate::error::{QueryError, RecallError};
 use crate::frame::Request;
 use crate::frame::request::RecallRequest;
 use crate::message::{MessageIds, RecallHandle};
-use crate::name::QueueName;
+use crate::name::{Namespace, QueueName};
 use crate::query::{Call, Response, Target};
 
 impl<T> Blockable for Result<T, RecallError> {
@@ -57,18 +57,19 @@ impl Producer {
             let handle = handle.chars().take(128).collect::<String>().into();
             return Pending::ready(Err(RecallError::Handle { handle }));
         };
+        let shared = self.place.owner.shared();
         let RecallHandle { topic, broker, message_id, .. } = parsed;
+        let topic = Namespace::of(shared.config()).topic(&topic);
         let (broker, message_id): (Arc<str>, Arc<str>) = (broker.into(), message_id.into());
         let request = Request::Recall(RecallRequest {
-            producer_group: Some(self.group().shared()),
-            topic: topic.shared(),
+            producer_group: Some(self.group().wire().clone()),
+            topic: topic.wire().clone(),
             handle: Arc::from(handle),
             broker: Some(broker.clone()),
             ..Default::default()
         });
         let target = Target::Queue(QueueName { topic, broker: broker.clone(), queue: 0 });
         let question = Question::call(Call { target, request, body: Bytes::new() });
-        let shared = self.place.owner.shared();
         ask(shared, question).then(shared, move |answer| {
             let answer = answer.and_then(Response::checked);
             let recalled = answer.map(|_| message_id);

@@ -148,7 +148,7 @@ impl Shared {
     /// When [`Config::tls`] is on, and the adapter gave nothing to do it by.
     pub fn tls(&self) -> Result<Option<&Tls>, ConnectError> {
         match &self.tls {
-            None if self.config.tls => {
+            None if self.config.encrypts() => {
                 let detail = "this adapter does not encrypt".into();
                 Err(ConnectError::Tls(TlsError::Protocol { detail }))
             }

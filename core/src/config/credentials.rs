@@ -140,6 +140,11 @@ impl RotatingCredentials {
 }
 
 impl Config {
+    /// Whether requests are signed.
+    pub(crate) const fn signs(&self) -> bool {
+        cfg!(feature = "acl") && (self.credentials.is_some() || self.access_key.is_some())
+    }
+
     /// Whose requests these are: the provider if there is one, else what the settings say.
     #[cfg_attr(not(feature = "acl"), expect(dead_code, reason = "nothing is signed"))]
     pub(crate) fn provider(&self) -> Option<CredentialsProvider> {

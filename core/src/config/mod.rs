@@ -58,6 +58,9 @@ const RULES: &[Rule] = &[
     ("access_key", "needs the feature acl, which this build is without", |c| {
         cfg!(feature = "acl") || (c.access_key.is_none() && c.credentials.is_none())
     }),
+    ("namespace", "must be 1 to 64 letters, digits, '|', '_' and '-'", |c| {
+        c.namespace.as_ref().is_none_or(|name| is_namespace(name))
+    }),
     ("namespace_v2", "must be 1 to 255 visible ASCII characters", |c| is_name(&c.namespace_v2)),
     ("reconnect_max", "must not be below reconnect_min", |c| c.reconnect_min <= c.reconnect_max),
     ("reconnect_idle_max", "must not be below reconnect_max", |c| {
@@ -71,10 +74,10 @@ const RULES: &[Rule] = &[
         c.compression.is_none_or(|codec| codec == Compression::Zlib || codec.is_built())
     }),
     ("tls", "must be off in this build: tls and tls-aws-lc are features", |c| {
-        !c.tls || cfg!(feature = "tls")
+        !c.encrypts() || cfg!(feature = "tls")
     }),
     ("tls_key", "must be given with tls_cert, and tls_cert with it", |c| {
-        !c.tls || c.tls_key.is_some() == c.tls_cert.is_some()
+        c.tls_key.is_some() == c.tls_cert.is_some()
     }),
     (
         "strategy",
@@ -87,6 +90,11 @@ fn is_name(name: &Option<String>) -> bool {
     name.as_ref().is_none_or(|name| {
         (1..=255).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_graphic())
     })
+}
+
+fn is_namespace(name: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '|' | '_' | '-');
+    (1..=64).contains(&name.len()) && name.chars().all(allowed)
 }
 
 /// What is joined by `;` or `,`.
@@ -181,6 +189,18 @@ impl Config {
     pub(crate) fn frame_max(&self) -> usize {
         let own = self.max_body.saturating_add(FRAME_ROOM);
         self.max_frame.max(own).min(i32::MAX as usize)
+    }
+
+    /// Whether connections are encrypted: where `tls` says so, or any setting that only means
+    /// something with it.
+    pub const fn encrypts(&self) -> bool {
+        self.tls
+            || self.tls_ca.is_some()
+            || self.tls_cert.is_some()
+            || self.tls_key.is_some()
+            || self.tls_server_name.is_some()
+            || self.tls_danger_any_name
+            || self.tls_danger_any_certificate
     }
 
     /// What is to be set on the sockets of this client.

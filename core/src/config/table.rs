@@ -170,6 +170,12 @@ settings! {
     /// that these settings are written to is without it.
     security_token: Option<Secret> as Maybe<Hidden> = [none], java "securityToken";
 
+    /// The namespace that all topics and groups of this client lie in, put before their names with
+    /// a `%` between, as Java's `namespace`: `orders` is `south%orders` to brokers, and a group's
+    /// retry topic `%RETRY%south%billing`. What this client tells is without it. 1 to 64 letters,
+    /// digits, `|`, `_` and `-`.
+    namespace: Option<String> as Name = [none], java "namespace";
+
     /// The namespace of servers that keep several apart by a field of each request (`ns`, with
     /// `nsd` beside it), as Java's `namespaceV2`. Topics and groups keep their names. 1 to 255
     /// visible ASCII characters.
@@ -432,8 +438,9 @@ settings! {
         java "clientSocketRcvBufSize", python "recv_buffer_size";
 
     /// Connections to nameservers and brokers are encrypted and the peers' certificates verified,
-    /// by the feature `tls` or `tls-aws-lc`. The handshake counts into `connect_timeout`. An
-    /// address server's page is still asked for by plain HTTP.
+    /// by the feature `tls` or `tls-aws-lc`. Any of the settings below switches that on as well,
+    /// since none means anything without: to switch it off leave all of them out. The handshake
+    /// counts into `connect_timeout`. An address server's page is still asked for by plain HTTP.
     tls: bool as Flag = [false], java "useTLS";
 
     /// The certificates of the authorities that are trusted: a file of PEM, or the PEM itself.

@@ -37,8 +37,6 @@ macro_rules! not_built {
 not_built! {
     socks_proxy, java "socksProxyConfig":
         "connections are made directly, not through a SOCKS5 proxy.";
-    namespace, java "namespace":
-        "topics and groups are named in full, as namespace%topic; namespace_v2 is there.";
     unit_mode, java "unitMode":
         "messages and subscriptions are never marked as those of a unit; unit_name is there.";
     trace, java "enableTrace", python "trace_message":

@@ -31,10 +31,10 @@ impl Consumer {
             let Some(of) = self.topics.get(*topic) else { continue };
             let query = AssignmentQuery {
                 client_id: ctx.fx.client_id.to_string(),
-                consumer_group: self.group.to_string(),
+                consumer_group: self.group.wire().to_string(),
                 message_model: MessageModel::Clustering,
                 strategy_name: self.strategy.name(),
-                topic: of.topic.to_string(),
+                topic: of.topic.wire().to_string(),
             };
             let question = self.questions.begin(peer, vec![*topic]);
             let purpose = Purpose::Consumer(self.id, ConsumerAsk::Assigned { question });

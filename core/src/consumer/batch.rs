@@ -347,10 +347,20 @@ impl Batch {
     /// The topic that the message at `index` was first sent to: that of its queue, unless it comes
     /// from its group's retry topic (`DefaultMQPushConsumerImpl.resetRetryAndNamespace`).
     pub fn topic(&self, index: u32) -> &str {
+        let first = self.retried(index).map(|first| self.queue.topic.bare(first));
+        first.unwrap_or_else(|| self.queue.topic.as_str())
+    }
+
+    /// The same by the name that brokers know.
+    pub(crate) fn known_topic(&self, index: u32) -> &str {
+        self.retried(index).unwrap_or_else(|| self.queue.topic.wire())
+    }
+
+    /// The topic that the message at `index` says it was first sent to, where it comes again.
+    fn retried(&self, index: u32) -> Option<&str> {
         let retried =
             self.records.record(index as usize).filter(|_| self.queue.topic.is_of_group());
-        let first = retried.and_then(|record| record.property(properties::RETRY_TOPIC));
-        first.unwrap_or_else(|| self.queue.topic.as_str())
+        retried.and_then(|record| record.property(properties::RETRY_TOPIC))
     }
 
     /// Where the message at `index` is in its broker's log, by which the broker may be asked to

@@ -187,8 +187,8 @@ impl Consumer {
     ) -> bool {
         let Some(peer) = keeper(ctx, known, broker) else { return false };
         let request = Request::UpdateOffset(UpdateOffsetRequest {
-            consumer_group: self.group.shared(),
-            topic: name.topic.shared(),
+            consumer_group: self.group.wire().clone(),
+            topic: name.topic.wire().clone(),
             queue_id: name.queue as i32,
             commit_offset: offset,
             broker: Some(name.broker.clone()),

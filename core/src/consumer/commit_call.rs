@@ -9,7 +9,7 @@ use super::{Consumer, Consumers};
 use crate::effects::{Event, OpKind};
 use crate::error::{CommitError, Failure, Refused};
 use crate::id::{OpId, QueueKey, SubscriptionId};
-use crate::name::QueueName;
+use crate::name::{Namespace, QueueName};
 use crate::remoting::Context;
 use crate::route::Known;
 
@@ -23,6 +23,20 @@ pub enum Commit {
     Queue(QueueName),
     /// These offsets, each of the message to go on with, whatever was polled.
     Offsets(BTreeMap<QueueName, i64>),
+}
+
+impl Commit {
+    /// The same in that namespace.
+    pub(crate) fn within(self, namespace: &Namespace) -> Self {
+        match self {
+            Self::Polled => Self::Polled,
+            Self::Queue(queue) => Self::Queue(namespace.queue(&queue)),
+            Self::Offsets(offsets) => {
+                let put = |(queue, offset): (QueueName, i64)| (namespace.queue(&queue), offset);
+                Self::Offsets(offsets.into_iter().map(put).collect())
+            }
+        }
+    }
 }
 
 /// The offset of one queue.

@@ -9,11 +9,11 @@ use std::sync::Arc;
 use super::batch::{PulledRecords, QueueFlags};
 use super::{Batch, BatchId, Consumer, Consumers, DeliveryId, Handout, Outcome};
 use crate::body::{ConsumeDirectlyResult, DirectResult};
-use crate::effects::Event;
+use crate::effects::{Effects, Event};
 use crate::frame::ResponseCode;
 use crate::id::{QueueKey, RequestId, Slots};
 use crate::message::Item;
-use crate::name::{QueueName, Topic};
+use crate::name::QueueName;
 use crate::remoting::{ANSWER_WITHIN, Context, DirectMessage, PeerAnswer};
 use crate::time::{Instant, millis};
 
@@ -77,7 +77,7 @@ impl Consumers {
         let consumer = self.of_group(&direct.group).and_then(|sub| self.get_mut(sub));
         let refusal = match consumer {
             Some(consumer) if !consumer.is_leaving() && !consumer.is_draining() => {
-                match consumer.take_direct(ctx.fx.now, &direct, asked) {
+                match consumer.take_direct(&ctx.fx, &direct, asked) {
                     Ok(()) => return ctx.fx.event(Event::Deliverable { sub: consumer.id }),
                     Err(why) => PeerAnswer::Refused(ResponseCode::SYSTEM_ERROR, why.into()),
                 }
@@ -93,7 +93,7 @@ impl Consumers {
 impl Consumer {
     fn take_direct(
         &mut self,
-        now: Instant,
+        fx: &Effects,
         direct: &DirectMessage,
         asked: Option<RequestId>,
     ) -> Result<(), &'static str> {
@@ -104,12 +104,13 @@ impl Consumer {
         let Some(Item::Record(record)) = first.filter(|_| direct.records.len() == 1) else {
             return Err("the body is not one message that can be read");
         };
+        let now = fx.now;
         self.direct.forget_late(now);
         if self.direct.open.len() >= OPEN {
             return Err("too many messages that are to be consumed directly wait already");
         }
-        let Ok(topic) = Topic::new(record.topic()) else {
-            return Err("the message's topic is none");
+        let Ok(topic) = fx.namespace.told_topic(&record.topic()) else {
+            return Err("the message's topic is none of this client's");
         };
         let queue = record.queue_id().max(0) as u32;
         let name = QueueName { topic, broker: direct.broker.clone(), queue };

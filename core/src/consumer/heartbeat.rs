@@ -38,7 +38,7 @@ fn consumer_data(consumer: &Consumer) -> ConsumerData {
             Taking::Delivered => ConsumeType::Passively,
             Taking::Polled(_) => ConsumeType::Actively,
         },
-        group: consumer.group.to_string(),
+        group: consumer.group.wire().to_string(),
         model: consumer.options.model,
         // What was assigned is no part of what the group shares.
         subscriptions: match consumer.assigned {
@@ -68,6 +68,6 @@ pub(super) fn data(topic: &Topic, filter: &Filter, version: i64) -> Subscription
         expression: filter.text(),
         version,
         tags: tags.iter().flat_map(|tags| tags.iter()).map(str::to_owned).collect::<BTreeSet<_>>(),
-        topic: topic.to_string(),
+        topic: topic.wire().to_string(),
     }
 }

@@ -104,9 +104,11 @@ impl Local {
         group: &Group,
         (model, own): (MessageModel, Option<OwnStore>),
     ) -> Option<Self> {
+        // Stores are shared by clients of other namespaces.
+        let group = group.known();
         let of = match model {
-            MessageModel::Broadcasting => OffsetOwner::new(config.offset_client(), group.clone()),
-            MessageModel::Clustering if own.is_some() => OffsetOwner::shared(group.clone()),
+            MessageModel::Broadcasting => OffsetOwner::new(config.offset_client(), group),
+            MessageModel::Clustering if own.is_some() => OffsetOwner::shared(group),
             MessageModel::Clustering => return None,
         };
         Some(Self {
@@ -258,7 +260,7 @@ impl Local {
             return;
         }
         let entries = std::mem::take(&mut self.next);
-        let offsets = entries.iter().map(|(name, (_, offset))| (name.clone(), *offset)).collect();
+        let offsets = entries.iter().map(|(name, (_, offset))| (name.known(), *offset)).collect();
         let work = self.work();
         self.save = Some(Save { number: work.ticket.number, entries, last });
         fx.command(Command::Save { job: SaveJob { work, offsets, last } });
@@ -412,6 +414,9 @@ impl Consumer {
                 return Vec::new();
             }
         };
+        let told =
+            |(queue, offset): (QueueName, i64)| Some((ctx.fx.namespace.told(queue)?, offset));
+        let offsets = offsets.into_iter().filter_map(told).collect();
         let queues = &self.queues;
         let name = |key| queues.get(key).map(|queue| queue.name.clone());
         let told = local.take_loaded(&mut ctx.fx, number, offsets, name);

@@ -314,7 +314,7 @@ impl Consumer {
     ) {
         let body = LockBody {
             client_id: ctx.fx.client_id.to_string(),
-            consumer_group: self.group.to_string(),
+            consumer_group: self.group.wire().to_string(),
             queues: names.iter().map(QueueName::named).collect(),
             only_this_broker: false,
         };

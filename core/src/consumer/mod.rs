@@ -380,6 +380,11 @@ impl Consumers {
         self.slots.iter().find(|(_, c)| c.group == *group).map(|(id, _)| id)
     }
 
+    /// The groups of all.
+    pub(crate) fn groups(&self) -> impl Iterator<Item = &Group> {
+        self.slots.iter().map(|(_, consumer)| &consumer.group)
+    }
+
     pub(crate) fn ids(&self) -> Vec<SubscriptionId> {
         self.slots.ids()
     }

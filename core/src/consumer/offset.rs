@@ -32,8 +32,8 @@ impl Consumer {
         let timed = matches!(self.options.start, Start::Time(_));
         let zero_if_absent = timed.then_some(false);
         let request = Request::QueryOffset(QueryOffsetRequest {
-            consumer_group: self.group.shared(),
-            topic: queue.name.topic.shared(),
+            consumer_group: self.group.wire().clone(),
+            topic: queue.name.topic.wire().clone(),
             queue_id: queue.name.queue as i32,
             broker: Some(queue.name.broker.clone()),
             zero_if_absent,

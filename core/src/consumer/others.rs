@@ -13,7 +13,6 @@ use crate::effects::{Command, Note};
 use crate::frame::request::ConsumerConnectionsRequest;
 use crate::frame::{Kind, Reply, Request, ResponseCode};
 use crate::id::PeerId;
-use crate::name::Topic;
 use crate::remoting::{Body, ConsumerAsk, Context, Purpose};
 
 /// In larger groups nobody asks: the answer names every member, and each of them would ask. Tags
@@ -29,7 +28,7 @@ impl Consumer {
             return;
         }
         self.compared = Some(seen);
-        let consumer_group = self.group.shared();
+        let consumer_group = self.group.wire().clone();
         let request = ConsumerConnectionsRequest { consumer_group, ..Default::default() };
         let purpose = Purpose::Consumer(self.id, ConsumerAsk::Group);
         let within = ctx.fx.config.request_timeout;
@@ -44,7 +43,7 @@ impl Consumer {
             return;
         }
         let own = self.topics.iter().map(|(_, of)| OwnFilter {
-            topic: of.topic.shared(),
+            topic: of.topic.wire().clone(),
             kind: of.filter.kind(),
             text: of.filter.text().into(),
         });
@@ -55,7 +54,7 @@ impl Consumer {
     /// Tells of topics that the group asks for otherwise.
     pub(super) fn tell_others(&self, ctx: &mut Context, others: Vec<OtherFilter>) {
         for OtherFilter { topic, own, other } in others {
-            if let (Ok(topic), false) = (Topic::new(&topic), self.is_leaving()) {
+            if let (Ok(topic), false) = (ctx.fx.namespace.told_topic(&topic), self.is_leaving()) {
                 let group = self.group.clone();
                 ctx.fx.note(Note::OtherSubscription { group, topic, own, other });
             }

@@ -45,8 +45,8 @@ impl Consumer {
         };
         let says = sys_flag & SUBSCRIPTION != 0 || !filter.is_judged();
         let request = PullRequest {
-            consumer_group: self.group.shared(),
-            topic: topic.shared(),
+            consumer_group: self.group.wire().clone(),
+            topic: topic.wire().clone(),
             queue_id: queue.name.queue as i32,
             queue_offset: queue.cursor.next(),
             max_messages: self.bounds.pull_batch as i32,

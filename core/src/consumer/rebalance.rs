@@ -255,7 +255,7 @@ impl Consumer {
         if self.is_assigned() {
             return self.ask_assignments(ctx, peer, &topics);
         }
-        let consumer_group = self.group.shared();
+        let consumer_group = self.group.wire().clone();
         let request =
             Request::ConsumerList(ConsumerListRequest { consumer_group, ..Default::default() });
         let question = self.questions.begin(peer, topics);

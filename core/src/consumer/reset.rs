@@ -86,7 +86,7 @@ impl Consumers {
         if consumer.is_leaving() {
             return PeerAnswer::no_consumer(&group);
         }
-        let table = offsets.offsets.iter().filter(|(queue, _)| topic.as_str() == queue.topic);
+        let table = offsets.offsets.iter().filter(|(queue, _)| **topic.wire() == *queue.topic);
         let offsets: BTreeMap<(&str, i32), i64> =
             table.map(|(queue, offset)| ((&*queue.broker_name, queue.queue_id), *offset)).collect();
         let mut moves = Vec::new();
@@ -202,7 +202,7 @@ impl QueueName {
         MessageQueue {
             broker_name: self.broker.to_string(),
             queue_id: self.queue as i32,
-            topic: self.topic.to_string(),
+            topic: self.topic.wire().to_string(),
         }
     }
 }

@@ -41,7 +41,7 @@ impl Consumer {
         let open = self.settled_open();
         let tallies = self.topics.iter().filter_map(|(key, of)| {
             Some((
-                of.topic.to_string(),
+                of.topic.wire().to_string(),
                 self.tallies.get(key)?.consume_status(now, open.get(&key).copied().unwrap_or(0)),
             ))
         });
@@ -65,7 +65,7 @@ impl Consumer {
                 },
             ),
             ("PROP_NAMESERVER_ADDR", servers.join(";")),
-            ("consumerGroup", self.group.to_string()),
+            ("consumerGroup", self.group.wire().to_string()),
             ("pullBatchSize", self.bounds.pull_batch.to_string()),
             ("pullThresholdForQueue", self.bounds.queue_messages.to_string()),
             ("pullThresholdSizeForQueue", (self.bounds.queue_bytes >> 20).to_string()),

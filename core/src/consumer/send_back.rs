@@ -201,10 +201,10 @@ impl Consumer {
         let record = batch.records().record(message.index as usize);
         let request = Request::SendBack(SendBackRequest {
             offset,
-            group: self.group.shared(),
+            group: self.group.wire().clone(),
             delay_level: level,
             message_id: record.map(|record| Arc::from(&*record.id())),
-            topic: Some(Arc::from(batch.topic(message.index))),
+            topic: Some(Arc::from(batch.known_topic(message.index))),
             max_reconsume_times: Some(most as i32),
             broker: Some(batch.queue().broker.clone()),
             ..Default::default()
@@ -264,7 +264,7 @@ impl Consumer {
             leaving.refused = failure;
             leaving.stage = Stage::Sending;
             let record = batch.records().record(message.index as usize)?;
-            retried(&group, batch.topic(message.index), &record, leaving.back, most)
+            retried(&group, batch.known_topic(message.index), &record, leaving.back, most)
         });
         let sent = publish.is_some();
         match publish {

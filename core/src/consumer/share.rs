@@ -173,7 +173,7 @@ impl Consumer {
         topic: TopicKey,
         (route, by, list): (&Route, By, Bytes),
     ) {
-        let Some(name) = self.topics.get(topic).map(|of| of.topic.shared()) else { return };
+        let Some(name) = self.topics.get(topic).map(|of| of.topic.wire().clone()) else { return };
         let basis = Basis { queues: route.readable.clone(), by };
         let share = self.places.shares.entry(topic).or_default();
         match &share.computing {

@@ -1,7 +1,7 @@
 //! What a consumer asks for.
 
-use super::{ConsumerOptions, Filter};
-use crate::name::{Group, Topic};
+use super::{ConsumerOptions, Filter, Polling, Taking};
+use crate::name::{Group, NameError, Namespace, Topic};
 
 /// A consumer to be: its group, its topics, and where it begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,5 +18,16 @@ impl Subscribe {
     /// All messages of `topic`, beginning after the newest.
     pub fn new(group: Group, topic: Topic) -> Self {
         Self { group, topics: vec![(topic, Filter::All)], options: ConsumerOptions::default() }
+    }
+
+    /// The same in that namespace.
+    pub(crate) fn within(self, namespace: &Namespace) -> Result<Self, NameError> {
+        let Self { group, topics, mut options } = self;
+        if let Taking::Polled(Polling { queues: Some(queues), .. }) = &mut options.taking {
+            *queues = queues.iter().map(|queue| namespace.queue(queue)).collect();
+        }
+        let named = |(topic, filter)| Ok((namespace.checked_topic(topic)?, filter));
+        let topics = topics.into_iter().map(named).collect::<Result<_, NameError>>()?;
+        Ok(Self { group: namespace.checked_group(&group)?, topics, options })
     }
 }

@@ -174,7 +174,7 @@ impl Consumer {
             };
             let body = CheckClientBody {
                 client_id: ctx.fx.client_id.to_string(),
-                group: self.group.to_string(),
+                group: self.group.wire().to_string(),
                 namespace: None,
                 subscription: super::heartbeat::data(
                     &wish.topic,

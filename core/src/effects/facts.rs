@@ -208,7 +208,7 @@ impl Note {
             Self::OnewayLost { endpoint, count } => {
                 all(tell, &[("endpoint", Text(endpoint)), ("count", Number(*count as i64))]);
             }
-            Self::NameServers { servers } => tell("servers", Text(&Servers(servers))),
+            Self::NameServers { servers } => tell("servers", Text(&Joined(servers, ";"))),
             Self::FetchFailed { url, error } => {
                 all(tell, &[("url", Text(url)), ("reason", Text(error))]);
             }
@@ -218,9 +218,16 @@ impl Note {
             Self::SharedId { group, client_id } => {
                 all(tell, &[("group", Text(group)), ("id", Text(client_id))]);
             }
-            Self::HeartbeatRefused { endpoint, code, reason }
-            | Self::EndRefused { endpoint, code, reason } => {
+            Self::EndRefused { endpoint, code, reason } => {
                 all(tell, &[("endpoint", Text(endpoint)), ("code", Number(code.0.into()))]);
+                if let Some(reason) = reason {
+                    tell("reason", Text(reason));
+                }
+            }
+            Self::HeartbeatRefused { endpoint, groups, code, reason } => {
+                let groups = ("groups", Text(&Joined(groups, " ")));
+                let code = ("code", Number(code.0.into()));
+                all(tell, &[("endpoint", Text(endpoint)), code, groups]);
                 if let Some(reason) = reason {
                     tell("reason", Text(reason));
                 }
@@ -363,12 +370,12 @@ fn of_attempt(attempt: &Attempt, tell: Tell<'_>) {
     tell("reason", Text(&attempt.failure));
 }
 
-struct Servers<'a>(&'a [Endpoint]);
+struct Joined<'a, T>(&'a [T], &'static str);
 
-impl fmt::Display for Servers<'_> {
+impl<T: fmt::Display> fmt::Display for Joined<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, server) in self.0.iter().enumerate() {
-            write!(f, "{}{server}", if at == 0 { "" } else { ";" })?;
+        for (at, one) in self.0.iter().enumerate() {
+            write!(f, "{}{one}", if at == 0 { "" } else { self.1 })?;
         }
         Ok(())
     }
@@ -454,7 +461,7 @@ impl Note {
             Self::OnewayLost { endpoint, count } => {
                 write!(f, "{count} oneway messages to {endpoint} were lost with the connection")
             }
-            Self::NameServers { servers } => write!(f, "nameservers are {}", Servers(servers)),
+            Self::NameServers { servers } => write!(f, "nameservers are {}", Joined(servers, ";")),
             Self::FetchFailed { url, error } => write!(f, "no nameservers from {url}: {error}"),
             Self::ReplyDropped { correlation, from } => {
                 write!(f, "reply {correlation} of {from} is dropped: no request waits for it")
@@ -464,8 +471,12 @@ impl Note {
                 "group {group} has {client_id} more than once: give each client of this host an \
                  instance_name of its own (unless a connection of ours was just lost)"
             ),
-            Self::HeartbeatRefused { endpoint, code, reason } => {
-                write!(f, "broker {endpoint} refused a heartbeat: {code}")?;
+            Self::HeartbeatRefused { endpoint, groups, code, reason } => {
+                write!(f, "broker {endpoint} refused a heartbeat")?;
+                if !groups.is_empty() {
+                    write!(f, ", without which it serves no consumer of {}", Joined(groups, ", "))?;
+                }
+                write!(f, ": {code}")?;
                 reason.as_ref().map_or(Ok(()), |reason| write!(f, ": {reason}"))
             }
             Self::RouteChanged { topic, writable, readable } => {

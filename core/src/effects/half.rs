@@ -84,7 +84,12 @@ impl CheckedHalf {
         &self.group
     }
 
-    /// Everything of the message: topic, tags, keys, properties, times, ids.
+    /// The topic it is for, without the client's namespace.
+    pub fn topic(&self) -> String {
+        self.group.bare(&self.message().topic()).to_owned()
+    }
+
+    /// Everything of the message as its broker has it: topic, tags, keys, properties, times, ids.
     ///
     /// # Panics
     /// Never: one that can't be read is asked of nobody.

@@ -45,6 +45,7 @@ use spent::Spent;
 pub use timer_kind::{ConsumerTimer, TimerKind};
 
 use crate::config::Config;
+use crate::name::Namespace;
 use crate::rng::Rng;
 use crate::time::{Instant, UnixMillis};
 use crate::timer::Timers;
@@ -54,6 +55,8 @@ use throttle::Throttle;
 #[derive(Debug)]
 pub(crate) struct Effects {
     pub(crate) config: Arc<Config>,
+    /// Where its topics and groups lie.
+    pub(crate) namespace: Namespace,
     pub(crate) client_id: Arc<str>,
     pub(crate) now: Instant,
     /// Wall time at `anchor`.
@@ -77,6 +80,7 @@ impl Effects {
     /// Nothing to be done yet. `unix` is the wall time at `now`.
     pub(crate) fn new(config: Arc<Config>, rng: Rng, now: Instant, unix: UnixMillis) -> Self {
         Self {
+            namespace: Namespace::of(&config),
             client_id: config.client_id(),
             config,
             now,

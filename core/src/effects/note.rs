@@ -28,7 +28,7 @@ use crate::offsets::OffsetStoreError;
 /// | `SharedId` | warn | `group`, `id` |
 /// | `NameServers` | info | `servers` |
 /// | `FetchFailed` | warn | `url`, `reason` |
-/// | `HeartbeatRefused` | warn | `endpoint`, `code`; `reason` if any |
+/// | `HeartbeatRefused` | warn | `endpoint`, `code`, `groups`; `reason` if any |
 /// | `RouteChanged` | info | `topic`, `writable`, `readable` |
 /// | `RowRefused` | warn | `topic`, `broker`, `reason` |
 /// | `UnreadableAddress` | warn | `broker`, `address` |
@@ -110,6 +110,8 @@ pub enum Note {
     HeartbeatRefused {
         /// Its address.
         endpoint: Endpoint,
+        /// The consumers' groups that it was told of: none of them gets anything from it.
+        groups: Arc<[Group]>,
         /// Its code.
         code: ResponseCode,
         /// Its words.

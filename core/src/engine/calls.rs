@@ -141,11 +141,12 @@ impl Engine {
     pub fn query_within(
         &mut self,
         now: Instant,
-        query: Query,
+        mut query: Query,
         within: Duration,
     ) -> Result<OpId, Refused> {
         self.tick(now);
-        if let Err(refused) = self.admit() {
+        let named = query.enter(&self.ctx.fx.namespace).map_err(Refused::Name);
+        if let Err(refused) = self.admit().and(named) {
             self.ctx.fx.counters.calls_refused += 1;
             if let Query::Call(call) = query {
                 self.ctx.fx.give_back_body(call.body);

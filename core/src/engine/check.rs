@@ -9,6 +9,7 @@ impl Engine {
         assert!(self.ctx.fx.signals.is_empty(), "a signal was not carried");
         self.ctx.remoting.check();
         self.routes.check();
+        self.check_names();
         self.consumers.check(&self.ctx, self.known());
         self.consumers.check_backs(&self.ctx, self.producers.owners());
         self.transactions.check(&self.ctx);
@@ -18,6 +19,18 @@ impl Engine {
         assert!(!lives || self.next_timeout().is_some(), "an own loop would wait for ever");
         self.producers.check(&self.ctx, self.known());
         self.queries.check(self.known(), self.names.is_empty());
+    }
+
+    /// All names are in the client's namespace, but for those of the topics that replies go to.
+    fn check_names(&self) {
+        let namespace = &self.ctx.fx.namespace;
+        for topic in self.routes.topics().filter(|topic| !topic.as_str().ends_with("_REPLY_TOPIC"))
+        {
+            assert_eq!(namespace.topic(topic).wire(), topic.wire(), "another name of {topic}");
+        }
+        for group in self.consumers.groups().chain(self.producers.groups.iter()) {
+            assert_eq!(namespace.group(group).wire(), group.wire(), "another name of {group}");
+        }
     }
 
     /// Calls begun are calls ended and calls in flight.

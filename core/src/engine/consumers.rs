@@ -27,6 +27,7 @@ impl Engine {
         if !self.shutdown.is_running() {
             return Err(Refused::Stopped);
         }
+        let subscribe = subscribe.within(&self.ctx.fx.namespace).map_err(Refused::Name)?;
         self.consumers.admits(&subscribe)?;
         let revision = self.brokers.changed();
         Ok(self.ask_consumers(now, |consumers, ctx, known| {
@@ -49,6 +50,7 @@ impl Engine {
         filter: Filter,
     ) -> Result<(), Stale> {
         self.tick(now);
+        let topic = self.ctx.fx.namespace.topic(&topic);
         self.consumers.reads_of(sub, &topic)?;
         let revision = self.brokers.changed();
         self.ask_consumers(now, |consumers, ctx, known| {
@@ -68,6 +70,7 @@ impl Engine {
         topic: &Topic,
     ) -> Result<bool, Stale> {
         self.tick(now);
+        let topic = &self.ctx.fx.namespace.topic(topic);
         let reads = self.consumers.reads_of(sub, topic)?;
         if reads {
             let revision = self.brokers.changed();

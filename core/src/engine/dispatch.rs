@@ -202,7 +202,8 @@ impl Engine {
             }
             Purpose::Broker(BrokerAsk::Heartbeat { revision }) => {
                 let said = (reply.code, reply.remark.as_deref(), version);
-                self.brokers.heartbeat_answered(&mut self.ctx, peer, revision, said);
+                let groups = self.consumers.groups();
+                self.brokers.heartbeat_answered(&mut self.ctx, peer, revision, said, groups);
             }
             Purpose::Consumer(sub, ask) => {
                 let (consumers, ctx, known) = self.consumers();

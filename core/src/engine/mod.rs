@@ -223,6 +223,7 @@ impl Engine {
     /// After this: commands, timeout.
     pub fn produce(&mut self, now: Instant, group: &Group) {
         self.tick(now);
+        let group = &self.ctx.fx.namespace.group(group);
         if self.producers.groups.enter(&mut self.brokers, group) {
             self.register_all();
         }

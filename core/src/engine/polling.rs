@@ -36,6 +36,7 @@ impl Engine {
         queue: &QueueName,
         offset: i64,
     ) -> Result<(), Stale> {
+        let queue = &self.ctx.fx.namespace.queue(queue);
         self.ask_consumers(now, |consumers, ctx, known| {
             consumers.seek(ctx, known, sub, (queue, offset))
         })
@@ -91,6 +92,7 @@ impl Engine {
         queues: BTreeSet<QueueName>,
     ) -> Result<bool, Stale> {
         self.tick(now);
+        let queues = queues.iter().map(|queue| self.ctx.fx.namespace.queue(queue)).collect();
         let revision = self.brokers.changed();
         self.ask_consumers(now, |consumers, ctx, known| {
             consumers.assign(ctx, known, sub, queues, revision)
@@ -107,6 +109,7 @@ impl Engine {
         sub: SubscriptionId,
         what: Commit,
     ) -> Result<OpId, CommitError> {
+        let what = what.within(&self.ctx.fx.namespace);
         self.ask_consumers(now, |consumers, ctx, known| {
             consumers.commit_asked(ctx, known, sub, what)
         })

@@ -111,6 +111,7 @@ impl Engine {
     /// After this: commands, timeout.
     pub fn answer_for(&mut self, now: Instant, group: &Group) {
         self.tick(now);
+        let group = &self.ctx.fx.namespace.group(group);
         self.transactions.enter(group);
         self.produce(now, group);
     }
@@ -121,6 +122,7 @@ impl Engine {
     /// After this: commands, timeout.
     pub fn answer_no_more(&mut self, now: Instant, group: &Group) {
         self.withdraw(now, group);
+        let group = &self.ctx.fx.namespace.group(group);
         let last = self.transactions.withdraw(group);
         if last && self.producers.groups.forget(group) {
             self.brokers.changed();
@@ -140,6 +142,7 @@ impl Engine {
     /// After this: commands, timeout.
     pub fn attend(&mut self, now: Instant, topic: &Topic) {
         self.tick(now);
+        let topic = &self.ctx.fx.namespace.topic(topic);
         let (transactions, ctx, known) = self.transactions();
         let new = transactions.attend(ctx, known, topic);
         self.attended(topic, new);

@@ -97,6 +97,16 @@ impl ConnectError {
         Self::Addresses { failures: failures.into(), more }
     }
 
+    /// What became of TLS, where that is why; of a name with several addresses, on the last one.
+    pub fn tls(&self) -> Option<&TlsError> {
+        match self {
+            Self::Tls(error) => Some(error),
+            Self::Lost(reason) => reason.tls(),
+            Self::Addresses { failures, .. } => failures.last().and_then(|one| one.error.tls()),
+            Self::Unresolved { .. } | Self::Io { .. } | Self::TimedOut(_) | Self::Aborted => None,
+        }
+    }
+
     /// Whether every address refused: nothing listens there.
     pub(super) fn is_refused(&self) -> bool {
         match self {
@@ -167,6 +177,16 @@ pub enum CloseReason {
     /// We closed it: nothing went either way for so long (`max_idle`), and nobody needs it.
     #[error("nobody used it for {}", Rounded(*.0))]
     Idle(Duration),
+}
+
+impl CloseReason {
+    /// What became of TLS, where that is why.
+    pub const fn tls(&self) -> Option<&TlsError> {
+        match self {
+            Self::Tls(error) => Some(error),
+            _ => None,
+        }
+    }
 }
 
 impl From<io::Error> for CloseReason {

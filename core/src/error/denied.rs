@@ -1,6 +1,6 @@
 //! What is refused for want of a key, or of a right.
 
-use super::Failure;
+use super::{Failure, TlsError};
 use crate::frame::ResponseCode;
 
 /// What is said of what is closed to everybody; names of topics and groups have no blanks.
@@ -24,6 +24,25 @@ pub(crate) fn is_denied(code: ResponseCode, remark: Option<&str>) -> bool {
 }
 
 impl Failure {
+    /// What became of TLS with the peer, where that is why.
+    pub fn tls(&self) -> Option<&TlsError> {
+        match self {
+            Self::Connect(error) => error.tls(),
+            Self::Closed(reason) | Self::Cut(reason) => reason.tls(),
+            Self::Refused { .. }
+            | Self::Unreadable(_)
+            | Self::Body(_)
+            | Self::TimedOut(_)
+            | Self::NotTaken(_)
+            | Self::Fetch(_) => None,
+        }
+    }
+
+    /// A certificate is not accepted, the peer's here or this client's there.
+    pub(crate) fn is_untrusted(&self) -> bool {
+        self.tls().is_some_and(TlsError::is_of_certificate)
+    }
+
     /// The peer denied the request to this client's key, or to a client without one.
     pub(crate) fn is_denied(&self) -> bool {
         matches!(self, Self::Refused { code, remark } if is_denied(*code, remark.as_deref()))

@@ -28,6 +28,9 @@ pub enum ErrorKind {
     /// The peer denied it to this client's access key, or wants one: it has no such key, the
     /// signature is wrong, or its account lacks the right. No other try helps.
     Denied,
+    /// A certificate is not accepted: the peer's here, or this client's there. No other try helps
+    /// until one of them, or what is trusted, is another.
+    Untrusted,
     /// The deadline passed.
     TimedOut,
     /// There was no connection, or it was lost.
@@ -58,6 +61,7 @@ impl ErrorKind {
             Self::NoChoice => "no_choice",
             Self::Rejected => "rejected",
             Self::Denied => "denied",
+            Self::Untrusted => "untrusted",
             Self::TimedOut => "timed_out",
             Self::Lost => "lost",
             Self::Unreadable => "unreadable",
@@ -88,6 +92,7 @@ impl Refused {
             Self::DuplicateGroup(_)
             | Self::DuplicateTopic(_)
             | Self::Undecided(_)
+            | Self::Name(_)
             | Self::NotHalf
             | Self::NoTopic
             | Self::NoTime => ErrorKind::Invalid,
@@ -123,6 +128,7 @@ impl Failure {
         match self {
             Self::Refused { .. } if self.is_denied() => ErrorKind::Denied,
             Self::Refused { .. } => ErrorKind::Rejected,
+            _ if self.is_untrusted() => ErrorKind::Untrusted,
             Self::Connect(_) | Self::Closed(_) | Self::Cut(_) | Self::Fetch(_) => ErrorKind::Lost,
             Self::Unreadable(_) | Self::Body(_) => ErrorKind::Unreadable,
             Self::TimedOut(_) | Self::NotTaken(_) => ErrorKind::TimedOut,
@@ -137,6 +143,12 @@ impl SendError {
             Self::Invalid(_) | Self::OverFrame { .. } => ErrorKind::Invalid,
             Self::Refused(refused) => refused.kind(),
             Self::NoTopic { .. } => ErrorKind::NoTopic,
+            Self::NoRoute { .. } | Self::TimedOut { .. } | Self::Lost { .. }
+                if self.is_untrusted() =>
+            {
+                ErrorKind::Untrusted
+            }
+            Self::NoRoute { .. } if self.is_denied() => ErrorKind::Denied,
             Self::NoRoute { .. } => ErrorKind::NoRoute,
             Self::NotWritable { .. } => ErrorKind::NotWritable,
             Self::Rejected { .. } if self.is_denied() => ErrorKind::Denied,
@@ -210,6 +222,9 @@ impl QueryError {
         match self {
             Self::Refused(refused) => refused.kind(),
             Self::NoRoute { .. } if self.is_missing() => ErrorKind::NoTopic,
+            Self::NoRoute { .. } | Self::TimedOut { .. } if self.is_lasting() => {
+                self.last_attempt().map_or(ErrorKind::NoRoute, Attempt::kind)
+            }
             Self::NoRoute { .. } | Self::NoQueue { .. } => ErrorKind::NoRoute,
             Self::Failed(attempt) => attempt.kind(),
             Self::TimedOut { .. } => ErrorKind::TimedOut,
@@ -224,11 +239,19 @@ impl QueryError {
         matches!(self, Self::NoRoute { .. }) && self.code() == Some(ResponseCode::TOPIC_NOT_EXIST)
     }
 
+    /// The last peer denied it to this client's key, or a certificate is not accepted.
+    fn is_lasting(&self) -> bool {
+        let lasting =
+            |attempt: &Attempt| attempt.failure.is_denied() || attempt.failure.is_untrusted();
+        self.last_attempt().is_some_and(lasting)
+    }
+
     /// Whether the same question may be answered later without a change by the user.
     pub fn is_retriable(&self) -> bool {
         match self {
             Self::Refused(refused) => refused.kind() == ErrorKind::Full,
-            Self::NoRoute { .. } => !self.is_missing(),
+            Self::NoRoute { .. } => !self.is_missing() && !self.is_lasting(),
+            Self::Failed(_) | Self::TimedOut { .. } if self.is_lasting() => false,
             Self::NoQueue { .. } | Self::TimedOut { .. } => true,
             Self::Failed(attempt) => match &attempt.failure {
                 // What another broker might allow, this one does not.

@@ -405,7 +405,8 @@ impl SendError {
             Self::Unreadable { .. } | Self::OverFrame { .. } => false,
             Self::WouldDeadlock { .. } | Self::Forked | Self::NoReceipt => false,
             Self::Refused(_) => self.is_full(),
-            Self::NoRoute { .. } | Self::TimedOut { .. } | Self::Lost { .. } => true,
+            Self::NoRoute { .. } => !self.is_denied() && !self.is_untrusted(),
+            Self::TimedOut { .. } | Self::Lost { .. } => !self.is_untrusted(),
             Self::Unanswered { .. } | Self::NoRoom { .. } => true,
             Self::Rejected { code, .. } => !self.is_denied() && is_retriable_send(*code),
         }
@@ -414,6 +415,11 @@ impl SendError {
     /// Whether the last broker denied it to this client's key.
     pub(super) fn is_denied(&self) -> bool {
         self.last_attempt().is_some_and(|attempt| attempt.failure.is_denied())
+    }
+
+    /// Whether the last try was for nothing because of a certificate.
+    pub(super) fn is_untrusted(&self) -> bool {
+        self.last_attempt().is_some_and(|attempt| attempt.failure.is_untrusted())
     }
 
     /// Whether it was refused for want of room, so that it can be sent once there is some.

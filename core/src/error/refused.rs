@@ -1,7 +1,7 @@
 //! Calls that are refused at once.
 
 use crate::message::UniqueId;
-use crate::name::{Group, Topic};
+use crate::name::{Group, NameError, Topic};
 
 /// Why a call was refused at once: nothing was sent and nothing will be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -40,6 +40,9 @@ pub enum Refused {
     /// A consumer needs at least one topic, unless it is started without any on purpose.
     #[error("the consumer has no topic: name one, or start it without_topics and subscribe later")]
     NoTopic,
+    /// A name is longer than brokers take, with the client's namespace before it.
+    #[error(transparent)]
+    Name(NameError),
     /// This process is a child of `fork` of the one that made the client. Nothing was sent: make a
     /// client of the child's own.
     #[error("this process is a fork of the one that made the client: make a client of its own")]

@@ -133,6 +133,25 @@ impl From<TlsError> for io::Error {
 }
 
 impl TlsError {
+    /// Whether a certificate is not accepted, the peer's here or this client's there, which stays
+    /// so until somebody changes one.
+    pub const fn is_of_certificate(&self) -> bool {
+        match self {
+            Self::UnknownIssuer
+            | Self::WrongName { .. }
+            | Self::Expired
+            | Self::NotYetValid
+            | Self::Certificate { .. }
+            | Self::ClientCertificate { .. } => true,
+            Self::Alert { .. }
+            | Self::NotTls
+            | Self::HungUp
+            | Self::Stalled(_)
+            | Self::Truncated
+            | Self::Protocol { .. } => false,
+        }
+    }
+
     /// What of TLS a stream's error tells.
     pub fn of(error: &io::Error) -> Option<&Self> {
         error.get_ref()?.downcast_ref()

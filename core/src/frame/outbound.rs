@@ -329,7 +329,7 @@ fn encode_publish(
     out.push(b'"');
     if let Some(seal) = seal {
         let to = &mut JsonFields::behind(out, begin);
-        seal.close(publish.code(), publish.body(), to);
+        seal.close_publish(publish, (queue, broker), to);
     }
     json::close_head(out, trailer);
 }

@@ -8,6 +8,7 @@ use super::{CLIENT_VERSION, version};
 #[cfg(feature = "acl")]
 use crate::auth::Signer;
 use crate::config::Config;
+use crate::message::Publish;
 
 /// The ext fields of a namespace (`MixAll.RPC_REQUEST_HEADER_NAMESPACE_FIELD` and the one beside
 /// it, as `NamespaceRpcHook` adds them).
@@ -46,6 +47,26 @@ impl Seal {
         }
         let _ = (code, version::V4_9_3);
         CLIENT_VERSION
+    }
+
+    /// Adds what is to be added behind the fields of a send, which may know what of it is signed.
+    pub(super) fn close_publish(
+        &mut self,
+        publish: &Publish,
+        aim: (i32, &str),
+        to: &mut impl WrittenFields,
+    ) {
+        #[cfg(feature = "acl")]
+        if let (Some(signer), Some(values)) = (&mut self.signer, publish.values()) {
+            let namespace = self.namespace.as_deref();
+            if let Some(namespace) = namespace {
+                to.flag(NAMESPACED, true);
+                to.text(NAMESPACE, namespace);
+            }
+            return signer.sign_publish(values, aim, namespace, publish.body(), to);
+        }
+        let _ = aim;
+        self.close(publish.code(), publish.body(), to);
     }
 
     /// Adds what is to be added behind the fields that are written.

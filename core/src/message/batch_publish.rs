@@ -26,7 +26,9 @@ impl Publish {
         limits: &MessageLimits,
     ) -> Result<Self, MessageError> {
         let Some(first) = messages.first() else { return Err(MessageError::EmptyBatch) };
-        let topic = first.check(limits)?.clone();
+        let given = first.check(limits)?;
+        let topic = limits.namespace.checked_topic(given.clone())?;
+        let group = &limits.namespace.checked_group(group)?;
         let room = |message: &Message| {
             FIXED + message.body.len() + message.properties.len() + added(message.waits)
         };
@@ -35,7 +37,7 @@ impl Publish {
         let mut body = Vec::with_capacity(room.min(limits.body));
         let mut ids = Vec::with_capacity(messages.len());
         for (index, message) in messages.iter().enumerate() {
-            if *message.check(limits)? != topic {
+            if message.check(limits)? != given {
                 return Err(MessageError::MixedTopics { index });
             }
             if message.waits != first.waits {
@@ -68,7 +70,7 @@ impl Publish {
             again: None,
             batch: true,
         };
-        let fields = fields.encode()?;
+        let fields = fields.encode(limits.signed)?;
         Ok(Self::of_batch(topic, group.clone(), Bytes::from(body), ids, fields))
     }
 }

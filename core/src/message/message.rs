@@ -299,7 +299,7 @@ impl Message {
     pub(super) fn into_half(self, group: &Group) -> Self {
         self.at_once()
             .set(properties::TRANSACTION_PREPARED, "true")
-            .set(properties::PRODUCER_GROUP, group.as_str())
+            .set(properties::PRODUCER_GROUP, group.wire())
     }
 
     /// What the application calls its transaction, if it does.

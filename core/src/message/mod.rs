@@ -18,6 +18,7 @@ mod recall_handle;
 mod record;
 mod record_list;
 mod retry;
+mod signed;
 mod stored;
 pub mod sys_flag;
 
@@ -36,5 +37,7 @@ pub use recall_handle::RecallHandle;
 pub use record::{Record, RecordError};
 pub use record_list::{Item, RecordList, Undecodable};
 pub(crate) use retry::Retry;
+#[cfg(feature = "acl")]
+pub(crate) use signed::Values;
 pub use stored::StoredRecord;
 pub use sys_flag::Compression;

@@ -10,11 +10,12 @@ use super::ids::UniqueId;
 use super::message::{Message, MessageError};
 use super::message_ids::MessageIds;
 use super::properties::{NAME_END, UNIQ_KEY, VALUE_END};
+use super::signed::{Encoded, Values};
 use super::sys_flag::{Compression, TRANSACTION_PREPARED};
 use crate::config::Config;
 use crate::frame::json::{escape_into, escape_room};
 use crate::frame::{Limits, RequestCode, version};
-use crate::name::{Group, NameError, Topic};
+use crate::name::{Group, NameError, Namespace, Topic};
 use crate::time::UnixMillis;
 
 /// How large a message may be.
@@ -32,14 +33,20 @@ pub struct MessageLimits {
     /// What compresses: zlib (`compressType`). None is, and a codec whose feature is off compresses
     /// nothing.
     pub compression: Option<Compression>,
+    /// The namespace that topics and groups lie in: none (`ClientConfig.namespace`).
+    pub namespace: Namespace,
+    /// Requests are signed, for which each message keeps what of it is: false. A signature costs
+    /// more where it does not.
+    pub signed: bool,
 }
 
 impl MessageLimits {
-    /// What the settings say: `max_body`, `compress_over`, `compress_level` and `compression`. For
-    /// loops of one's own; a client's handles take them from there by themselves.
+    /// What the settings say: `max_body`, `compress_over`, `compress_level`, `compression` and
+    /// `namespace`. For loops of one's own; a client's handles take them from there by themselves.
     pub fn of(config: &Config) -> Self {
         let Config { max_body: body, compress_over, compress_level, compression, .. } = *config;
-        Self { body, compress_over, compress_level, compression, ..Self::default() }
+        let own = Self { body, compress_over, compress_level, compression, ..Self::default() };
+        Self { namespace: Namespace::of(config), signed: config.signs(), ..own }
     }
 }
 
@@ -52,6 +59,8 @@ impl Default for MessageLimits {
             compress_over: 4096,
             compress_level: 5,
             compression: Some(Compression::Zlib),
+            namespace: Namespace::default(),
+            signed: false,
         }
     }
 }
@@ -91,6 +100,8 @@ pub struct Publish {
     /// It is a half message.
     half: bool,
     fields: Vec<u8>,
+    /// What of it is signed, where requests are.
+    values: Option<Box<Values>>,
     /// What a broker without timer messages gets instead, of a message for a time.
     older: Option<Older>,
     /// It is a reply, for its broker to push.
@@ -123,6 +134,7 @@ impl Publish {
         born: UnixMillis,
         limits: &MessageLimits,
     ) -> Result<Self, MessageError> {
+        let group = &limits.namespace.checked_group(group)?;
         Self::encode(message.into_half(group), group, id, born, limits, true)
     }
 
@@ -143,6 +155,9 @@ impl Publish {
         let older = if reply { None } else { message.for_older(born) };
         let Message { topic, properties, body, flag, waits, id: kept, home, .. } = message;
         let topic = topic.ok_or(MessageError::Topic(NameError::Blank { what: "topic" }))?;
+        // Replies go to a topic of the brokers' own.
+        let topic = if reply { topic } else { limits.namespace.checked_topic(topic)? };
+        let group = &limits.namespace.checked_group(group)?;
         let id = kept.map_or(id, |kept| *kept);
         let packed = compression::pack(&body, limits);
         let (body, sys_flag) = packed.unwrap_or((body, 0));
@@ -151,7 +166,7 @@ impl Publish {
             let (topic, id) = (&topic, Some(&id));
             let (again, batch) = (None, false);
             Fields { topic, group, properties, id, waits, born, flag, sys_flag, again, batch }
-                .encode()
+                .encode(limits.signed)
         };
         let fields = encode(&properties)?;
         let of = |fields| Self::of_fields(topic.clone(), group.clone(), body.clone(), id, fields);
@@ -164,15 +179,16 @@ impl Publish {
     }
 
     /// One message whose fields are encoded, under an id that it has already.
-    pub(super) const fn of_fields(
+    pub(super) fn of_fields(
         topic: Topic,
         group: Group,
         body: Bytes,
         unique_id: UniqueId,
-        fields: Vec<u8>,
+        encoded: Encoded,
     ) -> Self {
-        let (batch, older, reply, home) = (None, None, false, None);
-        Self { topic, group, body, unique_id, batch, half: false, fields, older, reply, home }
+        let (batch, half, older, reply, home) = (None, false, None, false, None);
+        let Encoded { fields, values } = encoded;
+        Self { topic, group, body, unique_id, batch, half, fields, values, older, reply, home }
     }
 
     /// A batch; `ids` has at least one id.
@@ -181,7 +197,7 @@ impl Publish {
         group: Group,
         body: Bytes,
         ids: Vec<UniqueId>,
-        fields: Vec<u8>,
+        fields: Encoded,
     ) -> Self {
         let unique_id = ids[0];
         Self { batch: Some(ids.into()), ..Self::of_fields(topic, group, body, unique_id, fields) }
@@ -257,6 +273,12 @@ impl Publish {
         &self.fields
     }
 
+    /// What of it is signed, if it keeps that.
+    #[cfg(feature = "acl")]
+    pub(crate) fn values(&self) -> Option<&Values> {
+        self.values.as_deref()
+    }
+
     /// Bytes it will take on the wire, rounded up by some for the parts not yet known: what windows
     /// and queues count.
     pub fn wire_size(&self) -> usize {
@@ -328,9 +350,15 @@ pub(super) struct Fields<'a> {
 }
 
 impl Fields<'_> {
-    /// As JSON members; see [`Publish::fields`].
-    pub(super) fn encode(&self) -> Result<Vec<u8>, MessageError> {
-        let (group, topic) = (self.group.as_str(), self.topic.as_str());
+    /// As JSON members; see [`Publish::fields`]. With what of them is signed, if it is.
+    pub(super) fn encode(&self, signed: bool) -> Result<Encoded, MessageError> {
+        let fields = self.json()?;
+        let values = signed.then(|| Box::new(Values::of(self)));
+        Ok(Encoded { fields, values })
+    }
+
+    fn json(&self) -> Result<Vec<u8>, MessageError> {
+        let (group, topic) = (self.group.wire(), self.topic.wire());
         // Names have nothing to escape.
         let room = group.len() + topic.len() + self.properties.len() + escape_room(self.properties);
         let mut number = itoa::Buffer::new();
@@ -413,8 +441,11 @@ mod tests {
         assert_eq!(MessageLimits::of(&config), MessageLimits::default());
         (config.max_body, config.compress_over, config.compress_level) = (7, 8, 9);
         config.compression = None;
-        let MessageLimits { body, properties, compress_over, compress_level, compression } =
+        config.namespace = Some("south".to_owned());
+        let namespace = Namespace::of(&config);
+        let MessageLimits { body, properties, compress_over, compress_level, compression, .. } =
             MessageLimits::of(&config);
+        assert_eq!(MessageLimits::of(&config).namespace, namespace);
         assert_eq!((body, compress_over, compress_level, properties), (7, 8, 9, 32_767));
         assert_eq!(compression, None);
     }

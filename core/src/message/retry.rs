@@ -77,7 +77,7 @@ impl Publish {
             again: Some((how.times, how.most)),
             batch: false,
         };
-        let (fields, body) = (fields.encode()?, record.raw_body());
+        let (fields, body) = (fields.encode(false)?, record.raw_body());
         let id = id.unwrap_or_else(UniqueId::none);
         Ok(Self::of_fields(how.to.clone(), how.by.clone(), body, id, fields))
     }

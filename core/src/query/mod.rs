@@ -11,7 +11,7 @@ pub use crate::effects::{Answer, QueueChoice, Response};
 use crate::error::{Attempts, PeerKind, QueryError};
 use crate::frame::{Opaque, Request};
 pub use crate::name::QueueName;
-use crate::name::{Endpoint, Topic};
+use crate::name::{Endpoint, NameError, Namespace, Topic};
 use crate::time::Instant;
 use crate::timer::TimerKey;
 pub(crate) use machine::Queries;
@@ -57,6 +57,20 @@ pub struct Call {
 }
 
 impl Query {
+    /// The same in that namespace. What a [`Call`]'s request says is its caller's.
+    pub(crate) fn enter(&mut self, namespace: &Namespace) -> Result<(), NameError> {
+        let topic = match self {
+            Self::Queues(topic) | Self::Writable(topic) => topic,
+            Self::MinOffset(queue) | Self::MaxOffset(queue) => &mut queue.topic,
+            Self::Call(call) => match &mut call.target {
+                Target::Queue(queue) => &mut queue.topic,
+                Target::NameServer | Target::Peer(..) => return Ok(()),
+            },
+        };
+        *topic = namespace.checked_topic(topic.clone())?;
+        Ok(())
+    }
+
     /// Bytes of its body.
     pub(crate) fn body_size(&self) -> usize {
         match self {

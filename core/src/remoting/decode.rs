@@ -10,6 +10,7 @@ use crate::body::{BodyError, LockedBody, Members, RouteBody};
 use crate::config::Config;
 use crate::frame::{Content, Frame, Kind, Opaque, ResponseCode};
 use crate::message::RecordList;
+use crate::name::Namespace;
 use crate::remoting::PeerRequest;
 
 /// Lists of members that one decoder keeps, and the bytes of the longest one that it does.
@@ -85,6 +86,8 @@ pub struct Decoder {
     parsed: u64,
     /// Bytes that a message's compressed body may open to.
     opened_max: u32,
+    /// Where its topics and groups lie.
+    namespace: Namespace,
     /// Whose place among a group's members is looked for.
     client_id: Arc<str>,
     /// The lists of members that were read last, the newest first.
@@ -114,8 +117,18 @@ impl Decoder {
     pub fn of(config: &Config) -> Self {
         let (opened_max, client_id) = (config.opened_max(), config.client_id());
         let (routes, ages) = (HashMap::new(), BTreeMap::new());
-        let members = VecDeque::new();
-        Self { routes, ages, bytes: 0, turn: 0, parsed: 0, opened_max, client_id, members }
+        let (members, namespace) = (VecDeque::new(), Namespace::of(config));
+        Self {
+            routes,
+            ages,
+            bytes: 0,
+            turn: 0,
+            parsed: 0,
+            opened_max,
+            namespace,
+            client_id,
+            members,
+        }
     }
 
     /// Reads the body of a frame as the answer's kind tells, or the request's code: the opaque of a
@@ -124,7 +137,8 @@ impl Decoder {
         let Frame { opaque, version, content, body, held, size } = frame;
         if let Content::Request { request, code, .. } = &content {
             let (read, opened_max) = ((body, held), self.opened_max);
-            let body = Body::Request(PeerRequest::read(request, *code, read, opened_max));
+            let asked = PeerRequest::read(request, *code, read, opened_max, &self.namespace);
+            let body = Body::Request(asked);
             return InFrame { opaque, content, body, size, version };
         }
         let good = matches!(&content, Content::Reply(reply) if reply.code == ResponseCode::SUCCESS);

@@ -38,7 +38,7 @@ use crate::frame::{
 use crate::id::{ConnectionId, PeerId, RequestId, Slots};
 use crate::message::properties::PRODUCER_GROUP;
 use crate::message::{RecordList, UniqueId};
-use crate::name::{Group, Topic};
+use crate::name::{Group, Namespace, Topic};
 use crate::timer::TimerKey;
 
 /// Requests of all peers that may be without an answer.
@@ -100,10 +100,14 @@ pub(crate) struct HalfCheck {
 }
 
 impl HalfCheck {
-    fn read(asked: &CheckTransactionRequest, records: RecordList) -> Result<Self, String> {
+    fn read(
+        asked: &CheckTransactionRequest,
+        records: RecordList,
+        of: &Namespace,
+    ) -> Result<Self, String> {
         let group = records.record(0).and_then(|record| record.property(PRODUCER_GROUP));
         let group = group.ok_or("the body is no half message that names its group")?;
-        let group = Group::new(group).map_err(|error| error.to_string())?;
+        let group = of.told_group(group).map_err(|error| error.to_string())?;
         let unique = records.record(0).and_then(|record| record.unique_id());
         let id = unique.and_then(|id| UniqueId::parse(id).ok());
         Ok(Self { group, id, asked: asked.clone(), records })
@@ -117,15 +121,16 @@ impl PeerRequest {
         code: RequestCode,
         (body, held): (Bytes, usize),
         opened_max: u32,
+        namespace: &Namespace,
     ) -> Self {
-        let of = |group: &Arc<str>| Group::new(&**group);
+        let of = |group: &Arc<str>| namespace.told_group(group);
         let asked = match request {
             Ok(Request::NotifyIds(notice)) => {
                 Ok(Self::MembersChanged(of(&notice.consumer_group).ok()))
             }
-            Ok(Request::ResetOffset(reset)) => Self::reset(reset, &body),
+            Ok(Request::ResetOffset(reset)) => Self::reset(reset, &body, namespace),
             Ok(Request::ConsumerStatus(status)) => of(&status.group)
-                .and_then(|group| Ok(Self::Status(group, Topic::new(&*status.topic)?)))
+                .and_then(|group| Ok(Self::Status(group, namespace.told_topic(&status.topic)?)))
                 .map_err(|error| error.to_string()),
             Ok(Request::RunningInfo(info)) => {
                 of(&info.consumer_group).map(Self::RunningInfo).map_err(|error| error.to_string())
@@ -143,16 +148,16 @@ impl PeerRequest {
             }
             Ok(Request::CheckTransaction(check)) => {
                 let records = RecordList::cut_within(body, held, opened_max);
-                HalfCheck::read(check, records).map(|check| Self::Check(Box::new(check)))
+                HalfCheck::read(check, records, namespace).map(|check| Self::Check(Box::new(check)))
             }
             Ok(_) | Err(_) => Ok(Self::Unknown(code)),
         };
         asked.unwrap_or_else(|error| Self::Unreadable(error.into()))
     }
 
-    fn reset(reset: &ResetOffsetRequest, body: &[u8]) -> Result<Self, String> {
-        let group = Group::new(&*reset.group).map_err(|error| error.to_string())?;
-        let topic = Topic::new(&*reset.topic).map_err(|error| error.to_string())?;
+    fn reset(reset: &ResetOffsetRequest, body: &[u8], of: &Namespace) -> Result<Self, String> {
+        let group = of.told_group(&reset.group).map_err(|error| error.to_string())?;
+        let topic = of.told_topic(&reset.topic).map_err(|error| error.to_string())?;
         let offsets = ResetOffsetBody::parse(body).map_err(|error| error.to_string())?;
         Ok(Self::ResetOffsets(Box::new(OffsetReset { group, topic, offsets })))
     }

@@ -61,18 +61,21 @@ impl Routes {
         failure: Failure,
     ) {
         dir.names.failed(asked.peer);
-        // What never will be a nameserver is not asked until the deadline.
+        // What never will be a nameserver, or will never take us, is not asked until the deadline.
         let hopeless = match &failure {
-            Failure::Refused { code, .. } => *code == ResponseCode::REQUEST_CODE_NOT_SUPPORTED,
+            Failure::Refused { code, .. } if !failure.is_denied() => {
+                *code == ResponseCode::REQUEST_CODE_NOT_SUPPORTED
+            }
             Failure::Closed(CloseReason::Frame(error)) => matches!(error, FrameError::Foreign(_)),
-            _ => false,
+            failure => failure.is_denied() || failure.is_untrusted(),
         };
-        let hopeless = hopeless && dir.names.len() == 1;
-        let said = Said::Failed(ctx.fx.now);
+        let now = ctx.fx.now;
+        let said = if hopeless { Said::Hopeless(now) } else { Said::Failed(now) };
         let step = self.said(topic, (lookup, fallback), asked.peer, said, dir.names.ring());
         if step == Step::Stale {
             return;
         }
+        let hopeless = step == Step::Failed && self.is_hopeless(topic);
         let attempt = ctx.attempt(asked.peer, Some(asked.opaque), failure);
         self.attempted(topic, attempt.clone());
         if step == Step::Failed && (!topic.is_retry() || self.exists(topic)) {

@@ -81,7 +81,7 @@ impl Routes {
         let next = self.next_server(topic, names.ring());
         let Some((peer, fallback, lookup)) = next else { return };
         let purpose = Purpose::Route { topic: topic.clone(), fallback, lookup };
-        let asked = if fallback { Arc::from(FALLBACK) } else { topic.shared() };
+        let asked = if fallback { Arc::from(FALLBACK) } else { topic.wire().clone() };
         let request = Request::Route(RouteRequest { topic: asked, ..Default::default() });
         let within = ctx.fx.config.request_timeout;
         ctx.fx.counters.routes_asked += 1;

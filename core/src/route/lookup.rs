@@ -25,6 +25,8 @@ pub(super) enum Said {
     Unknown,
     /// Nothing that could be read, or nothing in time.
     Failed(Instant),
+    /// What it will say again until somebody changes something: it is no nameserver, say.
+    Hopeless(Instant),
 }
 
 /// How a look-up goes on.
@@ -46,7 +48,7 @@ impl Said {
     /// When the same nameserver may be asked again.
     fn again_at(self) -> Option<Instant> {
         match self {
-            Self::Failed(at) => Some(at + AGAIN),
+            Self::Failed(at) | Self::Hopeless(at) => Some(at + AGAIN),
             Self::Nothing | Self::Unknown => None,
         }
     }
@@ -76,6 +78,11 @@ impl Lookup {
             None if said(Said::Unknown) => Step::Unknown,
             None => Step::Failed,
         }
+    }
+
+    /// Whether each that was asked said what it will say again.
+    fn is_hopeless(&self) -> bool {
+        self.asked.iter().all(|(_, said)| matches!(said, Said::Hopeless(_)))
     }
 
     /// When the first of those that failed may be asked again.
@@ -138,6 +145,11 @@ impl Routes {
         let Some((_, kept)) = asked else { return Step::Stale };
         *kept = said;
         lookup.step(ring)
+    }
+
+    /// Whether no nameserver of the look-up is worth another question.
+    pub(super) fn is_hopeless(&mut self, topic: &Topic) -> bool {
+        self.entry_asking(topic).is_some_and(|(lookup, _)| lookup.is_hopeless())
     }
 
     /// Whether a route that was told is to be taken: by an answer to the present look-up, or to an

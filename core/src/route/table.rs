@@ -226,6 +226,11 @@ impl Routes {
         idle.map(|entry| entry.asked).min().unwrap_or(now)
     }
 
+    /// All topics that were asked for.
+    pub(crate) fn topics(&self) -> impl Iterator<Item = &Topic> {
+        self.topics.keys()
+    }
+
     /// What must hold between two calls.
     pub(crate) fn check(&self) {
         for (topic, entry) in &self.topics {

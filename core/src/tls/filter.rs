@@ -425,6 +425,12 @@ fn told(error: &Error, handshaking: bool) -> TlsError {
     }
 }
 
+/// A name in a certificate as people write it: the library tells it as `DnsName("example.org")`.
+fn shown(name: &str) -> &str {
+    let inner = name.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')'));
+    inner.map_or(name, |inner| inner.trim_matches('"'))
+}
+
 fn certificate(error: &CertificateError) -> TlsError {
     match error {
         CertificateError::UnknownIssuer => TlsError::UnknownIssuer,
@@ -434,7 +440,7 @@ fn certificate(error: &CertificateError) -> TlsError {
         }
         CertificateError::NotValidForNameContext { expected, presented } => TlsError::WrongName {
             expected: expected.to_str().into(),
-            presented: presented.iter().cloned().collect(),
+            presented: presented.iter().map(|name| shown(name).to_owned()).collect(),
         },
         other => TlsError::Certificate { detail: other.to_string().into() },
     }

@@ -43,7 +43,7 @@ impl HalfCheck {
         let id = self.id.map(|id| Arc::from(id.as_str()));
         EndTransactionRequest {
             topic: self.records.record(0).map(|record| record.topic().as_ref().into()),
-            producer_group: self.group.shared(),
+            producer_group: self.group.wire().clone(),
             queue_offset: asked.queue_offset,
             commit_log_offset: asked.commit_log_offset,
             outcome: resolution.outcome(),

@@ -116,7 +116,7 @@ impl Transactions {
         let old = ctx.fx.now.since(end.half.since) >= OTHERS_ASKED;
         let (request, ask, kind) = if commits && old && !end.looked {
             let broker = end.half.place.as_ref().map(|place| place.broker.clone());
-            let request = look_for(end.half.topic.shared(), end.id.as_str().into(), broker);
+            let request = look_for(end.half.topic.wire().clone(), end.id.as_str().into(), broker);
             (request, HalfAsk::LookFirst(op), Kind::Fields)
         } else {
             self.verdicts.told(Some(ctx.fx.now), end.id);

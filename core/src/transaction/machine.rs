@@ -98,8 +98,8 @@ impl Half {
         }
         let place = self.place.as_ref();
         EndTransactionRequest {
-            topic: Some(self.topic.shared()),
-            producer_group: self.group.shared(),
+            topic: Some(self.topic.wire().clone()),
+            producer_group: self.group.wire().clone(),
             queue_offset: place.map_or(0, |place| place.queue_offset),
             commit_log_offset: place.map_or(0, |place| place.commit_log_offset),
             outcome: resolution.outcome(),

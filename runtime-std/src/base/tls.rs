@@ -11,7 +11,7 @@ use super::Clocks;
 
 /// What a client's connections are encrypted by, if they are to be. Files are read once.
 pub(super) fn of(config: &Config, clocks: Clocks) -> Result<Option<Tls>, TlsSetupError> {
-    if !config.tls {
+    if !config.encrypts() {
         return Ok(None);
     }
     let authorities = match &config.tls_ca {

@@ -99,4 +99,12 @@ pub(super) static CASES: &[Case] = &[
         "pair::keys::acl_05_a_wrong_secret_ends_a_send_at_once_and_shows_nowhere",
         "pair::keys::acl_12_nothing_that_a_client_says_shows_a_secret",
     ]),
+    Case::must(
+        "ACL-13",
+        "Where a broker checks keys and enforces TLS, a key, its secret and an authority are all \
+         that a client is told.",
+        "Rocketry's own",
+    )
+    .on(EMBEDDED_AND_LIVE)
+    .on_every_runtime(),
 ];

@@ -100,7 +100,7 @@ pub(super) static CASES: &[Case] = &[
         "With a namespace, all names are wrapped on their way out and unwrapped on their way in.",
         "Java source",
     )
-    .on(LIVE),
+    .on(EMBEDDED_AND_LIVE),
     Case::must(
         "LIFE-10",
         "A panic in any code of the application's that the client calls is contained.",

@@ -94,7 +94,7 @@ pub(super) static CASES: &[Case] = &[
         "With a namespace, the names of retry topics are wrapped once.",
         "Java source",
     )
-    .on(LIVE),
+    .on(EMBEDDED_AND_LIVE),
     Case::must(
         "RETRY-10",
         "A message that failed and whose queue moved to another member is retried once for each \

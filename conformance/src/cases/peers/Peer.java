@@ -5,8 +5,10 @@
 //     broadcasts, and keeps its offsets below ROOT
 //   send NAMESRV TOPIC NONE|ZLIB|LZ4|ZSTD COUNT LENGTH       prints `ready` when all are stored
 //   reply NAMESRV GROUP TOPIC       prints `ready`, and answers each request by `re: ` and its body
+//   within NAMESPACE member|send ...   the same, of topics and groups of that namespace
 //   request NAMESRV TOPIC COUNT     prints `ready`, then `reply BODY` of each request's reply
 import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
 import java.util.concurrent.CountDownLatch;
 import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
 import org.apache.rocketmq.client.consumer.listener.ConsumeConcurrentlyStatus;
@@ -18,6 +20,8 @@ import org.apache.rocketmq.common.consumer.ConsumeFromWhere;
 import org.apache.rocketmq.common.message.Message;
 
 public class Peer {
+    static String namespace;
+
     static synchronized void say(String line) {
         System.out.println(line);
         System.out.flush();
@@ -52,6 +56,7 @@ public class Peer {
     static void member(DefaultMQPushConsumer consumer, String namesrv, String topic)
             throws Exception {
         consumer.setNamesrvAddr(namesrv);
+        if (namespace != null) consumer.setNamespace(namespace);
         consumer.setConsumeFromWhere(ConsumeFromWhere.CONSUME_FROM_FIRST_OFFSET);
         consumer.subscribe(topic, "*");
         consumer.registerMessageListener((MessageListenerConcurrently) (messages, context) -> {
@@ -69,6 +74,7 @@ public class Peer {
         DefaultMQProducer producer = new DefaultMQProducer("peer_" + System.nanoTime());
         producer.setNamesrvAddr(namesrv);
         producer.setSendMsgTimeout(10_000);
+        if (namespace != null) producer.setNamespace(namespace);
         if (!type.equals("NONE")) {
             System.setProperty("rocketmq.message.compressType", type);
             producer.setCompressMsgBodyOverHowmuch(100);
@@ -148,6 +154,10 @@ public class Peer {
     }
 
     public static void main(String[] words) throws Exception {
+        if (words[0].equals("within")) {
+            namespace = words[1];
+            words = Arrays.copyOfRange(words, 2, words.length);
+        }
         switch (words[0]) {
             case "member" -> member(new DefaultMQPushConsumer(words[2]), words[1], words[3]);
             case "reply" -> reply(words[1], words[2], words[3]);

@@ -46,6 +46,14 @@ pub(super) const ASKING: &[Setting] = with!(
     ("tls.client.certPath", "client.pem"),
     ("tls.client.keyPath", "client-key.pem")
 );
+/// Clients without TLS are cut off, and what is not signed is refused, as by ACL 1.0 and 2.0.
+pub(super) const WITH_KEYS: &[Setting] = with!(
+    "enforcing",
+    "server.pem",
+    ("aclEnable", "true"),
+    ("authenticationEnabled", "true"),
+    ("authorizationEnabled", "true")
+);
 /// Brokers send messages from their files, past the filter of TLS if they err.
 pub(super) const BY_FILE: &[Setting] =
     with!("enforcing", "server.pem", ("transferMsgByHeap", "false"));

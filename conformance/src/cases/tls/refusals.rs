@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
-use rocketry::proto::error::{CloseReason, Failure, TlsError};
+use rocketry::proto::error::{CloseReason, ErrorKind, Failure, TlsError};
 use rocketry::{Config, Message};
 
 use super::{refused, says, says_tls, secured, works};
@@ -40,6 +40,7 @@ pub(crate) fn an_unknown_authority_is_refused_and_a_known_one_accepted(place: &P
     let error = refused(place, config);
     assert!(says_tls(&error, |error| *error == TlsError::UnknownIssuer), "{error:?}");
     assert!(error.to_string().contains("tls_ca"), "{error}");
+    assert_eq!((error.kind(), error.is_retriable()), (ErrorKind::Untrusted, false), "{error}");
     works(place, secured(place));
     let mut anybody = secured(place);
     (anybody.tls_ca, anybody.tls_danger_any_certificate) = (None, true);
@@ -49,13 +50,13 @@ pub(crate) fn an_unknown_authority_is_refused_and_a_known_one_accepted(place: &P
 pub(crate) fn another_name_is_refused_unless_it_is_asked_for(place: &Place) {
     let error = refused(place, secured(place));
     let wrong = |error: &TlsError| match error {
-        TlsError::WrongName { presented, .. } => {
-            presented.iter().any(|one| one.contains("other.test"))
-        }
+        TlsError::WrongName { presented, .. } => presented.iter().any(|one| one == "other.test"),
         _ => false,
     };
     assert!(says_tls(&error, wrong), "{error:?}");
     assert!(error.to_string().contains("tls_server_name"), "{error}");
+    assert!(error.to_string().contains(", but for other.test"), "{error}");
+    assert_eq!(error.kind(), ErrorKind::Untrusted, "{error}");
     let mut named = secured(place);
     named.tls_server_name = Some("other.test".to_owned());
     works(place, named);
@@ -80,6 +81,7 @@ pub(crate) fn a_client_certificate_is_wanted_and_a_strangers_is_not(place: &Plac
         let error = refused(place, with(bad));
         let ours = |error: &TlsError| matches!(error, TlsError::ClientCertificate { .. });
         assert!(says_tls(&error, ours), "{error:?}");
+        assert_eq!(error.kind(), ErrorKind::Untrusted, "{error}");
         assert!(error.to_string().contains("tls_cert"), "{error}");
     }
     works(place, with(Some(CLIENT)));

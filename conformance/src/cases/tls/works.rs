@@ -3,10 +3,13 @@
 use std::time::{Duration, Instant};
 
 use rocketry::Start;
+use rocketry::proto::error::{CloseReason, ErrorKind, Failure};
 
-use super::{carries, secured, works};
+use super::{carries, refused, says, secured, works};
 use crate::cases::common::{await_stored, named};
 use crate::cases::place::{Place, note};
+use crate::certificates::CA;
+use crate::live::KEYS;
 use crate::rig::{On, Rig};
 
 /// What is broken looks like the beginning of a long frame at first, and a pull waits for 30 s.
@@ -92,4 +95,25 @@ pub(crate) fn every_runtime_says_the_same(place: &Place) {
     };
     works(place, secured(place));
     assert_eq!(said(place.on()), said(On::Threads));
+}
+
+/// A key, its secret and an authority: no other setting is needed, TLS comes with the authority.
+pub(crate) fn three_settings_are_enough_where_keys_are_checked_and_tls_is_enforced(place: &Place) {
+    let with = |authority: Option<&str>, key: bool| {
+        let mut config = place.config();
+        config.await_topic = true;
+        config.tls_ca = authority.map(Into::into);
+        let ((name, secret), given) = (KEYS, |text: &str| key.then(|| text.to_owned()));
+        (config.access_key, config.secret_key) = (given(name), given(secret).map(Into::into));
+        config
+    };
+    let begun = Instant::now();
+    carries(place, with(Some(CA), true), &(0..100_u8).map(|at| vec![at]).collect::<Vec<_>>());
+    place.note(format!("{:?}: 100 messages there and back in {:?}", place.on(), begun.elapsed()));
+    let error = refused(place, with(Some(CA), false));
+    assert_eq!(error.kind(), ErrorKind::Denied, "{error}");
+    let error = refused(place, with(None, true));
+    let unanswered =
+        |failure: &Failure| matches!(failure, Failure::Closed(CloseReason::Unanswered));
+    assert!(says(&error, unanswered), "{error:?}");
 }

@@ -1,9 +1,15 @@
 //! Names as the broker accepts them: topics, groups, and the addresses of peers.
 
+mod namespace;
+
+use std::cmp::Ordering;
 use std::convert::Infallible;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 use std::sync::Arc;
+
+pub use namespace::Namespace;
 
 /// Longest topic name, in bytes (`TopicValidator.TOPIC_MAX_LENGTH`).
 pub const TOPIC_MAX: usize = 127;
@@ -47,6 +53,16 @@ pub enum NameError {
         /// The first character refused.
         found: char,
     },
+    /// A peer names what is not of this client's namespace.
+    #[error("{given:?} is no {what} of the namespace {namespace}")]
+    Namespace {
+        /// What kind of name.
+        what: &'static str,
+        /// The name.
+        given: String,
+        /// The client's namespace.
+        namespace: Arc<str>,
+    },
     /// An address is not `host:port` or `[ipv6]:port`, with a port from 1 to 65535.
     #[error(
         "{given:?} is not an address: write host:port or [ipv6]:port, with a port from 1 to 65535"
@@ -86,24 +102,62 @@ fn check(what: &'static str, name: &str, limit: usize) -> Result<(), NameError> 
 macro_rules! name {
     ($(#[$doc:meta])* $name:ident, $what:literal, $limit:expr) => {
         $(#[$doc])*
-        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name(Arc<str>);
+        #[derive(Clone)]
+        pub struct $name {
+            text: Arc<str>,
+            /// What brokers know it by, if that is another name.
+            wire: Option<Arc<str>>,
+        }
 
         impl $name {
             /// Checks the name and keeps it.
             pub fn new(name: impl AsRef<str>) -> Result<Self, NameError> {
                 check($what, name.as_ref(), $limit)?;
-                Ok(Self(Arc::from(name.as_ref())))
+                Ok(Self::plain(name.as_ref()))
             }
 
-            /// The name as text.
+            fn plain(name: impl Into<Arc<str>>) -> Self {
+                Self { text: name.into(), wire: None }
+            }
+
+            /// The name as text, without the client's namespace.
             pub fn as_str(&self) -> &str {
-                &self.0
+                &self.text
             }
 
-            /// The shared text itself: cloning it copies nothing.
-            pub fn shared(&self) -> Arc<str> {
-                self.0.clone()
+            /// The name that brokers know: with the namespace of the client that it is from.
+            /// Cloning it copies nothing.
+            pub const fn wire(&self) -> &Arc<str> {
+                match &self.wire {
+                    Some(wire) => wire,
+                    None => &self.text,
+                }
+            }
+        }
+
+        impl PartialEq for $name {
+            fn eq(&self, other: &Self) -> bool {
+                self.text == other.text
+            }
+        }
+
+        impl Eq for $name {}
+
+        impl PartialOrd for $name {
+            fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+                Some(self.cmp(other))
+            }
+        }
+
+        impl Ord for $name {
+            fn cmp(&self, other: &Self) -> Ordering {
+                self.text.cmp(&other.text)
+            }
+        }
+
+        impl Hash for $name {
+            fn hash<H: Hasher>(&self, state: &mut H) {
+                self.text.hash(state);
             }
         }
 
@@ -137,13 +191,13 @@ macro_rules! name {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
+                f.write_str(&self.text)
             }
         }
 
         impl fmt::Debug for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                fmt::Debug::fmt(&*self.0, f)
+                fmt::Debug::fmt(&*self.text, f)
             }
         }
     };
@@ -167,7 +221,8 @@ impl Topic {
     /// The topic of a group's messages that come again (`MixAll.getRetryTopic`). Java's brokers
     /// take up to 255 bytes of name for it.
     pub(crate) fn retry_of(group: &Group) -> Self {
-        Self(Arc::from(format!("{RETRY}{group}")))
+        let of = |group: &str| Arc::from(format!("{RETRY}{group}"));
+        Self { text: of(&group.text), wire: group.wire.as_deref().map(of) }
     }
 
     /// Whether messages are put there that were sent to another topic first: retries and dead
@@ -178,12 +233,12 @@ impl Topic {
 
     /// Whether it is a group's retry topic.
     pub(crate) fn is_retry(&self) -> bool {
-        self.0.starts_with(RETRY)
+        self.text.starts_with(RETRY)
     }
 
     /// Whether it is one of a group's dead letters, which brokers make with the first of them.
     pub(crate) fn is_of_dead_letters(&self) -> bool {
-        self.0.starts_with(DEAD_LETTERS)
+        self.text.starts_with(DEAD_LETTERS)
     }
 }
 
