@@ -168,8 +168,9 @@ impl World {
         if done && self.rng.below(2) == 0 {
             return self.settle_one(client, one);
         }
-        // One that ends well comes again as long as it is given back.
-        if batch.is_orderly() && !done && kind_of(one) == Kind::Flaky {
+        // One that ends well comes again as long as it is given back, by who has its queue.
+        let comes_again = batch.is_orderly() && !done && kind_of(one) == Kind::Flaky;
+        if comes_again && self.is_locked_by(client, group.as_str(), batch.queue()) {
             let (topic, name, number) = place_of(batch.queue());
             if let Some(offset) = batch.offset(index) {
                 let place = format!("{topic} {name} {number}");
