@@ -216,6 +216,14 @@ mod tests {
     }
 
     #[test]
+    fn a_nameserver_hears_of_acting_masters_where_brokers_do() {
+        let members = Shape { nameservers: 1, brokers: 1, slaves: true }.members(20_001);
+        let conf = |line: &str| nameserver(&members[0], &[line.to_owned()]);
+        assert!(conf("enableSlaveActingMaster=true").contains("supportActingMaster=true"));
+        assert!(!conf("enableSlaveActingMaster=false").contains("supportActingMaster"));
+    }
+
+    #[test]
     fn a_line_that_is_no_property_is_refused() {
         for good in ["a=b", "a=", "a=b=c", "tls.server.mode=enforcing"] {
             assert!(check(good).is_ok(), "{good}");

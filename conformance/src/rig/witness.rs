@@ -114,7 +114,7 @@ fn handle(diary: &Diary, message: &MessageView) -> Verdict {
     };
     diary.write(entry(Mark::Begun)).expect("written down");
     thread::sleep(TAKES);
-    let fails = number % FAILS == 0 && message.attempts() < 2;
+    let fails = number.is_multiple_of(FAILS) && message.attempts() < 2;
     diary.write(entry(if fails { Mark::Back } else { Mark::Done })).expect("written down");
     if fails { Verdict::RetryAfter(PAUSE) } else { Verdict::Ack }
 }
@@ -133,7 +133,7 @@ pub(super) fn be_witness() -> bool {
     });
     let path = set("WITNESS_DIARY");
     let diary = Diary::append(Path::new(&path)).expect("a diary");
-    let config = Config::new(&set("MEMBER_NAMESRV")).expect("settings that work");
+    let config = Config::new(set("MEMBER_NAMESRV")).expect("settings that work");
     let rig = Rig::with(On::named(&on).expect("a runtime"), config);
     let builder = rig.client.consumer(set("MEMBER_GROUP")).expect("a group");
     let builder = builder.topic(set("MEMBER_TOPIC"), "*").start_at(Start::First).orderly();

@@ -171,7 +171,8 @@ impl World {
         // One that ends well comes again as long as it is given back. Not where the queue was lost
         // meanwhile: whoever has it may have handled the message by then.
         let again = batch.is_orderly() && !batch.is_revoked() && !done;
-        if again && kind_of(one) == Kind::Flaky {
+        let comes_again = again && kind_of(one) == Kind::Flaky;
+        if comes_again && self.is_locked_by(client, group.as_str(), batch.queue()) {
             let (topic, name, number) = place_of(batch.queue());
             if let Some(offset) = batch.offset(index) {
                 let place = format!("{topic} {name} {number}");

@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use rocketry_core::consumer::{DeliveryId, Handout};
-use rocketry_core::engine::Input;
 use rocketry_core::id::SubscriptionId;
-use rocketry_core::time::Instant;
+use rocketry_core::query::QueueName;
+use rocketry_core::time::{Instant, UnixMillis};
 
 use super::app::{ClientId, Pace};
 use super::fates::place_of;
@@ -132,10 +132,7 @@ impl World {
         {
             panic!("{client:?} of {group} is given {offset} of {place} out of its order: {last}");
         }
-        let masters = self.masters();
-        let Some((broker, _)) = masters.into_iter().find(|(_, master)| *master == name) else {
-            return;
-        };
+        let Some(broker) = self.master_named(&name) else { return };
         let (of, own) = ((group.as_str(), topic.as_str()), self.engine(client).client_id().clone());
         let holder = self.cluster().lock_holder(broker, of, number as i32);
         let forgot =
@@ -146,9 +143,33 @@ impl World {
         self.handled_in_order += 1;
     }
 
+    fn master_named(&self, name: &str) -> Option<usize> {
+        let mut masters = self.masters().into_iter();
+        masters.find(|(_, master)| *master == *name).map(|(broker, _)| broker)
+    }
+
+    /// Whether a queue is a client's by the word of its broker. One that broadcasts needs no lock.
+    pub(super) fn is_locked_by(&self, client: ClientId, group: &str, queue: &QueueName) -> bool {
+        let (topic, name, number) = place_of(queue);
+        let holder = self.master_named(&name).and_then(|broker| {
+            self.cluster().lock_holder(broker, (group, topic.as_str()), number as i32)
+        });
+        holder == Some(&**self.engine(client).client_id())
+    }
+
     /// A group's offsets are moved: what it is given first from now on may be anything.
     pub fn forget_order(&mut self, group: &str) {
         self.firsts.forget(group);
+    }
+
+    /// Whose applications are handling a message whose order matters, one entry for each message;
+    /// those that stand still are, those that are gone are not.
+    pub fn in_hand(&self) -> Vec<ClientId> {
+        let busy = self.agenda.values().filter_map(|happening| match happening {
+            Happening::InOrder { client, .. } => Some(*client),
+            _ => None,
+        });
+        busy.filter(|client| !self.clients[client.0].gone).collect()
     }
 
     /// Messages that were given to consumers that handle them in order.
@@ -158,10 +179,14 @@ impl World {
 
     /// Has a client's machine sleep for so long, which only its wall clock shows.
     pub fn jump(&mut self, client: ClientId, time: Duration) {
-        self.clients[client.0].slept += time;
-        let input = Input::ClockSync { unix: self.unix() + self.clients[client.0].slept };
-        self.tell(client, |session, now| session.engine_mut().handle(now, input));
-        self.pump();
+        self.shift_clock(client, time.as_millis() as i64);
+    }
+
+    /// Sets a client's wall clock forward by so many milliseconds, or back.
+    pub fn shift_clock(&mut self, client: ClientId, by: i64) {
+        self.clients[client.0].ahead += by;
+        let unix = UnixMillis(self.unix().0 + self.clients[client.0].ahead);
+        self.set_clock(client, unix);
     }
 
     /// Has a client's process stand still for so long: it does nothing, and its connections stay.

@@ -39,8 +39,8 @@ pub(super) struct Client {
     pub(super) gone: bool,
     /// Its process stands still until then: nothing of it happens before.
     pub(super) frozen: Option<Instant>,
-    /// How long its machine slept.
-    pub(super) slept: Duration,
+    /// By how many milliseconds its wall clock goes ahead.
+    pub(super) ahead: i64,
 }
 
 /// Engines, a broker cluster, the network between them, and one clock.
@@ -165,13 +165,7 @@ impl World {
             engine.plant(fault);
         }
         let session = Session::new(engine, limits);
-        self.clients.push(Client {
-            session,
-            app,
-            gone: false,
-            frozen: None,
-            slept: Duration::ZERO,
-        });
+        self.clients.push(Client { session, app, gone: false, frozen: None, ahead: 0 });
         id
     }
 

@@ -81,6 +81,26 @@ fn fault_16_an_answer_cut_at_any_byte_is_sent_again_and_the_next_send_works() {
     }
 }
 
+/// Ten sends under way on the connection, which ends after so many bytes of theirs, or of their
+/// answers.
+#[test]
+fn fault_16_a_connection_that_ends_after_up_to_2000_bytes_loses_nothing() {
+    for way in [Way::Up, Way::Down] {
+        for bytes in 0..=2000 {
+            let (mut world, client) = warm(bytes);
+            world.cut_after(BROKER, way, bytes);
+            let ops = burst(&mut world, client, 10);
+            for op in ops {
+                let (took, result) = world.end_of(client, op);
+                assert!(took < SECOND, "{way:?} {bytes}: {took:?}");
+                result.unwrap_or_else(|error| panic!("{way:?} {bytes}: {error}"));
+                let id = world.sent(client, op).id.to_string();
+                assert!(world.copies(TOPIC, &id) >= 1, "{way:?} {bytes}");
+            }
+        }
+    }
+}
+
 #[test]
 fn without_a_second_attempt_a_cut_request_is_honestly_unknown() {
     let (request, _) = sizes();

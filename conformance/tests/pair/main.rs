@@ -4,6 +4,7 @@
 
 mod setting;
 
+mod acting;
 mod address;
 mod aiming;
 mod answers;
@@ -16,6 +17,7 @@ mod broadcasting;
 mod cancelling;
 mod case_groups;
 mod case_pull;
+mod clocks;
 mod connecting;
 mod connections;
 mod consuming;
@@ -83,3 +85,4 @@ mod unread;
 mod verdicts;
 mod window;
 mod worlds_handover;
+mod worlds_locks;

@@ -8,7 +8,7 @@
 
 use super::Consumer;
 use super::share::Place;
-use crate::effects::Plant;
+use crate::effects::{Plant, Planted};
 use crate::id::QueueKey;
 use crate::name::QueueName;
 use crate::remoting::Context;
@@ -26,7 +26,8 @@ impl Consumer {
         let now = ctx.fx.now;
         let queue = self.queues.get(key)?;
         let name = queue.name.clone();
-        let busy = queue.window.out(Plant::default()).next().is_some();
+        let waits = !ctx.fx.plant.is(Planted::ReleasesBusy);
+        let busy = waits && queue.window.out(Plant::default()).next().is_some();
         if !busy || !queue.lock().holds(now) || self.is_leaving() {
             self.finish_release(ctx, known, place, key);
             return Some(name);
@@ -103,7 +104,8 @@ impl Consumer {
         if !queue.lock().holds(ctx.fx.now) {
             return self.lose_settled(ctx, &queue);
         }
-        if !queue.window.handled().is_empty() {
+        let waits = !ctx.fx.plant.is(Planted::ReleasesBusy);
+        if waits && !queue.window.handled().is_empty() {
             self.commit_given_up(ctx, known, key, &queue);
             return;
         }

@@ -33,6 +33,8 @@ pub enum Planted {
     OutlivesLock,
     /// Locks are believed in after the connection to their broker was lost (ORD-05).
     TrustsLocks,
+    /// A queue goes to another member, and is unlocked, while a message of it is handled (ORD-09).
+    ReleasesBusy,
     /// A message that was given back is sent back as those are whose order does not matter, and
     /// what comes after it is handed out meanwhile (ORD-07).
     RetryPasses,

@@ -122,7 +122,13 @@ pub(super) static CASES: &[Case] = &[
          monotonic clock and message ids stay unique.",
         "TigerBeetle",
     )
-    .on(EMBEDDED),
+    .on(EMBEDDED)
+    .held_by(&[
+        "pair::clocks::fault_27_an_hour_in_either_direction_moves_no_timer_and_loses_nothing",
+        "pair::clocks::fault_27_orderly_consumers_go_on_after_an_hour_in_either_direction",
+        "rocketry_core::client::wall::a_wall_clock_that_is_set_is_told_with_the_next_timer_step",
+        "rocketry_core::message::ids::a_clock_that_goes_back_or_lies_repeats_nothing",
+    ]),
     Case::must(
         "FAULT-28",
         "A process that was paused for 40 s sees that its locks are lost before it delivers, and \
@@ -130,14 +136,20 @@ pub(super) static CASES: &[Case] = &[
         "TigerBeetle, paused process",
     )
     .on(EMBEDDED)
-    .on_every_runtime(),
+    .on_every_runtime()
+    .held_by(&[
+        "pair::locks::a_process_that_sleeps_for_40_s_hands_nothing_out_under_its_old_locks",
+        "pair::worlds_locks::ord_04_in_every_order_of_things_one_who_sleeps_hands_nothing_out_\
+         when_it_wakes",
+    ]),
     Case::must(
         "FAULT-29",
         "When the disk for local offsets is full or may not be written, that is reported and \
          consuming goes on.",
         "Rocketry's own",
     )
-    .on(EMBEDDED),
+    .on(EMBEDDED)
+    .held_by(&["pair::broadcasting::a_disk_that_is_full_is_told_and_consuming_goes_on"]),
     Case::should(
         "FAULT-30",
         "When no file descriptor is left (EMFILE), calls that need one end in an error, and they \

@@ -221,7 +221,10 @@ impl Run<'_> {
 
     fn act(&mut self, act: Act) {
         match act {
-            Act::Join => self.join(),
+            Act::Join => {
+                self.event("one joins".to_owned(), Whose::All);
+                self.join();
+            }
             Act::Leave(at) => {
                 let (number, mut member) = self.members.remove(at);
                 self.event(format!("{} leaves", member.name()), Whose::Gone(number));
@@ -263,14 +266,20 @@ impl Run<'_> {
         (verdict, all)
     }
 
-    /// Tells how long queues stood still after each event.
-    fn tell_gaps(&self, all: &[Handling]) {
-        for Event { what, at, whose } in &self.events {
+    /// Tells how long queues stood still after each event, and how many messages came twice before
+    /// the next one.
+    fn tell_gaps(&self, all: &[Handling], again: &[u64]) {
+        for (number, Event { what, at, whose }) in self.events.iter().enumerate() {
+            let until = self.events.get(number + 1).map_or(u64::MAX, |next| next.at);
+            let twice = again.iter().filter(|again| (*at..until).contains(*again)).count();
             let gaps = gaps(all, *whose, *at);
             let most = gaps.values().max().copied().unwrap_or_default();
             let least = gaps.values().min().copied().unwrap_or_default();
             let many = gaps.len();
-            note!(self.place, "{what}: {many} queues go on after {least:?} to {most:?}");
+            note!(
+                self.place,
+                "{what}: {many} queues go on after {least:.1?} to {most:.1?}; {twice} came twice"
+            );
             assert!(most < LONGEST, "{what}: {gaps:?}");
         }
     }
@@ -320,7 +329,7 @@ pub(crate) fn first_deliveries_come_in_order_whatever_becomes_of_members_and_bro
     run.diaries.look();
     let (verdict, handlings) = run.judge(course.keys);
     tell(place, &run, &verdict);
-    run.tell_gaps(&handlings);
+    run.tell_gaps(&handlings, &verdict.again);
     assert_eq!(verdict.distinct, course.messages);
     all_is_committed(&watcher, &broker, &verdict.firsts);
     sender.client.shutdown().wait().expect("an end");
@@ -330,11 +339,12 @@ fn tell(place: &Place, run: &Run<'_>, verdict: &Verdict) {
     let Verdict { again, returned, late, disorders, overlaps, .. } = verdict;
     note!(
         place,
-        "{} members in all: {} out of order, {} at once; {again} came twice, {returned} since they \
+        "{} members in all: {} out of order, {} at once; {} came twice, {returned} since they \
          were given back; {late} came as their lock ran out",
         run.diaries.readers.len(),
         disorders.len(),
-        overlaps.len()
+        overlaps.len(),
+        again.len()
     );
     let some = |all: &[String]| all.iter().take(10).cloned().collect::<Vec<_>>().join("\n");
     assert!(disorders.is_empty(), "{} out of order:\n{}", disorders.len(), some(disorders));
