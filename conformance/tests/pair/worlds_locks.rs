@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 
 use rocketry_conformance::broker::{ClusterConfig, Fault};
 use rocketry_conformance::sim::{Choices, ClientId, Pace, Reads, Split, World};
-use rocketry_core::engine::Planted;
+use rocketry_core::engine::{Note, Planted};
+use rocketry_core::error::PeerKind;
 use rocketry_core::frame::{RequestCode, ResponseCode};
 use rocketry_core::id::SubscriptionId;
 use rocketry_core::time;
@@ -84,6 +85,8 @@ impl Plot {
 struct Watch {
     seen: usize,
     handed: BTreeMap<ClientId, time::Instant>,
+    /// How many connections to the broker have ended for a client, and when the last one did.
+    ended: BTreeMap<ClientId, (usize, Option<time::Instant>)>,
 }
 
 impl Watch {
@@ -98,12 +101,23 @@ impl Watch {
             self.handed.insert(one.client, one.at);
         }
         self.seen = world.delivered().len();
-        let now = world.now();
-        let over = |at: &time::Instant| {
-            now.since(*at) >= OVER || forgot.is_some_and(|forgot| *at <= forgot)
+        let (now, busy) = (world.now(), world.in_hand());
+        for (client, ended) in &mut self.ended {
+            let closed = |note: &&Note| matches!(note, Note::Closed { peer: PeerKind::Broker, .. });
+            let count = world.notes(*client).filter(closed).count();
+            if count != ended.0 {
+                *ended = (count, Some(now));
+            }
+        }
+        // Who has not heard yet that the broker began anew believes in its lock.
+        let believes = |client: &ClientId, forgot: time::Instant| {
+            let heard = self.ended[client].1.filter(|heard| *heard >= forgot);
+            heard.is_none_or(|heard| self.handed[client] <= heard)
         };
-        let busy = world.in_hand();
-        let bound = busy.iter().filter(|client| !over(&self.handed[client]));
+        let bound = busy.iter().filter(|client| {
+            let over = now.since(self.handed[client]) >= OVER;
+            !over && !forgot.is_some_and(|forgot| believes(client, forgot))
+        });
         assert!(bound.count() <= 1, "{busy:?} handle one queue at once");
     }
 }
@@ -189,6 +203,7 @@ fn more(world: &mut World, producer: ClientId, at: Duration) {
 fn play(plot: Plot, plant: Option<Planted>, choices: &mut Choices) {
     let (mut world, [first, second], producer) = begin(plot, plant);
     let (mut watch, begun) = (Watch::default(), world.now());
+    watch.ended.extend([first, second].map(|client| (client, (0, None))));
     let sub = join(&mut world, second);
     world.later(ms(300), move |world| {
         join(world, first);

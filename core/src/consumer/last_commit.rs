@@ -164,8 +164,8 @@ impl Consumer {
         true
     }
 
-    /// A commit has ended: whether it was a queue's last one, and is given again: since it failed, or
-    /// since it came first.
+    /// A commit has ended: whether it was a queue's last one, and is given again: since it failed,
+    /// or since it came first.
     pub(super) fn last_ended(&mut self, ctx: &mut Context, key: QueueKey, stored: bool) -> bool {
         match self.lasts.under_way.remove(&key) {
             Some(last) if stored => self.last_stored(last),
@@ -174,8 +174,8 @@ impl Consumer {
         }
     }
 
-    /// What a queue's last commit says is stored: whether it is given once more, as it may have come
-    /// with other first ones. Nobody else has the queue before this consumer has left.
+    /// What a queue's last commit says is stored: whether it is given once more, as it may have
+    /// come with other first ones. Nobody else has the queue before this consumer has left.
     pub(super) fn last_stored(&mut self, last: LastCommit) -> bool {
         let again = last.first && !last.gone && self.phase == Phase::Committing;
         self.lasts.firsts.extend(again.then_some(last));
