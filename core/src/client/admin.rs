@@ -82,7 +82,7 @@ impl Admin {
     /// The topic in the client's namespace.
     fn named(&self, topic: &Topic) -> Result<Topic, QueryError> {
         let named = Namespace::of(self.owner.shared().config()).checked_topic(topic.clone());
-        named.map_err(|error| Refused::Name(error).into())
+        named.map_err(|error| Refused::Name(error.into()).into())
     }
 
     /// A request that must succeed.

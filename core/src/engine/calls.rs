@@ -145,7 +145,8 @@ impl Engine {
         within: Duration,
     ) -> Result<OpId, Refused> {
         self.tick(now);
-        let named = query.enter(&self.ctx.fx.namespace).map_err(Refused::Name);
+        let named =
+            query.enter(&self.ctx.fx.namespace).map_err(|error| Refused::Name(error.into()));
         if let Err(refused) = self.admit().and(named) {
             self.ctx.fx.counters.calls_refused += 1;
             if let Query::Call(call) = query {

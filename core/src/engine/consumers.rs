@@ -27,7 +27,9 @@ impl Engine {
         if !self.shutdown.is_running() {
             return Err(Refused::Stopped);
         }
-        let subscribe = subscribe.within(&self.ctx.fx.namespace).map_err(Refused::Name)?;
+        let subscribe = subscribe
+            .within(&self.ctx.fx.namespace)
+            .map_err(|error| Refused::Name(error.into()))?;
         self.consumers.admits(&subscribe)?;
         let revision = self.brokers.changed();
         Ok(self.ask_consumers(now, |consumers, ctx, known| {

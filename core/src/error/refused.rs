@@ -42,7 +42,7 @@ pub enum Refused {
     NoTopic,
     /// A name is longer than brokers take, with the client's namespace before it.
     #[error(transparent)]
-    Name(NameError),
+    Name(Box<NameError>),
     /// This process is a child of `fork` of the one that made the client. Nothing was sent: make a
     /// client of the child's own.
     #[error("this process is a fork of the one that made the client: make a client of its own")]

@@ -105,8 +105,8 @@ macro_rules! name {
         #[derive(Clone)]
         pub struct $name {
             text: Arc<str>,
-            /// What brokers know it by, if that is another name.
-            wire: Option<Arc<str>>,
+            /// What brokers know it by, if that is another name: seldom, so that it is one word.
+            wire: Option<Arc<Arc<str>>>,
         }
 
         impl $name {
@@ -127,7 +127,7 @@ macro_rules! name {
 
             /// The name that brokers know: with the namespace of the client that it is from.
             /// Cloning it copies nothing.
-            pub const fn wire(&self) -> &Arc<str> {
+            pub fn wire(&self) -> &Arc<str> {
                 match &self.wire {
                     Some(wire) => wire,
                     None => &self.text,
@@ -222,7 +222,8 @@ impl Topic {
     /// take up to 255 bytes of name for it.
     pub(crate) fn retry_of(group: &Group) -> Self {
         let of = |group: &str| Arc::from(format!("{RETRY}{group}"));
-        Self { text: of(&group.text), wire: group.wire.as_deref().map(of) }
+        let wire = group.wire.as_ref().map(|wire| Arc::new(of(wire)));
+        Self { text: of(&group.text), wire }
     }
 
     /// Whether messages are put there that were sent to another topic first: retries and dead

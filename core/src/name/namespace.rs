@@ -7,6 +7,9 @@ use std::sync::Arc;
 use super::{DEAD_LETTERS, GROUP_MAX, Group, NameError, QueueName, RETRY, TOPIC_MAX, Topic, check};
 use crate::config::Config;
 
+/// A name as brokers know it, where that is another one.
+type Wire = Arc<Arc<str>>;
+
 /// Between a namespace and a name.
 const SEPARATOR: char = '%';
 /// Longest name of a topic that belongs to a group (`RETRY_OR_DLQ_TOPIC_MAX_LENGTH`).
@@ -129,13 +132,13 @@ impl Namespace {
     }
 
     /// A name without the namespace, and with it where that is another one.
-    fn put(&self, text: &Arc<str>, wire: Option<&Arc<str>>) -> (Arc<str>, Option<Arc<str>>) {
+    fn put(&self, text: &Arc<str>, wire: Option<&Wire>) -> (Arc<str>, Option<Wire>) {
         let Some(namespace) = self.0.as_deref().filter(|_| !is_own_of_brokers(text)) else {
             return (text.clone(), None);
         };
         let (begin, rest) = parts(text);
         if let Some(bare) = without(namespace, rest).filter(|bare| !bare.is_empty()) {
-            return (Arc::from(format!("{begin}{bare}")), Some(text.clone()));
+            return (Arc::from(format!("{begin}{bare}")), Some(Arc::new(text.clone())));
         }
         let known = wire.filter(|wire| {
             let (of, named) = parts(wire);
@@ -143,7 +146,7 @@ impl Namespace {
         });
         let wire = known
             .cloned()
-            .unwrap_or_else(|| Arc::from(format!("{begin}{namespace}{SEPARATOR}{rest}")));
+            .unwrap_or_else(|| Arc::new(format!("{begin}{namespace}{SEPARATOR}{rest}").into()));
         (text.clone(), Some(wire))
     }
 }
