@@ -101,6 +101,7 @@ pub struct Publish {
     half: bool,
     fields: Vec<u8>,
     /// What of it is signed, where requests are.
+    #[cfg_attr(not(feature = "acl"), expect(dead_code, reason = "signatures alone read it"))]
     values: Option<Box<Values>>,
     /// What a broker without timer messages gets instead, of a message for a time.
     older: Option<Older>,

@@ -14,6 +14,7 @@ pub(super) struct Encoded {
 
 /// The values of the fields of a send but queue and broker, which are known last.
 #[derive(Clone)]
+#[cfg_attr(not(feature = "acl"), expect(dead_code, reason = "signatures alone read it"))]
 pub(crate) struct Values {
     text: Vec<u8>,
     /// So many bytes stand before the queue's number.
