@@ -117,11 +117,14 @@ struct Street<'p> {
 }
 
 impl Street<'_> {
+    /// Each on the next runtime.
     fn open(&mut self) {
         let (name, at) = (format!("shop{}", self.opened), (&*self.namesrv, GROUP, TOPIC));
         self.opened += 1;
         let what = (&*name, &self.book, Custom::Ends);
-        self.shops.push(Shop::start(self.place.on(), at, what));
+        let all = self.place.runtimes();
+        let on = all[self.opened % all.len()];
+        self.shops.push(Shop::start(on, at, what));
     }
 
     fn count(&self) -> usize {
