@@ -117,11 +117,14 @@ struct Street<'p> {
 }
 
 impl Street<'_> {
+    /// Each on the next runtime.
     fn open(&mut self) {
         let (name, at) = (format!("shop{}", self.opened), (&*self.namesrv, GROUP, TOPIC));
         self.opened += 1;
         let what = (&*name, &self.book, Custom::Ends);
-        self.shops.push(Shop::start(self.place.on(), at, what));
+        let all = self.place.runtimes();
+        let on = all[self.opened % all.len()];
+        self.shops.push(Shop::start(on, at, what));
     }
 
     fn count(&self) -> usize {
@@ -211,16 +214,18 @@ pub(crate) fn of_thousands_each_ends_once_though_shops_and_broker_are_killed(pla
             wrong.push((name, resolution, times));
         }
     }
+    let seen = rig.client.stats().transactions;
     let strangers = sold.keys().filter(|name| book.of(name).is_none()).count();
     note!(
         place,
         "{} begun by {} shops in {took:.1?}, 3 kills of the broker, settled {settled:.1?} later: \
-         {commits} committed, {} messages; wrong {}, unknown {strangers}; here: {}",
+         {commits} committed, {} messages; wrong {}, unknown {strangers}; here: {seen}, {} \
+         of copies",
         begun.len(),
         street.opened,
         sold.values().sum::<usize>(),
         wrong.len(),
-        rig.client.stats().transactions
+        seen.copies
     );
     assert!(wrong.is_empty() && strangers == 0, "{strangers}; {wrong:?}");
     assert_eq!(stored(&rig, TOPIC), commits as i64);

@@ -1,12 +1,18 @@
 //! Requests of the application, and their replies.
 
+use std::sync::Arc;
+
 use rocketry_conformance::broker::{Fault, Requests};
 use rocketry_conformance::sim::{ClientId, Pace, World};
 use rocketry_core::consumer::Handout;
-use rocketry_core::engine::{Cancelled, Note};
-use rocketry_core::error::{Refused, RequestError, SendError, Stored};
+use rocketry_core::engine::{Cancelled, Engine, Note};
+use rocketry_core::error::{ErrorKind, Refused, RequestError, SendError, Stored};
 use rocketry_core::frame::{RequestCode, ResponseCode};
 use rocketry_core::id::{OpId, SubscriptionId};
+use rocketry_core::message::{MessageLimits, Publish, UniqueId};
+use rocketry_core::name::Group;
+use rocketry_core::producer::SendOptions;
+use rocketry_core::time::{Instant, UnixMillis};
 
 use crate::setting::*;
 
@@ -279,4 +285,29 @@ fn a_message_that_asks_nothing_can_not_be_answered() {
     let (run, index, _) = pair.came().pop().unwrap();
     let error = pair.world.answer_message(pair.reader, &run, index, "y").unwrap_err();
     assert_eq!(error.lacks, "REPLY_TO_CLIENT");
+}
+
+#[test]
+fn a_second_request_with_a_correlation_id_that_waits_already_is_refused() {
+    let mut engine = Engine::new(Arc::new(config()), 1, Instant::ZERO, UnixMillis(0));
+    let group = Group::new("askers").unwrap();
+    let asker = engine.client_id().clone();
+    let publish = |number: u32| {
+        let message = message("?").asking("one", &asker, SECOND);
+        let id = UniqueId::parse(&format!("{number:032}")).unwrap();
+        let publish = Publish::new(message, &group, id, UnixMillis(0), &MessageLimits::default());
+        Arc::new(publish.unwrap())
+    };
+    let ask = |engine: &mut Engine, number| {
+        engine.request(Instant::ZERO, publish(number), "one".into(), SendOptions::default())
+    };
+    let first = ask(&mut engine, 1).unwrap();
+    let second = ask(&mut engine, 2).unwrap_err();
+    engine.check();
+    assert_eq!(second, Refused::DuplicateRequest("one".into()));
+    assert_eq!(second.kind(), ErrorKind::Invalid);
+    // Once the first one has ended, the id is free.
+    engine.cancel(Instant::ZERO, first);
+    ask(&mut engine, 3).unwrap();
+    engine.check();
 }

@@ -9,7 +9,7 @@ use rocketry_conformance::broker::{Account, Acl, ClusterConfig, Fault, Perm};
 use rocketry_conformance::sim::{ClientId, World};
 use rocketry_core::error::ErrorKind;
 use rocketry_core::frame::{RequestCode, ResponseCode};
-use rocketry_core::id::OpId;
+use rocketry_core::id::{CheckId, OpId};
 use rocketry_core::message::properties::Properties;
 use rocketry_core::message::{Message, MessageLimits, Publish, UniqueId};
 use rocketry_core::name::Group;
@@ -173,4 +173,91 @@ fn checks_that_wait_for_the_application_keep_so_many_bytes_at_most() {
 
 fn begin_large(world: &mut World, client: ClientId) -> (OpId, UniqueId) {
     world.begin(client, message(vec![b'x'; 4 << 20]), HalfOptions::default()).unwrap()
+}
+
+fn asking(world: &World, client: ClientId) -> usize {
+    world.engine(client).snapshot(Default::default()).transactions.asking
+}
+
+/// Two clients of a group that were asked about one half message of a dead one, the second half a
+/// minute after the first: the first has not said anything yet.
+fn two_asked(seed: u64) -> (World, [(ClientId, CheckId); 2], UniqueId) {
+    let (mut world, dead) = setting(seed);
+    let id = half(&mut world, dead);
+    let clients = [(); 2].map(|()| {
+        let client = world.client(config());
+        world.answer_for(client);
+        world.attend(client, &topic(TOPIC));
+        client
+    });
+    world.run_for(SECOND);
+    world.vanish(dead);
+    let all = |world: &World| clients.iter().all(|client| asking(world, *client) == 1);
+    world.run_until(200 * SECOND, all).expect("each is asked");
+    let mut checks = clients.map(|client| {
+        let taken = world.take_checks(client);
+        let [(_, check, half)] = &taken[..] else { panic!("{taken:?}") };
+        (half.checks(), (client, *check))
+    });
+    checks.sort_by_key(|(times, _)| *times);
+    (world, checks.map(|(_, asked)| asked), id)
+}
+
+#[test]
+fn of_two_clients_that_commit_at_once_the_slow_one_waits_to_be_asked_again() {
+    for seed in 30..40 {
+        let (mut world, [slow, quick], id) = two_asked(seed);
+        world.run_for(10 * SECOND);
+        for (client, check) in [slow, quick] {
+            world.answer_check(client, check, Commit);
+        }
+        world.run_for(200 * SECOND);
+        assert_eq!((copies(&world, id), world.cluster().halves(0)), (1, 0), "seed {seed}");
+    }
+    // What it said is kept: where nobody else has committed, it is told to the next check.
+    let (mut world, [slow, quick], id) = two_asked(40);
+    world.run_for(10 * SECOND);
+    world.answer_check(slow.0, slow.1, Commit);
+    world.answer_check(quick.0, quick.1, Resolution::Unknown);
+    world.run_for(SECOND);
+    assert_eq!(copies(&world, id), 0);
+    world.run_for(90 * SECOND);
+    let told = (copies(&world, id), world.cluster().halves(0), world.take_checks(slow.0).len());
+    assert_eq!(told, (1, 0, 0));
+}
+
+#[test]
+fn a_late_commit_is_told_all_the_same_once_a_broker_has_asked_often() {
+    let (mut world, client) = setting(41);
+    let id = half(&mut world, client);
+    world.leave_half(client, id);
+    for times in 1..=8 {
+        world.run_until(100 * SECOND, |world| asking(world, client) == 1).expect("it is asked");
+        let (_, check, half) = world.take_checks(client).remove(0);
+        assert_eq!((half.checks(), copies(&world, id)), (times, 0));
+        world.run_for(20 * SECOND);
+        world.answer_check(client, check, if times < 8 { Resolution::Unknown } else { Commit });
+    }
+    world.run_for(SECOND);
+    assert_eq!((copies(&world, id), world.cluster().halves(0)), (1, 0));
+}
+
+#[test]
+fn a_commit_that_answers_a_check_has_seconds_to_leave_however_long_requests_may_take() {
+    let mut world = World::new(42, ClusterConfig::default().topic(TOPIC, 1));
+    let mut config = config();
+    config.request_timeout = 100 * SECOND;
+    let client = world.client(config);
+    world.answer_for(client);
+    let id = half(&mut world, client);
+    world.leave_half(client, id);
+    world.run_until(100 * SECOND, |world| asking(world, client) == 1).expect("it is asked");
+    let (_, check, _) = world.take_checks(client).remove(0);
+    world.with_cluster(|cluster| cluster.push_faults(RequestCode::END_TRANSACTION, [Fault::Lose]));
+    world.answer_check(client, check, Commit);
+    world.run_for(6 * SECOND);
+    let stats = world.engine(client).snapshot(Default::default()).transactions;
+    assert_eq!((stats.unconfirmed, copies(&world, id)), (1, 0));
+    world.run_for(100 * SECOND);
+    assert_eq!((copies(&world, id), world.cluster().halves(0)), (1, 0));
 }

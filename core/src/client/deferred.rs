@@ -49,6 +49,15 @@ impl<A: Send + 'static> Pending<A> {
         self.chain(shared, false, next)
     }
 
+    /// With what it ends with made into something else: it is the call all the same.
+    pub(super) fn map<T: Send + 'static>(
+        self,
+        shared: &Arc<Shared>,
+        change: impl FnOnce(A) -> T + Send + 'static,
+    ) -> Pending<T> {
+        self.chain(shared, true, |ended| Pending::ready(change(ended)))
+    }
+
     fn chain<T: 'static>(
         self,
         shared: &Arc<Shared>,

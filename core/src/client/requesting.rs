@@ -60,6 +60,14 @@ impl<T> Blockable for Result<T, ReplyError> {
     }
 }
 
+/// The error of a request as whoever gave it so much time is told of it.
+fn told(error: RequestError, within: Duration) -> RequestError {
+    match error {
+        RequestError::NoReply { topic, ids, .. } => RequestError::NoReply { topic, within, ids },
+        other => other,
+    }
+}
+
 impl Producer {
     /// Sends a message and waits for what somebody who reads its topic answers to it (Java's
     /// `request`): for so long from now, the route, the connections, the send and its retries
@@ -126,13 +134,14 @@ impl Producer {
         let (own, begun) = (self.clone(), shared.clock().now());
         let queues = ask(shared, Question::writable(&topic).within(timeout));
         queues.then(shared, move |queues| {
+            let shared = own.place.owner.shared();
             // One deadline covers the look for the queues as well.
-            let looked = own.place.owner.shared().clock().now().since(begun);
-            let timeout = timeout.saturating_sub(looked);
+            let left = timeout.saturating_sub(shared.clock().now().since(begun));
             match chosen(|queues: &[_]| select(&message, queues), topic, queues) {
                 Ok(QueueName { broker, queue, .. }) => {
                     let queue = QueueSelection::Queue { broker, queue: queue as i32 };
-                    own.ask_with(message, options.selection(queue), timeout)
+                    let asked = own.ask_with(message, options.selection(queue), left);
+                    asked.map(shared, move |ended| ended.map_err(|error| told(error, timeout)))
                 }
                 Err(error) => Pending::ready(Err(error.into())),
             }

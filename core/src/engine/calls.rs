@@ -54,7 +54,8 @@ impl Engine {
     /// Sends one message and waits for the reply that somebody gives to it. `correlation` is what
     /// ties the two: the message says it as well (`CORRELATION_ID`), with this client's id
     /// (`REPLY_TO_CLIENT`). Ends in one [`Event::Replied`](super::Event::Replied) by the options'
-    /// timeout, else `send_timeout`; they can't make it oneway. Where the message's group was not
+    /// timeout, else `send_timeout`; they can't make it oneway. One whose `correlation` waits for a
+    /// reply already is refused. Where the message's group was not
     /// [named](Self::produce), it is from now on: brokers push replies to producers alone.
     ///
     /// After this: commands, events, timeout.
@@ -77,6 +78,8 @@ impl Engine {
             Err(Refused::Full(config.max_pending))
         } else if bytes > 0 && bytes + publish.wire_size() > config.max_pending_bytes {
             Err(Refused::FullOfBytes(config.max_pending_bytes))
+        } else if self.producers.asks(&correlation) {
+            Err(Refused::DuplicateRequest(correlation.clone()))
         } else {
             Ok(())
         };

@@ -92,6 +92,7 @@ impl Refused {
             Self::DuplicateGroup(_)
             | Self::DuplicateTopic(_)
             | Self::Undecided(_)
+            | Self::DuplicateRequest(_)
             | Self::Name(_)
             | Self::NotHalf
             | Self::NoTopic

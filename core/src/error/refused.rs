@@ -1,5 +1,7 @@
 //! Calls that are refused at once.
 
+use std::sync::Arc;
+
 use crate::message::UniqueId;
 use crate::name::{Group, NameError, Topic};
 
@@ -31,6 +33,9 @@ pub enum Refused {
     /// The half message of that id is not decided yet: a second one would be taken for it.
     #[error("the half message {0} is not decided yet")]
     Undecided(UniqueId),
+    /// A request with that correlation id waits for its reply already, which would be for both.
+    #[error("a request with the correlation id {0} waits for its reply already")]
+    DuplicateRequest(Arc<str>),
     /// What was to be begun as a transaction is no half message: a batch can't be one.
     #[error("only a single half message begins a transaction, no batch and no plain message")]
     NotHalf,

@@ -76,6 +76,11 @@ impl Producers {
         (self.requests.open.len(), self.requests.bytes)
     }
 
+    /// Whether a request with that correlation id has no reply yet.
+    pub(crate) fn asks(&self, correlation: &str) -> bool {
+        self.requests.by_correlation.contains_key(correlation)
+    }
+
     /// The timers of requests.
     pub(super) fn request_timers(&self) -> impl Iterator<Item = TimerKey> {
         self.requests.open.iter().flat_map(|(_, request)| {

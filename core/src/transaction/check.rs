@@ -15,6 +15,7 @@ use crate::id::{CheckId, ConnectionId, PeerId};
 use crate::message::UniqueId;
 use crate::message::properties::TRANSACTION_CHECK_TIMES;
 use crate::remoting::{Body, Context, HalfAsk, HalfCheck, Purpose};
+use crate::time::Instant;
 
 /// For so long a check waits for the local work that is still under way.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -24,6 +25,15 @@ const LAST_LOOK: u32 = 3;
 /// What a broker was told to commit may be missing in its index for so long: that is written behind
 /// the log, later the more a broker has to do.
 const INDEXED: Duration = Duration::from_secs(15);
+/// A commit that is known later than this after its check came is told to the next check instead:
+/// brokers ask the next client of the group 30 s after the last one, or more
+/// (`transactionCheckInterval`), and of two that commit at once neither finds what the other did.
+const LATE: Duration = Duration::from_secs(15);
+/// From this check of a half message on it is told all the same: brokers ask fifteen times, and
+/// what only slow checkers are asked about would be laid aside.
+const LAST_WAIT: u32 = 8;
+/// How long a commit may take to leave, at most.
+const TO_LEAVE: Duration = Duration::from_secs(5);
 /// Checks that may wait for the application's word at once. Brokers ask again.
 const OPEN: usize = 4096;
 /// Bytes of the messages that these are about, but for one of any size.
@@ -56,6 +66,15 @@ impl HalfCheck {
     }
 }
 
+impl Asked {
+    /// Whether another client may be asked about the same by now. Without an id there is no verdict
+    /// that the next check could be answered with.
+    fn is_late(&self, now: Instant) -> bool {
+        let waits = self.check.id.is_some() && self.check.times() < LAST_WAIT;
+        waits && now.since(self.since) > LATE
+    }
+}
+
 impl Transactions {
     /// A broker asks.
     pub(crate) fn checked(
@@ -71,7 +90,7 @@ impl Transactions {
             return ctx.fx.note(Note::CheckIgnored { group: check.group.clone(), endpoint });
         }
         let id = check.id;
-        let asked = Asked { peer, conn, check };
+        let asked = Asked { peer, conn, since: ctx.fx.now, check };
         let Some(id) = id else { return self.ask(ctx, asked) };
         if self.is_ending(id) {
             // Which of the two comes first is not known, and it is to be told once.
@@ -183,6 +202,9 @@ impl Transactions {
         if verdict != Resolution::Commit || ctx.fx.plant.is(Planted::CommitsCopies) {
             return self.answer(ctx, &asked, verdict);
         }
+        if asked.is_late(ctx.fx.now) {
+            return self.answer(ctx, &asked, Resolution::Unknown);
+        }
         let commits = asked.check.id.and_then(|id| self.commits.get(&id));
         if let Some(open) = commits.and_then(|open| self.committing.get_mut(*open)) {
             if open.told {
@@ -208,7 +230,8 @@ impl Transactions {
         let Some(Committing { asked, told: is_told }) = self.committing.get_mut(check) else {
             return;
         };
-        let Asked { peer, conn, check: half } = asked;
+        let late = asked.is_late(ctx.fx.now);
+        let Asked { peer, conn, check: half, .. } = asked;
         let record = half.records.record(0);
         let id = record.as_ref().and_then(|record| record.unique_id()).unwrap_or_default();
         let told = half.id.and_then(|id| self.verdicts.told_at(id));
@@ -222,6 +245,7 @@ impl Transactions {
             None | Some(_) if behind && !ctx.fx.plant.is(Planted::CommitsCopies) => {
                 Resolution::Unknown
             }
+            None | Some(_) if late => Resolution::Unknown,
             None | Some(_) => Resolution::Commit,
         };
         if verdict == Resolution::Commit && ctx.remoting.peers.connection(*peer) == Some(*conn) {
@@ -231,7 +255,7 @@ impl Transactions {
             }
             let request = Request::EndTransaction(half.end(verdict));
             let purpose = Purpose::Half(HalfAsk::Commit(check));
-            let (peer, within) = (*peer, ctx.fx.config.request_timeout);
+            let (peer, within) = (*peer, ctx.fx.config.request_timeout.min(TO_LEAVE));
             ctx.ask(peer, purpose, Kind::Plain, request, Bytes::new(), within);
         } else if let Some(asked) = self.settled(check) {
             self.answer(ctx, &asked, verdict);

@@ -31,11 +31,12 @@ pub struct HalfOptions {
     pub check_after: Option<Duration>,
 }
 
-/// A check, and by which connection it came.
+/// A check, by which connection it came, and when.
 #[derive(Debug)]
 pub(super) struct Asked {
     pub(super) peer: PeerId,
     pub(super) conn: ConnectionId,
+    pub(super) since: Instant,
     pub(super) check: Box<HalfCheck>,
 }
 

@@ -33,9 +33,11 @@
 //! (`QUERY_MESSAGE`, 12), and if it is, the copy is rolled back. Of checks that come together one
 //! is answered so, for the last copy. A broker's index is written behind its log, so one that was
 //! told to commit less than 15 s ago, and does not find the message, is to ask again, instead of
-//! being told twice. A broker without an index finds nothing, one that denies the
-//! question never says, and one that does not answer is told to commit at the third check: they may
-//! have the message twice then; so they have when two clients commit in the same moment.
+//! being told twice. So is one that asked more than 15 s ago: another client may have been asked
+//! since, and of two that look and then commit at once neither finds what the other did. A broker
+//! without an index finds nothing, one that denies the question never says, and one that does not
+//! answer is told to commit at the third check: they may have the message twice then; so they have
+//! when two clients commit in the same moment all the same.
 
 mod check;
 mod end;
