@@ -17,8 +17,8 @@
 //!    ids twice. Then [`Config::check`](config::Config::check). Whatever else depends on the
 //!    settings is made of them: [`Limits::of`] how large a frame may be that is read,
 //!    [`MessageLimits::of`] how large a message, [`UniqueIds::of`] the one generator of message
-//!    ids. Then [`Engine::new`], with a seed of its own for each client, and [`Session::new`]. Where
-//!    the settings ask for TLS that is refused: [`Session::encrypted`] is for a loop that has a
+//!    ids. Then [`Engine::new`], with a seed of its own for each client, and [`Session::new`]. That
+//!    is refused where the settings ask for TLS: [`Session::encrypted`] is for a loop that has a
 //!    filter of the module `tls` between each socket and the session.
 //! 2. **Obey.** Take commands by [`Engine::poll_command`] until it gives `None`, and do each:
 //!
