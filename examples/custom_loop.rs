@@ -53,7 +53,7 @@ fn job(run: &Run) -> Outcome {
     let frames = Limits::of(&config);
     let seed = RandomState::new().hash_one("seed");
     let engine = Engine::new(Arc::new(config), seed, clock.now(), clock.unix());
-    let session = Session::new(engine, frames);
+    let session = Session::new(engine, frames)?;
 
     let mut sockets = Sockets { session, clock, open: BTreeMap::new() };
     let mut work = Work {

@@ -13,8 +13,8 @@ use rocketry_core::rng::Rng;
 /// Mutations per target: all of this test takes a few seconds unoptimised.
 const ROUNDS: usize = 2_000;
 /// Targets whose single run is long, and their rounds.
-const SLOW: [(&str, usize); 3] =
-    [("engine_session", 400), ("outbound_partial", 400), ("broker_asks", 400)];
+const SLOW: [(&str, usize); 4] =
+    [("engine_session", 400), ("outbound_partial", 400), ("broker_asks", 400), ("tls_filter", 400)];
 /// All corpora together stay below this.
 const CORPUS_MAX: u64 = 1 << 20;
 
@@ -176,6 +176,7 @@ holds! {
     recall_handle,
     broker_asks,
     engine_session,
+    tls_filter,
 }
 
 #[test]

@@ -24,7 +24,7 @@ fn send_all(name_servers: &str, topic: &str, count: u32) -> Result<u32, Box<dyn 
     let (ids, limits) = (UniqueIds::of(&config), MessageLimits::of(&config));
     let (frames, seed) = (Limits::of(&config), RandomState::new().hash_one("seed"));
     let engine = Engine::new(Arc::new(config), seed, Instant::ZERO, unix());
-    let (session, born) = (Session::new(engine, frames), std::time::Instant::now());
+    let (session, born) = (Session::new(engine, frames)?, std::time::Instant::now());
     let mut world = World { session, born, sockets: BTreeMap::new() };
 
     let (group, now) = (Group::new("shop")?, world.now());

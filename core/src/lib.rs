@@ -17,7 +17,9 @@
 //!    ids twice. Then [`Config::check`](config::Config::check). Whatever else depends on the
 //!    settings is made of them: [`Limits::of`] how large a frame may be that is read,
 //!    [`MessageLimits::of`] how large a message, [`UniqueIds::of`] the one generator of message
-//!    ids. Then [`Engine::new`], with a seed of its own for each client, and [`Session::new`].
+//!    ids. Then [`Engine::new`], with a seed of its own for each client, and [`Session::new`]. That
+//!    is refused where the settings ask for TLS: [`Session::encrypted`] is for a loop that has a
+//!    filter of the module `tls` between each socket and the session.
 //! 2. **Obey.** Take commands by [`Engine::poll_command`] until it gives `None`, and do each:
 //!
 //!    | command | what to do | what to say then |
@@ -205,6 +207,7 @@
 //! [`Publish`]: message::Publish
 //! [`Publish::new`]: message::Publish::new
 //! [`Session`]: engine::Session
+//! [`Session::encrypted`]: engine::Session::encrypted
 //! [`Session::new`]: engine::Session::new
 //! [`UniqueIds::of`]: message::UniqueIds::of
 //! [`send`]: engine::Engine::send

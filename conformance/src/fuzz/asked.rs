@@ -81,7 +81,7 @@ impl Run {
         let engine = Engine::new(config, 1, now, UnixMillis(1_700_000_000_000));
         let ids = UniqueIds::new([127, 0, 0, 1], 1, 1);
         let mut run = Self {
-            session: Session::new(engine, Limits { frame: 1 << 20, ..Limits::default() }),
+            session: Session::new(engine, Limits { frame: 1 << 20, ..Limits::default() }).ok()?,
             now,
             ids: (0..IDS).map(|_| ids.next(UnixMillis(1))).collect(),
             asked: (0..IDS).map(|_| ids.next(UnixMillis(1))).collect(),

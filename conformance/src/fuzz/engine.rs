@@ -101,7 +101,7 @@ impl Run {
         }
         let engine = Engine::new(Arc::new(config), seed, now, UnixMillis(1_700_000_000_000));
         Some(Self {
-            session: Session::new(engine, Limits { frame: 1 << 20, ..Limits::default() }),
+            session: Session::new(engine, Limits { frame: 1 << 20, ..Limits::default() }).ok()?,
             now,
             ids: UniqueIds::new([127, 0, 0, 1], 1, 1),
             topic: Topic::new("topic").ok()?,

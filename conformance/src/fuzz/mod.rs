@@ -17,6 +17,8 @@ mod seeds;
 mod sql;
 mod streams;
 mod supply;
+mod tls;
+mod tls_peer;
 
 pub use asked::{broker_asks, recall_handle};
 pub use bodies::{json_bodies, offset_file, route_body, tolerant_json};
@@ -28,6 +30,7 @@ pub use names::{ids, names, trace};
 pub use publish::publish;
 pub use sql::sql;
 pub use streams::{inbound_stream, outbound_partial};
+pub use tls::tls_filter;
 
 /// One function to fuzz.
 #[derive(Clone, Copy, Debug)]
@@ -69,4 +72,5 @@ targets! {
     recall_handle,
     broker_asks,
     engine_session,
+    tls_filter,
 }

@@ -323,6 +323,45 @@ pub(super) fn engine_session() -> Vec<Vec<u8>> {
     seeds.map(seed).collect()
 }
 
+/// Answers of peers without TLS, or with their own; then servers that speak, write, replace keys,
+/// forge and end, of either version, in good order and not.
+pub(super) fn tls_filter() -> Vec<Vec<u8>> {
+    let hello: Vec<u8> =
+        [&[0x16, 3, 3, 0, 42, 2, 0, 0, 38, 3, 3][..], &[7; 32], &[0, 0xC0, 0x2C, 0]].concat();
+    let answers: [&[u8]; 5] = [
+        b"HTTP/1.1 400 Bad Request\r\n\r\n",
+        &[0, 0, 0, 100, 0, 0, 0, 80, b'{', b'"'],
+        &[0x15, 3, 3, 0, 2, 2, 40],
+        &hello,
+        &[0x16, 3, 3, 0, 4, 14, 0, 0, 0, 0x17, 3, 3, 0, 1, 0],
+    ];
+    let mut seeds: Vec<Vec<u8>> =
+        answers.iter().map(|answer| [&[0, 0][..], answer].concat()).collect();
+    let data = [0, 0, 5, b'f', b'r', b'a', b'm', b'e'];
+    let good = [&[5, 2, b'o', b'k', 7, 1, 6, 1, 8, 1, b'x', 9, 1][..], &data, &[7, 0, 7, 9, 6, 0]];
+    let flood = |kind: u8, payload: &[u8]| {
+        [&[3, kind - 0x13, 200, payload.len() as u8], payload, &[7, 255], &data, &[7, 1]].concat()
+    };
+    for kind in [1, 5] {
+        seeds.push([&[kind, kind][..], &good.concat(), &[7, 1, 9, 8, 7, 1]].concat());
+        // Records without data, new keys, tickets, alerts that only warn, renegotiations.
+        let ticket = [4, 0, 0, 14, 0, 0, 0, 9, 0, 0, 0, 0, 1, 1, 0, 1, 1, 0];
+        let floods: [(u8, &[u8]); 6] = [
+            (0x17, b""),
+            (0x16, &[24, 0, 0, 1, 1]),
+            (0x16, &ticket),
+            (0x15, &[1, 90]),
+            (0x16, &[0, 0, 0, 0]),
+            (0x17, &[b'z'; 255]),
+        ];
+        let floods = floods.map(|(kind, payload)| flood(kind, payload));
+        seeds.extend(floods.map(|flood| [&[kind, 0][..], &good.concat(), &flood].concat()));
+    }
+    let random = random(16, 200).into_iter().enumerate();
+    seeds.extend(random.map(|(at, random)| [&[at as u8, at as u8 / 4][..], &random].concat()));
+    seeds
+}
+
 fn random(count: u64, length: usize) -> Vec<Vec<u8>> {
     let seed = |n| {
         let mut rng = Rng::new(n);

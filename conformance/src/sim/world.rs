@@ -164,7 +164,7 @@ impl World {
         if let Some(fault) = self.plant {
             engine.plant(fault);
         }
-        let session = Session::new(engine, limits);
+        let session = Session::new(engine, limits).expect("settings without TLS");
         self.clients.push(Client { session, app, gone: false, frozen: None, ahead: 0 });
         id
     }

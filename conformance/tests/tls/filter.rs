@@ -247,6 +247,19 @@ fn a_stream_that_ends_without_a_word_was_cut_off() {
 }
 
 #[test]
+fn what_comes_before_a_record_that_is_wrong_is_read_before_the_error() {
+    let mut pair = Pair::shaken();
+    pair.send(&[IoSlice::new(b"an answer")]).expect("taken");
+    pair.up.bytes.extend([0x17, 3, 3, 0, 17].into_iter().chain([7; 17]));
+    let mut space = [0; 64];
+    assert_eq!(pair.received(&mut space).expect("what came"), 9);
+    for _ in 0..2 {
+        let wrong = pair.received(&mut space).expect_err("no record of the client's");
+        assert!(matches!(tls(&wrong), TlsError::Protocol { .. }), "{wrong}");
+    }
+}
+
+#[test]
 fn tls_07_certificates_are_valid_by_the_clock_that_was_given() {
     for (now, expected) in [
         (UnixMillis(631_152_000_000), TlsError::NotYetValid),

@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::{Decoder, Engine, InFrame, Input};
 use crate::allocation::Computed;
+use crate::config::ConfigError;
 use crate::error::{CloseReason, ConnectError};
 use crate::fetch::{FetchError, FetchId};
 use crate::frame::{Inbound, Limits, Outbound};
@@ -40,8 +41,26 @@ pub struct Session {
 }
 
 impl Session {
-    /// A session around an engine without connections; [`Limits::of`] gives what its settings say.
-    pub fn new(engine: Engine, limits: Limits) -> Self {
+    /// A session around an engine without connections, for a loop with plain sockets;
+    /// [`Limits::of`] gives what its settings say.
+    ///
+    /// # Errors
+    ///
+    /// Where the settings [ask for TLS](crate::config::Config::encrypts): the engine encrypts
+    /// nothing. A loop that does is for [`encrypted`](Self::encrypted).
+    pub fn new(engine: Engine, limits: Limits) -> Result<Self, ConfigError> {
+        if engine.config().encrypts() {
+            let problem = "must be off for Session::new: a loop that encrypts its sockets says so \
+                           by Session::encrypted";
+            return Err(ConfigError::Field { field: "tls", problem });
+        }
+        Ok(Self::encrypted(engine, limits))
+    }
+
+    /// The same for a loop that encrypts where the settings ask for it: the handshake comes before
+    /// [`connected`](Self::connected), and what is read and written goes through the filter of its
+    /// connection (`tls::Tls::filter`).
+    pub fn encrypted(engine: Engine, limits: Limits) -> Self {
         Self { engine, limits, halves: BTreeMap::new(), arrived: Vec::new() }
     }
 
@@ -193,5 +212,27 @@ impl Session {
         }
         self.wrote(conn, bytes.len());
         bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::time::UnixMillis;
+
+    #[test]
+    fn sockets_are_not_plain_without_a_word_where_the_settings_ask_for_tls() {
+        let session = |config: Config| {
+            let engine = Engine::new(Arc::new(config), 1, Instant::ZERO, UnixMillis(0));
+            Session::new(engine, Limits::SENT)
+        };
+        assert!(session(Config::default()).is_ok());
+        let mut config = Config::default();
+        config.tls_server_name = Some("broker.test".to_owned());
+        let error = session(config).unwrap_err().to_string();
+        assert!(error.starts_with("tls ") && error.contains("Session::encrypted"), "{error}");
     }
 }

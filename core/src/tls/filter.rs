@@ -282,7 +282,11 @@ impl State {
             };
             let more = match end.or_else(|| self.failed.clone()) {
                 Some(error) => Err(error.into()),
-                None if !self.input.is_empty() => self.feed().map(|()| true),
+                None if !self.input.is_empty() => {
+                    // What failed is told when all before it has been handed out.
+                    let _ = self.feed();
+                    Ok(true)
+                }
                 // The TLS library knows whether the peer meant to end here.
                 None if self.ended => self.tls.read_tls(&mut io::empty()).map(|_| true),
                 None => Ok(false),
