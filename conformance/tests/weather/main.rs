@@ -26,6 +26,7 @@ mod sharing;
 mod sieges;
 mod starting;
 mod stores;
+mod topics;
 mod transactions;
 #[path = "../../../runtime-std/src/base/trial.rs"]
 mod trial;
