@@ -10,6 +10,7 @@ mod cuts;
 mod draining;
 mod driving;
 mod ending;
+mod filters;
 mod gathering;
 mod handlers;
 mod handles;
