@@ -37,7 +37,7 @@ pub(super) struct Subscription {
     pub(super) role: Role,
 }
 
-/// The topics of one consumer: there may be tens of thousands, and each route, share and answer asks
+/// The topics of one consumer: there may be tens of thousands, and each route and each share asks
 /// for one of them.
 #[derive(Debug, Default)]
 pub(super) struct Topics {
