@@ -3,6 +3,7 @@
 
 use allocation_counter::{AllocationInfo, measure};
 use bytes::Bytes;
+use rocketry_core::allocation::{Allocation, Queue, Strategy};
 use rocketry_core::body::*;
 use rocketry_core::frame::{
     Content, Head, HeaderForm, Inbound, Kind, Limits, Opaque, OutFrame, Outbound, ReplyFields,
@@ -371,4 +372,20 @@ fn a_message_takes_no_memory_for_a_topic_that_is_one_and_its_text_for_one_that_i
     let (limits, message) = (MessageLimits::default(), Message::new(&topic, "body"));
     let sent = measure(|| drop(Publish::new(message, &group, id, UnixMillis(0), &limits).unwrap()));
     assert_eq!(sent.count_total, 1, "its header fields alone");
+}
+
+/// The rules that most groups have need no list of all queues, nor any id but the member's own.
+#[test]
+fn reb_18_a_share_of_100_000_queues_among_10_000_ids_takes_memory_for_its_own_ten_alone() {
+    let queue = |n: u32| Queue { broker: format!("broker-{:03}", n / 1000).into(), id: n % 1000 };
+    let queues = (0..100_000).map(queue).collect();
+    let members = (0..10_000).map(|n| format!("10.0.{}.{}@{n}", n % 199, n % 251).into()).collect();
+    let all = Allocation::new("T".into(), queues, members);
+    let me = all.members()[5000].clone();
+    for strategy in [Strategy::Average, Strategy::Circle] {
+        let share = || assert_eq!(all.share(&strategy, &me).map(|share| share.len()), Ok(10));
+        let info = measure(share);
+        let most = 16 * size_of::<usize>() as u64;
+        assert!(info.count_total <= 3 && info.bytes_max <= most, "{strategy:?}: {info:?}");
+    }
 }

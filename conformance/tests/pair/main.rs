@@ -39,6 +39,7 @@ mod last_commits;
 mod leaving;
 mod locks;
 mod lookups;
+mod many_topics;
 mod meeting;
 mod membership;
 mod moving;

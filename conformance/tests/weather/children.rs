@@ -5,11 +5,11 @@ use std::env;
 use std::process::Command;
 
 use crate::rig::On;
-use crate::{appender, driving, hooks, leaks, starting, unreadable, workers};
+use crate::{appender, driving, hooks, leaks, starting, topics, unreadable, workers};
 
 type Body = fn(On);
 
-const BODIES: [(&str, Body); 10] = [
+const BODIES: [(&str, Body); 11] = [
     ("appending", appender::appending),
     ("panicking", hooks::panicking),
     ("waiting in an appender", driving::waiting_in_an_appender),
@@ -18,6 +18,7 @@ const BODIES: [(&str, Body); 10] = [
     ("without descriptors", starting::without_descriptors),
     ("dropped", leaks::dropped),
     ("lost connections", leaks::lost_connections),
+    ("ten thousand topics", topics::ten_thousand),
     ("unread", unreadable::unread),
     ("a bad appender", workers::a_bad_appender),
 ];

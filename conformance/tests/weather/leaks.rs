@@ -70,7 +70,7 @@ fn settles_at(before: (usize, usize), within: Duration) -> bool {
 }
 
 /// Kibibytes of memory that this process holds.
-fn memory() -> usize {
+pub(crate) fn memory() -> usize {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or_default()

@@ -10,6 +10,7 @@ mod cuts;
 mod draining;
 mod driving;
 mod ending;
+mod filters;
 mod gathering;
 mod handlers;
 mod handles;
@@ -26,6 +27,7 @@ mod sharing;
 mod sieges;
 mod starting;
 mod stores;
+mod topics;
 mod transactions;
 #[path = "../../../runtime-std/src/base/trial.rs"]
 mod trial;

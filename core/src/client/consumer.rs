@@ -11,8 +11,9 @@ use std::time::Duration;
 use futures_core::Stream;
 
 use super::control::ConsumerHandle;
-use super::delivery::{Delivery, OnUnreadable, Received, settle};
+use super::delivery::{OnUnreadable, Received, settle};
 use super::ended::{EndError, Ended};
+use super::opening::Opening;
 use super::park::{block_on, block_until};
 use super::pending::Pending;
 use super::received::{RecvError, RecvTimeoutError};
@@ -36,7 +37,7 @@ pub struct Consumer {
     pub(super) current: Option<Handout>,
     /// Those that a call for many had, and that was dropped before it gave them.
     pub(super) gathered: VecDeque<Received>,
-    pub(super) unreadable: OnUnreadable,
+    pub(super) opening: Opening,
     /// It met a message that can't be read, and was told to stop at such.
     stopped: bool,
     /// The stream has ended.
@@ -65,10 +66,10 @@ impl Future for Next<'_> {
 }
 
 impl Consumer {
-    pub(super) fn new(owner: Arc<Owner>, sub: SubscriptionId, unreadable: OnUnreadable) -> Self {
+    pub(super) fn new(owner: Arc<Owner>, sub: SubscriptionId, opening: Opening) -> Self {
         let control = ConsumerHandle::new(owner.shared().clone(), sub);
         let (current, gathered, stopped, ended, handed_on) = Default::default();
-        Self { owner, control, current, gathered, unreadable, stopped, ended, handed_on }
+        Self { owner, control, current, gathered, opening, stopped, ended, handed_on }
     }
 
     /// The next message, or why none comes any more. A message that can't be read comes as an
@@ -223,8 +224,9 @@ impl Consumer {
                 continue;
             }
             let at = (index, handout.again);
-            let received = Delivery::open(&handout.batch, at, shared, self.unreadable);
-            if received.is_err() && self.unreadable == OnUnreadable::Stop {
+            let opened = self.opening.open(&handout.batch, at, shared);
+            let Some(received) = opened else { continue };
+            if received.is_err() && self.opening.unreadable == OnUnreadable::Stop {
                 self.stop();
             }
             return Some(received);

@@ -23,6 +23,7 @@ mod listening;
 mod lock_stats;
 mod log;
 mod offsets;
+mod opening;
 mod outcome;
 mod park;
 mod pending;

@@ -153,7 +153,7 @@ impl Consumer {
 
     fn hand_on(mut self, options: RunOptions, make: Box<MakeWork>) -> Result<Run, RunError> {
         self.handed_on = true;
-        let first = (self.current.take(), self.unreadable);
+        let first = (self.current.take(), self.opening.clone());
         start(self.owner.clone(), self.control.clone(), first, options, make)
     }
 }

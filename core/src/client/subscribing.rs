@@ -5,8 +5,10 @@ use std::sync::Arc;
 use super::consumer::Consumer;
 use super::delivery::OnUnreadable;
 use super::listening::{Listening, QueueChange};
+use super::opening::Opening;
 use super::shared::Owner;
 use super::state::Subscribed;
+use super::view::MessageView;
 use crate::body::MessageModel;
 use crate::config::ConfigError;
 use crate::consumer::{
@@ -74,16 +76,15 @@ pub struct ConsumerBuilder {
     group: Group,
     topics: Vec<(Topic, Filter)>,
     options: ConsumerOptions,
-    unreadable: OnUnreadable,
+    opening: Opening,
     listener: Option<Listening>,
     wrong: Option<SubscribeError>,
 }
 
 impl ConsumerBuilder {
-    pub(crate) const fn new(owner: Arc<Owner>, group: Group, options: ConsumerOptions) -> Self {
-        let unreadable = OnUnreadable::Hold;
-        let (listener, wrong) = (None, None);
-        Self { owner, group, topics: Vec::new(), options, unreadable, listener, wrong }
+    pub(crate) fn new(owner: Arc<Owner>, group: Group, options: ConsumerOptions) -> Self {
+        let (topics, opening, listener, wrong) = Default::default();
+        Self { owner, group, topics, options, opening, listener, wrong }
     }
 
     /// Adds a topic with what is wanted of it: a [`Filter`], or its text, `*` for all or
@@ -283,7 +284,35 @@ impl ConsumerBuilder {
     /// # }
     /// ```
     pub const fn on_unreadable(mut self, unreadable: OnUnreadable) -> Self {
-        self.unreadable = unreadable;
+        self.opening.unreadable = unreadable;
+        self
+    }
+
+    /// Has the application say of each message whether it wants it, after brokers and the client
+    /// have compared tags or expressions: one that it does not want counts as acked, whichever
+    /// queue it is of, and is not handed out. Brokers know nothing of it: they send all messages of
+    /// the topic's filter, and other members of the group need not have the same.
+    ///
+    /// It is called where the message would be handed out: in `recv`, when `next` is polled, or by
+    /// a worker before the handler, once each time the message comes. It must be brief; it may call
+    /// the client. A message at which it panics is handed out, and a log record tells so, once a
+    /// second at most. What can't be read is not shown to it, nor is a message that an
+    /// administrator has consumed directly.
+    ///
+    /// ```no_run
+    /// # use rocketry_core::client::Client;
+    /// # fn f(client: &Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// let builder = client.consumer("billing")?.topic("orders", "eu || us");
+    /// let consumer = builder.filter_with(|message| message.body().len() > 100).start()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[doc(alias = "FilterMessageHook", alias = "registerFilterMessageHook")]
+    pub fn filter_with(
+        mut self,
+        wants: impl Fn(&MessageView) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.opening.wanted = Some(Arc::new(wants));
         self
     }
 
@@ -297,11 +326,11 @@ impl ConsumerBuilder {
         if let Some(wrong) = self.wrong {
             return Err(wrong);
         }
-        let Self { owner, group, topics, mut options, unreadable, listener, .. } = self;
+        let Self { owner, group, topics, mut options, opening, listener, .. } = self;
         // What is polled has a handle of its own.
         options.taking = Taking::Delivered;
         let sub = join(&owner, Subscribe { group, topics, options }, listener)?;
-        Ok(Consumer::new(owner, sub, unreadable))
+        Ok(Consumer::new(owner, sub, opening))
     }
 }
 

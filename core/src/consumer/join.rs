@@ -220,10 +220,10 @@ impl Consumers {
             reach_brokers(ctx, known, topic);
         }
         for sub in readers {
-            if let Some(consumer) = self.get(sub) {
+            if let Some(consumer) = self.get_mut(sub) {
                 consumer.tell_queues(ctx, known, topic);
+                consumer.rebalance_together(ctx, known);
             }
-            self.rebalance(ctx, known, sub);
         }
     }
 
@@ -321,7 +321,7 @@ impl Consumer {
     }
 
     fn reads(&self, topic: &Topic) -> bool {
-        self.names().any(|own| own == topic)
+        self.topics.find(topic).is_some() || self.wishes.topics().any(|own| own == topic)
     }
 
     /// Tells of the queues of a topic, as far as they are known, where that is wanted.

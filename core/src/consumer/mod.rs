@@ -240,6 +240,8 @@ struct Consumer {
     questions: Questions,
     /// The broker is not asked to compute shares any more.
     declined: bool,
+    /// When it last looked at its share.
+    looked: Option<Instant>,
     /// When it looks at its share next.
     rebalance_timer: Option<(Instant, TimerKey)>,
     /// What brokers said of changes among the members.
@@ -312,6 +314,7 @@ impl Consumer {
             stored: OffsetStats::default(),
             questions: Questions::default(),
             declined: false,
+            looked: None,
             rebalance_timer: None,
             notices: Notices::default(),
             absent: None,

@@ -32,7 +32,8 @@ use crate::remoting::{Body, ConsumerAsk, Context, Purpose};
 use crate::route::Known;
 use crate::time::Instant;
 
-/// Looks that are called for while the members are asked for are one, so much later.
+/// Looks that are called for while the members are asked for are one, so much later; so are those
+/// for routes that come soon after a look.
 const GATHER: Duration = Duration::from_millis(50);
 /// Notices that come so soon after a look that another one led to lead to one more together: as
 /// late as the first if they are many, and before queues that move are read elsewhere if they are
@@ -198,11 +199,22 @@ impl Consumer {
         ctx.fx.signal(Signal::Rebalance(self.id));
     }
 
+    /// Looks at its share now, or a little later where it has just done so: the routes of thousands
+    /// of topics come one by one, and a look is at all topics.
+    pub(super) fn rebalance_together(&mut self, ctx: &mut Context, known: Known<'_>) {
+        match self.looked.is_some_and(|at| ctx.fx.now.since(at) < GATHER) {
+            true => self.rebalance_after(ctx, GATHER),
+            false => self.rebalance(ctx, known),
+        }
+    }
+
     /// Asks brokers that know us for the members of the group.
     pub(super) fn rebalance(&mut self, ctx: &mut Context, known: Known<'_>) {
         if self.is_leaving() {
             return;
         }
+        self.looked = Some(ctx.fx.now);
+        ctx.fx.counters.looks += 1;
         self.vet(ctx, known);
         if self.wishes.hold_back() {
             return self.rebalance_after(ctx, AGAIN);

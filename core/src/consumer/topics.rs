@@ -2,6 +2,8 @@
 //! unsubscribing, and the retry topic of its group, which it reads by itself
 //! (`DefaultMQPushConsumerImpl.copySubscription`).
 
+use std::collections::BTreeMap;
+
 use super::{Filter, Start};
 use crate::id::{Slots, TopicKey};
 use crate::name::{Group, QueueName, Topic};
@@ -35,9 +37,15 @@ pub(super) struct Subscription {
     pub(super) role: Role,
 }
 
-/// The topics of one consumer.
+/// The topics of one consumer: there may be tens of thousands, and each route and each share asks
+/// for one of them.
 #[derive(Debug, Default)]
-pub(super) struct Topics(Slots<TopicKey, Subscription>);
+pub(super) struct Topics {
+    slots: Slots<TopicKey, Subscription>,
+    by_name: BTreeMap<Topic, TopicKey>,
+    /// The one that messages come from which were sent back.
+    retry: Option<TopicKey>,
+}
 
 impl Topics {
     /// Those that are asked for, and the group's retry topic where messages may be sent back.
@@ -47,25 +55,24 @@ impl Topics {
         edition: Edition,
         sends_back: bool,
     ) -> Self {
-        let mut slots = Slots::default();
-        let retry = Topic::retry_of(group);
+        let (mut own, retry) = (Self::default(), Topic::retry_of(group));
         for (topic, filter) in topics.into_iter().filter(|(topic, _)| *topic != retry) {
-            slots.insert(Subscription { topic, filter, edition, role: Role::Own });
+            own.insert(Subscription { topic, filter, edition, role: Role::Own });
         }
         // What could not be handled is sent to nobody by a group that broadcasts, or polls.
         if sends_back {
             let (filter, role) = (Filter::All, Role::Retry);
-            slots.insert(Subscription { topic: retry, filter, edition, role });
+            own.insert(Subscription { topic: retry, filter, edition, role });
         }
-        Self(slots)
+        own
     }
 
     pub(super) fn get(&self, key: TopicKey) -> Option<&Subscription> {
-        self.0.get(key)
+        self.slots.get(key)
     }
 
     pub(super) fn get_mut(&mut self, key: TopicKey) -> Option<&mut Subscription> {
-        self.0.get_mut(key)
+        self.slots.get_mut(key)
     }
 
     /// The one of that topic, if the application asked for it.
@@ -75,19 +82,27 @@ impl Topics {
 
     /// The one of that topic.
     pub(super) fn find(&self, topic: &Topic) -> Option<TopicKey> {
-        self.iter().find(|(_, of)| of.topic == *topic).map(|(key, _)| key)
+        self.by_name.get(topic).copied()
     }
 
     pub(super) fn insert(&mut self, subscription: Subscription) {
-        self.0.insert(subscription);
+        let (name, role) = (subscription.topic.clone(), subscription.role);
+        let key = self.slots.insert(subscription);
+        self.by_name.insert(name, key);
+        if role == Role::Retry {
+            self.retry = Some(key);
+        }
     }
 
     pub(super) fn remove(&mut self, key: TopicKey) -> Option<Subscription> {
-        self.0.remove(key)
+        let gone = self.slots.remove(key)?;
+        self.by_name.remove(&gone.topic);
+        self.retry.take_if(|retry| *retry == key);
+        Some(gone)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (TopicKey, &Subscription)> {
-        self.0.iter()
+        self.slots.iter()
     }
 
     /// Whether the application asks for none.
@@ -97,7 +112,7 @@ impl Topics {
 
     /// The keys of all.
     pub(super) fn keys(&self) -> Vec<TopicKey> {
-        self.0.ids()
+        self.slots.ids()
     }
 
     /// All that are read.
@@ -113,8 +128,7 @@ impl Topics {
 
     /// The one that messages come from which were sent back.
     pub(super) fn retry(&self) -> Option<&Topic> {
-        let retry = self.iter().find(|(_, of)| of.role == Role::Retry);
-        retry.map(|(_, subscription)| &subscription.topic)
+        self.get(self.retry?).map(|subscription| &subscription.topic)
     }
 
     /// Leaves out the queues of the retry topic, which are no business of the application's.

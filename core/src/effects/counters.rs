@@ -73,6 +73,8 @@ pub struct Counters {
     pub routes_compiled: u64,
     /// Routes that came unchanged: neither parsed nor compiled again.
     pub routes_unchanged: u64,
+    /// Looks of consumers at their shares, of all their topics each.
+    pub looks: u64,
     /// Messages that pulls brought, those the application will not see for their tags included.
     pub messages_pulled: u64,
     /// Those of them that were dropped, since they are from before the offset asked for.

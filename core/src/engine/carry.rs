@@ -90,7 +90,7 @@ impl Engine {
     }
 
     fn route_changed(&mut self, topic: &Topic) {
-        self.routes.changed(&mut self.ctx, &self.brokers, topic);
+        self.routes.changed(&mut self.ctx, topic);
         let (consumers, ctx, known) = self.consumers();
         consumers.topic_changed(ctx, known, topic);
         let (transactions, ctx, known) = self.transactions();

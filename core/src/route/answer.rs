@@ -189,7 +189,11 @@ impl Routes {
         let source = Source { addresses: brokers.addresses(), ..source };
         let moved = brokers.take_moved();
         let start = ctx.fx.rng.next_u64();
+        let before = self.known(topic).cloned();
         let told = self.learned(now, topic, route, source, start);
+        if before.is_some_and(|before| self.names_less(topic, &before)) {
+            self.let_go(ctx, dir.brokers);
+        }
         self.await_queues(ctx, topic);
         news(ctx, topic, told);
         if !moved.is_empty() {
@@ -197,14 +201,19 @@ impl Routes {
         }
     }
 
-    /// Tells of a route that changed, and lets go of what it names no more.
-    pub(crate) fn changed(&self, ctx: &mut Context, brokers: &Brokers, topic: &Topic) {
+    /// Whether the topic's route lacks a broker that it named before.
+    fn names_less(&self, topic: &Topic, before: &Route) -> bool {
+        let now = self.known(topic).map_or(&[][..], |route| &route.brokers);
+        before.brokers.iter().any(|broker| now.binary_search(broker).is_err())
+    }
+
+    /// Tells of a route that changed.
+    pub(crate) fn changed(&self, ctx: &mut Context, topic: &Topic) {
         // `TBW102`'s queues are nobody's.
         if let Some(route) = self.known(topic).filter(|route| !route.fallback) {
             let (writable, readable) = (route.writable.len(), route.readable.len());
             ctx.fx.note(Note::RouteChanged { topic: topic.clone(), writable, readable });
         }
-        self.let_go(ctx, brokers);
     }
 
     /// Lets go of brokers, and of addresses of brokers, that no route names any more.

@@ -140,10 +140,17 @@ pub(super) static CASES: &[Case] = &[
     ]),
     Case::should(
         "FILT-18",
-        "A filter of the application's runs in the client after the filter by tags.",
+        "A filter of the application's runs in the client after the filter by tags: what it \
+         refuses is settled, and a message at which it panics is handed out.",
         "Java source",
     )
-    .on(EMBEDDED),
+    .on(EMBEDDED)
+    .on_every_runtime()
+    .held_by(&[
+        "weather::filters::filt_18_what_the_filter_refuses_is_settled_and_not_handed_out",
+        "weather::filters::filt_18_handlers_are_given_what_the_filter_takes",
+        "weather::filters::filt_18_a_message_at_which_the_filter_panics_is_handed_out",
+    ]),
     Case::must(
         "FILT-19",
         "Random expressions in SQL, 10,000 where it may take long, are read, refused and matched \

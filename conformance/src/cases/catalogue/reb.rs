@@ -168,10 +168,15 @@ pub(super) static CASES: &[Case] = &[
     ]),
     Case::should(
         "REB-18",
-        "One member's share of 100,000 queues among 10,000 ids takes less than 10 ms.",
+        "One member's share of 100,000 queues among 10,000 ids takes less than 10 ms: it needs no \
+         list of them.",
         "Rocketry, goals for large clusters",
     )
-    .on(CORE),
+    .on(CORE)
+    .held_by(&[
+        "alloc::reb_18_a_share_of_100_000_queues_among_10_000_ids_takes_memory_for_its_own_ten_\
+         alone",
+    ]),
     Case::must(
         "REB-19",
         "When the notice of a change is lost, or overtakes an older list of members, the change \

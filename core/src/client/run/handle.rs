@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::control::ConsumerHandle;
-use super::super::delivery::OnUnreadable;
 use super::super::ended::{EndError, Ended};
+use super::super::opening::Opening;
 use super::super::pending::Pending;
 use super::super::shared::Owner;
 use super::feed::Feed;
@@ -43,7 +43,7 @@ impl fmt::Debug for Run {
 pub(in crate::client) fn start(
     owner: Arc<Owner>,
     control: ConsumerHandle,
-    (first, unreadable): (Option<Handout>, OnUnreadable),
+    (first, opening): (Option<Handout>, Opening),
     options: RunOptions,
     make: Box<MakeWork>,
 ) -> Result<Run, RunError> {
@@ -53,7 +53,7 @@ pub(in crate::client) fn start(
     }
     let begin = options.begin();
     let feed = Feed::new(control.clone(), first, begin);
-    let pool = Pool::new(feed, options, unreadable, make);
+    let pool = Pool::new(feed, options, opening, make);
     let run = Run { _owner: owner, control, pool };
     run.pool.resize(begin)?;
     Ok(run)

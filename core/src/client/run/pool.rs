@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::super::delivery::{Delivery, OnUnreadable, Received, Unreadable};
+use super::super::delivery::{Delivery, OnUnreadable, Unreadable};
 use super::super::driving::log_once;
+use super::super::opening::Opening;
 use super::super::received::Settlement;
 use super::super::shared::Shared;
 use super::super::work::Work;
@@ -31,7 +32,7 @@ pub(in crate::client) type MakeWork = dyn Fn(Arc<Pool>, Seat) -> Work + Send + S
 pub(in crate::client) struct Pool {
     pub(super) feed: Arc<Feed>,
     pub(super) options: RunOptions,
-    unreadable: OnUnreadable,
+    opening: Opening,
     group: Option<Group>,
     tallies: Mutex<Vec<Arc<Tally>>>,
     make: Box<MakeWork>,
@@ -44,13 +45,13 @@ impl Pool {
     pub(super) fn new(
         feed: Arc<Feed>,
         options: RunOptions,
-        unreadable: OnUnreadable,
+        opening: Opening,
         make: Box<MakeWork>,
     ) -> Arc<Self> {
         let sub = feed.control().sub;
         let group = feed.shared().run(|core, _| core.engine.group(sub)).flatten();
         let (tallies, told, untold) = Default::default();
-        Arc::new(Self { feed, options, unreadable, group, tallies, make, told, untold })
+        Arc::new(Self { feed, options, opening, group, tallies, make, told, untold })
     }
 
     /// The consumer's group; empty where it had left before its handlers began.
@@ -101,16 +102,16 @@ impl Pool {
         self.shared().clock().now()
     }
 
-    /// Opens what was claimed. What can't be read is dealt with here.
+    /// Opens what was claimed. What can't be read, or is not wanted, is dealt with here.
     pub(super) fn open(&self, claim: &Claim, tally: &Tally) -> Option<Delivery> {
         let Claim { batch, index, again } = claim;
         let at = (*index, *again);
-        let opened: Received = Delivery::open(batch, at, self.shared(), self.unreadable);
+        let opened = self.opening.open(batch, at, self.shared())?;
         opened.map_err(|unreadable| self.unread(unreadable, tally)).ok()
     }
 
     fn unread(&self, unreadable: Unreadable, tally: &Tally) {
-        if self.unreadable == OnUnreadable::Stop {
+        if self.opening.unreadable == OnUnreadable::Stop {
             let within = self.shared().config().shutdown_timeout;
             drop(self.feed.control().drain(within));
         }
@@ -126,7 +127,7 @@ impl Pool {
                 Verdict::Retry
             }
             None => {
-                let fate = match self.unreadable {
+                let fate = match self.opening.unreadable {
                     OnUnreadable::Hold => "the group's offset waits for it",
                     OnUnreadable::Settle => "it is passed",
                     OnUnreadable::DeadLetters => "it goes to the dead letters",

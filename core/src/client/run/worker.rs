@@ -189,8 +189,8 @@ mod tests {
     use std::time::Duration;
 
     use super::super::super::control::ConsumerHandle;
-    use super::super::super::delivery::OnUnreadable;
     use super::super::super::host::{Clock, Host};
+    use super::super::super::opening::Opening;
     use super::super::super::shared::Shared;
     use super::super::feed::Feed;
     use super::super::options::RunOptions;
@@ -255,7 +255,7 @@ mod tests {
             }))
         });
         let options = RunOptions::default().concurrency(3);
-        Pool::new(feed, options, OnUnreadable::Hold, make)
+        Pool::new(feed, options, Opening::default(), make)
     }
 
     #[test]
