@@ -6,6 +6,7 @@
 //! that is made as to its frame, by what the bare one takes. Say whether the machine has
 //! instructions for SHA.
 #![allow(clippy::unwrap_used, missing_docs)]
+#![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "it measures")]
 
 use std::hint::black_box;
 use std::io::IoSlice;

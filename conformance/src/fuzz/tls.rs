@@ -149,14 +149,14 @@ impl Run {
             }
             6 => {
                 // Replaces its keys, or says that nothing more comes.
-                self.honest &= self.server.turn(supply.byte() % 4 == 0);
+                self.honest &= self.server.turn(supply.byte().is_multiple_of(4));
                 self.honest &= self.wire.put(&self.server.speak());
             }
             7 => {
                 self.read(1 + usize::from(supply.byte()) * 64);
             }
             8 => self.write(supply),
-            _ => self.wire.cut |= supply.byte() % 8 == 0,
+            _ => self.wire.cut |= supply.byte().is_multiple_of(8),
         }
     }
 

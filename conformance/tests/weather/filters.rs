@@ -64,7 +64,7 @@ fn filt_18_what_the_filter_refuses_is_settled_and_not_handed_out(on: On) {
         let shown = seen.clone();
         let builder = builder(&rig).filter_with(move |message| {
             shown.lock().expect("no panic").push(number(message));
-            number(message) % 2 == 0
+            number(message).is_multiple_of(2)
         });
         let builder = if orderly { builder.orderly() } else { builder };
         let mut consumer = builder.start().expect("a consumer");
@@ -84,7 +84,7 @@ fn filt_18_what_the_filter_refuses_is_settled_and_not_handed_out(on: On) {
 
 fn filt_18_handlers_are_given_what_the_filter_takes(on: On) {
     let (served, rig) = start(on);
-    let consumer = builder(&rig).filter_with(|message| number(message) % 2 == 0);
+    let consumer = builder(&rig).filter_with(|message| number(message).is_multiple_of(2));
     let handled = Arc::new(Mutex::new(Vec::new()));
     let kept = handled.clone();
     let handler = move |message: &MessageView| kept.lock().expect("one").push(number(message));

@@ -230,8 +230,8 @@ mod tests {
             Session::new(engine, Limits::SENT)
         };
         assert!(session(Config::default()).is_ok());
-        let mut config = Config::default();
-        config.tls_server_name = Some("broker.test".to_owned());
+        let server = Some("broker.test".to_owned());
+        let config = Config { tls_server_name: server, ..Config::default() };
         let error = session(config).unwrap_err().to_string();
         assert!(error.starts_with("tls ") && error.contains("Session::encrypted"), "{error}");
     }
