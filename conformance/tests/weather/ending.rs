@@ -130,7 +130,9 @@ fn a_runtime_that_goes_first_ends_every_call() {
     let producer = client.producer("ending").expect("a producer");
     producer.send(message()).wait().expect("sent");
     let builder = client.consumer("ending").expect("a group").topic(TOPIC, "*");
-    let mut consumer = builder.start_at(Start::Last).start().expect("a consumer");
+    let mut consumer = builder.start_at(Start::First).start().expect("a consumer");
+    // What is there already has come, so that nothing more can.
+    consumer.recv_timeout(Duration::from_secs(10)).expect("in time").expect("readable").ack();
     proxy.stall(Direction::Down);
     let pending: Vec<_> = (0..10).map(|_| producer.send(message())).collect();
     let waits = thread::spawn(move || consumer.recv().err());
