@@ -12,7 +12,7 @@ use rocketry::{Config, Consumer, Delivery, Message, Pending, SendError, SendRece
 use crate::cases::common::named;
 use crate::cases::place::{Place, note};
 use crate::cases::reading::committed_at;
-use crate::live::Cluster;
+use crate::live::{Cluster, Options};
 use crate::rig::{On, Rig, eventually};
 
 const QUEUES: usize = 16;
@@ -171,11 +171,19 @@ fn send(rig: &Rig, count: usize) -> usize {
 
 /// The cluster, and how its broker is killed.
 pub(super) enum Ground<'p> {
-    Live(Cluster),
+    Live(Box<Cluster>),
     Embedded(&'p Place),
 }
 
 impl Ground<'_> {
+    /// The embedded broker of a place, or a live one with these options.
+    pub(super) fn of(place: &Place, options: impl FnOnce(&mut Options)) -> Ground<'_> {
+        match place.served() {
+            Some(_) => Ground::Embedded(place),
+            None => Ground::Live(Box::new(place.cluster(options))),
+        }
+    }
+
     pub(super) fn at(&self) -> (String, String) {
         match self {
             Self::Live(cluster) => (cluster.namesrv(), cluster.broker()),
@@ -276,10 +284,7 @@ pub(crate) fn members_come_and_go_and_nothing_is_missed(place: &Place) {
         (None, false) => 60_000,
         (None, true) => 1_000_000,
     };
-    let ground = match place.served() {
-        Some(_) => Ground::Embedded(place),
-        None => Ground::Live(place.cluster(|options| options.life = Duration::from_secs(3000))),
-    };
+    let ground = Ground::of(place, |options| options.life = Duration::from_secs(3000));
     let (namesrv, broker) = ground.at();
     crate::live::create_topic(&namesrv, &broker, TOPIC, QUEUES as u32).expect("created");
     let (watcher, ledger) = (Rig::watcher(&namesrv), Arc::new(Ledger::new(count)));

@@ -13,9 +13,10 @@ use rocketry::proto::frame::reply::ReplyFields;
 use rocketry::proto::frame::request::MaxOffsetRequest;
 
 use crate::cases::common::stored;
+use crate::cases::loss::Ground;
 use crate::cases::place::{Place, Setting, note};
 use crate::cases::reading::{ask, committed_at, queues};
-use crate::live::{self, Cluster};
+use crate::live;
 use crate::rig::shop::{Book, Custom, Shop};
 use crate::rig::{Rig, eventually};
 
@@ -32,58 +33,20 @@ const KILL_EVERY: Duration = Duration::from_secs(5);
 /// How long checks may take to settle all.
 const SETTLED: Duration = Duration::from_secs(240);
 
-/// The broker, and how it is killed.
-enum Ground<'p> {
-    Live(Box<Cluster>),
-    Embedded(&'p Place),
-}
-
-impl Ground<'_> {
-    fn of(place: &Place) -> Ground<'_> {
-        match place.served() {
-            Some(_) => Ground::Embedded(place),
-            None => Ground::Live(Box::new(place.cluster(|_| ()))),
-        }
+/// Half messages that the broker has not done with: those behind the place that its checks have
+/// come to, in the one queue that it keeps them in.
+fn undecided(ground: &Ground<'_>, rig: &Rig) -> Option<i64> {
+    if let Ground::Embedded(place) = ground {
+        let served = place.served().expect("the embedded broker");
+        return Some(served.with(|cluster| cluster.halves(0)) as i64);
     }
-
-    fn at(&self) -> (String, String) {
-        match self {
-            Self::Live(cluster) => (cluster.namesrv(), cluster.broker()),
-            Self::Embedded(place) => (place.namesrv(), place.broker()),
-        }
-    }
-
-    fn kill_and_restart(&mut self) {
-        match self {
-            Self::Live(cluster) => {
-                cluster.kill("broker-a").expect("killed");
-                thread::sleep(Duration::from_secs(2));
-                cluster.restart("broker-a").expect("it starts again");
-            }
-            Self::Embedded(place) => {
-                let served = place.served().expect("the embedded broker");
-                served.kill_broker(0);
-                thread::sleep(Duration::from_millis(500));
-                served.start_broker(0).expect("it starts again");
-            }
-        }
-    }
-
-    /// Half messages that the broker has not done with: those behind the place that its checks have
-    /// come to, in the one queue that it keeps them in.
-    fn undecided(&self, rig: &Rig) -> Option<i64> {
-        if let Self::Embedded(place) = self {
-            let served = place.served().expect("the embedded broker");
-            return Some(served.with(|cluster| cluster.halves(0)) as i64);
-        }
-        const HALVES: &str = "RMQ_SYS_TRANS_HALF_TOPIC";
-        let broker = self.at().1;
-        let request = MaxOffsetRequest { topic: HALVES.into(), ..MaxOffsetRequest::default() };
-        let answer = ask(rig, &broker, Request::MaxOffset(request), Vec::new());
-        let Ok(ReplyFields::Offset(end)) = answer.fields else { return None };
-        let checked = committed_at(&rig.client, &broker, "CID_RMQ_SYS_TRANS", (HALVES, 0))?;
-        Some(end.offset - checked)
-    }
+    const HALVES: &str = "RMQ_SYS_TRANS_HALF_TOPIC";
+    let broker = ground.at().1;
+    let request = MaxOffsetRequest { topic: HALVES.into(), ..MaxOffsetRequest::default() };
+    let answer = ask(rig, &broker, Request::MaxOffset(request), Vec::new());
+    let Ok(ReplyFields::Offset(end)) = answer.fields else { return None };
+    let checked = committed_at(&rig.client, &broker, "CID_RMQ_SYS_TRANS", (HALVES, 0))?;
+    Some(end.offset - checked)
 }
 
 /// The folder of a book, which goes with it.
@@ -172,7 +135,7 @@ fn sold(rig: &Rig) -> BTreeMap<String, usize> {
 
 pub(crate) fn of_thousands_each_ends_once_though_shops_and_broker_are_killed(place: &Place) {
     let count = if place.served().is_some() { 600 } else { 10_000 };
-    let (mut ground, shelf) = (Ground::of(place), Shelf::new(place));
+    let (mut ground, shelf) = (Ground::of(place, |_| ()), Shelf::new(place));
     let (namesrv, broker) = ground.at();
     live::create_topic(&namesrv, &broker, TOPIC, QUEUES).expect("created");
     let (rig, book) = (Rig::watcher(&namesrv), shelf.book.clone());
@@ -194,14 +157,14 @@ pub(crate) fn of_thousands_each_ends_once_though_shops_and_broker_are_killed(pla
     }
     let (begun, took) = (street.begun, started.elapsed());
     let ended = Instant::now();
-    let none = || ground.undecided(&rig) == Some(0) && begun.iter().all(|n| book.of(n).is_some());
+    let none = || undecided(&ground, &rig) == Some(0) && begun.iter().all(|n| book.of(n).is_some());
     let all = eventually(SETTLED, || {
         none() || {
             thread::sleep(Duration::from_secs(1));
             false
         }
     });
-    assert!(all, "{:?} are undecided", ground.undecided(&rig));
+    assert!(all, "{:?} are undecided", undecided(&ground, &rig));
     let settled = ended.elapsed();
     // Ends are written down within 3 s; what is still asked about is asked about then.
     thread::sleep(Duration::from_secs(if place.served().is_some() { 2 } else { 25 }));

@@ -1,7 +1,5 @@
 //! Reading at the slave that a broker suggests.
 
-use std::sync::Arc;
-
 use rocketry::Client;
 use rocketry::proto::body::ConsumerConnections;
 use rocketry::proto::frame::request::ConsumerConnectionsRequest;
@@ -23,34 +21,37 @@ const TOPIC: &str = "suggested";
 const MESSAGES: usize = 2000;
 
 /// A master with its slave, each with the topic.
-enum Pair {
-    Embedded(Arc<Served>),
+pub(in crate::cases) enum Pair {
+    Embedded(Served),
     Live(Box<Cluster>),
 }
 
 impl Pair {
-    fn start(place: &Place) -> Self {
+    /// `embedded`: what the embedded brokers have besides.
+    pub(in crate::cases) fn start(
+        place: &Place,
+        embedded: ClusterConfig,
+        (topic, queues): (&str, u32),
+    ) -> Self {
         if place.served().is_some() {
-            let config = ClusterConfig::default().slaves().topic(TOPIC, 1);
-            let served = Served::start(config).expect("a served cluster");
-            served.with(|cluster| (0..2).for_each(|at| cluster.set_suggested(at, 1)));
-            return Self::Embedded(Arc::new(served));
+            let served = Served::start(embedded.slaves().topic(topic, queues));
+            return Self::Embedded(served.expect("a served cluster"));
         }
         let cluster = place.cluster(|options| options.slaves = true);
-        cluster.create_topic(TOPIC, 1).expect("created");
+        cluster.create_topic(topic, queues).expect("created");
         let pair = Self::Live(Box::new(cluster));
-        topic_on_slave(&pair.namesrv(), &pair.slave(), TOPIC, 1);
+        topic_on_slave(&pair.namesrv(), &pair.slave(), topic, queues);
         pair
     }
 
-    fn namesrv(&self) -> String {
+    pub(in crate::cases) fn namesrv(&self) -> String {
         match self {
             Self::Embedded(served) => served.namesrv(),
             Self::Live(cluster) => cluster.namesrv(),
         }
     }
 
-    fn slave(&self) -> String {
+    pub(in crate::cases) fn slave(&self) -> String {
         match self {
             Self::Embedded(served) => served.broker(1).expect("a slave").to_string(),
             Self::Live(cluster) => {
@@ -60,17 +61,31 @@ impl Pair {
         }
     }
 
-    fn master(&self) -> String {
+    pub(in crate::cases) fn master(&self) -> String {
         match self {
             Self::Embedded(served) => served.broker(0).expect("a master").to_string(),
             Self::Live(cluster) => cluster.broker(),
         }
     }
 
-    /// Nothing is behind any more: a live master sees that by itself.
-    fn suggest_master(&self) {
+    pub(in crate::cases) fn kill_master(&mut self) {
+        match self {
+            Self::Embedded(served) => served.stop_broker(0),
+            Self::Live(cluster) => cluster.kill("broker-a").expect("killed"),
+        }
+    }
+
+    pub(in crate::cases) fn restart_master(&mut self) {
+        match self {
+            Self::Embedded(served) => served.start_broker(0).expect("it starts again"),
+            Self::Live(cluster) => cluster.restart("broker-a").expect("it starts again"),
+        }
+    }
+
+    /// Both suggest the broker of that id; live ones go by what is behind.
+    fn suggest(&self, broker: u64) {
         if let Self::Embedded(served) = self {
-            served.with(|cluster| (0..2).for_each(|at| cluster.set_suggested(at, 0)));
+            served.with(|cluster| (0..2).for_each(|at| cluster.set_suggested(at, broker)));
         }
     }
 }
@@ -91,7 +106,8 @@ fn knows(rig: &Rig, broker: &str, group: &str) -> bool {
 }
 
 pub(crate) fn a_suggested_slave_is_read_from_and_left_again(place: &Place) {
-    let pair = Pair::start(place);
+    let pair = Pair::start(place, ClusterConfig::default(), (TOPIC, 1));
+    pair.suggest(1);
     let (slave, master) = (pair.slave(), pair.master());
     let watcher = Rig::watcher(&pair.namesrv());
     send_all(&watcher, TOPIC, 0..MESSAGES);
@@ -117,7 +133,8 @@ pub(crate) fn a_suggested_slave_is_read_from_and_left_again(place: &Place) {
         assert_eq!(came, (0..MESSAGES).collect::<Vec<_>>(), "{on:?}");
         note!(place, "{on:?}: a pull was at the slave with {at_slave} of {MESSAGES} messages");
         assert!(at_slave > 0, "{on:?}: {}", rig.client.stats());
-        pair.suggest_master();
+        // Nothing is behind any more: a live master sees that by itself.
+        pair.suggest(0);
         let back = || in_flight(&rig.client, &master) > 0 && in_flight(&rig.client, &slave) == 0;
         assert!(eventually(SOON * 2, back), "{on:?}: {}", rig.client.stats());
     }

@@ -6,80 +6,19 @@ use std::time::{Duration, Instant};
 use rocketry::{Consumer, Message, Start};
 
 use crate::broker::ClusterConfig;
-use crate::cases::common::{all, named, topic_on_slave};
+use crate::cases::common::{all, named};
 use crate::cases::off::end;
 use crate::cases::ord::lockable;
 use crate::cases::place::{Place, Setting, note};
 use crate::cases::reading::{SOON, acked, committed_sum, next, number, queues, send_to};
-use crate::live::Cluster;
+use crate::cases::slaves::Pair;
 use crate::rig::{Rig, eventually};
-use crate::serve::Served;
 
 pub(crate) const ACTING: &[Setting] =
     &[("enableSlaveActingMaster", "true"), ("slaveReadEnable", "true")];
 const TOPIC: &str = "acted";
 /// Messages of each of two queues.
 const EACH: usize = 60;
-
-/// A master with its slave.
-enum Pair {
-    Embedded(Served),
-    Live(Box<Cluster>),
-}
-
-impl Pair {
-    fn start(place: &Place) -> Self {
-        if place.served().is_some() {
-            let config =
-                ClusterConfig { acting_masters: true, slave_reads: true, ..Default::default() };
-            let served = Served::start(config.slaves().topic(TOPIC, 2));
-            return Self::Embedded(served.expect("a served cluster"));
-        }
-        let cluster = place.cluster(|options| options.slaves = true);
-        cluster.create_topic(TOPIC, 2).expect("created");
-        let pair = Self::Live(Box::new(cluster));
-        topic_on_slave(&pair.namesrv(), &pair.slave(), TOPIC, 2);
-        pair
-    }
-
-    fn namesrv(&self) -> String {
-        match self {
-            Self::Embedded(served) => served.namesrv(),
-            Self::Live(cluster) => cluster.namesrv(),
-        }
-    }
-
-    fn master(&self) -> String {
-        match self {
-            Self::Embedded(served) => served.broker(0).expect("a master").to_string(),
-            Self::Live(cluster) => cluster.broker(),
-        }
-    }
-
-    fn slave(&self) -> String {
-        match self {
-            Self::Embedded(served) => served.broker(1).expect("a slave").to_string(),
-            Self::Live(cluster) => {
-                let mut members = cluster.members().iter();
-                members.find(|one| one.name == "broker-a-slave").expect("a slave").address()
-            }
-        }
-    }
-
-    fn kill_master(&mut self) {
-        match self {
-            Self::Embedded(served) => served.stop_broker(0),
-            Self::Live(cluster) => cluster.kill("broker-a").expect("killed"),
-        }
-    }
-
-    fn restart_master(&mut self) {
-        match self {
-            Self::Embedded(served) => served.start_broker(0).expect("it starts again"),
-            Self::Live(cluster) => cluster.restart("broker-a").expect("it starts again"),
-        }
-    }
-}
 
 /// A member, and the messages of each queue in the order in which they came.
 struct Work {
@@ -126,7 +65,8 @@ fn await_master(watcher: &Rig, address: &str) -> Duration {
 }
 
 pub(crate) fn a_consumer_reads_commits_and_locks_at_an_acting_master(place: &Place) {
-    let mut pair = Pair::start(place);
+    let embedded = ClusterConfig { acting_masters: true, slave_reads: true, ..Default::default() };
+    let mut pair = Pair::start(place, embedded, (TOPIC, 2));
     let (master, slave) = (pair.master(), pair.slave());
     let watcher = Rig::watcher(&pair.namesrv());
     // The second queue first: the first one's end tells that the slave has both.

@@ -286,10 +286,7 @@ impl Run<'_> {
 }
 
 fn ground(place: &Place) -> Ground<'_> {
-    let ground = match place.served() {
-        Some(_) => Ground::Embedded(place),
-        None => Ground::Live(place.cluster(|options| options.life = Duration::from_secs(1800))),
-    };
+    let ground = Ground::of(place, |options| options.life = Duration::from_secs(1800));
     let (namesrv, broker) = ground.at();
     crate::live::create_topic(&namesrv, &broker, TOPIC, QUEUES).expect("created");
     ground
