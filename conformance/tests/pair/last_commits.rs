@@ -173,3 +173,29 @@ fn first_offsets_that_come_with_a_leave_are_given_once_more_whatever_is_lost_of_
         assert_eq!(world.left_uncommitted(client, sub), Some(0));
     }
 }
+
+/// Queues that go to a new member before anything was committed: what was handled does not come to
+/// it again.
+#[test]
+fn first_offsets_that_come_with_a_rebalance_are_given_once_more_whatever_is_lost_of_them() {
+    for (seed, ordered) in (20..30).flat_map(|seed| [(seed, false), (seed, true)]) {
+        let (mut world, first) = pair(seed, 8);
+        world.with_cluster(|cluster| cluster.lose_first_offsets(0));
+        store_many(&mut world, first, 32);
+        let mut wanted = from_first(GROUP);
+        if ordered {
+            wanted.options = wanted.options.orderly();
+        }
+        world.subscribe(first, wanted.clone(), Pace::AtOnce).unwrap();
+        world.run_until(4 * SECOND, |world| world.delivered().len() == 32).unwrap();
+        let second = world.client(config());
+        world.subscribe(second, wanted, Pace::AtOnce).unwrap();
+        world.run_for(4 * SECOND);
+        let gained = world.changes(second).iter().map(|change| change.gained.len());
+        assert_eq!(gained.sum::<usize>(), 4);
+        assert_eq!(world.delivered().len(), 32, "seed {seed}, in order {ordered}");
+        let stored: Vec<_> = (0..8).map(|queue| committed_of(&world, queue)).collect();
+        world.run_for(8 * SECOND);
+        assert_eq!(world.delivered().len(), 32, "seed {seed}, in order {ordered}: {stored:?}");
+    }
+}

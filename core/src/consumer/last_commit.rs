@@ -16,6 +16,7 @@ use crate::id::{BrokerId, QueueKey, SubscriptionId};
 use crate::name::QueueName;
 use crate::remoting::Context;
 use crate::route::Known;
+use crate::time::Instant;
 use crate::timer::TimerKey;
 
 /// The pause before a consumer that leaves gives one again that failed; the next ones are each
@@ -35,15 +36,21 @@ pub(super) struct LastCommit {
     failed: u32,
     /// The queue is another member's by now, whatever becomes of this one.
     gone: bool,
-    /// It may be lost with others that come first at the same time.
-    first: bool,
+    /// It may be lost with others that come first at the same time, and is given once more for as
+    /// long as nobody else can have committed: until then.
+    first: Option<Instant>,
 }
 
 impl LastCommit {
-    pub(super) fn new(key: QueueKey, queue: &Queue, offset: i64, gone: bool) -> Self {
+    /// `alone`: until when nobody else commits in that queue.
+    fn new(key: QueueKey, queue: &Queue, offset: i64, gone: bool, alone: Instant) -> Self {
         let (name, broker) = (queue.name.clone(), queue.at.broker);
-        let first = queue.keeper.is_first();
+        let first = queue.keeper.is_first().then_some(alone);
         Self { key, name, broker, offset, failed: 0, gone, first }
+    }
+
+    fn is_repeated(&self, now: Instant) -> bool {
+        self.first.is_some_and(|alone| now < alone)
     }
 }
 
@@ -115,7 +122,14 @@ impl Consumer {
             local.put_last(&mut ctx.fx, &queue.name, (key, offset));
             return true;
         }
-        let last = LastCommit::new(key, queue, offset, !self.is_leaving());
+        let alone = match queue.lock() {
+            _ if self.is_leaving() => Instant::FAR,
+            // It is unlocked behind its last commit.
+            Lock::Held { until } => until,
+            // Others of our kind read the offset after a pause.
+            _ => ctx.fx.now + self.bounds.handover_pause / 2,
+        };
+        let last = LastCommit::new(key, queue, offset, !self.is_leaving(), alone);
         if queue.keeper.under_way().is_some() || self.predecessors.holds(key) {
             self.predecessors.waits(key, Heir::Last(last));
             return true;
@@ -168,28 +182,29 @@ impl Consumer {
     /// or since it came first.
     pub(super) fn last_ended(&mut self, ctx: &mut Context, key: QueueKey, stored: bool) -> bool {
         match self.lasts.under_way.remove(&key) {
-            Some(last) if stored => self.last_stored(last),
+            Some(last) if stored => self.last_stored(ctx.fx.now, last),
             Some(last) => self.last_failed(ctx, last),
             None => false,
         }
     }
 
     /// What a queue's last commit says is stored: whether it is given once more, as it may have
-    /// come with other first ones. Nobody else has the queue before this consumer has left.
-    pub(super) fn last_stored(&mut self, last: LastCommit) -> bool {
-        let again = last.first && !last.gone && self.phase == Phase::Committing;
+    /// come with other first ones.
+    pub(super) fn last_stored(&mut self, now: Instant, last: LastCommit) -> bool {
+        let again = last.is_repeated(now);
         self.lasts.firsts.extend(again.then_some(last));
         again
     }
 
-    /// First offsets of a consumer that leaves are given once more when all commits were answered.
+    /// First offsets of queues that were given up are given once more when all commits were
+    /// answered.
     pub(super) fn repeat_firsts(&mut self, ctx: &mut Context, known: Known<'_>) {
-        if self.commits > 0 || self.phase != Phase::Committing {
+        if self.commits > 0 {
             return;
         }
         for last in std::mem::take(&mut self.lasts.firsts) {
-            let key = last.key;
-            if !self.commit_last(ctx, known, LastCommit { first: false, ..last }) {
+            let (key, again) = (last.key, last.is_repeated(ctx.fx.now));
+            if !again || !self.commit_last(ctx, known, LastCommit { first: None, ..last }) {
                 self.committed_last(ctx, key);
             }
         }

@@ -186,7 +186,7 @@ impl Consumer {
             Some(Heir::Last(last)) => {
                 let key = last.key;
                 let awaited = match stored {
-                    Some(offset) if offset == last.offset => self.last_stored(last),
+                    Some(offset) if offset == last.offset => self.last_stored(ctx.fx.now, last),
                     _ => self.commit_last(ctx, known, last),
                 };
                 (!awaited).then_some(key)

@@ -49,12 +49,13 @@ impl<'p> Work<'p> {
         assert!(took < Duration::from_secs(3), "{:?}: {took:?}", self.on);
     }
 
-    /// Every queue gives messages again: after a second, mostly. Once it took more than 20 s, beside
-    /// other clusters that started, and why is not known.
+    /// Every queue gives messages again: after a second, mostly. Once, beside other clusters that
+    /// started, it took more than 20 s; why is not known.
     fn reads_all(&self, listening: Instant) {
         let read = || self.collector.look(|seen| seen.queues_since(listening));
         let all = eventually(Duration::from_secs(60), || read().len() == 8);
-        assert!(all, "{:?}: of 8 queues only {:?} are read again", self.on, read());
+        let said = || format!("{:?} of 8 queues; {:#?}", read(), self.rig.client.stats());
+        assert!(all, "{:?}: only {}", self.on, said());
         note!(self.place, "{:?}: every queue read again by {:?}", self.on, listening.elapsed());
     }
 
