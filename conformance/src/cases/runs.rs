@@ -361,7 +361,10 @@ pub(super) const RUNS: &[Run] = &[
     ),
     with(
         acting::ACTING,
-        alone(run("FAULT-35", acting::a_consumer_reads_commits_and_locks_at_an_acting_master)),
+        long(alone(run(
+            "FAULT-35",
+            acting::a_consumer_reads_commits_and_locks_at_an_acting_master,
+        ))),
     ),
     run("LIMIT-03", backlog::the_longest_group_has_its_retries),
     run("LIMIT-04", backlog::a_topic_with_1024_queues_works),
