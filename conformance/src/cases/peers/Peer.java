@@ -10,6 +10,7 @@
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
 import org.apache.rocketmq.client.consumer.listener.ConsumeConcurrentlyStatus;
 import org.apache.rocketmq.client.consumer.listener.MessageListenerConcurrently;
@@ -132,12 +133,14 @@ public class Peer {
         for (int at = 0; at < count; at++) {
             byte[] body = ("java " + at).getBytes(StandardCharsets.UTF_8);
             CountDownLatch ended = new CountDownLatch(1);
+            AtomicBoolean replied = new AtomicBoolean();
             // The form without a callback ends in 5.3.3 when the request is stored, as a timeout;
-            // this one is called then, too, without a reply.
+            // this one is called then, too: without a reply, or a second time with one that came
+            // before.
             producer.request(new Message(topic, body), new RequestCallback() {
                 @Override
                 public void onSuccess(Message reply) {
-                    if (reply == null) return;
+                    if (reply == null || replied.getAndSet(true)) return;
                     say("reply " + new String(reply.getBody(), StandardCharsets.UTF_8));
                     ended.countDown();
                 }
