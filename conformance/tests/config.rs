@@ -56,7 +56,7 @@ const NOT_BUILT_HEAD: &str = "
 
 What other clients can be told and this one can't. To set one is an error that says the same, by any
 of its names, in a file or behind `ROCKETRY_` in the environment, however its words are set apart
-(`accessKey`, `ROCKETRY_ACCESS_KEY`).
+(`socksProxyConfig`, `ROCKETRY_SOCKS_PROXY`).
 ";
 
 const PER_CONSUMER_HEAD: &str = "

@@ -70,7 +70,7 @@ per_consumer! {
     "consumeThreadMin": "RunOptions::concurrency";
     "consumeThreadMax": "RunOptions::concurrency";
     "consumeMessageBatchMaxSize": "RunOptions::batch";
-    "suspendCurrentQueueTimeMillis": "Delivery::retry_here, or Verdict::RetryHere";
+    "suspendCurrentQueueTimeMillis": "ConsumerOptions::retry_delay, or Verdict::RetryAfter";
     "subscription": "ConsumerBuilder::topic";
     "messageQueueListener": "ConsumerBuilder::on_queues";
     "messageListener": "Consumer::run";

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use super::Note;
 use super::group_words::Unasked;
 use crate::error::lack::{CREATE_OR_SEND, is_unknown};
-use crate::error::{Attempt, CloseReason, Failure, FilterRefused, Lack, PeerKind, one_line};
+use crate::error::{
+    Attempt, CloseReason, DENIED, Failure, FilterRefused, Lack, PeerKind, is_denied, one_line,
+};
 use crate::frame::RequestCode;
 use crate::name::QueueName;
 use crate::name::{Endpoint, Group, Topic};
@@ -477,7 +479,8 @@ impl Note {
                     write!(f, ", without which it serves no consumer of {}", Joined(groups, ", "))?;
                 }
                 write!(f, ": {code}")?;
-                reason.as_ref().map_or(Ok(()), |reason| write!(f, ": {reason}"))
+                reason.iter().try_for_each(|reason| write!(f, ": {reason}"))?;
+                f.write_str(if is_denied(*code, reason.as_deref()) { DENIED } else { "" })
             }
             Self::RouteChanged { topic, writable, readable } => {
                 write!(f, "topic {topic} has {writable} queues to write and {readable} to read")

@@ -8,8 +8,9 @@ const ADVERTISED: &str = " (the nameserver told this address: if it can't be rea
 const GRPC: &str = " (this looks like a proxy's gRPC port, 8081 by default: this client speaks \
     the remoting protocol, on 9876 with nameservers and on 8080 with proxies)";
 
-const DENIED: &str = " (look at access_key and secret_key here, and at what the account of that \
-    key may do there)";
+/// What to look at when a peer has denied something to this client's key.
+pub(crate) const DENIED: &str = " (look at access_key and secret_key here, and at what the \
+    account of that key may do there)";
 const WANTS_TLS: &str = " (it may want TLS, as with tls.server.mode=enforcing: set tls)";
 
 /// A remark in brackets, with the blank before it; empty where nothing is known.

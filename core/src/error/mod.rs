@@ -27,6 +27,7 @@ pub use commit::CommitError;
 pub use connection::{AddressFailure, CloseReason, ConnectError};
 pub(crate) use denied::is_denied;
 pub use filter::FilterRefused;
+pub(crate) use hint::DENIED;
 pub use kind::ErrorKind;
 pub use lack::Lack;
 pub(crate) use line::{Line, one_line};

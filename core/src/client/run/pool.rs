@@ -241,10 +241,22 @@ impl Pool {
                 target: "rocketry",
                 client:% = client, group = group, topic:% = topic, broker:% = broker,
                 queue = number, offset = offset, failures_before = more;
-                "the handler of message {offset} of {queue} failed: {why}; {more} failures before \
-                 it were not told"
+                "the handler of message {offset} of {queue} failed: {why}{}",
+                Untold(more)
             );
         });
+    }
+}
+
+/// How many failures were left out since the last one that was told.
+struct Untold(u64);
+
+impl fmt::Display for Untold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            0 => Ok(()),
+            left_out => write!(f, " ({left_out} failures before it were not told)"),
+        }
     }
 }
 
