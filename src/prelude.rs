@@ -6,6 +6,6 @@
 pub use crate::{
     BatchContext, Client, Config, Consumer, ConsumerHandle, ConsumerOptions, Delivery, Filter,
     Group, Message, MessageModel, MessageView, Pending, Producer, ProducerOptions, QueueName,
-    QueueSelection, RecvError, Run, RunOptions, SendError, SendOptions, SendReceipt, Settlement,
-    Start, Stored, Topic, Unreadable, Verdict,
+    QueueSelection, RecvError, RecvTimeoutError, Run, RunOptions, SendError, SendOptions,
+    SendReceipt, Settlement, Start, Stored, Topic, Unreadable, Verdict,
 };

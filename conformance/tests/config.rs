@@ -36,9 +36,9 @@ application's own: they are logged (`info`) and left alone. A value out of range
 says what it must be. The range of several settings together:
 `reconnect_max` is not below `reconnect_min` nor `reconnect_idle_max` below `reconnect_max`, and
 `pull_timeout` is longer than `pull_suspend`.
-Left alone without a word are `ROCKETRY_CACHE`, `ROCKETRY_JARS` and `ROCKETRY_STATE`, which are the
-project's tools', and `ROCKETRY_SERVICE_*` and `ROCKETRY_PORT*`, which Kubernetes sets for a service
-that is called rocketry.
+Left alone without a word are `ROCKETRY_CACHE`, `ROCKETRY_CLUSTER`, `ROCKETRY_JARS` and
+`ROCKETRY_STATE`, which are the project's tools', and `ROCKETRY_SERVICE_*` and `ROCKETRY_PORT*`,
+which Kubernetes sets for a service that is called rocketry.
 
 ## Every setting
 ";

@@ -2,7 +2,7 @@
 
 use rocketry_conformance::sim::{ClientId, Door, Pace, Page, Way, World};
 use rocketry_core::config::Config;
-use rocketry_core::engine::Stats;
+use rocketry_core::engine::{Note, Stats};
 use rocketry_core::error::{QueryError, Refused, SendError, Stored};
 use rocketry_core::fetch::FetchError;
 use rocketry_core::query::Query;
@@ -26,6 +26,23 @@ fn a_client_that_did_nothing_stops_at_once() {
     let (mut world, client) = pair(1, 4);
     world.shutdown(client);
     assert_stopped(&mut world, client, ms(0));
+}
+
+#[test]
+fn a_client_that_stops_does_not_warn_of_routes_that_it_needs_no_more() {
+    let (mut world, client) = pair(1, 4);
+    world.attend(client, &topic(TOPIC));
+    // The question is on its way, or its connection is.
+    for pause in [ms(0), ms(1), ms(2)] {
+        world.run_for(pause);
+        let other = world.client(config());
+        world.attend(other, &topic(TOPIC));
+        world.run_for(pause);
+        world.shutdown(other);
+        world.run_for(SECOND);
+        let warns = |note: &Note| matches!(note, Note::RouteFailed { .. });
+        assert!(!world.notes(other).any(warns), "after {pause:?}");
+    }
 }
 
 #[test]

@@ -11,7 +11,7 @@ pub(super) const PREFIX: &str = "ROCKETRY_";
 /// Java's variable for nameservers (`MixAll.NAMESRV_ADDR_ENV`).
 const NAMESRV_ADDR: &str = "NAMESRV_ADDR";
 /// Variables of the project's own tools.
-const TOOLS: [&str; 3] = ["ROCKETRY_CACHE", "ROCKETRY_JARS", "ROCKETRY_STATE"];
+const TOOLS: [&str; 4] = ["ROCKETRY_CACHE", "ROCKETRY_CLUSTER", "ROCKETRY_JARS", "ROCKETRY_STATE"];
 /// What Kubernetes sets for a service that is called rocketry.
 const LINKS: [&str; 2] = ["ROCKETRY_SERVICE_", "ROCKETRY_PORT"];
 

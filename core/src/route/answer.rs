@@ -222,9 +222,10 @@ impl Routes {
         ctx.remoting.peers.want_only(&used);
     }
 
-    /// Tells that a topic's route can't be had: once, until it can.
+    /// Tells that a topic's route can't be had: once, until it can. A client that stops needs none.
     fn note_failing(&mut self, ctx: &mut Context, topic: &Topic, attempt: &Attempt) {
-        if self.begins_to_fail(topic) {
+        let stops = attempt.failure == Failure::Closed(CloseReason::Stopping);
+        if !stops && self.begins_to_fail(topic) {
             let (topic, known) = (topic.clone(), self.known(topic).is_some());
             ctx.fx.note(Note::RouteFailed { topic, attempt: Box::new(attempt.clone()), known });
         }
