@@ -371,7 +371,7 @@ pub(super) const RUNS: &[Run] = &[
             roles::writes_go_to_the_master_that_a_controller_has_made,
         )))),
     ),
-    embedded(each(run("FAULT-32", storm::a_script_of_all_faults_breaks_no_promise))),
+    long(embedded(each(run("FAULT-32", storm::a_script_of_all_faults_breaks_no_promise)))),
     with(
         acting::ACTING,
         alone(run("FAULT-35", acting::a_consumer_reads_commits_and_locks_at_an_acting_master)),
@@ -379,7 +379,7 @@ pub(super) const RUNS: &[Run] = &[
     run("LIMIT-03", backlog::the_longest_group_has_its_retries),
     run("LIMIT-04", backlog::a_topic_with_1024_queues_works),
     run("LIMIT-07", backlog::a_slow_consumer_holds_what_it_may_and_no_more),
-    embedded(each(run("LIMIT-10", much::a_day_of_work_keeps_memory_flat_and_loses_nothing))),
+    long(embedded(each(run("LIMIT-10", much::a_day_of_work_keeps_memory_flat_and_loses_nothing)))),
     embedded(each(run(
         "LIMIT-11",
         much::a_producer_of_100_000_messages_a_second_leaves_no_queue_unbounded,

@@ -104,9 +104,9 @@ impl Proxy {
         self.traffic.hold(direction, false);
     }
 
-    /// Lets no more than so many bytes a second pass in one direction, over all connections together;
-    /// `None` ends that. What has come from the other side waits in the system's buffers, until
-    /// they are full.
+    /// Lets no more than so many bytes a second pass in one direction, over all connections
+    /// together; `None` ends that. What has come from the other side waits in the system's buffers,
+    /// until they are full.
     pub fn slow(&self, direction: Direction, bytes_a_second: Option<u32>) {
         self.traffic.slow(direction, bytes_a_second);
     }

@@ -1,5 +1,6 @@
-//! A producer in a process of its own that sends as many messages a second as it is told to, whether
-//! or not they find room, and tells what its client held at most: the memory is its own alone.
+//! A producer in a process of its own that sends as many messages a second as it is told to,
+//! whether or not they find room, and tells what its client held at most: the memory is its own
+//! alone.
 //!
 //! It is this program itself, as [`member`](super::member) is.
 

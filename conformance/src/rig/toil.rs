@@ -268,7 +268,9 @@ pub(super) fn be_toil() -> bool {
         for order in io::stdin().lock().lines().map_while(Result::ok) {
             if order == "end" {
                 work.calm.store(true, Ordering::Relaxed);
-                sending.take().map(|sending| sending.join().expect("no panic within"));
+                if let Some(sending) = sending.take() {
+                    sending.join().expect("no panic within");
+                }
                 eventually(Duration::from_secs(30), || work.ledger().missing() == 0);
             }
             let day = serde_json::to_string(&work.day()).expect("a text");

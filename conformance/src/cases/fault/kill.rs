@@ -77,6 +77,8 @@ impl Work {
             failed.len()
         );
         assert!(none, "{on:?}: {} of {} were lost", missing(), ids.len());
+        // Who was told that a message is not stored was told the truth.
+        assert!(came <= ids.len() + unknown, "{on:?}: {came} came");
     }
 }
 

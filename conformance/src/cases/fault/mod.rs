@@ -1,6 +1,7 @@
 //! Brokers and nameservers that leave, fall silent and come back.
 
 pub(super) mod acting;
+mod books;
 pub(super) mod comeback;
 pub(super) mod failover;
 pub(super) mod kill;
