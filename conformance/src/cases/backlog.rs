@@ -6,17 +6,11 @@ use std::time::{Duration, Instant};
 use crate::cases::common::await_stored;
 use crate::cases::place::{Place, note};
 use crate::cases::reading::{QUIET, acked, consume, drained, next, number, send_all};
+use crate::rig::flood::resident;
 
 const QUEUES: u32 = 8;
 /// What a client holds of a queue before its pulls pause, and what its last pull may bring.
 const HELD: usize = 1000 + 32;
-
-/// The memory that this process has in use, in KiB; nothing where it is not told.
-fn resident() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    line.trim().strip_suffix("kB")?.trim().parse().ok()
-}
 
 pub(crate) fn a_slow_consumer_holds_what_it_may_and_no_more(place: &Place) {
     let count = match (place.served(), place.is_long()) {

@@ -18,6 +18,7 @@ mod groups;
 mod keys;
 mod loss;
 mod models;
+mod much;
 mod ns;
 mod off;
 mod offsets;

@@ -92,6 +92,8 @@ impl Place {
                 // A case that deletes what is old has the embedded broker do so by itself.
                 name if OLD_IS_DELETED.iter().any(|(known, _)| *known == name) => {}
                 "autoCreateSubscriptionGroup" => config.auto_create_groups = *value == "true",
+                // It has each message before it answers, and keeps it when it is killed.
+                "flushDiskType" => {}
                 "messageDelayLevel" => config.delay_levels = delays(value),
                 "enablePropertyFilter" => config.property_filter = *value == "true",
                 // A case of suggested slaves has them suggested by itself.

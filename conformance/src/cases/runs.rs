@@ -4,11 +4,11 @@ use super::case::{Case, EMBEDDED, EMBEDDED_AND_LIVE, LIVE, Proof, Runtimes, Targ
 use super::place::{OLD_IS_DELETED, Place, Setting};
 use super::{
     admin, backlog, batch, bcast, clusters, conn, delay, expressions, fault, filt, groups, keys,
-    loss, models, ns, off, offsets, ord, order, packed, polling, pull, push, reb, retry, rpc, send,
-    shops, slaves, spaces, sql, stored, tls, txn, txn_java, volume,
+    loss, models, much, ns, off, offsets, ord, order, packed, polling, pull, push, reb, retry, rpc,
+    send, shops, slaves, spaces, sql, stored, tls, txn, txn_java, volume,
 };
 
-use fault::{acting, comeback, failover, moves, outages, restart};
+use fault::{acting, comeback, failover, kill, moves, outages, restart, roles, slow, storm};
 use groups::{asked, handlers, members, mixed, topics};
 use ns::{perms, several};
 use send::{changes, many, one};
@@ -338,6 +338,10 @@ pub(super) const RUNS: &[Run] = &[
     run("RPC-06", rpc::one_that_is_awaited_ends_once),
     live(run("RPC-07", rpc::java_answers_us_and_we_answer_java)),
     each(run("RPC-08", rpc::one_that_is_cancelled_frees_its_place)),
+    with(
+        kill::FLUSHED,
+        alone(run("FAULT-01", kill::a_broker_that_is_killed_loses_nothing_that_it_has_answered)),
+    ),
     alone(Run {
         targets: EMBEDDED_AND_LIVE,
         ..run("FAULT-02", restart::a_killed_broker_is_used_again_and_nothing_answered_is_missing)
@@ -346,6 +350,7 @@ pub(super) const RUNS: &[Run] = &[
         "FAULT-04",
         outages::a_broker_that_is_silent_for_twenty_seconds_is_used_again_and_loses_nothing,
     ))),
+    embedded(each(run("FAULT-12", slow::sends_to_a_broker_that_reads_slowly_are_held_back))),
     long(alone(live(run(
         "FAULT-21",
         outages::without_a_nameserver_sends_go_on_and_new_topics_wait_for_it,
@@ -360,6 +365,14 @@ pub(super) const RUNS: &[Run] = &[
         long(alone(live(run("FAULT-24", perms::a_slave_alone_is_read_from_and_not_written_to)))),
     ),
     with(
+        roles::ROLES,
+        long(alone(live(run(
+            "FAULT-25",
+            roles::writes_go_to_the_master_that_a_controller_has_made,
+        )))),
+    ),
+    long(embedded(each(run("FAULT-32", storm::a_script_of_all_faults_breaks_no_promise)))),
+    with(
         acting::ACTING,
         long(alone(run(
             "FAULT-35",
@@ -369,6 +382,11 @@ pub(super) const RUNS: &[Run] = &[
     run("LIMIT-03", backlog::the_longest_group_has_its_retries),
     run("LIMIT-04", backlog::a_topic_with_1024_queues_works),
     run("LIMIT-07", backlog::a_slow_consumer_holds_what_it_may_and_no_more),
+    long(embedded(each(run("LIMIT-10", much::a_day_of_work_keeps_memory_flat_and_loses_nothing)))),
+    embedded(each(run(
+        "LIMIT-11",
+        much::a_producer_of_100_000_messages_a_second_leaves_no_queue_unbounded,
+    ))),
     each(run("BAD-18", stored::of_32_messages_one_can_not_be_opened_and_31_are_delivered)),
     each(run("LIFE-03", outages::a_shutdown_under_load_ends_every_send_and_loses_nothing)),
     alone(live(run(

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::LiveError;
+use super::controller;
 use super::error::While;
 use super::plan::{Member, Role};
 use crate::certificates;
@@ -90,7 +91,7 @@ pub(super) fn write(
         put(file, (*pem).to_owned()).during(doing)?;
     }
     let text = match member.role {
-        Role::Nameserver => nameserver(member, extra),
+        Role::Nameserver => nameserver(member, namesrvs, extra),
         Role::Master | Role::Slave => broker(home, member, namesrvs, slaves, extra),
     };
     put("properties", text).during(doing)
@@ -103,10 +104,13 @@ pub(super) fn own(line: &str) -> Option<(&str, &str)> {
     (key.starts_with("tls.") && known).then_some((key, file))
 }
 
-fn nameserver(member: &Member, extra: &[String]) -> String {
+fn nameserver(member: &Member, namesrvs: &str, extra: &[String]) -> String {
     let mut conf = format!("listenPort={}\nbindAddress=127.0.0.1\n", member.port);
     if extra.iter().any(|line| line == "enableSlaveActingMaster=true") {
         conf.push_str("supportActingMaster=true\n");
+    }
+    if controller::is_wanted(extra) {
+        conf.push_str(&controller::of_nameserver(&member.address(), namesrvs));
     }
     conf
 }
@@ -140,18 +144,21 @@ fn broker(home: &Path, member: &Member, namesrvs: &str, slaves: bool, extra: &[S
         conf.push_str(line);
         conf.push('\n');
     }
-    if member.role == Role::Slave {
+    let controlled = controller::is_wanted(extra);
+    if controlled {
+        conf.push_str(&controller::of_broker(namesrvs));
+    } else if member.role == Role::Slave {
         conf.push_str("brokerRole=SLAVE\n");
     }
+    let id = if controlled { "-1".to_owned() } else { member.broker_id().to_string() };
     conf.push_str(&format!(
         "brokerName={}\n\
-         brokerId={}\n\
+         brokerId={id}\n\
          listenPort={}\n\
          namesrvAddr={namesrvs}\n\
          storePathRootDir={}\n\
          storePathCommitLog={}\n",
         member.broker_name().unwrap_or_default(),
-        member.broker_id(),
         member.port,
         store.display(),
         store.join("commitlog").display(),
@@ -175,7 +182,7 @@ mod tests {
 
     /// A broker's properties as Java reads them: the last line of a key wins.
     fn read(name: &str, extra: &[&str]) -> BTreeMap<String, String> {
-        let shape = Shape { nameservers: 2, brokers: 2, slaves: true };
+        let shape = Shape { nameservers: 2, brokers: 2, slaves: true, controllers: false };
         let members = shape.members(20_001);
         let member = members.iter().find(|member| member.name == name).expect("a member");
         let extra: Vec<String> = extra.iter().map(|&line| line.to_owned()).collect();
@@ -217,10 +224,22 @@ mod tests {
 
     #[test]
     fn a_nameserver_hears_of_acting_masters_where_brokers_do() {
-        let members = Shape { nameservers: 1, brokers: 1, slaves: true }.members(20_001);
-        let conf = |line: &str| nameserver(&members[0], &[line.to_owned()]);
+        let members = Shape { nameservers: 1, brokers: 1, slaves: true, controllers: false };
+        let members = members.members(20_001);
+        let conf = |line: &str| nameserver(&members[0], "127.0.0.1:20001", &[line.to_owned()]);
         assert!(conf("enableSlaveActingMaster=true").contains("supportActingMaster=true"));
         assert!(!conf("enableSlaveActingMaster=false").contains("supportActingMaster"));
+    }
+
+    #[test]
+    fn brokers_of_a_controller_have_no_role_of_their_own() {
+        for name in ["broker-a", "broker-a-slave"] {
+            let conf = read(name, &["enableControllerMode=true", "brokerRole=SYNC_MASTER"]);
+            assert_eq!((&*conf["brokerName"], &*conf["brokerId"]), ("broker-a", "-1"));
+            assert_eq!(conf["brokerRole"], "SLAVE");
+            assert_eq!(conf["controllerAddr"], "127.0.0.1:20002;127.0.0.1:20003");
+        }
+        assert!(!read("broker-a", &[]).contains_key("controllerAddr"));
     }
 
     #[test]

@@ -16,6 +16,7 @@
 
 mod cluster;
 mod clusters;
+mod controller;
 mod error;
 mod files;
 mod group;

@@ -105,6 +105,8 @@ pub(super) struct Shape {
     pub(super) nameservers: u8,
     pub(super) brokers: u8,
     pub(super) slaves: bool,
+    /// Each nameserver has one, at the port above its own.
+    pub(super) controllers: bool,
 }
 
 impl Shape {
@@ -122,7 +124,11 @@ impl Shape {
     /// How many ports in a row the members take.
     pub(super) fn ports(self) -> u16 {
         let brokers = u16::from(self.brokers) * if self.slaves { 2 } else { 1 };
-        u16::from(self.nameservers) + PORTS_OF_BROKER * brokers
+        u16::from(self.nameservers) * self.ports_of_nameserver() + PORTS_OF_BROKER * brokers
+    }
+
+    fn ports_of_nameserver(self) -> u16 {
+        1 + u16::from(self.controllers)
     }
 
     /// The members, nameservers first and slaves last, on the ports from `base` on.
@@ -133,9 +139,9 @@ impl Shape {
             next += count;
             port
         };
-        let mut members = Vec::new();
+        let (mut members, own) = (Vec::new(), self.ports_of_nameserver());
         for number in 1..=self.nameservers {
-            members.push(Member::new(format!("namesrv-{number}"), Role::Nameserver, take(1)));
+            members.push(Member::new(format!("namesrv-{number}"), Role::Nameserver, take(own)));
         }
         let names = (b'a'..).take(self.brokers.into()).map(|c| format!("broker-{}", char::from(c)));
         let masters: Vec<String> = names.collect();
@@ -155,7 +161,7 @@ impl Shape {
 mod tests {
     use super::*;
 
-    const WHOLE: Shape = Shape { nameservers: 2, brokers: 2, slaves: true };
+    const WHOLE: Shape = Shape { nameservers: 2, brokers: 2, slaves: true, controllers: false };
 
     #[test]
     fn a_whole_cluster_has_a_slave_for_each_master() {
@@ -186,6 +192,13 @@ mod tests {
         taken.dedup();
         assert_eq!((count, taken.len()), (14, 14));
         assert!(taken.iter().all(|port| (20_000..20_000 + WHOLE.ports()).contains(port)));
+    }
+
+    #[test]
+    fn a_nameserver_with_a_controller_takes_two_ports() {
+        let members = Shape { controllers: true, ..WHOLE }.members(20_000);
+        let ports: Vec<u16> = members.iter().map(|member| member.port).collect();
+        assert_eq!(ports[..3], [20_000, 20_002, 20_006]);
     }
 
     #[test]

@@ -91,15 +91,29 @@ pub(super) fn route(namesrv: &str, topic: &str) -> Result<Option<Route>, LiveErr
 ///
 /// As [`route`].
 pub(super) fn has_broker(namesrv: &str, name: &str, id: u8) -> Result<bool, LiveError> {
+    Ok(addresses(namesrv, name)?.contains_key(&id.to_string()))
+}
+
+/// Whether a broker of that name is registered at that address, whatever its id.
+///
+/// # Errors
+///
+/// As [`route`].
+pub(super) fn has_address(namesrv: &str, name: &str, at: &str) -> Result<bool, LiveError> {
+    Ok(addresses(namesrv, name)?.values().any(|known| known == at))
+}
+
+/// The addresses of the brokers of a name, by their ids.
+fn addresses(namesrv: &str, name: &str) -> Result<BTreeMap<String, String>, LiveError> {
     let doing = || format!("asking {namesrv} for its brokers");
     let answer = wire::call(namesrv, CLUSTER, &[]).during(doing)?;
     if answer.code != 0 {
         let what = format!("nameserver {namesrv} did not name its brokers");
         return Err(LiveError::Refused { what, said: answer.said() });
     }
-    let info: ClusterInfo = read(&answer).during(doing)?;
-    let broker = info.broker_addr_table.get(name);
-    Ok(broker.is_some_and(|broker| broker.broker_addrs.contains_key(&id.to_string())))
+    let mut info: ClusterInfo = read(&answer).during(doing)?;
+    let broker = info.broker_addr_table.remove(name);
+    Ok(broker.map(|broker| broker.broker_addrs).unwrap_or_default())
 }
 
 fn read<T: serde::de::DeserializeOwned>(answer: &Answer) -> io::Result<T> {

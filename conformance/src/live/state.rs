@@ -226,7 +226,8 @@ mod tests {
             jars: PathBuf::from("some where/5.3.3"),
             until: unix_seconds() + 60,
             conf: vec!["a=b=c".to_owned(), "d=".to_owned()],
-            members: Shape { nameservers: 2, brokers: 1, slaves: true }.members(20_001),
+            members: Shape { nameservers: 2, brokers: 1, slaves: true, controllers: false }
+                .members(20_001),
             owner,
         }
     }

@@ -4,13 +4,23 @@ use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use socket2::SockRef;
 
 use super::Direction;
 
 const BUFFER: usize = 16 << 10;
+/// What is slowed down passes in so many parts a second.
+const PARTS: u32 = 20;
+
+/// How much may pass in a direction, and when.
+#[derive(Clone, Copy, Debug)]
+struct Pace {
+    bytes_a_second: u32,
+    /// When the next part may.
+    next: Instant,
+}
 
 /// Both sockets of one connection.
 #[derive(Debug)]
@@ -42,6 +52,7 @@ struct State {
     /// Bytes that may still pass before the cut.
     budget: [Option<u64>; 2],
     held: [bool; 2],
+    paces: [Option<Pace>; 2],
     shut: bool,
     ended: bool,
     cuts: u64,
@@ -73,6 +84,10 @@ impl Traffic {
         self.state().budget[place(direction)] = Some(bytes);
     }
 
+    pub(super) fn no_cut(&self) {
+        self.state().budget = [None; 2];
+    }
+
     pub(super) fn cuts(&self) -> u64 {
         self.state().cuts
     }
@@ -84,6 +99,18 @@ impl Traffic {
     pub(super) fn hold(&self, direction: Direction, held: bool) {
         self.state().held[place(direction)] = held;
         self.changed.notify_all();
+    }
+
+    pub(super) fn slow(&self, direction: Direction, bytes_a_second: Option<u32>) {
+        let pace = |rate: u32| Pace { bytes_a_second: rate.max(1), next: Instant::now() };
+        self.state().paces[place(direction)] = bytes_a_second.map(pace);
+        self.changed.notify_all();
+    }
+
+    /// How many bytes may be read at once.
+    fn part(&self, direction: Direction) -> usize {
+        let part = |pace: Pace| (pace.bytes_a_second / PARTS).max(1) as usize;
+        self.state().paces[place(direction)].map_or(BUFFER, part).min(BUFFER)
     }
 
     pub(super) fn shut(&self, shut: bool) {
@@ -141,7 +168,8 @@ impl Traffic {
         };
         let mut buffer = vec![0; BUFFER];
         loop {
-            let count = match from.read(&mut buffer) {
+            let part = self.part(direction);
+            let count = match from.read(&mut buffer[..part]) {
                 Ok(0) | Err(_) => break,
                 Ok(count) => count,
             };
@@ -162,10 +190,21 @@ impl Traffic {
             if state.ended || !state.pairs.iter().any(|own| Arc::ptr_eq(own, pair)) {
                 return None;
             }
-            if !state.held[at] {
+            let now = Instant::now();
+            let early = state.paces[at]
+                .map_or(Duration::ZERO, |pace| pace.next.saturating_duration_since(now));
+            state = if state.held[at] {
+                self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)
+            } else if early > Duration::ZERO {
+                let waited = self.changed.wait_timeout(state, early);
+                waited.unwrap_or_else(PoisonError::into_inner).0
+            } else {
                 break;
-            }
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            };
+        }
+        if let Some(pace) = &mut state.paces[at] {
+            let takes = Duration::from_secs(1) * count as u32 / pace.bytes_a_second;
+            pace.next = Instant::now() + takes;
         }
         let Some(left) = state.budget[at] else { return Some((count, false)) };
         let passed = usize::try_from(left).map_or(count, |left| left.min(count));

@@ -1,5 +1,5 @@
 //! A TCP proxy on loopback that hurts connections on purpose: cut after so many bytes, stalled,
-//! reset, refused.
+//! slowed down, reset, refused.
 //!
 //! ```no_run
 //! # use rocketry_conformance::proxy::{Direction, Proxy};
@@ -79,6 +79,11 @@ impl Proxy {
         self.traffic.cut_after(direction, bytes);
     }
 
+    /// Takes back the cuts that wait.
+    pub fn no_cut(&self) {
+        self.traffic.no_cut();
+    }
+
     /// Cuts made so far.
     pub fn cuts(&self) -> u64 {
         self.traffic.cuts()
@@ -97,6 +102,13 @@ impl Proxy {
     /// Lets it pass again, what was held back first.
     pub fn go_on(&self, direction: Direction) {
         self.traffic.hold(direction, false);
+    }
+
+    /// Lets no more than so many bytes a second pass in one direction, over all connections
+    /// together; `None` ends that. What has come from the other side waits in the system's buffers,
+    /// until they are full.
+    pub fn slow(&self, direction: Direction, bytes_a_second: Option<u32>) {
+        self.traffic.slow(direction, bytes_a_second);
     }
 
     /// Ends every connection with a reset (RST). New ones are still taken.

@@ -1,7 +1,7 @@
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{Direction, Proxy};
 
@@ -79,4 +79,27 @@ fn a_reset_is_a_reset_and_a_closed_port_refuses() {
     assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
     proxy.admit().expect("the port is free");
     client(&proxy).write_all(b"b").expect("taken");
+}
+
+#[test]
+fn a_slow_direction_lets_bytes_pass_at_its_pace_until_it_is_told_otherwise() {
+    let proxy = echo();
+    let mut stream = client(&proxy);
+    stream.write_all(b"a").expect("written");
+    stream.read_exact(&mut [0]).expect("answered");
+    proxy.slow(Direction::Up, Some(1000));
+    // The thread that carries may read its next part as one of before.
+    stream.write_all(b"b").expect("written");
+    stream.read_exact(&mut [0]).expect("answered");
+    let begun = Instant::now();
+    stream.write_all(&[b'c'; 600]).expect("written");
+    stream.read_exact(&mut [0; 600]).expect("answered");
+    let took = begun.elapsed();
+    assert!(took >= Duration::from_millis(500), "{took:?}");
+
+    stream.write_all(&[b'd'; 60_000]).expect("written");
+    proxy.slow(Direction::Up, None);
+    let begun = Instant::now();
+    stream.read_exact(&mut [0; 60_000]).expect("answered");
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
 }

@@ -79,10 +79,12 @@ impl Drop for Member {
     }
 }
 
-/// Consumes until killed, a minute at most, or is a [shop](super::shop) or a
-/// [witness](super::witness); false at once when nobody asked for any.
+/// Consumes until killed, a minute at most, or is a [shop](super::shop), a
+/// [witness](super::witness), a [flood](super::flood) or a [toil](super::toil); false at once when
+/// nobody asked for any.
 pub fn be_member() -> bool {
-    if super::shop::be_shop() || super::witness::be_witness() {
+    use super::{flood, shop, toil, witness};
+    if shop::be_shop() || witness::be_witness() || flood::be_flood() || toil::be_toil() {
         return true;
     }
     let Ok(on) = env::var("MEMBER_ON") else { return false };

@@ -4,11 +4,13 @@
 
 pub mod collector;
 pub mod diary;
+pub mod flood;
 pub mod heard;
 pub mod load;
 pub mod member;
 pub mod share;
 pub mod shop;
+pub mod toil;
 pub mod witness;
 
 use std::time::{Duration, Instant};

@@ -8,46 +8,46 @@ use crate::rig::diary::{Entry, Mark};
 
 /// One handling of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Handling {
-    pub(super) member: usize,
-    pub(super) queue: u32,
-    pub(super) offset: u64,
-    pub(super) number: u32,
-    pub(super) begun: u64,
+pub(in crate::cases) struct Handling {
+    pub(in crate::cases) member: usize,
+    pub(in crate::cases) queue: u32,
+    pub(in crate::cases) offset: u64,
+    pub(in crate::cases) number: u32,
+    pub(in crate::cases) begun: u64,
     /// Until then the handler had it, and the lock of its queue lasted: the earlier of both. As
     /// `begun` where the lock had run out before.
-    pub(super) held: u64,
+    pub(in crate::cases) held: u64,
     /// It was given back, to come again.
-    pub(super) back: bool,
+    pub(in crate::cases) back: bool,
 }
 
 /// What came of all.
 #[derive(Debug, Default)]
-pub(super) struct Verdict {
+pub(in crate::cases) struct Verdict {
     /// How many places of each queue came, from its first one on.
-    pub(super) firsts: BTreeMap<u32, u64>,
+    pub(in crate::cases) firsts: BTreeMap<u32, u64>,
     /// Different messages.
-    pub(super) distinct: usize,
+    pub(in crate::cases) distinct: usize,
     /// Messages that came for the first time, but not in their turn.
-    pub(super) disorders: Vec<String>,
+    pub(in crate::cases) disorders: Vec<String>,
     /// Messages that a handler was given while another one had one of their queue.
-    pub(super) overlaps: Vec<String>,
+    pub(in crate::cases) overlaps: Vec<String>,
     /// When messages came again though nobody had given them back.
-    pub(super) again: Vec<u64>,
+    pub(in crate::cases) again: Vec<u64>,
     /// Those that came again since they were given back.
-    pub(super) returned: usize,
+    pub(in crate::cases) returned: usize,
     /// Handlers that were given a message in the moment in which its lock ran out: one that was
     /// stopped just then.
-    pub(super) late: usize,
+    pub(in crate::cases) late: usize,
 }
 
 /// When a lock was believed in that its broker had forgotten, and when a member was gone.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Ends {
+pub(in crate::cases) struct Ends {
     /// When the broker was killed.
-    pub(super) broker: Vec<u64>,
+    pub(in crate::cases) broker: Vec<u64>,
     /// When a member was.
-    pub(super) members: HashMap<usize, u64>,
+    pub(in crate::cases) members: HashMap<usize, u64>,
 }
 
 impl Ends {
@@ -61,7 +61,7 @@ impl Ends {
 
 /// The handlings of one member, in the order in which they began. Each queue has one at a time: the
 /// others are told of.
-pub(super) fn handlings(member: usize, entries: &[Entry], ends: &Ends) -> Vec<Handling> {
+pub(in crate::cases) fn handlings(member: usize, entries: &[Entry], ends: &Ends) -> Vec<Handling> {
     let mut all: Vec<Handling> = Vec::new();
     let mut open: BTreeMap<u32, usize> = BTreeMap::new();
     for entry in entries {
@@ -84,7 +84,7 @@ pub(super) fn handlings(member: usize, entries: &[Entry], ends: &Ends) -> Vec<Ha
 
 /// What the handlings of all members come to; the messages of a key are those whose numbers have
 /// the same rest.
-pub(super) fn judge(mut all: Vec<Handling>, keys: u32) -> Verdict {
+pub(in crate::cases) fn judge(mut all: Vec<Handling>, keys: u32) -> Verdict {
     all.sort_unstable_by_key(|one| (one.queue, one.begun));
     let mut verdict = Verdict::default();
     for queue in all.chunk_by(|one, other| one.queue == other.queue) {
@@ -146,7 +146,7 @@ fn by_key(all: &[Handling], keys: u32, verdict: &mut Verdict) {
 
 /// Whose queues stood still.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Whose {
+pub(in crate::cases) enum Whose {
     /// Those of all members.
     All,
     /// Those of one that goes on later, if nobody else has them by then.
@@ -157,7 +157,7 @@ pub(super) enum Whose {
 
 /// How long it took until each of these queues was handled again after that moment; `all` in the
 /// order of their beginnings. Those of which nothing came are left out.
-pub(super) fn gaps(all: &[Handling], whose: Whose, at: u64) -> BTreeMap<u32, Duration> {
+pub(in crate::cases) fn gaps(all: &[Handling], whose: Whose, at: u64) -> BTreeMap<u32, Duration> {
     let (mut owners, mut gaps) = (BTreeMap::new(), BTreeMap::new());
     for one in all {
         let is_of = |member| owners.get(&one.queue) == Some(&member);

@@ -21,7 +21,7 @@ use crate::live::group::{self, Group};
 use crate::live::keeper::Keeper;
 use crate::live::plan::{Member, Role};
 use crate::live::state::{self, Condition, State};
-use crate::live::{LiveError, files, jars, java, port, registry, topic};
+use crate::live::{LiveError, controller, files, jars, java, port, registry, topic};
 
 pub use options::Options;
 
@@ -219,8 +219,12 @@ impl Cluster {
             all.filter(|other| state::condition(&self.folder, &other.name) == Condition::Runs);
         running.all(|namesrv| {
             let address = namesrv.address();
-            registry::has_broker(&address, name, member.broker_id()).unwrap_or(false)
-                && topics(&address)
+            // Ids are the controllers' where there are any.
+            let listed = match controller::is_wanted(&self.state.conf) {
+                true => registry::has_address(&address, name, &member.address()),
+                false => registry::has_broker(&address, name, member.broker_id()),
+            };
+            listed.unwrap_or(false) && topics(&address)
         })
     }
 

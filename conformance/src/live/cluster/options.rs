@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use super::PATIENCE;
+use crate::live::controller;
 use crate::live::plan::Shape;
 
 /// How to start a cluster. [`Options::new`] gives the usual values; change the fields you need.
@@ -51,6 +52,6 @@ impl Options {
 
     pub(in crate::live) fn shape(&self) -> Shape {
         let Options { brokers, slaves, nameservers, .. } = *self;
-        Shape { nameservers, brokers, slaves }
+        Shape { nameservers, brokers, slaves, controllers: controller::is_wanted(&self.conf) }
     }
 }
