@@ -26,6 +26,7 @@ mod deadlines;
 mod draining;
 mod elsewhere;
 mod faults;
+mod firsts;
 mod flow;
 mod forgetting;
 mod frozen;
