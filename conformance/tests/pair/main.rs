@@ -84,6 +84,7 @@ mod trying;
 mod turns;
 mod undecodable;
 mod unread;
+mod unstored;
 mod verdicts;
 mod window;
 mod worlds_handover;

@@ -382,7 +382,7 @@ impl Consumer {
                 queue.offset_received(ctx.fx.now, offset, OffsetOf::Group);
                 self.resume(ctx, known, key);
             }
-            Some(None) => self.fetch_end(ctx, peer, key),
+            Some(None) => self.fetch_end(ctx, known, peer, key),
             None => {
                 local.wait(&mut ctx.fx, key);
                 queue.cursor.await_store();
