@@ -95,7 +95,7 @@ impl Brokers {
 
     /// The brokers there is a connection to, and that may be sent a heartbeat now; one that stalls
     /// delays no other. The rest is owed one.
-    pub(crate) fn to_hear(&mut self, ctx: &Context) -> Vec<PeerId> {
+    pub(crate) fn may_hear(&mut self, ctx: &Context) -> Vec<PeerId> {
         let connected: Vec<PeerId> = ctx.remoting.peers.brokers().collect();
         let many = |peer: &PeerId| match self.registrations.get_mut(peer) {
             Some(registration) if registration.under_way >= UNDER_WAY => {

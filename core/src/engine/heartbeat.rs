@@ -63,7 +63,7 @@ impl Engine {
     /// Registers with every broker there is a connection to, at once or after those heartbeats that
     /// are under way.
     pub(super) fn register_all(&mut self) {
-        let hear = if self.registers() { self.brokers.to_hear(&self.ctx) } else { Vec::new() };
+        let hear = if self.registers() { self.brokers.may_hear(&self.ctx) } else { Vec::new() };
         hear.into_iter().for_each(|peer| self.register(peer));
     }
 
