@@ -199,3 +199,26 @@ fn first_offsets_that_come_with_a_rebalance_are_given_once_more_whatever_is_lost
         assert_eq!(world.delivered().len(), 32, "seed {seed}, in order {ordered}: {stored:?}");
     }
 }
+
+/// A broker is busy for a moment when a queue goes to another member: what was handled of it does
+/// not come again there.
+#[test]
+fn a_last_commit_that_is_refused_is_given_again_while_nobody_else_commits_in_its_queue() {
+    for (seed, ordered) in [(40, false), (41, true)] {
+        let (mut world, first) = pair(seed, 2);
+        let mut wanted = from_first(GROUP);
+        if ordered {
+            wanted.options = wanted.options.orderly();
+        }
+        world.subscribe(first, wanted.clone(), Pace::AtOnce).unwrap();
+        world.run_for(6 * SECOND);
+        store_many(&mut world, first, 20);
+        world.run_until(ms(500), |world| world.delivered().len() == 20).unwrap();
+        let second = world.client(config());
+        world.subscribe(second, wanted, Pace::AtOnce).unwrap();
+        world.with_cluster(|cluster| cluster.push_faults(COMMIT, [BUSY]));
+        world.run_for(3 * SECOND);
+        assert_eq!(world.changes(second).iter().map(|one| one.gained.len()).sum::<usize>(), 1);
+        assert_eq!(world.delivered().len(), 20, "in order {ordered}");
+    }
+}

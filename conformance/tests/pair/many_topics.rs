@@ -34,3 +34,46 @@ fn limit_05_each_of_two_thousand_topics_is_asked_for_once_and_looks_are_at_many_
     // Each is at all topics: one for each route would take the square of their number.
     assert!(counters.looks <= 20, "{} looks", counters.looks);
 }
+
+#[test]
+fn topics_that_are_read_one_by_one_are_told_together() {
+    const COUNT: usize = 300;
+    let name = |number: usize| format!("one_of_many_{number}");
+    let topics = (0..COUNT).map(|number| TopicConfig::new(name(number), 1)).collect();
+    let cluster = ClusterConfig { topics, ..ClusterConfig::default() };
+    let mut world = without_retries(World::new(3, cluster));
+    world.check_each(512);
+    let client = world.client(config());
+    let mut subscribe = from_first(GROUP);
+    subscribe.topics = vec![(topic(&name(0)), Filter::All)];
+    let sub = world.subscribe(client, subscribe, Pace::AtOnce).unwrap();
+    world.run_for(5 * SECOND);
+    let before = world.cluster().requests(RequestCode::HEART_BEAT);
+    for number in 1..COUNT {
+        world.subscribe_to(client, sub, topic(&name(number)), Filter::All).unwrap();
+    }
+    let held = move |world: &World| world.cluster().held_pulls(0) == COUNT;
+    let took = world.run_until(10 * SECOND, held).expect("all of them are read");
+    let told = world.cluster().requests(RequestCode::HEART_BEAT) - before;
+    assert!(told < 10, "{told} heartbeats of all topics, {took:?}");
+}
+
+#[test]
+fn topics_by_sql_are_told_together_once_brokers_have_taken_their_filters() {
+    const COUNT: usize = 300;
+    let name = |number: usize| format!("one_of_many_{number}");
+    let topics = (0..COUNT).map(|number| TopicConfig::new(name(number), 1)).collect();
+    let cluster = ClusterConfig { topics, property_filter: true, ..ClusterConfig::default() };
+    let mut world = without_retries(World::new(4, cluster));
+    world.check_each(512);
+    let client = world.client(config());
+    let mut subscribe = from_first(GROUP);
+    let filter = Filter::sql("a = 1").unwrap();
+    subscribe.topics = (0..COUNT).map(|number| (topic(&name(number)), filter.clone())).collect();
+    world.subscribe(client, subscribe, Pace::AtOnce).unwrap();
+    let held = move |world: &World| world.cluster().held_pulls(0) == COUNT;
+    let took = world.run_until(10 * SECOND, held).expect("all of them are read");
+    let told = world.cluster().requests(RequestCode::HEART_BEAT);
+    assert!(told < 10, "{told} heartbeats, {took:?}");
+    assert_eq!(world.cluster().requests(RequestCode::CHECK_CLIENT_CONFIG) as usize, COUNT);
+}

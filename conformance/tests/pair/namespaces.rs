@@ -6,7 +6,7 @@ use rocketry_core::body::{
     ConsumeDirectlyResult, ConsumerStatusBody, DirectResult, MessageModel, OffsetFile, RunningInfo,
 };
 use rocketry_core::config::Config;
-use rocketry_core::consumer::{DeliveryId, Filter, Outcome, Subscribe};
+use rocketry_core::consumer::{Commit, DeliveryId, Filter, Outcome, Polling, Subscribe, Taking};
 use rocketry_core::engine::Note;
 use rocketry_core::error::{ErrorKind, Refused};
 use rocketry_core::frame::{Request, RequestCode, ResponseCode};
@@ -309,4 +309,24 @@ fn topics_are_read_and_left_and_offsets_committed_by_names_without_the_namespace
     assert_eq!(world.unsubscribe_from(client, sub, &topic(WRAPPED)), Ok(true));
     world.run_for(10 * SECOND);
     all_wrapped_once(&mut world);
+}
+
+/// As a topic is named that an application without a namespace made within it.
+#[test]
+fn a_queue_whose_topic_has_the_name_of_the_namespace_twice_is_found_by_what_was_told_of_it() {
+    const TWICE: &str = "south%south%topic_a";
+    let mut world = World::new(10, ClusterConfig::default().topic(TWICE, 1));
+    let client = world.client(of("south"));
+    let mut wanted = Subscribe::new(Group::new(GROUP).unwrap(), topic(TWICE));
+    let polling = Polling { auto_commit: true, queues: None, watches: true };
+    wanted.options.taking = Taking::Polled(polling);
+    let sub = world.subscribe(client, wanted, Pace::Manual).unwrap();
+    world.run_for(5 * SECOND);
+    let told = world.changes(client)[0].gained[0].clone();
+    assert_eq!(&**told.topic.wire(), TWICE);
+    assert_eq!(world.seek(client, sub, (&told, 0)), Ok(()));
+    assert_eq!(world.engine(client).position(sub, &told), Some(0));
+    let op = world.commit(client, sub, Commit::Queue(told)).unwrap();
+    world.run_for(SECOND);
+    assert_eq!(world.committed(client, op).unwrap().result, Ok(()));
 }

@@ -1,9 +1,10 @@
 //! A filter of the application's, after the one by tags.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use rocketry::client::ConsumerBuilder;
+use rocketry::client::{BatchContext, ConsumerBuilder, RecvTimeoutError};
 use rocketry::{Config, Message, MessageView, RunOptions, Start, Topic};
 use rocketry_conformance::broker::ClusterConfig;
 use rocketry_conformance::serve::Served;
@@ -15,6 +16,8 @@ on_all!(
     filt_18_what_the_filter_refuses_is_settled_and_not_handed_out,
     filt_18_handlers_are_given_what_the_filter_takes,
     filt_18_a_message_at_which_the_filter_panics_is_handed_out,
+    filt_18_a_backlog_that_the_filter_refuses_outlasts_no_time_that_was_given,
+    filt_18_a_batch_waits_no_longer_for_what_the_filter_refuses,
 );
 
 const GROUP: &str = "filters";
@@ -110,4 +113,54 @@ fn filt_18_a_message_at_which_the_filter_panics_is_handed_out(on: On) {
     assert!(message.ack().is_taken(), "ours still");
     assert!(consumer.recv_timeout(Duration::from_millis(200)).is_err(), "no other comes");
     assert!(is_committed(&served));
+}
+
+/// Messages that are there beside those of the other tests.
+const BACKLOG: usize = 600;
+/// So many of them may be looked at before whoever waits hears that the time is over.
+const LOOKS: usize = 250;
+
+/// A backlog, of which a filter refuses all but one message in its own time; and how many it has
+/// looked at.
+fn backlog(on: On, wanted: usize) -> (Served, Rig, ConsumerBuilder, Arc<AtomicUsize>) {
+    let (served, rig) = start(on);
+    let producer = rig.client.producer(GROUP).expect("a producer");
+    let topic = || Topic::new(TOPIC).expect("a topic");
+    let message = |body: usize| Message::new(topic(), body.to_string()).tag("Aa");
+    let sends: Vec<_> = (COUNT..COUNT + BACKLOG).map(|body| producer.send(message(body))).collect();
+    sends.into_iter().for_each(|send| drop(send.wait().expect("sent")));
+    let looks = Arc::new(AtomicUsize::new(0));
+    let counted = looks.clone();
+    let slow = builder(&rig).filter_with(move |message| {
+        std::thread::sleep(Duration::from_millis(4));
+        counted.fetch_add(1, Ordering::SeqCst);
+        number(message) == wanted
+    });
+    (served, rig, slow, looks)
+}
+
+fn filt_18_a_backlog_that_the_filter_refuses_outlasts_no_time_that_was_given(on: On) {
+    const WITHIN: Duration = Duration::from_millis(300);
+    let (_served, _rig, slow, looks) = backlog(on, usize::MAX);
+    let mut consumer = slow.start().expect("a consumer");
+    let received = consumer.recv_timeout(WITHIN);
+    assert!(matches!(received, Err(RecvTimeoutError::Timeout)), "{received:?}");
+    let first = looks.load(Ordering::SeqCst);
+    assert!(first < LOOKS, "{first} messages were looked at");
+    let received = consumer.recv_batch(10, WITHIN).expect("nothing, in time");
+    let more = looks.load(Ordering::SeqCst) - first;
+    assert!(received.is_empty() && (1..LOOKS).contains(&more), "{more}: {received:?}");
+}
+
+fn filt_18_a_batch_waits_no_longer_for_what_the_filter_refuses(on: On) {
+    let (_served, _rig, slow, looks) = backlog(on, 1);
+    let (give, given) = std::sync::mpsc::channel();
+    let handler = move |messages: &[MessageView], _: &mut BatchContext| {
+        give.send((messages.len(), looks.load(Ordering::SeqCst))).expect("somebody listens");
+    };
+    let options = RunOptions::default().concurrency(1).batch(100, Duration::from_millis(100));
+    let run = slow.start().expect("a consumer").run_batches(options, handler).expect("handlers");
+    let (count, looks) = given.recv_timeout(PATIENCE).expect("a batch");
+    assert!(count == 1 && looks < LOOKS, "{count} messages of {looks}");
+    drop(run);
 }

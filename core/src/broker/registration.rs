@@ -23,6 +23,9 @@ use crate::name::Group;
 use crate::remoting::{BrokerAsk, Context, Purpose};
 use crate::time::Instant;
 
+/// Heartbeats that may be under way to one broker when our groups change: each tells of all topics,
+/// of which there may be tens of thousands, and the next one tells of all changes until then.
+const UNDER_WAY: u32 = 2;
 /// Pause after a heartbeat that came to nothing.
 const AGAIN: Duration = Duration::from_secs(1);
 /// Pause before it is told again that a broker denies heartbeats.
@@ -35,6 +38,8 @@ pub(super) struct Registration {
     knows: Option<u64>,
     /// Heartbeats without an answer.
     under_way: u32,
+    /// Our groups have changed, and one more follows when one of these has ended.
+    owed: bool,
     /// Its version, as it answered a heartbeat.
     version: Option<i32>,
     /// The last heartbeat came to nothing; the timer of that number sends another one.
@@ -88,12 +93,18 @@ impl Brokers {
         ctx.ask_with(peer, purpose, Kind::Heartbeat, payload, within);
     }
 
-    /// The same to every broker there is a connection to; one that stalls delays no other.
-    pub(crate) fn heartbeats(&mut self, ctx: &mut Context, heartbeat: &Arc<SharedHeartbeat>) {
+    /// The brokers there is a connection to, and that may be sent a heartbeat now; one that stalls
+    /// delays no other. The rest is owed one.
+    pub(crate) fn may_hear(&mut self, ctx: &Context) -> Vec<PeerId> {
         let connected: Vec<PeerId> = ctx.remoting.peers.brokers().collect();
-        for peer in connected {
-            self.heartbeat(ctx, peer, heartbeat);
-        }
+        let many = |peer: &PeerId| match self.registrations.get_mut(peer) {
+            Some(registration) if registration.under_way >= UNDER_WAY => {
+                registration.owed = true;
+                false
+            }
+            Some(_) | None => true,
+        };
+        connected.into_iter().filter(many).collect()
     }
 
     /// A broker answered a heartbeat.
@@ -122,6 +133,9 @@ impl Brokers {
         }
         if self.answered(peer, revision) {
             ctx.fx.signal(Signal::Registered(peer));
+        }
+        if self.registrations.get(&peer).is_some_and(|registration| registration.owed) {
+            ctx.fx.signal(Signal::HeartbeatOwed(peer));
         }
     }
 
@@ -188,7 +202,7 @@ impl Brokers {
     pub(crate) fn told(&mut self, peer: PeerId) -> u64 {
         let registration = self.registrations.entry(peer).or_default();
         registration.under_way += 1;
-        registration.refused = None;
+        (registration.refused, registration.owed) = (None, false);
         self.revision
     }
 

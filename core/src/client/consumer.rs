@@ -44,7 +44,13 @@ pub struct Consumer {
     ended: bool,
     /// Somebody else ends it.
     pub(super) handed_on: bool,
+    /// Messages that were not wanted, one after the other, since others could run.
+    unwanted: u32,
 }
+
+/// So many messages that are not wanted are passed in a row before others run, and whoever waits
+/// looks at the clock: there may be a whole backlog of them.
+const UNWANTED: u32 = 32;
 
 impl fmt::Debug for Consumer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -68,8 +74,8 @@ impl Future for Next<'_> {
 impl Consumer {
     pub(super) fn new(owner: Arc<Owner>, sub: SubscriptionId, opening: Opening) -> Self {
         let control = ConsumerHandle::new(owner.shared().clone(), sub);
-        let (current, gathered, stopped, ended, handed_on) = Default::default();
-        Self { owner, control, current, gathered, opening, stopped, ended, handed_on }
+        let (current, gathered, stopped, ended, handed_on, unwanted) = Default::default();
+        Self { owner, control, current, gathered, opening, stopped, ended, handed_on, unwanted }
     }
 
     /// The next message, or why none comes any more. A message that can't be read comes as an
@@ -209,6 +215,9 @@ impl Consumer {
             return None;
         }
         while handout.next < handout.end && !handout.batch.is_revoked() {
+            if self.unwanted >= UNWANTED {
+                return None;
+            }
             let index = handout.next;
             if !handout.batch.hand_out(index) {
                 // The consumer finishes: the engine is given back what is left here.
@@ -221,11 +230,16 @@ impl Consumer {
             if !handout.batch.wanted(index) {
                 // Not asked for: the broker's filter knows tags only by their hashes.
                 settle(&handout.batch, index, shared);
+                self.unwanted += 1;
                 continue;
             }
             let at = (index, handout.again);
             let opened = self.opening.open(&handout.batch, at, shared);
-            let Some(received) = opened else { continue };
+            let Some(received) = opened else {
+                self.unwanted += 1;
+                continue;
+            };
+            self.unwanted = 0;
             if received.is_err() && self.opening.unreadable == OnUnreadable::Stop {
                 self.stop();
             }
@@ -254,6 +268,11 @@ impl Consumer {
             let paused = self.control.is_suspended();
             if !paused && let Some(delivery) = self.fresh() {
                 return Poll::Ready(Ok(delivery));
+            }
+            if self.unwanted >= UNWANTED {
+                self.unwanted = 0;
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
             }
             // The one that is left here is dropped after the lock.
             let mut waker = Some(cx.waker().clone());

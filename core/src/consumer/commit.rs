@@ -148,9 +148,10 @@ impl Consumer {
             local.put(&mut ctx.fx, &queue.name, (key, offset));
             return true;
         }
-        let sent = self.send_commit(ctx, known, (key, offset), &queue.name, queue.at.broker);
+        let broker = queue.at.broker;
+        let sent = self.send_commit(ctx, known, (key, offset), &queue.name, broker);
         if sent {
-            self.commits += 1;
+            self.commits.sent(broker);
             if let Some(queue) = self.queues.get_mut(key) {
                 queue.keeper.committing(offset);
             }
@@ -171,7 +172,7 @@ impl Consumer {
             && ctx.fx.plant.is(Planted::CommitsAfterReset)
             && self.send_commit(ctx, known, (old, offset), &queue.name, queue.at.broker)
         {
-            self.commits += 1;
+            self.commits.sent(queue.at.broker);
         }
     }
 
@@ -196,7 +197,7 @@ impl Consumer {
         });
         let within = self.commit_within(&ctx.fx.config);
         let purpose =
-            Purpose::Consumer(self.id, ConsumerAsk::Commit { queue: key, offset, within });
+            Purpose::Consumer(self.id, ConsumerAsk::Commit { queue: key, broker, offset, within });
         ctx.ask(peer, purpose, Kind::Plain, request, Bytes::new(), within);
         true
     }
@@ -222,15 +223,15 @@ impl Consumer {
         &mut self,
         ctx: &mut Context,
         known: Known<'_>,
-        (key, offset): (QueueKey, i64),
+        (key, broker, offset): (QueueKey, BrokerId, i64),
         reply: Reply,
     ) {
         let code = reply.code;
         if code == ResponseCode::SUCCESS {
-            return self.commit_ended(ctx, known, key, Ok(offset));
+            return self.commit_ended(ctx, known, (key, broker), Ok(offset));
         }
         let remark = reply.remark.map(Into::into);
-        self.commit_failed(ctx, known, key, Failure::Refused { code, remark });
+        self.commit_failed(ctx, known, (key, broker), Failure::Refused { code, remark });
     }
 
     /// A commit was refused, or came to nothing: of a queue that is held, or its last one. The loss
@@ -239,7 +240,7 @@ impl Consumer {
         &mut self,
         ctx: &mut Context,
         known: Known<'_>,
-        key: QueueKey,
+        (key, at): (QueueKey, BrokerId),
         failure: Failure,
     ) {
         let answers = matches!(failure, Failure::Refused { .. } | Failure::TimedOut(_));
@@ -252,7 +253,7 @@ impl Consumer {
             let (queue, failure) = (Some(queue), Box::new(failure.clone()));
             ctx.fx.note(Note::AskFailed { group, ask, queue, failure });
         }
-        self.commit_ended(ctx, known, key, Err(failure));
+        self.commit_ended(ctx, known, (key, at), Err(failure));
     }
 
     /// A commit was answered, or came to nothing.
@@ -260,7 +261,7 @@ impl Consumer {
         &mut self,
         ctx: &mut Context,
         known: Known<'_>,
-        key: QueueKey,
+        (key, at): (QueueKey, BrokerId),
         ended: Result<i64, Failure>,
     ) {
         let stored = ended.as_ref().ok().copied();
@@ -273,7 +274,7 @@ impl Consumer {
             }
         }
         self.stored.ended(ctx.fx.now, stored.is_some());
-        self.commits = self.commits.saturating_sub(1);
+        self.commits.ended(at);
         let again = self.last_ended(ctx, key, stored.is_some());
         let over = self.predecessor_ended(ctx, known, key, stored).filter(|_| !again);
         self.commit_call_ended(ctx, known, key, &ended);

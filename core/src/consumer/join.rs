@@ -145,9 +145,8 @@ impl Consumers {
     /// Whether a consumer, which has to be there, reads the topic.
     pub(crate) fn reads_of(&self, sub: SubscriptionId, topic: &Topic) -> Result<bool, Stale> {
         let consumer = self.get(sub).filter(|consumer| !consumer.is_leaving());
-        let reads = |one: &Consumer| {
-            one.topics.find_own(topic).is_some() || one.wishes.topics().any(|own| own == topic)
-        };
+        let reads =
+            |one: &Consumer| one.topics.find_own(topic).is_some() || one.wishes.contains(topic);
         consumer.map(reads).ok_or(Stale)
     }
 
@@ -162,7 +161,7 @@ impl Consumers {
         let topics = consumer.topics.iter().map(|(_, of)| of).filter(|of| of.role == Role::Own);
         // A filter that a broker has not taken yet is the newer one of its topic.
         let old = topics.map(|of| (&of.topic, &of.filter));
-        let old = old.filter(|(topic, _)| !consumer.wishes.topics().any(|new| new == *topic));
+        let old = old.filter(|(topic, _)| !consumer.wishes.contains(topic));
         let all = old.chain(consumer.wishes.iter());
         let data = |(topic, filter): (&Topic, &Filter)| TopicSubscription {
             topic: topic.clone(),
@@ -321,7 +320,7 @@ impl Consumer {
     }
 
     fn reads(&self, topic: &Topic) -> bool {
-        self.topics.find(topic).is_some() || self.wishes.topics().any(|own| own == topic)
+        self.topics.find(topic).is_some() || self.wishes.contains(topic)
     }
 
     /// Tells of the queues of a topic, as far as they are known, where that is wanted.

@@ -5,6 +5,7 @@
 //! Codes: `UPDATE_CONSUMER_OFFSET` (15).
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::time::Duration;
 
 use super::queue::Lock;
@@ -19,8 +20,7 @@ use crate::route::Known;
 use crate::time::Instant;
 use crate::timer::TimerKey;
 
-/// The pause before a consumer that leaves gives one again that failed; the next ones are each
-/// twice as long.
+/// The pause before one is given again that failed; the next ones are each twice as long.
 const AGAIN: Duration = Duration::from_millis(200);
 /// How often one is given.
 const TRIES: u32 = 3;
@@ -36,21 +36,49 @@ pub(super) struct LastCommit {
     failed: u32,
     /// The queue is another member's by now, whatever becomes of this one.
     gone: bool,
-    /// It may be lost with others that come first at the same time, and is given once more for as
-    /// long as nobody else can have committed: until then.
-    first: Option<Instant>,
+    /// Nobody else can have committed until then: for so long it may be given again.
+    alone: Instant,
+    /// It may be lost with others that come first at the same time, and is given once more.
+    first: bool,
 }
 
 impl LastCommit {
     /// `alone`: until when nobody else commits in that queue.
     fn new(key: QueueKey, queue: &Queue, offset: i64, gone: bool, alone: Instant) -> Self {
         let (name, broker) = (queue.name.clone(), queue.at.broker);
-        let first = queue.keeper.is_first().then_some(alone);
-        Self { key, name, broker, offset, failed: 0, gone, first }
+        let first = queue.keeper.is_first();
+        Self { key, name, broker, offset, failed: 0, gone, alone, first }
     }
 
     fn is_repeated(&self, now: Instant) -> bool {
-        self.first.is_some_and(|alone| now < alone)
+        self.first && now < self.alone
+    }
+}
+
+/// How many commits of one consumer have no answer, those of queues given up included.
+#[derive(Debug, Default)]
+pub(super) struct Unanswered(BTreeMap<BrokerId, usize>);
+
+impl Unanswered {
+    pub(super) fn sent(&mut self, broker: BrokerId) {
+        *self.0.entry(broker).or_default() += 1;
+    }
+
+    pub(super) fn ended(&mut self, broker: BrokerId) {
+        if let Entry::Occupied(mut count) = self.0.entry(broker) {
+            *count.get_mut() -= 1;
+            if *count.get() == 0 {
+                count.remove();
+            }
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn are_at(&self, broker: BrokerId) -> bool {
+        self.0.contains_key(&broker)
     }
 }
 
@@ -60,7 +88,7 @@ pub(super) struct LastCommits {
     under_way: BTreeMap<QueueKey, LastCommit>,
     /// Those that are given again when the timer fires.
     failed: Vec<LastCommit>,
-    /// First ones that were confirmed, to be given again when all are.
+    /// First ones that were confirmed, to be given again when all of their brokers are.
     firsts: Vec<LastCommit>,
     timer: Option<TimerKey>,
     /// Queues whose last commit came to nothing.
@@ -95,8 +123,8 @@ impl Consumers {
         let Some(consumer) = self.get_mut(sub) else { return };
         consumer.lasts.timer = None;
         for last in std::mem::take(&mut consumer.lasts.failed) {
-            let key = last.key;
-            if !consumer.commit_last(ctx, known, last) {
+            let (key, late) = (last.key, last.gone && ctx.fx.now >= last.alone);
+            if late || !consumer.commit_last(ctx, known, last) {
                 consumer.committed_last(ctx, key);
             }
         }
@@ -116,7 +144,8 @@ impl Consumer {
         queue: &Queue,
     ) -> bool {
         let offset = queue.to_store(ctx.fx.now).filter(|_| self.auto_commits());
-        let offset = offset.or_else(|| queue.owed().filter(|_| self.local.is_none()));
+        let asked = || queue.owed().or_else(|| queue.keeper.to_repeat_last());
+        let offset = offset.or_else(|| asked().filter(|_| self.local.is_none()));
         let Some(offset) = offset else { return false };
         if let Some(local) = &mut self.local {
             local.put_last(&mut ctx.fx, &queue.name, (key, offset));
@@ -152,25 +181,24 @@ impl Consumer {
             self.lasts.lost += usize::from(!last.gone);
             return false;
         }
-        self.commits += 1;
+        self.commits.sent(last.broker);
         self.lasts.under_way.insert(last.key, last);
         true
     }
 
-    /// A last commit was refused, or came to nothing. A consumer that leaves gives it again: nobody
-    /// else has the queue before it has left. Of a queue that another member has by now, an offset
-    /// that comes late may replace a later one. False if it comes to nothing.
+    /// A last commit was refused, or came to nothing. It is given again while nobody else can have
+    /// committed, which is so until a consumer that leaves has left. Of a queue that another member
+    /// reads by now, an offset that comes late may replace a later one. False if it comes to
+    /// nothing.
     pub(super) fn last_failed(&mut self, ctx: &mut Context, mut last: LastCommit) -> bool {
-        if last.gone {
-            return false;
-        }
         last.failed += 1;
-        if last.failed == TRIES || self.phase != Phase::Committing {
-            self.lasts.lost += 1;
+        let at = ctx.fx.now + AGAIN * (1 << (last.failed - 1));
+        let late = if last.gone { at >= last.alone } else { self.phase != Phase::Committing };
+        if last.failed == TRIES || late {
+            self.lasts.lost += usize::from(!last.gone);
             return false;
         }
         if self.lasts.timer.is_none() {
-            let at = ctx.fx.now + AGAIN * (1 << (last.failed - 1));
             let timer = TimerKind::Consumer(ConsumerTimer::CommitAgain(self.id));
             self.lasts.timer = Some(ctx.fx.timers.at(at, timer));
         }
@@ -196,15 +224,17 @@ impl Consumer {
         again
     }
 
-    /// First offsets of queues that were given up are given once more when all commits were
-    /// answered.
+    /// First offsets of queues that were given up are given once more when all commits that their
+    /// broker has were answered: another one may take long. Those for which it is too late by then
+    /// end with what was answered.
     pub(super) fn repeat_firsts(&mut self, ctx: &mut Context, known: Known<'_>) {
-        if self.commits > 0 {
-            return;
-        }
-        for last in std::mem::take(&mut self.lasts.firsts) {
-            let (key, again) = (last.key, last.is_repeated(ctx.fx.now));
-            if !again || !self.commit_last(ctx, known, LastCommit { first: None, ..last }) {
+        let now = ctx.fx.now;
+        let due =
+            |last: &mut LastCommit| !last.is_repeated(now) || !self.commits.are_at(last.broker);
+        let due: Vec<LastCommit> = self.lasts.firsts.extract_if(.., due).collect();
+        for last in due {
+            let (key, again) = (last.key, last.is_repeated(now));
+            if !again || !self.commit_last(ctx, known, LastCommit { first: false, ..last }) {
                 self.committed_last(ctx, key);
             }
         }

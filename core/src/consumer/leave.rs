@@ -161,7 +161,7 @@ impl Consumer {
     /// One that leaves has brokers told once its queues are given up and no commit of it is under
     /// way: they may give its queues to others.
     pub(super) fn unregister_if_committed(&mut self, ctx: &mut Context) {
-        let committed = self.commits == 0 && self.lasts.is_quiet() && self.queues.is_empty();
+        let committed = self.commits.is_empty() && self.lasts.is_quiet() && self.queues.is_empty();
         let done = committed && self.locks.are_given_back();
         if self.phase != Phase::Committing || !done {
             return;

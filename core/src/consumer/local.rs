@@ -382,7 +382,7 @@ impl Consumer {
                 queue.offset_received(ctx.fx.now, offset, OffsetOf::Group);
                 self.resume(ctx, known, key);
             }
-            Some(None) => self.fetch_end(ctx, peer, key),
+            Some(None) => self.fetch_end(ctx, known, peer, key),
             None => {
                 local.wait(&mut ctx.fx, key);
                 queue.cursor.await_store();
@@ -532,7 +532,11 @@ impl Consumer {
         let ends = self.phase == Phase::Committing && self.queues.is_empty();
         let loads = matches!(local.load, Load::UnderWay(_));
         let ended = comes || local.closed || loads;
-        assert!(!ends || ended || self.commits > 0, "{:?} leaves and does not save", self.id);
+        assert!(
+            !ends || ended || !self.commits.is_empty(),
+            "{:?} leaves and does not save",
+            self.id
+        );
         for key in local.waiting.keys().chain(local.answers.keys()) {
             assert!(self.queues.get(*key).is_some(), "{key:?} is gone and waits for offsets");
         }

@@ -82,7 +82,7 @@ use drain::Drain;
 use elders::Elders;
 pub use filter::{Filter, FilterError, Tags};
 use handouts::Handouts;
-use last_commit::LastCommits;
+use last_commit::{LastCommits, Unanswered};
 use local::{Local, Orphan};
 use locks::Locks;
 use next_offset::{NextOffset, PullAnswer};
@@ -224,8 +224,8 @@ struct Consumer {
     elders: Elders,
     /// When it looks next at what the application has.
     look_timer: Option<(Instant, TimerKey)>,
-    /// Commits without an answer, those of queues given up included.
-    commits: usize,
+    /// Commits without an answer.
+    commits: Unanswered,
     /// Its offsets, where no broker keeps them.
     local: Option<Local>,
     predecessors: Predecessors,
@@ -304,7 +304,7 @@ impl Consumer {
             locks: Locks::default(),
             elders: Elders::default(),
             look_timer: None,
-            commits: 0,
+            commits: Unanswered::default(),
             local,
             predecessors: Predecessors::default(),
             lasts: LastCommits::default(),
@@ -437,11 +437,11 @@ impl Consumers {
                 let Some(consumer) = consumer else { return };
                 consumer.pull_answered(ctx, known, peer, queue, reply, body);
             }
-            ConsumerAsk::Commit { queue, offset, .. } => {
+            ConsumerAsk::Commit { queue, broker, offset, .. } => {
                 let stored = reply.code == ResponseCode::SUCCESS;
                 count_commit(ctx, stored);
                 let Some(consumer) = consumer else { return };
-                consumer.commit_answered(ctx, known, (queue, offset), reply);
+                consumer.commit_answered(ctx, known, (queue, broker, offset), reply);
             }
             ConsumerAsk::Check { wish } => self.filter_judged(ctx, (sub, wish), reply),
             ConsumerAsk::Locks { broker } => {
@@ -482,8 +482,8 @@ impl Consumers {
             ConsumerAsk::Pull { queue } => {
                 consumer.queue_failed(ctx, known, queue, RequestCode::PULL_MESSAGE, failure);
             }
-            ConsumerAsk::Commit { queue, .. } => {
-                consumer.commit_failed(ctx, known, queue, failure.clone());
+            ConsumerAsk::Commit { queue, broker, .. } => {
+                consumer.commit_failed(ctx, known, (queue, broker), failure.clone());
             }
             ConsumerAsk::Check { wish } => consumer.not_judged(ctx, wish, failure.clone()),
             ConsumerAsk::Locks { broker } => {

@@ -42,9 +42,19 @@ impl Consumer {
         self.fetch_with(ctx, peer, key, OffsetOf::Group, request);
     }
 
-    /// The group has none: it begins at an end of the queue.
-    pub(super) fn fetch_end(&mut self, ctx: &mut Context, peer: PeerId, key: QueueKey) {
-        let Some(queue) = self.queues.get(key) else { return };
+    /// The group has none: it begins at an end of the queue, unless it had begun before.
+    pub(super) fn fetch_end(
+        &mut self,
+        ctx: &mut Context,
+        known: Known<'_>,
+        peer: PeerId,
+        key: QueueKey,
+    ) {
+        let Some(queue) = self.queues.get_mut(key) else { return };
+        if let Some(offset) = queue.left_off() {
+            queue.offset_received(ctx.fx.now, offset, OffsetOf::End);
+            return self.resume(ctx, known, key);
+        }
         let request = match self.topics.start(queue.topic, self.options.start) {
             Start::First => queue.name.ask_min_offset(),
             Start::Last => queue.name.ask_max_offset(),
@@ -99,7 +109,7 @@ impl Consumer {
                 self.resume(ctx, known, key);
             }
             (ResponseCode::QUERY_NOT_FOUND, _) if of == OffsetOf::Group => {
-                self.fetch_end(ctx, peer, key);
+                self.fetch_end(ctx, known, peer, key);
             }
             (code, fields) => {
                 let failure = match (code, fields) {

@@ -6,6 +6,7 @@
 //! answer, or none, is no verdict: the question is asked again with the next look at the share, a
 //! second later.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -27,15 +28,16 @@ use crate::route::Known;
 struct Wish {
     topic: Topic,
     filter: Filter,
-    /// By which its question is known.
-    number: u32,
     asked: bool,
 }
 
-/// What a consumer wants to read, once a broker has taken its filters.
+/// What a consumer wants to read, once a broker has taken its filters: of tens of thousands of
+/// topics, maybe.
 #[derive(Debug, Default)]
 pub(super) struct Wishes {
-    list: Vec<Wish>,
+    /// By their numbers, the oldest first.
+    list: BTreeMap<u32, Wish>,
+    by_topic: BTreeMap<Topic, u32>,
     /// Wishes of which the consumer was made: it joins with all of them, or not at all. Others of
     /// its group would be sent away otherwise, whose subscriptions brokers replace by its own.
     joins: bool,
@@ -55,12 +57,20 @@ impl Wishes {
     fn push(&mut self, topic: Topic, filter: Filter) {
         self.forget(&topic);
         self.numbers = self.numbers.wrapping_add(1);
-        self.list.push(Wish { topic, filter, number: self.numbers, asked: false });
+        self.by_topic.insert(topic.clone(), self.numbers);
+        self.list.insert(self.numbers, Wish { topic, filter, asked: false });
     }
 
     /// The topic is not wished for any more.
     pub(super) fn forget(&mut self, topic: &Topic) {
-        self.list.retain(|wish| wish.topic != *topic);
+        if let Some(number) = self.by_topic.remove(topic) {
+            self.list.remove(&number);
+        }
+    }
+
+    /// Whether the topic is wished for.
+    pub(super) fn contains(&self, topic: &Topic) -> bool {
+        self.by_topic.contains_key(topic)
     }
 
     /// Whether the consumer waits for brokers' words before it joins.
@@ -77,23 +87,24 @@ impl Wishes {
 
     /// The topics that are wished for.
     pub(super) fn topics(&self) -> impl Iterator<Item = &Topic> {
-        self.list.iter().map(|wish| &wish.topic)
+        self.by_topic.keys()
     }
 
     /// The same with their filters.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&Topic, &Filter)> {
-        self.list.iter().map(|wish| (&wish.topic, &wish.filter))
+        self.list.values().map(|wish| (&wish.topic, &wish.filter))
     }
 
     fn answered(&mut self, number: u32) -> Option<&mut Wish> {
-        let wish = self.list.iter_mut().find(|wish| wish.number == number)?;
+        let wish = self.list.get_mut(&number)?;
         wish.asked = false;
         Some(wish)
     }
 
     fn take(&mut self, number: u32) -> Option<Wish> {
-        let place = self.list.iter().position(|wish| wish.number == number)?;
-        Some(self.list.remove(place))
+        let wish = self.list.remove(&number)?;
+        self.by_topic.remove(&wish.topic);
+        Some(wish)
     }
 }
 
@@ -163,13 +174,10 @@ impl Consumer {
         if self.is_leaving() || self.is_draining() {
             return;
         }
-        for place in 0..self.wishes.list.len() {
-            let wish = &self.wishes.list[place];
-            if wish.asked {
-                continue;
-            }
+        let mut nobody = false;
+        for (number, wish) in self.wishes.list.iter_mut().filter(|(_, wish)| !wish.asked) {
             let Some(peer) = judge(ctx, known, &wish.topic) else {
-                self.rebalance_after(ctx, AGAIN);
+                nobody = true;
                 continue;
             };
             let body = CheckClientBody {
@@ -182,12 +190,14 @@ impl Consumer {
                     self.edition.version,
                 ),
             };
-            let wish = wish.number;
-            let purpose = Purpose::Consumer(self.id, ConsumerAsk::Check { wish });
+            wish.asked = true;
+            let purpose = Purpose::Consumer(self.id, ConsumerAsk::Check { wish: *number });
             let (within, body) = (ctx.fx.config.request_timeout, Bytes::from(body.to_json()));
             let request = Request::CheckClient(PlainRequest::default());
-            self.wishes.list[place].asked = true;
             ctx.ask(peer, purpose, Kind::Plain, request, body, within);
+        }
+        if nobody {
+            self.rebalance_after(ctx, AGAIN);
         }
     }
 
@@ -227,7 +237,7 @@ impl Consumer {
 
     /// Each wish is asked about, or will be with the next look at the share.
     pub(super) fn check_wishes(&self) {
-        let idle = self.wishes.list.iter().any(|wish| !wish.asked);
+        let idle = self.wishes.list.values().any(|wish| !wish.asked);
         assert!(
             !idle || self.rebalance_timer.is_some() || self.is_leaving() || self.is_draining(),
             "{:?} asks nobody about its filters",

@@ -67,6 +67,8 @@ pub(crate) enum Signal {
     VersionKnown(PeerId),
     /// What heartbeats say of our groups has changed: brokers are to hear it now.
     GroupsChanged,
+    /// A broker has answered a heartbeat that had not told of all that has changed.
+    HeartbeatOwed(PeerId),
     /// A consumer of ours reads nothing any more, and is no member until it does.
     GroupIdle { group: Group },
     /// A consumer has left its group, and its offsets are safe: brokers are to hear that.

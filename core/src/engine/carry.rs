@@ -50,6 +50,7 @@ impl Engine {
                     producers.version_known(ctx, &mut ways, peer);
                 }
                 Signal::GroupsChanged => self.register_all(),
+                Signal::HeartbeatOwed(peer) => self.register(peer),
                 Signal::GroupIdle { group } => {
                     let ask = BrokerAsk::Withdraw;
                     Brokers::unregister_consumer(&mut self.ctx, &group, ask);

@@ -38,9 +38,9 @@ impl Engine {
     }
 
     /// Has a consumer read one more topic; or other messages of one that it reads: the filter
-    /// counts for all that is pulled from then on. Brokers hear of it at once, and nothing is
-    /// pulled with the new filter before they have. A filter in SQL counts once a broker has taken
-    /// it; one that is refused ends the consumer by
+    /// counts for all that is pulled from then on. Brokers hear of it at once, or by one heartbeat
+    /// behind two that are under way, and nothing is pulled with the new filter before they have. A
+    /// filter in SQL counts once a broker has taken it; one that is refused ends the consumer by
     /// [`Event::FilterRefused`](super::Event::FilterRefused).
     ///
     /// After this: commands, events, timeout.

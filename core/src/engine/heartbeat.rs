@@ -60,12 +60,11 @@ impl Engine {
         }
     }
 
-    /// Registers with every broker there is a connection to.
+    /// Registers with every broker there is a connection to, at once or after those heartbeats that
+    /// are under way.
     pub(super) fn register_all(&mut self) {
-        if self.registers() {
-            let heartbeat = self.heartbeat();
-            self.brokers.heartbeats(&mut self.ctx, &heartbeat);
-        }
+        let hear = if self.registers() { self.brokers.may_hear(&self.ctx) } else { Vec::new() };
+        hear.into_iter().for_each(|peer| self.register(peer));
     }
 
     /// The heartbeat of all brokers is due.

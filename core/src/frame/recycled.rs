@@ -1,5 +1,6 @@
 //! Read buffers used again: a new one would be zeroed, 64 KiB for each pull.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -11,7 +12,7 @@ const SMALL: usize = 4 << 10;
 
 /// The buffers of one connection that nobody uses now. All of their bytes are initialised.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Recycled(Arc<Mutex<Vec<Vec<u8>>>>);
+pub(super) struct Recycled(Arc<Mutex<VecDeque<Vec<u8>>>>);
 
 /// A buffer whose bodies are being looked at; the last of them gives it back.
 struct Lent {
@@ -42,7 +43,7 @@ impl Recycled {
     fn kept(&self, least: usize, most: usize) -> Option<Vec<u8>> {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let fits = |buffer: &Vec<u8>| (least..most).contains(&buffer.len());
-        kept.iter().rposition(fits).map(|place| kept.remove(place))
+        kept.iter().rposition(fits).and_then(|place| kept.remove(place))
     }
 
     /// A copy, and how much memory it holds. A small one is not worth a buffer.
@@ -75,19 +76,38 @@ impl Recycled {
         Bytes::from_owner(Lent { buffer, to: self.clone() })
     }
 
-    /// Keeps a buffer for later, while those that are kept are few.
+    /// Keeps a buffer for later, instead of those that came back first where they are too many:
+    /// what comes now may be of another size than what nobody asks for any more.
     fn keep(&self, buffer: Vec<u8>) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let bytes: usize = kept.iter().map(Vec::len).sum();
-        if bytes + buffer.len() <= KEEP {
-            kept.push(buffer);
+        if buffer.len() > KEEP {
+            return;
         }
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut bytes = buffer.len() + kept.iter().map(Vec::len).sum::<usize>();
+        while bytes > KEEP
+            && let Some(first) = kept.pop_front()
+        {
+            bytes -= first.len();
+        }
+        kept.push_back(buffer);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn buffers_of_a_size_that_nobody_asks_for_any_more_make_room_for_others() {
+        let recycled = Recycled::default();
+        let lent: Vec<Bytes> = (0..KEEP / SMALL).map(|_| recycled.lend(vec![0; SMALL])).collect();
+        drop(lent);
+        drop(recycled.lend(vec![7; KEEP / 2]));
+        assert_eq!(recycled.buffer(KEEP / 2)[0], 7, "it is used again");
+        drop(recycled.lend(vec![0; KEEP + 1]));
+        let kept = recycled.0.lock().unwrap().iter().map(Vec::len).sum::<usize>();
+        assert_eq!(kept, KEEP / 2, "the rest of the small ones");
+    }
 
     #[test]
     fn a_copy_holds_less_than_twice_its_length_whatever_is_kept() {

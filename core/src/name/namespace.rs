@@ -137,17 +137,19 @@ impl Namespace {
             return (text.clone(), None);
         };
         let (begin, rest) = parts(text);
-        if let Some(bare) = without(namespace, rest).filter(|bare| !bare.is_empty()) {
-            return (Arc::from(format!("{begin}{bare}")), Some(Arc::new(text.clone())));
-        }
+        // One that is in it already may begin with its name once more.
         let known = wire.filter(|wire| {
             let (of, named) = parts(wire);
             of == begin && without(namespace, named) == Some(rest)
         });
-        let wire = known
-            .cloned()
-            .unwrap_or_else(|| Arc::new(format!("{begin}{namespace}{SEPARATOR}{rest}").into()));
-        (text.clone(), Some(wire))
+        if let Some(wire) = known {
+            return (text.clone(), Some(wire.clone()));
+        }
+        if let Some(bare) = without(namespace, rest).filter(|bare| !bare.is_empty()) {
+            return (Arc::from(format!("{begin}{bare}")), Some(Arc::new(text.clone())));
+        }
+        let wire = format!("{begin}{namespace}{SEPARATOR}{rest}");
+        (text.clone(), Some(Arc::new(wire.into())))
     }
 }
 
@@ -250,6 +252,11 @@ mod tests {
             assert_eq!((of.bare("south%orders"), of.bare("orders")), ("orders", "orders"));
         }
         assert_eq!(topic("orders").bare("south%orders"), "south%orders");
+        // What is called so within the namespace stays that, however often it comes back.
+        let twice = south().topic(&topic("south%south%orders"));
+        for put in [&twice, &south().topic(&twice)] {
+            assert_eq!((put.as_str(), &**put.wire()), ("south%orders", "south%south%orders"));
+        }
         assert_eq!(group.bare("south%orders"), "orders");
     }
 

@@ -79,7 +79,7 @@ pub(crate) enum ConsumerAsk {
     /// Messages of a queue.
     Pull { queue: QueueKey },
     /// The group's offset of a queue, stored.
-    Commit { queue: QueueKey, offset: i64, within: Duration },
+    Commit { queue: QueueKey, broker: BrokerId, offset: i64, within: Duration },
     /// Whether a broker can filter as it wishes to.
     Check { wish: u32 },
     /// Locks of queues of that broker, or their end.

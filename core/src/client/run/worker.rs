@@ -16,7 +16,7 @@ use super::tally::Tally;
 use super::verdict::{BatchContext, Handled, Verdict};
 use crate::contain::contained;
 
-/// A task that always finds messages lets others run after so many.
+/// A task that always finds messages lets others run after so many, handled or not.
 const TURN: u32 = 64;
 
 /// A worker, from when its loop begins.
@@ -87,7 +87,13 @@ where
     let mut worker = Worker::new(pool, seat);
     let Worker { pool, seat, tally } = &mut worker;
     let mut turn = 0;
-    while let Some(claim) = poll_fn(|cx| seat.poll_next(cx, false)).await {
+    loop {
+        if turn == TURN {
+            turn = 0;
+            others_first().await;
+        }
+        let Some(claim) = poll_fn(|cx| seat.poll_next(cx, false)).await else { break };
+        turn += 1;
         let Some(delivery) = pool.open(&claim, tally) else { continue };
         let (begun, since) = (tally.begin(1), pool.now());
         let handled = match contained(|| handler(delivery.view())) {
@@ -97,11 +103,6 @@ where
         let took = pool.now().since(since);
         drop(begun);
         pool.ended(delivery, handled, took, tally);
-        turn += 1;
-        if turn == TURN {
-            turn = 0;
-            others_first().await;
-        }
     }
 }
 
@@ -168,7 +169,7 @@ fn gather(pool: &Pool, seat: &mut Seat, tally: &Tally) -> Option<Vec<Delivery>> 
         seat.leave_off();
         return Some(batch);
     }
-    let deadline = clock.now() + wait;
+    let (deadline, mut passed) = (clock.now() + wait, 0);
     while batch.len() < most {
         let next = if wait.is_zero() {
             seat.try_next()
@@ -176,7 +177,16 @@ fn gather(pool: &Pool, seat: &mut Seat, tally: &Tally) -> Option<Vec<Delivery>> 
             block_until(deadline, (clock, host), |cx| seat.poll_next(cx, true)).flatten()
         };
         let Some(claim) = next else { break };
-        batch.extend(pool.open(&claim, tally));
+        let opened = pool.open(&claim, tally);
+        passed += u32::from(opened.is_none());
+        batch.extend(opened);
+        // What is in no batch takes time as well, and there may be a backlog of it.
+        if passed >= TURN {
+            passed = 0;
+            if clock.now() >= deadline {
+                break;
+            }
+        }
     }
     seat.leave_off();
     Some(batch)

@@ -92,6 +92,11 @@ impl Keeper {
         self.committed.filter(|_| self.lost && self.committing.is_none())
     }
 
+    /// The same where no other commit follows: a first one on its way may be lost with others.
+    pub(in crate::consumer) fn to_repeat_last(&self) -> Option<i64> {
+        self.to_repeat().or_else(|| self.committing.filter(|_| self.is_first()))
+    }
+
     /// A commit is on its way.
     pub(in crate::consumer) const fn committing(&mut self, offset: i64) {
         (self.committing, self.doubted, self.lost) = (Some(offset), false, false);

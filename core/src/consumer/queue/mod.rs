@@ -78,6 +78,8 @@ pub(super) struct Queue {
     lock: Lock,
     /// Up to there all was settled and stored in its life before.
     floor: Option<i64>,
+    /// Up to there all was settled in its life before, whoever knows it.
+    reached: Option<i64>,
     /// It is another member's by its share, and waits for what is being handled of it.
     pub(super) released: bool,
     /// A fault put back on purpose, where such are built.
@@ -89,7 +91,7 @@ impl Queue {
         let cursor = Cursor::new(PullBackoff::default());
         let (window, keeper) = (Window::default(), Keeper::default());
         let (held, chosen, reset, suggested, lite, plant) = Default::default();
-        let (lock, floor, released) = (Lock::Unneeded, None, false);
+        let (lock, floor, reached, released) = (Lock::Unneeded, None, None, false);
         Self {
             name,
             at,
@@ -104,6 +106,7 @@ impl Queue {
             lite,
             lock,
             floor,
+            reached,
             released,
             plant,
         }
@@ -156,9 +159,13 @@ impl Queue {
 
     /// As what it begins when it is there again: nothing that is unsettled is passed.
     pub(super) fn to_wish(&self) -> Wish {
+        Wish { offset: self.lowest_open(), held: self.held }
+    }
+
+    /// The lowest offset that is not settled, once it has begun.
+    fn lowest_open(&self) -> Option<i64> {
         let next = self.cursor.next();
-        let from = self.is_begun().then(|| self.low().map_or(next, |low| low.min(next)));
-        Wish { offset: from, held: self.held }
+        self.is_begun().then(|| self.low().map_or(next, |low| low.min(next)))
     }
 
     /// The next life of the queue, of which it is not known where it goes on: it was another
@@ -169,6 +176,7 @@ impl Queue {
         anew.held = self.held;
         anew.suggested = self.suggested;
         anew.floor = self.keeper.committed().max(self.floor);
+        anew.reached = self.lowest_open().or(self.reached);
         anew
     }
 
@@ -180,6 +188,12 @@ impl Queue {
     /// Goes on, or stops, as what is held allows. Gives what it needs for that.
     pub(super) fn resume(&mut self, bounds: &Bounds) -> Want {
         self.cursor.resume(self.window.is_full(bounds))
+    }
+
+    /// Where it goes on if the group has no offset stored: behind what was settled of it here. An
+    /// end of the queue may be behind more than that by now.
+    pub(super) fn left_off(&self) -> Option<i64> {
+        self.reached.max(self.floor)
     }
 
     /// An offset to begin at is known.
@@ -200,9 +214,7 @@ impl Queue {
     /// What may be committed: the lowest offset not settled. `None` before the first offset is
     /// known, and shown to be there.
     fn position(&self, now: Instant) -> Option<i64> {
-        let (cursor, next) = (&self.cursor, self.cursor.next());
-        let known = cursor.has_offset() && cursor.is_shown(now);
-        known.then(|| self.low().map_or(next, |low| low.min(next)))
+        self.lowest_open().filter(|_| self.cursor.is_shown(now))
     }
 
     /// The lowest offset that is held unsettled, of whichever pull.
