@@ -596,22 +596,3 @@ fn txn_15_of_many_at_once_each_ends_as_it_should() {
         assert_eq!(seen.get(id.as_str()).copied().unwrap_or(0), expected, "{place}");
     }
 }
-
-/// What a caller waits for as for a send is written with others, and may be read for by threads.
-#[test]
-fn ends_count_as_sends_on_their_connection() {
-    let (mut world, client) = setting(31);
-    let ids = [half(&mut world, client), half(&mut world, client)];
-    let ends = ids.map(|id| world.resolve(client, id, Resolution::Commit).unwrap());
-    for end in ends {
-        assert!(world.engine(client).awaits_on(end).is_some(), "nothing but sends is under way");
-    }
-    for end in ends {
-        world.run_until(SECOND, |world| world.transaction_end(client, end).is_some()).unwrap();
-    }
-    // One that is given up at its deadline is under way no more.
-    let id = half(&mut world, client);
-    world.with_cluster(|cluster| cluster.push_faults(END, [Fault::Mute]));
-    let end = world.resolve(client, id, Resolution::RollBack).unwrap();
-    world.run_until(10 * SECOND, |world| world.transaction_end(client, end).is_some()).unwrap();
-}

@@ -126,7 +126,7 @@ impl Consumer {
     }
 
     /// As [`recv`](Self::recv), for at most `timeout`. Where a broker denies the consumer its
-    /// messages then, the error says so ([`RecvTimeoutError::Denied`]); the consumer goes on asking.
+    /// messages then, the error says so ([`RecvTimeoutError::Denied`]), and it goes on asking.
     ///
     /// ```no_run
     /// # use rocketry_core::client::{Consumer, RecvTimeoutError};

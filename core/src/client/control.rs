@@ -130,12 +130,12 @@ impl ConsumerHandle {
     }
 
     /// What a broker denies to this client's access key, without which no messages come from it:
-    /// its answer to the last heartbeat, or to what it was asked about a queue. `None` where brokers
-    /// have served the consumer since, and where they have not been asked yet.
+    /// its answer to the last heartbeat, or to what it was asked about a queue. `None` where
+    /// brokers have served the consumer since, and where they have not been asked yet.
     ///
-    /// Nothing ends by it, `recv`, streams and handlers neither: brokers are asked again each second
-    /// or less often, and the consumer goes on once its account has the right, or the key is another.
-    /// Whoever would rather stop looks here. [`Consumer::recv_timeout`] does by itself.
+    /// Nothing ends by it, `recv`, streams and handlers neither: brokers are asked again each
+    /// second or less often, and the consumer goes on once its account has the right, or the key is
+    /// another. Whoever would rather stop looks here. [`Consumer::recv_timeout`] does by itself.
     ///
     /// ```no_run
     /// # use rocketry_core::client::ConsumerHandle;

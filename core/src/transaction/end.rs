@@ -380,8 +380,8 @@ fn whom(ctx: &Context, known: Known<'_>, half: &Half) -> Option<PeerId> {
     asked.map(|asked| asked.peer).or_else(|| half.place.as_ref().and_then(master))
 }
 
-/// An end by the word of the application counts as a send on its connection: its caller waits for it
-/// as for one, and it is written together with others.
+/// An end by the word of the application counts as a send on its connection: its caller waits for
+/// it as for one, and it is written together with others.
 fn count(ctx: &mut Context, peer: PeerId, ask: HalfAsk, change: i32) {
     if matches!(ask, HalfAsk::End(_)) {
         ctx.remoting.peers.count_send(peer, change);
