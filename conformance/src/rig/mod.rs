@@ -2,6 +2,7 @@
 //!
 //! Made for tests: what can't be set up panics.
 
+mod access;
 pub mod collector;
 pub mod diary;
 pub mod heard;
@@ -13,6 +14,7 @@ pub mod witness;
 
 use std::time::{Duration, Instant};
 
+pub use access::Access;
 use rocketry::{Client, Config};
 
 /// Who moves the bytes.
