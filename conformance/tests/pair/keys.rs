@@ -296,7 +296,7 @@ fn acl_08_a_consumer_whose_group_is_denied_says_so_at_once_and_again_once_a_minu
         assert_eq!(first.len(), 1, "{first:?}");
         assert!(first[0].contains("it serves no consumer of intruders: "), "{first:?}");
         let denied = shown(&world).expect("the heartbeat is denied");
-        assert!(denied.to_string().contains("access key"), "{denied}");
+        assert!(denied.to_string().contains("access_key"), "{denied}");
         world.run_for(129 * SECOND);
         assert_eq!(told(&world).len(), 3, "{:?}", told(&world));
         let beats = asked(&world, RequestCode::HEART_BEAT);
