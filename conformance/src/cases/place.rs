@@ -285,7 +285,7 @@ impl Place {
         }
         let topic = rocketry::Topic::new(topic).expect("a topic");
         match self.access_rig().client.admin().route(&topic).wait() {
-            Ok(route) => Some(route.queues.iter().map(|queues| queues.write_queues as u32).sum()),
+            Ok(route) => Some(route.queues.iter().map(|queues| queues.write_queues).sum()),
             Err(QueryError::Failed(_) | QueryError::NoRoute { .. }) => None,
             Err(error) => panic!("an answer: {error}"),
         }
