@@ -6,7 +6,7 @@ use std::sync::Arc;
 use libtest_mimic::{Arguments, Failed, Trial};
 use rocketry_conformance::cases::run::{self, Against, Options, Site, Verdict};
 use rocketry_conformance::cases::{self, Case};
-use rocketry_conformance::rig::{On, member};
+use rocketry_conformance::rig::{Access, On, member};
 
 /// Cases wait for most of their time.
 const AT_A_TIME: usize = 8;
@@ -17,7 +17,8 @@ fn main() -> ExitCode {
     }
     let mut args = Arguments::from_args();
     args.test_threads.get_or_insert(AT_A_TIME);
-    let site = Site::open(&Against::Embedded, Arc::default()).expect("nothing is started");
+    let site = Site::open(&Against::Embedded, &Access::default(), Arc::default())
+        .expect("nothing is started");
     let site = Arc::new(site);
     let embedded = cases::all().filter(|case| site.skips(case).is_none());
     let trials = embedded.flat_map(|case| {

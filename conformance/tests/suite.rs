@@ -7,7 +7,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rocketry_conformance::broker::ClusterConfig;
-use rocketry_conformance::serve::Served;
+use rocketry_conformance::certificates;
+use rocketry_conformance::embedded::Acl;
+use rocketry_conformance::serve::{Listen, ServeTls, Served, TlsMode};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
@@ -79,6 +81,63 @@ fn a_cluster_of_ones_own_is_a_target_and_is_not_hurt() {
     assert!(out.contains("it hurts the cluster, and this one is not ours: FAULT-02"), "{out}");
     assert!(out.contains("autoCreateTopicEnable=false in the broker's properties: NS-02"), "{out}");
     assert!(progress.contains("NS-03 on tokio"), "{progress}");
+}
+
+#[test]
+fn a_cluster_that_wants_a_key_and_tls_is_a_target_as_clients_have_it() {
+    let config = ClusterConfig::default().acl(Acl::admin("the-key", "the-secret"));
+    let server = certificates::server(certificates::SERVER, false).expect("a certificate");
+    let tls = ServeTls { mode: TlsMode::Enforcing, server };
+    let served = Served::start_tls(config, &Listen::default(), tls).expect("a served cluster");
+    let folder = Folder::new("keys");
+    let ca = folder.0.join("ca.pem");
+    fs::write(&ca, certificates::CA).expect("a file");
+    let (target, ca) = (format!("namesrv={}", served.namesrv()), ca.display().to_string());
+
+    // A new topic, one that nobody creates, a member in another process, and what is skipped.
+    let cases = ["run", "SEND-04", "NS-03", "REB-07", "ACL-03", "COMP-02", "--target", &target];
+    let by_options = ["--runtime", "std", "--access-key", "the-key", "--tls-ca", &ca];
+    let mut command = program(&[&cases[..], &by_options[..]].concat());
+    command.env("ROCKETRY_SECRET_KEY", "the-secret");
+    let (code, out, progress) = ended(command.output().expect("the program"));
+    assert!(
+        code == 0 && progress.contains("ok ") && !progress.contains("FAILED"),
+        "{out}{progress}"
+    );
+    assert_eq!(out.lines().last(), Some("3 passed, 0 failed, 2 skipped"), "{out}{progress}");
+    assert!(!out.contains("the-secret") && !progress.contains("the-secret"), "{out}{progress}");
+
+    let by_environment = |secret: &str| {
+        let mut command = program(&["run", "SEND-04", "--target", &target, "--runtime", "tokio"]);
+        command.env("ROCKETRY_ACCESS_KEY", "the-key").env("ROCKETRY_SECRET_KEY", secret);
+        ended(command.env("ROCKETRY_TLS_CA", &ca).output().expect("the program"))
+    };
+    let (code, out, progress) = by_environment("the-secret");
+    assert_eq!(code, 0, "{out}{progress}");
+    // It can't be reached with a wrong key, and with half of one nothing is tried.
+    let (code, _, errors) = by_environment("a-wrong-secret");
+    assert!(code == 3 && errors.contains("NO_PERMISSION"), "{code} {errors}");
+    let (code, _, errors) = by_environment("");
+    assert!(code == 2 && errors.contains("secret_key"), "{code} {errors}");
+}
+
+#[test]
+fn a_bench_does_its_work_signed_and_encrypted_beside_the_plain_one() {
+    let server = certificates::server(certificates::SERVER, false).expect("a certificate");
+    let tls = ServeTls { mode: TlsMode::Permissive, server };
+    let served = Served::start_tls(ClusterConfig::default(), &Listen::default(), tls);
+    let served = served.expect("a served cluster");
+    let namesrv = served.namesrv();
+    let work = ["bench", "sync", &*namesrv, "t", "20", "100", "1", "--warm", "5", "--rounds", "2"];
+    let (code, out, errors) = run(&[&work[..], &["--beside", "signed,tls,both"]].concat());
+    assert_eq!(code, 0, "{out}{errors}");
+    let ways: Vec<&str> = out.lines().filter_map(|line| line.split("way=").nth(1)).collect();
+    let round = ["plain", "signed", "tls", "both"];
+    assert_eq!(ways[..8], [round, round].concat(), "{out}");
+    for (line, way) in ways[8..].iter().zip(["signed cpu=", "tls cpu=", "both cpu="]) {
+        assert!(line.starts_with(way) && line.contains("more_cpu_us="), "{out}");
+    }
+    assert_eq!(ways.len(), 11, "{out}");
 }
 
 #[test]

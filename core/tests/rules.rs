@@ -35,6 +35,7 @@ fn shares(allocation: &Allocation, strategy: &Strategy) -> Vec<Vec<usize>> {
 /// Every strategy by which each queue has one owner, whatever the members.
 fn covering() -> Vec<Strategy> {
     let nearby = |within| Strategy::Nearby { rooms: Arc::new(PrefixRooms('-')), within };
+    #[cfg_attr(not(feature = "consistent-hash"), expect(unused_mut, reason = "nothing is added"))]
     let mut strategies = vec![
         Strategy::Average,
         Strategy::Circle,

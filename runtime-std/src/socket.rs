@@ -125,8 +125,25 @@ impl Blocking for Stream {
         io::Write::write_vectored(&mut &self.0, slices)
     }
 
+    #[cfg(not(unix))]
+    fn write_now(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.write_when_ready(slices)
+    }
+
     fn wait_writable(&self) -> io::Result<()> {
         is_decided([&self.0], LOOK).map(drop)
+    }
+}
+
+#[cfg(any(test, not(unix)))]
+impl Stream {
+    /// Writes where the system has room for more, which it says beforehand: a write of its own that
+    /// does not wait it may lack.
+    fn write_when_ready(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        if !is_decided([&self.0], Duration::ZERO)? {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        self.write(slices)
     }
 }
 
@@ -162,6 +179,25 @@ mod tests {
         assert!(text.contains(&format!("{}: no connection within", hole.0)), "{text}");
         assert!(text.contains(&format!("{closed}: Connection refused")), "{text}");
         assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+        Ok(())
+    }
+
+    #[test]
+    fn a_write_without_a_flag_for_it_waits_for_room_before_it_begins() -> Tried {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+        let stream = Stream(TcpStream::connect(listener.local_addr()?)?);
+        let (mut peer, _) = listener.accept()?;
+        let (hello, full) = ([7; 1000], [7; 1 << 16]);
+        assert_eq!(stream.write_when_ready(&[IoSlice::new(&hello)])?, hello.len());
+        // The system is full: it would block, and says so.
+        while stream.try_write(&[IoSlice::new(&full)]).is_ok() {}
+        let refused = stream.write_when_ready(&[IoSlice::new(&hello)]).map_err(|e| e.kind());
+        assert_eq!(refused, Err(io::ErrorKind::WouldBlock));
+        let reader = std::thread::spawn(move || io::copy(&mut peer, &mut io::sink()));
+        while !is_decided([&stream.0], LOOK)? {}
+        assert_eq!(stream.write_when_ready(&[IoSlice::new(&hello)])?, hello.len());
+        drop(stream);
+        assert!(reader.join().is_ok());
         Ok(())
     }
 

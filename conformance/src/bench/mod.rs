@@ -21,6 +21,8 @@ use std::time::Duration;
 
 use rocketry::{Config, ConfigError, Message, SendError, Topic};
 
+use crate::live::KEYS;
+
 pub use burst::Burst;
 pub use figures::Report;
 pub use progress::Progress;
@@ -120,6 +122,9 @@ pub struct Plan {
     /// Whether connections are encrypted: with the authority of this crate's
     /// [`certificates`](crate::certificates).
     pub tls: bool,
+    /// Whether requests are signed, with the key that `live up` gives brokers which check keys;
+    /// others pass it over.
+    pub signed: bool,
 }
 
 /// A run that has been started.
@@ -192,6 +197,10 @@ impl Plan {
         let mut config = Config::new(&self.namesrv)?;
         config.tls = self.tls;
         config.tls_ca = self.tls.then(|| crate::certificates::CA.into());
+        if self.signed {
+            let (key, secret) = KEYS;
+            (config.access_key, config.secret_key) = (Some(key.to_owned()), Some(secret.into()));
+        }
         if self.work != Work::Burst {
             config.send_timeout = Duration::from_secs(30);
         }

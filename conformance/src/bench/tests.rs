@@ -31,6 +31,7 @@ fn plan(work: Work, served: &Served) -> Plan {
         body: 100,
         parallel: PARALLEL,
         tls: false,
+        signed: false,
     }
 }
 

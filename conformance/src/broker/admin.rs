@@ -190,6 +190,12 @@ impl Node {
         Answer::body(Bytes::from(text))
     }
 
+    /// Its version, of all that real ones tell of themselves (28, `getBrokerRuntimeInfo`).
+    pub(super) fn figures(&self, caller: &Caller) -> Answer {
+        let text = format!("{{\"table\":{{\"brokerVersion\":\"{}\"}}}}", caller.server);
+        Answer::body(Bytes::from(text))
+    }
+
     /// One topic's configuration (351, `getTopicConfig`).
     pub(super) fn topic_config(&self, caller: &Caller, fields: &Pairs) -> Answer {
         if !version::pops(caller.server) {

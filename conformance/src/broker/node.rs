@@ -183,6 +183,7 @@ impl Node {
             Request::CreateTopic(create) => self.create_topic(&caller, &create),
             Request::CreateTopics(_) => self.create_topics(&caller, body),
             Request::BrokerConfig(_) => self.settings(turn.config),
+            Request::BrokerRuntime(_) => self.figures(&caller),
             Request::AllTopics(_) => self.all_topics(),
             Request::DeleteTopic(delete) => self.delete_topic(&caller, &delete.topic),
             Request::Unknown { code: admin::TOPIC_CONFIG, fields } => {

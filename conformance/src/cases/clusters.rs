@@ -7,9 +7,8 @@ use crate::live;
 
 pub(crate) fn a_new_topic_shows_in_the_route_with_its_queues(place: &Place) {
     let topic = place.topic(6);
-    let namesrv = place.namesrv();
-    assert_eq!(live::route_queues(&namesrv, &topic).expect("a route"), Some(6));
-    assert_eq!(live::route_queues(&namesrv, "live_none").expect("an answer"), None);
+    assert_eq!(place.queues_of(&topic), Some(6));
+    assert_eq!(place.queues_of("live_none"), None);
 }
 
 pub(crate) fn a_killed_broker_leaves_the_route_and_returns_with_its_topics(place: &Place) {

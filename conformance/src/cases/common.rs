@@ -7,6 +7,7 @@ use rocketry::client::Pulled;
 use rocketry::proto::name::Endpoint;
 use rocketry::{Message, QueueName, SendError, SendReceipt, Topic};
 
+use crate::cases::place::Place;
 use crate::live::{self, LiveError};
 use crate::rig::{On, Rig, eventually};
 
@@ -77,8 +78,8 @@ pub(crate) fn cluster_of(rig: &Rig, topic: &str) -> (String, Endpoint) {
 }
 
 /// Sends to a topic and gives the error, which has to come at once.
-pub(crate) fn refused_at_once(on: On, namesrv: &str, topic: &str) -> SendError {
-    let rig = Rig::start(on, namesrv);
+pub(crate) fn refused_at_once(place: &Place, namesrv: &str, topic: &str) -> SendError {
+    let rig = place.rig_with(place.config_at(namesrv));
     let producer = rig.client.producer("refusals").expect("a producer");
     let begun = Instant::now();
     let error = producer.send(Message::new(named(topic), "x")).wait().expect_err("refused");

@@ -28,7 +28,7 @@ pub(crate) fn java_finds_the_embedded_broker_as_it_finds_this_one(place: &Place)
     let prefix = place.name();
     for topic in TOPICS {
         let topic = format!("{prefix}{topic}");
-        live::create_topic(&place.namesrv(), &place.broker(), &topic, QUEUES).expect("created");
+        place.create(&topic, QUEUES);
     }
     let live = said(place.version(), &place.namesrv(), &prefix);
     note!(place, "{}", live.join("\n"));

@@ -6,7 +6,7 @@ use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::live::{self, Cluster, Member};
+use crate::live::{Cluster, Member};
 use bytes::Bytes;
 use rocketry::proto::frame::Request;
 use rocketry::proto::frame::reply::ReplyFields;
@@ -223,8 +223,7 @@ pub(crate) fn offsets_that_died_with_a_killed_broker_are_committed_again(place: 
 /// What is held of the topic's old life is stale; what is held of the new one bounds the commits.
 pub(crate) fn a_topic_made_anew_is_never_committed_past_what_is_unsettled(place: &Place) {
     let on = place.on();
-    let (namesrv, broker) = (place.namesrv(), place.broker());
-    let (name, group) = (place.topic(1), place.name());
+    let (broker, name, group) = (place.broker(), place.topic(1), place.name());
     let mut config = place.config();
     config.commit_interval = Duration::from_millis(200);
     config.pull_suspend = Duration::from_secs(1);
@@ -238,7 +237,7 @@ pub(crate) fn a_topic_made_anew_is_never_committed_past_what_is_unsettled(place:
 
     let admin = rig.client.admin();
     admin.delete_topic(&cluster_of(&rig, &name).0, &named(&name)).wait().expect("deleted");
-    live::create_topic(&namesrv, &broker, &name, 1).expect("made anew");
+    place.create(&name, 1);
     // Who asks 5.3.3 for too much is sent to the end: it has to ask while that is the begin.
     let next = || rig.client.stats().consumers[0].queues.first().map(|queue| queue.next);
     let moved = eventually(SOON, || next() == Some(0));

@@ -276,7 +276,8 @@ pub(crate) fn the_queues_of_one_that_is_killed_are_taken_over_in_time(place: &Pl
     let (topic, group, seen) = (place.topic(4), place.name(), Seen::default());
     let rig = place.rig();
     send_each(&rig, &topic, 25);
-    let member = Member::start_orderly(place.on(), &place.namesrv(), &group, &topic);
+    let at = (&*place.namesrv(), place.access());
+    let member = Member::start_orderly(place.on(), at, &group, &topic);
     assert!(eventually(SOON, || member.count() == 100), "{} of 100", member.count());
     let other = run(consume(&rig, &group, &topic, "*"), &seen, 4, Duration::ZERO);
     thread::sleep(3 * SECOND);

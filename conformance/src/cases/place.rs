@@ -6,13 +6,19 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use bytes::Bytes;
 use rocketry::Config;
+use rocketry::proto::error::{PeerKind, QueryError};
+use rocketry::proto::frame::Request;
+use rocketry::proto::frame::request::CreateTopicRequest;
+use rocketry::proto::name::Endpoint;
+use rocketry::proto::query::Target;
 
 use super::case::Case;
 use super::{keys, tls};
 use crate::broker::ClusterConfig;
 use crate::live::{self, Cluster, Options};
-use crate::rig::{On, Rig, patient};
+use crate::rig::{Access, On, Rig, eventually, patient};
 use crate::serve::{Listen, Served};
 
 /// A line of a broker's properties.
@@ -67,6 +73,7 @@ pub struct Place {
     notes: Mutex<Vec<String>>,
     paired: AtomicBool,
     long: bool,
+    access: Access,
     stop: Arc<AtomicBool>,
 }
 
@@ -151,12 +158,23 @@ impl Place {
 
     fn new(case: &Case, runtimes: &[On], ground: Ground, stop: Arc<AtomicBool>) -> Self {
         let (runtimes, notes, paired) = (runtimes.to_vec(), Mutex::default(), false.into());
-        Self { runtimes, settings: case.settings, ground, notes, paired, long: false, stop }
+        let (settings, long, access) = (case.settings, false, Access::default());
+        Self { runtimes, settings, ground, notes, paired, long, access, stop }
     }
 
     /// The same for a run that may take long.
     pub fn long(self, long: bool) -> Self {
         Self { long, ..self }
+    }
+
+    /// The same at a cluster that wants this of its clients.
+    pub fn with_access(self, access: Access) -> Self {
+        Self { access, ..self }
+    }
+
+    /// What the cluster wants of its clients.
+    pub const fn access(&self) -> &Access {
+        &self.access
     }
 
     /// Whether a case may take long: send more, say.
@@ -231,14 +249,62 @@ impl Place {
     /// A new topic with so many queues.
     pub fn topic(&self, queues: u32) -> String {
         let topic = self.name();
-        live::create_topic(&self.namesrv(), &self.broker(), &topic, queues)
-            .expect("the topic is created");
+        self.create(&topic, queues);
         topic
+    }
+
+    /// A topic of that name with so many queues: made by hand, so that nothing leans on the client
+    /// that is tested, but where a cluster wants a key or TLS.
+    pub fn create(&self, topic: &str, queues: u32) {
+        if self.access.is_open() {
+            let created = live::create_topic(&self.namesrv(), &self.broker(), topic, queues);
+            return created.expect("the topic is created");
+        }
+        let request = Request::CreateTopic(CreateTopicRequest {
+            topic: topic.into(),
+            default_topic: "TBW102".into(),
+            read_queues: queues as i32,
+            write_queues: queues as i32,
+            perm: 6,
+            filter_type: "SINGLE_TAG".into(),
+            topic_sys_flag: Some(0),
+            order: false,
+            ..CreateTopicRequest::default()
+        });
+        let broker = Endpoint::parse(&self.broker()).expect("an address");
+        let (admin, target) = (self.access_rig(), Target::Peer(PeerKind::Broker, broker));
+        let made = admin.client.admin().call(target, request, Bytes::new()).wait();
+        made.and_then(|answer| answer.checked()).expect("the topic is created");
+        let shown = eventually(Duration::from_secs(20), || self.queues_of(topic) == Some(queues));
+        assert!(shown, "the route of {topic} never showed {queues} queues");
+    }
+
+    /// How many queues of a topic can be written, by its route; `None` where the nameserver knows
+    /// none.
+    pub fn queues_of(&self, topic: &str) -> Option<u32> {
+        if self.access.is_open() {
+            return live::route_queues(&self.namesrv(), topic).expect("an answer");
+        }
+        let topic = rocketry::Topic::new(topic).expect("a topic");
+        match self.access_rig().client.admin().route(&topic).wait() {
+            Ok(route) => Some(route.queues.iter().map(|queues| queues.write_queues).sum()),
+            Err(QueryError::Failed(_) | QueryError::NoRoute { .. }) => None,
+            Err(error) => panic!("an answer: {error}"),
+        }
+    }
+
+    fn access_rig(&self) -> Rig {
+        Rig::with(On::Threads, self.config())
     }
 
     /// What a client of a case begins with.
     pub fn config(&self) -> Config {
-        patient(&self.namesrv())
+        self.config_at(&self.namesrv())
+    }
+
+    /// The same with other nameservers.
+    pub fn config_at(&self, namesrv: &str) -> Config {
+        self.access.give(patient(namesrv))
     }
 
     /// A client.

@@ -45,7 +45,7 @@ pub(crate) fn the_other_gets_all_when_one_is_killed(place: &Place) {
     let rig = place.rig();
     let first = Collector::start(&rig, &group, &topic);
     shared_evenly(&[&first], 8, JOINING);
-    let second = Member::start(on, &place.namesrv(), &group, &topic);
+    let second = Member::start(on, (&place.namesrv(), place.access()), &group, &topic);
     shared_evenly(&[&first], 4, JOINING);
     assert!(eventually(Duration::from_secs(5), || second.count() > 100));
 

@@ -10,7 +10,6 @@ use crate::cases::place::{Place, note};
 use crate::cases::reading::{
     QUIET, SOON, acked, await_committed, consume, drained, next, number, queues, send_to,
 };
-use crate::live;
 use crate::rig::{Rig, eventually};
 
 const SPACE: &str = "south";
@@ -31,8 +30,7 @@ fn within(place: &Place) -> Config {
 /// A topic of the namespace with so many queues, by its own name.
 fn topic(place: &Place, queues: u32) -> String {
     let name = place.name();
-    live::create_topic(&place.namesrv(), &place.broker(), &wrapped(&name), queues)
-        .expect("the topic is created");
+    place.create(&wrapped(&name), queues);
     name
 }
 

@@ -136,7 +136,7 @@ pub(crate) fn java_and_we_answer_for_each_others_dead(place: &Place) {
     let (prefix, version) = (place.name(), place.version());
     for topic in TOPICS {
         let topic = format!("{prefix}{topic}");
-        live::create_topic(&place.namesrv(), &place.broker(), &topic, 2).expect("created");
+        place.create(&topic, 2);
     }
     let namesrv = place.namesrv();
     let ground = Ground { on: place.on(), version, namesrv: &namesrv, prefix: &prefix };

@@ -81,6 +81,40 @@ pub(super) struct Args {
     /// this program
     #[arg(long)]
     tls: bool,
+    /// Sign requests, with a key that the account of `live up --conf authenticationEnabled=true`
+    /// has; other brokers pass it over
+    #[arg(long)]
+    signed: bool,
+    /// The same work in these ways, too, in turns with the plain one, of a broker that takes all of
+    /// them (`broker --tls permissive`); the last lines are medians, as parts of the plain ones
+    #[arg(long, value_enum, value_delimiter = ',', conflicts_with_all = ["tls", "signed"])]
+    beside: Vec<Way>,
+    /// How many turns
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Way {
+    /// Nothing besides
+    Plain,
+    /// Signed requests
+    Signed,
+    /// Encrypted connections
+    Tls,
+    /// Both
+    Both,
+}
+
+impl Way {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::Signed => "signed",
+            Self::Tls => "tls",
+            Self::Both => "both",
+        }
+    }
 }
 
 pub(super) fn run(args: Args) -> Outcome {
@@ -112,7 +146,11 @@ pub(super) fn run(args: Args) -> Outcome {
         body: args.body_bytes as usize,
         parallel: args.parallel as usize,
         tls: args.tls,
+        signed: args.signed,
     };
+    if !args.beside.is_empty() {
+        return beside(&plan, runtime, &args.beside, args.rounds);
+    }
     let (namesrv, topic, count) = (plan.namesrv.as_str(), plan.topic.as_str(), plan.count);
     log::info!(namesrv, topic, count, runtime:%; "the work begins");
     let report = if io::stdout().is_terminal() {
@@ -128,6 +166,41 @@ pub(super) fn run(args: Args) -> Outcome {
     report.lock_line().into_iter().for_each(|line| println!("{line}"));
     log::info!(count; "the work is done");
     Ok(ExitCode::SUCCESS)
+}
+
+/// Does the work in several ways in turns, so that whatever else the machine does falls on all
+/// alike.
+fn beside(plan: &Plan, runtime: Runtime, ways: &[Way], rounds: u32) -> Outcome {
+    let ways: Vec<Way> = [&[Way::Plain], ways].concat();
+    let mut figures: Vec<Vec<(f64, f64)>> = vec![Vec::new(); ways.len()];
+    for _ in 0..rounds {
+        for (way, figures) in ways.iter().zip(&mut figures) {
+            let tls = matches!(way, Way::Tls | Way::Both);
+            let signed = matches!(way, Way::Signed | Way::Both);
+            let plan = Plan { tls, signed, ..plan.clone() };
+            let report = bench::run(&plan, runtime, &Progress::default())?;
+            println!("{report} way={}", way.name());
+            figures.push((report.cpu_us, report.rate));
+        }
+    }
+    let medians: Vec<(f64, f64)> = figures.iter().map(|all| medians(all)).collect();
+    let (plain_cpu, plain_rate) = medians[0];
+    for (way, (cpu, rate)) in ways.iter().zip(&medians).skip(1) {
+        let (more, cpu_part, rate_part) = (cpu - plain_cpu, cpu / plain_cpu, rate / plain_rate);
+        let name = way.name();
+        println!("way={name} cpu={cpu_part:.2} rate={rate_part:.2} more_cpu_us={more:.2}");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The middle one of each figure.
+fn medians(all: &[(f64, f64)]) -> (f64, f64) {
+    let middle = |mut each: Vec<f64>| {
+        each.sort_by(f64::total_cmp);
+        each[each.len() / 2]
+    };
+    let (cpu, rate) = all.iter().copied().unzip();
+    (middle(cpu), middle(rate))
 }
 
 /// Does the work with a bar on standard error, where that is a terminal.

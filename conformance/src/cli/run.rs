@@ -7,17 +7,20 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use clap::ValueEnum;
+use rocketry::ConfigError;
 use rocketry_conformance::cases::report::{Report, Wanted};
 use rocketry_conformance::cases::run::{
     self, Against, Options, Record, Selection, Site, SiteError, Verdict,
 };
 use rocketry_conformance::cases::{self, Level};
 use rocketry_conformance::live::LiveError;
-use rocketry_conformance::rig::On;
+use rocketry_conformance::rig::{Access, On};
 
 use super::Outcome;
 use super::stop::{INTERRUPTED, Stop};
 
+/// The arguments, or what is in the environment, make no sense.
+const WRONG: u8 = 2;
 /// There is nothing to run against.
 const UNREACHABLE: u8 = 3;
 /// The suite itself went wrong: a report that can't be written, say.
@@ -38,6 +41,16 @@ pub(super) struct Args {
     /// Against what: embedded, namesrv=HOST:PORT or apache=VERSION
     #[arg(long, default_value_t = Against::Embedded)]
     target: Against,
+    /// The access key for a cluster that is there (namesrv=HOST:PORT); its secret is in
+    /// ROCKETRY_SECRET_KEY. Without these options the environment counts, as for each client
+    #[arg(long, value_name = "KEY")]
+    access_key: Option<String>,
+    /// Encrypt connections to a cluster that is there
+    #[arg(long)]
+    tls: bool,
+    /// The same, with the authorities of this file; all else of TLS is in ROCKETRY_TLS_...
+    #[arg(long, value_name = "FILE")]
+    tls_ca: Option<String>,
     /// On which runtime; on all, cases on which a runtime has no say take turns
     #[arg(long, default_value = "all", value_parser = ["tokio", "smol", "async-std", "std", "all"])]
     runtime: String,
@@ -93,8 +106,15 @@ pub(super) fn run(args: &Args) -> Outcome {
         eprintln!("rocketry-conformance: no case is selected by {}", args.selectors.join(" "));
         return Ok(NONE_SELECTED.into());
     }
+    let access = match access(args) {
+        Ok(access) => access,
+        Err(error) => {
+            eprintln!("rocketry-conformance: {error}");
+            return Ok(WRONG.into());
+        }
+    };
     let (stop, begun) = (Stop::on_signal()?, Instant::now());
-    let site = match Site::open(&args.target, stop.flag()) {
+    let site = match Site::open(&args.target, &access, stop.flag()) {
         Ok(site) => Arc::new(site),
         Err(SiteError::Start(LiveError::Interrupted)) => return Ok(INTERRUPTED.into()),
         Err(error) => {
@@ -109,6 +129,19 @@ pub(super) fn run(args: &Args) -> Outcome {
     site.close();
     let report = Report { target, version, outcome, took: begun.elapsed() };
     end(&report, args, &stop)
+}
+
+/// What a cluster that is there wants of its clients: what is in the environment, and what the
+/// options say. Those that are started here have keys and certificates of their own.
+fn access(args: &Args) -> Result<Access, ConfigError> {
+    let Against::Namesrv(_) = &args.target else { return Ok(Access::default()) };
+    let said = [
+        ("ROCKETRY_ACCESS_KEY", args.access_key.clone()),
+        ("ROCKETRY_TLS", args.tls.then(|| "true".to_owned())),
+        ("ROCKETRY_TLS_CA", args.tls_ca.clone()),
+    ];
+    let said = said.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    Access::of_environment_and(said)
 }
 
 fn options(args: &Args, stop: &Stop) -> Options {

@@ -38,4 +38,5 @@ pub use java::java_program;
 pub use plan::{Member, Role};
 pub use state::Condition;
 pub(crate) use topic::ordinal_of;
+pub(crate) use topic::version_of;
 pub use topic::{create_topic, route_queues, version_at};

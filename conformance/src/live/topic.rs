@@ -105,7 +105,7 @@ pub fn version_at(address: &str) -> Result<String, LiveError> {
 
 /// From 4.8.0 (373) on each version has two ordinals of `MQVersion.Version`, its snapshot's and its
 /// own, and each minor version ten of them.
-fn version_of(ordinal: i64) -> String {
+pub(crate) fn version_of(ordinal: i64) -> String {
     let number = 480 + (ordinal - 373) / 2;
     format!("{}.{}.{}", number / 100, number / 10 % 10, number % 10)
 }

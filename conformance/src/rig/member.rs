@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use rocketry::Start;
 
-use super::{On, Rig};
+use super::{Access, On, Rig};
 
 /// A running member.
 #[derive(Debug)]
@@ -26,17 +26,24 @@ pub struct Member {
 
 impl Member {
     /// Starts one, which consumes the topic from its first message on.
-    pub fn start(on: On, namesrv: &str, group: &str, topic: &str) -> Self {
-        Self::with(on, namesrv, group, topic, false)
+    pub fn start(on: On, at: (&str, &Access), group: &str, topic: &str) -> Self {
+        Self::with(on, at, group, topic, false)
     }
 
     /// The same, in the order of each queue.
-    pub fn start_orderly(on: On, namesrv: &str, group: &str, topic: &str) -> Self {
-        Self::with(on, namesrv, group, topic, true)
+    pub fn start_orderly(on: On, at: (&str, &Access), group: &str, topic: &str) -> Self {
+        Self::with(on, at, group, topic, true)
     }
 
-    fn with(on: On, namesrv: &str, group: &str, topic: &str, orderly: bool) -> Self {
+    fn with(
+        on: On,
+        (namesrv, access): (&str, &Access),
+        group: &str,
+        topic: &str,
+        orderly: bool,
+    ) -> Self {
         let mut command = Command::new(env::current_exe().expect("this program"));
+        command.envs(access.vars());
         command.env("MEMBER_ON", on.name()).env("MEMBER_NAMESRV", namesrv);
         command.env("MEMBER_GROUP", group).env("MEMBER_TOPIC", topic);
         if orderly {
@@ -95,7 +102,9 @@ pub fn be_member() -> bool {
     });
     let on = On::named(&on).expect("a runtime");
     let set = |name: &str| env::var(name).expect("set by the parent");
-    let rig = Rig::start(on, &set("MEMBER_NAMESRV"));
+    let config = rocketry::Config::new(set("MEMBER_NAMESRV")).expect("settings that work");
+    let access = Access::of_environment().expect("set by the parent");
+    let rig = Rig::with(on, access.give(config));
     let builder = rig.client.consumer(set("MEMBER_GROUP")).expect("a group");
     let builder = builder.topic(set("MEMBER_TOPIC"), "*").start_at(Start::First);
     let orderly = env::var_os("MEMBER_ORDERLY").is_some();

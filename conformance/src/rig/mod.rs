@@ -2,6 +2,7 @@
 //!
 //! Made for tests: what can't be set up panics.
 
+mod access;
 pub mod collector;
 pub mod diary;
 pub mod flood;
@@ -15,6 +16,7 @@ pub mod witness;
 
 use std::time::{Duration, Instant};
 
+pub use access::Access;
 use rocketry::{Client, Config};
 
 /// Who moves the bytes.

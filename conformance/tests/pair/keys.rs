@@ -285,7 +285,8 @@ fn acl_08_a_consumer_whose_group_is_denied_says_so_at_once_and_again_once_a_minu
     for version in VERSIONS {
         let mut world = guarded(version);
         let client = world.client(with_key("limited", SECRET));
-        world.subscribe(client, from_first("intruders"), Pace::AtOnce).unwrap();
+        let sub = world.subscribe(client, from_first("intruders"), Pace::AtOnce).unwrap();
+        let shown = |world: &World| world.engine(client).denied(sub);
         let told = |world: &World| -> Vec<String> {
             let denied = |note: &&Note| matches!(note, Note::HeartbeatRefused { .. });
             world.notes(client).filter(denied).map(ToString::to_string).collect()
@@ -295,6 +296,8 @@ fn acl_08_a_consumer_whose_group_is_denied_says_so_at_once_and_again_once_a_minu
         assert_eq!(first.len(), 1, "{first:?}");
         assert!(first[0].contains("it serves no consumer of intruders: "), "{first:?}");
         assert!(first[0].contains("look at access_key and secret_key here"), "{first:?}");
+        let denied = shown(&world).expect("the heartbeat is denied");
+        assert!(denied.to_string().contains("access_key"), "{denied}");
         world.run_for(129 * SECOND);
         assert_eq!(told(&world).len(), 3, "{:?}", told(&world));
         let beats = asked(&world, RequestCode::HEART_BEAT);
@@ -307,6 +310,39 @@ fn acl_08_a_consumer_whose_group_is_denied_says_so_at_once_and_again_once_a_minu
             cluster.set_acl(Some(Acl::default().account(account)));
         });
         world.run_for(5 * SECOND);
+        assert_eq!(shown(&world), None);
+        store(&mut world, client, "x");
+        world.run_until(5 * SECOND, |world| world.delivered().len() == 1).unwrap();
+    }
+}
+
+/// A denial shows for as long as it lasts, of whichever of the consumer's requests it is.
+#[test]
+fn acl_08_what_is_denied_to_a_consumer_shows_until_it_is_served() {
+    for version in VERSIONS {
+        let mut world = guarded(version);
+        let client = world.client(with_key("limited", SECRET));
+        let sub = world.subscribe(client, from_first("readers"), Pace::AtOnce).unwrap();
+        world.run_for(5 * SECOND);
+        assert_eq!(world.engine(client).denied(sub), None);
+        // The broker knows the client: heartbeats are 30 s apart, and pulls are denied at once.
+        let may = |perm| Account::new("limited", SECRET).topic(TOPIC, perm).group("readers", perm);
+        let set = |world: &mut World, perm| {
+            let acl = Acl::default().account(may(perm));
+            world.with_cluster(|cluster| cluster.set_acl(Some(acl)));
+        };
+        set(&mut world, Perm::PUB);
+        world.run_for(20 * SECOND);
+        let denied = world.engine(client).denied(sub).expect("pulls are denied");
+        assert!(denied.to_string().contains("broker"), "{denied}");
+        let stats = &world.engine(client).snapshot(world.now()).consumers[0];
+        assert_eq!(stats.denied.as_ref(), Some(&denied));
+        assert!(stats.to_string().contains("denied by broker "), "{stats}");
+        world.run_for(100 * SECOND);
+        assert!(world.engine(client).denied(sub).is_some());
+        set(&mut world, Perm::PUB_SUB);
+        world.run_for(40 * SECOND);
+        assert_eq!(world.engine(client).denied(sub), None);
         store(&mut world, client, "x");
         world.run_until(5 * SECOND, |world| world.delivered().len() == 1).unwrap();
     }

@@ -261,3 +261,23 @@ fn a_commit_that_answers_a_check_has_seconds_to_leave_however_long_requests_may_
     world.run_for(100 * SECOND);
     assert_eq!((copies(&world, id), world.cluster().halves(0)), (1, 0));
 }
+
+/// What a caller waits for as for a send is written with others, and may be read for by threads.
+#[test]
+fn ends_count_as_sends_on_their_connection() {
+    let (mut world, client) = setting(31);
+    let ids = [half(&mut world, client), half(&mut world, client)];
+    let ends = ids.map(|id| world.resolve(client, id, Commit).unwrap());
+    for end in ends {
+        assert!(world.engine(client).awaits_on(end).is_some(), "nothing but sends is under way");
+    }
+    for end in ends {
+        world.run_until(SECOND, |world| world.transaction_end(client, end).is_some()).unwrap();
+    }
+    // One that is given up at its deadline is under way no more.
+    let id = half(&mut world, client);
+    let mute = [Fault::Mute];
+    world.with_cluster(|cluster| cluster.push_faults(RequestCode::END_TRANSACTION, mute));
+    let end = world.resolve(client, id, RollBack).unwrap();
+    world.run_until(10 * SECOND, |world| world.transaction_end(client, end).is_some()).unwrap();
+}

@@ -7,6 +7,7 @@ mod callers;
 mod children;
 mod connections;
 mod cuts;
+mod denials;
 mod draining;
 mod driving;
 mod ending;

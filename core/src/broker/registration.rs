@@ -15,7 +15,7 @@ use bytes::Bytes;
 use super::Brokers;
 use crate::body::{ConsumerData, Heartbeat, ProducerData, SharedHeartbeat};
 use crate::effects::{Note, Signal, TimerKind};
-use crate::error::is_denied;
+use crate::error::{Attempt, Failure, is_denied};
 use crate::frame::request::UnregisterRequest;
 use crate::frame::{Kind, Payload, Request, ResponseCode};
 use crate::id::{PeerId, SubscriptionId};
@@ -32,7 +32,7 @@ const AGAIN: Duration = Duration::from_secs(1);
 const TELL: Duration = Duration::from_secs(60);
 
 /// What a peer that is a broker knows of us, on its present connection.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub(super) struct Registration {
     /// The latest revision of what heartbeats say that it has confirmed.
     knows: Option<u64>,
@@ -46,6 +46,8 @@ pub(super) struct Registration {
     refused: Option<u64>,
     /// When it was last told that the broker denies heartbeats to our key.
     denial: Option<Instant>,
+    /// Its answer to the last heartbeat, if that was denied.
+    denied: Option<Arc<Attempt>>,
 }
 
 /// Which groups a heartbeat tells of: each consumer by the version of its subscriptions, and
@@ -129,7 +131,13 @@ impl Brokers {
                 let groups = consumers.cloned().collect();
                 ctx.fx.note(Note::HeartbeatRefused { endpoint, groups, code, reason });
             }
-            return self.heartbeat_failed(ctx, peer);
+            let failure = Failure::Refused { code, remark: remark.map(Into::into) };
+            let denied = failure.is_denied().then(|| Arc::new(ctx.attempt(peer, None, failure)));
+            self.heartbeat_failed(ctx, peer);
+            if let Some(registration) = self.registrations.get_mut(&peer) {
+                registration.denied = denied;
+            }
+            return;
         }
         if self.answered(peer, revision) {
             ctx.fx.signal(Signal::Registered(peer));
@@ -211,6 +219,7 @@ impl Brokers {
     pub(crate) fn answered(&mut self, peer: PeerId, revision: u64) -> bool {
         let Some(registration) = self.registrations.get_mut(&peer) else { return false };
         registration.under_way = registration.under_way.saturating_sub(1);
+        registration.denied = None;
         let news = registration.knows.is_none_or(|known| known < revision);
         if news {
             registration.knows = Some(revision);
@@ -248,6 +257,11 @@ impl Brokers {
             *told = Some(now);
         }
         due
+    }
+
+    /// How the broker has denied the last heartbeat on its present connection, if it has.
+    pub(crate) fn denial(&self, peer: PeerId) -> Option<Arc<Attempt>> {
+        self.registrations.get(&peer)?.denied.clone()
     }
 
     /// Whether no heartbeat went out since that one came to nothing.

@@ -131,7 +131,8 @@ impl Consumer {
         block_on(shared.host(), |cx| self.poll_delivery(cx))
     }
 
-    /// As [`recv`](Self::recv), for at most `timeout`.
+    /// As [`recv`](Self::recv), for at most `timeout`. Where a broker denies the consumer its
+    /// messages then, the error says so ([`RecvTimeoutError::Denied`]), and it goes on asking.
     ///
     /// ```no_run
     /// # use rocketry_core::client::{Consumer, RecvTimeoutError};
@@ -155,7 +156,10 @@ impl Consumer {
         let place = (shared.clock(), shared.host());
         match block_until(now + timeout, place, |cx| self.poll_delivery(cx)) {
             Some(ended) => Ok(ended?),
-            None => Err(RecvTimeoutError::Timeout),
+            None => Err(self
+                .control
+                .denied()
+                .map_or(RecvTimeoutError::Timeout, RecvTimeoutError::Denied)),
         }
     }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::ended::{EndError, Ended};
 use super::pending::Pending;
 use super::shared::Shared;
+use crate::error::Attempt;
 use crate::id::SubscriptionId;
 
 /// Controls a consumer from any thread, while another one takes its messages or handlers run. Cheap
@@ -126,6 +127,28 @@ impl ConsumerHandle {
     pub fn ended(&self) -> Pending<Result<Ended, EndError>> {
         self.shared.run(|core, _| core.watch(self.sub));
         Pending::left(self.shared.clone(), self.sub)
+    }
+
+    /// What a broker denies to this client's access key, without which no messages come from it:
+    /// its answer to the last heartbeat, or to what it was asked about a queue. `None` where
+    /// brokers have served the consumer since, and where they have not been asked yet.
+    ///
+    /// Nothing ends by it, `recv`, streams and handlers neither: brokers are asked again each
+    /// second or less often, and the consumer goes on once its account has the right, or the key is
+    /// another. Whoever would rather stop looks here. [`Consumer::recv_timeout`] does by itself.
+    ///
+    /// ```no_run
+    /// # use rocketry_core::client::ConsumerHandle;
+    /// # fn f(control: ConsumerHandle) {
+    /// if let Some(denied) = control.denied() {
+    ///     eprintln!("nothing can come: {denied}");
+    /// }
+    /// # }
+    /// ```
+    ///
+    /// [`Consumer::recv_timeout`]: super::Consumer::recv_timeout
+    pub fn denied(&self) -> Option<Arc<Attempt>> {
+        self.shared.run(|core, _| core.engine.denied(self.sub)).flatten()
     }
 
     /// Leaves the group at once, in the background.

@@ -85,7 +85,7 @@ impl CredentialsProvider {
     }
 
     /// The credentials of now; `None` where the one who knows panicked.
-    #[cfg_attr(not(feature = "acl"), expect(dead_code, reason = "nothing is signed"))]
+    #[cfg_attr(not(any(feature = "acl", test)), expect(dead_code, reason = "nothing is signed"))]
     pub(crate) fn current(&self) -> Option<Arc<Credentials>> {
         match &self.0 {
             Source::Fixed(credentials) => Some(credentials.clone()),
@@ -146,7 +146,7 @@ impl Config {
     }
 
     /// Whose requests these are: the provider if there is one, else what the settings say.
-    #[cfg_attr(not(feature = "acl"), expect(dead_code, reason = "nothing is signed"))]
+    #[cfg_attr(not(any(feature = "acl", test)), expect(dead_code, reason = "nothing is signed"))]
     pub(crate) fn provider(&self) -> Option<CredentialsProvider> {
         if let Some(provider) = &self.credentials {
             return Some(provider.clone());

@@ -24,6 +24,7 @@ mod broadcast;
 mod check;
 mod commit;
 mod commit_call;
+mod denied;
 mod direct;
 mod drain;
 mod elders;

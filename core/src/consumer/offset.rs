@@ -104,6 +104,7 @@ impl Consumer {
         match (reply.code, reply.fields) {
             (ResponseCode::SUCCESS, Ok(ReplyFields::Offset(fields))) if fields.offset >= 0 => {
                 if let Some(queue) = self.queues.get_mut(key) {
+                    queue.denied = None;
                     queue.offset_received(ctx.fx.now, fields.offset, of);
                 }
                 self.resume(ctx, known, key);
@@ -117,6 +118,7 @@ impl Consumer {
                     (ResponseCode::SUCCESS, Ok(_)) => Failure::Body("no offset".into()),
                     (code, _) => Failure::Refused { code, remark: reply.remark.map(Into::into) },
                 };
+                self.refused(ctx, peer, key, failure.clone());
                 self.tell_failed(ctx, key, self.offset_code(key, of), failure);
                 self.pause(ctx, key, ctx.fx.config.pull_retry);
             }

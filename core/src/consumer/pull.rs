@@ -11,6 +11,7 @@ use bytes::Bytes;
 use super::topics::Subscription;
 use super::{Consumer, Handout, NextOffset, PullAnswer, PulledRecords, Taking, Trouble};
 use crate::effects::{Event, Note, Planted, Signal};
+use crate::error::Failure;
 use crate::frame::reply::PullReply;
 use crate::frame::request::PullRequest;
 use crate::frame::{Kind, Reply, ReplyFields, Request, ResponseCode};
@@ -84,6 +85,7 @@ impl Consumer {
         let draining = self.is_draining();
         let Some(queue) = self.queues.get_mut(key) else { return };
         queue.cursor.pull_answered();
+        queue.denied = None;
         // One that only refuses suggests nobody, itself included.
         queue.suggested = match &reply.fields {
             Ok(ReplyFields::Pull(fields)) => fields.suggest_broker_id,
@@ -244,6 +246,8 @@ impl Consumer {
         code: ResponseCode,
         remark: Option<Box<str>>,
     ) {
+        let why = Failure::Refused { code, remark: remark.clone().map(Into::into) };
+        self.refused(ctx, peer, key, why);
         let Some(queue) = self.queues.get_mut(key) else { return };
         match code {
             ResponseCode::FLOW_CONTROL => {

@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::{Consumer, Consumers, Phase};
+use crate::error::Attempt;
 use crate::histogram::Histogram;
 use crate::id::TopicKey;
 use crate::name::{Group, QueueName, Topic};
+use crate::route::Known;
 use crate::time::Instant;
 
 /// One consumer.
@@ -30,6 +33,8 @@ pub struct ConsumerStats {
     pub stale: u64,
     /// What became of the offsets that it committed.
     pub offsets: OffsetStats,
+    /// What a broker denies to this client's access key: it goes on asking.
+    pub denied: Option<Arc<Attempt>>,
 }
 
 /// What became of the messages of one topic, since it was subscribed to.
@@ -118,13 +123,17 @@ pub struct QueueStats {
 
 impl Consumers {
     /// Every consumer as data.
-    pub(crate) fn stats(&self, now: Instant) -> impl Iterator<Item = ConsumerStats> {
-        self.iter().map(move |(_, consumer)| consumer.stats(now))
+    pub(crate) fn stats(
+        &self,
+        now: Instant,
+        known: Known<'_>,
+    ) -> impl Iterator<Item = ConsumerStats> {
+        self.iter().map(move |(_, consumer)| consumer.stats(now, known))
     }
 }
 
 impl Consumer {
-    fn stats(&self, now: Instant) -> ConsumerStats {
+    fn stats(&self, now: Instant, known: Known<'_>) -> ConsumerStats {
         ConsumerStats {
             group: self.group.clone(),
             topics: self.topics.own().cloned().collect(),
@@ -140,6 +149,7 @@ impl Consumer {
             consumption: self.consumption(now),
             stale: self.stale.load(Ordering::Relaxed),
             offsets: self.stored,
+            denied: self.denied(known),
         }
     }
 
@@ -165,7 +175,7 @@ impl Consumer {
 
 impl fmt::Display for ConsumerStats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { group, topics, phase, queues, consumption, stale, offsets } = self;
+        let Self { group, topics, phase, queues, consumption, stale, offsets, denied } = self;
         write!(f, "consumer {group} of")?;
         topics.iter().try_for_each(|topic| write!(f, " {topic}"))?;
         writeln!(f, ": {phase}, {} queues", queues.len())?;
@@ -175,6 +185,7 @@ impl fmt::Display for ConsumerStats {
             "  offsets: {stored} stored, {skipped} unchanged, {failed} failed; {stale} messages \
              settled too late"
         )?;
+        denied.iter().try_for_each(|denied| writeln!(f, "  denied by {denied}"))?;
         consumption.iter().try_for_each(|topic| writeln!(f, "  {topic}"))?;
         queues.iter().try_for_each(|queue| writeln!(f, "  {queue}"))
     }

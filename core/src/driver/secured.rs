@@ -120,7 +120,7 @@ impl<S: Blocking> Secured<S> {
         let secured = Self::new(tls, endpoint, socket)?;
         secured.set_patience(Some(LOOK))?;
         while shared.securing(conn) {
-            let give = |bytes: &[u8]| secured.give(bytes);
+            let give = |bytes: &[u8]| secured.socket.write_now(&[IoSlice::new(bytes)]);
             match secured.filter.handshake(|space| secured.socket.read(space), give) {
                 Ok(Handshake::Done) => {
                     secured.set_patience(None)?;
@@ -149,13 +149,17 @@ impl<S: Blocking> Blocking for Secured<S> {
     /// Waits without the lock of the filter, which the reader needs meanwhile.
     fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         loop {
-            match self.try_write(slices) {
+            match self.write_now(slices) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.socket.wait_writable()?;
                 }
                 wrote => return wrote,
             }
         }
+    }
+
+    fn write_now(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.filter.write(slices, |bytes| self.socket.write_now(&[IoSlice::new(bytes)]))
     }
 
     fn wait_writable(&self) -> io::Result<()> {

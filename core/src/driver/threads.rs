@@ -29,7 +29,14 @@ pub trait Blocking: Sink {
     /// Writes something, and blocks until the system takes it.
     fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize>;
 
-    /// Blocks until [`Sink::try_write`] may take something again.
+    /// Writes what the system takes at once, on a thread that may wait a little for it: as
+    /// [`Sink::try_write`], but where the system has no such write, and that leaves all to the
+    /// writing thread. TLS writes so by the threads that shake hands and write.
+    fn write_now(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.try_write(slices)
+    }
+
+    /// Blocks until [`Self::write_now`] may take something again.
     fn wait_writable(&self) -> io::Result<()>;
 }
 

@@ -1,12 +1,13 @@
 //! What the application asks of consumers.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Engine;
 use crate::consumer::{
     BatchId, Consumers, DeliveryId, Filter, Handout, Outcome, Subscribe, TopicSubscription,
 };
-use crate::error::{Refused, Stale};
+use crate::error::{Attempt, Refused, Stale};
 use crate::id::{PeerId, SubscriptionId};
 use crate::name::{Group, QueueName, Topic};
 use crate::remoting::Context;
@@ -96,6 +97,12 @@ impl Engine {
     /// The queues that are a consumer's now; none of one that has left.
     pub fn queues(&self, sub: SubscriptionId) -> Vec<QueueName> {
         self.consumers.queues(sub)
+    }
+
+    /// What brokers deny to a consumer's access key now: the answer to a heartbeat, or to what was
+    /// asked about a queue. The consumer goes on asking.
+    pub fn denied(&self, sub: SubscriptionId) -> Option<Arc<Attempt>> {
+        self.consumers.denied(self.known(), sub)
     }
 
     /// The next messages of a consumer, oldest pull first. Handing out is the application's pace:

@@ -66,7 +66,7 @@ impl Engine {
             brokers: self.brokers(),
             connections: self.ctx.remoting.stats(),
             topics: self.routes.stats(at).collect(),
-            consumers: self.consumers.stats(at).collect(),
+            consumers: self.consumers.stats(at, self.known()).collect(),
             transactions: self.transactions.stats(at),
         }
     }

@@ -36,8 +36,27 @@ pub enum IdError {
 /// the property `UNIQ_KEY`. Resends carry the same one, so a consumer can tell duplicates by it.
 ///
 /// Layout as in Java's `MessageClientIDSetter`: address 4, process 2, salt 4, time 4, counter 2.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct UniqueId([u8; 32]);
+
+/// By the digits as they are written, and so by time within a process: compared as numbers, which
+/// needs no call where tables of transactions are searched.
+impl Ord for UniqueId {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        let halves = |id: &Self| {
+            let (high, low) = id.0.split_at(16);
+            let number = |half: &[u8]| half.try_into().map_or(0, u128::from_be_bytes);
+            (number(high), number(low))
+        };
+        halves(self).cmp(&halves(other))
+    }
+}
+
+impl PartialOrd for UniqueId {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
 
 impl UniqueId {
     /// Reads 32 hexadecimal digits and keeps them as they are written (Go writes lower case).
@@ -232,6 +251,26 @@ mod tests {
     /// 2026-02-01 00:00 UTC.
     const FEBRUARY: i64 = 1_769_904_000_000;
     const HALF_DAY: i64 = 43_200_000;
+
+    #[test]
+    fn unique_ids_are_in_the_order_of_their_digits() {
+        let texts = [
+            "00000000000000000000000000000000",
+            "00000000000000000000000000000001",
+            "0000000000000000FFFFFFFFFFFFFFFF",
+            "00000000000000010000000000000000",
+            "0123456789ABCDEF0123456789ABCDEF",
+            "0123456789ABCDEF0123456789abcdef",
+            "a0000000000000000000000000000000",
+        ];
+        for (at, one) in texts.iter().enumerate() {
+            for (other_at, other) in texts.iter().enumerate() {
+                let [one, other] = [one, other].map(|text| UniqueId::parse(text).unwrap());
+                assert_eq!(one.cmp(&other), at.cmp(&other_at), "{one} {other}");
+                assert_eq!(one.cmp(&other), one.as_str().cmp(other.as_str()));
+            }
+        }
+    }
 
     fn number(id: UniqueId) -> u128 {
         u128::from_str_radix(id.as_str(), 16).unwrap()

@@ -289,6 +289,17 @@ impl Calls {
         owed
     }
 
+    /// The sends under way to each peer, ends of transactions among them.
+    pub(crate) fn sends(&self) -> BTreeMap<PeerId, u32> {
+        let mut sends = BTreeMap::new();
+        for (_, call) in self.ring.iter().flatten() {
+            if matches!(call.purpose, Purpose::Send(_) | Purpose::Half(HalfAsk::End(_))) {
+                *sends.entry(call.peer).or_default() += 1;
+            }
+        }
+        sends
+    }
+
     /// The peer of each call.
     pub(crate) fn peers(&self) -> impl Iterator<Item = PeerId> {
         self.ring.iter().flatten().map(|(_, call)| call.peer)

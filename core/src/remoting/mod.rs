@@ -70,6 +70,7 @@ impl Remoting {
     pub(crate) fn check(&self) {
         self.peers.check();
         self.peers.check_queues(&self.calls.owed(), &|opaque| self.calls.has(opaque));
+        self.peers.check_sends(&self.calls.sends());
     }
 }
 

@@ -29,9 +29,10 @@ const INDEXED: Duration = Duration::from_secs(15);
 /// brokers ask the next client of the group 30 s after the last one, or more
 /// (`transactionCheckInterval`), and of two that commit at once neither finds what the other did.
 const LATE: Duration = Duration::from_secs(15);
-/// From this check of a half message on it is told all the same: brokers ask fifteen times, and
-/// what only slow checkers are asked about would be laid aside.
-const LAST_WAIT: u32 = 8;
+/// From this check of a half message on it is told all the same: brokers ask fifteen times where
+/// nobody has set `transactionCheckMax` lower, and what only slow checkers are asked about would be
+/// laid aside.
+const LAST_WAIT: u32 = LAST_LOOK;
 /// How long a commit may take to leave, at most.
 const TO_LEAVE: Duration = Duration::from_secs(5);
 /// Checks that may wait for the application's word at once. Brokers ask again.

@@ -125,6 +125,7 @@ impl Transactions {
         };
         let purpose = Purpose::Half(ask);
         end.call = Some(ctx.ask_until_told(peer, purpose, kind, request, Bytes::new()));
+        count(ctx, peer, ask, 1);
     }
 
     /// The broker says whether the message is in its topic already.
@@ -213,6 +214,7 @@ impl Transactions {
             }
             HalfAsk::Told { commit } => return self.told(ctx, peer, commit, reply),
         };
+        count(ctx, peer, ask, -1);
         let Some(end) = self.ends.get_mut(op) else { return };
         end.call = None;
         let remark = reply.remark.map(Into::into);
@@ -270,6 +272,7 @@ impl Transactions {
                 return;
             }
         };
+        count(ctx, peer, ask, -1);
         let Some(end) = self.ends.get_mut(op) else { return };
         let unseen = matches!(failure, Failure::Connect(_) | Failure::Cut(_));
         let attempt = ctx.attempt(peer, end.call.take(), failure);
@@ -287,7 +290,7 @@ impl Transactions {
     /// Its time is over.
     pub(crate) fn deadline(&mut self, ctx: &mut Context, op: OpId) {
         let Some(end) = self.ends.get_mut(op) else { return };
-        let call = end.call.take().and_then(|opaque| Some((opaque, ctx.give_up(opaque)?)));
+        let call = end.call.take().and_then(|opaque| Some((opaque, give_up(ctx, opaque)?)));
         let is_end = |call: &Call| call.purpose == Purpose::Half(HalfAsk::End(op));
         let told = call.as_ref().is_some_and(|(_, call)| call.has_left() && is_end(call));
         if let Some((opaque, call)) = call {
@@ -310,7 +313,7 @@ impl Transactions {
     /// The client stops.
     pub(crate) fn abandon(&mut self, ctx: &mut Context, op: OpId) {
         if let Some(opaque) = self.ends.get_mut(op).and_then(|end| end.call.take()) {
-            ctx.give_up(opaque);
+            give_up(ctx, opaque);
         }
         self.finish(ctx, op, Err(TransactionError::Stopped));
     }
@@ -375,4 +378,21 @@ fn whom(ctx: &Context, known: Known<'_>, half: &Half) -> Option<PeerId> {
         known.brokers.id(broker).and_then(|id| known.brokers.master(id))
     };
     asked.map(|asked| asked.peer).or_else(|| half.place.as_ref().and_then(master))
+}
+
+/// An end by the word of the application counts as a send on its connection: its caller waits for
+/// it as for one, and it is written together with others.
+fn count(ctx: &mut Context, peer: PeerId, ask: HalfAsk, change: i32) {
+    if matches!(ask, HalfAsk::End(_)) {
+        ctx.remoting.peers.count_send(peer, change);
+    }
+}
+
+/// The request of an end is over: nobody wants its answer any more.
+fn give_up(ctx: &mut Context, opaque: Opaque) -> Option<Call> {
+    let call = ctx.give_up(opaque)?;
+    if let Purpose::Half(ask) = &call.purpose {
+        count(ctx, call.peer, *ask, -1);
+    }
+    Some(call)
 }

@@ -3,7 +3,6 @@
 pub(super) mod perms;
 pub(super) mod several;
 
-use crate::live;
 use bytes::Bytes;
 use rocketry::proto::body::RouteBody;
 use rocketry::proto::error::QueryError;
@@ -26,8 +25,7 @@ pub(crate) fn the_queues_are_those_that_the_cluster_made(place: &Place) {
     let queues = rig.client.queues(&topic(&name)).wait().expect("a route");
     let numbers: Vec<u32> = queues.iter().map(|queue| queue.queue).collect();
     assert_eq!(numbers, (0..6).collect::<Vec<_>>());
-    let admin = live::route_queues(&place.namesrv(), &name).expect("a route");
-    assert_eq!(admin, Some(6));
+    assert_eq!(place.queues_of(&name), Some(6));
     let snapshot = rig.client.stats();
     let broker = &snapshot.brokers[0];
     assert_eq!(*broker.name, *queues[0].broker);
@@ -39,7 +37,7 @@ pub(crate) fn a_topic_that_nobody_creates_fails_at_once_and_says_who_does_not_kn
     place: &Place,
 ) {
     let name = place.name();
-    let error = refused_at_once(place.on(), &place.namesrv(), &name);
+    let error = refused_at_once(place, &place.namesrv(), &name);
     assert!(matches!(&error, SendError::NoTopic { topic, .. } if topic.as_str() == name));
     assert_eq!(error.kind(), ErrorKind::NoTopic, "{error}");
     assert_eq!(error.code(), Some(ResponseCode::TOPIC_NOT_EXIST), "{error}");
@@ -52,24 +50,22 @@ pub(crate) fn a_topic_that_nobody_creates_fails_at_once_and_says_who_does_not_kn
 }
 
 pub(crate) fn a_brokers_port_as_nameserver_fails_at_once_with_a_hint(place: &Place) {
-    let error = refused_at_once(place.on(), &place.broker(), &place.name());
+    let error = refused_at_once(place, &place.broker(), &place.name());
     let text = error.to_string();
     assert!(matches!(error, SendError::NoRoute { .. }), "{error:?}");
     assert!(text.contains("looks like a broker's port") && text.contains("9876"), "{text}");
 }
 
 pub(crate) fn an_unknown_topic_is_created_with_four_queues(place: &Place) {
-    let (namesrv, name) = (place.namesrv(), place.name());
+    let name = place.name();
     let rig = place.rig();
     let producer = rig.client.producer("routes").expect("a producer");
     for _ in 0..16 {
         let receipt = producer.send(Message::new(topic(&name), "x")).wait().expect("stored");
         assert!(receipt.queue < 4, "{receipt:?}");
     }
-    let made = eventually(std::time::Duration::from_secs(10), || {
-        live::route_queues(&namesrv, &name).expect("an answer") == Some(4)
-    });
-    assert!(made, "{:?}", live::route_queues(&namesrv, &name));
+    let made = eventually(std::time::Duration::from_secs(10), || place.queues_of(&name) == Some(4));
+    assert!(made, "{:?}", place.queues_of(&name));
     rig.client.shutdown().wait().expect("an end");
 }
 

@@ -8,13 +8,18 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rocketry::proto::error::QueryError;
+use bytes::Bytes;
+use rocketry::proto::error::{PeerKind, QueryError};
+use rocketry::proto::frame::Request;
+use rocketry::proto::frame::request::PlainRequest;
 use rocketry::proto::name::Endpoint;
+use rocketry::proto::query::Target as Asked;
+use rocketry::{Client, Config};
 
 use crate::cases::case::{Case, Proof, Target};
 use crate::cases::place::{Addresses, Place, Startable};
 use crate::live::{self, Cluster, LiveError, Options};
-use crate::rig::On;
+use crate::rig::{Access, On};
 
 /// What a run is to be against.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,18 +102,22 @@ enum Ground {
     /// A cluster of the run, for all cases that do not hurt it.
     Started(Addresses, Mutex<Option<Cluster>>),
     /// A cluster of somebody's, and its broker's settings.
-    Given(Addresses, BTreeMap<String, String>),
+    Given(Addresses, BTreeMap<String, String>, Access),
 }
 
 /// The longest that a cluster of a run lives.
 const LIFE: Duration = Duration::from_secs(3600);
 
 impl Site {
-    /// Reaches or starts it. `stop` ends that early.
-    pub fn open(against: &Against, stop: Arc<AtomicBool>) -> Result<Self, SiteError> {
+    /// Reaches or starts it. `stop` ends that early. `access`: what a cluster that is there wants.
+    pub fn open(
+        against: &Against,
+        access: &Access,
+        stop: Arc<AtomicBool>,
+    ) -> Result<Self, SiteError> {
         let ground = match against {
             Against::Embedded => Ground::Embedded,
-            Against::Namesrv(address) => given(address)?,
+            Against::Namesrv(address) => given(address, access)?,
             Against::Apache(version) => {
                 let mut options = Options::new(version.clone());
                 (options.life, options.stop) = (LIFE, Some(stop.clone()));
@@ -132,7 +141,7 @@ impl Site {
     pub fn version(&self) -> Option<&str> {
         match &self.ground {
             Ground::Embedded => None,
-            Ground::Started(at, _) | Ground::Given(at, _) => Some(&at.version),
+            Ground::Started(at, _) | Ground::Given(at, ..) => Some(&at.version),
         }
     }
 
@@ -152,7 +161,9 @@ impl Site {
             return Some("not for live brokers".to_owned());
         }
         outside(case, version).or_else(|| match &self.ground {
-            Ground::Given(_, settings) => unsuited(case, settings),
+            Ground::Given(_, settings, access) => {
+                closed(case, access).or_else(|| unsuited(case, settings))
+            }
             Ground::Embedded | Ground::Started(..) => None,
         })
     }
@@ -180,8 +191,9 @@ impl Site {
             Ground::Started(at, _) => {
                 Place::shared(case, runtimes, at, Startable::Yes, self.stop.clone())
             }
-            Ground::Given(at, _) => {
-                Place::shared(case, runtimes, at, Startable::No, self.stop.clone())
+            Ground::Given(at, _, access) => {
+                let place = Place::shared(case, runtimes, at, Startable::No, self.stop.clone());
+                place.with_access(access.clone())
             }
         }
     }
@@ -211,9 +223,40 @@ fn unsuited(case: &Case, settings: &BTreeMap<String, String>) -> Option<String> 
     Some(format!("needs {name}={value} in the broker's properties"))
 }
 
-fn given(namesrv: &str) -> Result<Ground, SiteError> {
-    let client = rocketry::blocking::connect(namesrv)
-        .map_err(|error| SiteError::Settings(error.to_string()))?;
+/// Cases that start clients of others, which are told no key and no authority.
+const OTHERS: [&str; 9] = [
+    "BCAST-05", "COMP-02", "COMP-03", "COMP-04", "LIFE-09", "LIVE-05", "REB-16", "RPC-07", "TXN-18",
+];
+
+/// Why a case is not for a cluster that wants keys or TLS.
+fn closed(case: &Case, access: &Access) -> Option<String> {
+    if access.is_open() {
+        return None;
+    }
+    let accounts = || case.id.starts_with("ACL-") || case.id.starts_with("TLS-");
+    let why = match () {
+        () if OTHERS.contains(&case.id) => "it starts clients of others, which get no key here",
+        () if accounts() => "it needs accounts or certificates of its own",
+        () => return None,
+    };
+    Some(why.to_owned())
+}
+
+/// The version that a broker tells a client which it serves: by hand it would say nothing.
+fn version_by(client: &Client, broker: &Endpoint) -> Result<String, QueryError> {
+    let request = Request::BrokerRuntime(PlainRequest::default());
+    let target = Asked::Peer(PeerKind::Broker, broker.clone());
+    let answer = client.admin().call(target, request, Bytes::new()).wait()?.checked()?;
+    let body: serde_json::Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let ordinal = body["table"]["brokerVersion"].as_str().and_then(|text| text.parse().ok());
+    Ok(ordinal.map_or_else(|| "unknown".to_owned(), live::version_of))
+}
+
+fn given(namesrv: &str, access: &Access) -> Result<Ground, SiteError> {
+    let settings = |error: &dyn fmt::Display| SiteError::Settings(error.to_string());
+    let config = Config::new(namesrv).map_err(|error| settings(&error))?;
+    let client =
+        rocketry::blocking::connect(access.give(config)).map_err(|error| settings(&error))?;
     let unreachable = |error| SiteError::Unreachable { namesrv: namesrv.to_owned(), error };
     let info = client.admin().cluster().wait().map_err(unreachable)?;
     let mut masters = info.brokers.values().filter_map(|broker| broker.addresses.get(&0));
@@ -221,10 +264,13 @@ fn given(namesrv: &str) -> Result<Ground, SiteError> {
     let broker = masters.next().ok_or_else(none)?.clone();
     let endpoint = Endpoint::parse(&broker).map_err(|_| none())?;
     let settings = client.admin().broker_config(&endpoint).wait().map_err(unreachable)?;
+    let version = match access.is_open() {
+        true => live::version_at(&broker)?,
+        false => version_by(&client, &endpoint).map_err(unreachable)?,
+    };
     client.shutdown().wait().expect("an end");
-    let version = live::version_at(&broker)?;
     let at = Addresses { namesrv: namesrv.to_owned(), broker, version };
-    Ok(Ground::Given(at, settings))
+    Ok(Ground::Given(at, settings, access.clone()))
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use super::*;
 use crate::cases::case::{EMBEDDED, LIVE, Proof};
 use crate::cases::place::Place;
+use crate::rig::Access;
 
 const HOLDS: Case = Case::must("RUN-01", "The sample holds.", "new")
     .on(EMBEDDED)
@@ -24,7 +25,7 @@ fn hangs(_: &Place) {
 }
 
 fn site() -> Arc<Site> {
-    Arc::new(Site::open(&Against::Embedded, Arc::default()).expect("embedded"))
+    Arc::new(Site::open(&Against::Embedded, &Access::default(), Arc::default()).expect("embedded"))
 }
 
 fn outcome(ids: &[&str], options: &Options) -> Outcome {

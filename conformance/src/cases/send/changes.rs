@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::live;
 use rocketry::{Message, Pending, SendError, SendOptions, SendReceipt, Stored, Topic};
 
 use crate::cases::common::all;
@@ -15,13 +14,13 @@ use crate::rig::{Rig, eventually};
 
 pub(crate) fn write_queues_that_are_cut_fail_no_send(place: &Place) {
     let on = place.on();
-    let (namesrv, broker, topic) = (place.namesrv(), place.broker(), place.topic(8));
+    let topic = place.topic(8);
     let rig = place.rig();
     let load = Load::start(&rig, &topic, 8, Duration::from_millis(2));
     let flows = || load.look(|outcome| outcome.sent.len() > 500);
     assert!(eventually(Duration::from_secs(20), flows), "nothing is sent");
     load.forget_slowest();
-    live::create_topic(&namesrv, &broker, &topic, 4).expect("cut");
+    place.create(&topic, 4);
     let cut = Instant::now();
     thread::sleep(Duration::from_secs(2));
     let outcome = load.stop();

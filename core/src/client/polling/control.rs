@@ -13,7 +13,7 @@ use crate::client::question::Question;
 use crate::client::shared::Shared;
 use crate::client::subscribing::SubscribeError;
 use crate::consumer::{Commit, Filter, FilterError};
-use crate::error::{CommitError, QueryError, Refused, Stale};
+use crate::error::{Attempt, CommitError, QueryError, Refused, Stale};
 use crate::id::SubscriptionId;
 use crate::name::{Group, NameError, QueueName, Topic};
 use crate::time::UnixMillis;
@@ -399,6 +399,21 @@ impl PullControl {
     #[doc(alias = "offsetForTimestamp", alias = "searchOffset")]
     pub fn offset_for_time(&self, queue: &QueueName, time: impl Into<UnixMillis>) -> Asked<i64> {
         offsets::search(self.shared(), queue, time.into())
+    }
+
+    /// What a broker denies to this client's access key, as [`ConsumerHandle::denied`]: a poll that
+    /// gives nothing does not tell.
+    ///
+    /// ```no_run
+    /// # use rocketry_core::client::PullConsumer;
+    /// # fn f(consumer: &PullConsumer) {
+    /// if let Some(denied) = consumer.denied() {
+    ///     eprintln!("nothing can come: {denied}");
+    /// }
+    /// # }
+    /// ```
+    pub fn denied(&self) -> Option<Arc<Attempt>> {
+        self.consumer.denied()
     }
 
     /// Resolves when the consumer has left its group, whoever ended it, with how it went.

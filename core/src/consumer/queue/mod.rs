@@ -48,6 +48,7 @@ use super::assign::Wish;
 use super::options::Bounds;
 use super::{PullBackoff, QueueStats};
 use crate::effects::{Plant, Planted};
+use crate::error::Attempt;
 use crate::id::TopicKey;
 use crate::name::QueueName;
 use crate::remoting::OffsetOf;
@@ -74,6 +75,8 @@ pub(super) struct Queue {
     pub(super) suggested: Option<u64>,
     /// The last pull was one of a lite consumer's.
     pub(super) lite: bool,
+    /// Its broker denied the last question about it.
+    pub(super) denied: Option<Arc<Attempt>>,
     /// Changed by [`Self::locked`].
     lock: Lock,
     /// Up to there all was settled and stored in its life before.
@@ -91,7 +94,8 @@ impl Queue {
         let cursor = Cursor::new(PullBackoff::default());
         let (window, keeper) = (Window::default(), Keeper::default());
         let (held, chosen, reset, suggested, lite, plant) = Default::default();
-        let (lock, floor, reached, released) = (Lock::Unneeded, None, None, false);
+        let (denied, lock, floor) = (None, Lock::Unneeded, None);
+        let (reached, released) = (None, false);
         Self {
             name,
             at,
@@ -104,6 +108,7 @@ impl Queue {
             reset,
             suggested,
             lite,
+            denied,
             lock,
             floor,
             reached,

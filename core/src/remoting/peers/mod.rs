@@ -27,7 +27,7 @@ mod queue;
 mod reconnect;
 mod stats;
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use leaving::Leaving;
 pub use stats::{ConnectionState, ConnectionStats};
@@ -308,6 +308,14 @@ impl Peers {
     pub(crate) fn want_only(&mut self, used: &BTreeSet<PeerId>) {
         for (id, peer) in self.list.iter_mut().enumerate() {
             peer.wanted &= peer.kind != PeerKind::Broker || used.contains(&PeerId(id as u32));
+        }
+    }
+
+    /// `sends`: those under way, by the table of calls.
+    pub(crate) fn check_sends(&self, sends: &BTreeMap<PeerId, u32>) {
+        for (at, peer) in self.list.iter().enumerate().filter(|_| !self.stopping) {
+            let under_way = sends.get(&PeerId(at as u32)).copied().unwrap_or_default();
+            assert_eq!(peer.sends, under_way, "sends to {} are miscounted", peer.endpoint);
         }
     }
 
