@@ -231,12 +231,12 @@ fn a_late_commit_is_told_all_the_same_once_a_broker_has_asked_often() {
     let (mut world, client) = setting(41);
     let id = half(&mut world, client);
     world.leave_half(client, id);
-    for times in 1..=8 {
+    for times in 1..=3 {
         world.run_until(100 * SECOND, |world| asking(world, client) == 1).expect("it is asked");
         let (_, check, half) = world.take_checks(client).remove(0);
         assert_eq!((half.checks(), copies(&world, id)), (times, 0));
         world.run_for(20 * SECOND);
-        world.answer_check(client, check, if times < 8 { Resolution::Unknown } else { Commit });
+        world.answer_check(client, check, if times < 3 { Resolution::Unknown } else { Commit });
     }
     world.run_for(SECOND);
     assert_eq!((copies(&world, id), world.cluster().halves(0)), (1, 0));

@@ -102,6 +102,15 @@ pub enum Failure {
 const SUSPECT: usize = 1 << 20;
 
 impl Failure {
+    /// Nothing is wrong: the client is stopping, and has closed its connections.
+    pub(crate) fn is_by_stopping(&self) -> bool {
+        match self {
+            Self::Closed(reason) => *reason == CloseReason::Stopping,
+            Self::Connect(ConnectError::Lost(reason)) => **reason == CloseReason::Stopping,
+            _ => false,
+        }
+    }
+
     /// What a request that takes `size` bytes failed for: the peer never had it whole, and unless
     /// it is large, its size was not the reason.
     pub(crate) fn of_size(self, size: usize) -> Self {

@@ -224,8 +224,7 @@ impl Routes {
 
     /// Tells that a topic's route can't be had: once, until it can. A client that stops needs none.
     fn note_failing(&mut self, ctx: &mut Context, topic: &Topic, attempt: &Attempt) {
-        let stops = attempt.failure == Failure::Closed(CloseReason::Stopping);
-        if !stops && self.begins_to_fail(topic) {
+        if !attempt.failure.is_by_stopping() && self.begins_to_fail(topic) {
             let (topic, known) = (topic.clone(), self.known(topic).is_some());
             ctx.fx.note(Note::RouteFailed { topic, attempt: Box::new(attempt.clone()), known });
         }

@@ -90,12 +90,14 @@ impl Peers {
         fx.timers.cancel(timer);
         // What is known of each address, or of a handshake, says more than that it took too long.
         let known = matches!(error, ConnectError::Addresses { .. } | ConnectError::Tls(_));
+        let stopping = self.stopping;
         let error = match slow && !known {
+            true if stopping => ConnectError::Lost(Box::new(CloseReason::Stopping)),
             true => ConnectError::TimedOut(fx.config.connect_timeout),
             false => error,
         };
         let peer = self.peer(id);
-        if peer.failures == 0 {
+        if peer.failures == 0 && !stopping {
             let (endpoint, peer) = (peer.endpoint.clone(), peer.kind);
             fx.note(Note::ConnectFailed { endpoint, peer, error: error.clone() });
         }
