@@ -78,7 +78,7 @@ fn a_cluster_of_ones_own_is_a_target_and_is_not_hurt() {
     let words = ["run", "NS-0", "FAULT", "LIVE", "--target", &target, "--runtime", "tokio"];
     let (code, out, progress) = run(&words);
     assert!(code == 0, "{out}{progress}");
-    assert!(out.contains("it hurts the cluster, and this one is not ours: FAULT-02"), "{out}");
+    assert!(out.contains("it hurts the cluster, and this one is not ours: FAULT-01"), "{out}");
     assert!(out.contains("autoCreateTopicEnable=false in the broker's properties: NS-02"), "{out}");
     assert!(progress.contains("NS-03 on tokio"), "{progress}");
 }

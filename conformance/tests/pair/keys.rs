@@ -316,6 +316,24 @@ fn acl_08_a_consumer_whose_group_is_denied_says_so_at_once_and_again_once_a_minu
     }
 }
 
+#[test]
+fn acl_08_a_consumer_is_named_also_where_its_producer_was_denied_before() {
+    let mut world = guarded(VERSIONS[0]);
+    let client = world.client(with_key("limited", "wrong"));
+    world.attend(client, &topic(TOPIC));
+    world.produce(client);
+    world.run_for(3 * SECOND);
+    let named = |world: &World| {
+        let names = |note: &Note| note.to_string().contains("it serves no consumer of readers");
+        world.notes(client).filter(|note| names(note)).count()
+    };
+    world.subscribe(client, from_first("readers"), Pace::AtOnce).unwrap();
+    world.run_for(5 * SECOND);
+    assert_eq!(named(&world), 1);
+    world.run_for(50 * SECOND);
+    assert_eq!(named(&world), 1, "once a minute");
+}
+
 /// A denial shows for as long as it lasts, of whichever of the consumer's requests it is.
 #[test]
 fn acl_08_what_is_denied_to_a_consumer_shows_until_it_is_served() {

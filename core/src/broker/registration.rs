@@ -44,8 +44,8 @@ pub(super) struct Registration {
     version: Option<i32>,
     /// The last heartbeat came to nothing; the timer of that number sends another one.
     refused: Option<u64>,
-    /// When it was last told that the broker denies heartbeats to our key.
-    denial: Option<Instant>,
+    /// When it was last told that the broker denies heartbeats to our key, and of which revision.
+    denial: Option<(Instant, u64)>,
     /// Its answer to the last heartbeat, if that was denied.
     denied: Option<Arc<Attempt>>,
 }
@@ -124,7 +124,7 @@ impl Brokers {
             ctx.fx.signal(Signal::VersionKnown(peer));
         }
         if code != ResponseCode::SUCCESS {
-            if !is_denied(code, remark) || self.tells_denial(peer, ctx.fx.now) {
+            if !is_denied(code, remark) || self.tells_denial(peer, (ctx.fx.now, revision)) {
                 let endpoint = ctx.remoting.peers.endpoint(peer).clone();
                 // Java appends a stack trace.
                 let reason = remark.and_then(|remark| remark.lines().next()).map(Arc::from);
@@ -248,13 +248,14 @@ impl Brokers {
         self.refusals
     }
 
-    /// Whether it is to be told that the broker denies our heartbeats: at once, and then once a
-    /// minute, for none of them will be taken until somebody changes a key or an account.
-    fn tells_denial(&mut self, peer: PeerId, now: Instant) -> bool {
+    /// Whether it is to be told that the broker denies our heartbeats: at once, where they tell of
+    /// other groups than before, too, and then once a minute, for none of them will be taken until
+    /// somebody changes a key or an account.
+    fn tells_denial(&mut self, peer: PeerId, (now, revision): (Instant, u64)) -> bool {
         let told = &mut self.registrations.entry(peer).or_default().denial;
-        let due = told.is_none_or(|last| now.since(last) >= TELL);
+        let due = told.is_none_or(|(at, of)| now.since(at) >= TELL || of != revision);
         if due {
-            *told = Some(now);
+            *told = Some((now, revision));
         }
         due
     }

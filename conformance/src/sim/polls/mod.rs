@@ -291,17 +291,16 @@ impl Run {
         PollCourse { world, took, polled, seeks }
     }
 
-    /// Whether each group has come to the end of every queue.
+    /// Whether each group has come to the end of every queue: whoever takes one for its own has.
+    /// Two may, until both have the same route.
     fn is_polled(&self) -> bool {
         GROUPS.iter().all(|group| {
-            let mut members = self.pollers.iter().filter(|poller| poller.group == *group).cycle();
-            let count = self.pollers.len();
+            let members = || self.pollers.iter().filter(|poller| poller.group == *group);
             self.queues.iter().all(|queue| {
                 let end = self.end_of(queue);
-                members
-                    .by_ref()
-                    .take(count)
-                    .any(|poller| poller.reached(&self.world, queue) == Some(end))
+                let mut reached =
+                    members().filter_map(|one| one.reached(&self.world, queue)).peekable();
+                reached.peek().is_some() && reached.all(|at| at == end)
             })
         })
     }
