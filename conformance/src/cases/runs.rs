@@ -350,7 +350,7 @@ pub(super) const RUNS: &[Run] = &[
         "FAULT-04",
         outages::a_broker_that_is_silent_for_twenty_seconds_is_used_again_and_loses_nothing,
     ))),
-    embedded(each(run("FAULT-12", slow::sends_to_a_broker_that_reads_slowly_are_held_back))),
+    embedded(run("FAULT-12", slow::sends_to_a_broker_that_reads_slowly_are_held_back)),
     long(alone(live(run(
         "FAULT-21",
         outages::without_a_nameserver_sends_go_on_and_new_topics_wait_for_it,
@@ -382,11 +382,11 @@ pub(super) const RUNS: &[Run] = &[
     run("LIMIT-03", backlog::the_longest_group_has_its_retries),
     run("LIMIT-04", backlog::a_topic_with_1024_queues_works),
     run("LIMIT-07", backlog::a_slow_consumer_holds_what_it_may_and_no_more),
-    long(embedded(each(run("LIMIT-10", much::a_day_of_work_keeps_memory_flat_and_loses_nothing)))),
-    embedded(each(run(
+    long(embedded(run("LIMIT-10", much::a_day_of_work_keeps_memory_flat_and_loses_nothing))),
+    embedded(run(
         "LIMIT-11",
         much::a_producer_of_100_000_messages_a_second_leaves_no_queue_unbounded,
-    ))),
+    )),
     each(run("BAD-18", stored::of_32_messages_one_can_not_be_opened_and_31_are_delivered)),
     each(run("LIFE-03", outages::a_shutdown_under_load_ends_every_send_and_loses_nothing)),
     alone(live(run(
