@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use rocketry_conformance::broker::ClusterConfig;
 use rocketry_conformance::sim::{ClientId, Pace, World};
 use rocketry_core::consumer::{DeliveryId, Outcome};
+use rocketry_core::engine::Note;
 use rocketry_core::frame::{RequestCode, ResponseCode};
 use rocketry_core::id::SubscriptionId;
 use rocketry_core::rng::Rng;
@@ -177,6 +178,29 @@ fn off_17_while_a_slave_serves_alone_offsets_are_committed_there_and_kept_over_a
         world.vanish(client);
         world.run_for(SECOND);
         assert_successor_begins_at(&mut world, 60);
+    }
+}
+
+/// The master's connection stands before its route names it again: nothing else tells that it is
+/// the one who keeps offsets by now.
+#[test]
+fn off_17_what_a_slave_has_kept_is_committed_again_once_a_route_names_the_master() {
+    for seed in 0..4 {
+        let cluster = ClusterConfig { hide_down_brokers: true, ..Default::default() };
+        let mut world = World::new(seed, cluster.slaves().topic(TOPIC, 1));
+        let client = world.client(config());
+        store_many(&mut world, client, 100);
+        let sub = consume(&mut world, client, Pace::Manual);
+        world.run_for(3 * SECOND);
+        let ids = ids(&world.take(client, sub));
+        world.take_down(0);
+        let headless = |note: &Note| matches!(note, Note::RouteChanged { writable: 0, .. });
+        world.run_until(60 * SECOND, |world| world.notes(client).any(headless)).unwrap();
+        world.bring_up(0);
+        ids[..60].iter().for_each(|id| world.settle(client, *id, Outcome::Done).unwrap());
+        let at_slave = |world: &World| world.cluster().committed(1, GROUP, TOPIC, 0);
+        world.run_until(15 * SECOND, |world| at_slave(world) == Some(60)).unwrap();
+        world.run_until(60 * SECOND, |world| committed(world) == Some(60)).unwrap();
     }
 }
 

@@ -41,6 +41,13 @@ fn keeper(ctx: &Context, known: Known<'_>, broker: BrokerId) -> Option<PeerId> {
     known.brokers.peers(broker).find(|peer| ctx.remoting.peers.is_connected(*peer))
 }
 
+/// Whether a queue's offset was told to somebody else than who keeps it by now. Who keeps it may
+/// change with a route alone, over connections that stand for long.
+pub(super) fn is_elsewhere(ctx: &Context, known: Known<'_>, queue: &Queue) -> bool {
+    let trusts = ctx.fx.plant.is(Planted::TrustsCommits);
+    !trusts && queue.keeper.is_other(keeper(ctx, known, queue.at.broker))
+}
+
 impl Consumer {
     /// Tells of messages whose tags another member of the group asks for, and this one does not.
     fn look_at_tags(&mut self, ctx: &mut Context) {
@@ -71,6 +78,10 @@ impl Consumer {
         }
         let (shared, auto) = (self.is_shared(now), self.auto_commits());
         for (_, key) in &part {
+            let Some(queue) = self.queues.get_mut(*key) else { continue };
+            if is_elsewhere(ctx, known, queue) {
+                queue.keeper.doubt();
+            }
             let Some(queue) = self.queues.get(*key) else { continue };
             self.tallies.settled_open(queue.topic, queue.window.settled());
             let due = match &self.local {
@@ -149,11 +160,12 @@ impl Consumer {
             return true;
         }
         let broker = queue.at.broker;
+        let by = keeper(ctx, known, broker);
         let sent = self.send_commit(ctx, known, (key, offset), &queue.name, broker);
         if sent {
             self.commits.sent(broker);
             if let Some(queue) = self.queues.get_mut(key) {
-                queue.keeper.committing(offset);
+                queue.keeper.committing(offset, by);
             }
         }
         sent

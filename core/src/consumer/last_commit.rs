@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::time::Duration;
 
+use super::commit::is_elsewhere;
 use super::queue::Lock;
 use super::reset::Heir;
 use super::{Consumer, Consumers, Local, Phase, Queue};
@@ -144,7 +145,8 @@ impl Consumer {
         queue: &Queue,
     ) -> bool {
         let offset = queue.to_store(ctx.fx.now).filter(|_| self.auto_commits());
-        let asked = || queue.owed().or_else(|| queue.keeper.to_repeat_last());
+        let elsewhere = || queue.keeper.committed().filter(|_| is_elsewhere(ctx, known, queue));
+        let asked = || queue.owed().or_else(|| queue.keeper.to_repeat_last()).or_else(elsewhere);
         let offset = offset.or_else(|| asked().filter(|_| self.local.is_none()));
         let Some(offset) = offset else { return false };
         if let Some(local) = &mut self.local {

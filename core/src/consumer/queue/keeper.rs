@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use crate::id::PeerId;
 use crate::time::Instant;
 
 /// So long after its first commit a queue's former owner may still commit something older.
@@ -23,6 +24,8 @@ pub(in crate::consumer) struct Keeper {
     confirmed: Option<(Instant, Instant)>,
     /// The commit on its way.
     committing: Option<i64>,
+    /// To whom the last one went.
+    by: Option<PeerId>,
     /// The offset was stored before: by a former owner, whose last commit may still come.
     inherited: bool,
     /// It confirmed one of ours.
@@ -50,7 +53,7 @@ impl Keeper {
     }
 
     /// What is stored.
-    pub(super) const fn committed(&self) -> Option<i64> {
+    pub(in crate::consumer) const fn committed(&self) -> Option<i64> {
         self.committed
     }
 
@@ -98,8 +101,14 @@ impl Keeper {
     }
 
     /// A commit is on its way.
-    pub(in crate::consumer) const fn committing(&mut self, offset: i64) {
+    pub(in crate::consumer) const fn committing(&mut self, offset: i64, by: Option<PeerId>) {
         (self.committing, self.doubted, self.lost) = (Some(offset), false, false);
+        self.by = by;
+    }
+
+    /// Whether somebody else was told what is stored: a slave, say, whose master is back.
+    pub(in crate::consumer) fn is_other(&self, keeper: Option<PeerId>) -> bool {
+        keeper.is_some_and(|keeper| self.by.is_some_and(|by| by != keeper))
     }
 
     /// The commit was answered, with the offset that is stored now, or came to nothing.
