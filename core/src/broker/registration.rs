@@ -124,15 +124,16 @@ impl Brokers {
             ctx.fx.signal(Signal::VersionKnown(peer));
         }
         if code != ResponseCode::SUCCESS {
-            if !is_denied(code, remark) || self.tells_denial(peer, (ctx.fx.now, revision)) {
+            let denies = is_denied(code, remark);
+            if !denies || self.tells_denial(peer, (ctx.fx.now, revision)) {
                 let endpoint = ctx.remoting.peers.endpoint(peer).clone();
                 // Java appends a stack trace.
                 let reason = remark.and_then(|remark| remark.lines().next()).map(Arc::from);
                 let groups = consumers.cloned().collect();
                 ctx.fx.note(Note::HeartbeatRefused { endpoint, groups, code, reason });
             }
-            let failure = Failure::Refused { code, remark: remark.map(Into::into) };
-            let denied = failure.is_denied().then(|| Arc::new(ctx.attempt(peer, None, failure)));
+            let failure = || Failure::Refused { code, remark: remark.map(Into::into) };
+            let denied = denies.then(|| Arc::new(ctx.attempt(peer, None, failure())));
             self.heartbeat_failed(ctx, peer);
             if let Some(registration) = self.registrations.get_mut(&peer) {
                 registration.denied = denied;

@@ -44,8 +44,8 @@ fn keeper(ctx: &Context, known: Known<'_>, broker: BrokerId) -> Option<PeerId> {
 /// Whether a queue's offset was told to somebody else than who keeps it by now. Who keeps it may
 /// change with a route alone, over connections that stand for long.
 pub(super) fn is_elsewhere(ctx: &Context, known: Known<'_>, queue: &Queue) -> bool {
-    let trusts = ctx.fx.plant.is(Planted::TrustsCommits);
-    !trusts && queue.keeper.is_other(keeper(ctx, known, queue.at.broker))
+    let other = |told| keeper(ctx, known, queue.at.broker).is_some_and(|keeper| keeper != told);
+    queue.keeper.told().is_some_and(other) && !ctx.fx.plant.is(Planted::TrustsCommits)
 }
 
 impl Consumer {
@@ -160,15 +160,13 @@ impl Consumer {
             return true;
         }
         let broker = queue.at.broker;
-        let by = keeper(ctx, known, broker);
-        let sent = self.send_commit(ctx, known, (key, offset), &queue.name, broker);
-        if sent {
-            self.commits.sent(broker);
-            if let Some(queue) = self.queues.get_mut(key) {
-                queue.keeper.committing(offset, by);
-            }
+        let by = self.send_commit(ctx, known, (key, offset), &queue.name, broker);
+        let Some(by) = by else { return false };
+        self.commits.sent(broker);
+        if let Some(queue) = self.queues.get_mut(key) {
+            queue.keeper.committing(offset, by);
         }
-        sent
+        true
     }
 
     /// Commits what a queue had settled before it was reset: a fault put back on purpose.
@@ -182,14 +180,14 @@ impl Consumer {
         if let (Some(offset), Some(queue)) = (settled, self.queues.get(anew))
             && self.local.is_none()
             && ctx.fx.plant.is(Planted::CommitsAfterReset)
-            && self.send_commit(ctx, known, (old, offset), &queue.name, queue.at.broker)
+            && self.send_commit(ctx, known, (old, offset), &queue.name, queue.at.broker).is_some()
         {
             self.commits.sent(queue.at.broker);
         }
     }
 
     /// Sends one commit to whoever keeps the queue's offsets. Commits wait for their answers: a
-    /// oneway one may be lost without a trace. False if nobody is connected.
+    /// oneway one may be lost without a trace. Gives who is told, if anybody is connected.
     pub(super) fn send_commit(
         &self,
         ctx: &mut Context,
@@ -197,8 +195,8 @@ impl Consumer {
         (key, offset): (QueueKey, i64),
         name: &QueueName,
         broker: BrokerId,
-    ) -> bool {
-        let Some(peer) = keeper(ctx, known, broker) else { return false };
+    ) -> Option<PeerId> {
+        let peer = keeper(ctx, known, broker)?;
         let request = Request::UpdateOffset(UpdateOffsetRequest {
             consumer_group: self.group.wire().clone(),
             topic: name.topic.wire().clone(),
@@ -211,7 +209,7 @@ impl Consumer {
         let purpose =
             Purpose::Consumer(self.id, ConsumerAsk::Commit { queue: key, broker, offset, within });
         ctx.ask(peer, purpose, Kind::Plain, request, Bytes::new(), within);
-        true
+        Some(peer)
     }
 
     /// A broker has heard of us anew. What it, or another one in its place, has confirmed before

@@ -26,9 +26,8 @@ impl Consumer {
     }
 
     /// A broker refused what it was asked about a queue: kept where it denies that.
-    pub(super) fn refused(&mut self, ctx: &Context, peer: PeerId, key: QueueKey, why: Failure) {
+    pub(super) fn refused(&mut self, ctx: &Context, peer: PeerId, key: QueueKey, why: &Failure) {
         let Some(queue) = self.queues.get_mut(key) else { return };
-        let attempt = why.is_denied().then(|| Arc::new(ctx.attempt(peer, None, why)));
-        queue.denied = attempt;
+        queue.denied = why.is_denied().then(|| Arc::new(ctx.attempt(peer, None, why.clone())));
     }
 }

@@ -35,24 +35,26 @@ pub(super) struct LastCommit {
     pub(super) offset: i64,
     /// How often it has failed.
     failed: u32,
-    /// The queue is another member's by now, whatever becomes of this one.
-    gone: bool,
-    /// Nobody else can have committed until then: for so long it may be given again.
-    alone: Instant,
+    /// Nobody else can have committed until then: for so long it may be given again. The queue is
+    /// another member's then, whatever becomes of this. `None`: not before this consumer has left.
+    alone: Option<Instant>,
     /// It may be lost with others that come first at the same time, and is given once more.
     first: bool,
 }
 
 impl LastCommit {
-    /// `alone`: until when nobody else commits in that queue.
-    fn new(key: QueueKey, queue: &Queue, offset: i64, gone: bool, alone: Instant) -> Self {
+    fn new(key: QueueKey, queue: &Queue, offset: i64, alone: Option<Instant>) -> Self {
         let (name, broker) = (queue.name.clone(), queue.at.broker);
         let first = queue.keeper.is_first();
-        Self { key, name, broker, offset, failed: 0, gone, alone, first }
+        Self { key, name, broker, offset, failed: 0, alone, first }
+    }
+
+    fn is_alone(&self, now: Instant) -> bool {
+        self.alone.is_none_or(|until| now < until)
     }
 
     fn is_repeated(&self, now: Instant) -> bool {
-        self.first && now < self.alone
+        self.first && self.is_alone(now)
     }
 }
 
@@ -124,7 +126,7 @@ impl Consumers {
         let Some(consumer) = self.get_mut(sub) else { return };
         consumer.lasts.timer = None;
         for last in std::mem::take(&mut consumer.lasts.failed) {
-            let (key, late) = (last.key, last.gone && ctx.fx.now >= last.alone);
+            let (key, late) = (last.key, !last.is_alone(ctx.fx.now));
             if late || !consumer.commit_last(ctx, known, last) {
                 consumer.committed_last(ctx, key);
             }
@@ -154,13 +156,13 @@ impl Consumer {
             return true;
         }
         let alone = match queue.lock() {
-            _ if self.is_leaving() => Instant::FAR,
+            _ if self.is_leaving() => None,
             // It is unlocked behind its last commit.
-            Lock::Held { until } => until,
+            Lock::Held { until } => Some(until),
             // Others of our kind read the offset after a pause.
-            _ => ctx.fx.now + self.bounds.handover_pause / 2,
+            _ => Some(ctx.fx.now + self.bounds.handover_pause / 2),
         };
-        let last = LastCommit::new(key, queue, offset, !self.is_leaving(), alone);
+        let last = LastCommit::new(key, queue, offset, alone);
         if queue.keeper.under_way().is_some() || self.predecessors.holds(key) {
             self.predecessors.waits(key, Heir::Last(last));
             return true;
@@ -175,12 +177,13 @@ impl Consumer {
         known: Known<'_>,
         last: LastCommit,
     ) -> bool {
-        if !self.send_commit(ctx, known, (last.key, last.offset), &last.name, last.broker) {
+        if self.send_commit(ctx, known, (last.key, last.offset), &last.name, last.broker).is_none()
+        {
             if last.failed > 0 {
                 return self.last_failed(ctx, last);
             }
             // Whoever keeps it is away already: that is not waited for.
-            self.lasts.lost += usize::from(!last.gone);
+            self.lasts.lost += usize::from(last.alone.is_none());
             return false;
         }
         self.commits.sent(last.broker);
@@ -195,9 +198,9 @@ impl Consumer {
     pub(super) fn last_failed(&mut self, ctx: &mut Context, mut last: LastCommit) -> bool {
         last.failed += 1;
         let at = ctx.fx.now + AGAIN * (1 << (last.failed - 1));
-        let late = if last.gone { at >= last.alone } else { self.phase != Phase::Committing };
+        let late = !last.is_alone(at) || (last.alone.is_none() && self.phase != Phase::Committing);
         if last.failed == TRIES || late {
-            self.lasts.lost += usize::from(!last.gone);
+            self.lasts.lost += usize::from(last.alone.is_none());
             return false;
         }
         if self.lasts.timer.is_none() {

@@ -118,7 +118,7 @@ impl Consumer {
                     (ResponseCode::SUCCESS, Ok(_)) => Failure::Body("no offset".into()),
                     (code, _) => Failure::Refused { code, remark: reply.remark.map(Into::into) },
                 };
-                self.refused(ctx, peer, key, failure.clone());
+                self.refused(ctx, peer, key, &failure);
                 self.tell_failed(ctx, key, self.offset_code(key, of), failure);
                 self.pause(ctx, key, ctx.fx.config.pull_retry);
             }

@@ -4,6 +4,7 @@
 //! broker before 5.0 knows; answered with `SUCCESS` (0), `PULL_NOT_FOUND` (19),
 //! `PULL_RETRY_IMMEDIATELY` (20), `PULL_OFFSET_MOVED` (21), or a refusal.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -246,8 +247,8 @@ impl Consumer {
         code: ResponseCode,
         remark: Option<Box<str>>,
     ) {
-        let why = Failure::Refused { code, remark: remark.clone().map(Into::into) };
-        self.refused(ctx, peer, key, why);
+        let remark: Option<Arc<str>> = remark.map(Into::into);
+        self.refused(ctx, peer, key, &Failure::Refused { code, remark: remark.clone() });
         let Some(queue) = self.queues.get_mut(key) else { return };
         match code {
             ResponseCode::FLOW_CONTROL => {
@@ -267,7 +268,7 @@ impl Consumer {
         }
         let (broker, queue) = (queue.at.broker, queue.name.clone());
         if self.tells(ctx.fx.now, Trouble::Refused(broker)) {
-            let (group, remark) = (self.group.clone(), remark.map(Into::into));
+            let group = self.group.clone();
             ctx.fx.note(Note::PullRefused { group, queue, code, remark });
         }
         self.pause(ctx, key, ctx.fx.config.pull_retry);

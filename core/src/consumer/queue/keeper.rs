@@ -25,7 +25,7 @@ pub(in crate::consumer) struct Keeper {
     /// The commit on its way.
     committing: Option<i64>,
     /// To whom the last one went.
-    by: Option<PeerId>,
+    told: Option<PeerId>,
     /// The offset was stored before: by a former owner, whose last commit may still come.
     inherited: bool,
     /// It confirmed one of ours.
@@ -101,14 +101,14 @@ impl Keeper {
     }
 
     /// A commit is on its way.
-    pub(in crate::consumer) const fn committing(&mut self, offset: i64, by: Option<PeerId>) {
+    pub(in crate::consumer) const fn committing(&mut self, offset: i64, told: PeerId) {
         (self.committing, self.doubted, self.lost) = (Some(offset), false, false);
-        self.by = by;
+        self.told = Some(told);
     }
 
-    /// Whether somebody else was told what is stored: a slave, say, whose master is back.
-    pub(in crate::consumer) fn is_other(&self, keeper: Option<PeerId>) -> bool {
-        keeper.is_some_and(|keeper| self.by.is_some_and(|by| by != keeper))
+    /// Who was told last what is to be stored: a slave, say, whose master is back by now.
+    pub(in crate::consumer) const fn told(&self) -> Option<PeerId> {
+        self.told
     }
 
     /// The commit was answered, with the offset that is stored now, or came to nothing.
