@@ -7,9 +7,9 @@
 use std::collections::VecDeque;
 use std::env;
 use std::fs;
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, Write};
 use std::pin::Pin;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::thread;
@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 use rocketry::{Client, Config, Message, Pending, Producer, SendError, SendReceipt, Stored, Topic};
 use serde::{Deserialize, Serialize};
 
+use super::asked::Asked;
 use super::{On, Rig};
 
 /// It lives for so long at most.
@@ -105,11 +106,7 @@ pub fn resident() -> Option<u64> {
 
 /// A running producer.
 #[derive(Debug)]
-pub struct Flood {
-    child: Child,
-    orders: ChildStdin,
-    answers: BufReader<ChildStdout>,
-}
+pub struct Flood(Asked);
 
 /// What it does.
 #[derive(Clone, Debug)]
@@ -135,36 +132,17 @@ impl Flood {
         command.env("FLOOD_ON", task.on.name()).env("MEMBER_NAMESRV", task.namesrv);
         command.env("MEMBER_TOPIC", task.topic).env("FLOOD_RATE", task.rate.to_string());
         command.env("FLOOD_BODY", task.body.to_string()).envs(task.settings.iter().copied());
-        command.stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut child = command.spawn().expect("a process");
-        let orders = child.stdin.take().expect("its input");
-        let answers = BufReader::new(child.stdout.take().expect("its output"));
-        Self { child, orders, answers }
-    }
-
-    /// Tells it something, and gives its answer.
-    fn ask<T: serde::de::DeserializeOwned>(&mut self, order: &str) -> T {
-        writeln!(self.orders, "{order}").and_then(|()| self.orders.flush()).expect("it listens");
-        let mut line = String::new();
-        self.answers.read_line(&mut line).expect("an answer");
-        serde_json::from_str(&line).unwrap_or_else(|error| panic!("{order}: {line:?}: {error}"))
+        Self(Asked::start(&mut command))
     }
 
     /// No more is sent: gives what came of it once every send has ended.
     pub fn calm(&mut self) -> Figures {
-        self.ask("calm")
+        self.0.ask("calm")
     }
 
     /// Sends one message, and that again until it is stored: how long it took.
     pub fn probe(&mut self) -> Duration {
-        self.ask("probe")
-    }
-}
-
-impl Drop for Flood {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.0.ask("probe")
     }
 }
 

@@ -3,6 +3,7 @@
 //! Made for tests: what can't be set up panics.
 
 mod access;
+mod asked;
 pub mod collector;
 pub mod diary;
 pub mod flood;

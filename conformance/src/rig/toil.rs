@@ -6,8 +6,8 @@
 
 use std::collections::VecDeque;
 use std::env;
-use std::io::{self, BufRead, BufReader, Write};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::io::{self, BufRead, Write};
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use std::thread;
@@ -18,6 +18,7 @@ use rocketry::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::asked::Asked;
 use super::flood::resident;
 use super::{On, Rig, eventually};
 
@@ -53,46 +54,25 @@ pub struct Day {
 
 /// A running client.
 #[derive(Debug)]
-pub struct Toil {
-    child: Child,
-    orders: ChildStdin,
-    answers: BufReader<ChildStdout>,
-}
+pub struct Toil(Asked);
 
 impl Toil {
     /// Starts one, which works on a topic from now on.
     pub fn start(on: On, namesrv: &str, topic: &str) -> Self {
         let mut command = Command::new(env::current_exe().expect("this program"));
         command.env("TOIL_ON", on.name()).env("MEMBER_NAMESRV", namesrv);
-        command.env("MEMBER_TOPIC", topic).stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut child = command.spawn().expect("a process");
-        let orders = child.stdin.take().expect("its input");
-        let answers = BufReader::new(child.stdout.take().expect("its output"));
-        Self { child, orders, answers }
-    }
-
-    fn ask(&mut self, order: &str) -> Day {
-        writeln!(self.orders, "{order}").and_then(|()| self.orders.flush()).expect("it listens");
-        let mut line = String::new();
-        self.answers.read_line(&mut line).expect("an answer");
-        serde_json::from_str(&line).unwrap_or_else(|error| panic!("{order}: {line:?}: {error}"))
+        command.env("MEMBER_TOPIC", topic);
+        Self(Asked::start(&mut command))
     }
 
     /// How things are.
     pub fn look(&mut self) -> Day {
-        self.ask("look")
+        self.0.ask("look")
     }
 
     /// No more is sent: gives what came of it once everything has come, or half a minute later.
     pub fn end(mut self) -> Day {
-        self.ask("end")
-    }
-}
-
-impl Drop for Toil {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.0.ask("end")
     }
 }
 
