@@ -40,8 +40,7 @@ pub struct OffsetFiles {
 #[derive(Debug)]
 struct Open {
     folder: PathBuf,
-    /// Unlocked by being closed.
-    _lock: File,
+    _lock: Lock,
     /// What the file has: other queues' offsets, too.
     offsets: Offsets,
     /// The file can be read: it is worth a backup.
@@ -172,12 +171,26 @@ fn component(name: &str) -> Kept<&str> {
     Ok(name)
 }
 
+/// A locked file.
+#[derive(Debug)]
+struct Lock(#[cfg_attr(windows, allow(dead_code))] File);
+
+/// To close the file is not enough: a process that was just forked off, by whoever starts a
+/// program, has it open too until its `exec`, and the lock with it.
+#[cfg(unix)]
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // what can't be unlocked is unlocked by being closed
+        let _ = rustix::fs::flock(&self.0, rustix::fs::FlockOperation::Unlock);
+    }
+}
+
 /// Makes the folder, and locks its files.
-fn lock(folder: &Path) -> Kept<File> {
+fn lock(folder: &Path) -> Kept<Lock> {
     told(LOCKING, folder, fs::create_dir_all(folder))?;
     let path = folder.join(LOCK);
     match lock_file(&path) {
-        Ok(Some(lock)) => Ok(lock),
+        Ok(Some(lock)) => Ok(Lock(lock)),
         Ok(None) => Err(OffsetStoreError::Locked { path: shown(&folder.join(FILE)) }),
         Err(error) => Err(OffsetStoreError::io(LOCKING, shown(&path), &error)),
     }
