@@ -56,6 +56,16 @@ impl Firsts {
         }
     }
 
+    /// Notes a message that came to who can't know that its broker gave the lock away: it is not
+    /// judged, and whoever has it before or after is judged as if it had come in its order.
+    fn pass(&mut self, group: &str, queue: &str, offset: i64) {
+        let given = self.of(group, queue);
+        given.back.remove(&offset);
+        if let Err(at) = given.first.binary_search(&offset) {
+            given.first.insert(at, offset);
+        }
+    }
+
     /// A message was given back: it comes again before those after it.
     pub(super) fn give_back(&mut self, group: &str, queue: &str, offset: i64) {
         self.of(group, queue).back.insert(offset);
@@ -134,6 +144,9 @@ impl World {
         let since = broker.and_then(|at| self.cluster().locks_since(at));
         if other.is_some() && since.is_some_and(|at| self.now.since(at) < BELIEF) {
             // Its broker began anew and gave the lock to somebody else, and it can't know.
+            if let Some(offset) = batch.offset(index) {
+                self.firsts.pass(group.as_str(), &place, offset);
+            }
             return;
         }
         if let Some(offset) = batch.offset(index)
