@@ -53,7 +53,8 @@ fn txn_08_a_checker_that_panics_says_unknown() {
         let producer = rig.client.transaction_producer("g", move |_| check()).unwrap();
         drop(producer.begin(message()).wait().unwrap());
         assert!(eventually(SOON, || in_topic(&served) == 1), "{on:?}");
-        assert_eq!(calls.load(Ordering::SeqCst), 2, "{on:?}");
+        // Brokers ask again while an answer is under way.
+        assert!(calls.load(Ordering::SeqCst) >= 2, "{on:?}");
         // The same with a task, which panics when it is called and when it is polled.
         let calls = Arc::<AtomicU32>::default();
         let (call, poll) = (shaky(&calls), shaky(&Arc::default()));
@@ -65,7 +66,7 @@ fn txn_08_a_checker_that_panics_says_unknown() {
         });
         drop(producer.begin(message()).wait().unwrap());
         assert!(eventually(SOON, || in_topic(&served) == 2), "{on:?}");
-        assert_eq!(calls.load(Ordering::SeqCst), 3, "{on:?}");
+        assert!(calls.load(Ordering::SeqCst) >= 3, "{on:?}");
         assert_eq!(rig.client.stats().transactions.checks_unknown, 3, "{on:?}");
     }
 }

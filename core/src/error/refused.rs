@@ -25,6 +25,7 @@ pub enum Refused {
     #[error("sends of {0} bytes wait for room already, as much as max_waiting_bytes allows")]
     FullOfWaitingBytes(usize),
     /// This client has a consumer of that group already: a second one would steal from the first.
+    /// One that was dropped counts until it has left, in the background; `close` tells when it has.
     #[error("this client already has a consumer of group {0}")]
     DuplicateGroup(Group),
     /// The consumer names one topic twice, with tags of which brokers would keep the last ones.
