@@ -43,7 +43,7 @@ pub(crate) fn stored(rig: &Rig, topic: &str) -> i64 {
 
 /// Waits until that many messages are in the queues: brokers put them there after the answer.
 pub(crate) fn await_stored(rig: &Rig, topic: &str, count: i64) {
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + Duration::from_secs(60);
     while stored(rig, topic) < count && Instant::now() < deadline {
         std::thread::sleep(Duration::from_millis(20));
     }

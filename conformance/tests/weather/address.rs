@@ -1,7 +1,7 @@
 //! Addresses that are wrong: each says what to look at.
 
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, TcpListener};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use rocketry::blocking::ClientError;
 use rocketry::{Config, ConfigError, Message, SendError, Stored, Topic};
 
 use crate::rig::{On, Rig};
-use crate::{TOPIC, black_hole, on_all};
+use crate::{Closed, TOPIC, black_hole, on_all};
 
 on_all!(
     a_typo_is_a_typed_error_that_quotes_it,
@@ -57,14 +57,9 @@ fn a_typo_is_a_typed_error_that_quotes_it(on: On) {
     assert!(wrong && text.contains("\"127.0.0.1\"") && text.contains("host:port"), "{text}");
 }
 
-/// A port of 127.0.0.1 where nobody listens.
-fn closed_port() -> SocketAddr {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
-    listener.local_addr().expect("an address")
-}
-
 fn a_nameserver_that_is_not_there_fails_by_the_deadline_with_a_hint(on: On) {
-    let address = closed_port().to_string();
+    let closed = Closed::port();
+    let address = closed.address().to_string();
     let (error, took) = refused(on, &address, TOPIC);
     let text = error.to_string();
     assert!(matches!(error, SendError::NoRoute { .. }) && error.is_retriable(), "{error:?}");

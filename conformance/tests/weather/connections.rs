@@ -1,7 +1,6 @@
 //! Connections on real sockets: how many there are, how long they are waited for, and how they end.
 
 use std::io::ErrorKind;
-use std::net::{Ipv4Addr, TcpListener};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -13,7 +12,7 @@ use rocketry_conformance::proxy::{Direction, Proxy};
 use rocketry_conformance::serve::Served;
 
 use crate::rig::{On, Rig, eventually};
-use crate::{Deaf, TOPIC, black_hole, on_all, served};
+use crate::{Closed, Deaf, TOPIC, black_hole, on_all, served};
 
 on_all!(
     conn_01_a_hundred_first_calls_share_one_connection,
@@ -98,14 +97,9 @@ fn conn_02_a_broker_that_swallows_connects_stops_no_send_beside_a_good_one(on: O
     assert_eq!(error.stored(), Stored::No);
 }
 
-/// A port of 127.0.0.1 where nobody listens.
-fn closed_port() -> String {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
-    listener.local_addr().expect("an address").to_string()
-}
-
 fn conn_03_a_refused_connect_sends_to_the_other_broker_and_is_typed_without_one(on: On) {
-    let closed = closed_port();
+    let port = Closed::port();
+    let closed = port.address().to_string();
     let served = two_brokers(&closed);
     let rig = Rig::start(on, &served.namesrv());
     let producer = producer(&rig);

@@ -43,7 +43,7 @@ use rocketry::proto::name::Endpoint;
 use rocketry_conformance::broker::ClusterConfig;
 use rocketry_conformance::rig;
 use rocketry_conformance::serve::Served;
-use socket2::Socket;
+use socket2::{Domain, Socket, Type};
 
 /// The topic of these tests, with eight queues.
 const TOPIC: &str = "weather";
@@ -56,6 +56,21 @@ fn served() -> Served {
 /// An address that swallows who connects, for as long as the sockets live.
 fn black_hole() -> (SocketAddr, Socket, Vec<TcpStream>) {
     trial::black_hole().expect("sockets")
+}
+
+/// A port of 127.0.0.1 where nobody listens, and that no other test is given meanwhile.
+struct Closed(Socket);
+
+impl Closed {
+    fn port() -> Self {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+        socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).expect("a port");
+        Self(socket)
+    }
+
+    fn address(&self) -> SocketAddr {
+        self.0.local_addr().ok().and_then(|address| address.as_socket()).expect("an address")
+    }
 }
 
 /// A peer that takes connections and reads nothing. Dropping it closes them.

@@ -144,8 +144,8 @@ fn bodies_of_requests_may_call_the_client_when_they_are_freed(on: On) {
         let served = served();
         let (hole, _socket, _filling) = black_hole();
         let mut config = config(&served);
-        config.request_timeout = Duration::from_millis(200);
-        config.connect_timeout = Duration::from_millis(600);
+        config.request_timeout = Duration::from_millis(800);
+        config.connect_timeout = Duration::from_millis(1600);
         let set = Set::new(on, config);
         let request = || Request::ClusterInfo(PlainRequest::default());
         let admin = set.rig.client.admin();

@@ -180,9 +180,12 @@ pub(crate) fn unread(on: On) {
     let handlers = consumer(&rig, OnUnreadable::Hold).run(RunOptions::default(), |_| ());
     let handlers = handlers.expect("it runs");
     assert!(eventually(Duration::from_secs(10), || handlers.stats().unreadable > 0));
+    // It is counted first, and told of then.
+    let of_message = |line: &&Line| line.text.contains("can't be read");
+    let is_told = || keeper.0.lock().expect("no panic").iter().any(|line| of_message(&line));
+    assert!(eventually(Duration::from_secs(10), is_told), "a line of it");
     drop(handlers);
     let lines = keeper.0.lock().expect("no panic");
-    let of_message = |line: &&Line| line.text.contains("can't be read");
     let line = lines.iter().find(of_message).expect("a line of it");
     assert_eq!((line.level, line.fact("group")), (Level::Warn, Some(GROUP)));
     assert_eq!((line.fact("topic"), line.fact("broker")), (Some(TOPIC), Some("broker-a")));
