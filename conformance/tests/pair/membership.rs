@@ -313,3 +313,29 @@ fn a_consumer_leaves_while_its_share_is_computed() {
 fn group() -> rocketry_core::name::Group {
     rocketry_core::name::Group::new(GROUP).unwrap()
 }
+
+/// A broker makes the group's retry topic when it first hears of the group: that is after its route
+/// was looked up.
+#[test]
+fn reb_14_the_retry_topic_of_a_broker_that_a_topic_grows_to_is_read_at_once() {
+    for seed in 0..4 {
+        let cluster = ClusterConfig::default().brokers(2);
+        let mut world = World::new(seed, cluster);
+        let on = |broker: usize, world: &mut World| {
+            let topic = TopicConfig::new(TOPIC, 2);
+            world.with_cluster(|cluster| cluster.create_topic_on(broker, &topic));
+        };
+        on(0, &mut world);
+        let client = world.client(config());
+        consume(&mut world, client, Pace::Manual);
+        let retries = format!("%RETRY%{GROUP}");
+        let held = |world: &World, topic: &str, broker: &str| {
+            let queues = world.held(client, GROUP);
+            queues.iter().any(|at| at.topic.as_str() == topic && &*at.broker == broker)
+        };
+        world.run_until(10 * SECOND, |world| held(world, &retries, "broker-a")).unwrap();
+        on(1, &mut world);
+        world.run_until(60 * SECOND, |world| held(world, TOPIC, "broker-b")).unwrap();
+        world.run_until(5 * SECOND, |world| held(world, &retries, "broker-b")).unwrap();
+    }
+}

@@ -11,7 +11,7 @@ use crate::error::{Refused, Stale};
 use crate::id::{BrokerId, PeerId, QueueKey, RouteQueue, SubscriptionId};
 use crate::name::{Group, QueueName, Topic};
 use crate::remoting::Context;
-use crate::route::Known;
+use crate::route::{Known, Route};
 
 impl Consumers {
     /// Whether such a consumer may join.
@@ -266,7 +266,7 @@ impl Consumers {
                 }
                 consumer.vet(ctx, known);
                 consumer.doubt_commits(ctx, known, peer);
-                consumer.find_retry_topic(ctx, known);
+                consumer.find_retry_topic(ctx, known, &there);
             }
             self.resume_on(ctx, known, sub, &there);
         }
@@ -335,9 +335,14 @@ impl Consumer {
 
     /// Has the retry topic of the group looked up, unless it is known: a broker has just heard of
     /// the group, with which it makes the topic, or has just put something there. Else it is found
-    /// by the refresh of all routes.
-    pub(super) fn find_retry_topic(&self, ctx: &mut Context, known: Known<'_>) {
-        if let Some(topic) = self.topics.retry().filter(|topic| !known.routes.exists(topic)) {
+    /// by the refresh of all routes. `there`: who has heard of the group, and may lack in a route
+    /// that is older than that.
+    pub(super) fn find_retry_topic(&self, ctx: &mut Context, known: Known<'_>, there: &[BrokerId]) {
+        let Some(topic) = self.topics.retry() else { return };
+        let lacks = |route: &Route| there.iter().any(|broker| !route.brokers.contains(broker));
+        if !known.routes.exists(topic)
+            || known.routes.known(topic).is_some_and(|route| lacks(route))
+        {
             ctx.fx.signal(Signal::RouteWanted(topic.clone()));
         }
     }

@@ -281,7 +281,7 @@ impl Consumer {
     fn taken_back(&mut self, ctx: &mut Context, known: Known<'_>, message: MessageKey) {
         let Some(back) = self.leaving(message).map(|leaving| leaving.back) else { return };
         ctx.fx.counters.sent_back += 1;
-        self.find_retry_topic(ctx, known);
+        self.find_retry_topic(ctx, known, &[]);
         let back = match self.once_too_often(message) {
             Some(attempts) if back != Back::Dead => {
                 self.tell_dead(ctx, message, attempts);
