@@ -2,9 +2,10 @@
 
 use rocketry_conformance::broker::ClusterConfig;
 use rocketry_conformance::sim::{ClientId, Pace, World};
+use rocketry_core::body::LockBody;
 use rocketry_core::consumer::{DeliveryId, Outcome, Subscribe};
 use rocketry_core::engine::Note;
-use rocketry_core::frame::{RequestCode, ResponseCode};
+use rocketry_core::frame::{Request, RequestCode, ResponseCode};
 use rocketry_core::id::SubscriptionId;
 
 use crate::setting::*;
@@ -377,4 +378,37 @@ fn locks_are_one_request_to_each_broker() {
     assert_eq!(world.cluster().requests(LOCK), 3);
     world.run_for(20 * SECOND);
     assert_eq!(world.cluster().requests(LOCK), 6);
+}
+
+#[test]
+fn locks_of_many_queues_are_asked_for_renewed_and_given_back_in_parts() {
+    const QUEUES: u32 = 600;
+    let mut world = world(3, QUEUES);
+    world.check_each(64);
+    world.with_cluster(|cluster| cluster.keep_requests());
+    let (client, sub) = join(&mut world, Pace::AtOnce);
+    let ours = world.engine(client).client_id().clone();
+    let held = |world: &World, by: Option<&str>| {
+        let cluster = world.cluster();
+        let queues = 0..QUEUES as i32;
+        queues.filter(|queue| cluster.lock_holder(0, (GROUP, TOPIC), *queue) == by).count()
+    };
+    let all = QUEUES as usize;
+    world.run_until(2 * SECOND, |world| held(world, Some(&ours)) == all).unwrap();
+    // Another client has one of the last ones for a while, which keeps no other from us.
+    world.with_cluster(|cluster| cluster.set_lock(0, (GROUP, TOPIC), 599, Some("another")));
+    world.run_for(45 * SECOND);
+    assert_eq!((held(&world, Some(&ours)), lost(&world, client)), (all - 1, 1));
+    world.with_cluster(|cluster| cluster.set_lock(0, (GROUP, TOPIC), 599, None));
+    world.run_until(2 * SECOND, |world| held(world, Some(&ours)) == all).unwrap();
+    world.leave(client, sub).unwrap();
+    world.run_until(5 * SECOND, |world| world.left_at(client, sub).is_some()).unwrap();
+    assert_eq!(held(&world, None), all);
+    let requests = world.with_cluster(|cluster| cluster.take_requests());
+    let named = requests.iter().filter_map(|one| match one.request {
+        Request::Lock(_) | Request::Unlock(_) => Some(LockBody::parse(&one.body).unwrap()),
+        _ => None,
+    });
+    let most = named.map(|body| body.queues.len()).max();
+    assert_eq!(most, Some(256), "as many as one turn handles");
 }

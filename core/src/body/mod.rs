@@ -31,7 +31,7 @@ pub use heartbeat::{
     ConsumeFrom, ConsumeType, ConsumerData, Heartbeat, MessageModel, ProducerData, SharedHeartbeat,
     SubscriptionData,
 };
-pub use locks::{LockBody, LockedBody};
+pub use locks::{LockBody, LockedBody, SharedLocks};
 pub(crate) use members::Members;
 pub use offset_file::OffsetFile;
 pub use offsets::{

@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::error::push_json;
 use super::text::or_default;
+use crate::name::QueueName;
 
 /// A queue by its names (`MessageQueue`).
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -19,6 +20,17 @@ pub struct MessageQueue {
     pub queue_id: i32,
     /// The topic.
     pub topic: String,
+}
+
+impl QueueName {
+    /// The queue as bodies name it.
+    pub(crate) fn named(&self) -> MessageQueue {
+        MessageQueue {
+            broker_name: self.broker.to_string(),
+            queue_id: self.queue as i32,
+            topic: self.topic.wire().to_string(),
+        }
+    }
 }
 
 /// What stands for a queue as a key.

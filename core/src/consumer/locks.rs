@@ -1,25 +1,25 @@
 //! Locks of queues whose messages are handled in their order: asked for, renewed, given back.
 //!
 //! One request per broker is under way at a time, so that none overtakes another: a renewal that
-//! came after the unlock would keep the queue from its next owner for a minute. One asks for all
-//! queues there that need it. Queues that the broker does not name in its answer are another
-//! member's: they are asked for again after a pause that grows to a second.
+//! came after the unlock would keep the queue from its next owner for a minute. One names as many
+//! queues as are a turn's work; where there are more, the next one follows its answer. Queues that
+//! the broker does not name in its answer are another member's: they are asked for again after a
+//! pause that grows to a second.
 //!
 //! Codes: `LOCK_BATCH_MQ` (41), `UNLOCK_BATCH_MQ` (42).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-
-use super::queue::{LIFE, Lock};
+use super::lock_line::{Asked, Going, Line, NAMED};
+use super::queue::{LIFE, Lock, Queue};
 use super::share::Place;
 use super::{Consumer, Consumers, Trouble};
-use crate::body::{LockBody, MessageQueue};
+use crate::body::{MessageQueue, SharedLocks};
 use crate::effects::{ConsumerTimer, Event, Note, Planted, TimerKind};
 use crate::error::Failure;
-use crate::frame::request::PlainRequest;
-use crate::frame::{Kind, Reply, Request, RequestCode, ResponseCode};
+use crate::frame::{Kind, Payload, Reply, RequestCode, ResponseCode};
 use crate::id::{BrokerId, PeerId, QueueKey, SubscriptionId};
 use crate::name::QueueName;
 use crate::remoting::{Body, ConsumerAsk, Context, Purpose};
@@ -27,61 +27,28 @@ use crate::route::Known;
 use crate::time::Instant;
 use crate::timer::TimerKey;
 
-/// How often locks are renewed (`rocketmq.client.rebalance.lockInterval`).
-const RENEWAL: Duration = Duration::from_secs(20);
-/// The first pause before a broker is asked again for what another member has, and the longest.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
 /// A queue that is another member's for so long is told of.
 const LONG: Duration = Duration::from_secs(10);
-
-/// What of locks is under way with one broker.
-#[derive(Debug, Default)]
-struct Line {
-    asked: Option<Asked>,
-    /// Queues to be given back.
-    unlock: Vec<QueueName>,
-    timer: Option<(Instant, TimerKey)>,
-    /// When all were last asked for.
-    renewed: Option<Instant>,
-    /// Answers in a row that lacked a queue, or errors.
-    refusals: u32,
-    /// Since when.
-    refused: Option<Instant>,
-    /// No lock is asked for before that time.
-    rests: Option<Instant>,
-}
-
-/// A question to a broker.
-#[derive(Debug)]
-enum Asked {
-    /// For these locks, at that time.
-    Lock { places: Vec<(Place, QueueName)>, at: Instant },
-    /// To take these back.
-    Unlock,
-}
 
 /// The locks of one consumer.
 #[derive(Debug, Default)]
 pub(super) struct Locks {
     lines: BTreeMap<BrokerId, Line>,
-    /// Queues that go to other members, and wait for what is being handled of them.
-    pub(super) released: BTreeMap<Place, QueueKey>,
-    /// Those that are unlocked once their last commit was answered.
-    pub(super) last: BTreeMap<QueueKey, (BrokerId, QueueName)>,
+    /// Queues that go to other members.
+    pub(super) going: Going,
 }
 
 impl Locks {
     /// Whether nothing is to be given back any more.
     pub(super) fn are_given_back(&self) -> bool {
-        let idle = |line: &Line| line.unlock.is_empty() && line.asked.is_none();
-        self.last.is_empty() && self.lines.values().all(idle)
+        self.going.awaits_none() && self.lines.values().all(Line::is_given_back)
     }
 
     /// Nothing is to be given back of a queue that is ours again.
     fn keep(&mut self, broker: BrokerId, name: &QueueName) {
-        self.last.retain(|_, (_, of)| of != name);
+        self.going.keep(name);
         if let Some(line) = self.lines.get_mut(&broker) {
-            line.unlock.retain(|of| of != name);
+            line.unlock.remove(name);
         }
     }
 
@@ -91,9 +58,15 @@ impl Locks {
     }
 
     /// Whether something brings locks of that broker about.
-    pub(super) fn are_sought(&self, broker: BrokerId) -> bool {
-        let sought = |line: &Line| line.asked.is_some() || line.timer.is_some();
-        self.lines.get(&broker).is_some_and(sought)
+    fn are_sought(&self, broker: BrokerId) -> bool {
+        self.lines.get(&broker).is_some_and(Line::is_sought)
+    }
+
+    /// A queue is not there any more.
+    pub(super) fn forget(&mut self, key: QueueKey, queue: &Queue) {
+        if let Some(line) = self.lines.get_mut(&queue.at.broker) {
+            line.forget(key, queue);
+        }
     }
 }
 
@@ -155,8 +128,34 @@ impl Consumer {
     pub(super) fn want_lock(&mut self, ctx: &mut Context, broker: BrokerId, name: &QueueName) {
         self.locks.keep(broker, name);
         if let Some(line) = self.locks.lines.get_mut(&broker) {
-            (line.refusals, line.refused, line.rests) = (0, None, None);
+            line.forgive();
         }
+        self.want_locks(ctx, broker, ctx.fx.now);
+    }
+
+    /// A queue is there whose messages are handled in their order, or it goes elsewhere, or does
+    /// not after all: its lock is looked after.
+    pub(super) fn track_lock(&mut self, key: QueueKey) {
+        let Some(queue) = self.queues.get(key).filter(|_| self.needs_locks()) else { return };
+        let line = self.locks.lines.entry(queue.at.broker).or_default();
+        line.forget(key, queue);
+        line.track(key, queue);
+    }
+
+    /// A queue's lock is in another state.
+    fn lock(&mut self, key: QueueKey, lock: Lock) {
+        let Some(queue) = self.queues.get_mut(key) else { return };
+        self.locks.forget(key, queue);
+        queue.locked(lock);
+        self.track_lock(key);
+    }
+
+    /// Something of a queue that goes elsewhere was given back: it may be the last that was waited
+    /// for.
+    pub(super) fn look_at_released(&mut self, ctx: &mut Context, key: QueueKey) {
+        let Some(queue) = self.queues.get(key).filter(|queue| queue.released) else { return };
+        let broker = queue.at.broker;
+        self.locks.lines.entry(broker).or_default().look_at(key);
         self.want_locks(ctx, broker, ctx.fx.now);
     }
 
@@ -164,87 +163,48 @@ impl Consumer {
         if ctx.fx.plant.is(Planted::TrustsLocks) {
             return;
         }
-        for key in self.locked_on(broker) {
-            if let Some(queue) = self.queues.get_mut(key) {
-                queue.locked(queue.lock().doubted());
+        let Some(line) = self.locks.lines.get(&broker) else { return };
+        for key in line.locked() {
+            if let Some(lock) = self.queues.get(key).map(Queue::lock) {
+                self.lock(key, lock.doubted());
             }
         }
-        if self.locks.lines.contains_key(&broker) {
-            self.want_locks(ctx, broker, ctx.fx.now);
-        }
+        self.want_locks(ctx, broker, ctx.fx.now);
     }
 
     fn shorten_locks(&mut self, ctx: &mut Context, by: Duration) {
-        for (_, queue) in self.queues.iter_mut() {
-            queue.locked(queue.lock().shortened(by));
-        }
-        for line in self.locks.lines.values_mut() {
-            line.renewed = None;
+        for broker in self.locks.lines.keys().copied().collect::<Vec<_>>() {
+            let Some(line) = self.locks.lines.get_mut(&broker) else { continue };
+            line.slept(ctx.fx.now);
             // What it asked for counts from before the sleep.
             if let Some(Asked::Lock { at, .. }) = &mut line.asked {
                 *at = Instant::from_nanos(at.as_nanos().saturating_sub(by.as_nanos() as u64));
             }
-        }
-        for broker in self.locks.lines.keys().copied().collect::<Vec<_>>() {
+            for key in line.locked() {
+                if let Some(lock) = self.queues.get(key).map(Queue::lock) {
+                    self.lock(key, lock.shortened(by));
+                }
+            }
             self.want_locks(ctx, broker, ctx.fx.now);
         }
-    }
-
-    /// The queues there, those that go elsewhere included.
-    fn locked_on(&self, broker: BrokerId) -> Vec<QueueKey> {
-        let released = self.locks.released.iter();
-        let released = released.filter(|((_, at), _)| at.broker == broker).map(|(_, key)| *key);
-        self.on(broker).chain(released).collect()
     }
 
     /// Looks at the locks of a broker: lets go of those that ran out, gives back what is to be,
     /// asks for what is wanted, and sets when to look again.
     pub(super) fn tend_locks(&mut self, ctx: &mut Context, known: Known<'_>, broker: BrokerId) {
         let now = ctx.fx.now;
-        for key in self.locked_on(broker) {
-            let until = self.queues.get(key).and_then(|queue| queue.lock().until());
-            if until.is_some_and(|until| until <= now) {
-                self.lock_lost(ctx, known, key);
-            } else {
-                self.release_if_idle(ctx, known, key);
-            }
-        }
+        let Some(line) = self.locks.lines.get_mut(&broker) else { return };
+        let (run_out, idle) = (line.run_out(now), line.take_idle());
+        run_out.into_iter().for_each(|key| self.lock_lost(ctx, known, key));
+        idle.into_iter().for_each(|key| self.release_if_idle(ctx, known, key));
         let Some(line) = self.locks.lines.get(&broker) else { return };
         if line.asked.is_none() {
             self.ask_broker(ctx, known, broker);
         }
-        let next = self.next_look(now, broker);
-        if let Some(at) = next {
+        let Some(line) = self.locks.lines.get(&broker) else { return };
+        if let Some(at) = line.next_look(now) {
             self.want_locks(ctx, broker, at);
-        } else {
-            self.forget_line(broker);
-        }
-    }
-
-    /// When the locks of a broker are to be looked at next; `None`: nothing is held there.
-    fn next_look(&self, now: Instant, broker: BrokerId) -> Option<Instant> {
-        let line = self.locks.lines.get(&broker)?;
-        let locks = self.locked_on(broker).into_iter();
-        let locks: Vec<Lock> = locks.filter_map(|key| Some(self.queues.get(key)?.lock())).collect();
-        let ends = locks.iter().filter_map(|lock| lock.until()).min();
-        let asks = match &line.asked {
-            // Its answer leads here.
-            Some(_) => None,
-            None if !line.unlock.is_empty() => Some(now + PAUSES.1),
-            None if locks.is_empty() => None,
-            None if locks.iter().all(|lock| matches!(lock, Lock::Held { .. })) => {
-                let renewal = line.renewed.map_or(now, |at| at + RENEWAL);
-                Some(renewal.max(now + PAUSES.0))
-            }
-            None => Some(line.rests.unwrap_or(now).max(now + PAUSES.0)),
-        };
-        ends.into_iter().chain(asks).min()
-    }
-
-    fn forget_line(&mut self, broker: BrokerId) {
-        let last = self.locks.last.values().any(|(of, _)| *of == broker);
-        let idle = |line: &Line| line.asked.is_none() && line.unlock.is_empty();
-        if !last && self.locks.lines.get(&broker).is_some_and(idle) {
+        } else if line.is_given_back() && !self.locks.going.awaits_at(broker) {
             self.locks.lines.remove(&broker);
         }
     }
@@ -252,7 +212,6 @@ impl Consumer {
     /// Asks the broker for something, if there is something to ask and it can be asked.
     fn ask_broker(&mut self, ctx: &mut Context, known: Known<'_>, broker: BrokerId) {
         let now = ctx.fx.now;
-        let last = self.locks.last.values().any(|(of, _)| *of == broker);
         let peer = known.brokers.master(broker);
         let there = peer.filter(|peer| ctx.remoting.peers.is_connected(*peer));
         let Some(peer) = there else {
@@ -267,42 +226,29 @@ impl Consumer {
         };
         let leaving = self.is_leaving();
         let Some(line) = self.locks.lines.get_mut(&broker) else { return };
-        if !line.unlock.is_empty() && !last {
-            let names = std::mem::take(&mut line.unlock);
+        if !line.unlock.is_empty() && !self.locks.going.awaits_at(broker) {
+            let names = std::iter::from_fn(|| line.unlock.pop_first()).take(NAMED).collect();
             line.asked = Some(Asked::Unlock);
-            return self.send_locks(ctx, (peer, broker), RequestCode::UNLOCK_BATCH_MQ, &names);
+            return self.send_locks(ctx, (peer, broker), RequestCode::UNLOCK_BATCH_MQ, names);
         }
         let rests = line.rests.is_some_and(|until| now < until);
         if rests || leaving || !known.is_ready(ctx, peer, self.edition.revision) {
             return;
         }
-        let renews = line.renewed.is_none_or(|at| now.since(at) >= RENEWAL);
-        let places: Vec<(Place, QueueName)> = self
-            .on(broker)
-            .filter_map(|key| self.queues.get(key))
-            .filter(|queue| renews || !matches!(queue.lock(), Lock::Held { .. }))
-            .filter(|queue| !self.goes_elsewhere(&queue.name))
-            .map(|queue| ((queue.topic, queue.at), queue.name.clone()))
-            .collect();
+        let goes = |queue: &Queue| self.locks.going.goes(&queue.name);
+        let keys = line.next(now, |key| self.queues.get(key).is_some_and(|queue| !goes(queue)));
+        let queues = keys.into_iter().filter_map(|key| self.queues.get(key));
+        let places: Vec<(Place, QueueName)> =
+            queues.map(|queue| ((queue.topic, queue.at), queue.name.clone())).collect();
         if places.is_empty() {
+            if let Some(lacked) = line.end_of_round(None).flatten() {
+                self.note_refusal(ctx, broker, Some(lacked));
+            }
             return;
         }
-        let names: Vec<QueueName> = places.iter().map(|(_, name)| name.clone()).collect();
-        if let Some(line) = self.locks.lines.get_mut(&broker) {
-            line.asked = Some(Asked::Lock { places, at: now });
-            if renews {
-                line.renewed = Some(now);
-            }
-        }
-        self.send_locks(ctx, (peer, broker), RequestCode::LOCK_BATCH_MQ, &names);
-    }
-
-    /// Whether a queue of that name, which the broker could not tell from this one, is being given
-    /// up: its topic is read anew.
-    fn goes_elsewhere(&self, name: &QueueName) -> bool {
-        let mut released = self.locks.released.values().filter_map(|key| self.queues.get(*key));
-        released.any(|queue| queue.name == *name)
-            || self.locks.last.values().any(|(_, of)| of == name)
+        let names = places.iter().map(|(_, name)| name.clone()).collect();
+        line.asked = Some(Asked::Lock { places, at: now });
+        self.send_locks(ctx, (peer, broker), RequestCode::LOCK_BATCH_MQ, names);
     }
 
     fn send_locks(
@@ -310,21 +256,15 @@ impl Consumer {
         ctx: &mut Context,
         (peer, broker): (PeerId, BrokerId),
         code: RequestCode,
-        names: &[QueueName],
+        names: Vec<QueueName>,
     ) {
-        let body = LockBody {
-            client_id: ctx.fx.client_id.to_string(),
-            consumer_group: self.group.wire().to_string(),
-            queues: names.iter().map(QueueName::named).collect(),
-            only_this_broker: false,
-        };
-        let locks = code == RequestCode::LOCK_BATCH_MQ;
-        let plain = PlainRequest::default();
-        let request = if locks { Request::Lock(plain) } else { Request::Unlock(plain) };
-        let kind = if locks { Kind::Locks } else { Kind::Plain };
+        let (client, group) = (ctx.fx.client_id.clone(), self.group.wire().clone());
+        let locks = Arc::new(SharedLocks::new(client, group, names));
+        let unlock = code == RequestCode::UNLOCK_BATCH_MQ;
+        let kind = if unlock { Kind::Plain } else { Kind::Locks };
         let purpose = Purpose::Consumer(self.id, ConsumerAsk::Locks { broker });
         let within = ctx.fx.config.request_timeout;
-        ctx.ask(peer, purpose, kind, request, Bytes::from(body.to_json()), within);
+        ctx.ask_with(peer, purpose, kind, Payload::Locks { locks, unlock }, within);
     }
 
     /// A broker answered: which queues are locked, or that some are given back.
@@ -382,7 +322,10 @@ impl Consumer {
                 None => {}
             }
         }
-        self.note_refusal(ctx, broker, refused);
+        let line = self.locks.lines.get_mut(&broker);
+        if let Some(lacked) = line.and_then(|line| line.end_of_round(refused)) {
+            self.note_refusal(ctx, broker, lacked);
+        }
         self.tend_locks(ctx, known, broker);
         self.unregister_if_committed(ctx);
     }
@@ -390,14 +333,12 @@ impl Consumer {
     /// A queue was locked that is not ours any more. What is still being handled of it, or
     /// committed, is waited for elsewhere.
     fn give_lock_back(&mut self, place: Place, broker: BrokerId, name: QueueName) {
-        let awaited = self.locks.last.values().any(|(_, of)| *of == name);
-        if awaited || self.locks.released.contains_key(&place) {
+        let going = &self.locks.going;
+        if going.awaits(&name) || going.released(&place).is_some() {
             return;
         }
-        if let Some(line) = self.locks.lines.get_mut(&broker)
-            && !line.unlock.contains(&name)
-        {
-            line.unlock.push(name);
+        if let Some(line) = self.locks.lines.get_mut(&broker) {
+            line.unlock.insert(name);
         }
     }
 
@@ -405,7 +346,7 @@ impl Consumer {
         let now = ctx.fx.now;
         let Some(line) = self.locks.lines.get_mut(&broker) else { return };
         let Some(queue) = refused else {
-            (line.refusals, line.refused, line.rests) = (0, None, None);
+            line.forgive();
             return;
         };
         line.refuse(now);
@@ -417,14 +358,14 @@ impl Consumer {
     }
 
     fn lock_held(&mut self, ctx: &mut Context, known: Known<'_>, key: QueueKey, until: Instant) {
-        let Some(queue) = self.queues.get_mut(key) else { return };
+        let Some(queue) = self.queues.get(key) else { return };
         let until = if ctx.fx.plant.is(Planted::OutlivesLock) { Instant::FAR } else { until };
         let begins = !matches!(queue.lock(), Lock::Held { .. });
         if until <= ctx.fx.now {
             // The process slept meanwhile.
             return;
         }
-        queue.locked(Lock::Held { until });
+        self.lock(key, Lock::Held { until });
         if begins {
             self.resume(ctx, known, key);
             self.offer_run(key);
@@ -436,9 +377,9 @@ impl Consumer {
     /// A queue is not ours any more, whoever has it: what is held of it is given up, and read again
     /// from what the group has stored once it is locked again.
     fn lock_lost(&mut self, ctx: &mut Context, known: Known<'_>, key: QueueKey) {
-        let Some(queue) = self.queues.get_mut(key) else { return };
         // Whoever handles its messages can see it.
-        queue.locked(Lock::Wanted);
+        self.lock(key, Lock::Wanted);
+        let Some(queue) = self.queues.get(key) else { return };
         let (name, broker, place) = (queue.name.clone(), queue.at.broker, (queue.topic, queue.at));
         if queue.released {
             self.finish_release(ctx, known, place, key);
@@ -466,7 +407,6 @@ impl Consumer {
             Some(Asked::Unlock) => RequestCode::UNLOCK_BATCH_MQ,
             Some(Asked::Lock { .. }) | None => RequestCode::LOCK_BATCH_MQ,
         };
-        line.renewed = None;
         line.refuse(ctx.fx.now);
         let lost = matches!(failure, Failure::Connect(_) | Failure::Closed(_));
         if !lost && self.tells(ctx.fx.now, Trouble::Unlockable(broker)) {
@@ -479,30 +419,26 @@ impl Consumer {
 
     /// The last commit of a queue that was given up has ended: it is unlocked.
     pub(super) fn committed_last(&mut self, ctx: &mut Context, key: QueueKey) {
-        let Some((broker, name)) = self.locks.last.remove(&key) else { return };
+        let Some((broker, name)) = self.locks.going.last_over(key) else { return };
         let line = self.locks.lines.entry(broker).or_default();
-        line.unlock.push(name);
+        line.unlock.insert(name);
         self.want_locks(ctx, broker, ctx.fx.now);
     }
 
     /// What must hold between two calls: whatever is not locked is asked for, and what runs out is
     /// looked at then.
     pub(super) fn check_locks(&self) {
-        for (key, queue) in self.queues.iter().filter(|_| self.needs_locks() && !self.is_leaving())
-        {
-            let sought = self.locks.are_sought(queue.at.broker);
-            assert!(sought, "nobody looks after the lock of {key:?}, {:?}", queue.lock());
-            let released = self.locks.released.get(&(queue.topic, queue.at)) == Some(&key);
+        let mut tracked = 0;
+        for (key, queue) in self.queues.iter().filter(|_| self.needs_locks()) {
+            let released = self.locks.going.released(&(queue.topic, queue.at)) == Some(key);
             assert_eq!(queue.released, released, "{key:?} goes elsewhere");
+            let line = self.locks.lines.get(&queue.at.broker);
+            line.into_iter().for_each(|line| line.check(key, queue));
+            tracked += usize::from(line.is_some());
+            let sought = self.is_leaving() || self.locks.are_sought(queue.at.broker);
+            assert!(sought, "nobody looks after the lock of {key:?}, {:?}", queue.lock());
         }
-    }
-}
-
-impl Line {
-    /// A lock was not given: the broker is asked again after a pause.
-    fn refuse(&mut self, now: Instant) {
-        let pause = PAUSES.0.saturating_mul(1 << self.refusals.min(4)).min(PAUSES.1);
-        self.refusals = self.refusals.saturating_add(1);
-        self.rests = Some(now + pause);
+        let kept: BTreeSet<_> = self.locks.lines.values().flat_map(Line::kept).collect();
+        assert_eq!(kept.len(), tracked, "locks of queues that are not there");
     }
 }

@@ -36,6 +36,7 @@ mod join;
 mod last_commit;
 mod leave;
 mod local;
+mod lock_line;
 mod locks;
 mod next_offset;
 mod offset;

@@ -173,12 +173,8 @@ impl Consumer {
         {
             queue.window.again.remove(&(id.batch.number, id.index));
             order.keep(id.index);
-            let (broker, released) = (queue.at.broker, queue.released);
             self.go_on_in_order(ctx, id.batch.queue);
-            if released {
-                // It may be the last that was waited for.
-                self.want_locks(ctx, broker, ctx.fx.now);
-            }
+            self.look_at_released(ctx, id.batch.queue);
         }
         self.given_back(id.batch, id.index);
         self.leave_if_drained(ctx);

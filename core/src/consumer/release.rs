@@ -33,8 +33,9 @@ impl Consumer {
             return Some(name);
         }
         self.places.remove(&place);
-        self.locks.released.insert(place, key);
+        self.locks.going.release(place, (key, name.clone()));
         self.stop_handing_out(key);
+        self.track_lock(key);
         self.commit(ctx, known, key);
         if let Some(pull) = self.queues.get_mut(key).and_then(|one| one.cursor.give_up_pull()) {
             ctx.give_up_with_timer(pull);
@@ -62,11 +63,12 @@ impl Consumer {
 
     /// A queue that was to go to another member is ours again before it went. True if it was.
     pub(super) fn take_back(&mut self, ctx: &mut Context, known: Known<'_>, place: Place) -> bool {
-        let Some(key) = self.locks.released.remove(&place) else { return false };
+        let Some(key) = self.locks.going.take_released(&place) else { return false };
         let Some(queue) = self.queues.get_mut(key) else { return false };
         queue.released = false;
         queue.window.unmark_draining();
         self.places.insert(place, key);
+        self.track_lock(key);
         self.go_on_in_order(ctx, key);
         self.resume(ctx, known, key);
         self.want_locks(ctx, place.1.broker, ctx.fx.now);
@@ -85,8 +87,7 @@ impl Consumer {
 
     /// Gives up all that goes elsewhere: the consumer leaves.
     pub(super) fn release_all(&mut self, ctx: &mut Context, known: Known<'_>) {
-        while let Some((place, key)) = self.locks.released.first_key_value() {
-            let (place, key) = (*place, *key);
+        while let Some((place, key)) = self.locks.going.first_released() {
             self.finish_release(ctx, known, place, key);
         }
     }
@@ -99,7 +100,7 @@ impl Consumer {
         place: Place,
         key: QueueKey,
     ) {
-        self.locks.released.remove(&place);
+        self.locks.going.take_released(&place);
         let Some(queue) = self.drop_queue(place, key) else { return };
         if !queue.lock().holds(ctx.fx.now) {
             return self.lose_settled(ctx, &queue);
@@ -109,7 +110,7 @@ impl Consumer {
             self.commit_given_up(ctx, known, key, &queue);
             return;
         }
-        self.locks.last.insert(key, (queue.at.broker, queue.name.clone()));
+        self.locks.going.await_last(key, (queue.at.broker, queue.name.clone()));
         if !self.commit_given_up(ctx, known, key, &queue) {
             self.committed_last(ctx, key);
         }

@@ -9,7 +9,7 @@ use super::last_commit::LastCommit;
 use super::queue::Lease;
 use super::share::Place;
 use super::{Consumer, Consumers, Queue};
-use crate::body::{ConsumerStatusBody, MessageQueue};
+use crate::body::ConsumerStatusBody;
 use crate::effects::{ConsumerTimer, Note, TimerKind};
 use crate::id::QueueKey;
 use crate::name::{Group, QueueName, Topic};
@@ -192,17 +192,6 @@ impl Consumer {
                 (!awaited).then_some(key)
             }
             None => Some(old),
-        }
-    }
-}
-
-impl QueueName {
-    /// The queue as bodies name it.
-    pub(super) fn named(&self) -> MessageQueue {
-        MessageQueue {
-            broker_name: self.broker.to_string(),
-            queue_id: self.queue as i32,
-            topic: self.topic.wire().to_string(),
         }
     }
 }

@@ -361,6 +361,7 @@ impl Consumer {
         }
         let key = self.queues.insert(queue);
         self.places.insert(place, key);
+        self.track_lock(key);
         if self.needs_locks() {
             // Its former owner has committed before it can be locked.
             self.want_lock(ctx, at.broker, &name);
@@ -421,6 +422,7 @@ impl Consumer {
             self.places.remove(&place);
         }
         let queue = self.queues.remove(key)?;
+        self.locks.forget(key, &queue);
         if let Some(local) = &mut self.local {
             local.forget(key);
         }
@@ -466,6 +468,7 @@ impl Consumer {
             self.predecessors.waits(old, Heir::Anew(key));
         }
         self.places.insert(place, key);
+        self.track_lock(key);
         Some(key)
     }
 
@@ -502,7 +505,8 @@ impl Consumer {
         for (place, _) in self.places.behind(None, usize::MAX) {
             self.give_up(place);
         }
-        for (place, key) in std::mem::take(&mut self.locks.released) {
+        while let Some((place, key)) = self.locks.going.first_released() {
+            self.locks.going.take_released(&place);
             self.drop_queue(place, key);
         }
     }

@@ -50,7 +50,7 @@ impl Effects {
                 self.give_back_body(body);
             }
             // All of it is the client's own.
-            Payload::Heartbeat(_) => {}
+            Payload::Heartbeat(_) | Payload::Locks { .. } => {}
         }
     }
 }

@@ -9,7 +9,7 @@ use super::code::ResponseCode;
 use super::opaque::{Kind, Opaque};
 use super::reply::ReplyFields;
 use super::request::Request;
-use crate::body::SharedHeartbeat;
+use crate::body::{SharedHeartbeat, SharedLocks};
 use crate::message::Publish;
 
 /// Bytes of an answer beside its remark and its body.
@@ -49,6 +49,13 @@ pub enum Payload {
     },
     /// A heartbeat, which is written as JSON when it is written at all.
     Heartbeat(Arc<SharedHeartbeat>),
+    /// A request for locks of queues, whose body is written when it is written at all.
+    Locks {
+        /// Which.
+        locks: Arc<SharedLocks>,
+        /// They are given back.
+        unlock: bool,
+    },
     /// The answer to a request.
     Reply {
         /// How the request ended.
@@ -117,7 +124,7 @@ impl OutFrame {
         match self.payload {
             Payload::Publish { .. } => self.opaque.kind() != Some(Kind::Oneway),
             Payload::Request { oneway, .. } => !oneway,
-            Payload::Heartbeat(_) => true,
+            Payload::Heartbeat(_) | Payload::Locks { .. } => true,
             Payload::Reply { .. } => false,
         }
     }
@@ -138,7 +145,8 @@ impl OutFrame {
             Payload::Reply { remark, body, .. } => {
                 Some(ANSWER + remark.as_ref().map_or(0, |remark| remark.len()) + body.len())
             }
-            Payload::Publish { .. } | Payload::Request { .. } | Payload::Heartbeat(_) => None,
+            Payload::Publish { .. } | Payload::Request { .. } => None,
+            Payload::Heartbeat(_) | Payload::Locks { .. } => None,
         }
     }
 
@@ -148,6 +156,7 @@ impl OutFrame {
             Payload::Publish { publish, .. } => publish.body(),
             Payload::Request { body, .. } | Payload::Reply { body, .. } => body,
             Payload::Heartbeat(heartbeat) => heartbeat.json(),
+            Payload::Locks { locks, .. } => locks.json(),
         }
     }
 

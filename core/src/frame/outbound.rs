@@ -15,7 +15,7 @@ use super::json::{self, JsonFields, Trailer};
 use super::opaque::Opaque;
 use super::out_frame::{OutFrame, Payload};
 use super::reply::ReplyFields;
-use super::request::{HeartbeatRequest, Request};
+use super::request::{HeartbeatRequest, PlainRequest, Request};
 use super::seal::Seal;
 use super::{CLIENT_VERSION, binary};
 use crate::config::Config;
@@ -253,6 +253,14 @@ fn encode_head<'a>(
         Payload::Heartbeat(heartbeat) => {
             let request = Request::Heartbeat(HeartbeatRequest::default());
             let (code, body) = (request.code(), heartbeat.json());
+            let trailer = asked(0, code, &seal);
+            let seal = seal.map(|seal| (seal, &**body));
+            (body, encode_fields(out, form, code.0, &trailer, &request, seal))
+        }
+        Payload::Locks { locks, unlock } => {
+            let plain = PlainRequest::default();
+            let request = if *unlock { Request::Unlock(plain) } else { Request::Lock(plain) };
+            let (code, body) = (request.code(), locks.json());
             let trailer = asked(0, code, &seal);
             let seal = seal.map(|seal| (seal, &**body));
             (body, encode_fields(out, form, code.0, &trailer, &request, seal))
