@@ -1,17 +1,21 @@
 //! Consumers joining their groups, and the topics and brokers they depend on.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use super::rebalance::AGAIN;
 use super::topics::{Role, Subscription};
 use super::turns::Chore;
 use super::{Consumer, Consumers, Edition, Filter, Phase, Subscribe, TopicSubscription};
-use crate::effects::{Event, Planted, Signal};
+use crate::effects::{ConsumerTimer, Event, Planted, Signal, TimerKind};
 use crate::error::{Refused, Stale};
 use crate::id::{BrokerId, PeerId, QueueKey, RouteQueue, SubscriptionId};
 use crate::name::{Group, QueueName, Topic};
 use crate::remoting::Context;
 use crate::route::{Known, Route};
+
+/// So long after a topic is read no more brokers are let go of that nobody reads from.
+const UNREAD: Duration = Duration::from_secs(1);
 
 impl Consumers {
     /// Whether such a consumer may join.
@@ -139,7 +143,7 @@ impl Consumers {
         for _ in 0..forgotten {
             self.attend_transfer(ctx, known, sub);
         }
-        self.forget_unread(ctx, known);
+        self.look_for_unread(ctx);
     }
 
     /// Whether a consumer, which has to be there, reads the topic.
@@ -291,8 +295,17 @@ impl Consumers {
         })
     }
 
+    /// Topics are read no more: brokers that no consumer reads from are let go of in a moment, once
+    /// for all that go until then, since each look is at all topics.
+    pub(super) fn look_for_unread(&mut self, ctx: &mut Context) {
+        if !std::mem::replace(&mut self.unread, true) {
+            ctx.fx.after(UNREAD, TimerKind::Consumer(ConsumerTimer::Unread));
+        }
+    }
+
     /// Lets go of brokers that no consumer reads from any more.
-    pub(super) fn forget_unread(&self, ctx: &mut Context, known: Known<'_>) {
+    pub(super) fn forget_unread(&mut self, ctx: &mut Context, known: Known<'_>) {
+        self.unread = false;
         let topics = self.iter().flat_map(|(_, consumer)| consumer.names());
         let routes = topics.filter_map(|topic| known.routes.known(topic));
         let brokers = routes.flat_map(|route| route.readers.iter());

@@ -368,6 +368,8 @@ impl Consumer {
 pub(crate) struct Consumers {
     slots: Slots<SubscriptionId, Consumer>,
     turns: Turns,
+    /// Brokers that nobody reads from are let go of when a timer fires.
+    unread: bool,
     /// What is left of those that have gone.
     orphans: BTreeMap<SubscriptionId, Orphan>,
 }
@@ -537,6 +539,7 @@ impl Consumers {
                 let Some(consumer) = self.get_mut(sub) else { return };
                 consumer.save_due(ctx);
             }
+            ConsumerTimer::Unread => self.forget_unread(ctx, known),
             ConsumerTimer::Turn => self.turn_due(ctx, known),
             ConsumerTimer::Commit => self.commit_due(ctx, known),
         }

@@ -100,6 +100,8 @@ pub enum ConsumerTimer {
     Load(SubscriptionId),
     /// Offsets that could not be saved are to be saved again.
     Save(SubscriptionId),
+    /// Brokers may be there that no consumer reads from any more.
+    Unread,
     /// Work is left that was too much for one turn.
     Turn,
     /// All are to commit.
