@@ -82,6 +82,11 @@ fn filt_18_what_the_filter_refuses_is_settled_and_not_handed_out(on: On) {
         assert!(is_committed(&served), "orderly: {orderly}");
         let tagged: Vec<usize> = (0..COUNT).filter(|body| body % 4 != 3).collect();
         assert_eq!(*seen.lock().expect("no panic"), tagged, "each once, after the tags");
+        let stats = rig.client.stats();
+        let counted = &stats.consumers[0].consumption[0];
+        let refused = (tagged.len() - wanted().len()) as u64;
+        assert_eq!((counted.filtered, counted.done), (refused, COUNT as u64), "{counted}");
+        assert!(stats.to_string().contains(&format!("{refused} filtered")), "{stats}");
     }
 }
 

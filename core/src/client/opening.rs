@@ -53,6 +53,7 @@ impl Opening {
         };
         match received {
             Ok(delivery) if !self.wants(&**wanted, &delivery, shared) => {
+                batch.count_filtered();
                 delivery.ack();
                 None
             }

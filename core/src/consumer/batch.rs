@@ -63,6 +63,8 @@ pub(crate) struct QueueFlags {
     /// Messages that were settled after the queue had been given up, of all of the consumer's
     /// queues.
     pub(crate) stale: Arc<AtomicU64>,
+    /// Messages of the topic that the application's own filter did not want.
+    pub(crate) filtered: Arc<AtomicU64>,
 }
 
 /// The messages that a pull brought.
@@ -180,6 +182,12 @@ impl Batch {
     /// Messages that were dropped, since they are from before the offset asked for.
     pub(crate) const fn older(&self) -> usize {
         self.older as usize
+    }
+
+    /// Counts a message that the application's own filter does not want, and that is settled for it
+    /// ([`TopicConsumption::filtered`](super::TopicConsumption::filtered)).
+    pub fn count_filtered(&self) {
+        self.flags.filtered.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Its name.

@@ -405,8 +405,9 @@ impl Consumer {
     }
 
     /// A queue as this consumer keeps it, under that lock.
-    fn kept(&self, queue: Queue, lock: Lock) -> Queue {
-        let queue = queue.counting(&self.stale);
+    fn kept(&mut self, queue: Queue, lock: Lock) -> Queue {
+        let filtered = &self.tallies.of(queue.topic).filtered;
+        let queue = queue.counting(&self.stale, filtered);
         if self.is_orderly() { queue.in_order(lock) } else { queue }
     }
 
@@ -438,7 +439,8 @@ impl Consumer {
     /// Gives a queue up and takes it anew, at `offset`.
     pub(super) fn take_anew(&mut self, key: QueueKey, offset: i64) -> Option<QueueKey> {
         let queue = self.queues.get(key)?;
-        let anew = self.kept(queue.anew(offset), queue.lock());
+        let (anew, lock) = (queue.anew(offset), queue.lock());
+        let anew = self.kept(anew, lock);
         self.replace(key, anew)
     }
 
@@ -447,7 +449,8 @@ impl Consumer {
     pub(super) fn begin_anew(&mut self, ctx: &mut Context, key: QueueKey) {
         let Some(queue) = self.queues.get(key) else { return };
         let (broker, name) = (queue.at.broker, queue.name.clone());
-        let anew = self.kept(queue.anew_from_stored(), Lock::Wanted);
+        let anew = queue.anew_from_stored();
+        let anew = self.kept(anew, Lock::Wanted);
         if let Some(pull) = self.queues.get(key).and_then(|queue| queue.cursor.asked()) {
             ctx.give_up_with_timer(pull);
         }

@@ -46,8 +46,12 @@ pub struct TopicConsumption {
     pub topic: Topic,
     /// Messages that pulls brought.
     pub pulled: u64,
-    /// Messages that the application was done with: acked, or passed over for their tags.
+    /// Messages that the application was done with: acked, or passed over for their tags or by its
+    /// own filter.
     pub done: u64,
+    /// Those among them that the application's own filter did not want: see
+    /// `ConsumerBuilder::filter_with`.
+    pub filtered: u64,
     /// Messages that went to the group's retry topic.
     pub sent_back: u64,
     /// Messages that went to its dead letters: rejected, or sent back once too often.
@@ -198,8 +202,8 @@ impl fmt::Display for TopicConsumption {
             f,
             "topic {topic}: {pulled} pulled, {done} done ({:.1} a second), {sent_back} sent back, \
              {dead_lettered} dead letters, {dropped} dropped, {redelivered} redelivered, \
-             {} timed out",
-            self.done_rate, self.timed_out
+             {} timed out, {} filtered",
+            self.done_rate, self.timed_out, self.filtered
         )?;
         match self.held.count() {
             0 => Ok(()),

@@ -1,6 +1,8 @@
 //! What became of the messages of each topic, counted.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::{Batch, TopicConsumption};
@@ -31,6 +33,8 @@ pub(super) struct Tally {
     pub(super) timed_out: u64,
     /// Messages that pulls brought.
     pulled: u64,
+    /// Messages that the application's own filter did not want, counted where they are opened.
+    pub(super) filtered: Arc<AtomicU64>,
     /// How long pulls that brought messages took.
     pulls: Histogram,
     /// From a pull's answer until all its messages were settled, counted for each message.
@@ -131,6 +135,7 @@ impl Tally {
             dropped: self.dropped,
             redelivered: self.redelivered,
             timed_out: self.timed_out,
+            filtered: self.filtered.load(Ordering::Relaxed),
             done_rate: done,
             failed_rate: failed,
             pulled_rate: pulled,

@@ -135,9 +135,10 @@ impl Queue {
         self.window.lock_time().set(lock);
     }
 
-    /// Messages of it that are settled too late are counted there.
-    pub(super) fn counting(mut self, stale: &Arc<AtomicU64>) -> Self {
-        self.window.count_stale(stale.clone());
+    /// Messages of it that are settled too late are counted there, and those that the application's
+    /// own filter does not want.
+    pub(super) fn counting(mut self, stale: &Arc<AtomicU64>, filtered: &Arc<AtomicU64>) -> Self {
+        self.window.count(stale.clone(), filtered.clone());
         self
     }
 

@@ -114,8 +114,8 @@ impl Window {
     }
 
     /// Has messages that are settled too late counted there, with those of other queues.
-    pub(super) fn count_stale(&mut self, stale: Arc<AtomicU64>) {
-        self.flags = Arc::new(QueueFlags { stale, ..QueueFlags::default() });
+    pub(super) fn count(&mut self, stale: Arc<AtomicU64>, filtered: Arc<AtomicU64>) {
+        self.flags = Arc::new(QueueFlags { stale, filtered, ..QueueFlags::default() });
     }
 
     /// Those of the messages held that are settled, in batches that have not ended.
