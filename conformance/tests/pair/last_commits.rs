@@ -222,3 +222,40 @@ fn a_last_commit_that_is_refused_is_given_again_while_nobody_else_commits_in_its
         assert_eq!(world.delivered().len(), 20, "in order {ordered}");
     }
 }
+
+#[test]
+fn off_09_a_last_commit_does_not_take_back_where_an_administrator_moved_the_group_since() {
+    let (mut world, first) = pair(6, 2);
+    consume(&mut world, first, Pace::AtOnce);
+    world.run_for(6 * SECOND);
+    store_many(&mut world, first, 20);
+    world.run_until(ms(500), |world| world.delivered().len() == 20).unwrap();
+    let second = world.client(config());
+    consume(&mut world, second, Pace::Manual);
+    // The last commit of the queue that goes to the second is refused, and would be given again.
+    world.with_cluster(|cluster| {
+        cluster.push_faults(COMMIT, [BUSY]);
+        cluster.keep_requests();
+    });
+    world.run_until(3 * SECOND, |world| world.changes(first).len() == 2).unwrap();
+    let lost = world.changes(first)[1].lost[0].queue as i32;
+    let refused = world.cluster().requests(COMMIT);
+    world.run_until(ms(100), move |world| world.cluster().requests(COMMIT) > refused);
+    // As brokers do that leave a reset to the group's members.
+    world.with_cluster(|cluster| {
+        cluster.reset_offset(0, (GROUP, TOPIC), 0, true).unwrap();
+    });
+    world.run_for(3 * SECOND);
+    let requests = world.with_cluster(|cluster| cluster.take_requests());
+    let commits: Vec<i64> = requests
+        .iter()
+        .filter_map(|one| match &one.request {
+            Request::UpdateOffset(commit) => {
+                (commit.queue_id == lost).then_some(commit.commit_offset)
+            }
+            _ => None,
+        })
+        .collect();
+    assert_eq!(commits.iter().filter(|offset| **offset > 0).count(), 1, "{commits:?}");
+    assert_eq!(committed_of(&world, lost), Some(0));
+}

@@ -40,13 +40,15 @@ pub(super) struct LastCommit {
     alone: Option<Instant>,
     /// It may be lost with others that come first at the same time, and is given once more.
     first: bool,
+    /// An administrator has moved the group in this queue since: it is not given again.
+    moved: bool,
 }
 
 impl LastCommit {
     fn new(key: QueueKey, queue: &Queue, offset: i64, alone: Option<Instant>) -> Self {
         let (name, broker) = (queue.name.clone(), queue.at.broker);
         let first = queue.keeper.is_first();
-        Self { key, name, broker, offset, failed: 0, alone, first }
+        Self { key, name, broker, offset, failed: 0, alone, first, moved: false }
     }
 
     fn is_alone(&self, now: Instant) -> bool {
@@ -54,7 +56,12 @@ impl LastCommit {
     }
 
     fn is_repeated(&self, now: Instant) -> bool {
-        self.first && self.is_alone(now)
+        self.first && !self.moved && self.is_alone(now)
+    }
+
+    /// An administrator has moved the group in this queue.
+    pub(super) const fn has_moved(&mut self) {
+        self.moved = true;
     }
 }
 
@@ -102,6 +109,17 @@ impl LastCommits {
     /// None waits to be given again.
     pub(super) const fn is_quiet(&self) -> bool {
         self.failed.is_empty()
+    }
+
+    /// An administrator has moved the group in these queues: last commits of theirs are not given
+    /// again, for they would take the move back. Gives those that waited for it, which end here.
+    fn have_moved(&mut self, are: impl Fn(&QueueName) -> bool) -> Vec<QueueKey> {
+        let of = |last: &LastCommit| are(&last.name);
+        self.under_way.values_mut().filter(|last| of(last)).for_each(LastCommit::has_moved);
+        let failed = self.failed.extract_if(.., |last| of(last));
+        let mut ended: Vec<QueueKey> = failed.map(|last| last.key).collect();
+        ended.extend(self.firsts.extract_if(.., |last| of(last)).map(|last| last.key));
+        ended
     }
 
     /// The queue whose last commit is on its way under that key.
@@ -177,6 +195,9 @@ impl Consumer {
         known: Known<'_>,
         last: LastCommit,
     ) -> bool {
+        if last.moved {
+            return false;
+        }
         if self.send_commit(ctx, known, (last.key, last.offset), &last.name, last.broker).is_none()
         {
             if last.failed > 0 {
@@ -198,9 +219,11 @@ impl Consumer {
     pub(super) fn last_failed(&mut self, ctx: &mut Context, mut last: LastCommit) -> bool {
         last.failed += 1;
         let at = ctx.fx.now + AGAIN * (1 << (last.failed - 1));
-        let late = !last.is_alone(at) || (last.alone.is_none() && self.phase != Phase::Committing);
+        let late = last.moved
+            || !last.is_alone(at)
+            || (last.alone.is_none() && self.phase != Phase::Committing);
         if last.failed == TRIES || late {
-            self.lasts.lost += usize::from(last.alone.is_none());
+            self.lasts.lost += usize::from(last.alone.is_none() && !last.moved);
             return false;
         }
         if self.lasts.timer.is_none() {
@@ -243,6 +266,16 @@ impl Consumer {
                 self.committed_last(ctx, key);
             }
         }
+    }
+
+    /// An administrator has moved the group in these queues: what was settled of those that were
+    /// given up is not committed once more.
+    pub(super) fn forget_lasts(&mut self, ctx: &mut Context, are: impl Fn(&QueueName) -> bool) {
+        self.predecessors.have_moved(&are);
+        for key in self.lasts.have_moved(are) {
+            self.committed_last(ctx, key);
+        }
+        self.unregister_if_committed(ctx);
     }
 
     /// How long a commit waits for its answer: one of a consumer that leaves so long that there is

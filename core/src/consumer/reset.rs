@@ -55,6 +55,17 @@ impl Predecessors {
         Some(heir)
     }
 
+    /// An administrator has moved the group in these queues: no last commit of theirs is given.
+    pub(super) fn have_moved(&mut self, are: impl Fn(&QueueName) -> bool) {
+        for heir in self.heirs.values_mut() {
+            if let Heir::Last(last) = heir
+                && are(&last.name)
+            {
+                last.has_moved();
+            }
+        }
+    }
+
     /// Last commits that wait for others.
     pub(super) fn lasts(&self) -> usize {
         self.heirs.values().filter(|heir| matches!(heir, Heir::Last(_))).count()
@@ -83,12 +94,15 @@ impl Consumers {
         let Some(consumer) = sub.and_then(|sub| self.get_mut(sub)) else {
             return PeerAnswer::no_consumer(&group);
         };
-        if consumer.is_leaving() {
-            return PeerAnswer::no_consumer(&group);
-        }
         let table = offsets.offsets.iter().filter(|(queue, _)| **topic.wire() == *queue.topic);
         let offsets: BTreeMap<(&str, i32), i64> =
             table.map(|(queue, offset)| ((&*queue.broker_name, queue.queue_id), *offset)).collect();
+        consumer.forget_lasts(ctx, |name| {
+            name.topic == topic && offsets.contains_key(&(&*name.broker, name.queue as i32))
+        });
+        if consumer.is_leaving() {
+            return PeerAnswer::no_consumer(&group);
+        }
         let mut moves = Vec::new();
         for key in consumer.queues_of(&topic) {
             let Some(Queue { name, topic, at, .. }) = consumer.queues.get(key) else { continue };
