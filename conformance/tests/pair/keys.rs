@@ -5,7 +5,7 @@ use rocketry_conformance::sim::{ClientId, Pace, World};
 use rocketry_core::config::{Config, Credentials, RotatingCredentials};
 use rocketry_core::consumer::{Start, Subscribe};
 use rocketry_core::engine::Note;
-use rocketry_core::error::{ErrorKind, SendError, Stored};
+use rocketry_core::error::{DeniedAsk, ErrorKind, SendError, Stored};
 use rocketry_core::frame::{RequestCode, ResponseCode};
 use rocketry_core::message::Message;
 use rocketry_core::name::{Group, QueueName};
@@ -354,7 +354,8 @@ fn acl_08_what_is_denied_to_a_consumer_shows_until_it_is_served() {
         let denied = world.engine(client).denied(sub).expect("pulls are denied");
         assert!(denied.to_string().contains("broker"), "{denied}");
         let stats = &world.engine(client).snapshot(world.now()).consumers[0];
-        assert_eq!(stats.denied.as_ref(), Some(&denied));
+        assert_eq!(stats.denied.first(), Some(&denied));
+        assert!(stats.denied.iter().any(|one| one.what == DeniedAsk::Queue), "{stats}");
         assert!(stats.to_string().contains("denied by broker "), "{stats}");
         world.run_for(100 * SECOND);
         assert!(world.engine(client).denied(sub).is_some());
@@ -398,5 +399,38 @@ fn acl_12_nothing_that_a_client_says_shows_a_secret() {
     let engine = format!("{:?}", world.engine(client).config());
     for text in notes.iter().chain([&engine, &error.to_string()]) {
         assert!(!text.contains("wrong-secret") && !text.contains("Signature"), "{text}");
+    }
+}
+
+/// Whatever of a consumer's questions is denied, it shows, and until it is granted.
+#[test]
+fn acl_08_denied_locks_members_and_routes_show_as_well() {
+    let orderly = |mut subscribe: Subscribe| {
+        subscribe.options = subscribe.options.orderly();
+        subscribe
+    };
+    for (code, what) in [
+        (RequestCode::LOCK_BATCH_MQ, DeniedAsk::Locks),
+        (RequestCode::GET_CONSUMER_LIST_BY_GROUP, DeniedAsk::Members),
+        (RequestCode::GET_ROUTEINFO_BY_TOPIC, DeniedAsk::Route),
+    ] {
+        let mut world = World::new(7, ClusterConfig::default().topic(TOPIC, 2));
+        world.with_cluster(|cluster| {
+            cluster.push_error(code, [ResponseCode::NO_PERMISSION; 10_000]);
+        });
+        // In other words than those of a topic that nobody may read.
+        world.tamper(|_, _, bytes| _ = reword(bytes, "it is forbidden", "no rights there"));
+        let client = world.client(with_key(KEY, SECRET));
+        let sub = world.subscribe(client, orderly(from_first("readers")), Pace::AtOnce).unwrap();
+        world.run_for(5 * SECOND);
+        let denied = world.engine(client).denied(sub);
+        let denied = denied.unwrap_or_else(|| panic!("{code:?} is denied"));
+        assert!(denied.to_string().contains("access_key"), "{denied}");
+        assert_eq!(denied.what, what);
+        let stats = world.engine(client).snapshot(world.now()).consumers[0].to_string();
+        assert!(stats.contains(&format!("denied by {denied}")), "{stats}");
+        world.with_cluster(|cluster| cluster.clear_faults());
+        world.run_for(10 * SECOND);
+        assert_eq!(world.engine(client).denied(sub), None, "{code:?}");
     }
 }

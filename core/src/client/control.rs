@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::ended::{EndError, Ended};
 use super::pending::Pending;
 use super::shared::Shared;
-use crate::error::Attempt;
+use crate::error::Denial;
 use crate::id::SubscriptionId;
 
 /// Controls a consumer from any thread, while another one takes its messages or handlers run. Cheap
@@ -129,9 +129,9 @@ impl ConsumerHandle {
         Pending::left(self.shared.clone(), self.sub)
     }
 
-    /// What a broker denies to this client's access key, without which no messages come from it:
-    /// its answer to the last heartbeat, or to what it was asked about a queue. `None` where
-    /// brokers have served the consumer since, and where they have not been asked yet.
+    /// What is denied to this client's access key, without which no messages come: a topic's route,
+    /// a heartbeat, the members of the group, locks, or what was asked about a queue, in this
+    /// order. `None` where the consumer has been served since, and where nobody was asked yet.
     ///
     /// Nothing ends by it, `recv`, streams and handlers neither: brokers are asked again each
     /// second or less often, and the consumer goes on once its account has the right, or the key is
@@ -147,7 +147,7 @@ impl ConsumerHandle {
     /// ```
     ///
     /// [`Consumer::recv_timeout`]: super::Consumer::recv_timeout
-    pub fn denied(&self) -> Option<Arc<Attempt>> {
+    pub fn denied(&self) -> Option<Denial> {
         self.shared.run(|core, _| core.engine.denied(self.sub)).flatten()
     }
 

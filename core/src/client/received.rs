@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::error::{Attempt, FilterRefused};
+use crate::error::{Denial, FilterRefused};
 
 /// Why [`Consumer::recv`](super::Consumer::recv), and the stream of messages, gave none.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -45,11 +45,11 @@ pub enum RecvTimeoutError {
     /// None came in time; later ones may.
     #[error("no message came in time")]
     Timeout,
-    /// None came in time, and a broker denies the consumer's messages to this client's access key,
+    /// None came in time, and a peer denies what the consumer needs to this client's access key,
     /// or wants one. The consumer goes on asking, and the next call may give a message: an account
     /// may be given the right, or the [key](crate::auth) be replaced.
     #[error("no message came in time: {0}")]
-    Denied(Arc<Attempt>),
+    Denied(Denial),
     /// As [`RecvError::Left`].
     #[error("{}", RecvError::Left)]
     Left,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::denied::denial;
 use super::share::By;
 use super::{Assignment, Consumer};
 use crate::body::{AssignmentQuery, MessageModel};
@@ -57,6 +58,7 @@ impl Consumer {
         match (code, body) {
             (ResponseCode::SUCCESS, Body::Raw(body)) => {
                 let Some((_, topics)) = self.questions.end(question) else { return };
+                self.questions.denied = None;
                 if self.is_leaving() || !self.is_assigned() {
                     return;
                 }
@@ -80,6 +82,7 @@ impl Consumer {
     pub(super) fn assignment_failed(&mut self, ctx: &mut Context, question: u32, failure: Failure) {
         let Some((peer, _)) = self.questions.end(question) else { return };
         self.questions.doubt(peer);
+        self.questions.denied = denial(ctx, peer, &failure);
         self.shares_unknown(ctx, RequestCode::QUERY_ASSIGNMENT, failure);
     }
 

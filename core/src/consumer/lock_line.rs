@@ -3,10 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::queue::{LIFE, Lock, Queue};
 use super::share::Place;
+use crate::error::Attempt;
 use crate::id::{BrokerId, QueueKey};
 use crate::name::QueueName;
 use crate::time::Instant;
@@ -45,6 +47,8 @@ pub(super) struct Line {
     refusals: u32,
     /// Since when.
     pub(super) refused: Option<Instant>,
+    /// How the broker has denied the last question, if it has.
+    pub(super) denied: Option<Arc<Attempt>>,
     /// No lock is asked for before that time.
     pub(super) rests: Option<Instant>,
 }

@@ -12,13 +12,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::denied::denial;
 use super::lock_line::{Asked, Going, Line, NAMED};
 use super::queue::{LIFE, Lock, Queue};
 use super::share::Place;
 use super::{Consumer, Consumers, Trouble};
 use crate::body::{MessageQueue, SharedLocks};
 use crate::effects::{ConsumerTimer, Event, Note, Planted, TimerKind};
-use crate::error::Failure;
+use crate::error::{Attempt, Failure};
 use crate::frame::{Kind, Payload, Reply, RequestCode, ResponseCode};
 use crate::id::{BrokerId, PeerId, QueueKey, SubscriptionId};
 use crate::name::QueueName;
@@ -42,6 +43,11 @@ impl Locks {
     /// Whether nothing is to be given back any more.
     pub(super) fn are_given_back(&self) -> bool {
         self.going.awaits_none() && self.lines.values().all(Line::is_given_back)
+    }
+
+    /// How a broker has denied the last question for locks, if one has.
+    pub(super) fn denied(&self) -> Option<Arc<Attempt>> {
+        self.lines.values().find_map(|line| line.denied.clone())
     }
 
     /// Nothing is to be given back of a queue that is ours again.
@@ -307,6 +313,7 @@ impl Consumer {
     ) {
         let Some(line) = self.locks.lines.get_mut(&broker) else { return };
         let Some(Asked::Lock { places, at }) = line.asked.take() else { return };
+        line.denied = None;
         let mut refused = None;
         for (place, name) in places {
             let is_locked = locked.contains(&name.named());
@@ -408,6 +415,8 @@ impl Consumer {
             Some(Asked::Lock { .. }) | None => RequestCode::LOCK_BATCH_MQ,
         };
         line.refuse(ctx.fx.now);
+        let peer = known.brokers.master(broker);
+        line.denied = peer.and_then(|peer| denial(ctx, peer, &failure));
         let lost = matches!(failure, Failure::Connect(_) | Failure::Closed(_));
         if !lost && self.tells(ctx.fx.now, Trouble::Unlockable(broker)) {
             let (group, queue, failure) = (self.group.clone(), None, Box::new(failure));

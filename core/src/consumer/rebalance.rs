@@ -15,16 +15,18 @@
 //! `QUERY_ASSIGNMENT` (400) in `assigned.rs`.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::denied::denial;
 use super::share::By;
 use super::topics::Role;
 use super::{Consumer, Consumers, Phase, Trouble};
 use crate::body::Members;
 use crate::effects::{ConsumerTimer, Note, Signal, TimerKind};
-use crate::error::Failure;
+use crate::error::{Attempt, Failure};
 use crate::frame::request::ConsumerListRequest;
 use crate::frame::{Kind, Reply, Request, RequestCode, ResponseCode};
 use crate::id::{BrokerId, PeerId, SubscriptionId, TopicKey};
@@ -57,6 +59,8 @@ pub(super) struct Questions {
     doubted: Option<PeerId>,
     /// No broker that knows us could be asked for some topic.
     unasked: bool,
+    /// How a broker has denied the last one, if it has.
+    pub(super) denied: Option<Arc<Attempt>>,
 }
 
 impl Questions {
@@ -296,6 +300,7 @@ impl Consumer {
     pub(super) fn members_failed(&mut self, ctx: &mut Context, question: u32, failure: Failure) {
         let Some((peer, _)) = self.questions.end(question) else { return };
         self.questions.doubt(peer);
+        self.questions.denied = denial(ctx, peer, &failure);
         self.shares_unknown(ctx, RequestCode::GET_CONSUMER_LIST_BY_GROUP, failure);
     }
 
@@ -324,6 +329,7 @@ impl Consumer {
         list: &Bytes,
     ) {
         let Some((peer, topics)) = self.questions.end(question) else { return };
+        self.questions.denied = None;
         let now = ctx.fx.now;
         if self.is_leaving() {
             return;

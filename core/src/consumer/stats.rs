@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::{Consumer, Consumers, Phase};
-use crate::error::Attempt;
+use crate::error::Denial;
 use crate::histogram::Histogram;
 use crate::id::TopicKey;
 use crate::name::{Group, QueueName, Topic};
@@ -33,8 +32,9 @@ pub struct ConsumerStats {
     pub stale: u64,
     /// What became of the offsets that it committed.
     pub offsets: OffsetStats,
-    /// What a broker denies to this client's access key: it goes on asking.
-    pub denied: Option<Arc<Attempt>>,
+    /// What brokers and nameservers deny to this client's access key, one of each kind: it goes on
+    /// asking.
+    pub denied: Vec<Denial>,
 }
 
 /// What became of the messages of one topic, since it was subscribed to.

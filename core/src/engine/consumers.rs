@@ -1,13 +1,12 @@
 //! What the application asks of consumers.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::Engine;
 use crate::consumer::{
     BatchId, Consumers, DeliveryId, Filter, Handout, Outcome, Subscribe, TopicSubscription,
 };
-use crate::error::{Attempt, Refused, Stale};
+use crate::error::{Denial, Refused, Stale};
 use crate::id::{PeerId, SubscriptionId};
 use crate::name::{Group, QueueName, Topic};
 use crate::remoting::Context;
@@ -99,9 +98,9 @@ impl Engine {
         self.consumers.queues(sub)
     }
 
-    /// What brokers deny to a consumer's access key now: the answer to a heartbeat, or to what was
-    /// asked about a queue. The consumer goes on asking.
-    pub fn denied(&self, sub: SubscriptionId) -> Option<Arc<Attempt>> {
+    /// What is denied to a consumer's access key now, the first of its kind: a route, a heartbeat,
+    /// the group's members, locks, or what was asked about a queue. The consumer goes on asking.
+    pub fn denied(&self, sub: SubscriptionId) -> Option<Denial> {
         self.consumers.denied(self.known(), sub)
     }
 

@@ -4,6 +4,7 @@
 mod attempt;
 mod commit;
 mod connection;
+mod denial;
 mod denied;
 mod filter;
 mod hint;
@@ -25,6 +26,7 @@ use std::time::Duration;
 pub use attempt::{Attempt, Attempts, PeerKind};
 pub use commit::CommitError;
 pub use connection::{AddressFailure, CloseReason, ConnectError};
+pub use denial::{Denial, DeniedAsk};
 pub(crate) use denied::is_denied;
 pub use filter::FilterRefused;
 pub(crate) use hint::DENIED;

@@ -78,6 +78,8 @@ impl Routes {
         let hopeless = step == Step::Failed && self.is_hopeless(topic);
         let attempt = ctx.attempt(asked.peer, Some(asked.opaque), failure);
         self.attempted(topic, attempt.clone());
+        let denies = attempt.failure.is_denied();
+        self.denied_by(topic, denies.then(|| Arc::new(attempt.clone())));
         if step == Step::Failed && (!topic.is_retry() || self.exists(topic)) {
             self.note_failing(ctx, topic, &attempt);
         }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::lookup::Lookup;
 use super::{Route, Shrunk, Wait, Waiters};
 use crate::body::RouteBody;
-use crate::error::Attempts;
+use crate::error::{Attempt, Attempts};
 use crate::id::OpId;
 use crate::time::Instant;
 
@@ -62,6 +62,8 @@ pub(super) struct Entry {
     pub(super) hurried: u32,
     pub(super) waiters: Waiters,
     pub(super) attempts: Attempts,
+    /// How a nameserver, or a proxy in its place, has denied the last question, if it has.
+    pub(super) denial: Option<Arc<Attempt>>,
     /// The round robin's place; begins anywhere when the route changes.
     pub(super) turn: u32,
     /// A call looked at it since the last refresh.
@@ -88,6 +90,7 @@ impl Entry {
             hurried: 0,
             waiters: Waiters::default(),
             attempts: Attempts::default(),
+            denial: None,
             turn: 0,
             used: Cell::new(false),
             unused: 0,
@@ -115,7 +118,7 @@ impl Entry {
 
     pub(super) fn answered(&mut self, now: Instant, changed: bool) -> Told {
         (self.told, self.failing) = (Some(now), false);
-        (self.denied, self.missing) = (None, false);
+        (self.denied, self.missing, self.denial) = (None, false, None);
         self.attempts = Attempts::default();
         let released = self.waiters.release(|wait| changed || wait != Wait::Change);
         Told { released, changed: false, pause: self.rest(now, !self.waiters.is_empty()) }

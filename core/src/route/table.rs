@@ -40,6 +40,19 @@ impl Routes {
         self.topics.get(topic)?.route.as_ref()
     }
 
+    /// How the route of a topic was denied to this client's key, where nothing is known of it.
+    pub(crate) fn denial(&self, topic: &Topic) -> Option<Arc<Attempt>> {
+        let entry = self.topics.get(topic).filter(|entry| entry.route.is_none())?;
+        entry.denial.clone()
+    }
+
+    /// Somebody answered a question for a topic, or did not.
+    pub(super) fn denied_by(&mut self, topic: &Topic, denial: Option<Arc<Attempt>>) {
+        if let Some(entry) = self.topics.get_mut(topic) {
+            entry.denial = denial;
+        }
+    }
+
     /// The same for a call, which thereby uses the topic.
     pub(crate) fn serve(&self, topic: &Topic) -> Option<&Arc<Route>> {
         let entry = self.topics.get(topic)?;

@@ -13,7 +13,7 @@ use crate::client::question::Question;
 use crate::client::shared::Shared;
 use crate::client::subscribing::SubscribeError;
 use crate::consumer::{Commit, Filter, FilterError};
-use crate::error::{Attempt, CommitError, QueryError, Refused, Stale};
+use crate::error::{CommitError, Denial, QueryError, Refused, Stale};
 use crate::id::SubscriptionId;
 use crate::name::{Group, NameError, QueueName, Topic};
 use crate::time::UnixMillis;
@@ -401,7 +401,7 @@ impl PullControl {
         offsets::search(self.shared(), queue, time.into())
     }
 
-    /// What a broker denies to this client's access key, as [`ConsumerHandle::denied`]: a poll that
+    /// What is denied to this client's access key, as [`ConsumerHandle::denied`]: a poll that
     /// gives nothing does not tell.
     ///
     /// ```no_run
@@ -412,7 +412,7 @@ impl PullControl {
     /// }
     /// # }
     /// ```
-    pub fn denied(&self) -> Option<Arc<Attempt>> {
+    pub fn denied(&self) -> Option<Denial> {
         self.consumer.denied()
     }
 
