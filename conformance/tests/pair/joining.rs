@@ -8,6 +8,7 @@ use rocketry_conformance::broker::{ClusterConfig, Fault, TopicConfig};
 use rocketry_conformance::sim::{ClientId, Pace, Way, World};
 use rocketry_core::config::Config;
 use rocketry_core::consumer::Filter;
+use rocketry_core::error::Refused;
 use rocketry_core::frame::{RequestCode, ResponseCode};
 use rocketry_core::message::Message;
 
@@ -205,4 +206,16 @@ fn a_topic_that_is_about_to_be_created_has_no_queue_to_read_yet() {
     let snapshot = world.engine(client).snapshot(world.now());
     let fresh = snapshot.topics.iter().find(|stats| stats.topic == topic("fresh")).unwrap();
     assert_eq!((fresh.readable, snapshot.consumers[0].queues.len()), (0, 4));
+}
+
+#[test]
+fn life_02_no_consumer_is_of_a_group_that_is_nobodys_to_name() {
+    let (mut world, client) = pair(1, 1);
+    for name in ["DEFAULT_CONSUMER", "%RETRY%group_a", "%DLQ%group_a"] {
+        let refused = world.subscribe(client, from_first(name), Pace::AtOnce).unwrap_err();
+        assert!(matches!(refused, Refused::Name(_)), "{refused}");
+        assert!(refused.to_string().contains(name), "{refused}");
+    }
+    // As in Java, where it is no other's business.
+    world.subscribe(client, from_first("DEFAULT_PRODUCER"), Pace::AtOnce).unwrap();
 }

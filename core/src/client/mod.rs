@@ -125,7 +125,9 @@ impl Client {
         self.owner.shared().lock_stats()
     }
 
-    /// A producer of the group `group`. Nothing is sent until its first message.
+    /// A producer of the group `group`. Nothing is sent until its first message. As in Java no
+    /// group is `DEFAULT_PRODUCER`; nor does one begin with `%RETRY%` or `%DLQ%`, as topics of
+    /// groups do.
     ///
     /// ```no_run
     /// # use rocketry_core::client::Client;
@@ -142,7 +144,7 @@ impl Client {
         G: TryInto<Group>,
         NameError: From<G::Error>,
     {
-        Ok(Producer::new(self.owner.clone(), self.named(group)?, ProducerOptions::default()))
+        Ok(Producer::new(self.owner.clone(), self.producers(group)?, ProducerOptions::default()))
     }
 
     /// As [`producer`](Self::producer), with what it does otherwise than the client's settings say.
@@ -165,7 +167,7 @@ impl Client {
         G: TryInto<Group>,
         NameError: From<G::Error>,
     {
-        let group = self.named(group)?;
+        let group = self.producers(group)?;
         options.check(self.config())?;
         Ok(Producer::new(self.owner.clone(), group, options))
     }
@@ -225,7 +227,7 @@ impl Client {
         NameError: From<G::Error>,
     {
         let (owner, checker) = (self.owner.clone(), Checker::Blocking(Arc::new(checker)));
-        Ok(TransactionProducer::new(owner, self.named(group)?, checker, options))
+        Ok(TransactionProducer::new(owner, self.producers(group)?, checker, options))
     }
 
     /// As [`transaction_producer_with`](Self::transaction_producer_with), with a checker that is a
@@ -255,7 +257,7 @@ impl Client {
         F: Future<Output = Resolution> + Send + 'static,
     {
         let (owner, checker) = (self.owner.clone(), Checker::task(checker));
-        Ok(TransactionProducer::new(owner, self.named(group)?, checker, options))
+        Ok(TransactionProducer::new(owner, self.producers(group)?, checker, options))
     }
 
     /// As [`transaction_producer`](Self::transaction_producer), with `listener` as the checker:
@@ -287,7 +289,8 @@ impl Client {
         self.transaction_producer(group, move |half| listener.check_local(half))
     }
 
-    /// A consumer of the group `group`, once its topics are named.
+    /// A consumer of the group `group`, once its topics are named. As in Java no group is
+    /// `DEFAULT_CONSUMER`; nor does one begin with `%RETRY%` or `%DLQ%`, as topics of groups do.
     ///
     /// ```no_run
     /// # use rocketry_core::client::Client;
@@ -329,7 +332,7 @@ impl Client {
         G: TryInto<Group>,
         NameError: From<G::Error>,
     {
-        Ok(ConsumerBuilder::new(self.owner.clone(), self.named(group)?, options))
+        Ok(ConsumerBuilder::new(self.owner.clone(), self.consumers(group)?, options))
     }
 
     /// A consumer of the group `group` that is polled, once its topics or its queues are named.
@@ -376,7 +379,7 @@ impl Client {
         G: TryInto<Group>,
         NameError: From<G::Error>,
     {
-        Ok(PullConsumerBuilder::new(self.owner.clone(), self.named(group)?, options))
+        Ok(PullConsumerBuilder::new(self.owner.clone(), self.consumers(group)?, options))
     }
 
     /// The group in the client's namespace.
@@ -386,6 +389,22 @@ impl Client {
         NameError: From<G::Error>,
     {
         Namespace::of(self.config()).checked_group(&group.try_into()?)
+    }
+
+    fn producers<G>(&self, group: G) -> Result<Group, NameError>
+    where
+        G: TryInto<Group>,
+        NameError: From<G::Error>,
+    {
+        self.named(group)?.of_producers()
+    }
+
+    fn consumers<G>(&self, group: G) -> Result<Group, NameError>
+    where
+        G: TryInto<Group>,
+        NameError: From<G::Error>,
+    {
+        self.named(group)?.of_consumers()
     }
 
     /// The queues of a topic that may be read. Sends one route request where the route is not

@@ -28,6 +28,6 @@ impl Subscribe {
         }
         let named = |(topic, filter)| Ok((namespace.checked_topic(topic)?, filter));
         let topics = topics.into_iter().map(named).collect::<Result<_, NameError>>()?;
-        Ok(Self { group: namespace.checked_group(&group)?, topics, options })
+        Ok(Self { group: namespace.checked_group(&group)?.of_consumers()?, topics, options })
     }
 }

@@ -53,6 +53,16 @@ pub enum NameError {
         /// The first character refused.
         found: char,
     },
+    /// The name is nobody's to choose for such a group.
+    #[error("{given:?} is no name for a group of {role}: {why}")]
+    Reserved {
+        /// Whose group: "producers" or "consumers".
+        role: &'static str,
+        /// The name.
+        given: String,
+        /// What stands against it.
+        why: &'static str,
+    },
     /// A peer names what is not of this client's namespace.
     #[error("{given:?} is no {what} of the namespace {namespace}")]
     Namespace {
@@ -243,6 +253,29 @@ impl Topic {
     }
 }
 
+impl Group {
+    /// The group, as one of producers (`DefaultMQProducerImpl.checkConfig`).
+    pub(crate) fn of_producers(self) -> Result<Self, NameError> {
+        self.unless_reserved("producers", "DEFAULT_PRODUCER")
+    }
+
+    /// The group, as one of consumers (`DefaultMQPushConsumerImpl.checkConfig`).
+    pub(crate) fn of_consumers(self) -> Result<Self, NameError> {
+        self.unless_reserved("consumers", "DEFAULT_CONSUMER")
+    }
+
+    fn unless_reserved(self, role: &'static str, unnamed: &str) -> Result<Self, NameError> {
+        let why = if **self.wire() == *unnamed {
+            "it stands for no name at all in Java, so that strangers would share it"
+        } else if [RETRY, DEAD_LETTERS].iter().any(|begin| self.text.starts_with(begin)) {
+            "what begins so is a topic of a group's, for its retries or its dead letters"
+        } else {
+            return Ok(self);
+        };
+        Err(NameError::Reserved { role, given: self.text.to_string(), why })
+    }
+}
+
 /// The address of a peer as text, `host:port`. Looking the name up is IO: the adapter's work.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Endpoint {
@@ -354,6 +387,20 @@ mod tests {
         let topic = Topic::new("orders").unwrap();
         let queue = QueueName { topic, broker: "broker-a".into(), queue: 0 };
         assert_eq!(queue.to_string(), "queue 0 of orders on broker-a");
+    }
+
+    #[test]
+    fn groups_that_are_nobodys_to_name_say_why() {
+        let group = |name: &str| Group::new(name).unwrap();
+        for name in ["%RETRY%g", "%DLQ%g", "DEFAULT_PRODUCER"] {
+            let error = group(name).of_producers().unwrap_err();
+            assert!(matches!(error, NameError::Reserved { role: "producers", .. }), "{error}");
+        }
+        let error = group("DEFAULT_CONSUMER").of_consumers().unwrap_err().to_string();
+        let begins = "\"DEFAULT_CONSUMER\" is no name for a group of consumers: it stands for";
+        assert!(error.starts_with(begins), "{error}");
+        assert_eq!(group("DEFAULT_CONSUMER").of_producers(), Ok(group("DEFAULT_CONSUMER")));
+        assert_eq!(group("a%RETRY%").of_consumers(), Ok(group("a%RETRY%")));
     }
 
     #[test]
