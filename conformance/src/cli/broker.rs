@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::net::{IpAddr, SocketAddr};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use rocketry_conformance::broker::{Account, Acl, ClusterConfig};
 use rocketry_conformance::certificates;
@@ -53,6 +54,63 @@ pub(super) struct Args {
     /// Filter by properties in SQL (`enablePropertyFilter`), which Apache's brokers do if told so
     #[arg(long)]
     property_filter: bool,
+    /// Take timed messages back (`recallMessageEnable`), which Apache's brokers do if told so
+    #[arg(long)]
+    recalls: bool,
+    /// Refuse messages for a time of their own (`timerWheelEnable=false`)
+    #[arg(long)]
+    no_timers: bool,
+    /// How long a message may wait for its time, in seconds (`timerMaxDelaySec`) [default: 259200]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    timer_limit: Option<Duration>,
+    /// The delay of each level from 1 on, in seconds (`messageDelayLevel`): `1,5,10`
+    #[arg(long, value_name = "SECONDS", value_delimiter = ',', value_parser = seconds)]
+    delay_levels: Option<Vec<Duration>>,
+    /// The age at which a half message is asked about, in seconds (`transactionTimeOut`) [default:
+    /// 6]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    check_after: Option<Duration>,
+    /// How often brokers look for such, in seconds (`transactionCheckInterval`) [default: 30]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    check_interval: Option<Duration>,
+    /// How often one is asked about (`transactionCheckMax`) [default: 15]
+    #[arg(long, value_name = "TIMES")]
+    check_max: Option<u32>,
+    /// Take no half messages (`rejectTransactionMessage`)
+    #[arg(long)]
+    no_transactions: bool,
+    /// Refuse consumer groups that nobody has made (`autoCreateSubscriptionGroup=false`)
+    #[arg(long)]
+    no_auto_groups: bool,
+    /// Queues of a topic that is created at a send, at most (`defaultTopicQueueNums`) [default: 8]
+    #[arg(long, value_name = "QUEUES", value_parser = clap::value_parser!(u32).range(1..))]
+    default_queues: Option<u32>,
+    /// Whether brokers keep resets of offsets (`useServerSideResetOffset`) [default: from 5.2 on]
+    #[arg(long, value_name = "true|false")]
+    server_side_reset: Option<bool>,
+    /// Let slaves stand in for a master that is away (`enableSlaveActingMaster`)
+    #[arg(long)]
+    acting_masters: bool,
+    /// The largest body, in bytes (`maxMessageSize`) [default: 4194304]
+    #[arg(long, value_name = "BYTES")]
+    body_limit: Option<usize>,
+    /// The most messages of one pull (`maxTransferCountOnMessageInMemory`) [default: 32]
+    #[arg(long, value_name = "MESSAGES", value_parser = clap::value_parser!(u32).range(1..))]
+    pull_messages: Option<u32>,
+    /// The most bytes of one pull (`maxTransferBytesOnMessageInMemory`) [default: 262144]
+    #[arg(long, value_name = "BYTES")]
+    pull_bytes: Option<usize>,
+    /// A client without a heartbeat for so many seconds is closed (`channelExpiredTimeout`)
+    /// [default: 120]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    client_expiry: Option<Duration>,
+    /// A connection without a frame for so many seconds is closed
+    /// (`serverChannelMaxIdleTimeSeconds`) [default: 120]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    idle_limit: Option<Duration>,
+    /// The cluster's name in routes
+    #[arg(long, value_name = "NAME")]
+    cluster: Option<String>,
     /// Check access keys, as of this account, which may do everything; several may be given
     #[arg(long = "account", value_name = "KEY:SECRET", value_parser = account)]
     accounts: Vec<Account>,
@@ -125,10 +183,46 @@ fn config(args: &Args) -> ClusterConfig {
     config.version = args.as_version;
     config.auto_create_topics = !args.no_auto_create;
     config.property_filter = args.property_filter;
+    config.recalls = args.recalls;
+    config.timers = !args.no_timers;
+    config.auto_create_groups = !args.no_auto_groups;
+    config.acting_masters = args.acting_masters;
+    config.transactions.rejects = args.no_transactions;
+    config.server_side_reset = args.server_side_reset;
+    limits(args, &mut config);
     if !args.accounts.is_empty() {
         config.acl = Some(Acl { accounts: args.accounts.clone() });
     }
     config
+}
+
+/// What is otherwise as Apache's brokers have it.
+fn limits(args: &Args, config: &mut ClusterConfig) {
+    fn set<T: Clone>(setting: &mut T, given: &Option<T>) {
+        if let Some(given) = given {
+            *setting = given.clone();
+        }
+    }
+    set(&mut config.cluster, &args.cluster);
+    set(&mut config.timer_limit, &args.timer_limit);
+    set(&mut config.delay_levels, &args.delay_levels);
+    set(&mut config.transactions.timeout, &args.check_after);
+    set(&mut config.transactions.interval, &args.check_interval);
+    set(&mut config.transactions.checks, &args.check_max);
+    set(&mut config.default_queues, &args.default_queues);
+    set(&mut config.body_limit, &args.body_limit);
+    set(&mut config.pull_messages, &args.pull_messages);
+    set(&mut config.pull_bytes, &args.pull_bytes);
+    set(&mut config.client_expiry, &args.client_expiry);
+    set(&mut config.idle_limit, &args.idle_limit);
+}
+
+/// Whole seconds, at least one.
+fn seconds(text: &str) -> Result<Duration, &'static str> {
+    match text.parse() {
+        Ok(seconds) if seconds > 0 => Ok(Duration::from_secs(seconds)),
+        _ => Err("give whole seconds, at least one"),
+    }
 }
 
 /// `KEY:SECRET`.
@@ -186,6 +280,7 @@ fn topic(text: &str) -> Result<(String, u32), String> {
 #[cfg(test)]
 mod tests {
     use clap::Parser;
+    use rocketry_conformance::broker::TransactionConfig;
 
     use super::*;
 
@@ -240,6 +335,48 @@ mod tests {
         assert_eq!(args(&["--as", "4.9.7"]).as_version, 407);
         assert_eq!(args(&[]).as_version, 479);
         assert!(version("4.9").is_err());
+    }
+
+    #[test]
+    fn each_setting_of_brokers_has_a_switch() {
+        assert_eq!(config(&args(&[])), ClusterConfig::default(), "as Apache's brokers are");
+        let flags = "--recalls --no-timers --no-transactions --no-auto-groups --no-auto-create \
+                     --property-filter --acting-masters --server-side-reset false";
+        let limits = "--timer-limit 60 --delay-levels 1,2 --check-after 1 --check-interval 2 \
+                      --check-max 3 --default-queues 4 --body-limit 5 --pull-messages 6 \
+                      --pull-bytes 7 --client-expiry 8 --idle-limit 9 --cluster c";
+        let words: Vec<&str> = [flags, limits].iter().flat_map(|all| all.split(' ')).collect();
+        let words: Vec<&str> = words.into_iter().filter(|word| !word.is_empty()).collect();
+        let set = config(&args(&words));
+        let expected = ClusterConfig {
+            recalls: true,
+            timers: false,
+            auto_create_groups: false,
+            auto_create_topics: false,
+            property_filter: true,
+            acting_masters: true,
+            server_side_reset: Some(false),
+            timer_limit: Duration::from_secs(60),
+            delay_levels: [1, 2].map(Duration::from_secs).into(),
+            transactions: TransactionConfig {
+                timeout: Duration::from_secs(1),
+                interval: Duration::from_secs(2),
+                checks: 3,
+                rejects: true,
+            },
+            default_queues: 4,
+            body_limit: 5,
+            pull_messages: 6,
+            pull_bytes: 7,
+            client_expiry: Duration::from_secs(8),
+            idle_limit: Duration::from_secs(9),
+            cluster: "c".to_owned(),
+            ..ClusterConfig::default()
+        };
+        assert_eq!(set, expected);
+        for bad in ["0", "-1", "1.5", "soon"] {
+            assert!(seconds(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]
