@@ -199,6 +199,19 @@ fn the_corpus_is_small() {
     assert!(sizes > 0 && sizes < CORPUS_MAX, "{sizes} bytes");
 }
 
+/// A seed that was changed is written anew.
+#[test]
+fn the_seeds_of_the_corpus_are_those_of_the_targets() {
+    for target in TARGETS {
+        let folder = fuzz().join("corpus").join(target.name);
+        for (at, data) in (target.seeds)().into_iter().enumerate() {
+            let file = folder.join(format!("seed-{at:02}"));
+            let same = fs::read(&file).is_ok_and(|kept| kept == data);
+            assert!(same, "{}: write it with FUZZ_CORPUS=write", file.display());
+        }
+    }
+}
+
 fn write_the_corpus() {
     for target in TARGETS {
         let folder = fuzz().join("corpus").join(target.name);
