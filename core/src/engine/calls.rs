@@ -7,6 +7,7 @@ use super::Engine;
 use crate::broker::health::Healths;
 use crate::effects::{Cancelled, OpKind, SendOwner, Signal, Unrouted};
 use crate::error::{Refused, SendError};
+use crate::frame::RequestCode;
 use crate::id::OpId;
 use crate::message::Publish;
 use crate::producer::{Producers, SendOptions};
@@ -43,6 +44,8 @@ impl Engine {
             Err(Refused::NoTime)
         } else if !self.shutdown.is_running() {
             Err(Refused::Stopped)
+        } else if let Err(foreign) = self.holds(&publish) {
+            Err(foreign)
         } else {
             self.producers.admit(config, publish.wire_size())
         };
@@ -81,7 +84,7 @@ impl Engine {
         } else if self.producers.asks(&correlation) {
             Err(Refused::DuplicateRequest(correlation.clone()))
         } else {
-            Ok(())
+            self.holds(&publish)
         };
         admitted.inspect_err(|_| self.ctx.fx.counters.calls_refused += 1)?;
         if !self.producers.groups.has(publish.group()) {
@@ -110,6 +113,16 @@ impl Engine {
                 self.ctx.fx.signal(Signal::SendEnded { owner, result });
             }
         }
+    }
+
+    /// Whether a message was made for the client's namespace. Answers to requests go to a topic of
+    /// their cluster's, which is in none.
+    pub(super) fn holds(&self, publish: &Publish) -> Result<(), Refused> {
+        if publish.code() == RequestCode::SEND_REPLY_MESSAGE_V2 {
+            return Ok(());
+        }
+        let held = self.ctx.fx.namespace.holds(publish.topic());
+        held.map_err(|error| Refused::Name(error.into()))
     }
 
     /// Whether a question may be asked: as many as sends, whatever becomes of those.

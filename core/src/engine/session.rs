@@ -224,6 +224,26 @@ mod tests {
     use crate::time::UnixMillis;
 
     #[test]
+    fn a_message_that_was_made_without_the_clients_namespace_is_refused() {
+        use crate::error::Refused;
+        use crate::message::{Message, MessageLimits, Publish, UniqueId};
+        use crate::name::{Group, Topic};
+        let config = Config { namespace: Some("south".to_owned()), ..Config::default() };
+        let own = MessageLimits::of(&config);
+        let mut engine = Engine::new(Arc::new(config), 1, Instant::ZERO, UnixMillis(0));
+        let mut send = |limits: &MessageLimits| {
+            let (message, group) = (Message::new(Topic::new("t").unwrap(), "x"), Group::new("g"));
+            let id = UniqueId::parse("0A000001ABCD12345678000000000001").unwrap();
+            let made = Publish::new(message, &group.unwrap(), id, UnixMillis(0), limits).unwrap();
+            engine.send(Instant::ZERO, Arc::new(made)).map(|_| ())
+        };
+        assert_eq!(send(&own), Ok(()));
+        let refused = send(&MessageLimits::default()).unwrap_err();
+        assert!(matches!(refused, Refused::Name(_)), "{refused}");
+        assert_eq!(refused.to_string(), "\"t\" is no topic of the namespace south");
+    }
+
+    #[test]
     fn sockets_are_not_plain_without_a_word_where_the_settings_ask_for_tls() {
         let session = |config: Config| {
             let engine = Engine::new(Arc::new(config), 1, Instant::ZERO, UnixMillis(0));

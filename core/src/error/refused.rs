@@ -46,7 +46,8 @@ pub enum Refused {
     /// A consumer needs at least one topic, unless it is started without any on purpose.
     #[error("the consumer has no topic: name one, or start it without_topics and subscribe later")]
     NoTopic,
-    /// A name is longer than brokers take, with the client's namespace before it.
+    /// A name is longer than brokers take, with the client's namespace before it, is nobody's to
+    /// choose, or is of another namespace than the client's.
     #[error(transparent)]
     Name(Box<NameError>),
     /// This process is a child of `fork` of the one that made the client. Nothing was sent: make a

@@ -43,6 +43,7 @@ pub struct MessageLimits {
 impl MessageLimits {
     /// What the settings say: `max_body`, `compress_over`, `compress_level`, `compression` and
     /// `namespace`. For loops of one's own; a client's handles take them from there by themselves.
+    /// A message made with others is refused by an engine whose namespace is another one.
     pub fn of(config: &Config) -> Self {
         let Config { max_body: body, compress_over, compress_level, compression, .. } = *config;
         let own = Self { body, compress_over, compress_level, compression, ..Self::default() };

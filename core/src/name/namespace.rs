@@ -96,6 +96,24 @@ impl Namespace {
         Ok(group)
     }
 
+    /// What a message's topic is known by lies in this namespace, if it is one.
+    ///
+    /// # Errors
+    ///
+    /// Where it lies in another one, or in none: the message was made with other
+    /// [limits](crate::message::MessageLimits::of).
+    pub(crate) fn holds(&self, topic: &Topic) -> Result<(), NameError> {
+        let Some(namespace) = self.0.as_ref().filter(|_| !is_own_of_brokers(&topic.text)) else {
+            return Ok(());
+        };
+        let (_, known) = parts(topic.wire());
+        if topic.wire.is_some() && without(namespace, known).is_some() {
+            return Ok(());
+        }
+        let (given, namespace) = (topic.wire().to_string(), namespace.clone());
+        Err(NameError::Namespace { what: "topic", given, namespace })
+    }
+
     /// The topic that a peer tells by the name that it knows.
     pub(crate) fn told_topic(&self, wire: &str) -> Result<Topic, NameError> {
         check("topic", wire, OF_GROUP_MAX)?;
@@ -258,6 +276,18 @@ mod tests {
             assert_eq!((put.as_str(), &**put.wire()), ("south%orders", "south%south%orders"));
         }
         assert_eq!(group.bare("south%orders"), "orders");
+    }
+
+    #[test]
+    fn a_message_that_was_made_for_another_namespace_is_none_of_ours() {
+        let held = |topic: &Topic| south().holds(topic).map_err(|error| error.to_string());
+        for ours in ["orders", "%RETRY%g", "TBW102", "south%orders"] {
+            assert_eq!(held(&south().topic(&topic(ours))), Ok(()), "{ours}");
+        }
+        let refused = held(&topic("orders")).unwrap_err();
+        assert_eq!(refused, "\"orders\" is no topic of the namespace south");
+        assert!(held(&Namespace(Some("north".into())).topic(&topic("orders"))).is_err());
+        assert_eq!(Namespace::default().holds(&topic("orders")), Ok(()));
     }
 
     #[test]
