@@ -118,6 +118,23 @@ fn acl_05_a_wrong_secret_ends_a_send_at_once_and_shows_nowhere() {
     }
 }
 
+/// Also one that waits for its brokers to know the client, which they never will.
+#[test]
+fn acl_05_a_request_that_is_denied_ends_at_once() {
+    for version in VERSIONS {
+        let mut world = guarded(version);
+        let client = world.client(with_key(KEY, "wrong-secret"));
+        for _ in 0..2 {
+            let begun = world.now();
+            let op = world.request(client, message("x"), 3 * SECOND).unwrap();
+            let error = world.end_of_request(client, op).1.unwrap_err();
+            let took = world.now().since(begun);
+            assert_eq!(error.kind(), ErrorKind::Denied, "{error}");
+            assert!(took < ms(200), "{took:?}");
+        }
+    }
+}
+
 #[test]
 fn acl_05_another_broker_has_the_same_accounts_and_stays_in_good_health() {
     let mut world = World::new(7, ClusterConfig::default().brokers(2).acl(acl()).topic(TOPIC, 4));

@@ -138,6 +138,9 @@ impl Brokers {
             if let Some(registration) = self.registrations.get_mut(&peer) {
                 registration.denied = denied;
             }
+            if denies {
+                ctx.fx.signal(Signal::Denied);
+            }
             return;
         }
         if self.answered(peer, revision) {
@@ -261,7 +264,13 @@ impl Brokers {
         due
     }
 
-    /// How the broker has denied the last heartbeat on its present connection, if it has.
+    /// Whether the broker has denied the last heartbeat on its present connection: it won't know us
+    /// before a key or an account is another.
+    pub(crate) fn denies(&self, peer: PeerId) -> bool {
+        self.registrations.get(&peer).is_some_and(|registration| registration.denied.is_some())
+    }
+
+    /// How it has done so.
     pub(crate) fn denial(&self, peer: PeerId) -> Option<Arc<Attempt>> {
         self.registrations.get(&peer)?.denied.clone()
     }

@@ -59,6 +59,8 @@ pub(crate) enum Signal {
     ServersKnown,
     /// There is no list of nameservers yet, and the address server could not be asked.
     ServersFailed(Box<Attempt>),
+    /// A broker denies our heartbeats.
+    Denied,
     /// A broker says that it does not know us.
     Unregistered(PeerId),
     /// A broker's version is to be known: it tells it when it answers a heartbeat.

@@ -38,6 +38,7 @@ impl Engine {
                 Signal::ServersKnown => self.servers_known(),
                 Signal::ServersFailed(attempt) => self.servers_failed(&attempt),
                 Signal::Registered(peer) => self.registered(peer),
+                Signal::Denied => self.met(),
                 Signal::Unregistered(peer) => {
                     self.brokers.denied(peer);
                     if !self.brokers.is_hearing(peer) {

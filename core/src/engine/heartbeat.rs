@@ -37,6 +37,11 @@ impl Engine {
     pub(super) fn registered(&mut self, peer: PeerId) {
         let (consumers, ctx, known) = self.consumers();
         consumers.registered(ctx, known, peer);
+        self.met();
+    }
+
+    /// Requests go on that no broker is waited for any more.
+    pub(super) fn met(&mut self) {
         let (producers, ctx, mut ways) = self.producers();
         producers.met(ctx, &mut ways);
     }

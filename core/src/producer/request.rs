@@ -3,7 +3,7 @@
 //!
 //! | state of a request | leaves on | to |
 //! |---|---|---|
-//! | Meeting | each broker of its topic that is there knows this client | Sending |
+//! | Meeting | each broker of its topic that is there knows this client, or denies it | Sending |
 //! | | a second, or a quarter of its time | Sending |
 //! | | no such topic, the deadline | ended |
 //! | Sending | its message is stored, or may be | Sent |
@@ -163,7 +163,8 @@ impl Producers {
         for peer in route.brokers.iter().filter_map(|broker| ways.brokers.master(*broker)) {
             // Also the one that knows it: a connection that is lost is made again for the reply.
             ctx.want(peer);
-            if !ways.brokers.knows(peer, revision) {
+            // One that denies us is not waited for: what it denies ends by the send.
+            if !ways.brokers.knows(peer, revision) && !ways.brokers.denies(peer) {
                 strangers += usize::from(!ctx.remoting.peers.is_down(peer));
             }
         }
@@ -172,7 +173,7 @@ impl Producers {
         }
     }
 
-    /// A broker knows this client now: requests that waited for that may go on.
+    /// A broker knows this client now, or denies it: requests that waited for that may go on.
     pub(crate) fn met(&mut self, ctx: &mut Context, ways: &mut Ways<'_>) {
         for op in self.requests.meeting.clone() {
             let stage = self.requests.open.get(op).map(|request| &request.stage);
