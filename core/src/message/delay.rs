@@ -75,18 +75,23 @@ impl Message {
 
     /// Without any delay.
     pub(super) fn at_once(mut self) -> Self {
-        DELAYS.iter().for_each(|name| properties::remove(&mut self.properties, name));
+        if self.delays() {
+            DELAYS.iter().for_each(|name| properties::remove(&mut self.properties, name));
+        }
         self
     }
 
     /// Whether it is for later, however that was said: a half message is sent without.
     pub fn delays(&self) -> bool {
-        DELAYS.iter().any(|name| value_range(&self.properties, name).is_some())
+        properties::has_any(&self.properties, &DELAYS)
     }
 
     /// Of a message for a time that is made at `born`, the properties for brokers that know nothing
     /// but levels, if there is one that is long enough.
     pub(super) fn for_older(&self, born: UnixMillis) -> Option<Option<String>> {
+        if !self.delays() {
+            return None;
+        }
         let number = |name| self.properties[value_range(&self.properties, name)?].parse().ok();
         let millis: i64 = number(properties::TIMER_DELAY_SEC)
             .map(|seconds: i64| seconds.saturating_mul(1000))

@@ -245,6 +245,20 @@ pub(crate) fn value_range(wire: &str, name: &str) -> Option<std::ops::Range<usiz
     None
 }
 
+/// Whether one of these is in a text that [`append`] wrote: in one walk, since mostly none is.
+pub(crate) fn has_any(wire: &str, names: &[&str]) -> bool {
+    let mut rest = wire.as_bytes();
+    while let Some(end) = rest.iter().position(|byte| *byte == NAME_END) {
+        let (name, value) = rest.split_at(end);
+        if names.iter().any(|other| other.as_bytes() == name) {
+            return true;
+        }
+        let over = value.iter().position(|byte| *byte == VALUE_END);
+        rest = over.map_or(&[], |over| &value[over + 1..]);
+    }
+    false
+}
+
 /// Takes a property out of a text that [`append`] wrote.
 pub(crate) fn remove(wire: &mut String, name: &str) {
     if let Some(value) = value_range(wire, name) {
