@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::{SendReceipt, SendStatus};
 use crate::error::Attempt;
 use crate::message::properties::{TRANSACTION_CHECK_TIMES, TRANSACTION_ID};
 use crate::message::{Record, RecordList, UniqueId};
@@ -69,6 +70,31 @@ pub struct TransactionReceipt {
     pub message_id: UniqueId,
     /// What the application calls it, if it does; else the unique id.
     pub transaction_id: Arc<str>,
+}
+
+/// Where a half message is stored.
+#[derive(Clone, Debug)]
+pub(crate) struct HalfStored {
+    /// How it stands.
+    pub(crate) status: SendStatus,
+    /// The broker that has it.
+    pub(crate) broker: Arc<str>,
+    /// Its place in the queue of half messages.
+    pub(crate) offset: i64,
+    /// The broker's id of it.
+    pub(crate) offset_message_id: Arc<str>,
+}
+
+impl HalfStored {
+    /// What a receipt says of that.
+    pub(crate) fn of(receipt: &SendReceipt) -> Self {
+        Self {
+            status: receipt.status,
+            broker: receipt.broker.clone(),
+            offset: receipt.offset,
+            offset_message_id: receipt.offset_message_id.clone(),
+        }
+    }
 }
 
 /// A half message that its broker asks about.

@@ -30,6 +30,7 @@ pub use command::Command;
 pub use counters::Counters;
 pub use event::{Event, Leftover};
 pub use facts::Fact;
+pub(crate) use half::HalfStored;
 pub use half::{CheckedHalf, Resolution, TransactionReceipt, TransactionState};
 pub use input::Input;
 pub use note::Note;

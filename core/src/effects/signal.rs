@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::SendReceipt;
+use super::HalfStored;
 use crate::error::{Attempt, Attempts, SendError, Stored};
 use crate::id::{BrokerId, MessageKey, OpId, PeerId, SubscriptionId};
 use crate::message::{Publish, UniqueId};
@@ -82,7 +82,7 @@ pub(crate) enum Signal {
     /// A message that was wanted is stored, or will not be, as far as is known.
     SendEnded { owner: SendOwner, result: Result<(), Box<SendError>> },
     /// A half message is stored, or is not, as far as is known.
-    HalfSent { id: UniqueId, result: Result<Box<SendReceipt>, Stored> },
+    HalfSent { id: UniqueId, result: Result<HalfStored, Stored> },
     /// A consumer's to itself: its share is to be looked at, after what it has signalled before.
     Rebalance(SubscriptionId),
     /// A consumer's to itself: it leaves, and its queues are to be given up.

@@ -171,7 +171,7 @@ impl Engine {
             producers: Producers::default(),
             queries: Queries::default(),
             consumers: Consumers::default(),
-            transactions: Transactions::default(),
+            transactions: Transactions::new(seed),
             shutdown: Shutdown::default(),
         };
         engine.fetch_servers();

@@ -42,12 +42,13 @@ impl Engine {
         if !self.transactions.admits(id) {
             return Err(Refused::Undecided(id));
         }
+        let check_after = half.check_after.unwrap_or_default();
         self.transactions.begin(&mut self.ctx, &publish, half);
         let sent = self.send_with(now, publish.clone(), options.attempts(1));
         match sent {
             Ok(_) => {
                 let (transactions, ctx, known) = self.transactions();
-                let new = transactions.attend_half(ctx, known, &publish);
+                let new = transactions.attend_half(ctx, known, publish.topic(), check_after);
                 self.attended(publish.topic(), new);
             }
             Err(_) => self.transactions.refused(&mut self.ctx, id),

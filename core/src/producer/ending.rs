@@ -2,7 +2,7 @@
 
 use super::window::Turn;
 use super::{Producers, Send, SendReceipt};
-use crate::effects::{Cancelled, Event, SendOwner, Signal, Unrouted};
+use crate::effects::{Cancelled, Event, HalfStored, SendOwner, Signal, Unrouted};
 use crate::error::{Attempts, SendError, Stored};
 use crate::frame::ResponseCode;
 use crate::id::{BrokerId, OpId, PeerId};
@@ -162,7 +162,7 @@ impl Producers {
             if send.publish.is_half() {
                 let id = send.publish.unique_id();
                 let result = match &result {
-                    Ok(receipt) => Ok(Box::new(receipt.clone())),
+                    Ok(receipt) => Ok(HalfStored::of(receipt)),
                     Err(error) => Err(error.stored()),
                 };
                 ctx.fx.signal(Signal::HalfSent { id, result });

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::by_id::take;
 use super::machine::{Half, Place};
 use super::{Resolution, TransactionReceipt, TransactionState, Transactions};
 use crate::effects::{Event, Note, OpKind, Planted, TimerKind};
@@ -56,7 +57,7 @@ const fn is_passing(code: ResponseCode) -> bool {
 pub(super) struct End {
     pub(super) id: UniqueId,
     resolution: Resolution,
-    half: Half,
+    half: Box<Half>,
     /// By when it has to end.
     pub(super) timer: TimerKey,
     /// The request, unless it is not under way.
@@ -116,7 +117,8 @@ impl Transactions {
         let old = ctx.fx.now.since(end.half.since) >= OTHERS_ASKED;
         let (request, ask, kind) = if commits && old && !end.looked {
             let broker = end.half.place.as_ref().map(|place| place.broker.clone());
-            let request = look_for(end.half.topic.wire().clone(), end.id.as_str().into(), broker);
+            let key = end.half.id_text(end.id);
+            let request = look_for(end.half.topic.wire().clone(), key, broker);
             (request, HalfAsk::LookFirst(op), Kind::Fields)
         } else {
             self.verdicts.told(Some(ctx.fx.now), end.id);
@@ -332,11 +334,9 @@ impl Transactions {
         result: Result<TransactionState, TransactionError>,
     ) {
         let Some(End { id, half, timer, detached, .. }) = self.ends.remove(op) else { return };
-        if let Some(count) = self.ending.get_mut(&id) {
-            *count -= 1;
-            if *count == 0 {
-                self.ending.remove(&id);
-            }
+        match self.ending.get_mut(&id) {
+            Some(count) if *count > 1 => *count -= 1,
+            Some(_) | None => drop(take(&mut self.ending, id)),
         }
         ctx.fx.ops.remove(op);
         ctx.fx.timers.cancel(timer);

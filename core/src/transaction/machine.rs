@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::by_id::{ById, Spread, all, take};
 use super::end::End;
 use super::verdicts::{Verdicts, asked_until};
 use super::{Resolution, TransactionStats};
-use crate::effects::{Note, Planted, SendReceipt, SendStatus};
+use crate::effects::{HalfStored, Note, Planted, SendStatus};
 use crate::error::Stored;
 use crate::frame::request::EndTransactionRequest;
 use crate::id::{CheckId, ConnectionId, OpId, PeerId, Slots, Table};
@@ -91,6 +92,11 @@ impl Half {
         self.limit.is_some_and(|limit| now.since(self.since) > limit)
     }
 
+    /// Its unique id, which mostly is its name.
+    pub(super) fn id_text(&self, id: UniqueId) -> Arc<str> {
+        if *self.name == *id.as_str() { self.name.clone() } else { id.as_str().into() }
+    }
+
     /// What tells its broker how it ended: the copy that the broker asked about last, else the one
     /// that was stored first.
     pub(super) fn end(&self, id: UniqueId, resolution: Resolution) -> EndTransactionRequest {
@@ -105,7 +111,7 @@ impl Half {
             commit_log_offset: place.map_or(0, |place| place.commit_log_offset),
             outcome: resolution.outcome(),
             from_check: false,
-            message_id: id.as_str().into(),
+            message_id: self.id_text(id),
             transaction_id: Some(self.name.clone()),
             broker: place.map(|place| place.broker.clone()),
             ..EndTransactionRequest::default()
@@ -121,11 +127,11 @@ pub(crate) struct Transactions {
     /// Topics whose brokers have to be able to ask, and until when: those that the application
     /// attends for as long as a group is answered for.
     pub(super) topics: BTreeMap<Topic, Instant>,
-    pub(super) halves: BTreeMap<UniqueId, Half>,
+    pub(super) halves: ById<Box<Half>>,
     pub(super) verdicts: Verdicts,
     pub(super) ends: Table<OpId, End>,
     /// How many there are for each message: one that is sent again under its id may have two.
-    pub(super) ending: BTreeMap<UniqueId, usize>,
+    pub(super) ending: ById<usize>,
     /// Checks that wait for the application's word.
     pub(super) asking: Slots<CheckId, Asked>,
     /// Bytes of the messages of those.
@@ -141,6 +147,20 @@ pub(crate) struct Transactions {
 }
 
 impl Transactions {
+    /// There are none yet. `seed` is the engine's.
+    pub(crate) fn new(seed: u64) -> Self {
+        Self::by(Spread::new(seed))
+    }
+
+    fn by(spread: Spread) -> Self {
+        Self {
+            halves: ById::with_hasher(spread),
+            ending: ById::with_hasher(spread),
+            verdicts: Verdicts::new(spread),
+            ..Self::default()
+        }
+    }
+
     /// One more answers for the group.
     pub(crate) fn enter(&mut self, group: &Group) {
         *self.groups.entry(group.clone()).or_default() += 1;
@@ -181,12 +201,11 @@ impl Transactions {
         &mut self,
         ctx: &mut Context,
         known: Known<'_>,
-        publish: &Publish,
+        topic: &Topic,
+        check_after: Duration,
     ) -> bool {
-        let half = self.halves.get(&publish.unique_id());
-        let after = half.map_or(Duration::ZERO, |half| half.check_after);
-        let until = asked_until(ctx.fx.now, after);
-        self.attend_until(ctx, known, publish.topic(), until)
+        let until = asked_until(ctx.fx.now, check_after);
+        self.attend_until(ctx, known, topic, until)
     }
 
     fn attend_until(
@@ -209,7 +228,7 @@ impl Transactions {
     pub(crate) fn let_go(&mut self, ctx: &Context) {
         let Self { topics, halves, .. } = self;
         topics.retain(|topic, until| {
-            *until > ctx.fx.now || halves.values().any(|half| half.topic == *topic)
+            *until > ctx.fx.now || all(halves).any(|(_, half)| half.topic == *topic)
         });
     }
 
@@ -252,7 +271,7 @@ impl Transactions {
             asked: None,
             waits: None,
         };
-        self.halves.insert(id, half);
+        self.halves.insert(id, Box::new(half));
     }
 
     /// It did not come to be sent.
@@ -284,14 +303,15 @@ impl Transactions {
         ctx: &mut Context,
         known: Known<'_>,
         id: UniqueId,
-        result: Result<Box<SendReceipt>, Stored>,
+        result: Result<HalfStored, Stored>,
     ) {
         let Some(half) = self.halves.get_mut(&id) else { return };
         match result {
-            Ok(receipt) => {
-                half.place = Some(place(&receipt));
+            Ok(stored) => {
+                let safe = stored.status == SendStatus::Ok;
+                half.place = Some(place(stored));
                 // What is not as safe as it should be is not to count (`sendMessageInTransaction`).
-                if receipt.status != SendStatus::Ok || half.unwanted {
+                if !safe || half.unwanted {
                     self.give_up(ctx, known, id);
                 }
             }
@@ -308,8 +328,8 @@ impl Transactions {
     }
 
     /// Takes a half message out. No check waits for it any more.
-    pub(super) fn take_half(&mut self, ctx: &mut Context, id: UniqueId) -> Option<Half> {
-        let mut half = self.halves.remove(&id)?;
+    pub(super) fn take_half(&mut self, ctx: &mut Context, id: UniqueId) -> Option<Box<Half>> {
+        let mut half = take(&mut self.halves, id)?;
         if let Some(timer) = half.waits.take() {
             ctx.fx.timers.cancel(timer);
         }
@@ -333,13 +353,13 @@ impl Transactions {
 
     /// The timers of those that wait.
     pub(crate) fn timers(&self) -> impl Iterator<Item = TimerKey> {
-        let checks = self.halves.values().filter_map(|half| half.waits);
+        let checks = all(&self.halves).filter_map(|(_, half)| half.waits);
         checks.chain(self.ends.iter().map(|(_, end)| end.timer))
     }
 
     /// What must hold between two calls.
     pub(crate) fn check(&self, ctx: &Context) {
-        for (id, half) in &self.halves {
+        for (id, half) in all(&self.halves) {
             assert!(half.waits.is_none() || half.asked.is_some(), "{id} waits for nothing");
             let decided = self.verdicts.of(*id);
             assert_eq!(decided, None, "{id} is decided and is not");
@@ -358,22 +378,22 @@ impl Transactions {
             assert!(ctx.fx.ops.get(op).is_some(), "{op:?} is no call");
             assert!(self.ending.contains_key(&end.id), "{op:?} is not found by its id");
         }
-        let ending: usize = self.ending.values().sum();
+        let ending: usize = all(&self.ending).map(|(_, count)| count).sum();
         assert_eq!(ending, self.ends.len(), "ends are miscounted");
     }
 
     /// The client has stopped.
     pub(crate) fn stop(&mut self) {
         let counted = self.counted;
-        *self = Self { counted, ..Self::default() };
+        *self = Self { counted, ..Self::by(*self.halves.hasher()) };
     }
 }
 
-fn place(receipt: &SendReceipt) -> Place {
-    let offset = OffsetMessageId::parse(&receipt.offset_message_id).map(|id| id.offset as i64);
+fn place(stored: HalfStored) -> Place {
+    let offset = OffsetMessageId::parse(&stored.offset_message_id).map(|id| id.offset as i64);
     Place {
-        broker: receipt.broker.clone(),
-        queue_offset: receipt.offset,
+        broker: stored.broker,
+        queue_offset: stored.offset,
         commit_log_offset: offset.unwrap_or_default(),
     }
 }

@@ -39,6 +39,7 @@
 //! answer is told to commit at the third check: they may have the message twice then; so they have
 //! when two clients commit in the same moment all the same.
 
+mod by_id;
 mod check;
 mod end;
 mod machine;

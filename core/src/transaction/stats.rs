@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::Transactions;
+use super::by_id::all;
 use crate::time::{Instant, Rounded};
 
 /// The transactions of one client: what there is now, and what was done since it was made.
@@ -45,7 +46,7 @@ impl Transactions {
     pub(crate) fn stats(&self, now: Instant) -> TransactionStats {
         TransactionStats {
             undecided: self.halves.len(),
-            oldest: self.halves.values().map(|half| now.since(half.since)).max(),
+            oldest: all(&self.halves).map(|(_, half)| now.since(half.since)).max(),
             kept: self.verdicts.len(),
             asking: self.asking.len(),
             ..self.counted

@@ -172,19 +172,19 @@ impl TransactionProducer {
         options.timeout = options.timeout.or(self.place.options.timeout);
         (options.oneway, options.ordered) = (false, false);
         let message = self.checked_after(message);
-        let half = HalfOptions {
+        let mut half = HalfOptions {
             work_limit: self.place.options.work_limit,
             transaction_id: message.own_transaction_id().map(Arc::from),
             delayed: message.delays(),
             check_after: message.own_check_after(),
         };
-        let own = half.transaction_id.clone();
         let publish = match self.publish(message) {
             Ok(publish) => Arc::new(publish),
             Err(error) => return Begin::failed(error.into()),
         };
         let shared = self.place.owner.shared();
         let (id, ids) = (publish.unique_id(), publish.ids());
+        let name = half.transaction_id.get_or_insert_with(|| id.as_str().into()).clone();
         let begun = shared.run(|core, now| {
             let op = core.engine.begin_half(now, publish.clone(), options, half)?;
             core.waiting.insert::<SendEnd>(op);
@@ -197,14 +197,13 @@ impl TransactionProducer {
         match begun.ok_or_else(gone).and_then(|begun| begun.map_err(SendError::from)) {
             Ok(op) => Begin {
                 call: Pending::call::<SendEnd>(shared.clone(), op).of(ids),
-                half: Some(self.undecided(id, own)),
+                half: Some(self.undecided(id, name)),
             },
             Err(error) => Begin::failed(error),
         }
     }
 
-    fn undecided(&self, id: UniqueId, own: Option<Arc<str>>) -> Undecided {
-        let name = own.unwrap_or_else(|| id.as_str().into());
+    fn undecided(&self, id: UniqueId, name: Arc<str>) -> Undecided {
         let (place, decided) = (self.place.clone(), AtomicBool::new(false));
         Undecided { place, id, name, decided }
     }
