@@ -46,11 +46,15 @@ pub struct Consumer {
     pub(super) handed_on: bool,
     /// Messages that were not wanted, one after the other, since others could run.
     unwanted: u32,
+    /// Messages that were given since it was looked whether this process is a fork.
+    unlooked: u32,
 }
 
 /// So many messages that are not wanted are passed in a row before others run, and whoever waits
 /// looks at the clock: there may be a whole backlog of them.
 const UNWANTED: u32 = 32;
+/// So many messages at hand are given to a thread before it is looked whether it is a fork's.
+const UNLOOKED: u32 = 8;
 
 impl fmt::Debug for Consumer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -74,8 +78,20 @@ impl Future for Next<'_> {
 impl Consumer {
     pub(super) fn new(owner: Arc<Owner>, sub: SubscriptionId, opening: Opening) -> Self {
         let control = ConsumerHandle::new(owner.shared().clone(), sub);
-        let (current, gathered, stopped, ended, handed_on, unwanted) = Default::default();
-        Self { owner, control, current, gathered, opening, stopped, ended, handed_on, unwanted }
+        let (current, gathered, stopped, ended, handed_on) = Default::default();
+        let (unwanted, unlooked) = Default::default();
+        Self {
+            owner,
+            control,
+            current,
+            gathered,
+            opening,
+            stopped,
+            ended,
+            handed_on,
+            unwanted,
+            unlooked,
+        }
     }
 
     /// The next message, or why none comes any more. A message that can't be read comes as an
@@ -124,7 +140,7 @@ impl Consumer {
     /// ```
     #[doc(alias = "poll", alias = "receive", alias = "take")]
     pub fn recv(&mut self) -> Result<Received, RecvError> {
-        if let Some(ready) = self.at_once(self.now())? {
+        if let Some(ready) = self.at_once()? {
             return Ok(ready);
         }
         let shared = self.owner.shared().clone();
@@ -148,11 +164,10 @@ impl Consumer {
     /// ```
     #[doc(alias = "poll", alias = "receive")]
     pub fn recv_timeout(&mut self, timeout: Duration) -> Result<Received, RecvTimeoutError> {
-        let now = self.now();
-        if let Some(ready) = self.at_once(now)? {
+        if let Some(ready) = self.at_once()? {
             return Ok(ready);
         }
-        let shared = self.owner.shared().clone();
+        let (now, shared) = (self.now(), self.owner.shared().clone());
         let place = (shared.clock(), shared.host());
         match block_until(now + timeout, place, |cx| self.poll_delivery(cx)) {
             Some(ended) => Ok(ended?),
@@ -180,13 +195,15 @@ impl Consumer {
     }
 
     /// What `recv` gives without waiting: the next message, or why it must not wait. A fork may
-    /// slip through for an instant, and is seen before anything waits: nobody would wake it.
-    fn at_once(&mut self, now: Instant) -> Result<Option<Received>, RecvError> {
-        let shared = self.owner.shared();
-        if shared.is_forked_by(now) {
+    /// slip through for a few messages that are at hand, as it does where they are awaited, and is
+    /// seen before anything waits: nobody would wake it.
+    fn at_once(&mut self) -> Result<Option<Received>, RecvError> {
+        // A look at the clock costs as much as settling does.
+        self.unlooked = (self.unlooked + 1) % UNLOOKED;
+        if self.unlooked == 0 && self.owner.shared().is_forked_by(self.now()) {
             return Err(RecvError::Forked);
         }
-        if !shared.may_block() {
+        if !self.owner.shared().may_block() {
             return Err(RecvError::WouldDeadlock);
         }
         let ready = self.at_hand();
