@@ -20,11 +20,14 @@ impl Consumer {
         let (broker, brokers) = (queue.at.broker, known.brokers);
         let revision = self.revision(queue.topic);
         let ready = |peer: &PeerId| known.is_ready(ctx, *peer, revision);
-        let main = brokers.reader(broker).filter(ready);
+        let reader = brokers.reader(broker);
+        let main = reader.filter(ready);
         if !queue.is_begun() {
             return main;
         }
-        let suggested = queue.suggested.and_then(|id| brokers.peer(broker, id)).filter(ready);
+        // Mostly the master, which was just asked for.
+        let suggested = queue.suggested.and_then(|id| brokers.peer(broker, id));
+        let suggested = if suggested == reader { main } else { suggested.filter(ready) };
         if ctx.fx.plant.is(Planted::FollowsUnlisted) && queue.suggested.is_some() {
             return suggested;
         }
@@ -35,8 +38,9 @@ impl Consumer {
     /// it suggests.
     pub(super) fn want_sources(&self, ctx: &mut Context, known: Known<'_>, queue: &Queue) {
         let (broker, revision) = (queue.at.broker, self.revision(queue.topic));
+        let reader = known.brokers.reader(broker);
         let suggested = queue.suggested.and_then(|id| known.brokers.peer(broker, id));
-        for peer in known.brokers.reader(broker).into_iter().chain(suggested) {
+        for peer in reader.into_iter().chain(suggested.filter(|peer| Some(*peer) != reader)) {
             if !known.is_ready(ctx, peer, revision) {
                 // Nobody may have waited for it before.
                 ctx.want(peer);
