@@ -1,6 +1,7 @@
 //! One message to be handled.
 
 use std::fmt;
+use std::mem::take;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use super::received::Settlement;
 use super::requesting::{Replied, replied};
 use super::shared::Shared;
 use super::view::MessageView;
-use crate::consumer::{Batch, DeliveryId, Outcome, Settled};
+use crate::consumer::{Batch, BatchId, DeliveryId, Outcome, Settled};
 use crate::error::{Refused, SendError, Stale};
 use crate::message::{Item, RecordError};
 use crate::query::QueueName;
@@ -44,8 +45,8 @@ use crate::query::QueueName;
 #[doc(alias = "MessageExt", alias = "MessageView")]
 pub struct Delivery {
     view: MessageView,
-    /// None once it is settled.
-    shared: Option<Arc<Shared>>,
+    /// It is to be settled.
+    held: bool,
 }
 
 /// A message that can't be read: handed out so that it is not lost in silence. Its neighbours are
@@ -73,8 +74,8 @@ pub struct Unreadable {
     pub reason: RecordError,
     batch: Arc<Batch>,
     index: u32,
-    /// None once it is settled.
-    shared: Option<Arc<Shared>>,
+    /// It is to be settled.
+    held: bool,
 }
 
 /// A message that came: one to handle, or one that can't be read, which is to be settled too.
@@ -112,25 +113,28 @@ impl fmt::Display for Place {
     }
 }
 
-/// Settles a message that is held by `shared`, which it is no longer then.
-fn ack(shared: &mut Option<Arc<Shared>>, batch: &Batch, index: u32) -> Settlement {
-    let Some(shared) = shared.take() else { return Settlement::Taken };
-    settle(batch, index, &shared)
+/// Settles a message that is held, which it is no longer then.
+#[inline]
+fn ack(held: &mut bool, batch: &Batch, index: u32) -> Settlement {
+    if !take(held) {
+        return Settlement::Taken;
+    }
+    settle_with(batch, index, |id| batch_ended(&*batch.owner::<Shared>()?, id))
 }
 
 /// Gives it back, or has it sent back.
-fn give(
-    shared: &mut Option<Arc<Shared>>,
-    batch: &Batch,
-    index: u32,
-    outcome: Outcome,
-) -> Settlement {
-    let Some(shared) = shared.take() else { return Settlement::Taken };
+#[inline]
+fn give(held: &mut bool, batch: &Batch, index: u32, outcome: Outcome) -> Settlement {
+    if take(held) { given(batch, index, outcome) } else { Settlement::Taken }
+}
+
+fn given(batch: &Batch, index: u32, outcome: Outcome) -> Settlement {
     if batch.is_taken_away(index) {
         return Settlement::TimedOut;
     }
     let id = DeliveryId { batch: batch.id(), index };
-    told(shared.run(|core, now| core.engine.settle(now, id, outcome)))
+    let shared = batch.owner::<Shared>();
+    told(shared.and_then(|shared| shared.run(|core, now| core.engine.settle(now, id, outcome))))
 }
 
 // A queue that was given up takes nothing back: the next owner gets the message.
@@ -164,18 +168,13 @@ impl fmt::Debug for Unreadable {
 }
 
 impl Unreadable {
-    fn new(
-        batch: &Arc<Batch>,
-        index: u32,
-        reason: RecordError,
-        shared: Option<Arc<Shared>>,
-    ) -> Self {
+    fn new(batch: &Arc<Batch>, index: u32, reason: RecordError, held: bool) -> Self {
         let (queue, offset) = (batch.queue().clone(), batch.offset(index));
-        Self { queue, offset, reason, batch: batch.clone(), index, shared }
+        Self { queue, offset, reason, batch: batch.clone(), index, held }
     }
 
     fn give(&mut self, outcome: Outcome) -> Settlement {
-        give(&mut self.shared, &self.batch, self.index, outcome)
+        give(&mut self.held, &self.batch, self.index, outcome)
     }
 
     /// The record as it came. It shares memory with its pull's other messages.
@@ -197,7 +196,7 @@ impl Unreadable {
     ///
     /// See the example of [`raw`](Self::raw).
     pub fn ack(mut self) -> Settlement {
-        ack(&mut self.shared, &self.batch, self.index)
+        ack(&mut self.held, &self.batch, self.index)
     }
 
     /// Has the broker make a dead letter of it, as [`Delivery::reject`], by its place in the
@@ -244,32 +243,43 @@ impl fmt::Debug for Delivery {
 impl Delivery {
     /// Opens the message at `index`: its checksum is looked at here, in the consumer's thread,
     /// before any handler sees it.
+    #[inline]
     pub(crate) fn open(
         batch: &Arc<Batch>,
         (index, again): (u32, u32),
         shared: &Arc<Shared>,
         unreadable: OnUnreadable,
     ) -> Result<Self, Unreadable> {
-        let mut held = Some(shared.clone());
-        let reason = match body(batch, index) {
+        batch.belongs_to(shared);
+        match body(batch, index) {
             Ok(body) => {
                 let clock = batch.is_orderly().then(|| shared.clock_handle());
                 let again = again.saturating_add(batch.tries(index));
                 let view = MessageView { batch: batch.clone(), index, again, body, clock };
-                return Ok(Self { view, shared: held });
+                Ok(Self { view, held: true })
             }
-            Err(reason) => reason,
-        };
+            Err(reason) => Err(Self::unread(batch, index, reason, unreadable)),
+        }
+    }
+
+    #[cold]
+    fn unread(
+        batch: &Arc<Batch>,
+        index: u32,
+        reason: RecordError,
+        unreadable: OnUnreadable,
+    ) -> Unreadable {
+        let mut held = true;
         match unreadable {
             OnUnreadable::Hold | OnUnreadable::Stop => {}
             OnUnreadable::Settle => _ = ack(&mut held, batch, index),
             OnUnreadable::DeadLetters => _ = give(&mut held, batch, index, Outcome::Reject),
         }
-        Err(Unreadable::new(batch, index, reason, held))
+        Unreadable::new(batch, index, reason, held)
     }
 
     fn give(&mut self, outcome: Outcome) -> Settlement {
-        give(&mut self.shared, &self.view.batch, self.view.index, outcome)
+        give(&mut self.held, &self.view.batch, self.view.index, outcome)
     }
 
     /// The message to be read, without the duty to settle it: for a log, or another task.
@@ -303,8 +313,8 @@ impl Delivery {
     /// ```
     #[doc(alias = "createReplyMessage")]
     pub fn reply(&self, body: impl Into<Bytes>) -> Replied {
-        match &self.shared {
-            Some(shared) => replied(shared, self.view.to_reply(body)),
+        match self.view.batch.owner::<Shared>() {
+            Some(shared) => replied(&shared, self.view.to_reply(body)),
             None => Pending::ready(Err(SendError::Refused(Refused::Stopped).into())),
         }
     }
@@ -323,7 +333,7 @@ impl Delivery {
     /// ```
     #[doc(alias = "CONSUME_SUCCESS", alias = "ConsumeConcurrentlyStatus", alias = "ConsumeSuccess")]
     pub fn ack(mut self) -> Settlement {
-        ack(&mut self.shared, &self.view.batch, self.view.index)
+        ack(&mut self.held, &self.view.batch, self.view.index)
     }
 
     /// Sends the message back to its broker (`CONSUMER_SEND_MSG_BACK`, 36), which delivers it
@@ -421,7 +431,7 @@ impl Delivery {
 pub(super) fn opened(batch: &Arc<Batch>, index: u32) -> Result<MessageView, Unreadable> {
     match body(batch, index) {
         Ok(body) => Ok(MessageView { batch: batch.clone(), index, again: 0, body, clock: None }),
-        Err(reason) => Err(Unreadable::new(batch, index, reason, None)),
+        Err(reason) => Err(Unreadable::new(batch, index, reason, false)),
     }
 }
 
@@ -453,10 +463,20 @@ pub(super) fn is_orderly(received: &Received) -> bool {
 /// Settles one message, and tells the engine if it was the last of its batch, or if its consumer
 /// finishes: then whoever tells first ends it for all that are settled by now.
 pub(crate) fn settle(batch: &Batch, index: u32, shared: &Shared) -> Settlement {
+    settle_with(batch, index, |id| batch_ended(shared, id))
+}
+
+/// As [`settle`]; `ended` tells the engine.
+#[inline]
+fn settle_with(
+    batch: &Batch,
+    index: u32,
+    ended: impl FnOnce(BatchId) -> Option<Result<(), Stale>>,
+) -> Settlement {
     if batch.is_revoked() {
         // Counted there. Where order matters, what is read of the queue anew waits for it.
         if batch.settle(index) == Settled::Last && batch.is_orderly() {
-            let _ = shared.run(|core, now| core.engine.batch_ended(now, batch.id()));
+            ended(batch.id());
         }
         return Settlement::Moved;
     }
@@ -464,12 +484,18 @@ pub(crate) fn settle(batch: &Batch, index: u32, shared: &Shared) -> Settlement {
         return Settlement::TimedOut;
     }
     if batch.settle(index) == Settled::Last {
-        let ended = shared.run(|core, now| core.engine.batch_ended(now, batch.id()));
+        let ended = ended(batch.id());
         if !batch.is_draining() {
             return told(ended);
         }
     }
     Settlement::Taken
+}
+
+/// Tells the engine that a batch may have ended.
+#[cold]
+fn batch_ended(shared: &Shared, id: BatchId) -> Option<Result<(), Stale>> {
+    shared.run(|core, now| core.engine.batch_ended(now, id))
 }
 
 /// What the engine made of it. Without one there is nothing that could still count.

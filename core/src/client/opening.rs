@@ -40,6 +40,7 @@ impl fmt::Debug for Opening {
 
 impl Opening {
     /// Opens a message. `None`: the application's filter does not want it, and it is settled.
+    #[inline]
     pub(super) fn open(
         &self,
         batch: &Arc<Batch>,
@@ -48,11 +49,23 @@ impl Opening {
     ) -> Option<Received> {
         let received = Delivery::open(batch, at, shared, self.unreadable);
         // Whoever has one consumed directly waits for what the handler says of it.
-        let Some(wanted) = self.wanted.as_ref().filter(|_| !batch.id().is_direct()) else {
-            return Some(received);
-        };
+        match &self.wanted {
+            Some(wanted) if !batch.id().is_direct() => {
+                self.filtered(&**wanted, batch, received, shared)
+            }
+            Some(_) | None => Some(received),
+        }
+    }
+
+    fn filtered(
+        &self,
+        wanted: &Wanted,
+        batch: &Batch,
+        received: Received,
+        shared: &Shared,
+    ) -> Option<Received> {
         match received {
-            Ok(delivery) if !self.wants(&**wanted, &delivery, shared) => {
+            Ok(delivery) if !self.wants(wanted, &delivery, shared) => {
                 batch.count_filtered();
                 delivery.ack();
                 None

@@ -3,7 +3,11 @@
 //! Settling a message is a bit here and takes no lock: the engine reads the bits when it commits,
 //! and is told only when a batch has ended.
 
+#[cfg(feature = "client")]
+use std::any::Any;
 use std::ops::Range;
+#[cfg(feature = "client")]
+use std::sync::Weak;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -34,7 +38,9 @@ pub struct Batch {
     /// When they came.
     at: Instant,
     tags: Option<Arc<Tags>>,
+    /// A bit for each message, and set ones behind the last.
     pub(super) settled: Box<[AtomicU64]>,
+    /// Words of those that have bits left to set.
     open: AtomicU32,
     /// So many messages from the front on were handed out.
     pub(super) handed: AtomicU32,
@@ -42,6 +48,9 @@ pub struct Batch {
     taken: OnceLock<Box<[AtomicU64]>>,
     pub(super) runs: Runs,
     pub(super) flags: Arc<QueueFlags>,
+    /// Whoever has the engine that is told when the batch has ended.
+    #[cfg(feature = "client")]
+    owner: OnceLock<Weak<dyn Any + Send + Sync>>,
 }
 
 /// What a queue and those who handle its messages tell each other without a lock.
@@ -134,8 +143,9 @@ impl Batch {
     ) -> Self {
         let PulledRecords { places, delta, records, at } = answer;
         let words = records.len().div_ceil(64);
-        let settled = (0..words).map(|_| AtomicU64::new(0)).collect();
-        let open = AtomicU32::new(records.len() as u32);
+        let behind = |word| u64::MAX.checked_shl((records.len() - 64 * word) as u32).unwrap_or(0);
+        let settled = (0..words).map(|word| AtomicU64::new(behind(word))).collect();
+        let open = AtomicU32::new(words as u32);
         let (in_order, older, last) = (true, 0, None);
         let mut batch = Self {
             id,
@@ -154,6 +164,8 @@ impl Batch {
             taken: OnceLock::new(),
             runs: Runs::default(),
             flags,
+            #[cfg(feature = "client")]
+            owner: OnceLock::new(),
         };
         batch.older = batch.count_older();
         for index in 0..batch.older {
@@ -241,8 +253,9 @@ impl Batch {
         if index < self.older {
             return false;
         }
-        match (&self.tags, self.records.item(index as usize)) {
-            (Some(tags), Item::Record(record)) => {
+        let Some(tags) = &self.tags else { return true };
+        match self.records.item(index as usize) {
+            Item::Record(record) => {
                 let tag = record.tags();
                 let wanted = tag.is_some_and(|tag| tags.contains(tag));
                 if !wanted && !tags.has_code(tag.unwrap_or_default()) {
@@ -250,7 +263,7 @@ impl Batch {
                 }
                 wanted
             }
-            (None, _) | (_, Item::Undecodable(_)) => true,
+            Item::Undecodable(_) => true,
         }
     }
 
@@ -265,10 +278,11 @@ impl Batch {
         let Some(word) = self.word(index) else { return Settled::Before };
         let bit = 1 << (index % 64);
         // In one order with the mark: a consumer that begins to drain sees the bit, or is told.
-        if word.fetch_or(bit, Ordering::SeqCst) & bit != 0 {
+        let before = word.fetch_or(bit, Ordering::SeqCst);
+        if before & bit != 0 {
             return Settled::Before;
         }
-        self.were_settled(1)
+        self.were_settled(1, before | bit)
     }
 
     /// Settles all messages of `run`, many at once. True: the engine is to be told, as of
@@ -281,25 +295,26 @@ impl Batch {
             let many = (64 - next % 64).min(end - next);
             let bits = (u64::MAX >> (64 - many)) << (next % 64);
             let Some(word) = self.word(next) else { break };
-            let fresh = bits & !word.fetch_or(bits, Ordering::SeqCst);
+            let before = word.fetch_or(bits, Ordering::SeqCst);
+            let fresh = bits & !before;
             if fresh != 0 {
-                last |= self.were_settled(fresh.count_ones()) == Settled::Last;
+                last |= self.were_settled(fresh.count_ones(), before | bits) == Settled::Last;
             }
             next += many;
         }
         last
     }
 
-    /// So many messages are settled that were not before; at least one.
-    fn were_settled(&self, count: u32) -> Settled {
+    /// So many messages of one word are settled that were not before; at least one. `word` is what
+    /// that has made of it: whoever fills a word is one alone, so the last of a batch is, too.
+    fn were_settled(&self, count: u32, word: u64) -> Settled {
         if self.is_revoked() {
             self.flags.stale.fetch_add(count.into(), Ordering::Relaxed);
         }
-        match self.open.fetch_sub(count, Ordering::AcqRel) {
-            open if open == count => Settled::Last,
-            _ if self.is_draining() || self.is_watched() => Settled::Last,
-            _ => Settled::Now,
+        if word == u64::MAX && self.open.fetch_sub(1, Ordering::AcqRel) == 1 {
+            return Settled::Last;
         }
+        if self.is_draining() || self.is_watched() { Settled::Last } else { Settled::Now }
     }
 
     /// Whether the message at `index` is settled.
@@ -327,7 +342,24 @@ impl Batch {
             open: AtomicU32::new(1),
             handed: AtomicU32::new(1),
             flags: self.flags.clone(),
+            owner: OnceLock::new(),
         }
+    }
+
+    /// Keeps who has its engine, for those who settle its messages: what each of them would keep
+    /// of it costs as much as settling does.
+    #[cfg(feature = "client")]
+    pub(crate) fn belongs_to<T: Any + Send + Sync>(&self, owner: &Arc<T>) {
+        self.owner.get_or_init(|| {
+            let owner: Weak<T> = Arc::downgrade(owner);
+            owner
+        });
+    }
+
+    /// Who has its engine, if that is there still.
+    #[cfg(feature = "client")]
+    pub(crate) fn owner<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
+        self.owner.get()?.upgrade()?.downcast().ok()
     }
 
     /// Takes the message at `index` from the application, which has had it for too long.
@@ -384,9 +416,14 @@ impl Batch {
         }
     }
 
-    /// Messages not settled yet.
+    /// Messages not settled yet. None once whoever settled the last one knows that it did, and not
+    /// before: it is the one that tells.
     pub fn open(&self) -> usize {
-        self.open.load(Ordering::Acquire) as usize
+        if self.open.load(Ordering::Acquire) == 0 {
+            return 0;
+        }
+        let open = |word: &AtomicU64| word.load(Ordering::Acquire).count_zeros() as usize;
+        self.settled.iter().map(open).sum::<usize>().max(1)
     }
 
     /// Messages settled, of those that were handed out or are to be.
@@ -523,6 +560,40 @@ mod tests {
             assert_eq!(settled(&run), settled(&each), "{from}..{end}");
         }
         assert!(batch(201).settle_run(0..201) && !batch(201).settle_run(5..5));
+    }
+
+    #[test]
+    fn just_one_message_of_a_batch_is_the_last_whichever_order_they_are_settled_in() {
+        for count in [1, 5, 63, 64, 65, 127, 128, 129, 201] {
+            let batch = batch(count);
+            let order: Vec<u32> = (0..count).map(|step| (step * 11 % count) as u32).collect();
+            for (settled, index) in order.iter().enumerate() {
+                assert_eq!(batch.open(), order.len() - settled, "of {count}");
+                let last = settled + 1 == order.len();
+                let told = if last { Settled::Last } else { Settled::Now };
+                assert_eq!(batch.settle(*index), told, "{index} of {count}");
+                assert_eq!(batch.settle(*index), Settled::Before, "{index} of {count}");
+            }
+            assert_eq!((batch.open(), batch.low()), (0, None), "of {count}");
+            assert_eq!(batch.settle(count as u32), Settled::Before, "behind the last of {count}");
+        }
+    }
+
+    #[test]
+    fn just_one_of_many_threads_settles_the_last_message() {
+        for _ in 0..50 {
+            let batch = batch(130);
+            let settle = |from: u32| {
+                let told = (from..130).step_by(4).map(|index| batch.settle(index));
+                told.filter(|told| *told == Settled::Last).count()
+            };
+            let lasts: usize = std::thread::scope(|scope| {
+                let threads: Vec<_> =
+                    (0..4).map(|from| scope.spawn(move || settle(from))).collect();
+                threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+            });
+            assert_eq!((lasts, batch.open()), (1, 0));
+        }
     }
 
     #[test]
