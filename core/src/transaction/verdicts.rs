@@ -295,7 +295,7 @@ mod tests {
                 2 => {
                     // At times longer than all of them are kept.
                     let most = if rng.below(200) == 0 { 10_000 } else { 4 };
-                    now = now + Duration::from_secs(rng.below(most));
+                    now += Duration::from_secs(rng.below(most));
                 }
                 _ => {
                     let verdict = [Resolution::Commit, Resolution::RollBack];

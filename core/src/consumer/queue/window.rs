@@ -98,8 +98,9 @@ impl Window {
 
     /// Has its messages handed out in their order.
     pub(super) fn keep_order(&mut self) {
-        let stale = self.flags.stale.clone();
-        self.flags = Arc::new(QueueFlags { stale, orderly: true, ..QueueFlags::default() });
+        let (stale, filtered) = (self.flags.stale.clone(), self.flags.filtered.clone());
+        let flags = QueueFlags { stale, filtered, orderly: true, ..QueueFlags::default() };
+        self.flags = Arc::new(flags);
         self.order = Some(Order::default());
     }
 
