@@ -274,7 +274,9 @@ impl Run {
 
     fn end(mut self) -> DealCourse {
         let limit = self.world.now() + CALM;
-        while self.undecided() > 0 {
+        // Half messages that are still on their way when the storm ends are stored after it.
+        let stored = self.world.now() + Duration::from_secs(10);
+        while self.world.now() < stored || self.undecided() > 0 {
             assert!(self.world.now() < limit, "{} are undecided", self.undecided());
             self.world.run_for(SECOND);
             self.look();
