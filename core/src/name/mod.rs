@@ -255,6 +255,7 @@ impl Topic {
 
 impl Group {
     /// The group, as one of producers (`DefaultMQProducerImpl.checkConfig`).
+    #[cfg(any(test, feature = "client"))]
     pub(crate) fn of_producers(self) -> Result<Self, NameError> {
         self.unless_reserved("producers", "DEFAULT_PRODUCER")
     }
