@@ -300,9 +300,10 @@ settings! {
     reconnect_max: Duration as Time = [1 s] in [not zero], python "max_retry_interval";
 
     /// Longest pause between attempts at a broker that a consumer would read from, were queues of
-    /// it its own, while no work waits; work that comes is not kept waiting. Not below
+    /// it its own, while no work waits; work that comes is not kept waiting. Until it is connected,
+    /// that broker tells the group's other members of the group without this one. Not below
     /// `reconnect_max`.
-    reconnect_idle_max: Duration as Time = [60 s] in [not zero],
+    reconnect_idle_max: Duration as Time = [30 s] in [not zero],
         java "maxReconnectIntervalTimeSeconds";
 
     /// A connection on which nothing was sent or received for so long is closed, unless a consumer

@@ -115,7 +115,7 @@ pub(super) static CASES: &[Case] = &[
     .on_every_runtime(),
     Case::must(
         "CONN-10",
-        "Pauses between attempts to connect grow twofold with a part that is drawn, to 60 s at \
+        "Pauses between attempts to connect grow twofold with a part that is drawn, to 30 s at \
          most, and begin anew after a success.",
         "librdkafka 0143",
     )
@@ -125,7 +125,7 @@ pub(super) static CASES: &[Case] = &[
     .held_by(&[
         "pair::backoff::conn_10_while_a_send_waits_pauses_double_up_to_a_second_each_drawn_within_\
          a_quarter",
-        "pair::backoff::conn_10_a_wanted_broker_that_no_queue_waits_for_is_tried_once_a_minute_at_\
+        "pair::backoff::conn_10_a_wanted_broker_that_no_queue_waits_for_is_tried_twice_a_minute_at_\
          last",
         "pair::backoff::conn_10_a_broker_that_takes_connections_and_closes_them_is_not_tried_more_\
          often",
