@@ -339,24 +339,3 @@ fn reb_14_the_retry_topic_of_a_broker_that_a_topic_grows_to_is_read_at_once() {
         world.run_until(5 * SECOND, |world| held(world, &retries, "broker-b")).unwrap();
     }
 }
-
-/// It has no queue of that broker's, so no work waits for the connection; but whoever asks that
-/// broker for the group's members is not told of it until then, and takes its queues too.
-#[test]
-fn reb_11_a_broker_that_is_back_knows_a_member_without_queues_of_it_within_half_a_minute() {
-    for seed in 0..8 {
-        let cluster = ClusterConfig::default().brokers(2).topic(TOPIC, 1);
-        let mut world = World::new(seed, cluster);
-        for _ in 0..2 {
-            let client = world.client(config());
-            consume(&mut world, client, Pace::Manual);
-        }
-        let known = |world: &World| world.cluster().consumers(0, GROUP).len() == 2;
-        world.run_until(10 * SECOND, known).unwrap();
-        world.run_for(10 * SECOND);
-        world.take_down(0);
-        world.run_for(180 * SECOND);
-        world.bring_up(0);
-        world.run_until(32 * SECOND, known).unwrap();
-    }
-}
