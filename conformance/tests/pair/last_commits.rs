@@ -101,8 +101,9 @@ fn an_inherited_offset_outlives_the_late_last_commit_of_a_former_owner() {
     world.run_until(60 * SECOND, |world| committed(world) == Some(10)).unwrap();
 }
 
-#[test]
-fn the_last_commit_of_a_queue_that_went_to_another_member_is_not_given_again_by_one_that_leaves() {
+/// A member that has handled 20 messages, one of whose two queues has just gone to another member,
+/// and which. Its last commit, before another one is due, meets `fault`.
+fn handing_over(fault: Fault) -> (World, (ClientId, SubscriptionId), i32) {
     let (mut world, first) = pair(6, 2);
     let sub = consume(&mut world, first, Pace::AtOnce);
     world.run_for(6 * SECOND);
@@ -111,13 +112,19 @@ fn the_last_commit_of_a_queue_that_went_to_another_member_is_not_given_again_by_
     let second = world.client(config());
     // It settles nothing, and so commits nothing.
     consume(&mut world, second, Pace::Manual);
-    // The queue that goes to it, before another commit is due; its answer does not come.
     world.with_cluster(|cluster| {
-        cluster.push_faults(COMMIT, [Fault::Lose]);
+        cluster.push_faults(COMMIT, [fault]);
         cluster.keep_requests();
     });
     world.run_until(3 * SECOND, |world| world.changes(first).len() == 2).unwrap();
     let lost = world.changes(first)[1].lost[0].queue as i32;
+    (world, (first, sub), lost)
+}
+
+#[test]
+fn the_last_commit_of_a_queue_that_went_to_another_member_is_not_given_again_by_one_that_leaves() {
+    // Its answer does not come.
+    let (mut world, (first, sub), lost) = handing_over(Fault::Lose);
     world.run_for(2 * SECOND);
     world.leave(first, sub).unwrap();
     world.run_until(4 * SECOND, |world| world.left_at(first, sub).is_some()).unwrap();
@@ -225,20 +232,8 @@ fn a_last_commit_that_is_refused_is_given_again_while_nobody_else_commits_in_its
 
 #[test]
 fn off_09_a_last_commit_does_not_take_back_where_an_administrator_moved_the_group_since() {
-    let (mut world, first) = pair(6, 2);
-    consume(&mut world, first, Pace::AtOnce);
-    world.run_for(6 * SECOND);
-    store_many(&mut world, first, 20);
-    world.run_until(ms(500), |world| world.delivered().len() == 20).unwrap();
-    let second = world.client(config());
-    consume(&mut world, second, Pace::Manual);
-    // The last commit of the queue that goes to the second is refused, and would be given again.
-    world.with_cluster(|cluster| {
-        cluster.push_faults(COMMIT, [BUSY]);
-        cluster.keep_requests();
-    });
-    world.run_until(3 * SECOND, |world| world.changes(first).len() == 2).unwrap();
-    let lost = world.changes(first)[1].lost[0].queue as i32;
+    // It is refused, and would be given again.
+    let (mut world, _, lost) = handing_over(BUSY);
     let refused = world.cluster().requests(COMMIT);
     world.run_until(ms(100), move |world| world.cluster().requests(COMMIT) > refused);
     // As brokers do that leave a reset to the group's members.

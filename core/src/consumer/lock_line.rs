@@ -213,7 +213,7 @@ impl Line {
         assert!(known, "the end of {key:?} is not known");
     }
 
-    /// How many queues are kept.
+    /// The queues that are kept.
     pub(super) fn kept(&self) -> BTreeSet<QueueKey> {
         self.locked().into_iter().chain(self.wanted.iter().copied()).collect()
     }
