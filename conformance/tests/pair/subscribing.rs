@@ -1,10 +1,10 @@
 //! Subscriptions that change while a consumer runs.
 
-use rocketry_conformance::broker::ClusterConfig;
+use rocketry_conformance::broker::{ClusterConfig, Fault};
 use rocketry_conformance::sim::{ClientId, Pace, World};
 use rocketry_core::consumer::Filter;
 use rocketry_core::error::{Refused, Stale};
-use rocketry_core::frame::RequestCode;
+use rocketry_core::frame::{RequestCode, ResponseCode};
 use rocketry_core::id::SubscriptionId;
 use rocketry_core::message::Message;
 use rocketry_core::name::Topic;
@@ -155,4 +155,21 @@ fn a_consumer_that_has_left_subscribes_to_nothing() {
     assert_eq!(world.unsubscribe_from(client, sub, &topic(TOPIC)), Err(Stale));
     world.run_for(5 * SECOND);
     assert_eq!(world.engine(client).subscriptions(sub), []);
+}
+
+/// A broker forgets us while its answer to an older heartbeat is still on its way: that answer says
+/// too little of us, and no other is.
+#[test]
+fn a_late_answer_to_an_older_heartbeat_keeps_no_new_topic_waiting() {
+    let (mut world, client, sub) = reading(1);
+    store_tagged(&mut world, client, OTHER, "eu", 8);
+    let late = Fault::Late(2 * SECOND);
+    world.with_cluster(|cluster| cluster.push_faults(RequestCode::HEART_BEAT, [late]));
+    world.cut_all(BROKER);
+    world.run_for(ms(500));
+    let forgotten = [ResponseCode::SUBSCRIPTION_NOT_EXIST; 4];
+    world.with_cluster(|cluster| cluster.push_error(RequestCode::PULL_MESSAGE, forgotten));
+    world.subscribe_to(client, sub, topic(OTHER), eu()).unwrap();
+    let took = world.run_until(30 * SECOND, |world| came(world, OTHER, "eu") == 8);
+    assert!(took.is_some_and(|took| took < 4 * SECOND), "{took:?}");
 }

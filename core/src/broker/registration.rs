@@ -146,9 +146,18 @@ impl Brokers {
         if self.answered(peer, revision) {
             ctx.fx.signal(Signal::Registered(peer));
         }
-        if self.registrations.get(&peer).is_some_and(|registration| registration.owed) {
+        if self.owes(peer) {
             ctx.fx.signal(Signal::HeartbeatOwed(peer));
         }
+    }
+
+    /// Whether a heartbeat has to follow those that were answered: our groups have changed, or the
+    /// broker has forgotten us since it answered a later one than the last.
+    fn owes(&self, peer: PeerId) -> bool {
+        let owes = |of: &Registration| {
+            of.owed || (of.under_way == 0 && of.knows.is_some_and(|known| known < self.revision))
+        };
+        self.registrations.get(&peer).is_some_and(owes)
     }
 
     /// A heartbeat came to nothing. Nothing is pulled from a broker that does not know us, and one
@@ -324,5 +333,19 @@ mod tests {
         assert!(!brokers.still_refused(peer, number));
         brokers.denied(peer);
         assert!(!brokers.knows(peer, first) && brokers.is_hearing(peer));
+    }
+
+    #[test]
+    fn an_older_heartbeats_answer_after_the_broker_forgot_us_calls_for_another_one() {
+        let (peer, mut brokers) = (PeerId(1), Brokers::default());
+        let first = brokers.told(peer);
+        let revision = brokers.changed();
+        let second = brokers.told(peer);
+        assert!(brokers.answered(peer, second) && !brokers.owes(peer));
+        brokers.denied(peer);
+        assert!(brokers.answered(peer, first) && brokers.owes(peer));
+        let third = brokers.told(peer);
+        assert!(!brokers.owes(peer) && brokers.answered(peer, third));
+        assert!(brokers.knows(peer, revision) && !brokers.owes(peer));
     }
 }
