@@ -176,7 +176,7 @@ impl World {
             let (topic, name, number) = place_of(batch.queue());
             if let Some(offset) = batch.offset(index) {
                 let place = format!("{topic} {name} {number}");
-                self.firsts.give_back(group.as_str(), &place, offset);
+                self.firsts.give_back(group.as_str(), client, &place, offset);
             }
         }
         // Stale when the queue was given up meanwhile.

@@ -27,6 +27,9 @@ struct Given {
     first: Vec<i64>,
     /// Those that were given back and have not come again.
     back: BTreeSet<i64>,
+    /// Those that came to who could not know that the queue was another's. What others give back of
+    /// them need not come again: that one may have handled it.
+    believed: BTreeSet<(i64, ClientId)>,
 }
 
 /// What groups were given of each queue.
@@ -58,17 +61,22 @@ impl Firsts {
 
     /// Notes a message that came to who can't know that its broker gave the lock away: it is not
     /// judged, and whoever has it before or after is judged as if it had come in its order.
-    fn pass(&mut self, group: &str, queue: &str, offset: i64) {
+    fn pass(&mut self, group: &str, client: ClientId, queue: &str, offset: i64) {
         let given = self.of(group, queue);
         given.back.remove(&offset);
+        given.believed.insert((offset, client));
         if let Err(at) = given.first.binary_search(&offset) {
             given.first.insert(at, offset);
         }
     }
 
     /// A message was given back: it comes again before those after it.
-    pub(super) fn give_back(&mut self, group: &str, queue: &str, offset: i64) {
-        self.of(group, queue).back.insert(offset);
+    pub(super) fn give_back(&mut self, group: &str, client: ClientId, queue: &str, offset: i64) {
+        let given = self.of(group, queue);
+        given.believed.remove(&(offset, client));
+        if !given.believed.iter().any(|(of, _)| *of == offset) {
+            given.back.insert(offset);
+        }
     }
 
     /// A group begins elsewhere.
@@ -145,7 +153,7 @@ impl World {
         if other.is_some() && since.is_some_and(|at| self.now.since(at) < BELIEF) {
             // Its broker began anew and gave the lock to somebody else, and it can't know.
             if let Some(offset) = batch.offset(index) {
-                self.firsts.pass(group.as_str(), &place, offset);
+                self.firsts.pass(group.as_str(), client, &place, offset);
             }
             return;
         }
