@@ -1,9 +1,11 @@
 //! Callers on threads that read their own answers, beside others that can't.
 
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rocketry::{Message, Producer, Start};
+use rocketry::{Consumer, Message, Producer, RecvError, Start};
 
 use crate::rig::{On, Rig, eventually};
 use crate::{TOPIC, served};
@@ -110,4 +112,95 @@ fn a_broker_that_goes_while_a_caller_reads_ends_its_call_by_the_deadline_and_sen
     let again = || producer.send(message(1)).wait().is_ok();
     assert!(eventually(Duration::from_secs(10), again));
     alone(&producer, 50);
+}
+
+/// Takes and acks so many messages, in this thread.
+fn take(consumer: &mut Consumer, count: usize) {
+    for _ in 0..count {
+        let delivery = consumer.recv_timeout(Duration::from_secs(20)).expect("a message");
+        assert!(delivery.expect("readable").ack().is_taken(), "ours");
+    }
+}
+
+fn consumer(rig: &Rig) -> Consumer {
+    let builder = rig.client.consumer("callers").expect("a group").topic(TOPIC, "*");
+    builder.start_at(Start::First).start().expect("a consumer")
+}
+
+#[test]
+fn who_waits_for_messages_reads_them_and_hinders_neither_calls_nor_questions() {
+    let served = served();
+    let rig = Rig::start(On::Threads, &served.namesrv());
+    let producer = rig.client.producer("callers").expect("a producer");
+    let batch = (0..100).map(message).collect::<Vec<_>>();
+    (0..200).for_each(|_| drop(producer.send_batch(&batch).wait().expect("sent")));
+    let (mut consumer, calls) = (consumer(&rig), 300);
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            take(&mut consumer, 20_000 + calls);
+            over.store(true, Relaxed);
+            assert!(consumer.recv_timeout(Duration::from_millis(20)).is_err(), "that was all");
+        });
+        for number in 0..calls {
+            match number % 3 {
+                0 => soon(|| producer.send(message(number)).wait()).map(drop).expect("sent"),
+                1 => soon(|| futures::executor::block_on(producer.send(message(number))))
+                    .map(drop)
+                    .expect("sent"),
+                _ => {
+                    soon(|| rig.client.queues(&TOPIC.try_into().expect("a topic")).wait())
+                        .expect("queues");
+                    soon(|| producer.send(message(number)).wait()).map(drop).expect("sent");
+                }
+            }
+        }
+    });
+    assert!(over.load(Relaxed));
+}
+
+#[test]
+fn who_reads_messages_hears_soon_of_what_comes_otherwise() {
+    let served = served();
+    let rig = Rig::start(On::Threads, &served.namesrv());
+    let producer = rig.client.producer("callers").expect("a producer");
+    for round in 0..20 {
+        let mut consumer = consumer(&rig);
+        let batch = (0..100).map(message).collect::<Vec<_>>();
+        producer.send_batch(&batch).wait().expect("sent");
+        take(&mut consumer, 100);
+        let control = consumer.control();
+        let waits = thread::spawn(move || consumer.recv());
+        thread::sleep(Duration::from_millis(round % 5));
+        let ended = control.drain(Duration::from_secs(10));
+        let got = soon(|| waits.join().expect("no panic"));
+        assert!(matches!(got, Err(RecvError::Left)), "round {round}: {got:?}");
+        soon(|| ended.wait()).expect("left");
+    }
+}
+
+#[test]
+fn a_broker_that_goes_while_messages_are_read_is_found_again() {
+    let served = served();
+    let rig = Rig::start(On::Threads, &served.namesrv());
+    let producer = rig.client.producer("callers").expect("a producer");
+    let batch = (0..100).map(message).collect::<Vec<_>>();
+    let (mut consumer, mut came) = (consumer(&rig), BTreeSet::new());
+    // What was handed out before may come again.
+    let mut take = |count: usize| {
+        while came.len() < count {
+            let delivery = consumer.recv_timeout(Duration::from_secs(20)).expect("a message");
+            let delivery = delivery.expect("readable");
+            came.insert((delivery.queue().clone(), delivery.offset()));
+            delivery.ack();
+        }
+    };
+    for round in 0..3 {
+        (0..20).for_each(|_| drop(producer.send_batch(&batch).wait().expect("sent")));
+        take(2000 * round + 1000);
+        served.stop_broker(0);
+        thread::sleep(Duration::from_millis(50));
+        served.start_broker(0).expect("the same port");
+        take(2000 * (round + 1));
+    }
 }

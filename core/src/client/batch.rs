@@ -5,9 +5,9 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use super::awaiting::Wait;
 use super::consumer::Consumer;
 use super::delivery::{Received, is_held, is_orderly};
-use super::park::block_until;
 use super::received::RecvError;
 use crate::time::Instant;
 
@@ -27,7 +27,8 @@ impl Future for NextBatch<'_> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let (most, by) = (self.most, self.by);
-        if let Poll::Ready(batch) = self.consumer.poll_batch(cx, most) {
+        let mut wait = Wait::parked(cx.waker());
+        if let Poll::Ready(batch) = self.consumer.poll_batch(&mut wait, most) {
             return Poll::Ready(batch);
         }
         let shared = self.consumer.owner.shared().clone();
@@ -108,9 +109,7 @@ impl Consumer {
         within: Duration,
     ) -> Result<Vec<Received>, RecvError> {
         let now = self.may_wait()?;
-        let shared = self.owner.shared().clone();
-        let place = (shared.clock(), shared.host());
-        let batch = block_until(now + within, place, |cx| self.poll_batch(cx, most));
+        let batch = self.await_by(Some(now + within), |own, wait| own.poll_batch(wait, most));
         batch.unwrap_or_else(|| Ok(self.gathered_by_now(most)))
     }
 
@@ -154,7 +153,7 @@ impl Consumer {
     /// given.
     fn poll_batch(
         &mut self,
-        cx: &mut Context<'_>,
+        wait: &mut Wait<'_>,
         most: usize,
     ) -> Poll<Result<Vec<Received>, RecvError>> {
         if most == 0 {
@@ -168,7 +167,7 @@ impl Consumer {
                     return Poll::Ready(Ok(self.take_gathered(most)));
                 }
             }
-            match self.poll_fresh(cx) {
+            match self.poll_fresh(wait) {
                 Poll::Ready(Ok(received)) if is_orderly(&received) => {
                     return Poll::Ready(Ok(self.rest_of_run(received, most)));
                 }

@@ -10,11 +10,11 @@ use std::time::Duration;
 
 use futures_core::Stream;
 
+use super::awaiting::Wait;
 use super::control::ConsumerHandle;
 use super::delivery::{OnUnreadable, Received, settle};
 use super::ended::{EndError, Ended};
 use super::opening::Opening;
-use super::park::{block_on, block_until};
 use super::pending::Pending;
 use super::received::{RecvError, RecvTimeoutError};
 use super::shared::Owner;
@@ -48,6 +48,8 @@ pub struct Consumer {
     unwanted: u32,
     /// Messages that were given since it was looked whether this process is a fork.
     unlooked: u32,
+    /// A thread has waited, and a message came soon.
+    soon: bool,
 }
 
 /// So many messages that are not wanted are passed in a row before others run, and whoever waits
@@ -71,7 +73,7 @@ impl Future for Next<'_> {
     type Output = Result<Received, RecvError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.0.poll_delivery(cx)
+        self.0.poll_delivery(&mut Wait::parked(cx.waker()))
     }
 }
 
@@ -79,7 +81,7 @@ impl Consumer {
     pub(super) fn new(owner: Arc<Owner>, sub: SubscriptionId, opening: Opening) -> Self {
         let control = ConsumerHandle::new(owner.shared().clone(), sub);
         let (current, gathered, stopped, ended, handed_on) = Default::default();
-        let (unwanted, unlooked) = Default::default();
+        let (unwanted, unlooked, soon) = Default::default();
         Self {
             owner,
             control,
@@ -91,6 +93,7 @@ impl Consumer {
             handed_on,
             unwanted,
             unlooked,
+            soon,
         }
     }
 
@@ -143,8 +146,11 @@ impl Consumer {
         if let Some(ready) = self.at_once()? {
             return Ok(ready);
         }
-        let shared = self.owner.shared().clone();
-        block_on(shared.host(), |cx| self.poll_delivery(cx))
+        loop {
+            if let Some(ended) = self.await_by(None, Self::poll_delivery) {
+                return ended;
+            }
+        }
     }
 
     /// As [`recv`](Self::recv), for at most `timeout`. Where a broker denies the consumer its
@@ -167,15 +173,26 @@ impl Consumer {
         if let Some(ready) = self.at_once()? {
             return Ok(ready);
         }
-        let (now, shared) = (self.now(), self.owner.shared().clone());
-        let place = (shared.clock(), shared.host());
-        match block_until(now + timeout, place, |cx| self.poll_delivery(cx)) {
+        let by = self.now() + timeout;
+        match self.await_by(Some(by), Self::poll_delivery) {
             Some(ended) => Ok(ended?),
             None => Err(self
                 .control
                 .denied()
                 .map_or(RecvTimeoutError::Timeout, RecvTimeoutError::Denied)),
         }
+    }
+
+    /// Blocks this thread until `poll` is ready, or the clock shows `by`.
+    pub(super) fn await_by<T>(
+        &mut self,
+        by: Option<Instant>,
+        mut poll: impl FnMut(&mut Self, &mut Wait<'_>) -> Poll<Result<T, RecvError>>,
+    ) -> Option<Result<T, RecvError>> {
+        let (shared, mut soon) = (self.owner.shared().clone(), self.soon);
+        let ended = shared.await_messages(by, &mut soon, |wait| poll(self, wait));
+        self.soon = soon;
+        ended
     }
 
     fn now(&self) -> Instant {
@@ -206,11 +223,7 @@ impl Consumer {
         if !self.owner.shared().may_block() {
             return Err(RecvError::WouldDeadlock);
         }
-        let ready = self.at_hand();
-        if ready.is_none() && self.owner.shared().is_forked() {
-            return Err(RecvError::Forked);
-        }
-        Ok(ready)
+        Ok(self.at_hand())
     }
 
     /// The next message from what is at hand, without a lock.
@@ -276,15 +289,15 @@ impl Consumer {
         drop(self.control.drain(self.owner.shared().config().shutdown_timeout));
     }
 
-    fn poll_delivery(&mut self, cx: &mut Context<'_>) -> Poll<Result<Received, RecvError>> {
+    fn poll_delivery(&mut self, wait: &mut Wait<'_>) -> Poll<Result<Received, RecvError>> {
         if let Some(ready) = self.at_hand() {
             return Poll::Ready(Ok(ready));
         }
-        self.poll_fresh(cx)
+        self.poll_fresh(wait)
     }
 
     /// As [`Self::poll_delivery`], without what was gathered.
-    pub(super) fn poll_fresh(&mut self, cx: &mut Context<'_>) -> Poll<Result<Received, RecvError>> {
+    pub(super) fn poll_fresh(&mut self, wait: &mut Wait<'_>) -> Poll<Result<Received, RecvError>> {
         loop {
             let paused = self.control.is_suspended();
             if !paused && let Some(delivery) = self.fresh() {
@@ -292,16 +305,16 @@ impl Consumer {
             }
             if self.unwanted >= UNWANTED {
                 self.unwanted = 0;
-                cx.waker().wake_by_ref();
+                wait.waker().wake_by_ref();
                 return Poll::Pending;
             }
             // The one that is left here is dropped after the lock.
-            let mut waker = Some(cx.waker().clone());
+            let mut waker = Some(wait.waker().clone());
             let (shared, sub) = (self.owner.shared().clone(), self.control.sub);
             let mut rest = self.current.as_ref();
             let mut refused = None;
             let taken = shared.run(|core, now| {
-                let consumer = core.consumers.get_mut(&sub)?;
+                let consumer = core.consumers.get(&sub)?;
                 if !core.engine.gives(sub) {
                     refused = consumer.refused.clone();
                     rest.into_iter().for_each(|rest| core.engine.give_back(now, rest));
@@ -315,7 +328,7 @@ impl Consumer {
                 // Where something else is left at hand, the consumer is suspended.
                 let taken = if rest.is_none() { core.engine.take_batch(now, sub) } else { None };
                 if taken.is_none() {
-                    std::mem::swap(&mut consumer.waker, &mut waker);
+                    wait.begin(core, sub, &mut waker);
                 }
                 Some(taken)
             });
@@ -332,6 +345,7 @@ impl Consumer {
                 }
                 Some(None) if paused && !self.control.is_suspended() => self.forget_run(),
                 Some(None) => {
+                    wait.begun(&shared);
                     self.forget_run();
                     return Poll::Pending;
                 }
@@ -422,7 +436,7 @@ impl Stream for Consumer {
         if self.ended {
             return Poll::Ready(None);
         }
-        self.poll_delivery(cx).map(|received| {
+        self.poll_delivery(&mut Wait::parked(cx.waker())).map(|received| {
             self.ended = received.is_err();
             Some(received).filter(|received| !matches!(received, Err(RecvError::Left)))
         })

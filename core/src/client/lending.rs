@@ -1,5 +1,5 @@
-//! Callers that read for themselves: carries out what the [read half](super::link) of a connection
-//! decides.
+//! Callers and consumers' threads that read for themselves: carries out what the
+//! [read half](super::link) of a connection decides.
 
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::Waker;
@@ -62,6 +62,24 @@ impl Shared {
         None
     }
 
+    /// Reads once, for at most so long, with a half that was [borrowed](Reading) under a lock that
+    /// [`run`](Self::run) took; not at all where nothing is waited for any more.
+    pub(super) fn read_once(&self, reading: Reading, within: Option<Duration>) {
+        self.free_readers.fetch_sub(1, Relaxed);
+        let Reading { conn, mut half, write } = reading;
+        self.write_before(write);
+        let read = within.map_or(Ok(false), |within| half.read(Some(within)));
+        self.put_back(conn, read.map(|_| half));
+    }
+
+    fn write_before(&self, write: Option<PendingWrite>) {
+        if let Some(write) = write {
+            let mut after = AfterUnlock::default();
+            self.write_here(write, &mut after);
+            self.finish(&mut after);
+        }
+    }
+
     /// Puts a borrowed half back. Others that wait need the connection's own reader.
     fn put_back(&self, conn: ConnectionId, result: Result<Box<dyn Half>, CloseReason>) {
         let mut core = self.lock();
@@ -83,11 +101,7 @@ impl Shared {
         mut ended: impl FnMut() -> Option<T>,
     ) -> Option<T> {
         let Reading { conn, mut half, write } = self.borrow(op, kind)?;
-        if let Some(write) = write {
-            let mut after = AfterUnlock::default();
-            self.write_here(write, &mut after);
-            self.finish(&mut after);
-        }
+        self.write_before(write);
         loop {
             if let Err(reason) = half.read(Some(PATIENCE)) {
                 self.put_back(conn, Err(reason));
@@ -110,8 +124,8 @@ impl Shared {
     }
 }
 
-/// A caller that reads.
-struct Reading {
+/// A borrowed half, for a caller that reads.
+pub(super) struct Reading {
     conn: ConnectionId,
     half: Box<dyn Half>,
     /// To be done before.
@@ -121,6 +135,16 @@ struct Reading {
 impl Reading {
     fn begin(core: &mut Core, op: OpId) -> Option<Self> {
         let conn = core.engine.awaits_on(op)?;
+        Self::on(core, conn)
+    }
+
+    /// That of the connection by which messages come, for [`Shared::read_once`].
+    pub(super) fn of_pulls(core: &mut Core) -> Option<Self> {
+        let conn = core.engine.pulls_on()?;
+        Self::on(core, conn)
+    }
+
+    fn on(core: &mut Core, conn: ConnectionId) -> Option<Self> {
         let (open, on) = core.open(conn)?;
         let Borrowed { half, writer } = open.halves.borrow(&on)?;
         let engine = &mut core.engine;

@@ -6,6 +6,7 @@ use std::task::Waker;
 
 use super::after_unlock::{AfterUnlock, PendingWrite};
 use super::link::{Action, Halves, Link, Open, Sink, Traffic, Writer};
+use super::subscribed::Consumers;
 use crate::dial::Dial;
 use crate::engine::{Engine, Input};
 use crate::error::{CloseReason, ConnectError, TlsError};
@@ -18,8 +19,23 @@ pub(crate) struct On<'a> {
     conn: ConnectionId,
     /// [`Host::writes_alone`](super::host::Host::writes_alone).
     alone: u32,
-    /// Calls that somebody waits for with a waker.
-    parked: usize,
+    parked: Parked<'a>,
+}
+
+/// Who waits with a waker.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Parked<'a> {
+    /// For so many calls.
+    pub(super) calls: usize,
+    /// Some of these wait for messages.
+    pub(super) consumers: Option<&'a Consumers>,
+}
+
+impl Parked<'_> {
+    fn is_any(self) -> bool {
+        let consumers = self.consumers.into_iter().flat_map(BTreeMap::values);
+        self.calls > 0 || consumers.into_iter().any(|consumer| consumer.waker.is_some())
+    }
 }
 
 impl Traffic for On<'_> {
@@ -43,12 +59,12 @@ impl Traffic for On<'_> {
         self.engine.has_oneway(self.conn)
     }
 
-    fn only_sends(&self) -> bool {
-        self.engine.only_sends(self.conn)
+    fn only_messages(&self) -> bool {
+        self.engine.only_messages(self.conn)
     }
 
     fn others_wait(&self) -> bool {
-        self.parked > 0 || !self.only_sends()
+        self.parked.is_any() || !self.only_messages()
     }
 }
 
@@ -121,13 +137,12 @@ impl Links {
         self.all.remove(&conn)
     }
 
-    /// A connection with a socket, and what is under way on it. `parked`: so many calls are waited
-    /// for with a waker.
+    /// A connection with a socket, and what is under way on it.
     pub(super) fn open<'a>(
         &'a mut self,
         conn: ConnectionId,
         engine: &'a Engine,
-        parked: usize,
+        parked: Parked<'a>,
     ) -> Option<(&'a mut Open, On<'a>)> {
         let Link::Open(open) = self.all.get_mut(&conn)? else { return None };
         Some((open, On { engine, conn, alone: self.alone, parked }))
@@ -189,7 +204,8 @@ impl Links {
     ) -> bool {
         let Some(conn) = self.deferred.take_if(|_| after.write.is_none()) else { return false };
         // Nothing here depends on who is parked.
-        let gathered = self.open(conn, engine, 0).map(|(open, on)| open.halves.gathered(&on));
+        let open = self.open(conn, engine, Parked::default());
+        let gathered = open.map(|(open, on)| open.halves.gathered(&on));
         self.carry_out(engine, now, conn, gathered.unwrap_or(Action::Nothing), after);
         true
     }

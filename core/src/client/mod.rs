@@ -7,6 +7,7 @@
 pub mod adapter;
 mod admin;
 mod after_unlock;
+mod awaiting;
 mod batch;
 mod checking;
 mod consumer;
@@ -41,6 +42,7 @@ mod running;
 mod shared;
 mod source;
 mod state;
+mod subscribed;
 mod subscribing;
 mod transacting;
 

@@ -23,9 +23,14 @@ thread_local! {
     static UNPARK: Waker = Waker::from(Arc::new(Unpark(thread::current())));
 }
 
+/// What unparks this thread.
+pub(super) fn own_waker() -> Waker {
+    UNPARK.with(Waker::clone)
+}
+
 /// Blocks this thread until `poll` is ready.
 pub(crate) fn block_on<T>(host: &dyn Host, mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> T {
-    let waker = UNPARK.with(Waker::clone);
+    let waker = own_waker();
     let mut cx = Context::from_waker(&waker);
     loop {
         let mut polled = poll(&mut cx);
@@ -49,7 +54,7 @@ pub(crate) fn block_until<T>(
     (clock, host): (&dyn Clock, &dyn Host),
     mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>,
 ) -> Option<T> {
-    let waker = UNPARK.with(Waker::clone);
+    let waker = own_waker();
     let mut cx = Context::from_waker(&waker);
     let mut polled = poll(&mut cx);
     if polled.is_pending() {

@@ -309,7 +309,7 @@ impl<T: Blockable> Pending<T> {
                 return result;
             }
         }
-        block_on(shared.host(), |cx| self.poll_result(cx))
+        block_on(shared.host(), |cx| Pin::new(&mut self).poll(cx))
     }
 }
 

@@ -8,47 +8,23 @@ use super::after_unlock::{AfterUnlock, OffsetJob};
 use super::checking::Checking;
 use super::ended::{EndError, Ended, Stops};
 use super::link::{Action, Open, Writer};
-use super::links::{Links, On};
-use super::listening::Listening;
+use super::links::{Links, On, Parked};
+use super::subscribed::Consumers;
 use super::waiting::{RequestEnd, SendEnd, Waiting};
 use super::wall::Wall;
 use crate::effects::Leftover;
 use crate::engine::{Command, Engine, Event};
-use crate::error::FilterRefused;
 use crate::id::{CheckId, ConnectionId, OpId, SubscriptionId};
 use crate::name::Group;
 use crate::query::Answer;
 use crate::time::{Instant, UnixMillis};
 use crate::transaction::CheckedHalf;
 
-/// A consumer, as its handle waits for it.
-#[derive(Default)]
-pub(crate) struct Subscribed {
-    pub(crate) waker: Option<Waker>,
-    /// Who is told which queues it gains and loses.
-    pub(super) listener: Option<Arc<Listening>>,
-    /// So many want to know how it left, and are woken then.
-    pub(super) watching: usize,
-    pub(super) watchers: Vec<Waker>,
-    /// A broker can't filter as it asked for.
-    pub(super) refused: Option<Arc<FilterRefused>>,
-    /// The consumer has left, with so many messages unsettled.
-    pub(super) left: Option<Leftover>,
-}
-
-impl Subscribed {
-    /// A broker can't filter as it asked for. Gives who waits for its messages.
-    fn refuse(&mut self, refused: Arc<FilterRefused>) -> Option<Waker> {
-        self.refused = Some(refused);
-        self.waker.take()
-    }
-}
-
 /// Everything behind the lock.
 pub(crate) struct Core {
     pub(crate) engine: Engine,
     pub(crate) waiting: Waiting,
-    pub(crate) consumers: BTreeMap<SubscriptionId, Subscribed>,
+    pub(crate) consumers: Consumers,
     /// Who answers checks of half messages, and how many transaction producers each group has.
     pub(super) checkers: BTreeMap<Group, (usize, Arc<Checking>)>,
     pub(super) links: Links,
@@ -74,7 +50,7 @@ impl Core {
         Self {
             engine,
             waiting: Waiting::default(),
-            consumers: BTreeMap::new(),
+            consumers: Consumers::new(),
             checkers: BTreeMap::new(),
             links: Links::new(alone),
             tasks: VecDeque::new(),
@@ -120,7 +96,8 @@ impl Core {
 
     /// A connection with a socket, and what is under way on it.
     pub(super) fn open(&mut self, conn: ConnectionId) -> Option<(&mut Open, On<'_>)> {
-        self.links.open(conn, &self.engine, self.waiting.parked())
+        let parked = Parked { calls: self.waiting.parked(), consumers: Some(&self.consumers) };
+        self.links.open(conn, &self.engine, parked)
     }
 
     /// Takes out of the engine what waits for a writer.

@@ -7,7 +7,7 @@ use super::delivery::OnUnreadable;
 use super::listening::{Listening, QueueChange};
 use super::opening::Opening;
 use super::shared::Owner;
-use super::state::Subscribed;
+use super::subscribed::Subscribed;
 use super::view::MessageView;
 use crate::body::MessageModel;
 use crate::config::ConfigError;

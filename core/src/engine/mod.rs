@@ -302,7 +302,7 @@ impl Engine {
     }
 
     /// The connection on which the request of a call of the application is under way, if nothing
-    /// but sends is besides: what comes next there is its answer, or that of one sent before.
+    /// but sends and pulls is besides.
     pub fn awaits_on(&self, op: OpId) -> Option<ConnectionId> {
         let send = self.producers.get(op).map(|send| send.call);
         let asked = || self.queries.get(op).and_then(|asked| asked.call);
@@ -310,9 +310,15 @@ impl Engine {
         self.ctx.remoting.awaits_on(opaque)
     }
 
-    /// Whether all requests under way on the connection, if any, are sends.
-    pub fn only_sends(&self, conn: ConnectionId) -> bool {
-        self.ctx.remoting.only_sends(conn)
+    /// The connection on which messages are asked for, if all consumers ask on one, and nothing but
+    /// sends is under way there besides: what comes next there are most likely messages.
+    pub fn pulls_on(&self) -> Option<ConnectionId> {
+        self.ctx.remoting.pulls_on()
+    }
+
+    /// Whether all requests under way on the connection, if any, are sends and pulls.
+    pub fn only_messages(&self, conn: ConnectionId) -> bool {
+        self.ctx.remoting.only_messages(conn)
     }
 
     /// Whether oneway messages wait for the connection's writer. Nobody waits for them, so there is

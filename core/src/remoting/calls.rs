@@ -128,13 +128,24 @@ pub(crate) struct Calls {
     ring: Vec<Option<(Opaque, Call)>>,
     next: u32,
     open: usize,
-    /// How many of them are to each peer.
-    on: Vec<u32>,
+    /// How many of them are to each peer, and how many of those are pulls.
+    on: Vec<OnPeer>,
+    pulls: u32,
+    /// The last pull went there.
+    pulled: PeerId,
+}
+
+/// Requests to one peer that have no answer.
+#[derive(Clone, Copy, Debug, Default)]
+struct OnPeer {
+    all: u32,
+    pulls: u32,
 }
 
 impl Default for Calls {
     fn default() -> Self {
-        Self { ring: Self::places(FIRST), next: 0, open: 0, on: Vec::new() }
+        let (on, pulls, pulled) = (Vec::new(), 0, PeerId(0));
+        Self { ring: Self::places(FIRST), next: 0, open: 0, on, pulls, pulled }
     }
 }
 
@@ -151,9 +162,13 @@ impl Calls {
     pub(crate) fn open(&mut self, kind: Kind, call: Call) -> Opaque {
         let peer = call.peer.0 as usize;
         if self.on.len() <= peer {
-            self.on.resize(peer + 1, 0);
+            self.on.resize(peer + 1, OnPeer::default());
         }
-        self.on[peer] += 1;
+        self.on[peer].all += 1;
+        if kind == Kind::Pull {
+            (self.pulls, self.pulled) = (self.pulls + 1, call.peer);
+            self.on[peer].pulls += 1;
+        }
         if self.open * 2 >= self.ring.len() {
             self.grow();
         }
@@ -217,7 +232,11 @@ impl Calls {
         let place = self.place(opaque);
         self.open -= 1;
         let (_, call) = self.ring[place].take()?;
-        self.on[call.peer.0 as usize] -= 1;
+        let on = &mut self.on[call.peer.0 as usize];
+        on.all -= 1;
+        if opaque.kind() == Some(Kind::Pull) {
+            (self.pulls, on.pulls) = (self.pulls - 1, on.pulls - 1);
+        }
         Some(call)
     }
 
@@ -233,8 +252,8 @@ impl Calls {
     /// Forgets every call. Answers to them still belong to nobody: the sequence goes on.
     pub(crate) fn clear(&mut self) {
         self.ring.fill_with(|| None);
-        self.on.fill(0);
-        self.open = 0;
+        self.on.fill(OnPeer::default());
+        (self.open, self.pulls) = (0, 0);
     }
 
     /// The timer of each call that has one.
@@ -252,7 +271,17 @@ impl Calls {
 
     /// Requests to `peer` without an answer.
     pub(crate) fn on(&self, peer: PeerId) -> u32 {
-        self.on.get(peer.0 as usize).copied().unwrap_or_default()
+        self.on.get(peer.0 as usize).map_or(0, |on| on.all)
+    }
+
+    /// How many of them are pulls.
+    pub(crate) fn pulls_on(&self, peer: PeerId) -> u32 {
+        self.on.get(peer.0 as usize).map_or(0, |on| on.pulls)
+    }
+
+    /// The peer that all pulls without an answer went to, if there are any and it is one.
+    pub(crate) fn puller(&self) -> Option<PeerId> {
+        (self.pulls > 0 && self.pulls_on(self.pulled) == self.pulls).then_some(self.pulled)
     }
 
     /// The questions about queues of consumers: where to begin, and pulls.
@@ -264,6 +293,19 @@ impl Calls {
             ) => Some((sub, queue, *opaque)),
             _ => None,
         })
+    }
+
+    /// The pulls are counted right.
+    pub(crate) fn check(&self) {
+        let pulls = |peer: Option<PeerId>| {
+            let calls = self.ring.iter().flatten();
+            let pulls = calls.filter(|(opaque, _)| opaque.kind() == Some(Kind::Pull));
+            pulls.filter(|(_, call)| peer.is_none_or(|peer| peer == call.peer)).count()
+        };
+        assert_eq!(self.pulls as usize, pulls(None), "pulls are miscounted");
+        if let Some(peer) = self.puller() {
+            assert_eq!(self.pulls as usize, pulls(Some(peer)), "pulls go to others, too");
+        }
     }
 
     /// Messages that brokers are asked to take back.

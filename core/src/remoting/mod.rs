@@ -52,23 +52,31 @@ impl Remoting {
         self.peers.of(conn).map_or(0, |peer| self.calls.on(peer))
     }
 
-    /// Whether all requests under way on the connection, if any, are sends.
-    pub(crate) fn only_sends(&self, conn: ConnectionId) -> bool {
-        self.calls_on(conn) == self.peers.sends(conn)
+    /// Whether all requests under way on the connection, if any, are sends and pulls.
+    pub(crate) fn only_messages(&self, conn: ConnectionId) -> bool {
+        let pulls = self.peers.of(conn).map_or(0, |peer| self.calls.pulls_on(peer));
+        self.calls_on(conn) == self.peers.sends(conn) + pulls
     }
 
-    /// The connection on which a request is under way, if nothing but sends is besides.
+    /// The connection on which a request is under way, if nothing but sends and pulls is besides.
     pub(crate) fn awaits_on(&self, opaque: Opaque) -> Option<ConnectionId> {
         let (peer, on) = self.calls.place_of(opaque)?;
         // What left on a connection that its peer has left is answered there.
         let own = self.peers.connection(peer);
         let conn = own.filter(|own| on.is_none_or(|on| on == *own))?;
-        (self.calls.on(peer) == 1 || self.only_sends(conn)).then_some(conn)
+        (self.calls.on(peer) == 1 || self.only_messages(conn)).then_some(conn)
+    }
+
+    /// The connection that all pulls under way are on, if nothing but sends is besides.
+    pub(crate) fn pulls_on(&self) -> Option<ConnectionId> {
+        let conn = self.peers.connection(self.calls.puller()?)?;
+        self.only_messages(conn).then_some(conn)
     }
 
     /// What must hold between two calls.
     pub(crate) fn check(&self) {
         self.peers.check();
+        self.calls.check();
         self.peers.check_queues(&self.calls.owed(), &|opaque| self.calls.has(opaque));
         self.peers.check_sends(&self.calls.sends());
     }

@@ -164,9 +164,10 @@ impl<W: Backlog, H> Halves<W, H> {
         }
     }
 
-    /// Whether a caller would have read by itself, and nobody waits for more than sends.
+    /// Whether a caller would have read by itself, and nobody waits for more than sends and
+    /// messages.
     pub(crate) fn may_lend(&self, traffic: &impl Traffic) -> bool {
-        self.read.is_wanted() && self.ended.is_none() && traffic.only_sends()
+        self.read.is_wanted() && self.ended.is_none() && traffic.only_messages()
     }
 
     /// The connection's reader offers its half to callers; it is given back where nobody would have

@@ -2,20 +2,20 @@
 //!
 //! Where threads read, a caller that waits for an answer may as well read it itself, and before it
 //! does write what it had sent: that saves waking two other threads, which costs more than all else
-//! of such a call.
+//! of such a call. So may a consumer's thread that waits for messages.
 //!
 //! | state | leaves on | to |
 //! |---|---|---|
 //! | Own | a caller has waited, and nobody else does | Free |
-//! | Free | a caller waits for an answer | Lent |
+//! | Free | a caller waits for an answer, or a consumer for messages | Lent |
 //! | | the connection's reader looks: nobody read since, or others wait | Own |
-//! | Lent | the caller has its answer | Free |
+//! | Lent | the caller has its answer, or the consumer has waited for long | Free |
 //! | | the stream ends | Ended |
 //! | Ended | the connection's reader looks | Own, which closes |
 //!
-//! Others are those that wait for anything but a send, and those that have left a waker. While it
-//! is Free nobody reads, and sends are deferred: written by whoever waits next. The reader looks
-//! every few milliseconds, and is woken when somebody waits who can't read.
+//! Others are those that wait for anything but a send or messages, and those that have left a
+//! waker. While it is Free nobody reads, and sends are deferred: written by whoever waits next. The
+//! reader looks every few milliseconds, and is woken when somebody waits who can't read.
 
 use std::fmt;
 use std::task::Waker;

@@ -18,11 +18,11 @@ pub(crate) trait Traffic {
     /// Whether oneway messages wait for a writer. Nobody waits for them: they have time.
     fn has_oneway(&self) -> bool;
 
-    /// Whether all requests under way, if any, are sends.
-    fn only_sends(&self) -> bool;
+    /// Whether all requests under way, if any, are sends and pulls.
+    fn only_messages(&self) -> bool;
 
-    /// Whether somebody waits for what comes who does not read: for more than sends, or with a
-    /// waker.
+    /// Whether somebody waits for what comes who does not read: for more than sends and messages,
+    /// or with a waker.
     fn others_wait(&self) -> bool;
 }
 

@@ -9,9 +9,9 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use super::control::PullControl;
+use crate::client::awaiting::Wait;
 use crate::client::delivery::{Unreadable, opened};
 use crate::client::ended::{EndError, Ended};
-use crate::client::park::block_until;
 use crate::client::pending::Pending;
 use crate::client::received::RecvError;
 use crate::client::shared::Owner;
@@ -57,6 +57,8 @@ pub type Polled = Result<MessageView, Unreadable>;
 pub struct PullConsumer {
     owner: Arc<Owner>,
     control: PullControl,
+    /// A thread has waited, and messages came soon.
+    soon: bool,
 }
 
 impl fmt::Debug for PullConsumer {
@@ -87,7 +89,7 @@ impl Future for NextPoll<'_> {
     type Output = Result<Vec<Polled>, RecvError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        if let Poll::Ready(polled) = self.consumer.poll_given(cx) {
+        if let Poll::Ready(polled) = self.consumer.poll_given(&mut Wait::parked(cx.waker())) {
             return Poll::Ready(polled);
         }
         let shared = self.consumer.owner.shared().clone();
@@ -109,7 +111,7 @@ impl PullConsumer {
         assigned: bool,
     ) -> Self {
         let control = PullControl::new(owner.shared().clone(), (sub, group), assigned);
-        Self { owner, control }
+        Self { owner, control, soon: false }
     }
 
     /// Settles what the last poll gave, and gives up to `poll_batch` (10) messages: as soon as
@@ -133,14 +135,16 @@ impl PullConsumer {
             return Err(RecvError::Forked);
         }
         if within.is_zero() {
-            let polled = self.poll_given(&mut Context::from_waker(Waker::noop()));
+            let polled = self.poll_given(&mut Wait::parked(Waker::noop()));
             return if let Poll::Ready(polled) = polled { polled } else { Ok(Vec::new()) };
         }
         if !shared.may_block() {
             return Err(RecvError::WouldDeadlock);
         }
-        let place = (shared.clock(), shared.host());
-        let polled = block_until(now + within, place, |cx| self.poll_given(cx));
+        let mut soon = self.soon;
+        let by = Some(now + within);
+        let polled = shared.await_messages(by, &mut soon, |wait| self.poll_given(wait));
+        self.soon = soon;
         polled.unwrap_or_else(|| Ok(Vec::new()))
     }
 
@@ -162,21 +166,21 @@ impl PullConsumer {
         NextPoll { consumer: self, by, reminded: false }
     }
 
-    fn poll_given(&mut self, cx: &mut Context<'_>) -> Poll<Result<Vec<Polled>, RecvError>> {
+    fn poll_given(&mut self, wait: &mut Wait<'_>) -> Poll<Result<Vec<Polled>, RecvError>> {
         let (shared, sub) = (self.owner.shared(), self.control.sub());
         loop {
             // The one that is left here is dropped after the lock.
-            let mut waker = Some(cx.waker().clone());
+            let mut waker = Some(wait.waker().clone());
             let mut refused = None;
             let given = shared.run(|core, now| {
-                let consumer = core.consumers.get_mut(&sub)?;
+                let consumer = core.consumers.get(&sub)?;
                 let given = core.engine.poll_messages(now, sub);
                 if given.is_empty() {
                     if !core.engine.gives(sub) {
                         refused = consumer.refused.clone();
                         return None;
                     }
-                    std::mem::swap(&mut consumer.waker, &mut waker);
+                    wait.begin(core, sub, &mut waker);
                 }
                 Some(given)
             });
@@ -185,6 +189,7 @@ impl PullConsumer {
                 return Poll::Ready(Err(ended.unwrap_or_else(|| shared.end_of_messages())));
             };
             if given.is_empty() {
+                wait.begun(shared);
                 return Poll::Pending;
             }
             let polled: Vec<Polled> = given.iter().flat_map(messages).collect();

@@ -166,6 +166,9 @@ impl Feed {
             }
             Some(handout)
         });
+        if watch {
+            self.shared().wake_readers();
+        }
         taken.flatten()
     }
 }

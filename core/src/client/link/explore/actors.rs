@@ -1,7 +1,7 @@
 //! What each actor can do next, as the handles and the driver do it.
 
 use super::super::{Action, Borrowed, ReadTurn, WriteTurn, Written};
-use super::world::{Call, Plan, READER, Stream, TASK, Unwritten, World, Writing, waker};
+use super::world::{Call, Kind, Plan, READER, Stream, TASK, Unwritten, World, Writing, waker};
 use crate::error::CloseReason;
 
 /// Writes that a caller does for others that came while it wrote.
@@ -17,17 +17,24 @@ pub(super) enum Caller {
     /// It has read, and looks whether its call has ended.
     Look(usize),
     PutBack(usize),
+    /// It has read for long enough, and nothing came.
+    GiveUp(usize),
     /// It has seen the end of the stream while it read.
     PutEnd(usize),
     /// It looks for its result, and leaves its waker.
     Park(usize),
+    /// It has left its waker: somebody is to read.
+    Call(usize),
     Parked(usize),
     Done,
 }
 
 impl Caller {
     pub(super) const fn reads(self) -> bool {
-        matches!(self, Self::Read(_) | Self::Look(_) | Self::PutBack(_) | Self::PutEnd(_))
+        matches!(
+            self,
+            Self::Read(_) | Self::Look(_) | Self::PutBack(_) | Self::GiveUp(_) | Self::PutEnd(_)
+        )
     }
 }
 
@@ -295,6 +302,9 @@ impl World {
             Caller::Borrow(at) => self.borrow(plan, who, at),
             // Its patience runs out: the call may have ended otherwise.
             Caller::Read(at) if !self.is_readable() && ended(self, at) => Caller::Look(at),
+            Caller::Read(at) if !self.is_readable() && plan.calls[own[at]].1 == Kind::Pull => {
+                Caller::GiveUp(at)
+            }
             Caller::Read(_) if !self.is_readable() => return false,
             Caller::Read(at) => match self.read(plan, who) {
                 Ok(()) => Caller::Look(at),
@@ -302,16 +312,21 @@ impl World {
             },
             Caller::Look(at) if ended(self, at) => Caller::PutBack(at),
             Caller::Look(at) => Caller::Read(at),
-            Caller::PutBack(at) | Caller::PutEnd(at) => {
-                let read = self.callers[who] == Caller::PutBack(at);
+            Caller::PutBack(at) | Caller::PutEnd(at) | Caller::GiveUp(at) => {
+                let read = self.callers[who] != Caller::PutEnd(at);
+                let has = self.callers[who] == Caller::PutBack(at);
                 let result = if read { Ok(Stream) } else { Err(CloseReason::Ended) };
                 let action = self.link.as_mut().map(|link| link.put_back(result, &seen));
                 self.carry_out(plan, who, action.unwrap_or(Action::Nothing));
-                if read { after(at) } else { Caller::Park(at) }
+                if has { after(at) } else { Caller::Park(at) }
             }
             Caller::Park(at) if ended(self, at) => after(at),
             Caller::Park(at) => {
                 self.calls[own[at]] = Call::Waits { parked: true };
+                Caller::Call(at)
+            }
+            Caller::Call(at) => {
+                self.call_reader(plan, who);
                 Caller::Parked(at)
             }
             Caller::Parked(at) if std::mem::take(&mut self.woken[who]) => Caller::Park(at),
@@ -320,18 +335,23 @@ impl World {
         true
     }
 
+    /// `Shared::wake_readers`.
+    fn call_reader(&mut self, plan: &Plan, who: usize) {
+        if let Some(waker) = self.link.as_ref().and_then(|link| link.wanted_back()) {
+            self.carry_out(plan, who, Action::Wake(waker.clone()));
+        }
+    }
+
     /// `Shared::borrow`: the half of the connection, and what is to be written before.
     fn borrow(&mut self, plan: &Plan, who: usize, at: usize) -> Caller {
         let seen = self.seen(plan);
         let alone =
             self.calls.iter().filter(|call| matches!(call, Call::Waits { .. })).count() == 1;
-        let awaits = alone || super::super::Traffic::only_sends(&seen);
+        let awaits = alone || super::super::Traffic::only_messages(&seen);
         let link = self.link.as_mut().filter(|_| awaits);
         let Some(Borrowed { half: Stream, writer }) = link.and_then(|link| link.borrow(&seen))
         else {
-            if let Some(waker) = self.link.as_ref().and_then(|link| link.wanted_back()) {
-                self.carry_out(plan, who, Action::Wake(waker.clone()));
-            }
+            self.call_reader(plan, who);
             return Caller::Park(at);
         };
         if let Some(writer) = writer {

@@ -85,7 +85,7 @@ fn explore(name: &str, plan: &Plan) {
     println!("{name}: {} states", explored.worlds.len());
 }
 
-use Kind::{Oneway, Query, Send};
+use Kind::{Oneway, Pull, Query, Send};
 
 /// Threads: callers read for themselves, and write while few sends are in flight.
 const THREADS: Plan =
@@ -124,4 +124,14 @@ fn one_that_asks_and_one_that_wants_no_answer_hinder_nobody() {
     let calls = &[(0, Send), (0, Oneway), (1, Send)];
     explore("threads, a oneway send", &Plan { calls, partial: 1, ..THREADS });
     explore("tasks, a oneway send", &Plan { calls, partial: 1, closes: true, ..TASKS });
+}
+
+#[test]
+fn a_thread_that_reads_messages_and_gives_up_hinders_nobody() {
+    let calls = &[(0, Pull), (0, Pull), (1, Send)];
+    explore("threads, messages and a send", &Plan { calls, partial: 1, closes: true, ..THREADS });
+    let calls = &[(0, Pull), (1, Pull)];
+    explore("threads, two for messages", &Plan { calls, closes: true, ..THREADS });
+    let calls = &[(0, Pull), (1, Query)];
+    explore("threads, messages and a query", &Plan { calls, closes: true, ..THREADS });
 }

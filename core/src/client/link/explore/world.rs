@@ -13,7 +13,9 @@ pub(super) enum Kind {
     Send,
     /// Ends when it is taken out.
     Oneway,
-    /// Anything but a send.
+    /// Messages: who waits for them reads as callers do, and sleeps where they are long in coming.
+    Pull,
+    /// Anything else.
     Query,
 }
 
@@ -131,7 +133,7 @@ pub(super) struct Seen {
     sends: u32,
     alone: u32,
     oneway: bool,
-    only_sends: bool,
+    only_messages: bool,
     parked: bool,
 }
 
@@ -157,12 +159,12 @@ impl Traffic for Seen {
         self.oneway
     }
 
-    fn only_sends(&self) -> bool {
-        self.only_sends
+    fn only_messages(&self) -> bool {
+        self.only_messages
     }
 
     fn others_wait(&self) -> bool {
-        self.parked || !self.only_sends
+        self.parked || !self.only_messages
     }
 }
 
@@ -198,7 +200,7 @@ impl World {
             sends: under_way(Kind::Send) as u32,
             alone: plan.alone,
             oneway: self.queue.iter().any(|call| plan.calls[*call].1 == Kind::Oneway),
-            only_sends: under_way(Kind::Query) == 0,
+            only_messages: under_way(Kind::Query) == 0,
             parked: self.calls.contains(&Call::Waits { parked: true }),
         }
     }
@@ -309,6 +311,12 @@ impl World {
         let reading = self.callers.iter().filter(|caller| caller.reads()).count();
         if reading + usize::from(self.reader.reads()) > 1 {
             return Some("two read");
+        }
+        let calls = self.callers.iter().any(|caller| matches!(caller, Caller::Call(_)));
+        let called = self.woken[READER] || self.hands.iter().any(|h| h.wakes.contains(&READER));
+        let parked = self.calls.contains(&Call::Waits { parked: true });
+        if parked && link.wanted_back().is_some() && !calls && !called {
+            return Some("one is parked for what nobody reads, but for the reader's look");
         }
         let unwritten = link.idle_writer().is_some_and(|writer| !writer.is_empty());
         let waits = unwritten || !self.queue.is_empty();
