@@ -5,7 +5,7 @@
 //! copy with a place of its own. As in Java, an end names a place and is done whenever something
 //! lies there: a second end of one copy puts the message into its topic once more.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,8 +45,8 @@ pub(super) fn is_half(wire: &[u8]) -> bool {
 pub(super) struct Halves {
     /// Their offsets in the half topic.
     open: BTreeSet<u64>,
-    /// Those that have ended of late, and when: not written down yet.
-    ended: Vec<(Instant, u64)>,
+    /// Those that have ended of late, and when, the earliest first: not written down yet.
+    ended: VecDeque<(Instant, u64)>,
     /// When clients are asked next.
     due: Option<Instant>,
     /// Whom to ask next.
@@ -60,8 +60,10 @@ impl Halves {
 
     fn end(&mut self, now: Instant, offset: u64) {
         if self.open.remove(&offset) {
-            self.ended.retain(|(at, _)| now.since(*at) < OP_BATCH);
-            self.ended.push((now, offset));
+            while self.ended.front().is_some_and(|(at, _)| now.since(*at) >= OP_BATCH) {
+                self.ended.pop_front();
+            }
+            self.ended.push_back((now, offset));
         }
     }
 
