@@ -8,7 +8,7 @@
 //! request again with the old signature in it. A request that is sent again is signed anew.
 
 mod base64;
-mod members;
+mod signed;
 mod signer;
 
 use hmac::{Hmac, KeyInit, Mac};

@@ -1,4 +1,4 @@
-//! Signing what has just been encoded.
+//! Signing what is encoded.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,12 +6,12 @@ use std::sync::Arc;
 use hmac::{Hmac, Mac};
 use sha1::Sha1;
 
-use super::members::{self, Member};
-use super::{ACCESS_KEY, SECURITY_TOKEN, SIGNATURE, UNIQUE_KEY_QUERY, base64};
+use super::signed::Signed;
+use super::{SIGNATURE, UNIQUE_KEY_QUERY, base64};
 use crate::config::{Credentials, CredentialsProvider};
 use crate::contain::contained;
 use crate::frame::RequestCode;
-use crate::frame::header::WrittenFields;
+use crate::frame::header::WireFields;
 use crate::message::Values;
 
 /// Signs the requests of one connection, one after the other, by what its provider says.
@@ -22,8 +22,8 @@ pub(crate) struct Signer {
     keyed: Option<Keyed>,
     /// Whether the provider has panicked, and that was told.
     told: bool,
-    /// Reused from one request to the next.
-    members: Vec<Member>,
+    /// Reused from one request to the next, as is `content`.
+    signed: Signed,
     content: Vec<u8>,
 }
 
@@ -34,15 +34,12 @@ struct Keyed {
 
 impl Keyed {
     /// Adds key and token.
-    fn name(&self, to: &mut impl WrittenFields) {
-        to.text(ACCESS_KEY, self.credentials.access_key());
-        if let Some(token) = self.credentials.token() {
-            to.text(SECURITY_TOKEN, token);
-        }
+    fn name(&self, to: &mut impl WireFields) {
+        self.credentials.fields().for_each(|(name, value)| to.text(name, value));
     }
 
     /// Adds the signature.
-    fn sign(&self, content: &[u8], body: &[u8], to: &mut impl WrittenFields) {
+    fn sign(&self, content: &[u8], body: &[u8], to: &mut impl WireFields) {
         let mut mac = self.mac.clone();
         mac.update(content);
         mac.update(body);
@@ -52,31 +49,26 @@ impl Keyed {
 }
 
 impl Signer {
-    pub(crate) const fn new(provider: CredentialsProvider) -> Self {
-        Self { provider, keyed: None, told: false, members: Vec::new(), content: Vec::new() }
+    pub(crate) fn new(provider: CredentialsProvider) -> Self {
+        let (signed, content) = (Signed::default(), Vec::new());
+        Self { provider, keyed: None, told: false, signed, content }
     }
 
-    /// Adds key, token and signature behind the fields that are written: what is signed is all
-    /// there is by then, and the body.
-    pub(crate) fn sign(&mut self, code: RequestCode, body: &[u8], to: &mut impl WrittenFields) {
+    /// Adds key, token and signature behind the fields that are written: what is signed is those,
+    /// which `fields` writes once more, and the body.
+    pub(crate) fn sign<T: WireFields>(
+        &mut self,
+        (code, body): (RequestCode, &[u8]),
+        fields: impl FnOnce(&mut Signed),
+        to: &mut T,
+    ) {
         self.renew();
         let Some(keyed) = &self.keyed else { return };
         keyed.name(to);
-        let (form, text) = to.written();
-        members::find(form, text, &mut self.members);
-        members::sort(&mut self.members, text);
-        self.content.clear();
-        for (at, member) in self.members.iter().enumerate() {
-            let name = member.name(text);
-            // Of two of one name a server knows the last.
-            let next = self.members.get(at + 1);
-            let hidden = next.is_some_and(|next| next.has_name_of(member, text));
-            let mark = code == RequestCode::QUERY_MESSAGE && name == UNIQUE_KEY_QUERY.as_bytes();
-            if !hidden && !mark && name != SIGNATURE.as_bytes() {
-                member.put_value(text, &mut self.content);
-            }
-        }
-        keyed.sign(&self.content, body, to);
+        self.signed.begin(keyed.credentials.fields(), T::LONGEST_NAME);
+        fields(&mut self.signed);
+        let mark = (code == RequestCode::QUERY_MESSAGE).then_some(UNIQUE_KEY_QUERY);
+        keyed.sign(self.signed.content(mark), body, to);
     }
 
     /// The same of a send that knows what of it is signed. Queue and broker stand in the order of
@@ -88,7 +80,7 @@ impl Signer {
         (queue, broker): (i32, &str),
         namespace: Option<&str>,
         body: &[u8],
-        to: &mut impl WrittenFields,
+        to: &mut impl WireFields,
     ) {
         self.renew();
         let Some(keyed) = &self.keyed else { return };

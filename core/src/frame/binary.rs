@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use super::error::HeaderError;
 use super::head::{Fields, Head, HeaderForm, LOSSY_MAX, Language, Visitor};
-use super::header::{FieldSink, WrittenFields};
+use super::header::{FieldSink, WireFields};
 use super::json::Trailer;
 use super::opaque::Opaque;
 
@@ -133,13 +133,7 @@ pub(super) fn write_head(
     put_long(out, trailer.remark.unwrap_or_default());
     let at = out.len();
     out.extend_from_slice(&[0; 4]);
-    #[cfg(feature = "acl")]
-    let begin = out.len();
-    fields(&mut BinaryFields {
-        out,
-        #[cfg(feature = "acl")]
-        begin,
-    });
+    fields(&mut BinaryFields { out });
     let length = (out.len() - at - 4) as u32;
     out[at..at + 4].copy_from_slice(&length.to_be_bytes());
 }
@@ -153,9 +147,6 @@ fn put_long(out: &mut Vec<u8>, text: &str) {
 #[derive(Debug)]
 pub(super) struct BinaryFields<'a> {
     out: &'a mut Vec<u8>,
-    /// Where the first field stands, or will.
-    #[cfg(feature = "acl")]
-    begin: usize,
 }
 
 impl FieldSink for BinaryFields<'_> {
@@ -181,9 +172,7 @@ impl FieldSink for BinaryFields<'_> {
     }
 }
 
-impl WrittenFields for BinaryFields<'_> {
+impl WireFields for BinaryFields<'_> {
     #[cfg(feature = "acl")]
-    fn written(&self) -> (HeaderForm, &[u8]) {
-        (HeaderForm::Binary, &self.out[self.begin..])
-    }
+    const LONGEST_NAME: usize = i16::MAX as usize;
 }

@@ -30,11 +30,17 @@ pub trait FieldSink {
     fn pair(&mut self, key: &str, value: &str);
 }
 
-/// A sink that knows what has been written to it.
-pub(crate) trait WrittenFields: FieldSink {
-    /// The fields as they stand on the wire, with the form that they have there.
+/// A sink whose fields stand on the wire.
+pub(crate) trait WireFields: FieldSink {
+    /// Bytes of the longest name that is not left out.
     #[cfg(feature = "acl")]
-    fn written(&self) -> (super::HeaderForm, &[u8]);
+    const LONGEST_NAME: usize;
+}
+
+/// What has fields: a request, or a reply.
+pub(crate) trait WriteFields {
+    /// Writes those that have a value.
+    fn write_fields<W: FieldSink>(&self, to: &mut W);
 }
 
 /// A type that an extension field can have.

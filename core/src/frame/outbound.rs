@@ -9,7 +9,7 @@ use bytes::{Buf, Bytes};
 use super::code::RequestCode;
 use super::error::FrameError;
 use super::head::{FLAG_ONEWAY, FLAG_REPLY, HeaderForm};
-use super::header::FieldSink;
+use super::header::{FieldSink, WriteFields};
 use super::inbound::Limits;
 use super::json::{self, JsonFields, Trailer};
 use super::opaque::Opaque;
@@ -273,11 +273,6 @@ fn encode_head<'a>(
     }
 }
 
-/// Fields of a request or of a reply.
-trait WriteFields {
-    fn write_fields<W: FieldSink>(&self, to: &mut W);
-}
-
 impl WriteFields for Request {
     fn write_fields<W: FieldSink>(&self, to: &mut W) {
         self.write(to);
@@ -303,7 +298,7 @@ fn encode_fields(
         binary::write_head(out, short, trailer, |to| {
             fields.write_fields(to);
             if let Some((seal, body)) = seal {
-                seal.close(RequestCode(code), body, to);
+                seal.close((RequestCode(code), body), fields, to);
             }
         });
         return HeaderForm::Binary;
@@ -312,7 +307,7 @@ fn encode_fields(
     let mut to = JsonFields::new(out);
     fields.write_fields(&mut to);
     if let Some((seal, body)) = seal {
-        seal.close(RequestCode(code), body, &mut to);
+        seal.close((RequestCode(code), body), fields, &mut to);
     }
     json::close_head(out, trailer);
     HeaderForm::Json

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::code::RequestCode;
-use super::header::WrittenFields;
-use super::{CLIENT_VERSION, version};
+use super::header::{FieldSink, WireFields, WriteFields};
+use super::{CLIENT_VERSION, json, version};
 #[cfg(feature = "acl")]
 use crate::auth::Signer;
 use crate::config::Config;
@@ -54,33 +54,68 @@ impl Seal {
         &mut self,
         publish: &Publish,
         aim: (i32, &str),
-        to: &mut impl WrittenFields,
+        to: &mut impl WireFields,
     ) {
         #[cfg(feature = "acl")]
         if let (Some(signer), Some(values)) = (&mut self.signer, publish.values()) {
             let namespace = self.namespace.as_deref();
-            if let Some(namespace) = namespace {
-                to.flag(NAMESPACED, true);
-                to.text(NAMESPACE, namespace);
-            }
+            write_namespace(namespace, to);
             return signer.sign_publish(values, aim, namespace, publish.body(), to);
         }
-        let _ = aim;
-        self.close(publish.code(), publish.body(), to);
+        self.close((publish.code(), publish.body()), &Aimed { publish, aim }, to);
     }
 
-    /// Adds what is to be added behind the fields that are written.
-    pub(super) fn close(&mut self, code: RequestCode, body: &[u8], to: &mut impl WrittenFields) {
-        if let Some(namespace) = &self.namespace {
-            to.flag(NAMESPACED, true);
-            to.text(NAMESPACE, namespace);
-        }
+    /// Adds what is to be added behind `fields`, which are written.
+    pub(super) fn close(
+        &mut self,
+        request: (RequestCode, &[u8]),
+        fields: &impl WriteFields,
+        to: &mut impl WireFields,
+    ) {
+        let namespace = self.namespace.as_deref();
+        write_namespace(namespace, to);
         #[cfg(feature = "acl")]
         if let Some(signer) = &mut self.signer {
-            signer.sign(code, body, to);
+            let all = |signed: &mut _| {
+                fields.write_fields(signed);
+                write_namespace(namespace, signed);
+            };
+            signer.sign(request, all, to);
         }
         #[cfg(not(feature = "acl"))]
-        let _ = (code, body);
+        let _ = (request, fields);
+    }
+}
+
+fn write_namespace(namespace: Option<&str>, to: &mut impl FieldSink) {
+    if let Some(namespace) = namespace {
+        to.flag(NAMESPACED, true);
+        to.text(NAMESPACE, namespace);
+    }
+}
+
+/// A send of which nobody has kept what is signed: its fields are read once more.
+struct Aimed<'a> {
+    publish: &'a Publish,
+    aim: (i32, &'a str),
+}
+
+impl WriteFields for Aimed<'_> {
+    fn write_fields<W: FieldSink>(&self, to: &mut W) {
+        let fields = [b"{", self.publish.fields(), b"}"].concat();
+        let text = std::str::from_utf8(&fields).unwrap_or_default();
+        let visited = json::visit_fields(
+            (&fields, text),
+            0,
+            (usize::MAX, &json::Found::UNKNOWN),
+            &mut |name, value| {
+                to.pair(name, &value);
+                Ok(())
+            },
+        );
+        debug_assert!(visited.is_ok(), "{visited:?}");
+        to.int("e", i64::from(self.aim.0));
+        to.text("n", self.aim.1);
     }
 }
 

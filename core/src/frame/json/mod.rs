@@ -8,8 +8,6 @@ mod write;
 
 pub use escape::escape_into;
 pub(crate) use escape::escape_room;
-#[cfg(feature = "acl")]
-pub(crate) use escape::unescape;
 pub(super) use found::Found;
 pub use read::read_head;
 pub(super) use read::visit_fields;

@@ -1,8 +1,6 @@
 //! Writing a JSON header, its keys in the order in which Java's fastjson writes them.
 
-#[cfg(feature = "acl")]
-use super::super::head::HeaderForm;
-use super::super::header::{FieldSink, WrittenFields};
+use super::super::header::{FieldSink, WireFields};
 use super::super::opaque::Opaque;
 use super::escape::escape_into;
 
@@ -106,9 +104,7 @@ impl FieldSink for JsonFields<'_> {
     }
 }
 
-impl WrittenFields for JsonFields<'_> {
+impl WireFields for JsonFields<'_> {
     #[cfg(feature = "acl")]
-    fn written(&self) -> (HeaderForm, &[u8]) {
-        (HeaderForm::Json, &self.out[self.begin..])
-    }
+    const LONGEST_NAME: usize = usize::MAX;
 }
