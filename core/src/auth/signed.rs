@@ -1,16 +1,15 @@
 //! The extension fields of a request as they are signed: each value as the server reads it, in the
 //! order of the fields' names.
 
-use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use super::{ACCESS_KEY, SECURITY_TOKEN, SIGNATURE};
 use crate::frame::header::FieldSink;
 
-/// One field: its name, and where its value stands.
-struct Member {
-    name: Cow<'static, str>,
-    value: (u32, u32),
+/// Where name and value of one field end; they begin where those of the one before end.
+struct Ends {
+    name: u32,
+    value: u32,
 }
 
 /// One field by its order: the first bytes of its name, which most orders follow from, and its
@@ -23,8 +22,9 @@ const MANY: usize = 32;
 /// Takes the fields that are written to it; reused from one request to the next.
 #[derive(Default)]
 pub(crate) struct Signed {
-    members: Vec<Member>,
-    /// The values, as they came.
+    ends: Vec<Ends>,
+    /// Names and values, as they came.
+    names: String,
     values: Vec<u8>,
     places: Vec<Place>,
     /// The values in the order of their names.
@@ -43,8 +43,10 @@ impl Signed {
         own: impl Iterator<Item = (&'static str, &'a str)>,
         longest: usize,
     ) {
-        self.members.clear();
+        self.ends.clear();
+        self.names.clear();
         self.values.clear();
+        self.places.clear();
         (self.longest, self.token) = (longest, false);
         for (name, value) in own {
             self.token |= name == SECURITY_TOKEN;
@@ -54,12 +56,14 @@ impl Signed {
 
     /// What is signed of them; `left_out` is not.
     pub(super) fn content(&mut self, left_out: Option<&str>) -> &[u8] {
-        let Self { members, values, places, content, .. } = self;
-        places.clear();
-        places.extend((0_u32..).zip(&*members).map(|(at, member)| (first(&member.name), at)));
+        let Self { ends, names, values, places, content, .. } = self;
+        let name = |place: &Place| {
+            let (from, to) = range(ends, place, |end| end.name);
+            names.get(from..to).unwrap_or_default()
+        };
         let cmp = |one: &Place, other: &Place| {
-            let name = |place: &Place| name(members, place).bytes().map(in_java);
-            one.0.cmp(&other.0).then_with(|| name(one).cmp(name(other)))
+            let in_java = |place: &Place| name(place).bytes().map(in_java);
+            one.0.cmp(&other.0).then_with(|| in_java(one).cmp(in_java(other)))
         };
         let is_less = |two: &[Place]| cmp(&two[0], &two[1]) == Ordering::Less;
         if left_out.is_none() && places.windows(2).all(is_less) {
@@ -71,45 +75,49 @@ impl Signed {
             // Of two of one name a server knows the last.
             let next = places.get(at + 1);
             let hidden = next.is_some_and(|next| cmp(place, next) == Ordering::Equal);
-            if !hidden && left_out != Some(name(members, place)) {
-                let value = members.get(place.1 as usize).map_or((0, 0), |member| member.value);
-                let value = values.get(value.0 as usize..value.1 as usize);
-                content.extend_from_slice(value.unwrap_or_default());
+            if !hidden && left_out != Some(name(place)) {
+                let (from, to) = range(ends, place, |end| end.value);
+                content.extend_from_slice(values.get(from..to).unwrap_or_default());
             }
         }
         content
     }
 
-    fn add(&mut self, name: Cow<'static, str>, value: &[u8]) {
-        let begin = self.values.len() as u32;
+    #[inline]
+    fn add(&mut self, name: &str, value: &[u8]) {
+        self.places.push((first(name), self.ends.len() as u32));
+        self.names.push_str(name);
         self.values.extend_from_slice(value);
-        self.members.push(Member { name, value: (begin, self.values.len() as u32) });
+        self.ends.push(Ends { name: self.names.len() as u32, value: self.values.len() as u32 });
     }
 }
 
 impl FieldSink for Signed {
     fn text(&mut self, key: &'static str, value: &str) {
-        self.add(Cow::Borrowed(key), value.as_bytes());
+        self.add(key, value.as_bytes());
     }
 
     fn int(&mut self, key: &'static str, value: i64) {
-        self.add(Cow::Borrowed(key), itoa::Buffer::new().format(value).as_bytes());
+        self.add(key, itoa::Buffer::new().format(value).as_bytes());
     }
 
     fn flag(&mut self, key: &'static str, value: bool) {
-        self.add(Cow::Borrowed(key), if value { b"true" } else { b"false" });
+        self.add(key, if value { b"true" } else { b"false" });
     }
 
     fn pair(&mut self, key: &str, value: &str) {
         let own = key == ACCESS_KEY || key == SIGNATURE || (self.token && key == SECURITY_TOKEN);
         if !own && key.len() <= self.longest {
-            self.add(Cow::Owned(key.to_owned()), value.as_bytes());
+            self.add(key, value.as_bytes());
         }
     }
 }
 
-fn name<'a>(members: &'a [Member], place: &Place) -> &'a str {
-    members.get(place.1 as usize).map_or("", |member| &member.name)
+/// From where to where it stands.
+fn range(ends: &[Ends], place: &Place, end: impl Fn(&Ends) -> u32) -> (usize, usize) {
+    let at = place.1 as usize;
+    let end = |at: usize| ends.get(at).map_or(0, &end) as usize;
+    (at.checked_sub(1).map_or(0, end), end(at))
 }
 
 /// The first bytes of a name, as a number that is smaller where they come before.
