@@ -1,11 +1,12 @@
 //! Callers on threads that read their own answers, beside others that can't.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rocketry::{Consumer, Message, Producer, RecvError, Start};
+use rocketry::{Consumer, Message, MessageView, Producer, RecvError, Start};
 
 use crate::rig::{On, Rig, eventually};
 use crate::{TOPIC, served};
@@ -203,4 +204,62 @@ fn a_broker_that_goes_while_messages_are_read_is_found_again() {
         served.start_broker(0).expect("the same port");
         take(2000 * (round + 1));
     }
+}
+
+#[test]
+fn a_wait_for_messages_ends_in_time_while_a_filter_takes_its_own() {
+    let served = served();
+    let rig = Rig::start(On::Threads, &served.namesrv());
+    alone(&rig.client.producer("callers").expect("a producer"), 20);
+    let builder = rig.client.consumer("callers").expect("a group").topic(TOPIC, "*");
+    let slow = |_: &MessageView| {
+        thread::sleep(Duration::from_millis(60));
+        false
+    };
+    let builder = builder.start_at(Start::First).filter_with(slow);
+    let (mut consumer, begun) = (builder.start().expect("a consumer"), Instant::now());
+    consumer.recv_timeout(Duration::from_secs(1)).expect_err("none is wanted");
+    // Parking for the whole time after the filter had taken 600 ms or more of it took 1.6 s.
+    assert!(begun.elapsed() < Duration::from_millis(1500), "{:?}", begun.elapsed());
+}
+
+#[test]
+fn a_filter_may_send_while_somebody_suspends_and_resumes() {
+    let served = served();
+    let rig = Rig::start(On::Threads, &served.namesrv());
+    let producer = Arc::new(rig.client.producer("callers").expect("a producer"));
+    let batch = (0..100).map(message).collect::<Vec<_>>();
+    (0..30).for_each(|_| drop(producer.send_batch(&batch).wait().expect("sent")));
+    let (sender, left, late) =
+        (producer.clone(), AtomicUsize::new(3000), Arc::new(AtomicUsize::new(0)));
+    let count = late.clone();
+    let builder = rig.client.consumer("callers").expect("a group").topic(TOPIC, "*");
+    let builder = builder.start_at(Start::First).filter_with(move |_| {
+        if left.load(Relaxed) > 0 {
+            left.fetch_sub(1, Relaxed);
+            let begun = Instant::now();
+            let sent = sender.send(message(0)).wait();
+            // It would wait for itself if it held the half that reads.
+            count.fetch_add(usize::from(sent.is_err() || begun.elapsed() > SOON), Relaxed);
+        }
+        true
+    });
+    let mut consumer = builder.start().expect("a consumer");
+    let (control, over) = (consumer.control(), AtomicBool::new(false));
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            for round in 0.. {
+                if over.load(Relaxed) {
+                    break;
+                }
+                control.suspend();
+                thread::sleep(Duration::from_micros(round % 61));
+                control.resume();
+                thread::sleep(Duration::from_micros(round * 7 % 97));
+            }
+        });
+        take(&mut consumer, 6000);
+        over.store(true, Relaxed);
+    });
+    assert_eq!(late.load(Relaxed), 0);
 }

@@ -18,6 +18,9 @@ use crate::time::Instant;
 /// does not come by the connection that it would read.
 const SOON: Duration = Duration::from_millis(2);
 
+/// Whether a read can end after [`SOON`]: where it takes half a second, none begins.
+const READS: bool = cfg!(not(windows));
+
 /// How a consumer waits that finds no message.
 pub(super) struct Wait<'a> {
     waker: &'a Waker,
@@ -40,6 +43,18 @@ impl<'a> Wait<'a> {
         if self.reading.is_none() {
             shared.wake_readers();
         }
+    }
+
+    /// Before anything of the application's runs: a half that was taken goes back.
+    pub(super) fn give_back(&mut self, shared: &Shared) {
+        if let Some(reading) = self.reading.take() {
+            shared.read_once(reading, None);
+        }
+    }
+
+    /// From now on it waits by its waker, which whoever ends a pause wakes at once.
+    pub(super) const fn sleep(&mut self) {
+        self.may_read = false;
     }
 
     /// There is no message: takes the connection's read half, if it may and can, or leaves `waker`
@@ -77,28 +92,32 @@ impl Shared {
         }
         let (waker, mut now) = (own_waker(), self.now());
         loop {
-            let left = by.map(|by| by.since(now));
-            let may_read = *soon && left.is_none_or(|left| left >= SOON);
-            let mut wait = Wait { waker: &waker, may_read, reading: None };
+            let near = by.is_some_and(|by| by.since(now) < SOON);
+            let mut wait = Wait { waker: &waker, may_read: READS && *soon && !near, reading: None };
             let polled = poll(&mut wait);
-            let reads = wait.reading.is_some();
-            if let Some(reading) = wait.reading {
-                self.read_once(reading, polled.is_pending().then_some(SOON));
-            }
-            if let Poll::Ready(result) = polled {
-                return Some(result);
-            }
-            if left.is_some_and(|left| left.is_zero()) {
-                return None;
-            }
-            if !reads {
-                self.host().block(&mut || match left {
+            // The application's filter runs in it, and may have taken its time.
+            now = self.now();
+            let (begun, left) = (now, by.map(|by| by.since(now)));
+            let over = left.is_some_and(|left| left.is_zero());
+            match (polled, wait.reading) {
+                (Poll::Ready(result), reading) => {
+                    reading.into_iter().for_each(|reading| self.read_once(reading, None));
+                    return Some(result);
+                }
+                (Poll::Pending, Some(reading)) => {
+                    self.read_once(reading, (!over).then_some(SOON));
+                }
+                (Poll::Pending, None) if over => {}
+                (Poll::Pending, None) => self.host().block(&mut || match left {
                     Some(left) => thread::park_timeout(left),
                     None => thread::park(),
-                });
+                }),
             }
-            let since = std::mem::replace(&mut now, self.now());
-            *soon = now.since(since) < SOON;
+            if over {
+                return None;
+            }
+            now = self.now();
+            *soon = now.since(begun) < SOON;
         }
     }
 }

@@ -299,7 +299,11 @@ impl Consumer {
     /// As [`Self::poll_delivery`], without what was gathered.
     pub(super) fn poll_fresh(&mut self, wait: &mut Wait<'_>) -> Poll<Result<Received, RecvError>> {
         loop {
+            wait.give_back(self.owner.shared());
             let paused = self.control.is_suspended();
+            if paused {
+                wait.sleep();
+            }
             if !paused && let Some(delivery) = self.fresh() {
                 return Poll::Ready(Ok(delivery));
             }

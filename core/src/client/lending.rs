@@ -65,6 +65,10 @@ impl Shared {
     /// Reads once, for at most so long, with a half that was [borrowed](Reading) under a lock that
     /// [`run`](Self::run) took; not at all where nothing is waited for any more.
     pub(super) fn read_once(&self, reading: Reading, within: Option<Duration>) {
+        if self.is_forked() {
+            // The socket is the parent's.
+            return;
+        }
         self.free_readers.fetch_sub(1, Relaxed);
         let Reading { conn, mut half, write } = reading;
         self.write_before(write);

@@ -55,6 +55,10 @@ impl Traffic for On<'_> {
         self.sends() > self.alone
     }
 
+    fn has_pulls(&self) -> bool {
+        self.engine.has_pulls(self.conn)
+    }
+
     fn has_oneway(&self) -> bool {
         self.engine.has_oneway(self.conn)
     }

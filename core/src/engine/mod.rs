@@ -316,6 +316,11 @@ impl Engine {
         self.ctx.remoting.pulls_on()
     }
 
+    /// Whether messages are asked for on the connection.
+    pub fn has_pulls(&self, conn: ConnectionId) -> bool {
+        self.ctx.remoting.has_pulls(conn)
+    }
+
     /// Whether all requests under way on the connection, if any, are sends and pulls.
     pub fn only_messages(&self, conn: ConnectionId) -> bool {
         self.ctx.remoting.only_messages(conn)

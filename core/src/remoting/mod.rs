@@ -52,10 +52,18 @@ impl Remoting {
         self.peers.of(conn).map_or(0, |peer| self.calls.on(peer))
     }
 
+    fn pulls(&self, conn: ConnectionId) -> u32 {
+        self.peers.of(conn).map_or(0, |peer| self.calls.pulls_on(peer))
+    }
+
+    /// Whether messages are asked for on the connection.
+    pub(crate) fn has_pulls(&self, conn: ConnectionId) -> bool {
+        self.pulls(conn) > 0
+    }
+
     /// Whether all requests under way on the connection, if any, are sends and pulls.
     pub(crate) fn only_messages(&self, conn: ConnectionId) -> bool {
-        let pulls = self.peers.of(conn).map_or(0, |peer| self.calls.pulls_on(peer));
-        self.calls_on(conn) == self.peers.sends(conn) + pulls
+        self.calls_on(conn) == self.peers.sends(conn) + self.pulls(conn)
     }
 
     /// The connection on which a request is under way, if nothing but sends and pulls is besides.

@@ -98,7 +98,8 @@ impl<W: Backlog, H> Halves<W, H> {
     /// gained by waiting for others.
     pub(crate) fn transmit(&mut self, traffic: &impl Traffic, busy: bool) -> Action<W> {
         let (sends, oneway) = (traffic.sends(), traffic.has_oneway());
-        if sends > 1 && !oneway && self.read.defer() {
+        // Who is to read messages next may be busy with those it has.
+        if sends > 1 && !oneway && !traffic.has_pulls() && self.read.defer() {
             return Action::Defer;
         }
         let may = !busy && !oneway && !traffic.is_crowded();

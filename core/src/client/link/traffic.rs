@@ -15,6 +15,9 @@ pub(crate) trait Traffic {
     /// Whether there are more sends than a caller writes by itself.
     fn is_crowded(&self) -> bool;
 
+    /// Whether messages are asked for.
+    fn has_pulls(&self) -> bool;
+
     /// Whether oneway messages wait for a writer. Nobody waits for them: they have time.
     fn has_oneway(&self) -> bool;
 

@@ -132,6 +132,7 @@ pub(super) struct Seen {
     frames: usize,
     sends: u32,
     alone: u32,
+    pulls: bool,
     oneway: bool,
     only_messages: bool,
     parked: bool,
@@ -153,6 +154,10 @@ impl Traffic for Seen {
 
     fn is_crowded(&self) -> bool {
         self.sends > self.alone
+    }
+
+    fn has_pulls(&self) -> bool {
+        self.pulls
     }
 
     fn has_oneway(&self) -> bool {
@@ -199,6 +204,7 @@ impl World {
             frames: self.queue.len(),
             sends: under_way(Kind::Send) as u32,
             alone: plan.alone,
+            pulls: under_way(Kind::Pull) > 0,
             oneway: self.queue.iter().any(|call| plan.calls[*call].1 == Kind::Oneway),
             only_messages: under_way(Kind::Query) == 0,
             parked: self.calls.contains(&Call::Waits { parked: true }),
