@@ -149,7 +149,7 @@ impl Shared {
 
     fn read(&self, conn: ConnId, peer: &Arc<Peer>) {
         match peer.wire.begin(self.tls.as_ref()) {
-            Ok(()) => self.serve(conn, peer),
+            Ok(stays) => self.serve(conn, peer, stays),
             Err(error) => log::warn!("a connection is closed: {error}"),
         }
         peer.close();
@@ -159,8 +159,8 @@ impl Shared {
         inner.readers.remove(&conn);
     }
 
-    /// Answers one connection until its end.
-    fn serve(&self, conn: ConnId, peer: &Peer) {
+    /// Answers one connection until its end, or does what one read brings if it does not stay.
+    fn serve(&self, conn: ConnId, peer: &Peer, stays: bool) {
         let mut inbound = Inbound::new(Limits::default());
         let mut frames = Vec::new();
         let mut checks = self.lock().cluster.checks_keys();
@@ -188,6 +188,9 @@ impl Shared {
             }
             if let Some(error) = broken {
                 log::warn!("a connection is closed: {error}");
+                break;
+            }
+            if !stays {
                 break;
             }
             peer.wait_for_room();

@@ -308,3 +308,21 @@ fn a_broker_that_starts_elsewhere_is_in_the_routes_there() {
     client.send(Kind::Send, [(message(), Bytes::from_static(b"x"))]);
     assert!(client.receive().is_some());
 }
+
+/// As Apache's brokers do: they close, and hand what has come on.
+#[test]
+#[cfg(feature = "tls")]
+fn tls_02_who_comes_without_tls_to_who_enforces_it_is_cut_off_and_has_been_heard() {
+    use super::{Listen, ServeTls, TlsMode};
+    use crate::certificates::{self, SERVER};
+
+    let server = certificates::server(SERVER, false).unwrap();
+    let tls = ServeTls { mode: TlsMode::Enforcing, server };
+    let config = ClusterConfig::default().topic("topic_a", 2);
+    let served = Served::start_tls(config, &Listen::default(), tls).unwrap();
+    let mut client = Client::connect(&address(&served, 0));
+    client.send(Kind::Send, [(message(), Bytes::from_static(b"x"))]);
+    assert!(client.receive().is_none(), "no answer");
+    let stored = || served.with(|cluster| cluster.stored("topic_a"));
+    assert!(crate::rig::eventually(Duration::from_secs(10), || stored() == 1), "{}", stored());
+}

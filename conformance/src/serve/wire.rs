@@ -68,23 +68,30 @@ impl Wire {
     }
 
     /// Waits for the client's first byte, and goes through the handshake if that is one of TLS.
+    /// False: the client is cut off, and what it has sent by now is done all the same, as brokers
+    /// do (`NettyRemotingServer.TlsModeHandler` closes, and hands the bytes on).
     #[cfg(feature = "tls")]
-    pub(super) fn begin(&self, tls: Option<&ServeTls>) -> io::Result<()> {
-        let Some(tls) = tls else { return Ok(()) };
+    pub(super) fn begin(&self, tls: Option<&ServeTls>) -> io::Result<bool> {
+        let Some(tls) = tls else { return Ok(true) };
         let mut first = [0];
         // Nothing at all is for the reader to see.
         let hello = self.socket.peek(&mut first)? > 0 && first[0] == HELLO;
         match (tls.mode, hello) {
-            (TlsMode::Permissive | TlsMode::Disabled, false) => Ok(()),
+            (TlsMode::Permissive | TlsMode::Disabled, false) => Ok(true),
             (TlsMode::Disabled, true) => Err(io::Error::other("it speaks TLS, which is off")),
-            (TlsMode::Enforcing, false) => Err(io::Error::other("it does not speak TLS")),
-            (TlsMode::Permissive | TlsMode::Enforcing, true) => self.shake(&tls.server),
+            (TlsMode::Enforcing, false) => {
+                log::warn!("a connection is closed: it does not speak TLS");
+                self.socket.shutdown(Shutdown::Write).map(|()| false)
+            }
+            (TlsMode::Permissive | TlsMode::Enforcing, true) => {
+                self.shake(&tls.server).map(|()| true)
+            }
         }
     }
 
     #[cfg(not(feature = "tls"))]
-    pub(super) const fn begin(&self, _: Option<&ServeTls>) -> io::Result<()> {
-        Ok(())
+    pub(super) const fn begin(&self, _: Option<&ServeTls>) -> io::Result<bool> {
+        Ok(true)
     }
 
     #[cfg(feature = "tls")]
