@@ -1,5 +1,8 @@
 //! Connections cut inside a frame, at every kind of place, in both directions.
 
+use std::io::Read;
+use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rocketry::{Message, Topic};
@@ -15,6 +18,7 @@ on_all!(
     a_cut_inside_a_route_is_asked_again,
     fault_11_a_broker_that_stalls_ends_calls_by_their_deadline_and_goes_on,
     fault_08_a_reset_and_a_closed_port_lose_nothing,
+    a_message_for_a_time_names_a_broker_that_answers_nothing,
 );
 
 /// A body that makes every frame longer than the offsets below.
@@ -114,4 +118,32 @@ fn fault_08_a_reset_and_a_closed_port_lose_nothing(on: On) {
     proxy.admit().expect("the port is free");
     waits.wait().expect("sent before the deadline");
     assert!(served.with(|cluster| cluster.stored(TOPIC)) >= 3);
+}
+
+/// As one does that wants TLS: such a message waits for its version.
+fn a_message_for_a_time_names_a_broker_that_answers_nothing(on: On) {
+    let (served, listener) = (served(), TcpListener::bind("127.0.0.1:0").expect("a port"));
+    let address = listener.local_addr().expect("an address");
+    served.with(|cluster| cluster.set_endpoint(0, &address.to_string()));
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while let Ok((mut socket, _)) = listener.accept()
+                && !over.load(Ordering::Relaxed)
+            {
+                // What has come is read, so that the end is no reset.
+                let _ = socket.read(&mut [0; 4096]);
+            }
+        });
+        let mut config = rocketry::Config::new(served.namesrv()).expect("settings that work");
+        config.send_timeout = Duration::from_secs(1);
+        let rig = Rig::with(on, config);
+        let producer = rig.client.producer("cuts").expect("a producer");
+        let error = producer.send(message().delay(Duration::from_secs(3))).wait();
+        let error = error.expect_err("its version is never told").to_string();
+        over.store(true, Ordering::Relaxed);
+        drop(rig);
+        let _ = TcpStream::connect(address);
+        assert!(error.contains("set tls"), "{error}");
+    });
 }

@@ -73,7 +73,7 @@ const RULES: &[Rule] = &[
     ("compression", "must be a codec of this build: lz4 and zstd are features", |c| {
         c.compression.is_none_or(|codec| codec == Compression::Zlib || codec.is_built())
     }),
-    ("tls", "must be off in this build: tls and tls-aws-lc are features", |c| {
+    ("tls", "and tls_ca and its like need the feature tls, which this build is without", |c| {
         !c.encrypts() || cfg!(feature = "tls")
     }),
     ("tls_key", "must be given with tls_cert, and tls_cert with it", |c| {

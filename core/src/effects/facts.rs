@@ -8,6 +8,7 @@ use super::group_words::Unasked;
 use crate::error::lack::{CREATE_OR_SEND, is_unknown};
 use crate::error::{
     Attempt, CloseReason, DENIED, Failure, FilterRefused, Lack, PeerKind, is_denied, one_line,
+    unanswered,
 };
 use crate::frame::RequestCode;
 use crate::name::QueueName;
@@ -458,7 +459,11 @@ impl Note {
                 write!(f, "connected to {peer} {endpoint} again")
             }
             Self::Closed { peer, endpoint, reason } => {
-                write!(f, "connection to {peer} {endpoint} is gone: {reason}")
+                write!(f, "connection to {peer} {endpoint} is gone: {reason}")?;
+                match reason {
+                    CloseReason::Unanswered => f.write_str(unanswered(endpoint.port(), *peer)),
+                    _ => Ok(()),
+                }
             }
             Self::OnewayLost { endpoint, count } => {
                 write!(f, "{count} oneway messages to {endpoint} were lost with the connection")

@@ -23,10 +23,7 @@ pub(super) fn hint(attempt: &Attempt) -> &'static str {
         Failure::Closed(CloseReason::Frame(FrameError::Foreign(Foreign::Http2))) => GRPC,
         Failure::Closed(CloseReason::Frame(FrameError::Foreign(Foreign::Tls))) => WANTS_TLS,
         Failure::Closed(CloseReason::Tls(error)) => tls(error),
-        Failure::Closed(CloseReason::Unanswered) => match by_port(port, broker) {
-            "" => WANTS_TLS,
-            known => known,
-        },
+        Failure::Closed(CloseReason::Unanswered) => unanswered(port, attempt.peer),
         Failure::Closed(CloseReason::Frame(FrameError::Foreign(_))) if !broker => {
             " (check that this is a nameserver's remoting port, 9876 by default)"
         }
@@ -34,6 +31,14 @@ pub(super) fn hint(attempt: &Attempt) -> &'static str {
             by_port(port, broker)
         }
         Failure::Unreadable(_) | Failure::Body(_) | Failure::Fetch(_) => "",
+    }
+}
+
+/// Of a connection that was closed before anything was answered.
+pub(crate) fn unanswered(port: u16, peer: PeerKind) -> &'static str {
+    match by_port(port, peer == PeerKind::Broker) {
+        "" => WANTS_TLS,
+        known => known,
     }
 }
 

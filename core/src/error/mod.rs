@@ -29,7 +29,7 @@ pub use connection::{AddressFailure, CloseReason, ConnectError};
 pub use denial::{Denial, DeniedAsk};
 pub(crate) use denied::is_denied;
 pub use filter::FilterRefused;
-pub(crate) use hint::DENIED;
+pub(crate) use hint::{DENIED, unanswered};
 pub use kind::ErrorKind;
 pub use lack::Lack;
 pub(crate) use line::{Line, one_line};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Producers;
 use crate::effects::{Signal, TimerKind};
-use crate::error::{Failure, SendError, TooOld};
+use crate::error::{CloseReason, Failure, SendError, TooOld};
 use crate::id::{BrokerId, OpId, PeerId};
 use crate::message::Publish;
 use crate::remoting::Context;
@@ -82,12 +82,15 @@ impl Producers {
     }
 
     /// The deadline of a send has come: where it waited for a broker's version, that is what came
-    /// to nothing.
+    /// to nothing; or the end of the broker's connections, where it answers nothing on them.
     pub(super) fn note_unknown(&mut self, ctx: &Context, op: OpId) {
         let Some(send) = self.send_of(op) else { return };
         if let Some(Unknown { peer, .. }) = send.unknown.take() {
-            let within = ctx.fx.now.since(send.since);
-            send.attempts.push(ctx.attempt(peer, None, Failure::TimedOut(within)));
+            let failure = match ctx.remoting.peers.is_unanswered(peer) {
+                true => Failure::Closed(CloseReason::Unanswered),
+                false => Failure::TimedOut(ctx.fx.now.since(send.since)),
+            };
+            send.attempts.push(ctx.attempt(peer, None, failure));
         }
     }
 }

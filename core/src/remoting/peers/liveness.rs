@@ -79,7 +79,8 @@ impl Peers {
 
     /// The peer does its work: it answered a request, and not with `GO_AWAY`.
     pub(crate) fn served(&mut self, id: PeerId) {
-        self.peer(id).failures = 0;
+        let peer = self.peer(id);
+        (peer.failures, peer.unanswered) = (0, false);
     }
 
     /// A request to the peer had no answer in time. If no other answer has come for twice

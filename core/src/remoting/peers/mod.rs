@@ -86,6 +86,8 @@ struct Peer {
     /// Connections that could not be made, or were lost, since the peer last answered anything but
     /// that it goes.
     failures: u32,
+    /// Its last connection ended before it had answered anything, and so it is still.
+    unanswered: bool,
     /// Connections in a row that were lost soon after they had been made, whatever came on them.
     losses: u32,
     /// Connections in close succession on which the peer said that it goes.
@@ -190,6 +192,7 @@ impl Peers {
             queue: Fifo::new(),
             raised: false,
             failures: 0,
+            unanswered: false,
             losses: 0,
             farewells: 0,
             tried: Instant::ZERO,
@@ -275,6 +278,11 @@ impl Peers {
     /// Whether it is a broker, and no lane of one.
     pub(crate) fn is_broker(&self, id: PeerId) -> bool {
         self.kind(id) == PeerKind::Broker && self.main(id) == id
+    }
+
+    /// Whether the peer closes connections before it has answered anything on them.
+    pub(crate) fn is_unanswered(&self, id: PeerId) -> bool {
+        self.list[id.0 as usize].unanswered
     }
 
     /// Sockets that exist or are being made.

@@ -128,6 +128,7 @@ impl Peers {
         if !self.stopping {
             let (peer, endpoint) = (self.kind(id), self.endpoint(id).clone());
             fx.note(Note::Closed { peer, endpoint, reason: reason.clone() });
+            self.peer(id).unanswered = *reason == CloseReason::Unanswered;
         }
         Some(if self.gone(id, conn) { Disconnect::of_leaving(id) } else { self.lose(fx, id, conn) })
     }
