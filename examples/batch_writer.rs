@@ -27,7 +27,7 @@ fn main() -> ExitCode {
 }
 
 fn job(run: &Run) -> Outcome {
-    let client = rocketry::blocking::connect(run.namesrv())?;
+    let client = rocketry::blocking::connect(run.config()?)?;
     let to_stop = client.clone();
     on_ctrl_c(move || drop(to_stop.shutdown()))?;
 

@@ -17,7 +17,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use common::{Outcome, Run, on_ctrl_c};
-use rocketry::{Client, Config, MessageModel, MessageView, RunOptions, Start};
+use rocketry::{Client, MessageModel, MessageView, RunOptions, Start};
 
 /// Keys of the database.
 const KEYS: usize = 8;
@@ -97,7 +97,7 @@ impl Front {
         name: &str,
         cache: &Arc<Cache>,
     ) -> Result<Self, common::Failure> {
-        let mut config = Config::new(run.namesrv())?;
+        let mut config = run.config()?;
         config.instance_name = Some(name.to_owned());
         config.offset_store_path = offsets.0.to_str().map(str::to_owned);
         let client = rocketry::blocking::connect(config)?;

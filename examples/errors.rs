@@ -29,7 +29,7 @@ fn main() -> ExitCode {
 }
 
 fn job(run: &Run) -> Outcome {
-    let client = rocketry::blocking::connect(run.namesrv())?;
+    let client = rocketry::blocking::connect(run.config()?)?;
     // Creates no topics, and fails as we ask it to.
     let mut cluster = ClusterConfig::default().topic(run.topic().as_str(), 8);
     cluster.auto_create_topics = false;

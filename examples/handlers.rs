@@ -21,7 +21,7 @@ fn main() -> ExitCode {
 }
 
 fn job(run: &Arc<common::Run>) -> Outcome {
-    let client = rocketry::blocking::connect(run.namesrv())?;
+    let client = rocketry::blocking::connect(run.config()?)?;
     // The handlers end first, by their own grace, and the client after them.
     on_ctrl_c(|| {})?;
 

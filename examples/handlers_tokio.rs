@@ -27,7 +27,7 @@ fn main() -> ExitCode {
 
 #[tokio::main]
 async fn job(run: &Arc<common::Run>) -> Outcome {
-    let client = rocketry::tokio::connect(run.namesrv())?;
+    let client = rocketry::tokio::connect(run.config()?)?;
     // The handlers end first, by their own grace, and the client after them.
     on_ctrl_c(|| {})?;
 

@@ -37,7 +37,7 @@ impl Orders {
 }
 
 fn job(run: &Arc<common::Run>) -> Outcome {
-    let client = rocketry::blocking::connect(run.namesrv())?;
+    let client = rocketry::blocking::connect(run.config()?)?;
     // The handlers end first, by their own grace, and the client after them.
     on_ctrl_c(|| {})?;
 

@@ -61,7 +61,7 @@ fn take(args: &mut Vec<String>, option: &str) -> Result<Option<String>, Failure>
 }
 
 fn job(run: &Run) -> Outcome {
-    let client = rocketry::blocking::connect(run.namesrv())?;
+    let client = rocketry::blocking::connect(run.config()?)?;
     let to_stop = client.clone();
     on_ctrl_c(move || drop(to_stop.shutdown()))?;
 

@@ -32,7 +32,7 @@ fn main() -> ExitCode {
 }
 
 fn job(run: &Arc<common::Run>) -> Outcome {
-    let client = rocketry::blocking::connect(run.namesrv())?;
+    let client = rocketry::blocking::connect(run.config()?)?;
     on_ctrl_c(|| {})?;
 
     let done = produce(run, &client).and_then(|()| consume(run, &client));

@@ -11,7 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use common::{Outcome, PAUSE, Run, on_ctrl_c};
-use rocketry::{Client, Config, Message, Pending, Producer, QueueChoice, Start};
+use rocketry::{Client, Message, Pending, Producer, QueueChoice, Start};
 use rocketry::{SendError, SendReceipt};
 
 /// Sends under way at once.
@@ -26,7 +26,7 @@ fn main() -> ExitCode {
 }
 
 fn job(run: &Run) -> Outcome {
-    let mut config = Config::new(run.namesrv())?;
+    let mut config = run.config()?;
     // Leaves brokers alone for a while that failed or answered late; the selector sees which.
     config.fault_isolation = true;
     let client = rocketry::blocking::connect(config)?;

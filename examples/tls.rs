@@ -8,14 +8,14 @@ mod common;
 use std::process::ExitCode;
 
 use common::{Outcome, PAUSE, Run, on_ctrl_c};
-use rocketry::{Client, Config, Start};
+use rocketry::{Client, Start};
 
 fn main() -> ExitCode {
     common::main(std::env::args().skip(1), job)
 }
 
 fn job(run: &Run) -> Outcome {
-    let mut config = Config::new(run.namesrv())?;
+    let mut config = run.config()?;
     config.tls = true;
     // A path, mostly: `Some("/etc/rocketmq/ca.pem".into())`. Without it, the system's authorities.
     config.tls_ca = Some(run.authority());

@@ -103,7 +103,8 @@ fn take(shop: &TransactionProducer, orders: &Orders, number: usize, order: Messa
 fn first_shop(told: &str) -> Outcome {
     let told: Vec<&str> = told.splitn(4, '\n').collect();
     let [namesrv, topic, group, path] = told[..] else { return Err("not told enough".into()) };
-    let (client, path) = (rocketry::blocking::connect(namesrv)?, Path::new(path));
+    let client = rocketry::blocking::connect(common::config_at(namesrv)?)?;
+    let path = Path::new(path);
     let topic = Topic::new(topic)?;
     let (shop, orders) = (shop(&client, group, path)?, Orders::open(path)?);
     for number in 0.. {
@@ -113,7 +114,7 @@ fn first_shop(told: &str) -> Outcome {
 }
 
 fn job(run: &Run) -> Outcome {
-    let client = rocketry::blocking::connect(run.namesrv())?;
+    let client = rocketry::blocking::connect(run.config()?)?;
     let to_stop = client.clone();
     on_ctrl_c(move || drop(to_stop.shutdown()))?;
     let path = std::env::temp_dir().join(run.group().as_str());

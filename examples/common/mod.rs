@@ -57,6 +57,14 @@ pub(crate) struct Run {
     repeats: AtomicUsize,
 }
 
+/// The settings of a client of that cluster: what the environment says, for one of the user's.
+pub(crate) fn config_at(namesrv: &str) -> Result<Config, Failure> {
+    Ok(match std::env::var("NAMESRV_ADDR") {
+        Ok(given) if given == namesrv => rocketry::blocking::config_from_env()?,
+        _ => Config::new(namesrv)?,
+    })
+}
+
 impl Run {
     /// `COUNT` messages through the cluster at `NAMESRV_ADDR`, or through an embedded broker.
     ///
@@ -89,10 +97,7 @@ impl Run {
 
     /// The settings of its clients: what the environment says, for a cluster of the user's.
     pub(crate) fn config(&self) -> Result<Config, Failure> {
-        Ok(match &self.cluster {
-            Cluster::Given(_) => rocketry::blocking::config_from_env()?,
-            Cluster::Embedded { namesrv, .. } => Config::new(namesrv)?,
-        })
+        config_at(self.namesrv())
     }
 
     pub(crate) const fn topic(&self) -> &Topic {
