@@ -85,6 +85,8 @@ pub(super) struct Link {
     pub(super) client: ClientId,
     pub(super) conn: ConnectionId,
     pub(super) endpoint: String,
+    /// When the engine asked for it.
+    pub(super) begun: Instant,
     pub(super) end: End,
     /// The server accepts, and word of it is on its way.
     pub(super) accepted: bool,
@@ -115,6 +117,7 @@ impl Link {
             client,
             conn,
             endpoint,
+            begun: now,
             end: End::None,
             accepted: false,
             closing: false,

@@ -149,8 +149,7 @@ impl World {
         let broker = self.master_named(&name);
         let holder = broker.and_then(|at| self.cluster().lock_holder(at, of, number as i32));
         let other = holder.filter(|holder| **holder != *own).map(str::to_owned);
-        let since = broker.and_then(|at| self.cluster().locks_since(at));
-        if other.is_some() && since.is_some_and(|at| self.now.since(at) < BELIEF) {
+        if other.is_some() && broker.is_some_and(|broker| self.believes(client, broker)) {
             // Its broker began anew and gave the lock to somebody else, and it can't know.
             if let Some(offset) = batch.offset(index) {
                 self.firsts.pass(group.as_str(), client, &place, offset);
@@ -166,6 +165,20 @@ impl World {
             panic!("{client:?} of {group} is given {:?} of {place}, locked by {holder}", id.index);
         }
         self.handled_in_order += 1;
+    }
+
+    /// Whether a client may believe in locks that the broker has forgotten: it has not heard of the
+    /// end of its connection, nor has it had the time to ask again.
+    fn believes(&self, client: ClientId, broker: usize) -> bool {
+        let Some(since) = self.cluster().locks_since(broker) else { return false };
+        let all = self.masters().into_iter().map(|(at, _)| at).filter(|at| *at != broker);
+        let others: Vec<_> = all.filter_map(|at| self.cluster().endpoint(at)).collect();
+        let mut links = self.network.links.values().filter(|link| link.client == client);
+        let old = links.any(|link| {
+            let elsewhere = others.contains(&&*link.endpoint) || link.endpoint.starts_with("ns");
+            !elsewhere && link.open && !link.client_gone && link.begun < since
+        });
+        old && self.now.since(since) < BELIEF
     }
 
     fn master_named(&self, name: &str) -> Option<usize> {
