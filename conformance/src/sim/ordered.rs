@@ -168,7 +168,7 @@ impl World {
     }
 
     /// Whether a client may believe in locks that the broker has forgotten: it has not heard of the
-    /// end of its connection, nor has it had the time to ask again.
+    /// end of its connection, or has them from a slave that stood in for the master.
     fn believes(&self, client: ClientId, broker: usize) -> bool {
         let Some(since) = self.cluster().locks_since(broker) else { return false };
         let all = self.masters().into_iter().map(|(at, _)| at).filter(|at| *at != broker);
@@ -178,7 +178,7 @@ impl World {
             let elsewhere = others.contains(&&*link.endpoint) || link.endpoint.starts_with("ns");
             !elsewhere && link.open && !link.client_gone && link.begun < since
         });
-        old && self.now.since(since) < BELIEF
+        (old || self.cluster().config().acting_masters) && self.now.since(since) < BELIEF
     }
 
     fn master_named(&self, name: &str) -> Option<usize> {
