@@ -99,22 +99,19 @@ impl Shared {
             now = self.now();
             let (begun, left) = (now, by.map(|by| by.since(now)));
             let over = left.is_some_and(|left| left.is_zero());
-            match (polled, wait.reading) {
-                (Poll::Ready(result), reading) => {
-                    reading.into_iter().for_each(|reading| self.read_once(reading, None));
-                    return Some(result);
-                }
-                (Poll::Pending, Some(reading)) => {
-                    self.read_once(reading, (!over).then_some(SOON));
-                }
-                (Poll::Pending, None) if over => {}
-                (Poll::Pending, None) => self.host().block(&mut || match left {
+            if over || polled.is_ready() {
+                wait.give_back(self);
+                return match polled {
+                    Poll::Ready(result) => Some(result),
+                    Poll::Pending => None,
+                };
+            }
+            match wait.reading {
+                Some(reading) => self.read_once(reading, Some(SOON)),
+                None => self.host().block(&mut || match left {
                     Some(left) => thread::park_timeout(left),
                     None => thread::park(),
                 }),
-            }
-            if over {
-                return None;
             }
             now = self.now();
             *soon = now.since(begun) < SOON;

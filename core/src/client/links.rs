@@ -33,8 +33,8 @@ pub(super) struct Parked<'a> {
 
 impl Parked<'_> {
     fn is_any(self) -> bool {
-        let consumers = self.consumers.into_iter().flat_map(BTreeMap::values);
-        self.calls > 0 || consumers.into_iter().any(|consumer| consumer.waker.is_some())
+        let mut consumers = self.consumers.into_iter().flat_map(BTreeMap::values);
+        self.calls > 0 || consumers.any(|consumer| consumer.waker.is_some())
     }
 }
 
