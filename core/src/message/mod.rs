@@ -3,6 +3,7 @@
 mod asking;
 mod batch;
 mod batch_publish;
+mod checksum;
 mod compression;
 mod delay;
 mod ids;

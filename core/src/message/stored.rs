@@ -2,7 +2,8 @@
 
 use std::net::SocketAddr;
 
-use super::record::{MAGIC_V1, MAGIC_V2, MASK, Record};
+use super::checksum::checksum;
+use super::record::{MAGIC_V1, MAGIC_V2, Record};
 use super::sys_flag::{BORN_HOST_V6, STORE_HOST_V6};
 use crate::time::UnixMillis;
 
@@ -77,7 +78,7 @@ impl<'a> StoredRecord<'a> {
         out.reserve(120 + self.body.len() + topic.len() + properties.len());
         out.extend_from_slice(&[0; 4]);
         out.extend_from_slice(&if wide { MAGIC_V2 } else { MAGIC_V1 }.to_be_bytes());
-        out.extend_from_slice(&(crc32fast::hash(self.body) & MASK).to_be_bytes());
+        out.extend_from_slice(&checksum(self.body).to_be_bytes());
         out.extend_from_slice(&self.queue_id.to_be_bytes());
         out.extend_from_slice(&self.flag.to_be_bytes());
         out.extend_from_slice(&self.queue_offset.to_be_bytes());
