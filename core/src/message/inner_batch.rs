@@ -6,16 +6,16 @@
 //! of a list need not know: batch queues are rare, and everybody else pays nothing.
 
 use super::batch::{BatchBody, Batched};
-use super::record::{Layout, Record, RecordError, bytes_at};
+use super::record::{Layout, Record, RecordError};
 use super::record_list::{Entry, RecordList};
 use super::stored::StoredRecord;
 use super::sys_flag::{COMPRESSED, COMPRESSION_TYPE, INNER_BATCH, NEED_UNWRAP};
 
 const BATCH: i32 = NEED_UNWRAP | INNER_BATCH;
 
-/// Whether these bytes, a readable record, hold a batch.
-pub(super) fn is_batch(raw: &[u8]) -> bool {
-    bytes_at(raw, 36).is_some_and(|flag| i32::from_be_bytes(flag) & BATCH == BATCH)
+/// Whether a record with this system flag holds a batch.
+pub(super) const fn is_batch(sys_flag: i32) -> bool {
+    sys_flag & BATCH == BATCH
 }
 
 /// The same list with each batch replaced by its messages.
@@ -25,7 +25,7 @@ pub(super) fn unwrap(list: &RecordList) -> RecordList {
     let room = 2 * limit as usize;
     let mut unwrapped = Unwrapped { bytes: Vec::new(), index: Vec::new(), room, limit };
     for (i, entry) in list.entries().iter().enumerate() {
-        match list.record(i).filter(|record| is_batch(record.raw)) {
+        match list.record(i).filter(|record| record.layout.batch) {
             Some(batch) => unwrapped.take_apart(&batch),
             None => unwrapped.keep(list.raw_bytes(entry), entry.layout),
         }

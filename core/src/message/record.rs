@@ -6,8 +6,10 @@ use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 
+use super::checksum::{MASK, checksum};
 use super::compression;
 use super::ids::OffsetMessageId;
+use super::inner_batch;
 use super::properties::{self, Properties};
 use super::sys_flag::{BORN_HOST_V6, Compression, INNER_BATCH, STORE_HOST_V6};
 use crate::time::UnixMillis;
@@ -16,6 +18,8 @@ use crate::time::UnixMillis;
 pub(super) const MAGIC_V1: u32 = 0xDAA3_20A7;
 /// Magic of a record whose topic length has two bytes (`MESSAGE_MAGIC_CODE_V2`, from 5.0 on).
 pub(super) const MAGIC_V2: u32 = 0xDAA3_20AB;
+/// Bytes of a record's fixed part, up to its body, where both hosts have addresses of IPv4.
+const FIXED: usize = 88;
 /// Bytes up to the end of the queue offset: enough to name a record that can't be read.
 pub(super) const NAMED: usize = 28;
 
@@ -117,47 +121,49 @@ pub(super) struct Layout {
     body: u8,
     /// The topic's length takes two bytes, and else one.
     wide: bool,
+    /// It is a batch that is to be taken apart.
+    pub(super) batch: bool,
     topic_length: u16,
     properties_length: u16,
     body_length: u32,
 }
 
 impl Layout {
-    /// Reads the lengths of one record, which has `raw` to itself.
+    /// Reads the lengths of one record, which has `raw` to itself. Bytes behind its properties are
+    /// left alone: a later version may append fields.
+    #[inline(always)]
     pub(super) fn of(raw: &[u8]) -> Result<Self, RecordError> {
-        let length = raw.len() as u32;
-        let short = RecordError::Short { length };
-        let found = u32::from_be_bytes(bytes_at(raw, 4).ok_or(short)?);
-        let wide = match found {
+        let short = RecordError::Short { length: raw.len() as u32 };
+        let Some(head) = raw.first_chunk::<FIXED>() else { return Err(too_short(raw)) };
+        let wide = match u32::from_be_bytes([head[4], head[5], head[6], head[7]]) {
             MAGIC_V1 => false,
             MAGIC_V2 => true,
-            _ => return Err(RecordError::Magic { found }),
+            found => return Err(RecordError::Magic { found }),
         };
-        if i64::from_be_bytes(bytes_at(raw, 20).ok_or(short)?) < 0 {
+        if head[20] >> 7 != 0 {
             return Err(RecordError::QueueOffset);
         }
-        let flag = i32::from_be_bytes(bytes_at(raw, 36).ok_or(short)?);
+        let flag = i32::from_be_bytes([head[36], head[37], head[38], head[39]]);
         let body = 56 + host_length(flag, BORN_HOST_V6) + host_length(flag, STORE_HOST_V6) + 16;
         let body_length = u32::from_be_bytes(bytes_at(raw, body - 4).ok_or(short)?);
-        let mut rest = Rest { at: body, length: raw.len() };
-        rest.take(body_length)
+        let rest = skip(raw.get(body..).ok_or(short)?, body_length)
             .map_err(|left| RecordError::BodyLength { found: body_length, left })?;
-        let topic_length = if wide {
-            rest.take(2).map_err(|_| short)?;
-            u16::from_be_bytes(bytes_at(raw, rest.at - 2).ok_or(short)?)
+        let (topic_length, rest) = if wide {
+            let (length, rest) = rest.split_first_chunk().ok_or(short)?;
+            (u16::from_be_bytes(*length), rest)
         } else {
-            rest.take(1).map_err(|_| short)?;
-            u16::from(raw[rest.at - 1])
+            let (length, rest) = rest.split_first().ok_or(short)?;
+            (u16::from(*length), rest)
         };
         let found = u32::from(topic_length);
-        rest.take(found).map_err(|left| RecordError::TopicLength { found, left })?;
-        rest.take(2).map_err(|_| short)?;
-        let properties_length = u16::from_be_bytes(bytes_at(raw, rest.at - 2).ok_or(short)?);
+        let rest = skip(rest, found).map_err(|left| RecordError::TopicLength { found, left })?;
+        let (length, rest) = rest.split_first_chunk().ok_or(short)?;
+        let properties_length = u16::from_be_bytes(*length);
         let found = u32::from(properties_length);
-        rest.take(found).map_err(|left| RecordError::PropertiesLength { found, left })?;
-        // Bytes behind the properties are left alone: a later version may append fields.
+        skip(rest, found).map_err(|left| RecordError::PropertiesLength { found, left })?;
         Compression::of(flag).map_err(|found| RecordError::CompressionType { found })?;
-        Ok(Self { body: body as u8, wide, topic_length, properties_length, body_length })
+        let (body, batch) = (body as u8, inner_batch::is_batch(flag));
+        Ok(Self { body, wide, batch, topic_length, properties_length, body_length })
     }
 
     /// Where the topic begins.
@@ -166,24 +172,22 @@ impl Layout {
     }
 }
 
-/// What is left of a record while its lengths are read.
-struct Rest {
-    at: usize,
-    length: usize,
+/// What is wrong with a record that has not even its fixed part.
+#[cold]
+fn too_short(raw: &[u8]) -> RecordError {
+    let magic = bytes_at(raw, 4).map(u32::from_be_bytes);
+    match magic.filter(|found| !matches!(*found, MAGIC_V1 | MAGIC_V2)) {
+        Some(found) => RecordError::Magic { found },
+        None if bytes_at(raw, 20).is_some_and(|at| i64::from_be_bytes(at) < 0) => {
+            RecordError::QueueOffset
+        }
+        None => RecordError::Short { length: raw.len() as u32 },
+    }
 }
 
-impl Rest {
-    /// Steps over `count` bytes, or tells how many there are instead.
-    fn take(&mut self, count: u32) -> Result<(), u32> {
-        let left = self.length.saturating_sub(self.at);
-        match usize::try_from(count) {
-            Ok(count) if count <= left => {
-                self.at += count;
-                Ok(())
-            }
-            _ => Err(left as u32),
-        }
-    }
+/// What is left behind `count` bytes, or how many there are instead.
+fn skip(rest: &[u8], count: u32) -> Result<&[u8], u32> {
+    usize::try_from(count).ok().and_then(|at| rest.get(at..)).ok_or(rest.len() as u32)
 }
 
 const fn host_length(flag: i32, v6: i32) -> usize {
@@ -325,12 +329,22 @@ impl<'a> Record<'a> {
     ///
     /// The work is done at each call: keep what you get.
     pub fn body(&self) -> Result<Bytes, RecordError> {
-        let stored = self.part(self.layout.body.into(), self.layout.body_length);
+        let stored = self.stored();
         self.check(stored)?;
         match self.compression() {
             None => Ok(self.raw_body()),
             Some(kind) => compression::open(kind, stored, self.opened_max),
         }
+    }
+
+    /// Whether the body is what is stored, by its checksum as well: [`Self::raw_body`] is it.
+    #[cfg(feature = "client")]
+    pub(crate) fn is_plain(&self) -> bool {
+        self.compression().is_none() && self.check(self.stored()).is_ok()
+    }
+
+    fn stored(&self) -> &'a [u8] {
+        self.part(self.layout.body.into(), self.layout.body_length)
     }
 
     /// The body as it is stored: unchecked, and compressed if the producer did so. Shares the read
@@ -353,7 +367,7 @@ impl<'a> Record<'a> {
         if stored.is_empty() || expected == 0 {
             return Ok(());
         }
-        let found = crc32fast::hash(stored) & MASK;
+        let found = checksum(stored);
         if expected == found { Ok(()) } else { Err(RecordError::Checksum { expected, found }) }
     }
 
@@ -394,6 +408,3 @@ impl fmt::Debug for Record<'_> {
             .finish_non_exhaustive()
     }
 }
-
-/// The bits that brokers keep of a CRC-32.
-pub(super) const MASK: u32 = 0x7FFF_FFFF;

@@ -32,6 +32,8 @@ impl Default for RecordList {
 /// An item that is taken out of a list by itself is copied when the list is so many times larger:
 /// it may be kept for long, and would keep all its neighbours.
 const SMALL: usize = 8;
+/// Where there may be more items than pulls ask for, they are counted.
+const USUAL: usize = 32;
 
 /// Where an item lies, and how to read it.
 #[derive(Clone, Copy, Debug)]
@@ -84,7 +86,8 @@ impl Undecodable<'_> {
     /// Where it is in the broker's log, if it has the head of a record, and no batch in it.
     pub(crate) fn commit_log_offset(&self) -> Option<i64> {
         let magic = u32::from_be_bytes(bytes_at(self.raw, 4)?);
-        let known = matches!(magic, MAGIC_V1 | MAGIC_V2) && !inner_batch::is_batch(self.raw);
+        let flag = bytes_at(self.raw, 36).map_or(0, i32::from_be_bytes);
+        let known = matches!(magic, MAGIC_V1 | MAGIC_V2) && !inner_batch::is_batch(flag);
         let whole = known && !matches!(self.reason, RecordError::Size { .. });
         let offset = i64::from_be_bytes(bytes_at(self.raw, 28)?);
         Some(offset).filter(|offset| whole && *offset >= 0)
@@ -111,16 +114,22 @@ impl RecordList {
     pub fn cut_within(body: Bytes, pinned: usize, opened_max: u32) -> Self {
         // A frame's length has 31 bits, so nothing is ever dropped here.
         let body = body.slice(..body.len().min(u32::MAX as usize));
-        let mut index = Vec::with_capacity(Steps::over(&body).count());
-        let mut batches = false;
-        for (start, size) in Steps::over(&body) {
-            let length = size.unwrap_or(body.len() - start);
-            let layout = match size {
-                Some(size) => Layout::of(&body[start..start + size]),
-                None => Err(lost(&body[start..])),
+        let many = body.len() / size_at(&body).max(NAMED) > USUAL;
+        let room = if many { count(&body) } else { body.len().div_ceil(NAMED).min(USUAL) };
+        let mut index = Vec::with_capacity(room);
+        let (mut batches, mut start) = (false, 0);
+        while start < body.len() {
+            let rest = &body[start..];
+            if index.len() == index.capacity() {
+                index.reserve_exact(count(rest));
+            }
+            let (length, layout) = match first(rest) {
+                Some(raw) => (raw.len(), Layout::of(raw)),
+                None => (rest.len(), Err(lost(rest))),
             };
-            batches |= layout.is_ok() && inner_batch::is_batch(&body[start..start + length]);
+            batches |= layout.is_ok_and(|layout| layout.batch);
             index.push(Entry { start: start as u32, length: length as u32, layout });
+            start += length;
         }
         let list = Self { body, index, pinned, opened_max };
         // Where frames can't come from, positions could not be counted any more.
@@ -190,10 +199,21 @@ impl RecordList {
         if i < self.len() { self.item(i).record() } else { None }
     }
 
+    /// Whether item `i` is a record whose body is as it is stored, its checksum looked at.
+    #[cfg(feature = "client")]
+    pub(crate) fn is_plain(&self, i: usize) -> bool {
+        self.record(i).is_some_and(|record| record.is_plain())
+    }
+
     /// The queue offset of item `i`, also of an undecodable one if that much can be read.
     pub fn queue_offset(&self, i: usize) -> Option<i64> {
         let entry = self.index.get(i)?;
         queue_offset_of(&self.body[entry.start as usize..][..entry.length as usize])
+    }
+
+    /// The queue offset of each item, as [`queue_offset`](Self::queue_offset) gives it.
+    pub(crate) fn queue_offsets(&self) -> impl Iterator<Item = Option<i64>> + '_ {
+        self.index.iter().map(|entry| queue_offset_of(self.raw_bytes(entry)))
     }
 
     /// Bytes of item `i` as stored; 0 when there is none.
@@ -265,47 +285,106 @@ impl fmt::Debug for Undecodable<'_> {
     }
 }
 
-/// Steps from record to record by their sizes: start and size of each, and no size for a rest in
-/// which the next record can't be found.
-struct Steps<'a> {
-    body: &'a [u8],
-    at: usize,
+/// What the record that begins here says of its size; 0 where not even that is there.
+fn size_at(rest: &[u8]) -> usize {
+    bytes_at(rest, 0).map_or(0, u32::from_be_bytes) as usize
 }
 
-impl<'a> Steps<'a> {
-    const fn over(body: &'a [u8]) -> Self {
-        Self { body, at: 0 }
-    }
+/// The record that begins here, if its size can be true. One too small to name the message is taken
+/// for damage too: stepping by it would tell nothing, and would let a peer make the index larger
+/// than what it sent.
+#[inline]
+fn first(rest: &[u8]) -> Option<&[u8]> {
+    rest.get(..size_at(rest)).filter(|raw| raw.len() >= NAMED)
 }
 
-impl Iterator for Steps<'_> {
-    type Item = (usize, Option<usize>);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let start = self.at;
-        let left = self.body.len() - start;
-        if left == 0 {
-            return None;
-        }
-        // A size too small to name the message is taken for damage too: stepping by it would tell
-        // nothing, and would let a peer make the index larger than what it sent.
-        let size = bytes_at(self.body, start).map_or(0, u32::from_be_bytes) as usize;
-        if (NAMED..=left).contains(&size) {
-            self.at += size;
-            Some((start, Some(size)))
-        } else {
-            self.at = self.body.len();
-            Some((start, None))
-        }
+/// How many items there are.
+fn count(mut rest: &[u8]) -> usize {
+    let mut items = 0;
+    while !rest.is_empty() {
+        rest = first(rest).map_or(&[], |raw| &rest[raw.len()..]);
+        items += 1;
     }
+    items
 }
 
 /// What is wrong where the next record can't be found.
 fn lost(rest: &[u8]) -> RecordError {
-    let found = bytes_at(rest, 0).map_or(0, u32::from_be_bytes);
-    RecordError::Size { found, left: rest.len() as u32 }
+    RecordError::Size { found: size_at(rest) as u32, left: rest.len() as u32 }
 }
 
 fn queue_offset_of(raw: &[u8]) -> Option<i64> {
     bytes_at(raw, 20).map(i64::from_be_bytes).filter(|offset| *offset >= 0)
+}
+
+#[cfg(all(test, feature = "client"))]
+mod tests {
+    use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+
+    use super::super::StoredRecord;
+    use super::super::sys_flag::COMPRESSED;
+    use super::*;
+    use crate::time::UnixMillis;
+
+    const V4: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 1));
+    const V6: SocketAddr = SocketAddr::V6(SocketAddrV6::new(Ipv6Addr::LOCALHOST, 1, 0, 0));
+
+    fn stored(host: SocketAddr, topic: &str, sys_flag: i32) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let record = StoredRecord {
+            topic,
+            queue_id: 1,
+            flag: 0,
+            queue_offset: 7,
+            commit_log_offset: 4711,
+            sys_flag,
+            born_timestamp: UnixMillis(1),
+            born_host: host,
+            store_timestamp: UnixMillis(2),
+            store_host: host,
+            reconsume_times: 0,
+            prepared_transaction_offset: 0,
+            body: b"a body of some bytes",
+            properties: b"TAGS\x01a\x02",
+        };
+        record.encode_into(&mut bytes);
+        bytes
+    }
+
+    #[test]
+    fn a_body_is_plain_where_it_is_what_is_stored_and_its_checksum_is_right() {
+        let wide = "t".repeat(200);
+        let whole = [
+            (stored(V4, "orders", 0), true),
+            (stored(V6, &wide, 0), true),
+            (stored(V4, "orders", COMPRESSED), false),
+        ];
+        for (bytes, plain) in whole {
+            assert_eq!(RecordList::cut(bytes.clone().into()).is_plain(0), plain);
+            for at in 0..bytes.len() {
+                let mut damaged = bytes.clone();
+                damaged[at] ^= 1;
+                let list = RecordList::cut(damaged.into());
+                let record = list.record(0).filter(|record| record.compression().is_none());
+                let good = record.is_some_and(|record| record.body().is_ok());
+                assert_eq!(list.is_plain(0), good, "byte {at}");
+            }
+        }
+    }
+
+    #[test]
+    fn more_records_than_a_pull_asks_for_take_no_more_room_than_they_need() {
+        let (one, long) = (stored(V6, "t", 0), stored(V6, &"t".repeat(20_000), 0));
+        // Of a first one that is longer than all others together nothing can be told.
+        for (first, many) in
+            [(&one, 0), (&one, 31), (&one, 32), (&one, 200), (&long, 31), (&long, 99)]
+        {
+            let bytes = [first.clone(), one.repeat(many)].concat();
+            let list = RecordList::cut(bytes.clone().into());
+            assert_eq!(list.len(), 1 + many);
+            let room = (list.held() - bytes.len()) / size_of::<Entry>();
+            assert!((1 + many..=USUAL.max(1 + many)).contains(&room), "{room} for {many}");
+        }
+        assert_eq!(RecordList::cut(Bytes::new()).held(), 0);
+    }
 }
