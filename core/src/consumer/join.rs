@@ -100,7 +100,7 @@ impl Consumers {
         match consumer.topics.find_own(&topic) {
             Some(key) => {
                 if let Some(of) = consumer.topics.get_mut(key) {
-                    (of.filter, of.edition) = (filter, edition);
+                    *of = Subscription::new(topic, filter, edition, of.role);
                 }
                 let queues = consumer.of_topic(key).map(|(_, queue)| queue).collect();
                 self.attend(ctx, known, sub, queues, Chore::PullAnew);
@@ -110,7 +110,7 @@ impl Consumers {
                 reach_brokers(ctx, known, &topic);
                 consumer.tell_queues(ctx, known, &topic);
                 let role = Role::Own;
-                consumer.topics.insert(Subscription { topic, filter, edition, role });
+                consumer.topics.insert(Subscription::new(topic, filter, edition, role));
                 ctx.fx.signal(Signal::Rebalance(sub));
             }
         }

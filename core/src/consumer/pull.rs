@@ -36,9 +36,8 @@ impl Consumer {
         let config = &ctx.fx.config;
         let (now, within) = (ctx.fx.now, config.pull_timeout);
         let Some(queue) = self.queues.get_mut(key) else { return };
-        let Some(Subscription { topic, filter, edition, .. }) = self.topics.get(queue.topic) else {
-            return;
-        };
+        let Some(subscription) = self.topics.get(queue.topic) else { return };
+        let Subscription { topic, filter, edition, said: (text, language), .. } = subscription;
         let lite = self.options.taking.polling().is_some() && !self.plain.contains(&peer);
         let sys_flag = match (&self.options.taking, lite) {
             (Taking::Delivered, _) => SUSPEND,
@@ -57,9 +56,9 @@ impl Consumer {
             suspend_timeout_millis: config.pull_suspend.as_millis() as i64,
             // A broker knows it by our heartbeat, unless the pull is to say it; one in SQL may be
             // long.
-            subscription: says.then(|| filter.text().into()),
+            subscription: says.then(|| text.clone()),
             sub_version: edition.version,
-            expression_type: Some(filter.kind().into()),
+            expression_type: Some(language.clone()),
             broker: Some(queue.name.broker.clone()),
             ..Default::default()
         };

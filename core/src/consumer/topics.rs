@@ -3,6 +3,7 @@
 //! (`DefaultMQPushConsumerImpl.copySubscription`).
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::{Filter, Start};
 use crate::id::{Slots, TopicKey};
@@ -35,6 +36,15 @@ pub(super) struct Subscription {
     pub(super) filter: Filter,
     pub(super) edition: Edition,
     pub(super) role: Role,
+    /// What pulls say of the filter: its text, and the language of that.
+    pub(super) said: (Arc<str>, Arc<str>),
+}
+
+impl Subscription {
+    pub(super) fn new(topic: Topic, filter: Filter, edition: Edition, role: Role) -> Self {
+        let said = (filter.text().into(), filter.kind().into());
+        Self { topic, filter, edition, role, said }
+    }
 }
 
 /// The topics of one consumer: there may be tens of thousands, and each route and each share asks
@@ -57,12 +67,11 @@ impl Topics {
     ) -> Self {
         let (mut own, retry) = (Self::default(), Topic::retry_of(group));
         for (topic, filter) in topics.into_iter().filter(|(topic, _)| *topic != retry) {
-            own.insert(Subscription { topic, filter, edition, role: Role::Own });
+            own.insert(Subscription::new(topic, filter, edition, Role::Own));
         }
         // What could not be handled is sent to nobody by a group that broadcasts, or polls.
         if sends_back {
-            let (filter, role) = (Filter::All, Role::Retry);
-            own.insert(Subscription { topic: retry, filter, edition, role });
+            own.insert(Subscription::new(retry, Filter::All, edition, Role::Retry));
         }
         own
     }

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::code::{RequestCode, ResponseCode};
 use super::error::HeaderError;
 use super::head::Head;
-use super::opaque::Opaque;
+use super::opaque::{Kind, Opaque};
 use super::reply::ReplyFields;
 use super::request::Request;
 
@@ -58,7 +58,7 @@ fn shortened(text: &str) -> &str {
 pub struct Reply {
     /// How the request ended.
     pub code: ResponseCode,
-    /// Why it failed, in words: the first 1 KiB of them.
+    /// Why it failed, in words: the first 1 KiB of them. Of a pull that found messages, nothing.
     pub remark: Option<Box<str>>,
     /// The fields that the opaque's kind asks for, or why they can't be read.
     pub fields: Result<ReplyFields, HeaderError>,
@@ -69,11 +69,14 @@ impl Content {
     /// rest of the connection is sound.
     pub fn read(head: &Head<'_>) -> Self {
         if head.is_reply() {
-            let code = ResponseCode(head.code);
+            let (kind, code) = (head.opaque.kind(), ResponseCode(head.code));
+            // One that brought messages says so, `FOUND`: in words, it is of no use.
+            let found = kind == Some(Kind::Pull) && code == ResponseCode::SUCCESS;
+            let remark = head.remark.as_deref().filter(|_| !found);
             return Self::Reply(Reply {
                 code,
-                remark: head.remark.as_deref().map(|text| Box::from(shortened(text))),
-                fields: ReplyFields::read(head.opaque.kind(), code, &head.fields),
+                remark: remark.map(|text| Box::from(shortened(text))),
+                fields: ReplyFields::read(kind, code, &head.fields),
             });
         }
         let code = RequestCode(head.code);

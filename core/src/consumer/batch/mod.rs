@@ -14,6 +14,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use super::queue::LockTime;
+use settling::Bits;
+
 use super::runs::Runs;
 use crate::consumer::Tags;
 use crate::id::{QueueKey, SubscriptionId};
@@ -41,7 +43,7 @@ pub struct Batch {
     at: Instant,
     tags: Option<Arc<Tags>>,
     /// A bit for each message, and set ones behind the last.
-    pub(super) settled: Box<[AtomicU64]>,
+    pub(super) settled: Bits,
     /// Words of those that have bits left to set.
     open: AtomicU32,
     /// So many messages from the front on were handed out.
@@ -146,7 +148,7 @@ impl Batch {
         let PulledRecords { places, delta, records, at } = answer;
         let words = records.len().div_ceil(64);
         let behind = |word| u64::MAX.checked_shl((records.len() - 64 * word) as u32).unwrap_or(0);
-        let settled = (0..words).map(|word| AtomicU64::new(behind(word))).collect();
+        let settled = Bits::new(words, behind);
         let open = AtomicU32::new(words as u32);
         let (in_order, older, last) = (true, 0, None);
         let mut batch = Self {
@@ -173,12 +175,16 @@ impl Batch {
         for index in 0..batch.older {
             batch.settle(index);
         }
-        for index in batch.older..batch.records.len() as u32 {
-            if let Some(offset) = batch.offset(index) {
-                batch.in_order &= batch.last < Some(offset);
-                batch.last = batch.last.max(Some(offset));
+        let Self { records, places, .. } = &batch;
+        let (mut in_order, mut last) = (true, None);
+        for offset in records.queue_offsets().skip(batch.older()) {
+            let offset = offset.and_then(|offset| offset.checked_add(delta));
+            if let Some(offset) = offset.filter(|offset| places.contains(offset)) {
+                in_order &= last.is_none_or(|last| last < offset);
+                last = last.max(Some(offset));
             }
         }
+        (batch.in_order, batch.last) = (in_order, last);
         batch
     }
 
@@ -251,11 +257,13 @@ impl Batch {
     ///
     /// A tag whose hash is none of the consumer's is noted: another member of the group asks for
     /// other tags.
+    #[inline]
     pub fn wanted(&self, index: u32) -> bool {
-        if index < self.older {
-            return false;
-        }
-        let Some(tags) = &self.tags else { return true };
+        let tags = self.tags.as_ref().filter(|_| index >= self.older);
+        tags.map_or(index >= self.older, |tags| self.has_one_of(tags, index))
+    }
+
+    fn has_one_of(&self, tags: &Tags, index: u32) -> bool {
         match self.records.item(index as usize) {
             Item::Record(record) => {
                 let tag = record.tags();
@@ -283,7 +291,7 @@ impl Batch {
             last: self.offset(index),
             records: self.records.single(index as usize),
             tags: None,
-            settled: Box::default(),
+            settled: Bits::default(),
             taken: Default::default(),
             runs: Runs::default(),
             open: AtomicU32::new(1),

@@ -1,9 +1,44 @@
 //! Messages of a batch being settled, one by one or in runs, by whichever threads have them.
 
-use std::ops::Range;
+use std::ops::{Deref, Range};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{Batch, Settled};
+
+/// Words of bits. Pulls ask for 32 messages: one word is mostly enough, and stands here.
+#[derive(Debug)]
+pub(in crate::consumer) enum Bits {
+    One(AtomicU64),
+    Many(Box<[AtomicU64]>),
+}
+
+impl Bits {
+    /// So many words.
+    pub(super) fn new(words: usize, word: impl Fn(usize) -> u64) -> Self {
+        match words {
+            1 => Self::One(AtomicU64::new(word(0))),
+            _ => Self::Many((0..words).map(|at| AtomicU64::new(word(at))).collect()),
+        }
+    }
+}
+
+impl Default for Bits {
+    fn default() -> Self {
+        Self::Many(Box::default())
+    }
+}
+
+impl Deref for Bits {
+    type Target = [AtomicU64];
+
+    #[inline]
+    fn deref(&self) -> &[AtomicU64] {
+        match self {
+            Self::One(word) => std::slice::from_ref(word),
+            Self::Many(words) => words,
+        }
+    }
+}
 
 impl Batch {
     /// Where the bit of the message at `index` is; none behind the last message.
