@@ -45,7 +45,7 @@ pub struct Consumer {
     /// Somebody else ends it.
     pub(super) handed_on: bool,
     /// Messages that were not wanted, one after the other, since others could run.
-    unwanted: u32,
+    pub(super) unwanted: u32,
     /// Messages that were given since it was looked whether this process is a fork.
     unlooked: u32,
     /// A thread has waited, and a message came soon.
@@ -72,7 +72,11 @@ pub struct Next<'a>(&'a mut Consumer);
 impl Future for Next<'_> {
     type Output = Result<Received, RecvError>;
 
+    #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if let Some(plain) = self.0.plain() {
+            return Poll::Ready(Ok(Ok(plain)));
+        }
         self.0.poll_delivery(&mut Wait::parked(cx.waker()))
     }
 }
@@ -142,14 +146,12 @@ impl Consumer {
     /// # }
     /// ```
     #[doc(alias = "poll", alias = "receive", alias = "take")]
+    #[inline]
     pub fn recv(&mut self) -> Result<Received, RecvError> {
-        if let Some(ready) = self.at_once()? {
-            return Ok(ready);
-        }
-        loop {
-            if let Some(ended) = self.await_by(None, Self::poll_delivery) {
-                return ended;
-            }
+        self.may_take()?;
+        match self.plain() {
+            Some(plain) => Ok(Ok(plain)),
+            None => self.await_one(),
         }
     }
 
@@ -169,8 +171,28 @@ impl Consumer {
     /// # }
     /// ```
     #[doc(alias = "poll", alias = "receive")]
+    #[inline]
     pub fn recv_timeout(&mut self, timeout: Duration) -> Result<Received, RecvTimeoutError> {
-        if let Some(ready) = self.at_once()? {
+        self.may_take()?;
+        match self.plain() {
+            Some(plain) => Ok(Ok(plain)),
+            None => self.await_one_for(timeout),
+        }
+    }
+
+    fn await_one(&mut self) -> Result<Received, RecvError> {
+        if let Some(ready) = self.at_hand() {
+            return Ok(ready);
+        }
+        loop {
+            if let Some(ended) = self.await_by(None, Self::poll_delivery) {
+                return ended;
+            }
+        }
+    }
+
+    fn await_one_for(&mut self, timeout: Duration) -> Result<Received, RecvTimeoutError> {
+        if let Some(ready) = self.at_hand() {
             return Ok(ready);
         }
         let by = self.now() + timeout;
@@ -211,19 +233,16 @@ impl Consumer {
         Ok(now)
     }
 
-    /// What `recv` gives without waiting: the next message, or why it must not wait. A fork may
-    /// slip through for a few messages that are at hand, as it does where they are awaited, and is
-    /// seen before anything waits: nobody would wake it.
-    fn at_once(&mut self) -> Result<Option<Received>, RecvError> {
+    /// Whether messages may be taken on this thread. A fork may slip through for a few messages
+    /// that are at hand, as it does where they are awaited, and is seen before anything waits:
+    /// nobody would wake it.
+    fn may_take(&mut self) -> Result<(), RecvError> {
         // A look at the clock costs as much as settling does.
         self.unlooked = (self.unlooked + 1) % UNLOOKED;
         if self.unlooked == 0 && self.owner.shared().is_forked_by(self.now()) {
             return Err(RecvError::Forked);
         }
-        if !self.owner.shared().may_block() {
-            return Err(RecvError::WouldDeadlock);
-        }
-        Ok(self.at_hand())
+        if self.owner.shared().may_block() { Ok(()) } else { Err(RecvError::WouldDeadlock) }
     }
 
     /// The next message from what is at hand, without a lock.
@@ -303,6 +322,9 @@ impl Consumer {
             let paused = self.control.is_suspended();
             if paused {
                 wait.sleep();
+            }
+            if !paused && let Some(plain) = self.plain() {
+                return Poll::Ready(Ok(Ok(plain)));
             }
             if !paused && let Some(delivery) = self.fresh() {
                 return Poll::Ready(Ok(delivery));
@@ -436,9 +458,13 @@ impl Consumer {
 impl Stream for Consumer {
     type Item = Result<Received, RecvError>;
 
+    #[inline]
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         if self.ended {
             return Poll::Ready(None);
+        }
+        if let Some(plain) = self.plain() {
+            return Poll::Ready(Some(Ok(Ok(plain))));
         }
         self.poll_delivery(&mut Wait::parked(cx.waker())).map(|received| {
             self.ended = received.is_err();

@@ -11,11 +11,11 @@ use bytes::Bytes;
 use super::pending::Pending;
 use super::received::Settlement;
 use super::requesting::{Replied, replied};
-use super::shared::Shared;
+use super::shared::{Home, Shared};
 use super::view::MessageView;
 use crate::consumer::{Batch, BatchId, DeliveryId, Outcome, Settled};
 use crate::error::{Refused, SendError, Stale};
-use crate::message::{Item, RecordError};
+use crate::message::RecordError;
 use crate::query::QueueName;
 
 /// One message, handed to this consumer until it is settled: a [`MessageView`] with the duty to
@@ -116,10 +116,16 @@ impl fmt::Display for Place {
 /// Settles a message that is held, which it is no longer then.
 #[inline]
 fn ack(held: &mut bool, batch: &Batch, index: u32) -> Settlement {
-    if !take(held) {
-        return Settlement::Taken;
-    }
-    settle_with(batch, index, |id| batch_ended(&*batch.owner::<Shared>()?, id))
+    if take(held) { acked(batch, index) } else { Settlement::Taken }
+}
+
+fn acked(batch: &Batch, index: u32) -> Settlement {
+    settle_with(batch, index, |id| batch_ended(&*owner(batch)?, id))
+}
+
+/// Whoever has a batch's engine, if that is there still.
+fn owner(batch: &Batch) -> Option<Arc<Shared>> {
+    batch.home::<Home>()?.shared.upgrade()
 }
 
 /// Gives it back, or has it sent back.
@@ -133,12 +139,13 @@ fn given(batch: &Batch, index: u32, outcome: Outcome) -> Settlement {
         return Settlement::TimedOut;
     }
     let id = DeliveryId { batch: batch.id(), index };
-    let shared = batch.owner::<Shared>();
+    let shared = owner(batch);
     told(shared.and_then(|shared| shared.run(|core, now| core.engine.settle(now, id, outcome))))
 }
 
 // A queue that was given up takes nothing back: the next owner gets the message.
 impl Drop for Delivery {
+    #[inline]
     fn drop(&mut self) {
         self.give(Outcome::Again);
     }
@@ -243,23 +250,26 @@ impl fmt::Debug for Delivery {
 impl Delivery {
     /// Opens the message at `index`: its checksum is looked at here, in the consumer's thread,
     /// before any handler sees it.
-    #[inline]
     pub(crate) fn open(
         batch: &Arc<Batch>,
         (index, again): (u32, u32),
         shared: &Arc<Shared>,
         unreadable: OnUnreadable,
     ) -> Result<Self, Unreadable> {
-        batch.belongs_to(shared);
-        match body(batch, index) {
-            Ok(body) => {
-                let clock = batch.is_orderly().then(|| shared.clock_handle());
-                let again = again.saturating_add(batch.tries(index));
-                let view = MessageView { batch: batch.clone(), index, again, body, clock };
+        batch.belongs_to(shared.home());
+        match MessageView::open(batch, index) {
+            Ok(mut view) => {
+                view.again = again.saturating_add(batch.tries(index));
                 Ok(Self { view, held: true })
             }
             Err(reason) => Err(Self::unread(batch, index, reason, unreadable)),
         }
+    }
+
+    /// One that is handed out, and whose body is as it is stored, and looked at.
+    #[inline]
+    pub(super) fn plain(batch: &Arc<Batch>, index: u32) -> Self {
+        Self { view: MessageView::plain(batch, index), held: true }
     }
 
     #[cold]
@@ -278,6 +288,7 @@ impl Delivery {
         Unreadable::new(batch, index, reason, held)
     }
 
+    #[inline]
     fn give(&mut self, outcome: Outcome) -> Settlement {
         give(&mut self.held, &self.view.batch, self.view.index, outcome)
     }
@@ -313,7 +324,7 @@ impl Delivery {
     /// ```
     #[doc(alias = "createReplyMessage")]
     pub fn reply(&self, body: impl Into<Bytes>) -> Replied {
-        match self.view.batch.owner::<Shared>() {
+        match owner(&self.view.batch) {
             Some(shared) => replied(&shared, self.view.to_reply(body)),
             None => Pending::ready(Err(SendError::Refused(Refused::Stopped).into())),
         }
@@ -332,6 +343,7 @@ impl Delivery {
     /// # }
     /// ```
     #[doc(alias = "CONSUME_SUCCESS", alias = "ConsumeConcurrentlyStatus", alias = "ConsumeSuccess")]
+    #[inline]
     pub fn ack(mut self) -> Settlement {
         ack(&mut self.held, &self.view.batch, self.view.index)
     }
@@ -429,18 +441,7 @@ impl Delivery {
 
 /// A message to be read, without the duty to settle it; one that can't be read has none either.
 pub(super) fn opened(batch: &Arc<Batch>, index: u32) -> Result<MessageView, Unreadable> {
-    match body(batch, index) {
-        Ok(body) => Ok(MessageView { batch: batch.clone(), index, again: 0, body, clock: None }),
-        Err(reason) => Err(Unreadable::new(batch, index, reason, false)),
-    }
-}
-
-/// The body of the message at `index`, its checksum looked at.
-fn body(batch: &Batch, index: u32) -> Result<Bytes, RecordError> {
-    match batch.records().item(index as usize) {
-        Item::Record(record) => record.body(),
-        Item::Undecodable(undecodable) => Err(undecodable.reason),
-    }
+    MessageView::open(batch, index).map_err(|reason| Unreadable::new(batch, index, reason, false))
 }
 
 /// Whether a message is this consumer's still: its queue is, and it was not held for too long.

@@ -28,6 +28,7 @@ mod opening;
 mod outcome;
 mod park;
 mod pending;
+mod plain;
 mod polling;
 mod producer;
 mod producing;

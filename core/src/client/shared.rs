@@ -43,6 +43,13 @@ const AGAIN: u32 = 3;
 /// How long a look at the process's id is good for.
 const LOOK: Duration = Duration::from_micros(100);
 
+/// What a batch of messages keeps of its client.
+pub(super) struct Home {
+    /// Whoever has its engine, if that is there still.
+    pub(super) shared: Weak<Shared>,
+    pub(super) clock: Arc<dyn Clock>,
+}
+
 /// The state that a client's handles and its pump share.
 pub struct Shared {
     clock: Arc<dyn Clock>,
@@ -61,6 +68,7 @@ pub struct Shared {
     core: Mutex<Core>,
     /// Itself, for work that goes on beside it.
     me: Weak<Self>,
+    home: Arc<Home>,
     /// Connections that nobody reads, so that a caller may.
     pub(super) free_readers: AtomicU32,
     #[cfg(feature = "lock-stats")]
@@ -118,9 +126,11 @@ impl Shared {
         // Nobody waits for anything yet: what is to be begun is kept for the pump.
         core.drain(clock.now(), &mut AfterUnlock::default());
         let process = clock.process();
-        let (clock, host, core) = (Arc::new(clock), Box::new(host), Mutex::new(core));
-        Arc::new_cyclic(|me| Self {
+        let (clock, host, core): (Arc<dyn Clock>, _, _) =
+            (Arc::new(clock), Box::new(host), Mutex::new(core));
+        Arc::new_cyclic(|me: &Weak<Self>| Self {
             me: me.clone(),
+            home: Arc::new(Home { shared: me.clone(), clock: clock.clone() }),
             clock,
             host,
             process,
@@ -175,9 +185,9 @@ impl Shared {
         &*self.clock
     }
 
-    /// The clock, to be kept.
-    pub(crate) fn clock_handle(&self) -> Arc<dyn Clock> {
-        self.clock.clone()
+    /// What its batches of messages keep.
+    pub(super) const fn home(&self) -> &Arc<Home> {
+        &self.home
     }
 
     pub(crate) fn host(&self) -> &dyn Host {

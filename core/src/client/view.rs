@@ -2,14 +2,14 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::host::Clock;
+use super::shared::Home;
 use crate::consumer::Batch;
-use crate::message::{Message, NoRequest, Record, properties};
+use crate::message::{Item, Message, NoRequest, Record, RecordError, properties};
 use crate::query::QueueName;
 
 /// One message that came, to be read: its body, opened, and everything else of it. It is cheap to
@@ -24,20 +24,38 @@ pub struct MessageView {
     pub(super) index: u32,
     /// How often this client has handed it out before.
     pub(super) again: u32,
-    pub(super) body: Bytes,
-    /// Of a message whose order matters.
-    pub(super) clock: Option<Arc<dyn Clock>>,
+    /// The body, once it was opened, or asked for: to share the batch's memory costs as much as
+    /// settling does, and who passes a message by its tag or key needs none of it.
+    body: OnceLock<Bytes>,
 }
 
 impl fmt::Debug for MessageView {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("MessageView");
         shown.field("queue", self.queue()).field("offset", &self.offset());
-        shown.field("bytes", &self.body.len()).finish_non_exhaustive()
+        shown.field("bytes", &self.body().len()).finish_non_exhaustive()
     }
 }
 
 impl MessageView {
+    /// The message at `index`, its checksum looked at, and its body opened if it is compressed.
+    pub(super) fn open(batch: &Arc<Batch>, index: u32) -> Result<Self, RecordError> {
+        match batch.records().item(index as usize) {
+            Item::Record(record) if record.is_plain() => Ok(Self::plain(batch, index)),
+            Item::Record(record) => {
+                let body = OnceLock::from(record.body()?);
+                Ok(Self { body, ..Self::plain(batch, index) })
+            }
+            Item::Undecodable(undecodable) => Err(undecodable.reason),
+        }
+    }
+
+    /// The same, of one whose body is as it is stored, and looked at.
+    #[inline]
+    pub(super) fn plain(batch: &Arc<Batch>, index: u32) -> Self {
+        Self { batch: batch.clone(), index, again: 0, body: OnceLock::new() }
+    }
+
     fn record(&self) -> Option<Record<'_>> {
         self.batch.records().record(self.index as usize)
     }
@@ -53,8 +71,8 @@ impl MessageView {
     /// # Ok(())
     /// # }
     /// ```
-    pub const fn body(&self) -> &Bytes {
-        &self.body
+    pub fn body(&self) -> &Bytes {
+        self.body.get_or_init(|| self.message().raw_body())
     }
 
     /// Everything else of the message: tags, keys, properties, times, ids.
@@ -103,7 +121,7 @@ impl MessageView {
     /// # }
     /// ```
     pub fn to_message(&self) -> Message {
-        Message::of(self.topic(), &self.message(), self.body.clone())
+        Message::of(self.topic(), &self.message(), self.body().clone())
     }
 
     /// The reply to it, where it was sent by a request: to be given more properties and a tag, and
@@ -184,9 +202,9 @@ impl MessageView {
     pub fn detach(&self) -> Self {
         let batch = Arc::new(self.batch.single(self.index));
         // A body that was opened has its memory to itself.
-        let stored = batch.records().record(0).filter(|record| record.compression().is_none());
-        let body = stored.map_or_else(|| self.body.clone(), |record| record.raw_body());
-        Self { batch, index: 0, again: self.again, body, clock: self.clock.clone() }
+        let stored = batch.records().record(0).is_some_and(|record| record.compression().is_none());
+        let body = if stored { OnceLock::new() } else { self.body.clone() };
+        Self { batch, index: 0, again: self.again, body }
     }
 
     /// How long the queue is still locked for this consumer, by this client's clock, as far as is
@@ -207,7 +225,7 @@ impl MessageView {
     /// # }
     /// ```
     pub fn lock_remaining(&self) -> Option<Duration> {
-        self.batch.lock_remaining(self.clock.as_ref()?.now())
+        self.batch.lock_remaining(self.batch.home::<Home>()?.clock.now())
     }
 
     /// The queue it came from.

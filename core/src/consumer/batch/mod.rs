@@ -8,8 +8,6 @@ mod settling;
 #[cfg(feature = "client")]
 use std::any::Any;
 use std::ops::Range;
-#[cfg(feature = "client")]
-use std::sync::Weak;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -52,9 +50,9 @@ pub struct Batch {
     taken: OnceLock<Box<[AtomicU64]>>,
     pub(super) runs: Runs,
     pub(super) flags: Arc<QueueFlags>,
-    /// Whoever has the engine that is told when the batch has ended.
+    /// Where the engine is that is told when the batch has ended.
     #[cfg(feature = "client")]
-    owner: OnceLock<Weak<dyn Any + Send + Sync>>,
+    home: OnceLock<Arc<dyn Any + Send + Sync>>,
 }
 
 /// What a queue and those who handle its messages tell each other without a lock.
@@ -169,7 +167,7 @@ impl Batch {
             runs: Runs::default(),
             flags,
             #[cfg(feature = "client")]
-            owner: OnceLock::new(),
+            home: OnceLock::new(),
         };
         batch.older = batch.count_older();
         for index in 0..batch.older {
@@ -280,6 +278,8 @@ impl Batch {
     /// The message at `index` alone, in memory of its own. Nothing of it is to be settled here.
     #[cfg(feature = "client")]
     pub(crate) fn single(&self, index: u32) -> Self {
+        // Where order matters, it still tells of the lock.
+        let home = self.home.get().filter(|_| self.is_orderly()).cloned();
         Self {
             id: self.id,
             at: self.at,
@@ -297,24 +297,21 @@ impl Batch {
             open: AtomicU32::new(1),
             handed: AtomicU32::new(1),
             flags: self.flags.clone(),
-            owner: OnceLock::new(),
+            home: home.map_or_else(OnceLock::new, OnceLock::from),
         }
     }
 
-    /// Keeps who has its engine, for those who settle its messages: what each of them would keep
+    /// Keeps where its engine is, for those who settle its messages: what each of them would keep
     /// of it costs as much as settling does.
     #[cfg(feature = "client")]
-    pub(crate) fn belongs_to<T: Any + Send + Sync>(&self, owner: &Arc<T>) {
-        self.owner.get_or_init(|| {
-            let owner: Weak<T> = Arc::downgrade(owner);
-            owner
-        });
+    pub(crate) fn belongs_to<T: Any + Send + Sync>(&self, home: &Arc<T>) {
+        self.home.get_or_init(|| home.clone());
     }
 
-    /// Who has its engine, if that is there still.
+    /// Where its engine is, as was kept.
     #[cfg(feature = "client")]
-    pub(crate) fn owner<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
-        self.owner.get()?.upgrade()?.downcast().ok()
+    pub(crate) fn home<T: Any>(&self) -> Option<&T> {
+        self.home.get()?.downcast_ref()
     }
 
     /// Takes the message at `index` from the application, which has had it for too long.
