@@ -1,13 +1,13 @@
 //! The works as tasks, on any runtime that has them.
 
 use std::collections::VecDeque;
-use std::future::{Future, poll_fn, ready};
+use std::future::{Future, ready};
 use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use rocketry::{CheckedHalf, Client, Message, Producer, Resolution};
+use rocketry::{CheckedHalf, Client, Consumer, Message, Producer, Resolution};
 
 use super::burst::Burst;
 use super::figures::{Latencies, Start};
@@ -185,23 +185,38 @@ async fn latency<T: Tasks>(client: &Client, job: &Job) -> Result<Report, BenchEr
     Ok(start.end(job, &latencies))
 }
 
+/// A timer for each wait would be no work of the client's: one looks now and then whether it goes
+/// on.
 async fn consume<T: Tasks>(client: &Client, job: &Job) -> Result<Report, BenchError> {
+    let (consumer, seen) = (handled::builder(client, job)?.start()?, AtomicUsize::new(0));
+    let mut taking = pin!(taking(consumer, job, &seen));
+    loop {
+        let before = seen.load(Ordering::Relaxed);
+        match T::timeout(PATIENCE, taking.as_mut()).await {
+            Some(report) => return report,
+            None if seen.load(Ordering::Relaxed) == before => {
+                return Err(BenchError::Starved(before));
+            }
+            None => {}
+        }
+    }
+}
+
+/// Takes messages as an application does.
+async fn taking(
+    mut consumer: Consumer,
+    job: &Job,
+    seen: &AtomicUsize,
+) -> Result<Report, BenchError> {
     let plan = &job.plan;
-    let mut consumer = handled::builder(client, job)?.start()?;
     let (mut start, mut tally) = (Start::now(), job.progress.tally());
-    for seen in 0..plan.warm + plan.count {
-        if seen == plan.warm {
+    for number in 0..plan.warm + plan.count {
+        if number == plan.warm {
             start = Start::now();
         }
-        // A timer for each message that is at hand would cost more than the message.
-        let at_hand = poll_fn(|cx| Poll::Ready(pin!(consumer.next()).poll(cx))).await;
-        let next = match at_hand {
-            Poll::Ready(next) => Some(next),
-            Poll::Pending => T::timeout(PATIENCE, consumer.next()).await,
-        };
-        let Some(Ok(delivery)) = next else { return Err(BenchError::Starved(seen)) };
         // The queue stays ours: there is no other member.
-        delivery?.ack();
+        consumer.next().await.map_err(|_| BenchError::Starved(number))??.ack();
+        seen.store(number + 1, Ordering::Relaxed);
         tally.add(1);
     }
     Ok(start.end(job, &Latencies::new(&job.progress)?))
