@@ -1,5 +1,6 @@
 //! The brokers that routes name: their addresses, whether they know us, and how they fare.
 
+mod by_peer;
 pub(crate) mod health;
 mod probe;
 mod registration;
@@ -8,6 +9,7 @@ mod stats;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use by_peer::ByPeer;
 pub(crate) use probe::PROBES;
 pub(crate) use registration::HeardGroups;
 use registration::Registration;
@@ -42,7 +44,7 @@ pub(crate) struct Brokers {
     by_name: HashMap<Arc<str>, BrokerId>,
     /// Places of brokers that were forgotten.
     freed: Vec<BrokerId>,
-    registrations: HashMap<PeerId, Registration>,
+    registrations: ByPeer<Registration>,
     /// Counts the changes of addresses.
     addresses: u64,
     /// Brokers whose addresses changed since [`take_moved`](Self::take_moved).
@@ -116,7 +118,7 @@ impl Brokers {
         let living: BTreeSet<_> = living.flat_map(|broker| broker.peers.values()).collect();
         left.retain(|peer| !living.contains(peer));
         for peer in left {
-            self.registrations.remove(&peer);
+            self.registrations.remove(peer);
         }
         self.freed.extend(&gone);
         gone

@@ -99,7 +99,7 @@ impl Brokers {
     /// delays no other. The rest is owed one.
     pub(crate) fn may_hear(&mut self, ctx: &Context) -> Vec<PeerId> {
         let connected: Vec<PeerId> = ctx.remoting.peers.brokers().collect();
-        let many = |peer: &PeerId| match self.registrations.get_mut(peer) {
+        let many = |peer: &PeerId| match self.registrations.get_mut(*peer) {
             Some(registration) if registration.under_way >= UNDER_WAY => {
                 registration.owed = true;
                 false
@@ -118,7 +118,7 @@ impl Brokers {
         (code, remark, version): (ResponseCode, Option<&str>, i32),
         consumers: impl Iterator<Item = &'a Group>,
     ) {
-        if let Some(registration) = self.registrations.get_mut(&peer)
+        if let Some(registration) = self.registrations.get_mut(peer)
             && registration.version.replace(version).is_none()
         {
             ctx.fx.signal(Signal::VersionKnown(peer));
@@ -135,7 +135,7 @@ impl Brokers {
             let failure = || Failure::Refused { code, remark: remark.map(Into::into) };
             let denied = denies.then(|| Arc::new(ctx.attempt(peer, None, failure())));
             self.heartbeat_failed(ctx, peer);
-            if let Some(registration) = self.registrations.get_mut(&peer) {
+            if let Some(registration) = self.registrations.get_mut(peer) {
                 registration.denied = denied;
             }
             if denies {
@@ -157,7 +157,7 @@ impl Brokers {
         let owes = |of: &Registration| {
             of.owed || (of.under_way == 0 && of.knows.is_some_and(|known| known < self.revision))
         };
-        self.registrations.get(&peer).is_some_and(owes)
+        self.registrations.get(peer).is_some_and(owes)
     }
 
     /// A heartbeat came to nothing. Nothing is pulled from a broker that does not know us, and one
@@ -221,7 +221,7 @@ impl Brokers {
 
     /// A heartbeat goes out. Gives the revision that it tells.
     pub(crate) fn told(&mut self, peer: PeerId) -> u64 {
-        let registration = self.registrations.entry(peer).or_default();
+        let registration = self.registrations.of(peer);
         registration.under_way += 1;
         (registration.refused, registration.owed) = (None, false);
         self.revision
@@ -230,7 +230,7 @@ impl Brokers {
     /// The answer to the heartbeat of that revision came. True if the broker knows more of us than
     /// before.
     pub(crate) fn answered(&mut self, peer: PeerId, revision: u64) -> bool {
-        let Some(registration) = self.registrations.get_mut(&peer) else { return false };
+        let Some(registration) = self.registrations.get_mut(peer) else { return false };
         registration.under_way = registration.under_way.saturating_sub(1);
         registration.denied = None;
         let news = registration.knows.is_none_or(|known| known < revision);
@@ -242,12 +242,12 @@ impl Brokers {
 
     /// The connection is gone, and all that the broker knew by it.
     pub(crate) fn forgot(&mut self, peer: PeerId) {
-        self.registrations.remove(&peer);
+        self.registrations.remove(peer);
     }
 
     /// The broker says that it does not know us.
     pub(crate) fn denied(&mut self, peer: PeerId) {
-        if let Some(registration) = self.registrations.get_mut(&peer) {
+        if let Some(registration) = self.registrations.get_mut(peer) {
             registration.knows = None;
         }
     }
@@ -255,7 +255,7 @@ impl Brokers {
     /// A heartbeat came to nothing. Gives the number of this event.
     pub(crate) fn refused(&mut self, peer: PeerId) -> u64 {
         self.refusals += 1;
-        let registration = self.registrations.entry(peer).or_default();
+        let registration = self.registrations.of(peer);
         registration.under_way = registration.under_way.saturating_sub(1);
         registration.refused = Some(self.refusals);
         self.refusals
@@ -265,7 +265,7 @@ impl Brokers {
     /// other groups than before, too, and then once a minute, for none of them will be taken until
     /// somebody changes a key or an account.
     fn tells_denial(&mut self, peer: PeerId, (now, revision): (Instant, u64)) -> bool {
-        let told = &mut self.registrations.entry(peer).or_default().denial;
+        let told = &mut self.registrations.of(peer).denial;
         let due = told.is_none_or(|(at, of)| now.since(at) >= TELL || of != revision);
         if due {
             *told = Some((now, revision));
@@ -276,34 +276,34 @@ impl Brokers {
     /// Whether the broker has denied the last heartbeat on its present connection: it won't know us
     /// before a key or an account is another.
     pub(crate) fn denies(&self, peer: PeerId) -> bool {
-        self.registrations.get(&peer).is_some_and(|registration| registration.denied.is_some())
+        self.registrations.get(peer).is_some_and(|registration| registration.denied.is_some())
     }
 
     /// How it has done so.
     pub(crate) fn denial(&self, peer: PeerId) -> Option<Arc<Attempt>> {
-        self.registrations.get(&peer)?.denied.clone()
+        self.registrations.get(peer)?.denied.clone()
     }
 
     /// Whether no heartbeat went out since that one came to nothing.
     pub(crate) fn still_refused(&self, peer: PeerId, number: u64) -> bool {
-        self.registrations.get(&peer).and_then(|registration| registration.refused) == Some(number)
+        self.registrations.get(peer).and_then(|registration| registration.refused) == Some(number)
     }
 
     /// Whether the broker has confirmed what heartbeats say since `revision`.
     pub(crate) fn knows(&self, peer: PeerId, revision: u64) -> bool {
-        let known = self.registrations.get(&peer).and_then(|registration| registration.knows);
+        let known = self.registrations.get(peer).and_then(|registration| registration.knows);
         known.is_some_and(|known| known >= revision)
     }
 
     /// The broker's version, as far as it has told it on its present connection
     /// (`MQClientInstance.findBrokerVersion`).
     pub(crate) fn version(&self, peer: PeerId) -> Option<i32> {
-        self.registrations.get(&peer)?.version
+        self.registrations.get(peer)?.version
     }
 
     /// Whether the broker is about to hear of us: a heartbeat is under way, or will be.
     pub(crate) fn is_hearing(&self, peer: PeerId) -> bool {
-        let registration = self.registrations.get(&peer);
+        let registration = self.registrations.get(peer);
         registration.is_some_and(|registration| {
             registration.under_way > 0 || registration.refused.is_some()
         })
