@@ -21,6 +21,8 @@ pub struct RecordList {
     pinned: usize,
     /// Bytes that each compressed body may open to.
     opened_max: u32,
+    /// The first and the last queue offset, where each item has a greater one than that before it.
+    ascending: Option<(i64, i64)>,
 }
 
 impl Default for RecordList {
@@ -118,6 +120,7 @@ impl RecordList {
         let room = if many { count(&body) } else { body.len().div_ceil(NAMED).min(USUAL) };
         let mut index = Vec::with_capacity(room);
         let (mut batches, mut start) = (false, 0);
+        let (mut ascending, mut lowest, mut last) = (true, 0, -1);
         while start < body.len() {
             let rest = &body[start..];
             if index.len() == index.capacity() {
@@ -128,10 +131,17 @@ impl RecordList {
                 None => (rest.len(), Err(lost(rest))),
             };
             batches |= layout.is_ok_and(|layout| layout.batch);
+            let offset = layout.ok().and_then(|_| queue_offset_of(rest)).unwrap_or(-1);
+            ascending &= offset > last;
+            if start == 0 {
+                lowest = offset;
+            }
+            last = offset;
             index.push(Entry { start: start as u32, length: length as u32, layout });
             start += length;
         }
-        let list = Self { body, index, pinned, opened_max };
+        let ascending = (ascending && start > 0).then_some((lowest, last));
+        let list = Self { body, index, pinned, opened_max, ascending };
         // Where frames can't come from, positions could not be counted any more.
         if batches && list.body.len() <= i32::MAX as usize {
             return inner_batch::unwrap(&list);
@@ -142,7 +152,7 @@ impl RecordList {
     /// A list whose body has its memory to itself.
     pub(super) const fn of(body: Bytes, index: Vec<Entry>, opened_max: u32) -> Self {
         let pinned = body.len();
-        Self { body, index, pinned, opened_max }
+        Self { body, index, pinned, opened_max, ascending: None }
     }
 
     pub(super) const fn opened_max(&self) -> u32 {
@@ -209,6 +219,12 @@ impl RecordList {
     pub fn queue_offset(&self, i: usize) -> Option<i64> {
         let entry = self.index.get(i)?;
         queue_offset_of(&self.body[entry.start as usize..][..entry.length as usize])
+    }
+
+    /// The first and the last queue offset, where it was seen that each item has one, greater than
+    /// that before it.
+    pub(crate) const fn ascending(&self) -> Option<(i64, i64)> {
+        self.ascending
     }
 
     /// The queue offset of each item, as [`queue_offset`](Self::queue_offset) gives it.
@@ -370,6 +386,26 @@ mod tests {
                 assert_eq!(list.is_plain(0), good, "byte {at}");
             }
         }
+    }
+
+    #[test]
+    fn a_list_tells_its_ends_where_each_offset_is_greater_than_the_one_before() {
+        let at = |offset: i64| {
+            let mut record = stored(V4, "orders", 0);
+            record[20..28].copy_from_slice(&offset.to_be_bytes());
+            record
+        };
+        let ends = |offsets: &[i64]| {
+            let records: Vec<Vec<u8>> = offsets.iter().map(|offset| at(*offset)).collect();
+            RecordList::cut(records.concat().into()).ascending()
+        };
+        assert_eq!(ends(&[7]), Some((7, 7)));
+        assert_eq!(ends(&[0, 1, 5]), Some((0, 5)));
+        for none in [&[][..], &[7, 7], &[8, 7], &[1, 3, 2], &[-1], &[1, -2], &[-1, 5]] {
+            assert_eq!(ends(none), None, "{none:?}");
+        }
+        let damaged = [at(1), [0, 0, 0, 28].repeat(7), at(3)].concat();
+        assert_eq!(RecordList::cut(damaged.into()).ascending(), None);
     }
 
     #[test]

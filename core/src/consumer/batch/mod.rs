@@ -173,17 +173,31 @@ impl Batch {
         for index in 0..batch.older {
             batch.settle(index);
         }
-        let Self { records, places, .. } = &batch;
-        let (mut in_order, mut last) = (true, None);
-        for offset in records.queue_offsets().skip(batch.older()) {
-            let offset = offset.and_then(|offset| offset.checked_add(delta));
-            if let Some(offset) = offset.filter(|offset| places.contains(offset)) {
-                in_order &= last.is_none_or(|last| last < offset);
-                last = last.max(Some(offset));
-            }
-        }
-        (batch.in_order, batch.last) = (in_order, last);
+        (batch.in_order, batch.last) = batch.order();
         batch
+    }
+
+    /// Whether the messages stand in the order of their offsets, and the greatest of these.
+    fn order(&self) -> (bool, Option<i64>) {
+        // Mostly the list knows, and all lie where its first and its last one do.
+        let ends = self.records.ascending().filter(|_| self.older == 0);
+        let placed = |offset: i64| {
+            let offset = offset.checked_add(self.delta);
+            offset.filter(|offset| self.places.contains(offset))
+        };
+        if let Some((first, last)) = ends
+            && placed(first).is_some()
+            && let Some(last) = placed(last)
+        {
+            return (true, Some(last));
+        }
+        let (mut in_order, mut last) = (true, None);
+        let offsets = self.records.queue_offsets().skip(self.older());
+        for offset in offsets.filter_map(|offset| placed(offset?)) {
+            in_order &= last.is_none_or(|last| last < offset);
+            last = last.max(Some(offset));
+        }
+        (in_order, last)
     }
 
     /// Messages at the front that are from before the offset asked for, as surely as a message at

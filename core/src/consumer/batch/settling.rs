@@ -99,14 +99,15 @@ impl Batch {
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
     use std::sync::Arc;
 
     use super::*;
     use crate::consumer::batch::{BatchId, PulledRecords};
     use crate::id::{QueueKey, Slots, SubscriptionId};
-    use crate::message::RecordList;
+    use crate::message::{RecordList, StoredRecord};
     use crate::name::{QueueName, Topic};
-    use crate::time::Instant;
+    use crate::time::{Instant, UnixMillis};
 
     /// So many messages of which no more can be read than their places.
     fn batch(count: i64) -> Batch {
@@ -117,8 +118,11 @@ mod tests {
             record
         };
         let body: Vec<u8> = (0..count).flat_map(record).collect();
-        let records = RecordList::cut(body.into());
-        let answer = PulledRecords { places: 0..count, delta: 0, records, at: Instant::ZERO };
+        of(RecordList::cut(body.into()), 0..count, 0)
+    }
+
+    fn of(records: RecordList, places: Range<i64>, delta: i64) -> Batch {
+        let answer = PulledRecords { places, delta, records, at: Instant::ZERO };
         let id = BatchId {
             sub: Slots::<SubscriptionId, ()>::default().insert(()),
             queue: Slots::<QueueKey, ()>::default().insert(()),
@@ -132,6 +136,48 @@ mod tests {
             None,
             Arc::default(),
         )
+    }
+
+    fn records(offsets: &[i64]) -> RecordList {
+        let host = SocketAddr::from(([127, 0, 0, 1], 1));
+        let mut body = Vec::new();
+        for offset in offsets {
+            let record = StoredRecord {
+                topic: "t",
+                queue_id: 0,
+                flag: 0,
+                queue_offset: *offset,
+                commit_log_offset: 0,
+                sys_flag: 0,
+                born_timestamp: UnixMillis(0),
+                born_host: host,
+                store_timestamp: UnixMillis(0),
+                store_host: host,
+                reconsume_times: 0,
+                prepared_transaction_offset: 0,
+                body: b"",
+                properties: b"",
+            };
+            record.encode_into(&mut body);
+        }
+        RecordList::cut(body.into())
+    }
+
+    #[test]
+    fn a_batch_knows_the_order_of_its_offsets_whether_or_not_its_list_does() {
+        let some = [3, 4, 5, 6, 7, 9, 2, 6, -1, i64::MAX];
+        for from in 0..some.len() {
+            for end in from..=some.len() {
+                for (places, delta) in [(0..100, 0), (4..7, 0), (0..100, 3), (5..9, 2), (3..4, 0)] {
+                    let batch = of(records(&some[from..end]), places.clone(), delta);
+                    let read = (batch.older..batch.records.len() as u32).map(|i| batch.offset(i));
+                    let offsets: Vec<i64> = read.flatten().collect();
+                    let case = (from, end, places, delta);
+                    assert_eq!(batch.last(), offsets.iter().max().copied(), "{case:?}");
+                    assert_eq!(batch.in_order, offsets.is_sorted_by(|a, b| a < b), "{case:?}");
+                }
+            }
+        }
     }
 
     #[test]
