@@ -1,7 +1,11 @@
 //! Messages taken many at once, and one by one as an iterator.
 
 use std::future::Future;
-use std::task::{Context, Waker};
+use std::hint;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::{Context, Wake, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -21,6 +25,7 @@ on_all!(
     an_iterator_gives_message_after_message_until_the_end,
     a_consumer_that_is_suspended_gives_nothing_of_what_it_has_at_hand,
     push_11_what_a_dropped_call_had_gathered_is_not_handed_out_while_suspended,
+    what_a_dropped_call_had_gathered_comes_when_a_resume_meets_the_next_call,
     what_was_gathered_of_queues_that_are_lost_is_passed_over,
     pull_18_a_message_of_a_stream_that_is_dropped_comes_again,
 );
@@ -224,6 +229,57 @@ fn push_11_what_a_dropped_call_had_gathered_is_not_handed_out_while_suspended(on
     assert_eq!(ended.wait(), Ok(Ended::Unsettled(5)));
     assert!(began.elapsed() < LONG / 2, "{:?}", began.elapsed());
     assert_eq!(committed(&served), 15);
+}
+
+/// Calls that meet a resume.
+const ROUNDS: usize = 2000;
+
+/// Whether it was woken.
+#[derive(Default)]
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+fn what_a_dropped_call_had_gathered_comes_when_a_resume_meets_the_next_call(on: On) {
+    let served = served();
+    let (rig, mut consumer) = start(on, &served, 200);
+    gather(&rig, &mut consumer, 200);
+    let control = consumer.control();
+    let (begun, resumed) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let (mut given, mut slept) = (0, 0);
+    let spin = |count| (0..count).for_each(|_| hint::spin_loop());
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            for round in 1..=ROUNDS {
+                while begun.load(Ordering::SeqCst) < round {
+                    thread::yield_now();
+                }
+                spin(round * 37 % 400);
+                control.resume();
+                resumed.store(round, Ordering::SeqCst);
+            }
+        });
+        for round in 1..=ROUNDS {
+            control.suspend();
+            let woken = Arc::<Woken>::default();
+            let waker = Waker::from(woken.clone());
+            begun.store(round, Ordering::SeqCst);
+            spin(round % 97);
+            let polled = pin!(consumer.next()).poll(&mut Context::from_waker(&waker));
+            while resumed.load(Ordering::SeqCst) < round {
+                thread::yield_now();
+            }
+            // It is there by then, or its coming is told.
+            let told = || eventually(SHORT, || woken.0.load(Ordering::SeqCst));
+            given += usize::from(polled.is_ready());
+            slept += usize::from(polled.is_pending() && given < 200 && !told());
+        }
+    });
+    assert_eq!(slept, 0, "of {ROUNDS} calls");
 }
 
 fn what_was_gathered_of_queues_that_are_lost_is_passed_over(on: On) {

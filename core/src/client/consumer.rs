@@ -309,10 +309,16 @@ impl Consumer {
     }
 
     fn poll_delivery(&mut self, wait: &mut Wait<'_>) -> Poll<Result<Received, RecvError>> {
-        if let Some(ready) = self.at_hand() {
-            return Poll::Ready(Ok(ready));
+        loop {
+            if let Some(ready) = self.at_hand() {
+                return Poll::Ready(Ok(ready));
+            }
+            match self.poll_fresh(wait) {
+                // Resumed meanwhile, what was gathered before comes now: nobody wakes for it.
+                Poll::Pending if !self.gathered.is_empty() && !self.control.is_suspended() => {}
+                polled => return polled,
+            }
         }
-        self.poll_fresh(wait)
     }
 
     /// As [`Self::poll_delivery`], without what was gathered.
