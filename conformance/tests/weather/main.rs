@@ -17,6 +17,7 @@ mod handlers;
 mod handles;
 mod hooks;
 mod leaks;
+mod mixing;
 mod options;
 mod owners;
 mod polling;
