@@ -115,6 +115,7 @@ impl Consumer {
 
     /// As [`recv_batch`](Self::recv_batch), awaited. Dropping the future loses nothing: what it had
     /// is given by the next call, of whichever kind, unless its queue has gone to another member.
+    /// To handlers ([`run`](Self::run)) it comes again, as a further attempt.
     ///
     /// ```no_run
     /// # use rocketry_core::client::Consumer;
