@@ -7,17 +7,14 @@ use std::task::{Context, Waker};
 use std::time::Duration;
 
 use futures::StreamExt;
-use rocketry::proto::frame::Request;
-use rocketry::proto::frame::request::SendRequest;
 use rocketry::proto::message::sys_flag;
-use rocketry::proto::query::Target;
 use rocketry::proto::rng::Rng;
 use rocketry::{Config, Consumer, Ended, Message, Received, Start, Topic};
 use rocketry_conformance::broker::ClusterConfig;
 use rocketry_conformance::serve::Served;
 
 use crate::rig::{On, Rig, eventually};
-use crate::unreadable::queue;
+use crate::unreadable::store;
 use crate::{TOPIC, on_all};
 
 on_all!(ways_to_take_messages_that_take_turns_give_each_message_once_and_in_its_turn);
@@ -59,19 +56,7 @@ fn send(rig: &Rig) {
     for offset in 0..COUNT {
         let topic = Topic::new(TOPIC).expect("a topic");
         if sort(offset) == Sort::Damaged {
-            let request = Request::Send(SendRequest {
-                producer_group: "writers".into(),
-                topic: TOPIC.into(),
-                default_topic: "TBW102".into(),
-                default_topic_queues: 4,
-                queue_id: 0,
-                sys_flag: sys_flag::COMPRESSED,
-                properties: Some("TAGS\u{1}Aa\u{2}".into()),
-                ..Default::default()
-            });
-            let to = Target::Queue(queue());
-            let stored = rig.client.admin().call(to, request, body(offset).into()).wait();
-            stored.expect("an answer").checked().expect("stored");
+            store(rig, &body(offset), sys_flag::COMPRESSED, Some("TAGS\u{1}Aa\u{2}"));
         } else {
             let tag = if sort(offset) == Sort::Unwanted { "BB" } else { "Aa" };
             producer.send(Message::new(topic, body(offset)).tag(tag)).wait().expect("sent");

@@ -43,19 +43,26 @@ pub(crate) fn with_damage(on: On, served: &Served) -> Rig {
     config.retry_delay = Duration::from_millis(300);
     let rig = Rig::with(on, config);
     for (body, sys_flag) in [("one", 0), ("two", sys_flag::COMPRESSED), ("three", 0)] {
-        let request = Request::Send(SendRequest {
-            producer_group: "writers".into(),
-            topic: TOPIC.into(),
-            default_topic: "TBW102".into(),
-            default_topic_queues: 4,
-            queue_id: 0,
-            sys_flag,
-            ..Default::default()
-        });
-        let stored = rig.client.admin().call(Target::Queue(queue()), request, body.into()).wait();
-        stored.expect("an answer").checked().expect("stored");
+        store(&rig, body, sys_flag, None);
     }
     rig
+}
+
+/// Stores a message that says of itself what no producer would.
+pub(crate) fn store(rig: &Rig, body: &str, sys_flag: i32, properties: Option<&str>) {
+    let request = Request::Send(SendRequest {
+        producer_group: "writers".into(),
+        topic: TOPIC.into(),
+        default_topic: "TBW102".into(),
+        default_topic_queues: 4,
+        queue_id: 0,
+        sys_flag,
+        properties: properties.map(Into::into),
+        ..Default::default()
+    });
+    let body = body.to_owned().into();
+    let stored = rig.client.admin().call(Target::Queue(queue()), request, body).wait();
+    stored.expect("an answer").checked().expect("stored");
 }
 
 fn consumer(rig: &Rig, unreadable: OnUnreadable) -> Consumer {

@@ -66,8 +66,7 @@ pub struct Shared {
     /// What connections are encrypted by.
     tls: Option<Tls>,
     core: Mutex<Core>,
-    /// Itself, for work that goes on beside it.
-    me: Weak<Self>,
+    /// Itself, for its messages and for work that goes on beside it.
     home: Arc<Home>,
     /// Connections that nobody reads, so that a caller may.
     pub(super) free_readers: AtomicU32,
@@ -129,7 +128,6 @@ impl Shared {
         let (clock, host, core): (Arc<dyn Clock>, _, _) =
             (Arc::new(clock), Box::new(host), Mutex::new(core));
         Arc::new_cyclic(|me: &Weak<Self>| Self {
-            me: me.clone(),
             home: Arc::new(Home { shared: me.clone(), clock: clock.clone() }),
             clock,
             host,
@@ -359,7 +357,7 @@ impl Shared {
     /// host has such.
     fn compute(&self, job: Job) {
         if job.may_block() {
-            let (me, apart) = (self.me.clone(), job.clone());
+            let (me, apart) = (self.home.shared.clone(), job.clone());
             let work = move || {
                 let done = apart.run();
                 if let Some(shared) = me.upgrade() {
@@ -377,7 +375,7 @@ impl Shared {
     /// Loads or saves offsets: on a thread of its own on every runtime, since files block, and a
     /// store of the application's does as it likes. A consumer has one of each under way at most.
     fn keep_offsets(&self, job: OffsetJob) {
-        let (me, files, apart) = (self.me.clone(), self.files.clone(), job.clone());
+        let (me, files, apart) = (self.home.shared.clone(), self.files.clone(), job.clone());
         let work = move || {
             let told = apart.run(&*files);
             drop(files);
@@ -398,7 +396,7 @@ impl Shared {
     /// Has the application look at half messages, beside what the caller does, one after the other.
     /// Where nobody can, brokers are told so, and ask again.
     pub(super) fn answer_checks(&self, checking: Arc<Checking>) {
-        let me = self.me.clone();
+        let me = self.home.shared.clone();
         let answer = move |check, said| {
             let shared = me.upgrade();
             shared.is_some_and(|shared| shared.answer_check(check, said))

@@ -11,9 +11,9 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use super::queue::LockTime;
 use settling::Bits;
 
+use super::queue::LockTime;
 use super::runs::Runs;
 use crate::consumer::Tags;
 use crate::id::{QueueKey, SubscriptionId};
@@ -271,8 +271,10 @@ impl Batch {
     /// other tags.
     #[inline]
     pub fn wanted(&self, index: u32) -> bool {
-        let tags = self.tags.as_ref().filter(|_| index >= self.older);
-        tags.map_or(index >= self.older, |tags| self.has_one_of(tags, index))
+        if index < self.older {
+            return false;
+        }
+        self.tags.as_ref().is_none_or(|tags| self.has_one_of(tags, index))
     }
 
     fn has_one_of(&self, tags: &Tags, index: u32) -> bool {
